@@ -1,0 +1,57 @@
+# A room is a folder under src/: one static library, one test program, its fuzz targets.
+#   entente_room(USES base crypto LINKS OpenSSL::Crypto)
+# thing.cpp goes into the library, thing_test.cpp into the test program, thing_fuzz.cpp is a fuzz target of its own.
+function(entente_room)
+  cmake_parse_arguments(ROOM "" "" "USES;LINKS;PRIVATE_LINKS" ${ARGN})
+  get_filename_component(name ${CMAKE_CURRENT_SOURCE_DIR} NAME)
+  file(GLOB sources CONFIGURE_DEPENDS *.cpp)
+  set(tests ${sources})
+  set(fuzzers ${sources})
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "(_test|_fuzz|_main)\\.cpp$")
+
+  if(NOT sources)
+    message(STATUS "room ${name} has no sources yet")
+    add_library(entente_${name} INTERFACE)
+    return()
+  endif()
+  add_library(entente_${name} STATIC ${sources})
+  target_include_directories(entente_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(entente_${name} PUBLIC entente_flags ${ROOM_LINKS} PRIVATE ${ROOM_PRIVATE_LINKS})
+  foreach(room ${ROOM_USES})
+    target_link_libraries(entente_${name} PUBLIC entente_${room})
+  endforeach()
+
+  if(tests AND ENTENTE_TESTS)
+    add_executable(${name}_test ${tests} ${PROJECT_SOURCE_DIR}/tests/doctest_main.cpp)
+    target_link_libraries(${name}_test PRIVATE entente_${name} ${ROOM_PRIVATE_LINKS})
+    add_test(NAME unit.${name} COMMAND ${name}_test --no-intro --no-path-filenames=false
+             WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set_tests_properties(unit.${name} PROPERTIES LABELS "unit;room-${name}" TIMEOUT 300
+      ENVIRONMENT "ENTENTE_SOURCE=${PROJECT_SOURCE_DIR}")
+  endif()
+
+  foreach(file ${fuzzers})
+    get_filename_component(target ${file} NAME_WE)
+    entente_fuzzer(${target} ${file} entente_${name})
+  endforeach()
+endfunction()
+
+# In the fuzz build a libFuzzer program; in every other build the same entry run over tests/corpus/<target> and
+# a fixed number of seeded mutations of it, so that each parser meets hostile bytes in every test run.
+function(entente_fuzzer target file)
+  if(NOT ENTENTE_TESTS)
+    return()
+  endif()
+  add_executable(${target} ${file})
+  target_link_libraries(${target} PRIVATE ${ARGN})
+  if(ENTENTE_FUZZ)
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+  else()
+    target_sources(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz_replay.cpp)
+    add_test(NAME fuzz.${target} COMMAND ${target} ${PROJECT_SOURCE_DIR}/tests/corpus/${target})
+    set_tests_properties(fuzz.${target} PROPERTIES LABELS "fuzz" TIMEOUT 300)
+  endif()
+endfunction()

@@ -1,0 +1,103 @@
+#include "base/bytes.h"
+#include "base/fields.h"
+#include "base/ids.h"
+#include "base/json.h"
+#include "base/time.h"
+
+#include <doctest/doctest.h>
+
+using namespace entente;
+
+TEST_CASE("json refuses what two readers could read differently") {
+  for (const char* text :
+       {R"({"a":1,"a":2})", R"({"a":{"b":1,"b":1}})", "[1,]", "{'a':1}", "01", "1e999", "[1] 2",
+        "\"\\ud800\"", "\"\xff\"", "", "nul", "18446744073709551615", "[\"a\nb\"]"}) {
+    CAPTURE(text);
+    CHECK_FALSE(Json::parse(text).has_value());
+  }
+  const std::string deep = std::string(40, '[') + std::string(40, ']');
+  CHECK_FALSE(Json::parse(deep).has_value());
+  CHECK_FALSE(Json::parse("[1,2,3]", {.bytes_max = 3}).has_value());
+}
+
+TEST_CASE("json says the line and column of a fault and of a value") {
+  const auto broken = Json::parse("{\n  \"a\": 1,\n  \"b\" 2\n}");
+  REQUIRE_FALSE(broken.has_value());
+  CHECK(broken.error().where == "3:7");
+  const std::string text = "{\n  \"door\": {\"listen\": [1,\n     \"x\"]},\n \"k\": true}";
+  CHECK(json_place(text, "/door/listen/1") == "3:6");
+  CHECK(json_place(text, "/k") == "4:7");
+  CHECK(json_place(text, "") == "1:1");
+}
+
+TEST_CASE("canonical json sorts and writes numbers as RFC 8785 does") {
+  const auto value = Json::parse(
+      R"({"numbers":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001,-0.0,1e21,1e-7,123456789012],"b":"\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/","a":[null,true,false]})");
+  REQUIRE(value.has_value());
+  CHECK(value->canonical() ==
+        "{\"a\":[null,true,false],\"b\":\"\u20ac$\\u000f\\nA'B\\\"\\\\\\\\\\\"/"
+        "\",\"numbers\":[333333333.3333333,1e+30,4.5,0.002,1e-27,0,1e+21,1e-7,123456789012]}");
+  const auto order = Json::parse(R"({"\ue000":1,"\ud83d\ude00":2,"z":3})");
+  REQUIRE(order.has_value());
+  CHECK(order->canonical() == "{\"z\":3,\"\U0001F600\":2,\"\uE000\":1}");
+}
+
+TEST_CASE("fields name what is missing, wrong, out of bounds or unknown") {
+  const auto parsed = Json::parse(R"({"host":"a","port":70000,"extra":1,"list":["x",2]})");
+  REQUIRE(parsed.has_value());
+  {
+    Fields f(*parsed, "");
+    CHECK(f.text("host") == "a");
+    f.integer("port", 1, 65535);
+    const auto done = f.done();
+    REQUIRE_FALSE(done.has_value());
+    CHECK(done.error().where == "/port");
+    CHECK(done.error().hint == "write a whole number from 1 to 65535");
+  }
+  {
+    Fields f(*parsed, "");
+    f.text("host");
+    f.integer("port", 1, 99999);
+    f.value_if("list");
+    const auto done = f.done();
+    REQUIRE_FALSE(done.has_value());
+    CHECK(done.error().code == "field.unknown");
+    CHECK(done.error().where == "/extra");
+  }
+  {
+    Fields f(*parsed, "");
+    f.text("missing");
+    CHECK(f.done().error().code == "field.missing");
+  }
+}
+
+TEST_CASE("base64url and hex have one text per byte string") {
+  CHECK(base64url(as_bytes("\xfb\xff")) == "-_8");
+  CHECK_FALSE(from_base64url("-_9").has_value());  // unused bits
+  CHECK_FALSE(from_base64url("-_8=").has_value());
+  CHECK_FALSE(from_base64url("a").has_value());
+  CHECK(from_base64("Zg==").value() == to_bytes("f"));
+  CHECK_FALSE(from_base64("Zg").has_value());
+  CHECK_FALSE(from_hex("0G").has_value());
+  CHECK_FALSE(from_hex("0A").has_value());
+  CHECK(hex(as_bytes("\x01\xab")) == "01ab");
+}
+
+TEST_CASE("times round-trip and refuse what is no date") {
+  const auto at = parse_rfc3339("2026-11-21T22:45:23.120Z");
+  REQUIRE(at.has_value());
+  CHECK(rfc3339(*at) == "2026-11-21T22:45:23.120Z");
+  for (const char* text : {"2026-02-30T00:00:00Z", "2026-11-21T24:00:00Z", "2026-11-21 22:45:23Z",
+                           "2026-11-21T22:45:23+01:00", ""}) {
+    CHECK_FALSE(parse_rfc3339(text).has_value());
+  }
+  CHECK(unix_seconds(from_unix_seconds(INT64_MAX)) == 253402300799);
+}
+
+TEST_CASE("labels are what a host name can carry") {
+  CHECK(is_label("cop"));
+  CHECK(is_label("harbor-light"));
+  for (const char* text : {"", "-a", "a-", "a--b", "A", "a.b", "a_b"}) CHECK_FALSE(is_label(text));
+  CHECK(is_partner_code("XAA"));
+  CHECK_FALSE(is_partner_code("xaa"));
+}

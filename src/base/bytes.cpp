@@ -1,0 +1,116 @@
+#include "base/bytes.h"
+
+#include <array>
+
+namespace entente {
+namespace {
+
+constexpr std::string_view kUrlAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+constexpr std::string_view kStandardAlphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr uint8_t kBad = 0xff;
+
+constexpr std::array<uint8_t, 256> reverse(std::string_view alphabet) {
+  std::array<uint8_t, 256> table{};
+  for (auto& entry : table) entry = kBad;
+  for (size_t i = 0; i < alphabet.size(); ++i)
+    table[static_cast<uint8_t>(alphabet[i])] = static_cast<uint8_t>(i);
+  return table;
+}
+
+constexpr auto kUrlReverse = reverse(kUrlAlphabet);
+constexpr auto kStandardReverse = reverse(kStandardAlphabet);
+
+std::string encode(ByteView bytes, std::string_view alphabet) {
+  std::string out;
+  out.reserve((bytes.size() * 4 + 2) / 3);
+  uint32_t bits = 0;
+  unsigned count = 0;
+  for (const uint8_t byte : bytes) {
+    bits = (bits << 8) | byte;
+    count += 8;
+    while (count >= 6) {
+      count -= 6;
+      out.push_back(alphabet[(bits >> count) & 63U]);
+    }
+  }
+  if (count > 0) out.push_back(alphabet[(bits << (6 - count)) & 63U]);
+  return out;
+}
+
+Result<Bytes> decode(std::string_view text, const std::array<uint8_t, 256>& table) {
+  if (text.size() % 4 == 1) return fail("base.base64", "the base64 text has an impossible length");
+  Bytes out;
+  out.reserve(text.size() * 3 / 4);
+  uint32_t bits = 0;
+  unsigned count = 0;
+  for (const char c : text) {
+    const uint8_t value = table[static_cast<uint8_t>(c)];
+    if (value == kBad) return fail("base.base64", "the base64 text has a character outside its alphabet");
+    bits = (bits << 6) | value;
+    count += 6;
+    if (count >= 8) {
+      count -= 8;
+      out.push_back(static_cast<uint8_t>(bits >> count));
+    }
+  }
+  if ((bits & ((1U << count) - 1)) != 0) return fail("base.base64", "the base64 text has unused bits set");
+  return out;
+}
+
+}  // namespace
+
+std::string hex(ByteView bytes) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string out;
+  out.reserve(bytes.size() * 2);
+  for (const uint8_t byte : bytes) {
+    out.push_back(digits[byte >> 4]);
+    out.push_back(digits[byte & 15U]);
+  }
+  return out;
+}
+
+Result<Bytes> from_hex(std::string_view text) {
+  if (text.size() % 2 != 0) return fail("base.hex", "the hexadecimal text has an odd length");
+  const auto nibble = [](char c) -> int {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return -1;
+  };
+  Bytes out;
+  out.reserve(text.size() / 2);
+  for (size_t i = 0; i < text.size(); i += 2) {
+    const int high = nibble(text[i]);
+    const int low = nibble(text[i + 1]);
+    if (high < 0 || low < 0) return fail("base.hex", "the hexadecimal text has a character outside 0-9a-f");
+    out.push_back(static_cast<uint8_t>(high * 16 + low));
+  }
+  return out;
+}
+
+std::string base64url(ByteView bytes) {
+  return encode(bytes, kUrlAlphabet);
+}
+
+Result<Bytes> from_base64url(std::string_view text) {
+  return decode(text, kUrlReverse);
+}
+
+std::string base64(ByteView bytes) {
+  std::string out = encode(bytes, kStandardAlphabet);
+  while (out.size() % 4 != 0) out.push_back('=');
+  return out;
+}
+
+Result<Bytes> from_base64(std::string_view text) {
+  if (text.size() % 4 != 0) return fail("base.base64", "the base64 text is not padded to a multiple of four");
+  size_t padding = 0;
+  while (padding < 2 && !text.empty() && text.back() == '=') {
+    text.remove_suffix(1);
+    ++padding;
+  }
+  return decode(text, kStandardReverse);
+}
+
+}  // namespace entente

@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""A room uses only rooms above it (src/FLOORS), through no cycle, and net alone knows Asio."""
+import pathlib
+import re
+import sys
+
+root = pathlib.Path(__file__).resolve().parents[2]
+floors = [line.strip() for line in (root / "src/FLOORS").read_text().splitlines() if line and not line.startswith("#")]
+rank = {room: i for i, room in enumerate(floors)}
+# A library's headers may be included only where the design says it lives.
+homes = {
+    r"boost/": {"net"},
+    r"nghttp2/": {"net"},
+    r"simdjson": {"base"},
+    r"sqlite3": {"store"},
+    r"openssl/": {"crypto", "net"},
+}
+faults = []
+for folder in sorted(p for p in (root / "src").iterdir() if p.is_dir()):
+    room = folder.name
+    if room not in rank:
+        faults.append(f"{folder.relative_to(root)}: this room is not in src/FLOORS")
+        continue
+    readme = folder / "README.md"
+    if not readme.exists():
+        faults.append(f"{folder.relative_to(root)}: has no README.md")
+    for source in sorted(folder.rglob("*")):
+        if source.suffix not in {".h", ".cpp"}:
+            continue
+        for number, line in enumerate(source.read_text().splitlines(), 1):
+            found = re.match(r'\s*#include\s+["<]([^">]+)[">]', line)
+            if not found:
+                continue
+            target = found.group(1)
+            place = f"{source.relative_to(root)}:{number}"
+            first = target.split("/")[0]
+            if first in rank and "/" in target and rank[first] > rank[room]:
+                faults.append(f"{place}: {room} may not use {first}, which lies below it")
+            for pattern, allowed in homes.items():
+                if re.match(pattern, target) and room not in allowed:
+                    test = source.stem.endswith("_test")
+                    if not (test and pattern == r"openssl/"):
+                        faults.append(f"{place}: {target} belongs inside {', '.join(sorted(allowed))}")
+            if source.suffix == ".h" and re.match(r"boost/|nghttp2/|simdjson|sqlite3", target) and not source.stem.endswith("_internal"):
+                faults.append(f"{place}: {target} may not stand in a header others include")
+for fault in faults:
+    print(fault)
+print(f"floors: {len(faults)} faults in {len(floors)} rooms")
+sys.exit(1 if faults else 0)
