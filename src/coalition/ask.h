@@ -1,0 +1,48 @@
+// The question. Pure data: it carries the time and every fact about the moment.
+#pragma once
+
+#include "coalition/facts.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace entente::coalition {
+
+enum class Action { open, view, edit, forward, relabel, release, share, administer, approve };
+[[nodiscard]] std::string_view action_name(Action action);
+
+struct AppRef {
+  PartnerCode owner;
+  AppId app;
+  auto operator<=>(const AppRef&) const = default;
+};
+
+// What is asked for: an app, or (administer, approve) a partner, a mission or this node itself.
+struct NodeRef {
+  PartnerCode partner;
+  auto operator<=>(const NodeRef&) const = default;
+};
+using Target = std::variant<AppRef, NodeRef, PartnerCode, MissionId>;
+[[nodiscard]] std::string target_text(const Target& target);  // "app XAA/cop", "partner XBB"
+
+// One request inside a session. `path` is normalised (net::normal_path): what policy reads is what the app
+// gets.
+struct HttpFacts {
+  std::string method;
+  std::string path;
+};
+
+struct Ask {
+  VerdictId id;  // drawn by the caller: decide() is pure
+  Action action = Action::open;
+  Person who;
+  Target target;
+  Instant now;
+  Facts context;  // at least "risk" and "network": missing means no
+  std::optional<HttpFacts> http;
+  std::string purpose;  // free text for the ledger, may be empty
+};
+
+}  // namespace entente::coalition

@@ -1,0 +1,50 @@
+// The answer, good for anyone who enforces: permit or deny, why, until when, under which world, with which
+// duties.
+#pragma once
+
+#include "coalition/ask.h"
+#include "policy/decide.h"
+
+#include <string>
+#include <vector>
+
+namespace entente::coalition {
+
+// Which of the four things a refusal is; and, first, that there is none.
+enum class Refusal { none, denied, credential_dead, app_down, lease_ended };
+[[nodiscard]] std::string_view refusal_name(
+    Refusal refusal);  // "denied", "credential", "app-down", "lease-ended"
+
+enum class Layer { structure, coalition, host, home };
+[[nodiscard]] std::string_view layer_name(Layer layer);
+
+struct Reason {
+  Layer layer = Layer::structure;
+  std::string policy;  // the policy's id, or the structural rule's: "partner-suspended", "membership-ended"
+  std::string text;    // for the person: never reveals what they may not know exists
+  std::string change;  // what would change it; may be empty
+  std::string who_decides;  // "Aldoria (XAA)"
+  bool operator==(const Reason&) const = default;
+};
+
+struct Obligation {
+  std::string name;
+  std::string value;
+  bool operator==(const Obligation&) const = default;
+};
+
+struct Verdict {
+  VerdictId id;
+  bool permit = false;
+  Refusal refusal = Refusal::denied;  // none when permit
+  std::vector<Reason> reasons;
+  std::vector<Obligation> obligations;
+  Revision revision;                // of the world it was made under
+  Instant valid_until;              // the first instant at which it could turn out otherwise
+  policy::Reach reach;              // a commit that touches nothing in here cannot change the answer
+  std::vector<std::string> errors;  // evaluation errors, for the ledger and the operator
+
+  [[nodiscard]] Json to_json() const;  // for ledger and API; reach left out
+};
+
+}  // namespace entente::coalition
