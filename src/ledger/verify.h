@@ -1,0 +1,36 @@
+// The auditor's check of a ledger folder, offline: nothing is changed and nothing is believed but the public
+// key. The first fault is the answer: "ledger.corrupt", "ledger.signature", "ledger.root",
+// "ledger.plaintext", "ledger.tile", "ledger.tail" (an unfinished write, or bytes changed behind the last
+// batch), "ledger.rolled-back", "ledger.fork", "ledger.store" (store and ledger disagree), each with file and
+// offset, index or revision in `where`.
+#pragma once
+
+#include "base/result.h"
+#include "ledger/note.h"
+#include "store/store.h"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace entente::ledger {
+
+struct VerifyAgainst {
+  // A checkpoint seen earlier: only this shows that a whole folder was put back to an older state.
+  std::optional<std::string> remembered;
+  // What the store was found to hold (store::load_all): each manifest must be in the ledger, and nothing
+  // else.
+  const store::Loaded* store = nullptr;
+};
+
+struct VerifyReport {
+  Checkpoint checkpoint;
+  std::string note;
+  uint64_t batches = 0;
+  Revision store_revision;
+};
+
+[[nodiscard]] Result<VerifyReport> verify(const std::filesystem::path& folder, const NoteVerifier& verifier,
+                                          const VerifyAgainst& against = {});
+
+}  // namespace entente::ledger
