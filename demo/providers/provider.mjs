@@ -1,0 +1,178 @@
+// A nation's identity provider: npm oidc-provider as it comes, with the nation's own words for clearance, role and nationality.
+//   provider.mjs settings.json
+import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import * as oidc from 'oidc-provider';
+import { endWithParent, sayReady } from '../lifeline.mjs';
+import { readSettings, runWithSettings } from '../settings.mjs';
+import { secretsIn } from './keys.mjs';
+import { messagePage, signOutPage } from './pages.mjs';
+import { storage } from './records.mjs';
+import { SignIn } from './sign_in.mjs';
+
+const settingsShape = {
+  nation: 'string', // path of the nation's own file
+  host: 'string', // name in the issuer; the socket is on 127.0.0.1 always
+  port: 'number', // 0: any free one
+  tls: { certificate: 'string', key: 'string' },
+  data: 'string',
+  people: 'string',
+  clients: [{ client_id: 'string', redirect_uris: ['string'], jwks: 'string', 'post_logout_redirect_uris?': ['string'] }],
+};
+const nationShape = {
+  code: 'string',
+  name: 'string',
+  title: 'string',
+  algorithm: 'string',
+  subject: 'string',
+  scope: 'string',
+  claims: ['string'],
+  acr_values: ['string'],
+};
+const personShape = {
+  nation: 'string',
+  login: 'string',
+  name: 'string',
+  post: 'string',
+  subject: 'string',
+  acr: 'string',
+  amr: ['string'],
+  claims: 'object',
+  passphrase: 'string',
+  'may?': 'string',
+};
+
+function clientsOf(settings, nation) {
+  return settings.clients.map((client) => ({
+    jwksPath: client.jwks,
+    metadata: {
+      client_id: client.client_id,
+      redirect_uris: client.redirect_uris,
+      post_logout_redirect_uris: client.post_logout_redirect_uris ?? [],
+      token_endpoint_auth_method: 'private_key_jwt',
+      token_endpoint_auth_signing_alg: 'ES256',
+      grant_types: ['authorization_code'],
+      response_types: ['code'],
+      subject_type: nation.subject,
+      id_token_signed_response_alg: nation.algorithm,
+      require_pushed_authorization_requests: true,
+      require_auth_time: true,
+    },
+  }));
+}
+
+// The nation has agreed for its people that its own node learns these claims, so nobody is shown a consent page.
+async function agreedGrant(ctx, scopes, claims) {
+  const { Grant } = ctx.oidc.provider;
+  const { clientId } = ctx.oidc.client;
+  const known = ctx.oidc.session.grantIdFor(clientId);
+  const found = known && (await Grant.find(known));
+  if (found && found.accountId === ctx.oidc.session.accountId) return found;
+  const grant = new Grant({ clientId, accountId: ctx.oidc.session.accountId });
+  grant.addOIDCScope(scopes.join(' '));
+  grant.addOIDCClaims(claims);
+  await grant.save();
+  return grant;
+}
+
+function accountOf(people, subject) {
+  const person = people.find((candidate) => candidate.subject === subject);
+  if (!person) return undefined;
+  return { accountId: subject, claims: () => ({ sub: subject, name: person.name, ...person.claims }) };
+}
+
+function configuration({ nation, people, clients, secrets, signIn }) {
+  const scopes = ['openid', 'profile', nation.scope];
+  const show = (ctx, body) => {
+    ctx.set(signIn.headers());
+    ctx.type = 'html';
+    ctx.body = body;
+  };
+  return {
+    adapter: storage(clients),
+    jwks: { keys: [secrets.signing] },
+    cookies: { keys: [secrets.cookies] },
+    scopes,
+    claims: { openid: ['sub'], profile: ['name'], [nation.scope]: nation.claims, acr: null, amr: null, auth_time: null },
+    conformIdTokenClaims: false, // national claims belong in the ID token, where the nation's signature covers them
+    acrValues: nation.acr_values,
+    subjectTypes: [nation.subject],
+    pairwiseIdentifier: (ctx, subject, client) =>
+      createHmac('sha256', secrets.pairwise).update(`${client.sectorIdentifier}\n${subject}`).digest('base64url'),
+    clientAuthMethods: ['private_key_jwt'],
+    enabledJWA: { clientAuthSigningAlgValues: ['ES256'], idTokenSigningAlgValues: [nation.algorithm] },
+    responseTypes: ['code'],
+    pkce: { required: () => true },
+    features: {
+      devInteractions: { enabled: false },
+      claimsParameter: { enabled: true },
+      pushedAuthorizationRequests: { enabled: true },
+      rpInitiatedLogout: {
+        enabled: true,
+        logoutSource: (ctx, form) => show(ctx, signOutPage(nation, form)),
+        postLogoutSuccessSource: (ctx) => show(ctx, messagePage(nation, 'Signed out', 'You may close this page.')),
+      },
+    },
+    ttl: { AccessToken: 300, AuthorizationCode: 60, IdToken: 300, Interaction: 600, Session: 3600, Grant: 3600 },
+    findAccount: (ctx, subject) => accountOf(people, subject),
+    loadExistingGrant: (ctx) => agreedGrant(ctx, scopes, ['name', ...nation.claims, 'acr', 'amr', 'auth_time']),
+    interactions: { url: (ctx, interaction) => `/sign-in/${interaction.uid}` },
+    renderError: (ctx, out) => show(ctx, messagePage(nation, 'Sign-in stopped', `${out.error}: ${out.error_description ?? ''}`)),
+  };
+}
+
+// The lobby's neighbours under the same parent name may be the last stop of a sign-in's redirects.
+function formTargets(clients) {
+  const addresses = clients.flatMap((client) => client.redirect_uris).map((address) => new URL(address));
+  return [...new Set(addresses.map((address) => `https://*.${address.hostname.split('.').slice(1).join('.')}:${address.port}`))];
+}
+
+async function listen(settings, handler) {
+  const server = createServer({
+    cert: readFileSync(settings.tls.certificate),
+    key: readFileSync(settings.tls.key),
+    minVersion: 'TLSv1.2',
+  });
+  server.on('request', handler);
+  await new Promise((resolve, reject) => server.once('error', reject).listen(settings.port, '127.0.0.1', resolve));
+  return server;
+}
+
+async function main(path) {
+  const settings = readSettings(path, settingsShape);
+  const nation = readSettings(settings.nation, nationShape);
+  const everyone = readSettings(settings.people, { mission: 'string', people: [personShape] }).people;
+  const people = everyone.filter((person) => person.nation === nation.code);
+  const secrets = await secretsIn(settings.data, nation.code, nation.algorithm);
+
+  let answer; // set below: the issuer's name holds the port, which is known only when listening
+  const server = await listen(settings, (request, response) => answer(request, response));
+  const { port } = server.address();
+  const issuer = `https://${settings.host}:${port}`;
+  const signIn = new SignIn(nation, people, issuer, formTargets(settings.clients));
+  const clients = clientsOf(settings, nation);
+  const provider = new oidc.Provider(issuer, configuration({ nation, people, clients, secrets, signIn }));
+  for (const event of ['server_error', 'authorization.error', 'grant.error', 'pushed_authorization_request.error']) {
+    provider.on(event, (ctx, error) => {
+      process.stderr.write(`${nation.code} provider: ${event}: ${error.message} ${error.error_detail ?? ''}\n`);
+    });
+  }
+  const protocol = provider.callback();
+  answer = async (request, response) => {
+    try {
+      if (!(await signIn.handle(provider, request, response))) protocol(request, response);
+    } catch (error) {
+      process.stderr.write(`${nation.code} provider: ${error.stack}\n`);
+      if (!response.headersSent) response.writeHead(500);
+      response.end();
+    }
+  };
+  endWithParent(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  sayReady({ port, issuer, nation: nation.code });
+}
+
+await runWithSettings('provider', main);
