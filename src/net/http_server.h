@@ -1,0 +1,97 @@
+// One HTTP/1.1 connection, served: strict heads, streamed bodies, one request after the other (pipelined
+// requests wait their turn). An idle connection holds no buffer. Everything lives on the stream's loop.
+//
+//   auto service = std::make_shared<const HttpService>(limits, [&door](HttpCall& call) { return
+//   door.handle(call); }); loop.spawn(serve_http(std::move(stream), service));
+//
+// A refused request is answered with a bare status and the connection is closed: strangers learn nothing
+// more.
+#pragma once
+
+#include "base/bytes.h"
+#include "net/http1_parser.h"
+#include "net/http_message.h"
+#include "net/relay.h"
+#include "net/stream.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace entente::net {
+
+struct HttpServerLimits {
+  HttpLimits heads{.fields_max = 100, .head_bytes_max = 16 * 1024};
+  Millis head_timeout{10'000};     // from a head's first byte (or the connection's start) to its end
+  Millis idle_timeout{60'000};     // between requests
+  Millis body_timeout{30'000};     // in which some of the body must come
+  uint64_t body_rate_min = 512;    // bytes a second that a body must come at, on average ...
+  Millis body_rate_grace{20'000};  // ... after this much waiting for it
+  Millis write_timeout{30'000};    // in which some of the answer must go out
+  uint64_t requests_max = 10'000;  // per connection
+  uint64_t drain_max = 64 * 1024;  // unread request body that is read and dropped to keep the connection
+};
+
+// A connection after 101: nothing of HTTP is left on it.
+struct Upgraded {
+  std::unique_ptr<Stream> stream;
+  Bytes leftover;  // bytes of the new protocol that came with the head
+};
+
+class HttpConnection;
+
+// One request and its answer. Valid while the handler runs.
+class HttpCall {
+ public:
+  virtual ~HttpCall() = default;
+  HttpCall(const HttpCall&) = delete;
+  HttpCall& operator=(const HttpCall&) = delete;
+
+  [[nodiscard]] RequestHead& head() { return head_; }  // the handler's to change or move from
+  [[nodiscard]] BodyFraming framing() const { return framing_; }
+  [[nodiscard]] bool has_body() const { return framing_.kind != BodyKind::none; }
+  [[nodiscard]] const std::string& upgrade() const { return upgrade_; }  // "websocket", or empty
+  [[nodiscard]] virtual Stream&
+  stream() = 0;  // for tls(), peer(), set_gate(), abort(); not for reading or writing
+
+  // The request's body. The first read sends 100 Continue where the client waits for it. Errors: "http.*" for
+  // bad framing, "net.timeout" when it comes too slowly.
+  [[nodiscard]] virtual ByteSource& body() = 0;
+  // Reads it whole; "http.body-too-long" over `bytes_max`.
+  [[nodiscard]] Task<Result<std::string>> read_all(size_t bytes_max);
+
+  // A whole answer, in one write when small. Content-Length is set here; HEAD, 204 and 304 send no body.
+  [[nodiscard]] virtual Task<Result<void>> answer(ResponseHead head, std::string body) = 0;
+  // A streamed answer: start, write to answer_body(), finish() it. Without `length` it goes in chunks. The
+  // head is held back until the first write, flush() or finish(), so that it shares a record with the body.
+  // Content-Length, Transfer-Encoding, Connection and Date are the connection's business: they are set here.
+  [[nodiscard]] virtual Result<void> start(ResponseHead head, std::optional<uint64_t> length) = 0;
+  [[nodiscard]] virtual ByteSink& answer_body() = 0;
+  [[nodiscard]] virtual bool started()
+      const = 0;  // an answer has begun: it can only be finished or broken off
+  // Sends an interim answer other than 100 and 101 (103, say).
+  [[nodiscard]] virtual Task<Result<void>> interim(ResponseHead head) = 0;
+  // Answers 101 with `head`'s fields (Connection: upgrade is set here) and gives the connection away.
+  [[nodiscard]] virtual Task<Result<Upgraded>> take_over(ResponseHead head) = 0;
+  virtual void close_after() = 0;  // no further request on this connection
+
+ protected:
+  HttpCall() = default;
+  RequestHead head_;
+  BodyFraming framing_;
+  std::string upgrade_;
+};
+
+struct HttpService {
+  HttpServerLimits limits;
+  // A handler that returns without an answer gives 500; without finishing it, a broken connection.
+  std::function<Task<void>(HttpCall&)> handle;
+};
+
+// Serves the connection until it ends. Ending it from outside: abort() the stream.
+[[nodiscard]] Task<void> serve_http(std::unique_ptr<Stream> stream,
+                                    std::shared_ptr<const HttpService> service);
+
+}  // namespace entente::net
