@@ -1,0 +1,57 @@
+#include "net/http_message.h"
+
+#include <doctest/doctest.h>
+
+namespace entente::net {
+
+TEST_CASE("Fields are found without case and kept in order") {
+  Headers headers{{"Set-Cookie", "a"}, {"X", "1"}, {"set-cookie", "b"}};
+  CHECK(headers.count("SET-COOKIE") == 2);
+  CHECK(headers.get("set-cookie") == "a");
+  headers.set("x", "2");
+  CHECK(headers.get("X") == "2");
+  CHECK(headers.remove("Set-Cookie") == 2);
+  CHECK(headers.size() == 1);
+}
+
+TEST_CASE("Fields of one connection stop there, and Connection can't strip what guards the next hop") {
+  Headers headers{{"Connection", "close, X-Mine, Entente-Assertion, Cookie"},
+                  {"X-Mine", "1"},
+                  {"Entente-Assertion", "token"},
+                  {"Cookie", "a=b"},
+                  {"TE", "trailers"},
+                  {"Transfer-Encoding", "chunked"},
+                  {"Keep-Alive", "5"},
+                  {"Proxy-Authorization", "x"},
+                  {"Upgrade", "h2c"},
+                  {"HTTP2-Settings", "x"},
+                  {"Accept", "*/*"}};
+  remove_hop_by_hop(headers);
+  CHECK(headers == Headers{{"Entente-Assertion", "token"}, {"Cookie", "a=b"}, {"Accept", "*/*"}});
+}
+
+TEST_CASE("A cookie is found by its exact name, and a doubled __Host- cookie is refused") {
+  const auto find = [](Headers headers) { return find_cookie(headers, "__Host-entente-app"); };
+  const auto one = find({{"Cookie", "a=b; __Host-entente-app=XyZ_1; c=\"d\""}});
+  REQUIRE(one);
+  CHECK(*one == "XyZ_1");
+  const auto none = find({{"Cookie", "a=b"}});
+  REQUIRE(none);
+  CHECK_FALSE(none->has_value());
+  CHECK_FALSE(find({{"Cookie", "__Host-entente-app=a; __Host-entente-app=b"}}));
+  CHECK_FALSE(find({{"Cookie", "__Host-entente-app=a; __Host-entente-app=a"}}));
+  CHECK_FALSE(find({{"Cookie", "__Host-entente-app=a"}, {"cookie", "__Host-entente-app=b"}}));
+  CHECK_FALSE(find({{"Cookie", "__Host-entente-app=a; __host-entente-app=b"}}));
+  CHECK_FALSE(find({{"Cookie", "__Host-entente-app =a"}}));
+  CHECK_FALSE(find({{"Cookie", "__Host-entente-app=\"a\""}}));
+  CHECK_FALSE(find({{"Cookie", "__Host-entente-app=a b"}}));
+  CHECK_FALSE(find({{"Cookie", std::string(9000, 'a')}}));
+}
+
+TEST_CASE("A removed cookie leaves the others as they are") {
+  Headers headers{{"Cookie", "a=b; __Host-entente-app=x;c=\"d\""}, {"Cookie", "__Host-entente-app=y"}};
+  remove_cookie(headers, "__Host-entente-app");
+  CHECK(headers == Headers{{"Cookie", "a=b; c=\"d\""}});
+}
+
+}  // namespace entente::net

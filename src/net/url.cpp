@@ -1,0 +1,222 @@
+#include "net/url.h"
+
+#include "net/http_message.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace entente::net {
+namespace {
+
+constexpr size_t kUrlBytesMax = 8 * 1024;
+constexpr size_t kHostBytesMax = 253;
+constexpr size_t kLabelBytesMax = 63;
+
+bool is_alnum(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+bool is_unreserved(char c) {
+  return is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+bool is_name(std::string_view host) {
+  if (host.empty() || host.size() > kHostBytesMax) return false;
+  size_t label = 0;
+  for (char c : host) {
+    if (c == '.') {
+      if (label == 0) return false;
+      label = 0;
+    } else if (is_alnum(c) || c == '-' || c == '_') {
+      if (++label > kLabelBytesMax) return false;
+    } else {
+      return false;
+    }
+  }
+  return label > 0;
+}
+
+// Shape only: whether the groups add up is for who dials it. Zones ("%eth0") are refused.
+bool is_ipv6_text(std::string_view host) {
+  return host.size() >= 2 && host.size() <= 45 && std::ranges::count(host, ':') >= 2 &&
+         std::ranges::all_of(host, [](char c) { return hex_value(c) >= 0 || c == ':' || c == '.'; });
+}
+
+Result<uint16_t> parse_port(std::string_view text) {
+  uint16_t port = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (text.empty() || text.size() > 5 || fault != std::errc() || end != text.data() + text.size() ||
+      port == 0 || text.front() == '0')
+    return fail("url.port", "the port is not a number from 1 to 65535", std::string(text.substr(0, 16)));
+  return port;
+}
+
+uint16_t default_port(std::string_view scheme) {
+  return scheme == "https" ? 443 : 80;
+}
+
+}  // namespace
+
+std::string Authority::text() const {
+  std::string out = is_ipv6 ? "[" + host + "]" : host;
+  if (port != 0) out += ":" + std::to_string(port);
+  return out;
+}
+
+Result<Authority> parse_authority(std::string_view text) {
+  Authority out;
+  std::string_view host = text;
+  std::string_view rest;
+  if (text.starts_with('[')) {
+    const size_t close = text.find(']');
+    host = close == std::string_view::npos ? std::string_view() : text.substr(1, close - 1);
+    rest = close == std::string_view::npos ? std::string_view() : text.substr(close + 1);
+    out.is_ipv6 = true;
+    if (!rest.empty() && rest.front() != ':') host = {};
+  } else if (const size_t colon = text.find(':'); colon != std::string_view::npos) {
+    host = text.substr(0, colon);
+    rest = text.substr(colon);
+  }
+  if (out.is_ipv6 ? !is_ipv6_text(host) : !is_name(host))
+    return fail("url.host", "the host is not a name or an address", {}, "write it as name[:port]");
+  if (!rest.empty()) {
+    TRY(out.port, parse_port(rest.substr(1)));
+  }
+  out.host = lower_case(host);
+  return out;
+}
+
+std::string Url::authority() const {
+  std::string out = is_ipv6 ? "[" + host + "]" : host;
+  if (port != default_port(scheme)) out += ":" + std::to_string(port);
+  return out;
+}
+std::string Url::target() const {
+  return has_query ? path + "?" + query : path;
+}
+std::string Url::origin() const {
+  return scheme + "://" + authority();
+}
+std::string Url::text() const {
+  return origin() + target();
+}
+
+Result<Url> parse_url(std::string_view text) {
+  if (text.size() > kUrlBytesMax) return fail("url.length", "the address is longer than 8 KiB");
+  const bool plain = std::ranges::all_of(
+      text, [](char c) { return c > 0x20 && c < 0x7f && c != '\\' && c != '"' && c != '<' && c != '>'; });
+  if (!plain) return fail("url.character", "the address holds a character that must be percent-encoded");
+  if (text.find('#') != std::string_view::npos) return fail("url.fragment", "the address has a fragment (#)");
+  Url out;
+  const size_t scheme_end = text.find("://");
+  out.scheme = lower_case(text.substr(0, scheme_end));
+  if (scheme_end == std::string_view::npos || (out.scheme != "https" && out.scheme != "http"))
+    return fail("url.scheme", "the address does not begin with https:// or http://");
+  std::string_view rest = text.substr(scheme_end + 3);
+  const size_t path_at = std::min(rest.find_first_of("/?"), rest.size());
+  TRY(Authority authority, parse_authority(rest.substr(0, path_at)));
+  rest.remove_prefix(path_at);
+  const size_t question = rest.find('?');
+  out.host = std::move(authority.host);
+  out.is_ipv6 = authority.is_ipv6;
+  out.port = authority.port != 0 ? authority.port : default_port(out.scheme);
+  out.path = question == 0 || rest.empty() ? "/" : std::string(rest.substr(0, question));
+  out.has_query = question != std::string_view::npos;
+  if (out.has_query) out.query = std::string(rest.substr(question + 1));
+  TRY_VOID(percent_decode(out.path));
+  return out;
+}
+
+Result<std::string> percent_decode(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    const int high = i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
+    const int low = i + 2 < text.size() ? hex_value(text[i + 2]) : -1;
+    if (high < 0 || low < 0)
+      return fail("url.percent", "a percent sign is not followed by two hex digits",
+                  "byte " + std::to_string(i));
+    out += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  return out;
+}
+
+std::string percent_encode(std::string_view text) {
+  static constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string out;
+  out.reserve(text.size());
+  for (char c : text) {
+    if (is_unreserved(c)) {
+      out += c;
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    out += '%';
+    out += kDigits[byte >> 4];
+    out += kDigits[byte & 15];
+  }
+  return out;
+}
+
+namespace {
+
+Result<std::string> decode_form_part(std::string_view text) {
+  std::string spaced(text);
+  std::ranges::replace(spaced, '+', ' ');
+  TRY(std::string out, percent_decode(spaced));
+  const bool clean = std::ranges::all_of(out, [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (byte >= 0x20 && byte != 0x7f) || c == '\t' || c == '\n' || c == '\r';
+  });
+  if (!clean) return fail("url.form", "a form field holds a control character");
+  return out;
+}
+
+}  // namespace
+
+Result<Pairs> parse_form(std::string_view text, size_t pairs_max) {
+  Pairs out;
+  while (!text.empty()) {
+    const size_t end = text.find('&');
+    const std::string_view pair = text.substr(0, end);
+    text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
+    if (pair.empty()) continue;
+    if (out.size() == pairs_max)
+      return fail("url.form", "more than " + std::to_string(pairs_max) + " form fields came");
+    const size_t equals = pair.find('=');
+    TRY(std::string name, decode_form_part(pair.substr(0, equals)));
+    TRY(std::string value,
+        decode_form_part(equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1)));
+    if (find_pair(out, name) != nullptr) return fail("url.form", "a form field came twice", name);
+    out.emplace_back(std::move(name), std::move(value));
+  }
+  return out;
+}
+
+const std::string* find_pair(const Pairs& pairs, std::string_view name) {
+  const auto found =
+      std::ranges::find(pairs, name, [](const auto& pair) { return std::string_view(pair.first); });
+  return found == pairs.end() ? nullptr : &found->second;
+}
+
+std::string write_form(const Pairs& pairs) {
+  std::string out;
+  for (const auto& [name, value] : pairs) {
+    if (!out.empty()) out += '&';
+    out += percent_encode(name) + "=" + percent_encode(value);
+  }
+  return out;
+}
+
+}  // namespace entente::net
