@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/json.h"
+#include "crypto/digest.h"
 
 #include <memory>
 #include <optional>
@@ -58,15 +59,17 @@ class PrivateKey {
 
   [[nodiscard]] KeyKind kind() const { return public_.kind(); }
   [[nodiscard]] const PublicKey& public_key() const { return public_; }
-  [[nodiscard]] std::string pem() const;  // PKCS#8: secret, for files and pipes that only we read
+  [[nodiscard]] Secret pem() const;  // PKCS#8
   // "crypto.key_use" when `alg` does not fit the key.
   [[nodiscard]] Result<Bytes> sign(SignatureAlg alg, ByteView message) const;
 
   [[nodiscard]] evp_pkey_st* native() const;  // borrowed
-  PrivateKey(std::shared_ptr<const PublicKey::Inside> inside) : public_(std::move(inside)) {}
+  PrivateKey(std::shared_ptr<const PublicKey::Inside> inside, PublicKey public_key)
+      : inside_(std::move(inside)), public_(std::move(public_key)) {}
 
  private:
-  PublicKey public_;
+  std::shared_ptr<const PublicKey::Inside> inside_;
+  PublicKey public_;  // its own object: whoever is given it holds no secret
 };
 
 // Written to a temporary file of mode 0600 beside `path`, synced, renamed. Errors: "crypto.key_file".

@@ -1,0 +1,134 @@
+#include "crypto/digest.h"
+
+#include "base/result.h"
+#include "crypto/openssl.h"
+
+#include <algorithm>
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+
+namespace entente::crypto {
+namespace {
+
+// Fetched once: looking an algorithm up by name costs as much as hashing a few hundred bytes.
+const EVP_MD* sha256_md() {
+  static const EVP_MD* const md = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  ENTENTE_CHECK(md != nullptr);
+  return md;
+}
+
+MdContext new_context() {
+  MdContext context(EVP_MD_CTX_new());
+  ENTENTE_CHECK(context != nullptr);
+  return context;
+}
+
+}  // namespace
+
+Secret::Secret(Secret&& other) noexcept : bytes_(std::move(other.bytes_)) {
+  other.bytes_.clear();
+}
+
+Secret& Secret::operator=(Secret&& other) noexcept {
+  if (this != &other) {
+    OPENSSL_cleanse(bytes_.data(), bytes_.size());
+    bytes_ = std::move(other.bytes_);
+    other.bytes_.clear();
+  }
+  return *this;
+}
+
+Secret::~Secret() {
+  OPENSSL_cleanse(bytes_.data(), bytes_.size());
+}
+
+Secret Secret::random(size_t length) {
+  return Secret(random_bytes(length));
+}
+
+Digest sha256(ByteView bytes) {
+  thread_local const MdContext context = new_context();
+  Digest out;
+  ENTENTE_CHECK(EVP_DigestInit_ex2(context.get(), sha256_md(), nullptr) == 1);
+  ENTENTE_CHECK(EVP_DigestUpdate(context.get(), bytes.data(), bytes.size()) == 1);
+  ENTENTE_CHECK(EVP_DigestFinal_ex(context.get(), out.data(), nullptr) == 1);
+  return out;
+}
+
+struct Sha256::State {
+  MdContext context = new_context();
+};
+
+Sha256::Sha256() : state_(std::make_unique<State>()) {
+  ENTENTE_CHECK(EVP_DigestInit_ex2(state_->context.get(), sha256_md(), nullptr) == 1);
+}
+Sha256::Sha256(Sha256&&) noexcept = default;
+Sha256& Sha256::operator=(Sha256&&) noexcept = default;
+Sha256::~Sha256() = default;
+
+Sha256& Sha256::add(ByteView bytes) {
+  ENTENTE_CHECK(EVP_DigestUpdate(state_->context.get(), bytes.data(), bytes.size()) == 1);
+  return *this;
+}
+
+Digest Sha256::digest() const {
+  const MdContext copy = new_context();
+  Digest out;
+  ENTENTE_CHECK(EVP_MD_CTX_copy_ex(copy.get(), state_->context.get()) == 1);
+  ENTENTE_CHECK(EVP_DigestFinal_ex(copy.get(), out.data(), nullptr) == 1);
+  return out;
+}
+
+Digest hmac_sha256(ByteView key, ByteView message) {
+  static constexpr uint8_t kNone = 0;  // HMAC() takes a null key for "the one of before"
+  Digest out;
+  unsigned length = 0;
+  ENTENTE_CHECK(HMAC(sha256_md(), key.empty() ? &kNone : key.data(), static_cast<int>(key.size()),
+                     message.data(), message.size(), out.data(), &length) != nullptr);
+  ENTENTE_CHECK(length == out.size());
+  return out;
+}
+
+Secret hkdf_sha256(ByteView secret, ByteView salt, ByteView info, size_t length) {
+  ENTENTE_CHECK(length <= 255 * sizeof(Digest));
+  Digest key = hmac_sha256(salt, secret);
+  Bytes out;
+  out.reserve(length);  // never grows, so no copy is left behind
+  Bytes block;
+  for (uint8_t counter = 1; out.size() < length; ++counter) {
+    block.insert(block.end(), info.begin(), info.end());
+    block.push_back(counter);
+    Digest part = hmac_sha256(key, block);
+    out.insert(out.end(), part.begin(),
+               part.begin() + static_cast<std::ptrdiff_t>(std::min(part.size(), length - out.size())));
+    OPENSSL_cleanse(block.data(), block.size());
+    block.assign(part.begin(), part.end());
+    OPENSSL_cleanse(part.data(), part.size());
+  }
+  OPENSSL_cleanse(block.data(), block.size());
+  OPENSSL_cleanse(key.data(), key.size());
+  return Secret(std::move(out));
+}
+
+void random_bytes(std::span<uint8_t> out) {
+  ENTENTE_CHECK(RAND_bytes_ex(nullptr, out.data(), out.size(), 0) == 1);
+}
+
+Bytes random_bytes(size_t length) {
+  Bytes out(length);
+  random_bytes(std::span<uint8_t>(out));
+  return out;
+}
+
+std::string random_token(size_t length) {
+  return base64url(random_bytes(length));
+}
+
+bool equal_constant_time(ByteView a, ByteView b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+}  // namespace entente::crypto

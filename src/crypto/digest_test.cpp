@@ -1,0 +1,51 @@
+#include "crypto/digest.h"
+
+#include <doctest/doctest.h>
+
+using namespace entente;
+using namespace entente::crypto;
+
+TEST_CASE("digests agree with their standards") {
+  CHECK(hex(sha256("abc")) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  CHECK(hex(sha256("")) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  // RFC 4231 case 2, and an empty key.
+  CHECK(hex(hmac_sha256(as_bytes("Jefe"), as_bytes("what do ya want for nothing?"))) ==
+        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  CHECK(hex(hmac_sha256({}, {})) == "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+}
+
+TEST_CASE("hkdf agrees with RFC 5869 cases 1 and 3") {
+  const Bytes secret(22, 0x0b);
+  const Bytes salt = *from_hex("000102030405060708090a0b0c");
+  const Bytes info = *from_hex("f0f1f2f3f4f5f6f7f8f9");
+  CHECK(hex(hkdf_sha256(secret, salt, info, 42).bytes()) ==
+        "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
+  CHECK(hex(hkdf_sha256(secret, {}, {}, 42).bytes()) ==
+        "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8");
+}
+
+TEST_CASE("a digest of parts may be asked in between") {
+  Sha256 parts;
+  parts.add("a");
+  CHECK(parts.digest() == sha256("a"));
+  parts.add("bc");
+  CHECK(parts.digest() == sha256("abc"));
+}
+
+TEST_CASE("secrets move and are copied only by saying so") {
+  Secret a = Secret::random(32);
+  const Secret b = a.copy();
+  CHECK(equal_constant_time(a.bytes(), b.bytes()));
+  const Secret c = std::move(a);
+  CHECK(a.empty());  // NOLINT(bugprone-use-after-move)
+  CHECK(equal_constant_time(c.bytes(), b.bytes()));
+  static_assert(!std::is_copy_constructible_v<Secret>);
+}
+
+TEST_CASE("tokens are fresh and as long as asked") {
+  CHECK(random_token(16).size() == 22);
+  CHECK(random_token() != random_token());
+  CHECK(equal_constant_time("abc", "abc"));
+  CHECK_FALSE(equal_constant_time("abc", "abd"));
+  CHECK_FALSE(equal_constant_time("abc", "ab"));
+}

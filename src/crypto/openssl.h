@@ -1,0 +1,70 @@
+// Private to this room: OpenSSL objects that free themselves, and what is inside the room's values.
+#pragma once
+
+#include "base/bytes.h"
+#include "crypto/key.h"
+#include "crypto/x509.h"
+
+#include <memory>
+#include <string>
+
+#include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+namespace entente::crypto {
+
+template <auto Free>
+struct Freed {
+  template <class T>
+  void operator()(T* object) const noexcept {
+    Free(object);
+  }
+};
+
+using Bio = std::unique_ptr<BIO, Freed<BIO_free_all>>;
+using BigNumber = std::unique_ptr<BIGNUM, Freed<BN_clear_free>>;
+using PKey = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
+using PKeyContext = std::unique_ptr<EVP_PKEY_CTX, Freed<EVP_PKEY_CTX_free>>;
+using MdContext = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>>;
+
+struct PublicKey::Inside {
+  PKey key;
+  KeyKind kind = KeyKind::p256;
+};
+
+struct Certificate::Inside {
+  std::unique_ptr<X509, Freed<X509_free>> certificate;
+  PublicKey key;
+};
+
+// OpenSSL keeps a queue of errors per thread, which TLS code elsewhere would misread: every call that fails
+// empties it.
+inline Failure openssl_fail(std::string code, std::string what, std::string hint = {}) {
+  ERR_clear_error();
+  return fail(std::move(code), std::move(what), {}, std::move(hint));
+}
+
+inline Bio read_bio(std::string_view text) {
+  Bio bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+  ENTENTE_CHECK(bio != nullptr);
+  return bio;
+}
+
+inline std::string_view bio_text(BIO* bio) {
+  char* data = nullptr;
+  const long length = BIO_get_mem_data(bio, &data);
+  return {data, static_cast<size_t>(length)};
+}
+
+// Takes `key` over and says which kind it is, or why it can't be used.
+[[nodiscard]] Result<std::shared_ptr<const PublicKey::Inside>> adopt(PKey key);
+[[nodiscard]] Result<PrivateKey> adopt_private(PKey key);
+
+// What `use`, `key_ops` and `alg` of a JWK (RFC 7517 section 4) say about `operation` ("sign" or "verify").
+enum class JwkUse { allowed, other };  // other: a key for encryption or for an algorithm we do not know
+[[nodiscard]] Result<JwkUse> jwk_use(const Json& jwk, std::string_view operation);
+
+}  // namespace entente::crypto
