@@ -22,7 +22,7 @@ inline constexpr size_t kKeySetBytesMax = 256 * 1024;
 
 // A key that may verify, with the one algorithm it may be used with.
 struct VerifyKey {
-  std::string kid;  // empty when it has none: then it must be the only key of its set
+  std::string kid = {};  // empty when it has none: then it must be the only key of its set
   SignatureAlg alg = SignatureAlg::ES256;
   PublicKey key;
 };
@@ -47,15 +47,15 @@ class KeySet {
 };
 
 struct JwsExpect {
-  std::vector<SignatureAlg> algs;  // must name at least one
-  std::string typ;                 // compared as RFC 7515 4.1.9 says; empty: not looked at
+  std::vector<SignatureAlg> algs = {};  // must name at least one
+  std::string typ = {};                 // compared as RFC 7515 4.1.9 says; empty: not looked at
   bool kid_required = false;
   size_t bytes_max = kTokenBytesMax;
 };
 
 struct Jws {
   Json header;
-  std::string kid;
+  std::string kid = {};
   SignatureAlg alg = SignatureAlg::ES256;
   Bytes payload;
 };
@@ -65,8 +65,8 @@ struct Jws {
 // The protected header is {"alg","typ","kid"} without the empty ones.
 struct JwsMake {
   SignatureAlg alg = SignatureAlg::ES256;
-  std::string typ;
-  std::string kid;
+  std::string typ = {};
+  std::string kid = {};
 };
 [[nodiscard]] Result<std::string> sign_jws(const PrivateKey& key, const JwsMake& make, ByteView payload);
 [[nodiscard]] Result<std::string> sign_jwt(const PrivateKey& key, const JwsMake& make, const Json& claims);
@@ -75,14 +75,14 @@ struct JwsMake {
 [[nodiscard]] std::optional<std::string> unverified_kid(std::string_view token);
 
 struct JwtExpect {
-  JwsExpect jws;
-  std::string issuer;          // exact; must be given
-  std::string audience;        // must be among `aud`; must be given
+  JwsExpect jws = {};
+  std::string issuer = {};     // exact; must be given
+  std::string audience = {};   // must be among `aud`; must be given
   bool audience_alone = true;  // `aud` may name nobody else
-  Instant now;
+  Instant now = {};
   Seconds skew{60};
-  std::optional<Seconds> age_max;       // since iat
-  std::optional<Seconds> lifetime_max;  // exp - iat
+  std::optional<Seconds> age_max = {};       // since iat
+  std::optional<Seconds> lifetime_max = {};  // exp - iat
   bool iat_required = true;
   bool exp_required = true;
 };
@@ -90,7 +90,7 @@ struct JwtExpect {
 struct Jwt {
   Json header;
   Json claims;
-  std::string kid;
+  std::string kid = {};
   SignatureAlg alg = SignatureAlg::ES256;
   std::optional<Instant> issued;
   Instant end = kNever;  // exp without skew

@@ -48,7 +48,7 @@ inline Failure openssl_fail(std::string code, std::string what, std::string hint
 }
 
 inline Bio read_bio(std::string_view text) {
-  Bio bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+  Bio bio(BIO_new_mem_buf(text.empty() ? "" : text.data(), static_cast<int>(text.size())));
   ENTENTE_CHECK(bio != nullptr);
   return bio;
 }

@@ -51,13 +51,13 @@ class Certificate {
 };
 
 struct CertificateSpec {
-  std::string common_name;
-  std::string organization;
-  std::vector<std::string> dns_names;  // "*.xbb.localhost" allowed
-  std::vector<std::string> uris;
+  std::string common_name = {};
+  std::string organization = {};
+  std::vector<std::string> dns_names = {};  // "*.xbb.localhost" allowed
+  std::vector<std::string> uris = {};
   CertificateUse use = CertificateUse::server;
-  Instant begin;
-  Instant end;
+  Instant begin = {};
+  Instant end = {};
 };
 
 // A self-signed authority (path length 0 unless `path_length` says otherwise).
@@ -85,8 +85,8 @@ struct CertificateRequest {
 
 struct ChainExpect {
   CertificateUse use = CertificateUse::server;
-  Instant now;
-  std::string host;  // checked against dNSName SANs only; empty: not looked at
+  Instant now = {};
+  std::string host = {};  // checked against dNSName SANs only; empty: not looked at
 };
 // Ok when a path from `leaf` to one of `anchors` holds at `now`. Nothing else is trusted, and no CRL is
 // looked at.
