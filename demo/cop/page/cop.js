@@ -1,0 +1,134 @@
+// The page: who you are to this app, the live picture, and what its connection is doing.
+import { Link } from './link.js';
+import { BayMap, drawGlobe } from './map.js';
+
+const kKnotsPerMetrePerSecond = 1.944;
+const kAgeEveryMs = 250;
+const one = (selector) => document.querySelector(selector);
+const factNames = { sub: 'Known here as', iss: 'Vouched for by', nation: 'Nation', mission: 'Mission', role: 'Role', clearance: 'Clearance' };
+
+const rows = new Map();
+let lastUpdate; // by performance.now()
+let lastUpdateClock = '';
+let updates = 0;
+
+function element(name, text, attributes = {}) {
+  const made = Object.assign(document.createElement(name), { textContent: text });
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+async function showIdentity() {
+  const answer = await fetch('/me', { redirect: 'manual', cache: 'no-store' });
+  if (!answer.ok) return;
+  const { subject, issuer, facts } = await answer.json();
+  one('[data-subject]').textContent = subject;
+  const lines = [['sub', subject], ['iss', issuer], ...facts];
+  one('[data-identity]').replaceChildren(...lines.flatMap(([name, value]) =>
+    [element('dt', factNames[name] ?? name), element('dd', value, { 'data-fact': name })]));
+}
+
+function addRow(map, track) {
+  const row = document.createElement('tr');
+  const name = element('td', '');
+  const choose = element('button', track.name, { type: 'button', title: 'Show on the map' });
+  choose.addEventListener('click', () => map.choose(track.id));
+  choose.append(element('small', track.word));
+  name.append(choose);
+  const [course, speed] = [element('td', ''), element('td', '')];
+  row.append(name, element('td', track.nation), course, speed);
+  one('[data-tracks]').append(row);
+  rows.set(track.id, { course, speed });
+  fillRow(track.id, track.course, track.speed);
+}
+
+function fillRow(id, course, speed) {
+  const row = rows.get(id);
+  if (!row) return;
+  row.course.textContent = speed ? String(course).padStart(3, '0') : '';
+  row.speed.textContent = speed ? (speed * kKnotsPerMetrePerSecond).toFixed(0) : '';
+}
+
+function showPicture(map, picture) {
+  map.clear();
+  rows.clear();
+  one('[data-tracks]').replaceChildren();
+  map.define(picture.symbols);
+  map.draw();
+  for (const track of picture.tracks) {
+    map.add(track);
+    addRow(map, track);
+  }
+  one('[data-count]').textContent = `(${picture.tracks.length})`;
+  one('[data-rate]').textContent = `Exercise clock ×${picture.rate}`;
+  heard();
+}
+
+function showMoves(map, { moves }) {
+  for (const [id, lon, lat, course, speed] of moves) {
+    map.move(id, lon, lat);
+    fillRow(id, course, speed);
+  }
+  heard();
+}
+
+function heard() {
+  lastUpdate = performance.now();
+  lastUpdateClock = new Date().toLocaleTimeString('en-GB');
+  updates += 1;
+  document.body.dataset.updates = updates;
+}
+
+function showAge() {
+  if (lastUpdate === undefined) return;
+  one('[data-age]').textContent = `Last update ${((performance.now() - lastUpdate) / 1000).toFixed(1)} s ago`;
+}
+
+const words = {
+  live: () => 'Live',
+  asking: () => 'Connection lost; asking whether it may be opened again',
+  waiting: (wait) => `Connection lost; trying again in ${Math.round(wait / 1000)} s`,
+  ended: () => 'Connection ended',
+};
+
+function showState(name, detail) {
+  const state = one('[data-state]');
+  document.body.dataset.link = name;
+  state.dataset.state = name;
+  state.textContent = words[name](detail);
+  one('[data-ended]').hidden = name !== 'ended';
+  if (name === 'ended') {
+    const old = lastUpdateClock && ` The picture below is from ${lastUpdateClock} and no longer moves.`;
+    one('[data-ended-why]').textContent = `${detail}${old}`;
+  }
+}
+
+function themeSwitch() {
+  const { documentElement: root } = document;
+  const prefersLight = window.matchMedia('(prefers-color-scheme: light)').matches;
+  root.dataset.theme = localStorage.getItem('theme') ?? (prefersLight ? 'light' : 'dark');
+  one('[data-action="theme"]').addEventListener('click', () => {
+    root.dataset.theme = root.dataset.theme === 'dark' ? 'light' : 'dark';
+    localStorage.setItem('theme', root.dataset.theme);
+  });
+}
+
+async function main() {
+  themeSwitch();
+  showIdentity();
+  const [bay, land] = await Promise.all(['/bay.json', '/land.json'].map(async (path) => (await fetch(path)).json()));
+  const map = new BayMap(one('[data-map]'), bay, land);
+  map.draw();
+  const link = new Link({
+    picture: (message) => showPicture(map, message),
+    moves: (message) => showMoves(map, message),
+    state: showState,
+  });
+  link.open();
+  one('[data-action="retry"]').addEventListener('click', () => link.retry());
+  setInterval(showAge, kAgeEveryMs);
+  const [[west, south], [east, north]] = bay.frame.coordinates;
+  drawGlobe(one('[data-globe]'), land, [(west + east) / 2, (south + north) / 2]);
+}
+
+main();

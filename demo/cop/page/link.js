@@ -1,0 +1,65 @@
+// The live connection: opens it, hands on what it brings, and when it ends finds out whether trying again makes sense.
+const kTries = 5;
+const kFirstWaitMs = 1000;
+const kWaitMsMax = 15_000;
+
+// What the door says about us now: "welcome" (we may come back), "refused" (it answers, but not with this app), "silent".
+async function askDoor() {
+  try {
+    const answer = await fetch('/me', { redirect: 'manual', cache: 'no-store' });
+    if (answer.ok) return 'welcome';
+    return answer.status >= 500 ? 'silent' : 'refused';
+  } catch {
+    return 'silent';
+  }
+}
+
+export class Link {
+  #tries = 0;
+  #timer;
+
+  // `on` has picture(message), moves(message), state(name, detail).
+  constructor(on) {
+    this.on = on;
+  }
+
+  open() {
+    clearTimeout(this.#timer);
+    const socket = new WebSocket(new URL('/tracks', window.location.href.replace(/^http/, 'ws')));
+    let live = false;
+    socket.addEventListener('message', (event) => {
+      const message = JSON.parse(event.data);
+      if (message.type === 'picture') {
+        live = true;
+        this.#tries = 0;
+        this.on.picture(message);
+        this.on.state('live');
+      } else if (live) {
+        this.on.moves(message);
+      }
+    });
+    socket.addEventListener('close', () => this.#closed());
+  }
+
+  async #closed() {
+    this.on.state('asking');
+    const door = await askDoor();
+    if (door === 'refused') {
+      this.on.state('ended', 'You are no longer admitted to this app. The lobby says why.');
+      return;
+    }
+    if (this.#tries >= kTries) {
+      this.on.state('ended', 'The app does not answer. You can try again, or see in the lobby how it is.');
+      return;
+    }
+    const wait = Math.min(kWaitMsMax, kFirstWaitMs * 2 ** this.#tries);
+    this.#tries += 1;
+    this.on.state('waiting', wait);
+    this.#timer = setTimeout(() => this.open(), wait * (0.8 + Math.random() * 0.4));
+  }
+
+  retry() {
+    this.#tries = 0;
+    this.open();
+  }
+}
