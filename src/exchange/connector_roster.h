@@ -1,0 +1,51 @@
+// Which connectors serve which apps now, and which of them is nearest as this node measures it. A connector's
+// own word counts for nothing but its name: its apps come from the world, by its pinned certificate.
+#pragma once
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "exchange/rules.h"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace entente::exchange {
+
+inline constexpr size_t kConnectorsMax = 8'192;
+inline constexpr uint32_t kConnectorFailuresMax = 3;   // in a row: not healthy until it answers again
+inline constexpr Millis kConnectorSilenceMax{10'000};  // not heard of for so long: not healthy
+inline constexpr int64_t kNearerPercent = 20;          // so much nearer must another be to change to it
+
+class ConnectorRoster {
+ public:
+  struct Entry {
+    ConnectorId id;
+    std::string thumbprint;
+    std::vector<AppId> apps;    // what the world lists now
+    int64_t round_trip_us = 0;  // smoothed; 0: not measured yet
+    uint32_t failures = 0;
+    Tick heard;
+  };
+
+  // False when the world does not list this connector under that certificate, or the roster is full. Coming
+  // up again replaces the earlier connection.
+  bool up(const Rules& rules, const ConnectorId& id, std::string thumbprint, Instant now, Tick tick);
+  void down(const ConnectorId& id);
+  void measured(const ConnectorId& id, std::chrono::microseconds round_trip, Tick tick);
+  void failed(const ConnectorId& id);
+  // After a commit: what is no longer listed serves no more. Gives those that must be disconnected.
+  [[nodiscard]] std::vector<ConnectorId> world_changed(const Rules& rules, Instant now);
+
+  // The nearest healthy one for the app; `current` stays unless another is clearly nearer.
+  [[nodiscard]] std::optional<ConnectorId> pick(const AppId& app, const ConnectorId& current, Tick now) const;
+  [[nodiscard]] bool serves(const ConnectorId& id, const AppId& app, Tick now) const;
+  [[nodiscard]] std::vector<Entry> entries() const;
+
+ private:
+  std::map<ConnectorId, Entry> entries_;
+};
+
+}  // namespace entente::exchange

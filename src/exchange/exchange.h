@@ -1,0 +1,201 @@
+// The core: one per node. Events and the time go in, effects come out; in between it keeps every session,
+// asks about it again, holds and cuts. No sockets, no clock, no threads: one loop owns it and carries out the
+// effects in their order. Gates are flipped at once, before the call returns; the effects only tell of it.
+//
+// The owner promises: tick() at least each 100 ms and at next_due(); step() while busy(); an answer (durable
+// or failed) for each token, in the order the store and the ledger finish; one ordered stream of control
+// messages each way per link, at most kLinkMessageBytesMax a message; link_down() before a new link_up().
+#pragma once
+
+#include "exchange/connector_roster.h"
+#include "exchange/gate.h"
+#include "exchange/link.h"
+#include "exchange/rules.h"
+#include "exchange/session.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace entente::exchange {
+
+struct Moment {
+  Instant now;
+  Tick tick;
+};
+
+// A leaf of the ledger, as a kind and named fields: "admission", "refusal", "ending", "requests", "refusals".
+struct Leaf {
+  std::string kind;
+  Json::Object fields;
+};
+
+// What to do. Tokens are answered with durable() or failed().
+struct SendControl {  // on that link's control stream
+  PartnerCode partner;
+  Way way = Way::asking;
+  Json message;
+};
+struct CommitEffect {  // a store transaction: the ops and, if any, the leaf
+  uint64_t token = 0;
+  std::vector<coalition::Record> ops;
+  std::optional<Leaf> leaf;
+};
+struct AppendEffect {  // only for the ledger
+  uint64_t token = 0;
+  Leaf leaf;
+  bool narrowing = false;  // may use reserved space
+};
+struct Opened {  // admitted and durable: the gate is open. `opening` is 0 at the host
+  uint64_t opening = 0;
+  Pass pass;
+};
+struct Refused {  // an opening that came to nothing
+  uint64_t opening = 0;
+  Ending ending;
+};
+struct HeldEffect {  // stop its streams; nothing is reset yet
+  SessionId session;
+};
+struct ReleasedEffect {
+  SessionId session;
+};
+struct Ended {  // reset its streams, tell the lobby, forget it
+  SessionId session;
+  Side side = Side::local;
+  uint64_t opening = 0;
+  Ending ending;
+};
+struct PassChanged {  // new facts about the person: the pass with the same gate
+  Pass pass;
+};
+struct FenceNoted {  // `durable` false: fenced, not yet durable
+  PartnerCode partner;
+  bool closed = true;
+  bool durable = false;
+  size_t sessions = 0;
+  std::string why;
+};
+struct ConnectorDropped {  // the world no longer lists it: disconnect
+  ConnectorId connector;
+};
+struct Alarm {  // for the operator: "exchange.clock-stepped", "exchange.link-gap", ...
+  std::string code;
+  std::string what;
+};
+using Effect = std::variant<SendControl, CommitEffect, AppendEffect, Opened, Refused, HeldEffect,
+                            ReleasedEffect, Ended, PassChanged, FenceNoted, ConnectorDropped, Alarm>;
+using Effects = std::vector<Effect>;
+
+// A person at the door wants into an app. `who.partner` must be this node's own nation.
+struct Opening {
+  uint64_t number = 0;  // the caller's; comes back in Opened or Refused
+  coalition::AppRef app;
+  coalition::Person who;
+  coalition::Facts context;
+  std::string purpose;
+  std::string binding;  // of the browser, opaque
+};
+
+struct Limits {
+  size_t sessions_max = 50'000;
+  size_t sessions_per_partner_max = kLinkSessionsMax;
+  size_t sessions_per_person_max = 64;
+  size_t pending_per_partner_max = 256;  // admissions on their way
+  uint32_t asks_per_second = 200;        // of one partner, admitted or not
+  uint32_t asks_burst = 400;
+  size_t wave_max = 512;          // sessions asked again in one call
+  size_t unrecorded_max = 4'096;  // narrowing leaves kept for a disk that comes back
+  Millis asking_max{10'000};      // an admission without an answer
+  Millis hello_retry{2'000};
+  Millis clock_step{60'000};  // more than this is a step, not a drift
+};
+
+// Each rule that keeps somebody out can be switched off, to see that the simulator notices. Nobody else does.
+struct Defences {
+  bool hold = true;     // what a commit touches is held before it is asked again
+  bool recheck = true;  // going live looks at the newest world
+  bool lease = true;    // home sessions end with the lease
+  bool fence = true;    // a suspension holds before any disk
+  bool gaps = true;     // a lost message stops the lease and new admissions
+};
+
+class Exchange {
+ public:
+  struct Options {
+    Limits limits;
+    Defences defences;
+  };
+  using Draw = std::function<std::string()>;  // 128 random bits, base64url
+
+  // `statements` must outlive this.
+  Exchange(std::shared_ptr<const Rules> rules, Statements& statements, Draw draw, Options options);
+  ~Exchange();
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  // People of this node.
+  [[nodiscard]] Effects person_opens(Moment at, Opening opening);
+  [[nodiscard]] Effects person_gave_up(Moment at, uint64_t opening);  // closed the tab before the answer
+  [[nodiscard]] Effects person_signed_out(Moment at, const PersonId& who, Ending why);
+  [[nodiscard]] Effects facts_replaced(Moment at, const PersonId& who, const coalition::Facts& facts);
+  // Facts about the moment (risk, network, device) of one session.
+  [[nodiscard]] Effects context_replaced(Moment at, const SessionId& session,
+                                         const coalition::Facts& context);
+  [[nodiscard]] Effects session_closed(Moment at, const SessionId& session,
+                                       Ending why);  // operator or person
+
+  // Partners.
+  [[nodiscard]] Effects link_up(Moment at, const PartnerCode& partner, Way way);
+  [[nodiscard]] Effects link_down(Moment at, const PartnerCode& partner, Way way);
+  [[nodiscard]] Effects received(Moment at, const PartnerCode& partner, Way way, const Json& message);
+  // A suspension is decided: holds everything of and towards the partner before any disk. Then commit it; the
+  // world published with it confirms the fence. If the commit fails, say so: the fence stays.
+  [[nodiscard]] Effects fence_partner(Moment at, const PartnerCode& partner, std::string reason);
+  [[nodiscard]] Effects fence_failed(Moment at, const PartnerCode& partner, const Error& why);
+  // Widens: only after an operator's recorded decision to give up a suspension that never became durable.
+  [[nodiscard]] Effects lift_fence(Moment at, const PartnerCode& partner);
+
+  // Store, ledger, world.
+  [[nodiscard]] Effects durable(Moment at, uint64_t token);
+  [[nodiscard]] Effects failed(Moment at, uint64_t token, const Error& why);
+  [[nodiscard]] Effects world_published(Moment at, std::shared_ptr<const Rules> rules,
+                                        const coalition::Touch& touch);
+
+  // Connectors.
+  [[nodiscard]] bool connector_up(Moment at, const ConnectorId& connector, std::string thumbprint);
+  [[nodiscard]] Effects connector_down(Moment at, const ConnectorId& connector);
+  void connector_measured(Moment at, const ConnectorId& connector, std::chrono::microseconds round_trip);
+  void connector_failed(const ConnectorId& connector);
+  // The connector for the session's next stream; none: the app is down.
+  [[nodiscard]] std::optional<ConnectorId> connector_for(Moment at, const SessionId& session);
+
+  // Time.
+  [[nodiscard]] Effects tick(Moment at);
+  [[nodiscard]] Effects step(Moment at);  // goes on asking
+  [[nodiscard]] bool busy() const;
+  [[nodiscard]] Instant next_due() const;  // kNever when nothing waits for the wall clock
+  // A caller who proved nothing was refused: counted, summarised each 10 s.
+  void stranger_refused();
+
+  // To look.
+  [[nodiscard]] Instant now() const;  // the node's clock as decisions see it: never a little backwards
+  [[nodiscard]] const Session* session(const SessionId& id) const;
+  // Host: the session a stream on that partner's link names; null unless it is theirs.
+  [[nodiscard]] const Session* session_for(const PartnerCode& partner, const SessionId& id) const;
+  [[nodiscard]] std::vector<const Session*> sessions() const;  // oldest first
+  [[nodiscard]] coalition::Ask ask_of(
+      const Session& session) const;  // for a request: set `http`, then decide
+  [[nodiscard]] bool link_fresh(const PartnerCode& partner, Way way) const;
+  [[nodiscard]] bool fenced(const PartnerCode& partner) const;
+  [[nodiscard]] std::vector<ConnectorRoster::Entry> connectors() const;
+
+ private:
+  class Core;
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace entente::exchange

@@ -1,0 +1,70 @@
+// What the core asks of a world, and of those who sign and check statements. Both are handed in, so that a
+// simulator can live under its own world and with its own signatures.
+#pragma once
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "coalition/verdict.h"
+#include "coalition/world.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace entente::exchange {
+
+enum class Standing { unknown, active, suspended };
+
+// One immutable world and its decide().
+class Rules {
+ public:
+  virtual ~Rules() = default;
+  [[nodiscard]] virtual Revision revision() const = 0;
+  [[nodiscard]] virtual const PartnerCode& self() const = 0;
+  [[nodiscard]] virtual coalition::Verdict decide(const coalition::Ask& ask) const = 0;
+  [[nodiscard]] virtual Standing standing(const PartnerCode& partner) const = 0;
+  [[nodiscard]] virtual std::string standing_reason(const PartnerCode& partner) const = 0;
+  // How people call the partner: "Aldoria (XAA)".
+  [[nodiscard]] virtual std::string partner_name(const PartnerCode& partner) const = 0;
+  // The apps a connector with this pinned certificate may serve; none when the world does not list it.
+  [[nodiscard]] virtual std::vector<AppId> connector_apps(const ConnectorId& connector,
+                                                          std::string_view thumbprint, Instant now) const = 0;
+};
+[[nodiscard]] std::shared_ptr<const Rules> rules_of(coalition::World world);
+
+// A statement this node signed for one host. `remember`, if any, must be durable before the statement leaves.
+struct Issued {
+  std::string statement;  // JWS; opaque here
+  std::optional<coalition::Record> remember;
+};
+
+// What a verified statement says: a person of `from`, under the id made for this host and app.
+struct Vouched {
+  coalition::Person who;
+  coalition::Facts context;
+  AppId app;
+  // The gate's new state (highest number seen, its digest): durable before the statement takes effect.
+  std::optional<coalition::Record> remember;
+};
+
+// Signs and checks statements; keeps the numbering. Errors of verify(): "identity.statement-gap" when numbers
+// are missing (then expected() is the first missing one), any other code: refused.
+class Statements {
+ public:
+  virtual ~Statements() = default;
+  [[nodiscard]] virtual Result<Issued> issue(const PartnerCode& host, const coalition::AppRef& app,
+                                             const coalition::Person& who, const coalition::Facts& context,
+                                             Instant now) = 0;
+  // Statements for that host from number `from` on, oldest first; empty when no longer kept.
+  [[nodiscard]] virtual std::vector<std::string> resend(const PartnerCode& host, uint64_t from) = 0;
+  [[nodiscard]] virtual Result<Vouched> verify(const PartnerCode& from, std::string_view statement,
+                                               Instant now) = 0;
+  [[nodiscard]] virtual uint64_t expected(const PartnerCode& from) const = 0;
+};
+inline constexpr std::string_view kStatementGap = "identity.statement-gap";
+
+}  // namespace entente::exchange
