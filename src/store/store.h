@@ -77,7 +77,7 @@ struct Change {  // one revision, whole, in order
   Revision rev;
   std::vector<Op> ops;
 };
-struct Heartbeat {  // at least each second while nothing else is said
+struct Heartbeat {  // each Options::heartbeat; a head above the last change told means: you are behind
   Revision head;
 };
 struct Compacted {  // what followed `after` is no longer kept: read all at `snapshot`, then watch from there
@@ -153,8 +153,9 @@ class Store {
   // All revisions after `after`, then live ones; heartbeats in between.
   [[nodiscard]] Watch watch(Revision after, WatchEvents events);
 
-  // Takes or keeps the name for `ttl`; "store.held" when another holder's lease still runs. A new holder is a
-  // commit, renewing is not. After a restart a lease runs for its whole ttl once more.
+  // Kept as record "lease/<name>", a prefix that commits can't write. Takes or keeps the name for `ttl`;
+  // "store.held" when another holder's lease still runs. A new holder is a commit, renewing is not. After a
+  // restart a lease runs for its whole ttl once more.
   void lease(std::string name, std::string holder, Millis ttl, std::function<void(Result<Lease>)> done);
 
   // What the ledger has not yet been seen to hold, oldest first, after `after`.
