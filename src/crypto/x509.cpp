@@ -34,6 +34,10 @@ Result<Certificate> adopt_certificate(std::unique_ptr<X509, Freed<X509_free>> ce
   X509_check_purpose(certificate.get(), -1, 0);
   if ((X509_get_extension_flags(certificate.get()) & EXFLAG_INVALID) != 0)
     return parse_fail("The certificate has an extension that can't be read.");
+  std::tm parts{};
+  if (ASN1_TIME_to_tm(X509_get0_notBefore(certificate.get()), &parts) != 1 ||
+      ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &parts) != 1)
+    return parse_fail("The certificate's validity can't be read.");
   TRY_VOID(check_alternative_names(certificate.get()));
   PKey key(X509_get_pubkey(certificate.get()));
   if (!key) return parse_fail("The certificate's public key can't be read.");
