@@ -1,0 +1,153 @@
+// An OpenID Connect relying party without sockets: a step says which HTTP request to make next or where to
+// send the browser, and the answer is handed back. One client per provider, owned by one loop.
+//
+//   auto step = client.begin({...}, moment);
+//   while (step && std::holds_alternative<Fetch>(*step)) {
+//     Fetch fetch = std::get<Fetch>(std::move(*step));
+//     auto answer = co_await ask(fetch.http);  // redirects are not followed; at most http.answer_bytes_max;
+//     TLS verified step = client.answered(std::move(fetch), std::move(answer), moment);
+//   }
+//
+// OpenID Connect Core 1.0, RFC 7636 (PKCE S256), RFC 9126 (PAR), RFC 9207 (iss), RFC 7523 (private_key_jwt),
+// RFC 9700. Errors: "oidc.config", "oidc.discovery", "oidc.provider_down", "oidc.refused", "oidc.state",
+// "oidc.mix_up", "oidc.browser", "oidc.answer", "oidc.token", "oidc.nonce", "oidc.keys", and those of
+// crypto/jose.h.
+#pragma once
+
+#include "base/ids.h"
+#include "base/json.h"
+#include "base/time.h"
+#include "crypto/jose.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+namespace entente::identity {
+
+struct OidcProvider {
+  PartnerCode nation;
+  std::string issuer = {};  // exact, as the provider writes it
+  std::string client_id = {};
+  std::string redirect_uri = {};  // this provider's alone
+  std::vector<std::string> scopes = {"openid"};
+  std::vector<std::string> acr_values = {};  // asked for; what they are worth says the crosswalk
+  std::vector<std::string> hosts = {};       // "host:port" its endpoints may be on; empty: the issuer's own
+  crypto::SignatureAlg id_token_alg = crypto::SignatureAlg::ES256;
+  crypto::SignatureAlg client_alg = crypto::SignatureAlg::ES256;
+  std::string client_kid = {};
+  bool par_required = false;
+  std::optional<Seconds> auth_age_max = {};  // of the provider's own sign-in
+};
+// {"nation","issuer","client_id","redirect_uri","scopes","acr_values","hosts","id_token_alg","client_alg","client_kid",
+// "par_required","auth_age_max_s"}: the last eight may be missing.
+[[nodiscard]] Result<OidcProvider> oidc_provider_from_json(const Json& json);
+
+struct OidcEndpoints {
+  std::string authorization;
+  std::string token;
+  std::string jwks;
+  std::string par;          // empty: not offered
+  std::string end_session;  // empty: not offered
+  bool iss_in_response = false;
+};
+[[nodiscard]] Result<OidcEndpoints> check_discovery(const OidcProvider& provider, std::string_view document);
+
+inline constexpr size_t kSignInsMax = 10'000;  // begun and not returned; the oldest makes room
+inline constexpr Seconds kSignInLife{600};
+inline constexpr Seconds kDocumentsAge{3600};  // discovery and keys are fetched again after this
+inline constexpr Seconds kKeysPause{60};       // at least this between two fetches for an unknown kid
+
+struct HttpAsk {
+  std::string method;  // "GET" or "POST"
+  std::string url;
+  std::string body = {};  // application/x-www-form-urlencoded; may hold secrets: never logged
+  size_t answer_bytes_max = 256 * 1024;
+};
+struct HttpAnswer {
+  int status = 0;
+  std::string body = {};
+};
+
+struct Moment {
+  Instant now;
+  Tick tick;
+};
+
+struct SignedIn {
+  PartnerCode nation;
+  std::string issuer;
+  std::string subject;
+  Json claims;  // of the ID token
+  std::optional<Instant> auth_time;
+  std::string return_to;
+};
+struct Redirect {
+  std::string url;
+  std::string browser_token;  // for a __Host- cookie of this browser; callback() asks for it
+};
+
+class OidcClient {
+  struct Attempt;
+  struct FreeAttempt {
+    void operator()(Attempt* attempt) const noexcept;
+  };
+
+ public:
+  // Drop it to give the attempt up.
+  struct Fetch {
+    HttpAsk http;
+    std::unique_ptr<Attempt, FreeAttempt> attempt;
+  };
+  using Step = std::variant<Fetch, Redirect, SignedIn>;
+  using Random = std::function<Bytes(size_t)>;
+
+  OidcClient(OidcProvider provider, crypto::PrivateKey client_key, Random random);
+  ~OidcClient();
+  OidcClient(OidcClient&&) noexcept;
+
+  // `return_to` is kept as it is and comes back with SignedIn: the caller decides where that may lead.
+  [[nodiscard]] Result<Step> begin(std::string return_to, const Moment& moment);
+  // The query of the request to the redirect URI, without '?', and the browser's token. Uses the attempt up.
+  [[nodiscard]] Result<Step> callback(std::string_view query, std::string_view browser_token,
+                                      const Moment& moment);
+  [[nodiscard]] Result<Step> answered(Fetch fetch, Result<HttpAnswer> answer, const Moment& moment);
+
+  [[nodiscard]] const OidcProvider& provider() const { return provider_; }
+  [[nodiscard]] size_t waiting() const { return waiting_.size(); }
+
+ private:
+  using AttemptPtr = std::unique_ptr<Attempt, FreeAttempt>;
+  [[nodiscard]] Result<Step> go_on(AttemptPtr attempt, const Moment& moment);
+  [[nodiscard]] Result<Step> ask_discovery(AttemptPtr attempt, const Moment& moment);
+  [[nodiscard]] Result<Step> ask_keys(AttemptPtr attempt, const Moment& moment);
+  [[nodiscard]] Result<Step> push(AttemptPtr attempt, const Moment& moment);
+  [[nodiscard]] Result<Step> redirect(AttemptPtr attempt, const std::string& parameters,
+                                      const Moment& moment);
+  [[nodiscard]] Result<Step> exchange(AttemptPtr attempt, const Moment& moment);
+  [[nodiscard]] Result<Step> read_tokens(AttemptPtr attempt, const std::string& body, const Moment& moment);
+  [[nodiscard]] Result<Step> finish(AttemptPtr attempt, const Moment& moment);
+  [[nodiscard]] Result<std::string> client_assertion(const Moment& moment) const;
+  [[nodiscard]] std::string token() const;
+  void remember(AttemptPtr attempt);
+  void forget_old(Tick tick);
+
+  OidcProvider provider_;
+  crypto::PrivateKey key_;
+  Random random_;
+  std::optional<OidcEndpoints> endpoints_;
+  Tick endpoints_at_{};
+  crypto::KeySet keys_;
+  std::optional<Tick> keys_at_;                          // when they were read
+  std::optional<Tick> keys_asked_;                       // when they were last asked for
+  std::unordered_map<std::string, AttemptPtr> waiting_;  // by state
+};
+using Fetch = OidcClient::Fetch;
+using OidcStep = OidcClient::Step;
+
+}  // namespace entente::identity
