@@ -6,9 +6,11 @@
 #include "base/json.h"
 #include "base/time.h"
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -26,6 +28,19 @@ struct Fact {
 // By the coalition's attribute name: "clearance", "role", "nationality", "missions", "assurance", ...
 using Facts = std::map<std::string, Fact, std::less<>>;
 
+inline constexpr size_t kFactsMax = 64;     // facts read at once
+inline constexpr size_t kFactSetMax = 256;  // members of one set
+
+// Without these about the person, each with its end ahead, nobody is permitted anything. clearance: one of
+// kLevels (levels.h); nationality: a partner code; role: a text or a set; assurance: 1 to 4. "missions" (a
+// set of mission ids) says where the person has a role; none when missing.
+inline constexpr std::array<std::string_view, 4> kIdentityFacts{"clearance", "nationality", "role",
+                                                                "assurance"};
+// Likewise about the moment. network: a text; risk: 0 (calm) to 100.
+inline constexpr std::array<std::string_view, 2> kContextFacts{"network", "risk"};
+
+// {"clearance": {"value": "SECRET", "source": "idp.xbb", "end": "2026-11-21T22:45:00.000Z"}, ...}. An end is
+// required: what a statement leaves open is refused. Errors "field....", "coalition.facts".
 [[nodiscard]] Json facts_to_json(const Facts& facts);
 [[nodiscard]] Result<Facts> facts_from_json(const Json& json);
 

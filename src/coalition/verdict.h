@@ -6,6 +6,7 @@
 #include "policy/decide.h"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace entente::coalition {
@@ -39,12 +40,24 @@ struct Verdict {
   Refusal refusal = Refusal::denied;  // none when permit
   std::vector<Reason> reasons;
   std::vector<Obligation> obligations;
-  Revision revision;                // of the world it was made under
-  Instant valid_until;              // the first instant at which it could turn out otherwise
-  policy::Reach reach;              // a commit that touches nothing in here cannot change the answer
+  // The person may not know that the target exists: the reasons' words are those for an unknown app, their
+  // policies are for the ledger. Show persons shown(verdict), never this.
+  bool hidden = false;
+  Revision revision;    // of the world it was made under
+  Instant valid_until;  // the first instant at which it could turn out otherwise
+  // A commit that touches nothing in here cannot change the answer: permit, refusal, hidden, obligations.
+  // (Which permit a denial calls the nearest may change sooner; so may its words before valid_until.)
+  policy::Reach reach;
   std::vector<std::string> errors;  // evaluation errors, for the ledger and the operator
 
   [[nodiscard]] Json to_json() const;  // for ledger and API; reach left out
 };
+
+// The rule named where an app is unknown, and all that persons are shown where it is hidden from them.
+inline constexpr std::string_view kUnknownApp = "app-unknown";
+
+// What the person asking may be shown of it: no evaluation errors; and of a hidden target exactly what they
+// would be shown of one that does not exist.
+[[nodiscard]] Verdict shown(const Verdict& verdict);
 
 }  // namespace entente::coalition

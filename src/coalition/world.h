@@ -20,12 +20,15 @@ namespace entente::coalition {
 
 enum class PartnerState { active, suspended };
 
+inline constexpr Millis kMembershipMax = std::chrono::days(400);
+
 struct Partner {
   PartnerCode code;
   std::string name;
   PartnerState state = PartnerState::active;
-  std::string state_reason;                   // why suspended, in words for people
-  Instant member_until;                       // membership always has an end
+  std::string state_reason;  // why suspended, in words for people
+  Instant member_since;
+  Instant member_until;                       // membership always has an end, at most kMembershipMax later
   std::vector<std::string> link_thumbprints;  // SHA-256 of the link certificates (DER), base64url
   Json statement_keys;                        // JWK set that signs its statements and assertions
   std::string link_address;                   // "127.0.0.1:7443" to dial, or empty: they dial us
@@ -40,6 +43,12 @@ struct Mission {
   std::string threat;
   Instant start;
   Instant end;
+};
+
+struct Segment {
+  SegmentId id;
+  std::string name;
+  MissionId mission;
 };
 
 struct App {
@@ -70,10 +79,23 @@ struct Operator {
   Instant end;
 };
 
-// One record as the store keeps it. Keys: "node/self", "partner/XBB", "mission/harbor-light",
-// "segment/maritime", "app/cop" (own), "offer/XAA/cop" (told by a partner), "connector/cop-1",
-// "operator/asha.lind", "schema", "policy/coalition/base", "policy/host/cop", "policy/home/people"; others
-// ("crosswalk/...", "issuer/...", "seq/...") are carried but not read here: raw() gives them.
+// One record as the store keeps it. A `?` marks a member that may be left out; times are RFC 3339; no other
+// member is let through.
+//   node/self             partner                              whose node this is; never changes
+//   partner/XBB           name, state ("active", "suspended"), state_reason?, member_since, member_until,
+//                         link_thumbprints?, statement_keys? ({"keys": [...]}), link_address?, ceiling
+//   mission/harbor-light  name, partners, phase, threat, start, end
+//   segment/maritime      name, mission                        mission stays while an app stands in the
+//   segment app/cop               owner (this node's), name, description?, banner, classification, mission,
+//   segment,
+//                         offered_to, shares, end
+//   offer/XAA/cop         the same, told by a partner: owner as in the key, offered_to has this node's
+//   partner connector/cop-1       thumbprint, apps (own), end operator/asha.lind    display, uids, roles, end
+//   schema                text                                 Cedar schema; required by policies
+//   policy/coalition/base text                                 layers: coalition, host, home
+// Others ("crosswalk/...", "issuer/...", "seq/...") are carried but not read here: raw() gives them.
+// classification and ceiling are of kLevels (levels.h). What a record names (partners, missions, ...) must
+// exist.
 struct Record {
   std::string key;
   std::optional<Json> value;  // nullopt: removed
@@ -86,6 +108,9 @@ struct Touch {
   bool only_widens = false;  // provably: then nobody needs to be held, only asked
 };
 
+// Errors of load() and with(): "coalition.record" and the codes of base/fields.h (where: key and field),
+// "coalition.reference", "coalition.doubled", "coalition.revision", "coalition.node", and those of policy
+// sets, schemas and entities. Nothing of a refused batch takes effect; the order of records does not matter.
 class World {
  public:
   // Builds a world from all records; refuses the first that is wrong, naming its key and field.
@@ -98,12 +123,14 @@ class World {
   [[nodiscard]] const PartnerCode& self() const;  // whose node this is
   [[nodiscard]] const Partner* partner(const PartnerCode& code) const;
   [[nodiscard]] const Mission* mission(const MissionId& id) const;
+  [[nodiscard]] const Segment* segment(const SegmentId& id) const;
   [[nodiscard]] const App* app(const AppRef& ref) const;  // own or offered
   [[nodiscard]] const Connector* connector(const ConnectorId& id) const;
   [[nodiscard]] const Connector* connector_by_thumbprint(std::string_view thumbprint) const;
   [[nodiscard]] const Partner* partner_by_link_thumbprint(std::string_view thumbprint) const;
   [[nodiscard]] const Operator* operator_named(const OperatorName& name) const;
   [[nodiscard]] const Operator* operator_by_uid(uint32_t uid) const;
+  // All of a kind, by key; pointers live as long as this world.
   [[nodiscard]] std::vector<const Partner*> partners() const;
   [[nodiscard]] std::vector<const App*> apps() const;
   [[nodiscard]] std::vector<const Mission*> missions() const;
@@ -125,8 +152,13 @@ struct World::Next {
   Touch touch;
 };
 
-// The entity that stands for each thing in policies: Entente::App::"XAA/cop", Entente::Partner::"XBB", ...
+// The entity that stands for each thing in policies: Entente::App::"XAA/cop", Entente::Partner::"XBB",
+// Entente::Person::"XBB/<id>" (the partner that vouches is part of the name), ...
 [[nodiscard]] policy::EntityUid entity_of(const Target& target);
 [[nodiscard]] policy::EntityUid entity_of(const Person& person);
+
+// The person who asks when an operator of this node administers, approves, or views the node: its id is
+// "operator/<name>". Roles and end are read from the operator's record; facts may add "assurance".
+[[nodiscard]] Person operator_person(const World& world, const OperatorName& name);
 
 }  // namespace entente::coalition

@@ -1,0 +1,377 @@
+#include "coalition/decide.h"
+
+#include "coalition/levels.h"
+#include "coalition/notes.h"
+#include "coalition/opinion.h"
+#include "coalition/things.h"
+#include "coalition/words.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace entente::coalition {
+namespace {
+
+constexpr int64_t kAssuranceMax = 4;
+constexpr int64_t kRiskMax = 100;
+constexpr std::string_view kCoalition = "The coalition";
+
+bool contains(const std::vector<PartnerCode>& codes, const PartnerCode& code) {
+  return std::find(codes.begin(), codes.end(), code) != codes.end();
+}
+
+// One ask on its way to a verdict. Structure first, each group of rules only when the one before holds, so
+// that what is said about a person is the same whatever they asked for.
+class Question {
+ public:
+  Question(const World& world, const Ask& ask) : world_(world), ask_(ask), notes_(ask.now) {}
+
+  Verdict answer() {
+    const bool of_operator = ask_.action == Action::administer || ask_.action == Action::approve ||
+                             !std::holds_alternative<AppRef>(ask_.target);
+    if (of_operator) {
+      answer_operator();
+    } else {
+      answer_person(std::get<AppRef>(ask_.target));
+    }
+    return finish();
+  }
+
+ private:
+  void refuse(std::string_view rule, std::string text, std::string change, std::string who) {
+    reasons_.push_back(
+        {Layer::structure, std::string(rule), std::move(text), std::move(change), std::move(who)});
+  }
+  std::string named(const PartnerCode& code) const { return partner_text(world_, code); }
+
+  const Fact* live(const Facts& facts, std::string_view name) {
+    const auto found = facts.find(name);
+    return found != facts.end() && notes_.before(found->second.end) ? &found->second : nullptr;
+  }
+
+  void check_vouching_partner();
+  void check_identity();
+  void check_identity_fact(std::string_view name);
+  void check_context();
+  void read_identity();
+  std::optional<int64_t> number(const Facts& facts, std::string_view name, int64_t lowest, int64_t highest);
+
+  void answer_person(const AppRef& ref);
+  void answer_operator();
+
+  const App* find_app(const AppRef& ref);
+  void check_owner(const App& app);
+  void check_mission(const App& app);
+  void hide();
+
+  Opinion ask_policies(Action action, bool own_target);
+  void take(Opinion opinion);
+  Verdict finish();
+
+  const World& world_;
+  const Ask& ask_;
+  Notes notes_;
+  PersonView person_;
+  int64_t risk_ = 0;
+  std::string network_;
+  std::vector<Reason> reasons_;
+  std::vector<Obligation> obligations_;
+  std::vector<std::string> errors_;
+  bool permit_ = false;
+  bool credential_dead_ = false;
+  bool in_mission_ = false;
+  bool hidden_ = false;
+};
+
+void Question::check_vouching_partner() {
+  const PartnerCode& code = ask_.who.partner;
+  notes_.read(uid_of(code));
+  const Partner* partner = world_.partner(code);
+  if (partner == nullptr) {
+    return refuse("partner-unknown", fmt::format("{} is no member of this coalition.", code.text()),
+                  "It would have to join first.", std::string(kCoalition));
+  }
+  if (!notes_.reached(partner->member_since)) {
+    refuse("membership-not-begun", fmt::format("The membership of {} has not begun.", named(code)),
+           fmt::format("It begins at {}.", rfc3339(partner->member_since)), std::string(kCoalition));
+  } else if (!notes_.before(partner->member_until)) {
+    refuse("membership-ended", fmt::format("The membership of {} has ended.", named(code)),
+           "The coalition would have to renew it.", std::string(kCoalition));
+  }
+  if (partner->state == PartnerState::suspended) {
+    refuse("partner-suspended", suspended_text(world_, *partner), "When it is lifted, sign in again.",
+           named(world_.self()));
+  }
+}
+
+void Question::check_identity_fact(std::string_view name) {
+  const auto found = ask_.who.facts.find(name);
+  if (found == ask_.who.facts.end()) {
+    return refuse("missing-identity", fmt::format("Your nation has not said your {}.", name),
+                  "Sign in again; if that does not help, ask your identity office.", named(ask_.who.partner));
+  }
+  if (notes_.before(found->second.end)) return;
+  credential_dead_ = true;
+  refuse("credential-ended", fmt::format("What your nation said about your {} has ended.", name),
+         "Sign in again.", named(ask_.who.partner));
+}
+
+std::optional<int64_t> Question::number(const Facts& facts, std::string_view name, int64_t lowest,
+                                        int64_t highest) {
+  const Fact* fact = live(facts, name);
+  const auto* value = fact == nullptr ? nullptr : std::get_if<int64_t>(&fact->value);
+  if (value != nullptr && *value >= lowest && *value <= highest) return *value;
+  if (fact != nullptr) {
+    errors_.push_back(
+        fmt::format("fact {} from {} is no whole number from {} to {}", name, fact->source, lowest, highest));
+  }
+  return std::nullopt;
+}
+
+void Question::check_identity() {
+  for (const std::string_view name : kIdentityFacts) check_identity_fact(name);
+  if (reasons_.empty()) read_identity();
+}
+
+// All identity facts are there and live: what they say must make sense, and stay within what the partner may
+// say.
+void Question::read_identity() {
+  const Facts& facts = ask_.who.facts;
+  const std::string home = named(ask_.who.partner);
+  const auto unreadable = [&](std::string_view name) {
+    errors_.push_back(fmt::format("fact {} from {} cannot be read", name, facts.find(name)->second.source));
+    refuse("missing-identity", fmt::format("What your nation said about your {} cannot be read.", name),
+           "Ask your identity office.", home);
+  };
+  const auto text_of = [&](std::string_view name) {
+    return std::get_if<std::string>(&facts.find(name)->second.value);
+  };
+
+  const std::string* nationality = text_of("nationality");
+  if (nationality == nullptr) {
+    unreadable("nationality");
+  } else if (*nationality != ask_.who.partner.text()) {
+    errors_.push_back(fmt::format("{} vouched for a person of {}: a partner vouches for its own people only",
+                                  ask_.who.partner.text(), *nationality));
+    refuse("nationality-not-vouched", "A nation vouches for its own people only.",
+           "Sign in with your own nation.", home);
+  }
+
+  const std::string* clearance = text_of("clearance");
+  const auto level = clearance == nullptr ? std::nullopt : level_of(*clearance);
+  const int64_t ceiling = level_of(world_.partner(ask_.who.partner)->ceiling).value_or(0);
+  if (!level) {
+    unreadable("clearance");
+  } else if (*level > ceiling) {
+    errors_.push_back(fmt::format("{} gave clearance {}, above its ceiling {}", ask_.who.partner.text(),
+                                  *clearance, kLevels[static_cast<size_t>(ceiling)]));
+    refuse("clearance-above-ceiling", "Your nation gave a clearance above what it may give.",
+           "Ask your identity office to correct it.", home);
+  }
+
+  const FactValue& role = facts.find("role")->second.value;
+  if (const auto* set = std::get_if<std::vector<std::string>>(&role)) {
+    person_.roles = *set;
+  } else if (const auto* one = std::get_if<std::string>(&role)) {
+    person_.roles = {*one};
+  }
+  if (person_.roles.empty()) unreadable("role");
+
+  const auto assurance = number(facts, "assurance", 1, kAssuranceMax);
+  if (!assurance) unreadable("assurance");
+  if (const Fact* missions = live(facts, "missions")) {
+    if (const auto* set = std::get_if<std::vector<std::string>>(&missions->value)) {
+      person_.missions = *set;
+    } else {
+      unreadable("missions");
+    }
+  }
+  person_.partner = &ask_.who.partner;
+  person_.clearance = level.value_or(0);
+  person_.assurance = assurance.value_or(0);
+}
+
+void Question::check_context() {
+  const Fact* network = live(ask_.context, "network");
+  const auto* text = network == nullptr ? nullptr : std::get_if<std::string>(&network->value);
+  if (text == nullptr) {
+    refuse("missing-context", "It is not known from which network you come.", "Try again in a moment.",
+           named(world_.self()));
+  } else {
+    network_ = *text;
+  }
+  if (const auto risk = number(ask_.context, "risk", 0, kRiskMax)) {
+    risk_ = *risk;
+  } else {
+    refuse("missing-risk", "There is no current judgement of risk for this session.",
+           "Try again in a moment.", named(world_.self()));
+  }
+}
+
+// The app, when it exists and this person's nation was told of it. Otherwise all is as if there were none.
+const App* Question::find_app(const AppRef& ref) {
+  const PartnerCode& from = ask_.who.partner;
+  notes_.read(uid_of(ref));
+  notes_.read(uid_of(ref.owner));
+  const App* app = world_.app(ref);
+  std::string_view rule;
+  if (app == nullptr) {
+    rule = kUnknownApp;
+  } else if (ref.owner != from && !contains(app->offered_to, from)) {
+    rule = "app-not-offered";
+  } else if (ref.owner != world_.self() && from != world_.self()) {
+    rule = "not-ours";  // neither our app nor our person: no layer here speaks for them
+  } else {
+    return app;
+  }
+  refuse(rule, "", "", "");
+  hidden_ = true;
+  return nullptr;
+}
+
+void Question::check_owner(const App& app) {
+  const PartnerCode& code = app.ref.owner;
+  const Partner& owner = *world_.partner(code);  // the world holds no app without its owner
+  if (!notes_.reached(owner.member_since) || !notes_.before(owner.member_until)) {
+    refuse("owner-not-member", fmt::format("{}, whose app this is, is not a member now.", named(code)),
+           "The coalition would have to renew its membership.", std::string(kCoalition));
+  }
+  if (owner.state == PartnerState::suspended) {
+    refuse("owner-suspended", suspended_text(world_, owner), "When it is lifted, sign in again.",
+           named(world_.self()));
+  }
+  if (!notes_.before(app.end)) {
+    refuse("app-ended", fmt::format("{} is no longer offered.", app.name),
+           "Its owner would have to offer it again.", named(code));
+  }
+}
+
+void Question::check_mission(const App& app) {
+  notes_.read(uid_of(app.mission));
+  notes_.read(uid_of(app.segment));
+  const Mission& mission = *world_.mission(app.mission);
+  if (!notes_.reached(mission.start)) {
+    refuse("mission-not-begun", fmt::format("The mission {} has not begun.", mission.name),
+           fmt::format("It begins at {}.", rfc3339(mission.start)), std::string(kCoalition));
+  } else if (!notes_.before(mission.end)) {
+    refuse("mission-ended", fmt::format("The mission {} has ended.", mission.name),
+           "The mission would have to be prolonged.", std::string(kCoalition));
+  }
+  if (!contains(mission.partners, app.ref.owner)) {
+    refuse("owner-not-in-mission",
+           fmt::format("{} does not take part in {}.", named(app.ref.owner), mission.name), "",
+           std::string(kCoalition));
+  }
+  in_mission_ = contains(mission.partners, ask_.who.partner);
+  if (!in_mission_) {
+    refuse("partner-not-in-mission",
+           fmt::format("{} does not take part in {}.", named(ask_.who.partner), mission.name), "",
+           std::string(kCoalition));
+  }
+}
+
+// The words for what a person may not know of: nothing in them depends on the target.
+void Question::hide() {
+  for (Reason& reason : reasons_) {
+    reason.text = "There is no such app for you here.";
+    reason.change = "If you expected one, ask your own nation's mission staff.";
+    reason.who_decides = named(ask_.who.partner);
+  }
+  credential_dead_ = false;
+}
+
+Opinion Question::ask_policies(Action action, bool own_target) {
+  const Established known{.world = world_,
+                          .ask = ask_,
+                          .person = person_,
+                          .risk = risk_,
+                          .network = network_,
+                          .own_target = own_target,
+                          .own_person = ask_.who.partner == world_.self()};
+  return ask_layers(known, action, notes_);
+}
+
+void Question::answer_person(const AppRef& ref) {
+  check_vouching_partner();
+  if (reasons_.empty()) check_identity();
+  check_context();
+  if (!reasons_.empty()) return;
+
+  const App* app = find_app(ref);
+  if (app == nullptr) return hide();
+  check_owner(*app);
+  check_mission(*app);
+  const bool own = ref.owner == world_.self();
+  if (reasons_.empty()) {
+    take(ask_policies(ask_.action, own));
+    if (permit_) return;
+    hidden_ = ask_.action == Action::view;
+  }
+  // A refusal says why only to those whom policies would let know of the app.
+  hidden_ = hidden_ || !in_mission_ || !ask_policies(Action::view, own).permit;
+  if (hidden_) hide();
+}
+
+void Question::answer_operator() {
+  const std::string& id = ask_.who.id.text();
+  const PartnerCode& self = world_.self();
+  notes_.read(entity_of(ask_.who));
+  const bool form = ask_.who.partner == self && id.starts_with(kOperatorPrefix);
+  const Operator* person =
+      form ? world_.operator_named(OperatorName(id.substr(kOperatorPrefix.size()))) : nullptr;
+  if (person == nullptr) {
+    refuse("operator-unknown", "You are not an operator of this node.",
+           "A security officer can name you as one.", named(self));
+  } else if (!notes_.before(person->end)) {
+    credential_dead_ = true;
+    refuse("operator-ended", "Your time as operator of this node has ended.",
+           "A security officer can renew it.", named(self));
+  }
+  const auto* app = std::get_if<AppRef>(&ask_.target);
+  const auto* node = std::get_if<NodeRef>(&ask_.target);
+  if (person != nullptr &&
+      ((app != nullptr && app->owner != self) || (node != nullptr && node->partner != self))) {
+    refuse("not-ours", fmt::format("This belongs to {}.", named(app != nullptr ? app->owner : node->partner)),
+           "Ask its own operators.", named(app != nullptr ? app->owner : node->partner));
+  }
+  check_context();
+  if (!reasons_.empty()) return;
+
+  notes_.read(entity_of(ask_.target));
+  person_.partner = &self;
+  person_.is_operator = true;
+  person_.roles = person->roles;
+  person_.assurance = number(ask_.who.facts, "assurance", 1, kAssuranceMax).value_or(0);
+  take(ask_policies(ask_.action, true));
+}
+
+void Question::take(Opinion opinion) {
+  permit_ = opinion.permit;
+  reasons_ = std::move(opinion.reasons);
+  obligations_ = std::move(opinion.obligations);
+  errors_.insert(errors_.end(), opinion.errors.begin(), opinion.errors.end());
+}
+
+Verdict Question::finish() {
+  Verdict verdict;
+  verdict.id = ask_.id;
+  verdict.permit = permit_;
+  verdict.refusal = permit_ ? Refusal::none : credential_dead_ ? Refusal::credential_dead : Refusal::denied;
+  verdict.reasons = std::move(reasons_);
+  verdict.obligations = std::move(obligations_);
+  verdict.hidden = hidden_;
+  verdict.revision = world_.revision();
+  verdict.valid_until = notes_.valid_until();
+  verdict.reach = notes_.take_reach();
+  verdict.errors = std::move(errors_);
+  return verdict;
+}
+
+}  // namespace
+
+Verdict decide(const World& world, const Ask& ask) {
+  return Question(world, ask).answer();
+}
+
+}  // namespace entente::coalition

@@ -1,0 +1,142 @@
+#include "coalition/opinion.h"
+
+#include "coalition/words.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+namespace entente::coalition {
+namespace {
+
+policy::Record context_of(const Established& known, bool with_http) {
+  const Ask& ask = known.ask;
+  policy::Record context{{"now", ask.now},
+                         {"node", uid_of(known.world.self())},
+                         {"risk", known.risk},
+                         {"network", known.network},
+                         {"purpose", ask.purpose}};
+  if (with_http && ask.http) {
+    context.set("http", policy::Record{{"method", ask.http->method}, {"path", ask.http->path}});
+  }
+  return context;
+}
+
+std::string annotation(const policy::PolicyInfo& policy, std::string_view name) {
+  return std::string(policy.annotation(name).value_or(""));
+}
+
+// "watermark, view-only=strict"
+void read_obligations(std::string_view text, std::vector<Obligation>& out) {
+  while (!text.empty()) {
+    const size_t comma = std::min(text.find(','), text.size());
+    std::string_view item = text.substr(0, comma);
+    text.remove_prefix(std::min(comma + 1, text.size()));
+    while (item.starts_with(' ')) item.remove_prefix(1);
+    while (item.ends_with(' ')) item.remove_suffix(1);
+    if (item.empty()) continue;
+    const size_t equals = item.find('=');
+    Obligation duty{std::string(item.substr(0, equals)),
+                    equals == std::string_view::npos ? "" : std::string(item.substr(equals + 1))};
+    if (std::find(out.begin(), out.end(), duty) == out.end()) out.push_back(std::move(duty));
+  }
+}
+
+// One layer's share of an opinion.
+class LayerAsked {
+ public:
+  LayerAsked(const Established& known, Layer layer, const policy::Request& request, policy::Overlay overlay)
+      : known_(known), layer_(layer), request_(request), overlay_(overlay) {}
+
+  bool run(Notes& notes, Opinion& permits, Opinion& denials) {
+    set_ = known_.world.policies(layer_name(layer_));
+    if (set_ == nullptr) {
+      denials.reasons.push_back(
+          plain("no-policy", "No policy speaks for this here, so nothing is permitted."));
+      return false;
+    }
+    const policy::Answer answer = policy::decide(*set_, known_.world.entities(), overlay_, request_);
+    notes.add(answer);
+    note_errors(answer, denials.errors);
+    if (!answer.permitted()) {
+      deny(answer, denials.reasons);
+      return false;
+    }
+    for (const policy::PolicyIndex index : answer.reasons) {
+      permits.reasons.push_back(reason((*set_)[index]));
+      read_obligations(annotation((*set_)[index], "obligation"), permits.obligations);
+    }
+    return true;
+  }
+
+ private:
+  std::string decider() const {
+    return layer_ == Layer::coalition ? "The coalition" : partner_text(known_.world, known_.world.self());
+  }
+  Reason plain(std::string_view id, std::string text) const {
+    return {layer_, std::string(id), std::move(text), "", decider()};
+  }
+  Reason reason(const policy::PolicyInfo& policy) const {
+    const std::string who = annotation(policy, "decides");
+    return {layer_, policy.id, annotation(policy, "reason"), annotation(policy, "change"),
+            who.empty() ? decider() : who};
+  }
+
+  void note_errors(const policy::Answer& answer, std::vector<std::string>& errors) const {
+    for (const policy::PolicyError& error : answer.errors) {
+      errors.push_back(fmt::format("{}: {}{}", layer_name(layer_),
+                                   error.policy ? (*set_)[*error.policy].id + ": " : std::string(),
+                                   error.error.text()));
+    }
+  }
+
+  // Why not: the forbids that hold; or one that could not be judged; or the permit that came nearest.
+  void deny(const policy::Answer& answer, std::vector<Reason>& reasons) const {
+    const size_t before = reasons.size();
+    for (const policy::PolicyIndex index : answer.reasons) {
+      if ((*set_)[index].effect == policy::Effect::forbid) reasons.push_back(reason((*set_)[index]));
+    }
+    if (reasons.size() > before) return;
+    if (!answer.errors.empty()) {
+      reasons.push_back(plain("policy-failed", "A rule could not be judged, so nothing is permitted."));
+      return;
+    }
+    const auto near = policy::near_misses(*set_, known_.world.entities(), overlay_, request_, 1);
+    reasons.push_back(near.empty() ? plain("nothing-permits", "No rule permits this.")
+                                   : reason((*set_)[near.front().policy]));
+  }
+
+  const Established& known_;
+  const Layer layer_;
+  const policy::Request& request_;
+  const policy::Overlay overlay_;
+  const policy::PolicySet* set_ = nullptr;
+};
+
+}  // namespace
+
+Opinion ask_layers(const Established& known, Action action, Notes& notes) {
+  const std::array<policy::Entity, 1> overlay{person_entity(entity_of(known.ask.who), known.person)};
+  const policy::Request request{overlay[0].uid, uid_of(action), entity_of(known.ask.target),
+                                context_of(known, action == known.ask.action)};
+  Opinion permits;
+  Opinion denials;
+  permits.permit = LayerAsked(known, Layer::coalition, request, overlay).run(notes, permits, denials);
+  if (known.own_target) {
+    permits.permit =
+        LayerAsked(known, Layer::host, request, overlay).run(notes, permits, denials) && permits.permit;
+  }
+  if (known.own_person) {
+    permits.permit =
+        LayerAsked(known, Layer::home, request, overlay).run(notes, permits, denials) && permits.permit;
+  }
+  permits.errors = std::move(denials.errors);
+  if (!permits.permit) {
+    permits.reasons = std::move(denials.reasons);
+    permits.obligations.clear();
+  }
+  return permits;
+}
+
+}  // namespace entente::coalition

@@ -1,0 +1,35 @@
+// Records as policies see them: one entity for each record that policies can read, made from that record
+// alone, so that a change to one record changes one entity. Private to the room.
+#pragma once
+
+#include "coalition/records.h"
+#include "policy/entity.h"
+
+#include <optional>
+
+namespace entente::coalition {
+
+[[nodiscard]] std::optional<policy::Entity> entity_from(const Thing& thing, const PartnerCode& self);
+
+[[nodiscard]] policy::EntityUid uid_of(const PartnerCode& code);
+[[nodiscard]] policy::EntityUid uid_of(const MissionId& id);
+[[nodiscard]] policy::EntityUid uid_of(const SegmentId& id);
+[[nodiscard]] policy::EntityUid uid_of(const AppRef& ref);
+[[nodiscard]] policy::EntityUid uid_of(const NodeRef& node);
+[[nodiscard]] policy::EntityUid uid_of(Action action);
+
+// How the id of a person says that it is an operator of this node.
+inline constexpr std::string_view kOperatorPrefix = "operator/";
+
+// What policies read of a person.
+struct PersonView {
+  const PartnerCode* partner = nullptr;
+  bool is_operator = false;
+  std::vector<std::string> roles;
+  std::vector<std::string> missions;
+  int64_t clearance = 0;
+  int64_t assurance = 0;
+};
+[[nodiscard]] policy::Entity person_entity(policy::EntityUid uid, const PersonView& view);
+
+}  // namespace entente::coalition

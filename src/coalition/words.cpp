@@ -1,0 +1,18 @@
+#include "coalition/words.h"
+
+#include <fmt/format.h>
+
+namespace entente::coalition {
+
+std::string partner_text(const World& world, const PartnerCode& code) {
+  const Partner* partner = world.partner(code);
+  return partner == nullptr ? code.text() : fmt::format("{} ({})", partner->name, code.text());
+}
+
+std::string suspended_text(const World& world, const Partner& partner) {
+  const std::string head = fmt::format("{} has suspended {}", partner_text(world, world.self()),
+                                       partner_text(world, partner.code));
+  return partner.state_reason.empty() ? head + "." : fmt::format("{}: {}", head, partner.state_reason);
+}
+
+}  // namespace entente::coalition

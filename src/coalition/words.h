@@ -1,0 +1,13 @@
+// Sentences that several rules say. Private to the room.
+#pragma once
+
+#include "coalition/world.h"
+
+#include <string>
+
+namespace entente::coalition {
+
+[[nodiscard]] std::string partner_text(const World& world, const PartnerCode& code);  // "Aldoria (XAA)"
+[[nodiscard]] std::string suspended_text(const World& world, const Partner& partner);
+
+}  // namespace entente::coalition

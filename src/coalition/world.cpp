@@ -1,0 +1,415 @@
+#include "coalition/world.h"
+
+#include "coalition/layers.h"
+#include "coalition/persistent_map.h"
+#include "coalition/records.h"
+#include "coalition/things.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+namespace entente::coalition {
+namespace {
+
+constexpr size_t kRecordsMax = 2'000'000;  // ten times the theatre this is planned for
+constexpr size_t kKeyBytesMax = 512;
+constexpr size_t kLayers = std::size(kLayerNames);
+
+struct Entry {
+  Json raw;
+  Thing thing;
+};
+using EntryPtr = std::shared_ptr<const Entry>;
+
+struct Change {
+  std::string key;
+  EntryPtr was;  // null: there was none
+  EntryPtr now;  // null: removed
+};
+
+size_t layer_index(std::string_view name) {
+  return static_cast<size_t>(std::find(std::begin(kLayerNames), std::end(kLayerNames), name) -
+                             std::begin(kLayerNames));
+}
+
+// What only one record may have, as keys of one index: link and connector certificates, local user ids.
+std::vector<std::string> claims(const Thing& thing) {
+  std::vector<std::string> out;
+  if (const auto* partner = std::get_if<Partner>(&thing)) {
+    for (const std::string& print : partner->link_thumbprints) out.push_back("certificate/" + print);
+  }
+  if (const auto* connector = std::get_if<Connector>(&thing)) {
+    out.push_back("certificate/" + connector->thumbprint);
+  }
+  if (const auto* person = std::get_if<Operator>(&thing)) {
+    for (const uint32_t uid : person->uids) out.push_back(fmt::format("uid/{}", uid));
+  }
+  return out;
+}
+
+// What must hold between a record and this node.
+Result<void> fits(const std::string& key, const Thing& thing, const PartnerCode& self) {
+  if (const auto* partner = std::get_if<Partner>(&thing)) {
+    if (partner->code == self && partner->state == PartnerState::suspended) {
+      return fail("coalition.record", "a node does not suspend its own nation", key + "/state",
+                  "suspend the partners instead");
+    }
+  }
+  const auto* app = std::get_if<App>(&thing);
+  if (app == nullptr) return {};
+  const bool own_key = key.starts_with("app/");
+  if (own_key && app->ref.owner != self) {
+    return fail("coalition.record",
+                fmt::format("this is an app of {}, not of {}", app->ref.owner.text(), self.text()),
+                key + "/owner", "what a partner offers stands under offer/");
+  }
+  if (!own_key && app->ref.owner == self) {
+    return fail("coalition.record", "this node's own app stands among the partners' offers", key + "/owner",
+                "own apps stand under app/");
+  }
+  const bool told = std::find(app->offered_to.begin(), app->offered_to.end(), self) != app->offered_to.end();
+  if (!own_key && !told) {
+    return fail("coalition.record", fmt::format("this app is not offered to {}", self.text()),
+                key + "/offered_to");
+  }
+  return {};
+}
+
+}  // namespace
+
+struct World::Data {
+  Revision revision;
+  PartnerCode self;
+  PersistentMap<EntryPtr> records;
+  PersistentMap<std::string> claimed;  // claim -> key of the record that makes it
+  PersistentMap<uint32_t> uses;        // key -> how many records name it
+  std::optional<policy::Schema> schema;
+  std::array<std::shared_ptr<const LayerPolicies>, kLayers> layers;
+  policy::Entities entities = policy::Entities::unchecked();
+
+  template <class T>
+  [[nodiscard]] const T* get(std::string_view key) const {
+    const EntryPtr* entry = records.find(key);
+    return entry == nullptr ? nullptr : std::get_if<T>(&(*entry)->thing);
+  }
+  template <class T>
+  [[nodiscard]] const T* claimant(const std::string& claim) const {
+    const std::string* key = claimed.find(claim);
+    return key == nullptr ? nullptr : get<T>(*key);
+  }
+  template <class T>
+  void collect(std::string_view prefix, std::vector<const T*>& out) const {
+    records.each(prefix, [&](const std::string&, const EntryPtr& entry) {
+      if (const T* thing = std::get_if<T>(&entry->thing)) out.push_back(thing);
+    });
+  }
+
+  [[nodiscard]] Result<Touch> apply(std::span<const Record> batch);
+
+ private:
+  [[nodiscard]] Result<std::vector<Change>> read(std::span<const Record> batch) const;
+  [[nodiscard]] Result<void> settle_self(const std::vector<Change>& changes);
+  [[nodiscard]] Result<void> index(const std::vector<Change>& changes);
+  void count_uses(const Thing& thing, bool more);
+  [[nodiscard]] Result<void> check(const Change& change) const;
+  [[nodiscard]] Result<bool> reload_policies(const std::vector<Change>& changes);
+  [[nodiscard]] Result<void> change_entities(const std::vector<Change>& changes, bool schema_changed);
+  [[nodiscard]] Touch touch_of(const std::vector<Change>& changes, bool policies) const;
+};
+
+Result<Touch> World::Data::apply(std::span<const Record> batch) {
+  TRY(const std::vector<Change> changes, read(batch));
+  TRY_VOID(settle_self(changes));
+  TRY_VOID(index(changes));
+  for (const Change& change : changes) TRY_VOID(check(change));
+  TRY(const bool policies, reload_policies(changes));
+  const bool schema_changed = std::any_of(changes.begin(), changes.end(),
+                                          [](const Change& change) { return change.key == "schema"; });
+  TRY_VOID(change_entities(changes, schema_changed));
+  return touch_of(changes, policies);
+}
+
+Result<std::vector<Change>> World::Data::read(std::span<const Record> batch) const {
+  if (records.size() + batch.size() > kRecordsMax) {
+    return fail("coalition.record", fmt::format("there are more than {} records", kRecordsMax));
+  }
+  std::vector<std::string_view> keys;
+  keys.reserve(batch.size());
+  std::vector<Change> changes;
+  changes.reserve(batch.size());
+  for (const Record& record : batch) {
+    if (record.key.empty() || record.key.size() > kKeyBytesMax) {
+      return fail("coalition.record", fmt::format("a record's key has 1 to {} bytes", kKeyBytesMax),
+                  record.key);
+    }
+    keys.push_back(record.key);
+    const EntryPtr* was = records.find(record.key);
+    if (was == nullptr && !record.value) continue;
+    if (was != nullptr && record.value && (*was)->raw == *record.value) continue;
+    Change change{record.key, was == nullptr ? nullptr : *was, nullptr};
+    if (record.value) {
+      TRY(Thing thing, read_record(record.key, *record.value));
+      change.now = std::make_shared<const Entry>(Entry{*record.value, std::move(thing)});
+    }
+    changes.push_back(std::move(change));
+  }
+  std::sort(keys.begin(), keys.end());
+  const auto doubled = std::adjacent_find(keys.begin(), keys.end());
+  if (doubled != keys.end()) {
+    return fail("coalition.doubled", "one change has this record twice", std::string(*doubled));
+  }
+  return changes;
+}
+
+Result<void> World::Data::settle_self(const std::vector<Change>& changes) {
+  for (const Change& change : changes) {
+    if (change.key != "node/self") continue;
+    const auto* node = change.now ? std::get_if<NodeSelf>(&change.now->thing) : nullptr;
+    if (node == nullptr || (!self.empty() && node->partner != self)) {
+      return fail("coalition.node", "whose node this is does not change", change.key,
+                  "found a new node for another partner");
+    }
+    self = node->partner;
+  }
+  if (self.empty()) {
+    return fail("coalition.node", "no record says whose node this is", "node/self",
+                "add {\"partner\": \"XAA\"}");
+  }
+  return {};
+}
+
+Result<void> World::Data::index(const std::vector<Change>& changes) {
+  for (const Change& change : changes) {
+    if (change.was) {
+      for (const std::string& claim : claims(change.was->thing)) claimed.erase(claim);
+      count_uses(change.was->thing, false);
+    }
+    if (change.now) {
+      records.put(change.key, change.now);
+    } else {
+      records.erase(change.key);
+    }
+  }
+  for (const Change& change : changes) {
+    if (!change.now) continue;
+    count_uses(change.now->thing, true);
+    for (const std::string& claim : claims(change.now->thing)) {
+      if (const std::string* other = claimed.find(claim)) {
+        return fail("coalition.doubled", fmt::format("{} belongs to {} already", claim, *other), change.key,
+                    "one certificate, or one user id, stands for one");
+      }
+      claimed.put(claim, change.key);
+    }
+  }
+  return {};
+}
+
+void World::Data::count_uses(const Thing& thing, bool more) {
+  for (const std::string& key : references(thing)) {
+    const uint32_t* count = uses.find(key);
+    const uint32_t before = count == nullptr ? 0 : *count;
+    if (more) {
+      uses.put(key, before + 1);
+    } else if (before > 1) {
+      uses.put(key, before - 1);
+    } else {
+      uses.erase(key);
+    }
+  }
+}
+
+Result<void> World::Data::check(const Change& change) const {
+  if (!change.now) {
+    if (uses.find(change.key) == nullptr) return {};
+    return fail("coalition.reference", "other records still name this one", change.key,
+                "remove or change those too");
+  }
+  const Thing& thing = change.now->thing;
+  TRY_VOID(fits(change.key, thing, self));
+  for (const std::string& key : references(thing)) {
+    if (records.find(key) == nullptr) {
+      return fail("coalition.reference", fmt::format("this names {}, which does not exist", key), change.key,
+                  fmt::format("add {} first, or in the same change", key));
+    }
+  }
+  if (const auto* app = std::get_if<App>(&thing)) {
+    const auto* segment = get<Segment>(record_key(app->segment));
+    if (segment == nullptr || segment->mission != app->mission) {
+      return fail("coalition.reference", "the app's segment belongs to another mission",
+                  change.key + "/segment", "name a segment of the app's mission");
+    }
+  }
+  const auto* segment = std::get_if<Segment>(&thing);
+  const auto* before = change.was ? std::get_if<Segment>(&change.was->thing) : nullptr;
+  if (segment != nullptr && before != nullptr && segment->mission != before->mission &&
+      uses.find(change.key) != nullptr) {
+    return fail("coalition.reference", "apps stand in this segment, so its mission stays",
+                change.key + "/mission", "make a new segment and move the apps");
+  }
+  return {};
+}
+
+Result<bool> World::Data::reload_policies(const std::vector<Change>& changes) {
+  bool schema_changed = false;
+  std::array<bool, kLayers> changed{};
+  for (const Change& change : changes) {
+    const Thing& thing = (change.now ? change.now : change.was)->thing;
+    schema_changed = schema_changed || change.key == "schema";
+    if (const auto* text = std::get_if<PolicyText>(&thing)) changed[layer_index(text->layer)] = true;
+  }
+  if (schema_changed) {
+    schema.reset();
+    if (const auto* text = get<SchemaText>("schema")) {
+      TRY(schema, policy::Schema::parse(text->text, "schema"));
+    }
+  }
+  bool any = schema_changed;
+  for (size_t i = 0; i < kLayers; ++i) {
+    if (!schema_changed && !changed[i]) continue;
+    any = true;
+    std::vector<policy::PolicySource> sources;
+    records.each(fmt::format("policy/{}/", kLayerNames[i]),
+                 [&](const std::string& key, const EntryPtr& entry) {
+                   sources.push_back({key, std::get<PolicyText>(entry->thing).text});
+                 });
+    layers[i] = nullptr;
+    if (sources.empty()) continue;
+    TRY(layers[i], LayerPolicies::load(*schema, sources));  // check() has seen that the schema is there
+  }
+  return any;
+}
+
+Result<void> World::Data::change_entities(const std::vector<Change>& changes, bool schema_changed) {
+  policy::EntityChanges next;
+  if (schema_changed) {
+    entities = schema ? policy::Entities(*schema) : policy::Entities::unchecked();
+    records.each("", [&](const std::string&, const EntryPtr& entry) {
+      if (auto entity = entity_from(entry->thing, self)) next.put.push_back(*std::move(entity));
+    });
+  } else {
+    for (const Change& change : changes) {
+      if (change.now) {
+        if (auto entity = entity_from(change.now->thing, self)) next.put.push_back(*std::move(entity));
+      } else if (auto gone = entity_from(change.was->thing, self)) {
+        next.remove.push_back(std::move(gone->uid));
+      }
+    }
+  }
+  if (next.put.empty() && next.remove.empty()) return {};
+  TRY(entities, entities.with(next));
+  return {};
+}
+
+Touch World::Data::touch_of(const std::vector<Change>& changes, bool policies) const {
+  Touch touch;
+  touch.policies = policies;
+  touch.only_widens = !policies && !changes.empty();
+  for (const Change& change : changes) {
+    const auto entity = entity_from((change.now ? change.now : change.was)->thing, self);
+    // Provable only for what is new: no record named it (references must exist), no person was asked about
+    // with it but in vain, and no policy names it.
+    bool widens = change.was == nullptr;
+    if (entity) {
+      for (const auto& layer : layers) widens = widens && (!layer || !layer->may_name(entity->uid.id));
+      touch.entities.push_back(entity->uid);
+    }
+    touch.only_widens = touch.only_widens && widens;
+  }
+  std::sort(touch.entities.begin(), touch.entities.end());
+  return touch;
+}
+
+Result<World> World::load(std::span<const Record> records, Revision revision) {
+  auto data = std::make_shared<Data>();
+  data->revision = revision;
+  TRY([[maybe_unused]] const Touch touch, data->apply(records));
+  return World(std::move(data));
+}
+
+Result<World::Next> World::with(std::span<const Record> changes, Revision revision) const {
+  if (revision.value != data_->revision.value + 1) {
+    return fail("coalition.revision",
+                fmt::format("revision {} cannot follow {}", revision.value, data_->revision.value));
+  }
+  auto data = std::make_shared<Data>(*data_);
+  data->revision = revision;
+  TRY(Touch touch, data->apply(changes));
+  return Next{World(std::move(data)), std::move(touch)};
+}
+
+Revision World::revision() const {
+  return data_->revision;
+}
+const PartnerCode& World::self() const {
+  return data_->self;
+}
+const Partner* World::partner(const PartnerCode& code) const {
+  return data_->get<Partner>(record_key(code));
+}
+const Mission* World::mission(const MissionId& id) const {
+  return data_->get<Mission>(record_key(id));
+}
+const Segment* World::segment(const SegmentId& id) const {
+  return data_->get<Segment>(record_key(id));
+}
+const App* World::app(const AppRef& ref) const {
+  return data_->get<App>(record_key(ref, self()));
+}
+const Connector* World::connector(const ConnectorId& id) const {
+  return data_->get<Connector>(record_key(id));
+}
+const Connector* World::connector_by_thumbprint(std::string_view thumbprint) const {
+  return data_->claimant<Connector>("certificate/" + std::string(thumbprint));
+}
+const Partner* World::partner_by_link_thumbprint(std::string_view thumbprint) const {
+  return data_->claimant<Partner>("certificate/" + std::string(thumbprint));
+}
+const Operator* World::operator_named(const OperatorName& name) const {
+  return data_->get<Operator>(record_key(name));
+}
+const Operator* World::operator_by_uid(uint32_t uid) const {
+  return data_->claimant<Operator>(fmt::format("uid/{}", uid));
+}
+std::vector<const Partner*> World::partners() const {
+  std::vector<const Partner*> out;
+  data_->collect("partner/", out);
+  return out;
+}
+std::vector<const App*> World::apps() const {
+  std::vector<const App*> out;
+  data_->collect("app/", out);
+  data_->collect("offer/", out);
+  return out;
+}
+std::vector<const Mission*> World::missions() const {
+  std::vector<const Mission*> out;
+  data_->collect("mission/", out);
+  return out;
+}
+std::vector<const Connector*> World::connectors() const {
+  std::vector<const Connector*> out;
+  data_->collect("connector/", out);
+  return out;
+}
+const Json* World::raw(std::string_view key) const {
+  const EntryPtr* entry = data_->records.find(key);
+  return entry == nullptr ? nullptr : &(*entry)->raw;
+}
+const policy::Entities& World::entities() const {
+  return data_->entities;
+}
+const policy::PolicySet* World::policies(std::string_view layer) const {
+  const size_t i = layer_index(layer);
+  return i == kLayers || !data_->layers[i] ? nullptr : &data_->layers[i]->set();
+}
+
+Person operator_person(const World& world, const OperatorName& name) {
+  Person person;
+  person.id = PersonId(std::string(kOperatorPrefix) + name.text());
+  person.partner = world.self();
+  return person;
+}
+
+}  // namespace entente::coalition
