@@ -65,7 +65,7 @@ struct H2Config {
   uint32_t pings_max = 100;
   uint32_t empty_data_max = 100;       // DATA without a byte and without an end
   uint32_t window_updates_max = 2000;  // besides two for each DATA frame that it was sent
-  uint32_t other_frames_max = 100;     // PRIORITY and frames of unknown types
+  uint32_t other_frames_max = 100;     // PRIORITY, GOAWAY and the like; unknown types are skipped unheard
 };
 
 struct H2Request {  // server: a stream was opened

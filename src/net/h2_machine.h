@@ -1,0 +1,91 @@
+// Private to h2_session: the machine behind its face. h2_machine.cpp hears what nghttp2 tells, h2_session.cpp
+// is what the owner calls.
+#pragma once
+
+#include "net/h2_fields.h"
+#include "net/h2_session.h"
+#include "net/h2_state.h"
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <nghttp2/nghttp2.h>
+
+namespace entente::net {
+
+inline constexpr size_t kFrameHeadBytes = 9;
+inline constexpr size_t kDataBytesMax =
+    16 * 1024 - kFrameHeadBytes;  // a whole frame fits into one TLS record
+
+struct H2Session::Impl {
+  Impl(H2Role its_role, const H2Config& its_config);
+  ~Impl() { nghttp2_session_del(session); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  [[nodiscard]] H2Stream* find(H2StreamId id) {
+    const auto found = streams.find(id);
+    return found == streams.end() ? nullptr : &found->second;
+  }
+  [[nodiscard]] Result<H2Stream*> live(H2StreamId id);
+  void flood(const char* what);
+  [[nodiscard]] int spend(uint32_t& counter, uint64_t most, const char* what);
+  void send_settings();
+
+  // What nghttp2 tells.
+  int begin_frame(const nghttp2_frame_hd& hd);
+  int begin_headers(const nghttp2_frame& frame);
+  int header(std::string_view name, std::string_view value);
+  int frame_in(const nghttp2_frame& frame);
+  int headers_in(const nghttp2_frame& frame);
+  int data_in(H2StreamId id, ByteView bytes);
+  void closed(H2StreamId id, uint32_t code);
+  ssize_t data_out(H2StreamId id, uint8_t* into, size_t room, uint32_t* flags);
+
+  void announce_request(H2Stream& stream, bool end);
+  void take_response(H2Stream& stream, bool end);
+  void head_refused(H2Stream& stream);
+  void end_in(H2Stream& stream);
+  void break_stream(H2Stream& stream, H2Code code);
+  void drop_queues(H2Stream& stream);
+  void fence(H2Stream& stream);
+  void forget_if_done(H2StreamId id);
+  void after_release(H2Stream& stream);
+
+  [[nodiscard]] H2Class class_of(const H2Stream& stream) const;
+  void schedule(H2Stream& stream);
+  void unblock_all();
+  [[nodiscard]] H2Stream* next_sender();
+  void flush(Bytes& out, size_t bytes_max);
+
+  H2Role role;
+  H2Config config;
+  nghttp2_session* session = nullptr;
+  std::unordered_map<H2StreamId, H2Stream> streams;
+  std::deque<H2Event> events;
+  H2HeadReader reader;
+  H2StreamId head_stream = 0;  // whose header block is coming in; 0: it is ignored
+  size_t header_frames = 0;
+  H2Schedule order;
+  std::vector<H2StreamId> blocked;
+  H2StreamId chosen = 0;  // may send one frame of at most `allowance` bytes now
+  size_t allowance = 0;
+  Tick now{};
+  H2Spent spent;
+  H2Counts counts;
+  std::optional<Error> fault;
+  std::string last_words;  // what nghttp2 said of the last fault
+  bool settings_known = false;
+  bool draining = false;
+  bool peer_draining = false;
+};
+
+[[nodiscard]] inline Failure no_h2_stream() {
+  return fail("h2.reset", "the stream is no more", "stream");
+}
+
+}  // namespace entente::net

@@ -1,0 +1,116 @@
+// Private to h2_session: what a connection keeps of each stream, and in which order streams may send.
+#pragma once
+
+#include "net/h2_session.h"
+
+#include <array>
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+namespace entente::net {
+
+// Bytes first in, first out; gives its memory back when empty.
+class ByteQueue {
+ public:
+  [[nodiscard]] size_t size() const { return bytes_.size() - head_; }
+  [[nodiscard]] bool empty() const { return size() == 0; }
+  void push(ByteView bytes) {
+    if (head_ > 0 && bytes_.size() + bytes.size() > bytes_.capacity()) {
+      bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(head_));
+      head_ = 0;
+    }
+    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+  }
+  size_t pop(uint8_t* into, size_t most) {
+    const size_t count = std::min(most, size());
+    if (count > 0) std::memcpy(into, bytes_.data() + head_, count);
+    head_ += count;
+    if (empty()) clear();
+    return count;
+  }
+  void clear() {
+    bytes_ = Bytes();
+    head_ = 0;
+  }
+
+ private:
+  Bytes bytes_;
+  size_t head_ = 0;
+};
+
+struct H2Stream {
+  H2StreamId id = 0;
+  H2Class klass = H2Class::interactive;
+  ByteQueue in;
+  ByteQueue out;
+  GateRef gate;
+  uint64_t burst_bytes = 0;  // sent since it last paused
+  Tick last_sent{};
+  std::optional<H2Code> broken;  // reset by either side
+  bool announced = false;        // its owner knows of it and will release it
+  bool answered = false;         // the final head went out (server) or came in (client)
+  bool in_ended = false;
+  bool out_ended = false;   // finish() was called
+  bool end_framed = false;  // END_STREAM is on its way
+  bool closed = false;      // the protocol is done with it
+  bool released = false;
+  bool fenced = false;
+  bool wants_room = false;  // write() took less than it was given
+  bool queued = false;      // in the schedule
+  bool blocked = false;     // waits for the peer's window
+
+  [[nodiscard]] bool has_work() const {
+    return !broken && !closed && !end_framed && (!out.empty() || out_ended);
+  }
+  [[nodiscard]] bool gate_closed() const { return gate && !gate->is_open(); }
+};
+
+// Which stream may send the next frame: control, then interactive, then bulk; round robin within a class. So
+// that a crowd of interactive streams can't starve bulk for ever, one frame in `kBulkShare` is bulk's.
+class H2Schedule {
+ public:
+  static constexpr unsigned kBulkShare = 16;
+
+  void push(H2Stream& stream, H2Class klass) {
+    if (stream.queued) return;
+    stream.queued = true;
+    ready_[static_cast<size_t>(klass)].push_back(stream.id);
+  }
+  // The next stream, or 0. Streams that are gone are the caller's to skip.
+  [[nodiscard]] H2StreamId pop() {
+    auto& [control, interactive, bulk] = ready_;
+    std::deque<H2StreamId>* from = &control;
+    if (control.empty()) {
+      const bool bulk_turn = !bulk.empty() && (interactive.empty() || since_bulk_ + 1 >= kBulkShare);
+      from = bulk_turn ? &bulk : &interactive;
+      since_bulk_ = bulk_turn ? 0 : since_bulk_ + 1;
+    }
+    if (from->empty()) return 0;
+    const H2StreamId id = from->front();
+    from->pop_front();
+    return id;
+  }
+  [[nodiscard]] bool empty() const { return ready_[0].empty() && ready_[1].empty() && ready_[2].empty(); }
+
+ private:
+  std::array<std::deque<H2StreamId>, 3> ready_;
+  unsigned since_bulk_ = 0;
+};
+
+// What the peer has asked of us within the current window.
+struct H2Spent {
+  Tick since{};
+  uint32_t resets = 0;
+  uint32_t settings = 0;
+  uint32_t pings = 0;
+  uint32_t empty_data = 0;
+  uint32_t window_updates = 0;
+  uint32_t data_frames_sent = 0;
+  uint32_t other = 0;
+};
+
+}  // namespace entente::net
