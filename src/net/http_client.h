@@ -28,7 +28,7 @@
 namespace entente::net {
 
 struct HttpClientLimits {
-  HttpLimits heads;
+  HttpLimits heads{};
   Millis head_timeout{
       60'000};  // from the request's end (or the last interim answer) to the end of the answer's head
   Millis body_timeout{60'000};   // in which some of the answer's body must come
@@ -71,20 +71,20 @@ class HttpClient {
 
 struct FetchRequest {
   std::string method = "GET";
-  std::string url;  // https://..., or http://... where allow_plain says so
-  Headers headers;
-  std::string body;  // sent with Content-Length when not empty or when the method is POST, PUT or PATCH
+  std::string url{};  // https://..., or http://... where allow_plain says so
+  Headers headers{};
+  std::string body{};  // sent with Content-Length when not empty or when the method is POST, PUT or PATCH
   size_t body_max = 1 << 20;  // of the answer
   Millis timeout{10'000};     // for everything together
   bool allow_plain = false;   // take http:// too: for loopback and tests
 };
 struct FetchResponse {
   int status = 0;
-  Headers headers;
-  std::string body;
+  Headers headers{};
+  std::string body{};
 };
 // One request on a connection of its own; redirects are not followed. Error "net.timeout" at the time limit,
-// "http.body-too-long" over body_max.
+// "http.body_too_large" over body_max.
 [[nodiscard]] Task<Result<FetchResponse>> fetch(Loop& loop, FetchRequest request, const TlsClient& tls,
                                                 Resolver* resolver = nullptr);
 // One whole request and answer on an open connection.

@@ -36,8 +36,8 @@ struct HttpServerLimits {
 
 // A connection after 101: nothing of HTTP is left on it.
 struct Upgraded {
-  std::unique_ptr<Stream> stream;
-  Bytes leftover;  // bytes of the new protocol that came with the head
+  std::unique_ptr<Stream> stream{};
+  Bytes leftover{};  // bytes of the new protocol that came with the head
 };
 
 class HttpConnection;
@@ -59,7 +59,7 @@ class HttpCall {
   // The request's body. The first read sends 100 Continue where the client waits for it. Errors: "http.*" for
   // bad framing, "net.timeout" when it comes too slowly.
   [[nodiscard]] virtual ByteSource& body() = 0;
-  // Reads it whole; "http.body-too-long" over `bytes_max`.
+  // Reads it whole; "http.body_too_large" over `bytes_max`.
   [[nodiscard]] Task<Result<std::string>> read_all(size_t bytes_max);
 
   // A whole answer, in one write when small. Content-Length is set here; HEAD, 204 and 304 send no body.
@@ -85,9 +85,9 @@ class HttpCall {
 };
 
 struct HttpService {
-  HttpServerLimits limits;
+  HttpServerLimits limits{};
   // A handler that returns without an answer gives 500; without finishing it, a broken connection.
-  std::function<Task<void>(HttpCall&)> handle;
+  std::function<Task<void>(HttpCall&)> handle{};
 };
 
 // Serves the connection until it ends. Ending it from outside: abort() the stream.

@@ -46,6 +46,7 @@ class StreamSource final : public ByteSource {
   void abort() override { stream_.abort(); }
 
  private:
+  [[nodiscard]] Task<Result<size_t>> read_leftover(std::span<uint8_t> into);
   Stream& stream_;
   Millis timeout_;
   Bytes leftover_;
@@ -67,10 +68,10 @@ class StreamSink final : public ByteSink {
 };
 
 struct PumpOptions {
-  GateRef gate;                       // looked at before every write, besides the sink's own; may be empty
-  uint64_t* counter = nullptr;        // grows by the bytes passed on; must outlive the pump
-  std::optional<uint64_t> bytes_max;  // over: "net.too-long"
-  bool finish = true;                 // finish() the sink at the source's clean end
+  GateRef gate{};                       // looked at before every write, besides the sink's own; may be empty
+  uint64_t* counter = nullptr;          // grows by the bytes passed on; must outlive the pump
+  std::optional<uint64_t> bytes_max{};  // over: "net.too_long"
+  bool finish = true;                   // finish() the sink at the source's clean end
 };
 // Moves everything from `source` to `sink`, through at most Loop::kRelayBufferBytes. Gives the bytes moved.
 // On an error neither end is aborted: the caller knows which of them must be.
@@ -80,7 +81,7 @@ struct PumpOptions {
 struct RelayReport {
   uint64_t a_to_b = 0;
   uint64_t b_to_a = 0;
-  std::optional<Error> error;  // the first; both ends were aborted then
+  std::optional<Error> error{};  // the first; both ends were aborted then
 };
 struct RelayEnd {
   ByteSource& source;

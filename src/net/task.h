@@ -128,7 +128,7 @@ class [[nodiscard]] Task {
       bool await_suspend(std::coroutine_handle<> awaiting) { return promise_type::start(frame, awaiting); }
       T await_resume() { return frame.promise().take(); }
     };
-    ENTENTE_DCHECK(frame_ != nullptr);
+    ENTENTE_DCHECK(static_cast<bool>(frame_));
     return Awaiter{frame_};
   }
 

@@ -18,22 +18,22 @@
 namespace entente::net {
 
 struct TlsIdentity {
-  std::string chain_pem;  // own certificate first, then intermediates; at most 64 KiB
-  std::string key_pem;    // its private key, not encrypted; cleansed after use
+  std::string chain_pem{};  // own certificate first, then intermediates; at most 64 KiB
+  std::string key_pem{};    // its private key, not encrypted; cleansed after use
 };
 
 struct TlsServerConfig {
   struct Protocol {
-    std::string alpn;
+    std::string alpn{};
     // Ask for a client certificate and refuse the handshake without one. TLS checks that the peer holds its
     // key; who it is must be checked by the caller: look TlsPeer::thumbprint up (no chain is validated).
     bool client_certificate = false;
   };
-  TlsIdentity identity;
-  std::vector<Protocol> protocols;  // by preference; a client that names none of them is refused
+  TlsIdentity identity{};
+  std::vector<Protocol> protocols{};  // by preference; a client that names none of them is refused
   // What a client gets that sends no ALPN at all; empty refuses it. Must be one of `protocols` without
   // certificate.
-  std::string default_alpn;
+  std::string default_alpn{};
   Millis handshake_timeout{10'000};
 };
 
@@ -55,16 +55,16 @@ class TlsServer {
 };
 
 struct TlsClientConfig {
-  std::optional<TlsIdentity> identity;  // shown when the server asks
-  std::string trust_pem;                // certificate authorities; may be empty when every target is pinned
-  std::vector<std::string> alpn;        // offered, by preference; the server must choose one unless empty
+  std::optional<TlsIdentity> identity{};  // shown when the server asks
+  std::string trust_pem{};                // certificate authorities; may be empty when every target is pinned
+  std::vector<std::string> alpn{};        // offered, by preference; the server must choose one unless empty
   Millis handshake_timeout{10'000};
 };
 
 // Whom a client means to reach: by pinned certificate when `pin` is set, otherwise by chain and host name.
 struct TlsTarget {
-  std::string host;  // checked against subjectAltName; sent as SNI when it is a name
-  std::optional<Thumbprint> pin;
+  std::string host{};  // checked against subjectAltName; sent as SNI when it is a name
+  std::optional<Thumbprint> pin{};
 };
 
 class TlsClient {

@@ -1,0 +1,283 @@
+#include "net/http_server.h"
+
+#include "net/http_body.h"
+
+#include <ctime>
+
+namespace entente::net {
+
+namespace {
+
+constexpr Millis kLingerTime{2'000};            // for the other side to read our last words
+constexpr size_t kLingerBytesMax = 256 * 1024;  // of what it still sends meanwhile
+
+// RFC 9110 section 5.6.7, made once a second.
+const std::string& http_date() {
+  thread_local std::time_t made_at = 0;
+  thread_local std::string text;
+  const std::time_t now = std::time(nullptr);
+  if (now != made_at) {
+    std::tm parts{};
+    ::gmtime_r(&now, &parts);
+    char out[40];
+    text.assign(out, std::strftime(out, sizeof out, "%a, %d %b %Y %H:%M:%S GMT", &parts));
+    made_at = now;
+  }
+  return text;
+}
+
+// The message's framing is the connection's business, whoever wrote the head.
+void drop_framing(Headers& headers) {
+  for (const char* name : {"content-length", "transfer-encoding", "connection", "keep-alive"})
+    headers.remove(name);
+}
+
+}  // namespace
+
+class HttpConnection final : public HttpCall {
+ public:
+  HttpConnection(std::unique_ptr<Stream> stream, std::shared_ptr<const HttpService> service)
+      : service_(std::move(service)),
+        stream_(std::move(stream)),
+        ahead_(*stream_),
+        parser_(limits().heads),
+        body_(ahead_,
+              {limits().heads, limits().body_timeout, limits().body_rate_min, limits().body_rate_grace}),
+        writer_(*stream_, limits().write_timeout) {}
+
+  Task<void> serve();
+
+  Stream& stream() override {
+    ENTENTE_CHECK(stream_ != nullptr);
+    return *stream_;
+  }
+  ByteSource& body() override { return body_; }
+  Task<Result<void>> answer(ResponseHead head, std::string body) override;
+  Result<void> start(ResponseHead head, std::optional<uint64_t> length) override;
+  ByteSink& answer_body() override { return writer_; }
+  [[nodiscard]] bool started() const override { return writer_.started(); }
+  Task<Result<void>> interim(ResponseHead head) override;
+  Task<Result<Upgraded>> take_over(ResponseHead head) override;
+  void close_after() override { keep_ = false; }
+
+ private:
+  [[nodiscard]] const HttpServerLimits& limits() const { return service_->limits; }
+  [[nodiscard]] Task<Result<bool>> read_head(bool first);
+  [[nodiscard]] Task<void> refuse(Error error);
+  void begin_call();
+  [[nodiscard]] bool must_close() const;
+  [[nodiscard]] Task<bool> settle();
+  [[nodiscard]] Task<void> drain();
+  [[nodiscard]] Task<void> close();
+
+  std::shared_ptr<const HttpService> service_;
+  std::unique_ptr<Stream> stream_;
+  ReadAhead ahead_;
+  RequestParser parser_;
+  BodyReader body_;
+  BodyWriter writer_;
+  uint64_t requests_ = 0;
+  bool is_head_ = false;  // of the request's method: the handler may move head() away
+  bool keep_ = true;
+};
+
+Task<void> HttpConnection::serve() {
+  for (;;) {
+    Result<bool> got = co_await read_head(requests_ == 0);
+    if (!got) {
+      co_await refuse(std::move(got.error()));
+      co_return;
+    }
+    if (!*got) break;
+    begin_call();
+    Task<void> handling = service_->handle(*this);
+    co_await std::move(handling);
+    bool go_on = co_await settle();
+    if (!go_on) co_return;
+  }
+  Result<void> ended = co_await stream_->shutdown_write(kLingerTime);
+  (void)ended;
+}
+
+// True: a head is there. False: the connection ended, or stayed idle too long, between two requests.
+Task<Result<bool>> HttpConnection::read_head(bool first) {
+  parser_.reset();
+  if (ahead_.empty()) {
+    Result<size_t> more = co_await ahead_.more(first ? limits().head_timeout : limits().idle_timeout);
+    if (!more || *more == 0) co_return false;
+  }
+  const Tick deadline = ahead_.stream().loop().tick() + limits().head_timeout;
+  for (;;) {
+    CO_TRY(const size_t used, parser_.feed(ahead_.text()));
+    ahead_.take(used);
+    if (parser_.done()) co_return true;
+    const Millis left = std::chrono::duration_cast<Millis>(deadline - ahead_.stream().loop().tick());
+    if (left <= Millis(0))
+      co_return fail("net.timeout", "the request's head came too slowly", stream_->peer());
+    Result<size_t> more = co_await ahead_.more(left);
+    CO_TRY(const size_t count, std::move(more));
+    if (count == 0)
+      co_return fail("net.reset", "the connection ended inside a request's head", stream_->peer());
+  }
+}
+
+void HttpConnection::begin_call() {
+  ++requests_;
+  framing_ = parser_.framing();
+  upgrade_ = parser_.upgrade();
+  keep_ = parser_.keep_alive();
+  body_.begin(framing_, parser_.expects_continue(), limits().write_timeout);
+  writer_.reset();
+  head_ = parser_.take_head();
+  is_head_ = head_.method == "HEAD";
+}
+
+Task<void> HttpConnection::refuse(Error error) {
+  int status = 0;
+  if (error.code == "net.timeout") {
+    status = parser_.started() ? 408 : 0;
+  } else if (!error.code.starts_with("net.")) {
+    status = http_status(error);
+  }
+  if (status == 0) {
+    stream_->abort();
+    co_return;
+  }
+  ResponseHead head{
+      .status = status, .reason = {}, .headers = {{"Content-Length", "0"}, {"Connection", "close"}}};
+  Result<std::string> text = write_response_head(head);
+  Result<void> sent = co_await stream_->write_all(as_bytes(*text), limits().write_timeout);
+  if (sent) co_await close();
+}
+
+bool HttpConnection::must_close() const {
+  if (!keep_ || requests_ >= limits().requests_max) return true;
+  if (body_.done()) return false;
+  // The client may or may not send a body it was not told to go on with; a long one is not worth reading.
+  return body_.expects_continue() || body_.left() > limits().drain_max;
+}
+
+Result<void> HttpConnection::start(ResponseHead head, std::optional<uint64_t> length) {
+  if (!stream_ || writer_.started()) return fail("http.state", "the request has been answered already");
+  if (head.status < 200) return fail("http.state", "an interim status can't be the answer");
+  if (must_close()) keep_ = false;
+  drop_framing(head.headers);
+  BodyFraming framing{.kind = BodyKind::none, .length = 0};
+  const bool no_body_ever = head.status == 204;
+  const bool bodiless = is_head_ || head.status == 304 || no_body_ever;
+  if (length && !no_body_ever) {
+    framing = {.kind = BodyKind::length, .length = *length};
+    head.headers.add("Content-Length", std::to_string(*length));
+  } else if (!bodiless) {
+    framing.kind = BodyKind::chunked;
+    head.headers.add("Transfer-Encoding", "chunked");
+  }
+  if (!head.headers.has("date")) head.headers.add("Date", http_date());
+  if (!keep_) head.headers.add("Connection", "close");
+  TRY(std::string text, write_response_head(head));
+  writer_.begin(std::move(text), framing, bodiless);
+  return {};
+}
+
+Task<Result<void>> HttpConnection::answer(ResponseHead head, std::string body) {
+  CO_TRY_VOID(start(std::move(head), body.size()));
+  Result<void> written = co_await writer_.write(as_bytes(body));
+  CO_TRY_VOID(std::move(written));
+  Result<void> finished = co_await writer_.finish();
+  co_return finished;
+}
+
+Task<Result<void>> HttpConnection::interim(ResponseHead head) {
+  if (!stream_ || writer_.started() || head.status < 102 || head.status > 199) {
+    co_return fail("http.state", "this is no interim answer, or the answer has begun");
+  }
+  drop_framing(head.headers);
+  CO_TRY(const std::string text, write_response_head(head));
+  Result<void> sent = co_await stream_->write_all(as_bytes(text), limits().write_timeout);
+  co_return sent;
+}
+
+Task<Result<Upgraded>> HttpConnection::take_over(ResponseHead head) {
+  if (!stream_ || writer_.started()) co_return fail("http.state", "the request has been answered already");
+  if (upgrade_.empty() || !body_.done()) {
+    co_return fail("http.state", "no upgrade was asked for, or the request's body has not been read");
+  }
+  head.status = 101;
+  drop_framing(head.headers);
+  head.headers.add("Connection", "upgrade");
+  if (!head.headers.has("upgrade")) head.headers.add("Upgrade", upgrade_);
+  CO_TRY(const std::string text, write_response_head(head));
+  Result<void> sent = co_await stream_->write_all(as_bytes(text), limits().write_timeout);
+  CO_TRY_VOID(std::move(sent));
+  Upgraded upgraded{nullptr, ahead_.take_all()};
+  upgraded.stream = std::move(stream_);
+  co_return std::move(upgraded);
+}
+
+// After the handler: true when the connection can carry another request.
+Task<bool> HttpConnection::settle() {
+  if (!stream_ || stream_->aborted()) co_return false;
+  if (!writer_.started()) {
+    Result<void> answered = co_await answer({.status = 500, .reason = {}, .headers = {}}, {});
+    if (!answered) stream_->abort();
+  }
+  if (!writer_.finished()) {
+    stream_->abort();
+    co_return false;
+  }
+  if (keep_ && !body_.done()) co_await drain();
+  if (keep_ && body_.done()) co_return true;
+  co_await close();
+  co_return false;
+}
+
+// Reads a short rest of a body that nobody wanted, so that the next request can be found.
+Task<void> HttpConnection::drain() {
+  Buffer buffer = ahead_.stream().loop().lend();
+  uint64_t dropped = 0;
+  while (!body_.done() && dropped <= limits().drain_max) {
+    Result<size_t> got = co_await body_.read(buffer.span());
+    if (!got) break;
+    dropped += *got;
+  }
+}
+
+// A close with unread bytes would reset the connection and could take our last answer with it.
+Task<void> HttpConnection::close() {
+  Result<void> ended = co_await stream_->shutdown_write(kLingerTime);
+  if (!ended) co_return;
+  const Tick deadline = ahead_.stream().loop().tick() + kLingerTime;
+  size_t dropped = ahead_.take_all().size();
+  while (dropped < kLingerBytesMax) {
+    const Millis left = std::chrono::duration_cast<Millis>(deadline - ahead_.stream().loop().tick());
+    if (left <= Millis(0)) co_return;
+    Result<size_t> more = co_await ahead_.more(left);
+    if (!more || *more == 0) co_return;
+    dropped += *more;
+    ahead_.take(*more);
+  }
+}
+
+Task<Result<std::string>> HttpCall::read_all(size_t bytes_max) {
+  std::string all;
+  if (framing_.kind == BodyKind::length && framing_.length > bytes_max) {
+    co_return fail("http.body_too_large", "the body is longer than it may be");
+  }
+  while (has_body()) {
+    Buffer buffer = stream().loop().lend();
+    Result<size_t> got = co_await body().read(buffer.span());
+    CO_TRY(const size_t count, std::move(got));
+    if (count == 0) break;
+    if (count > bytes_max - all.size())
+      co_return fail("http.body_too_large", "the body is longer than it may be");
+    all.append(as_text(buffer.span().first(count)));
+  }
+  co_return std::move(all);
+}
+
+Task<void> serve_http(std::unique_ptr<Stream> stream, std::shared_ptr<const HttpService> service) {
+  auto connection = std::make_unique<HttpConnection>(std::move(stream), std::move(service));
+  co_await connection->serve();
+}
+
+}  // namespace entente::net

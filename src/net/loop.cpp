@@ -1,0 +1,333 @@
+#include "net/loop.h"
+
+#include "base/log.h"
+#include "net/loop_impl.h"
+
+#include <algorithm>
+#include <csignal>
+#include <exception>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+
+namespace entente::net {
+
+namespace asio = boost::asio;
+
+namespace {
+thread_local Loop* current_loop = nullptr;
+
+Tick now() {
+  return std::chrono::steady_clock::now();
+}
+
+detail::Root run_root(Loop::Impl&, Task<void> task) {
+  co_await std::move(task);
+}
+
+class CallTimer final : public detail::TimerNode {
+ public:
+  explicit CallTimer(Call call) : call_(std::move(call)) {}
+
+ private:
+  void fire() override {
+    Call call = std::move(call_);  // it may destroy this timer
+    call();
+  }
+  Call call_;
+};
+}  // namespace
+
+namespace detail {
+
+void TimerHeap::place(size_t index, TimerNode* node) {
+  nodes_[index] = node;
+  node->index_ = index;
+}
+
+void TimerHeap::up(size_t index) {
+  TimerNode* node = nodes_[index];
+  while (index > 0) {
+    const size_t parent = (index - 1) / 2;
+    if (nodes_[parent]->due_ <= node->due_) break;
+    place(index, nodes_[parent]);
+    index = parent;
+  }
+  place(index, node);
+}
+
+void TimerHeap::down(size_t index) {
+  TimerNode* node = nodes_[index];
+  for (;;) {
+    size_t child = 2 * index + 1;
+    if (child >= nodes_.size()) break;
+    if (child + 1 < nodes_.size() && nodes_[child + 1]->due_ < nodes_[child]->due_) ++child;
+    if (node->due_ <= nodes_[child]->due_) break;
+    place(index, nodes_[child]);
+    index = child;
+  }
+  place(index, node);
+}
+
+void TimerHeap::add(TimerNode& node) {
+  nodes_.push_back(&node);
+  up(nodes_.size() - 1);
+}
+
+void TimerHeap::remove(TimerNode& node) {
+  const size_t index = node.index_;
+  TimerNode* last = nodes_.back();
+  nodes_.pop_back();
+  if (last == &node) return;
+  place(index, last);
+  up(index);
+  down(last->index_);
+}
+
+void TimerNode::start(Loop& loop, Millis after) {
+  cancel();
+  loop_ = &loop;
+  due_ = now() + std::clamp(after, Millis(0), kNoTimeout);
+  loop.impl_->timers.add(*this);
+  loop.impl_->arm();
+}
+
+void TimerNode::cancel() {
+  // The reactor's timer stays armed: firing early costs less than arming again for every wait.
+  if (Loop* loop = std::exchange(loop_, nullptr)) loop->impl_->timers.remove(*this);
+}
+
+void WaitList::Awaiter::await_suspend(std::coroutine_handle<> handle) {
+  handle_ = handle;
+  previous_ = list_.last_;
+  (previous_ ? previous_->next_ : list_.first_) = this;
+  list_.last_ = this;
+  linked_ = true;
+  if (timeout_ < kNoTimeout) start(loop_, timeout_);
+}
+
+void WaitList::Awaiter::leave() {
+  if (linked_) {
+    (previous_ ? previous_->next_ : list_.first_) = next_;
+    (next_ ? next_->previous_ : list_.last_) = previous_;
+    linked_ = false;
+  }
+  if (queued_) loop_.forget(*this);
+}
+
+void WaitList::Awaiter::wake(Woken how) {
+  leave();
+  cancel();
+  woken_ = how;
+  loop_.resume_soon(*this);
+}
+
+void WaitList::wake_all(Woken how) {
+  while (wake_one(how)) {
+  }
+}
+
+bool WaitList::wake_one(Woken how) {
+  if (!first_) return false;
+  first_->wake(how);
+  return true;
+}
+
+Root::promise_type::promise_type(Loop::Impl& owner, Task<void>&) : loop(owner), next(owner.roots) {
+  if (next) next->previous = this;
+  loop.roots = this;
+  ++loop.root_count;
+}
+
+Root::promise_type::~promise_type() {
+  (previous ? previous->next : loop.roots) = next;
+  if (next) next->previous = previous;
+  --loop.root_count;
+}
+
+void Root::promise_type::unhandled_exception() noexcept {
+  log(LogLevel::error, "net", "an exception left a task", {});
+  std::terminate();
+}
+
+}  // namespace detail
+
+Loop::Impl::Impl(Loop& self) : loop(self) {}
+
+void Loop::Impl::arm() {
+  detail::TimerNode* first = timers.first();
+  if (!first || first->due_ >= armed_for) return;
+  armed_for = first->due_;
+  timer.expires_at(std::chrono::time_point_cast<std::chrono::steady_clock::duration>(armed_for));
+  timer.async_wait([this](const boost::system::error_code& error) {
+    if (!error) fire_timers();
+  });
+}
+
+void Loop::Impl::fire_timers() {
+  armed_for = Tick::max();
+  inside = true;
+  const Tick until = now();
+  while (detail::TimerNode* node = timers.first()) {
+    if (node->due_ > until) break;
+    node->cancel();
+    node->fire();
+  }
+  drain_inside();
+  arm();
+}
+
+void Loop::Impl::drain() {
+  // Those woken meanwhile wait for the next turn, so that two coroutines waking each other starve nobody.
+  std::swap(woken, resuming);
+  for (size_t i = 0; i < resuming.size(); ++i) {
+    detail::WaitList::Awaiter* awaiter = std::exchange(resuming[i], nullptr);
+    if (!awaiter) continue;
+    awaiter->queued_ = false;
+    awaiter->handle_.resume();
+  }
+  resuming.clear();
+}
+
+void Loop::Impl::drain_inside() {
+  drain();
+  inside = false;
+  if (!woken.empty() && !drain_posted) {
+    drain_posted = true;
+    asio::post(reactor, [this] {
+      drain_posted = false;
+      inside = true;
+      drain_inside();
+    });
+  }
+}
+
+Loop::Loop() : impl_(std::make_unique<Impl>(*this)) {
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+Loop::~Loop() {
+  while (impl_->roots) {
+    std::coroutine_handle<detail::Root::promise_type>::from_promise(*impl_->roots).destroy();
+  }
+}
+
+void Loop::run() {
+  Loop* outer = std::exchange(current_loop, this);
+  impl_->reactor.restart();
+  auto work = asio::make_work_guard(impl_->reactor);
+  impl_->reactor.run();
+  current_loop = outer;
+}
+
+void Loop::stop() {
+  // By way of the queue: a stop that comes before run() is not lost.
+  asio::post(impl_->reactor, [this] { impl_->reactor.stop(); });
+}
+
+void Loop::post(Call call) {
+  asio::post(impl_->reactor, [kept = std::move(call)]() mutable { kept(); });
+}
+
+void Loop::spawn(Task<void> task) {
+  asio::post(impl_->reactor, [this, kept = std::move(task)]() mutable { run_root(*impl_, std::move(kept)); });
+}
+
+Task<void> Loop::sleep(Millis time) {
+  detail::WaitList nobody;
+  detail::Woken woken = co_await nobody.wait(*this, std::min(time, kNoTimeout - Millis(1)));
+  (void)woken;
+}
+
+Timer Loop::after(Millis time, Call call) {
+  Timer timer;
+  timer.node_ = std::make_unique<CallTimer>(std::move(call));
+  timer.node_->start(*this, time);
+  return timer;
+}
+
+Tick Loop::tick() const {
+  return now();
+}
+bool Loop::in_loop() const {
+  return current_loop == this;
+}
+Loop* Loop::current() {
+  return current_loop;
+}
+size_t Loop::tasks() const {
+  return impl_->root_count;
+}
+
+void Loop::resume_soon(detail::WaitList::Awaiter& awaiter) {
+  awaiter.queued_ = true;
+  impl_->woken.push_back(&awaiter);
+  if (impl_->inside || impl_->drain_posted) return;
+  impl_->drain_posted = true;
+  asio::post(impl_->reactor, [impl = impl_.get()] {
+    impl->drain_posted = false;
+    impl->inside = true;
+    impl->drain_inside();
+  });
+}
+
+void Loop::forget(detail::WaitList::Awaiter& awaiter) {
+  std::replace(impl_->woken.begin(), impl_->woken.end(), &awaiter,
+               static_cast<detail::WaitList::Awaiter*>(nullptr));
+  std::replace(impl_->resuming.begin(), impl_->resuming.end(), &awaiter,
+               static_cast<detail::WaitList::Awaiter*>(nullptr));
+  awaiter.queued_ = false;
+}
+
+Buffer Loop::lend(size_t bytes) {
+  ENTENTE_CHECK(bytes == kBufferBytes || bytes == kRelayBufferBytes);
+  auto& spare = bytes == kBufferBytes ? impl_->small_buffers : impl_->large_buffers;
+  Buffer buffer;
+  buffer.loop_ = this;
+  buffer.size_ = bytes;
+  if (spare.empty()) {
+    buffer.bytes_ = std::make_unique_for_overwrite<uint8_t[]>(bytes);
+  } else {
+    buffer.bytes_ = std::move(spare.back());
+    spare.pop_back();
+  }
+  return buffer;
+}
+
+Buffer& Buffer::operator=(Buffer&& other) noexcept {
+  if (this != &other) {
+    give_back();
+    loop_ = std::exchange(other.loop_, nullptr);
+    bytes_ = std::move(other.bytes_);
+    size_ = std::exchange(other.size_, 0);
+  }
+  return *this;
+}
+
+void Buffer::give_back() {
+  if (!bytes_) return;
+  auto& spare = size_ == Loop::kBufferBytes ? loop_->impl_->small_buffers : loop_->impl_->large_buffers;
+  if (spare.size() < Loop::kBuffersKept) {
+    spare.push_back(std::move(bytes_));
+  }
+  bytes_.reset();
+  loop_ = nullptr;
+  size_ = 0;
+}
+
+void Event::set() {
+  set_ = true;
+  waiters_.wake_all(detail::Woken::ready);
+}
+
+void Event::pulse() {
+  waiters_.wake_all(detail::Woken::ready);
+}
+
+Task<bool> Event::wait(Millis timeout) {
+  if (set_) co_return true;
+  detail::Woken woken = co_await waiters_.wait(loop_, timeout);
+  co_return woken == detail::Woken::ready;
+}
+
+}  // namespace entente::net
