@@ -1,4 +1,8 @@
 // Debian's Chromium with a profile of its own, trusting the demonstration's certificates and nothing more than usual.
+import { execFile } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
 
 export const chromiumPath = process.env.ENTENTE_CHROMIUM ?? '/usr/bin/chromium';
@@ -20,4 +24,21 @@ export function openHeadless(publicKeyDigests = []) {
     headless: true,
     args: [...quietFlags, ...sandboxFlags, ...trustFlags(publicKeyDigests)],
   });
+}
+
+// The command and environment of a visible browser with everything it keeps in `folder`. With Debian's certutil (libnss3-tools) its
+// profile trusts the demonstration's authority; without it, the single certificates, and Chromium shows a bar that says so.
+export async function visibleBrowser(folder, authority, publicKeyDigests, addresses) {
+  const database = join(folder, '.pki', 'nssdb');
+  mkdirSync(database, { recursive: true, mode: 0o700 });
+  let trust = [];
+  try {
+    const certutil = (...args) => promisify(execFile)('certutil', ['-d', `sql:${database}`, ...args]);
+    await certutil('-N', '--empty-password');
+    await certutil('-A', '-n', 'Entente demonstration', '-t', 'C,,', '-i', authority);
+  } catch {
+    trust = trustFlags(publicKeyDigests);
+  }
+  const flags = [...quietFlags, ...sandboxFlags, ...trust, '--password-store=basic', `--user-data-dir=${join(folder, 'profile')}`];
+  return { command: [chromiumPath, ...flags, ...addresses], env: { HOME: folder } };
 }

@@ -29,7 +29,7 @@ const newKey = (path) => openssl('genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_
 
 // What a Chromium flag calls a certificate: the digest of its public key.
 function publicKeyDigest(certificate) {
-  const key = new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' });
+  const key = certificate.publicKey.export({ type: 'spki', format: 'der' });
   return createHash('sha256').update(key).digest('base64');
 }
 
@@ -51,7 +51,9 @@ export async function makeCertificates(folder, leaves) {
   const made = { authority: authority.certificate, publicKeyDigests: [] };
   for (const [name, hosts] of Object.entries(leaves)) {
     made[name] = await request(folder, name, leafExtensions(hosts), signedByAuthority);
-    made.publicKeyDigests.push(publicKeyDigest(readFileSync(made[name].certificate)));
+    const certificate = new X509Certificate(readFileSync(made[name].certificate));
+    made[name].thumbprint = createHash('sha256').update(certificate.raw).digest('base64url');
+    made.publicKeyDigests.push(publicKeyDigest(certificate));
   }
   return made;
 }

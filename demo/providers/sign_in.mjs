@@ -36,7 +36,7 @@ export class SignIn {
     return {
       'content-security-policy': this.policy,
       'cache-control': 'no-store',
-      'referrer-policy': 'no-referrer',
+      'referrer-policy': 'same-origin', // no-referrer would make browsers send "Origin: null" with our own form
       'x-content-type-options': 'nosniff',
     };
   }

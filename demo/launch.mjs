@@ -1,0 +1,237 @@
+// A coalition on this machine: identity providers, nodes, a connector and an app, all on loopback, all gone when this ends.
+//   launch.mjs [--entente PROGRAM] [--coalition FOLDER] [--open] [--story [--shots FOLDER]] [--keep FOLDER] [--port-base N] [--json]
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { visibleBrowser } from './browser.mjs';
+import { makeCertificates } from './certificates.mjs';
+import { peopleForThisRun, table } from './people.mjs';
+import { Names, Plan } from './plan.mjs';
+import { SettingsError } from './settings.mjs';
+import { Supervisor } from './supervisor.mjs';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const kParentPollMs = 250;
+const nationFiles = { XAA: 'aldoria.json', XBB: 'borealis.json', XCC: 'cassia.json' };
+
+function readArguments() {
+  const options = {
+    entente: { type: 'string', default: join(here, '../build/release/entente') },
+    coalition: { type: 'string', default: join(here, 'coalition') },
+    open: { type: 'boolean' },
+    story: { type: 'boolean' },
+    shots: { type: 'string' },
+    keep: { type: 'string' },
+    'port-base': { type: 'string' },
+    json: { type: 'boolean' },
+  };
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    throw new SettingsError(`${error.message.split('\n')[0]} Known: ${Object.keys(options).map((name) => `--${name}`).join(' ')}`);
+  }
+}
+
+function makeFolder(keep) {
+  if (!keep) return mkdtempSync(join(tmpdir(), 'entente-demo-'));
+  const folder = resolve(keep);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (readdirSync(folder).length > 0) throw new SettingsError(`--keep ${folder}: holds files already; name a new or empty folder`);
+  return folder;
+}
+
+function portIsFree(port) {
+  return new Promise((done, failed) => {
+    const server = createServer();
+    server.once('error', failed).listen(port, '127.0.0.1', () => {
+      const { port: found } = server.address();
+      server.close(() => done(found));
+    });
+  });
+}
+
+async function freePorts(count, base) {
+  const wanted = Array.from({ length: count }, (_, index) => (base ? Number(base) + index : 0));
+  try {
+    const ports = new Set();
+    while (ports.size < count) ports.add(await portIsFree(wanted[ports.size]));
+    return [...ports];
+  } catch (error) {
+    throw new SettingsError(`--port-base ${base}: ${count} free ports from there on are needed (${error.message})`);
+  }
+}
+
+class Demonstration {
+  constructor(args, folder, supervisor) {
+    this.args = args;
+    this.folder = folder;
+    this.supervisor = supervisor;
+    this.names = new Names();
+  }
+
+  async #nameEverything() {
+    const { folder, names, args } = this;
+    this.plan = new Plan(resolve(args.coalition), join(folder, 'coalition'), names);
+    this.nations = this.plan.content.nations;
+    const ports = await freePorts(this.nations.length * 2, args['port-base']);
+    const hosts = { ...this.plan.content.certificates };
+    for (const code of this.nations) {
+      const low = code.toLowerCase();
+      hosts[low] = [`*.${low}.localhost`];
+      hosts[`${low}-idp`] = [`idp.${low}.localhost`];
+      const [port, idpPort] = [ports.shift(), ports.shift()];
+      const data = join(folder, `node-${low}`);
+      mkdirSync(data, { mode: 0o700 });
+      names.add({
+        [low]: {
+          port,
+          data,
+          lobby: `https://lobby.${low}.localhost:${port}`,
+          idp: { port: idpPort, issuer: `https://idp.${low}.localhost:${idpPort}` },
+        },
+      });
+    }
+    this.certificates = await makeCertificates(join(folder, 'certificates'), hosts);
+    const { authority, publicKeyDigests, ...leaves } = this.certificates;
+    names.add({ ...leaves, authority, folder, coalition: join(folder, 'coalition'), entente: resolve(args.entente) });
+    names.add({ cop: { socket: join(folder, 'cop.sock') } });
+  }
+
+  #writeJson(name, value) {
+    const path = join(this.folder, name);
+    writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
+    return path;
+  }
+
+  #startScript(name, script, settings) {
+    const path = this.#writeJson(`${name}.json`, settings);
+    return this.supervisor.start(name, [process.execPath, join(here, script), path]);
+  }
+
+  #startProvider(code) {
+    const low = code.toLowerCase();
+    return this.#startScript(`provider-${low}`, 'providers/provider.mjs', {
+      nation: join(here, 'providers', nationFiles[code]),
+      host: `idp.${low}.localhost`,
+      port: this.names.fill(`\${${low}.idp.port}`, 'launch'),
+      tls: { certificate: this.certificates[`${low}-idp`].certificate, key: this.certificates[`${low}-idp`].key },
+      data: join(this.folder, `provider-${low}`),
+      people: join(this.folder, 'people.json'),
+      clients: [this.plan.part('clients')[code]],
+    });
+  }
+
+  async start() {
+    await this.#nameEverything();
+    this.people = peopleForThisRun(join(here, 'people.json'));
+    this.#writeJson('people.json', this.people);
+    const app = { socket: join(this.folder, 'cop.sock'), seed: 46, ...this.plan.part('app') };
+    await Promise.all([...this.nations.map((code) => this.#startProvider(code)), this.#startScript('cop', 'cop/server.mjs', app)]);
+    for (let index = 0; index < this.plan.steps.length; index += 1) await this.#take(this.plan.step(index));
+    return this.#describe();
+  }
+
+  async #take({ start, run, command, ready, env, keep = {} }) {
+    if (start) {
+      await this.supervisor.start(start, command, ready, { env });
+      return;
+    }
+    const output = await this.supervisor.run(run, command, { env });
+    for (const [name, pointer] of Object.entries(keep)) {
+      const found = pointer.split('/').slice(1).reduce((value, key) => value?.[key], pointer ? JSON.parse(output) : output.trim());
+      if (found === undefined) throw new SettingsError(`${run}: ${pointer} is not in its answer: ${output}`);
+      this.names.add({ [name]: found });
+    }
+  }
+
+  // What the journeys need to know; written to demo.json.
+  #describe() {
+    const name = (text) => this.names.fill(text, 'launch');
+    const cli = this.plan.part('cli');
+    const nations = this.nations.map((code) => {
+      const low = code.toLowerCase();
+      const [lobby, port] = [name(`\${${low}.lobby}`), name(`\${${low}.port}`)];
+      const facts = { lobby, port, data: name(`\${${low}.data}`), issuer: name(`\${${low}.idp.issuer}`), cli: cli[code] };
+      return [code, { ...facts, app: `https://cop-xaa.${low}.localhost:${port}` }];
+    });
+    const demo = {
+      folder: this.folder,
+      authority: this.certificates.authority,
+      publicKeyDigests: this.certificates.publicKeyDigests,
+      entente: name('${entente}'),
+      app: 'cop-xaa',
+      nations: Object.fromEntries(nations),
+      ...this.people,
+    };
+    this.#writeJson('demo.json', demo);
+    return demo;
+  }
+}
+
+function introduce(demo) {
+  const rows = demo.people.map((person) =>
+    [person.nation, person.login, person.passphrase, `${person.name}, ${person.post}`, person.may]);
+  const lobbies = Object.entries(demo.nations).map(([code, nation]) => `  ${code}  ${nation.lobby}/`);
+  process.stdout.write(`
+EXERCISE. Mission ${demo.mission}: the coalition is up, on this machine only.
+
+Open a lobby:
+${lobbies.join('\n')}
+
+Sign in as:
+${table(['nation', 'name', 'passphrase', 'who', 'what they can do'], rows)}
+
+The certificates are signed by an authority made for this run (${demo.authority}).
+--open brings a browser that trusts it. Ctrl-C ends everything.
+`);
+}
+
+async function openBrowser(demo, supervisor) {
+  const lobbies = Object.values(demo.nations).map((nation) => `${nation.lobby}/`);
+  const folder = join(demo.folder, 'browser');
+  const { command, env } = await visibleBrowser(folder, demo.authority, demo.publicKeyDigests, lobbies.reverse());
+  await supervisor.start('browser', command, { file: join(folder, 'profile') }, { env, mayEnd: true });
+}
+
+async function tellStory(demo, shots) {
+  const { story } = await import('../tests/journeys/story.mjs');
+  return (await story(demo, shots)) ? 0 : 1;
+}
+
+async function main() {
+  const args = readArguments();
+  const folder = makeFolder(args.keep);
+  let ending;
+  const end = (code, message) => {
+    ending ??= (async () => {
+      if (message) process.stderr.write(`demo: ${message}\n`);
+      await supervisor.end();
+      if (!args.keep) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+      process.exit(code);
+    })();
+    return ending;
+  };
+  const supervisor = new Supervisor({ folder, keep: Boolean(args.keep), onLoss: (message) => end(1, message) });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => end(0));
+  const parent = process.ppid;
+  setInterval(() => process.ppid !== parent && end(0), kParentPollMs).unref();
+  try {
+    const demo = await new Demonstration(args, folder, supervisor).start();
+    if (args.json) process.stdout.write(`${JSON.stringify({ ready: true, demo: join(folder, 'demo.json') })}\n`);
+    else if (!args.story) introduce(demo);
+    if (args.open) await openBrowser(demo, supervisor);
+    if (args.story) await end(await tellStory(demo, args.shots));
+  } catch (error) {
+    if (!ending) await end(1, error.message);
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`demo: ${error.message}\n`);
+  process.exit(2);
+}

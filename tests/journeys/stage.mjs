@@ -1,0 +1,169 @@
+// Where a journey takes place: a running coalition (its demo.json), a browser, the people in it, and a stopwatch.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { openHeadless } from '../../demo/browser.mjs';
+import { Stopwatch } from './stopwatch.mjs';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const kStepMsMax = 15_000; // when a step is given up; far beyond any target
+
+// A person at a screen: their own browser context, a count of their clicks, and what their live connections received.
+export class Visitor {
+  clicks = 0;
+  frames = 0;
+  liveConnections = 0;
+
+  constructor(stage, person, context, page) {
+    Object.assign(this, { stage, person, context, page });
+    this.nation = stage.demo.nations[person.nation];
+    page.setDefaultTimeout(kStepMsMax);
+    page.on('websocket', (socket) => {
+      this.liveConnections += 1;
+      socket.on('framereceived', () => {
+        this.frames += 1;
+        this.lastFrameAt = performance.now();
+      });
+    });
+  }
+
+  async click(selector) {
+    this.clicks += 1;
+    await this.page.click(selector);
+  }
+
+  async shoot(name) {
+    if (this.stage.shots) await this.page.screenshot({ path: join(this.stage.shots, `${name}.png`) });
+  }
+
+  text(selector = 'body') {
+    return this.page.innerText(selector);
+  }
+
+  openLobby() {
+    return this.page.goto(`${this.nation.lobby}/`);
+  }
+
+  // From the lobby through the nation's own provider and back. A provider that still knows the person asks nothing.
+  async signIn() {
+    const atLobby = () => new URL(this.page.url()).host === new URL(this.nation.lobby).host;
+    await this.#arrive(() => this.click('a[data-action="sign-in"]'));
+    this.submittedAt = performance.now();
+    if (atLobby()) return;
+    assert.ok(this.page.url().startsWith(this.nation.issuer), `sign-in leads to ${this.nation.issuer}, not ${this.page.url()}`);
+    await this.page.fill('#login', this.person.login);
+    await this.page.fill('#passphrase', this.person.passphrase);
+    this.submittedAt = performance.now();
+    await this.#arrive(() => this.click('button[type="submit"]'));
+    assert.ok(atLobby(), `after signing in at the provider one is back at the lobby, not at ${this.page.url()}`);
+  }
+
+  // A page of another address or content has been reached; redirects on the way are one journey to the browser.
+  async #arrive(go) {
+    const arrived = this.page.waitForEvent('framenavigated');
+    await go();
+    await arrived;
+    await this.page.waitForLoadState('load');
+  }
+
+  get card() {
+    return `article[data-app="${this.stage.demo.app}"]`;
+  }
+
+  positions() {
+    return this.page.$$eval('[data-track]', (tracks) => tracks.map((track) => track.getAttribute('transform')));
+  }
+
+  // Clicks the card and waits for the map. Answers when the first track stood there, and when one had moved, since the click.
+  async openApp() {
+    await this.page.waitForSelector(`${this.card} a[data-action="open"]`);
+    const clickedAt = performance.now();
+    await this.click(`${this.card} a[data-action="open"]`);
+    await this.page.waitForSelector('body[data-link="live"] [data-track]');
+    const first = performance.now();
+    await this.waitForMove();
+    return { firstTrack: first - clickedAt, moving: performance.now() - clickedAt, sinceSignIn: first - this.submittedAt };
+  }
+
+  async waitForMove() {
+    const before = await this.positions();
+    await this.page.waitForFunction((old) =>
+      [...document.querySelectorAll('[data-track]')].some((track, index) => track.getAttribute('transform') !== old[index]), before);
+  }
+
+  async waitForFrames(count) {
+    const goal = this.frames + count;
+    while (this.frames < goal) {
+      if (performance.now() - (this.lastFrameAt ?? 0) > kStepMsMax) throw new Error(`${this.person.login}: no more tracks arrive`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
+
+export class Stage {
+  stopwatch = new Stopwatch();
+
+  constructor(demo, browser, shots) {
+    Object.assign(this, { demo, browser, shots });
+    if (shots) mkdirSync(shots, { recursive: true });
+  }
+
+  person(login) {
+    return this.demo.people.find((person) => person.login === login);
+  }
+
+  async visitor(login) {
+    const context = await this.browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: 'dark' });
+    return new Visitor(this, this.person(login), context, await context.newPage());
+  }
+
+  // Runs a verb of `entente` against a nation's node, as its operator. Answers { code, output, ms }.
+  async cli(nation, ...verb) {
+    const command = this.demo.nations[nation].cli.flatMap((word) => (word === '{}' ? verb : [word]));
+    const started = performance.now();
+    const child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
+    const output = [];
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => output.push(data));
+    const [code] = await once(child, 'close');
+    return { code, output: Buffer.concat(output).toString('utf8').trim(), ms: performance.now() - started };
+  }
+
+  get authority() {
+    this.trusted ??= readFileSync(this.demo.authority, 'utf8');
+    return this.trusted;
+  }
+
+  async close() {
+    await this.browser.close();
+    if (!this.launcher) return;
+    this.launcher.kill('SIGTERM');
+    if (this.launcher.exitCode === null) await once(this.launcher, 'exit');
+  }
+}
+
+export async function stageFor(demo, shots) {
+  return new Stage(demo, await openHeadless(demo.publicKeyDigests), shots);
+}
+
+// A stage of this test's own: the coalition that ENTENTE_DEMO (a demo.json) describes, or one started here from the program that
+// ENTENTE_PROGRAM names. Answers undefined where there is neither, for the test to skip itself.
+export async function ownStage() {
+  if (process.env.ENTENTE_DEMO) return stageFor(JSON.parse(readFileSync(process.env.ENTENTE_DEMO, 'utf8')), process.env.ENTENTE_SHOTS);
+  const program = process.env.ENTENTE_PROGRAM;
+  if (!program) return undefined;
+  const coalition = process.env.ENTENTE_COALITION ? ['--coalition', process.env.ENTENTE_COALITION] : [];
+  const args = [join(here, '../../demo/launch.mjs'), '--json', '--entente', program, ...coalition];
+  const launcher = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const lost = once(launcher, 'exit').then(([code]) => {
+    throw new Error(`the demonstration did not start (code ${code})`);
+  });
+  lost.catch(() => {});
+  const [line] = await Promise.race([once(createInterface(launcher.stdout), 'line'), lost]);
+  const stage = await stageFor(JSON.parse(readFileSync(JSON.parse(line).demo, 'utf8')), process.env.ENTENTE_SHOTS);
+  stage.launcher = launcher;
+  return stage;
+}
