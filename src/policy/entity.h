@@ -9,6 +9,8 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,6 +28,13 @@ struct EntityUid {
   [[nodiscard]] std::string text() const;  // as policies write it
   auto operator<=>(const EntityUid&) const = default;
   bool operator==(const EntityUid&) const = default;
+};
+
+struct UidHash {
+  [[nodiscard]] size_t operator()(const EntityUid& uid) const noexcept {
+    const size_t type = std::hash<std::string>()(uid.type);
+    return std::hash<std::string>()(uid.id) ^ (type * 0x9e3779b97f4a7c15ULL + (type >> 29U));
+  }
 };
 
 // Reads what text() writes. Error "policy.syntax".

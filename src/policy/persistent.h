@@ -1,0 +1,162 @@
+// A persistent map from 64-bit keys: a trie of 64-way nodes with a bitmap each (Bagwell's HAMT). Copying the
+// map is a pointer; a change copies one path. Nodes made within one edit carry its number and are changed in
+// place by it, so that filling a map costs no copies; no other edit ever has that number, so shared nodes
+// stay untouched. Private.
+#pragma once
+
+#include <atomic>
+#include <bit>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace entente::policy {
+
+// One batch of changes. Nodes belong to it until it ends.
+class Edit {
+ public:
+  Edit() : number_(next().fetch_add(1, std::memory_order_relaxed)) {}
+  [[nodiscard]] uint64_t number() const { return number_; }
+
+ private:
+  static std::atomic<uint64_t>& next() {
+    static std::atomic<uint64_t> counter{1};
+    return counter;
+  }
+  uint64_t number_;
+};
+
+template <class T>
+class PersistentMap {
+ public:
+  [[nodiscard]] const T* find(uint64_t key) const {
+    const Node* node = root_.get();
+    for (unsigned shift = 0; node != nullptr; shift += kBits) {
+      const unsigned bit = slot_of(key, shift);
+      if (((node->used >> bit) & 1U) == 0) return nullptr;
+      const Slot& slot = node->slots[index_of(node->used, bit)];
+      if (slot.child == nullptr) return slot.key == key ? slot.value.get() : nullptr;
+      node = slot.child.get();
+    }
+    return nullptr;
+  }
+
+  void set(const Edit& edit, uint64_t key, T value) {
+    auto held = std::make_shared<const T>(std::move(value));
+    if (put(root_, edit, key, 0, held)) ++size_;
+  }
+
+  void erase(const Edit& edit, uint64_t key) {
+    if (find(key) == nullptr) return;
+    take(root_, edit, key, 0);
+    --size_;
+  }
+
+  [[nodiscard]] size_t size() const { return size_; }
+
+  // visit(key, value) -> bool: false ends it. Depth is bounded by the key's bits.
+  template <class Visit>
+  bool each(const Visit& visit) const {
+    return walk(root_.get(), visit);
+  }
+
+  // Nodes that this map does not share with `other`; for tests of sharing.
+  [[nodiscard]] size_t unshared(const PersistentMap& other) const {
+    return unshared(root_.get(), other.root_.get());
+  }
+
+ private:
+  static constexpr unsigned kBits = 6;
+  struct Node;
+  struct Slot {
+    uint64_t key = 0;
+    std::shared_ptr<const T> value;  // one of the two
+    std::shared_ptr<Node> child;
+  };
+  struct Node {
+    uint64_t edit = 0;
+    uint64_t used = 0;
+    std::vector<Slot> slots;
+  };
+  using Link = std::shared_ptr<Node>;
+
+  static unsigned slot_of(uint64_t key, unsigned shift) {
+    return static_cast<unsigned>((key >> shift) & 63U);
+  }
+  static size_t index_of(uint64_t used, unsigned bit) {
+    return static_cast<size_t>(std::popcount(used & ((uint64_t{1} << bit) - 1)));
+  }
+
+  static Node& own(Link& link, const Edit& edit) {
+    if (link == nullptr) {
+      link = std::make_shared<Node>();
+    } else if (link->edit != edit.number()) {
+      link = std::make_shared<Node>(*link);
+    }
+    link->edit = edit.number();
+    return *link;
+  }
+
+  static bool put(Link& link, const Edit& edit, uint64_t key, unsigned shift,
+                  const std::shared_ptr<const T>& value) {
+    Node& node = own(link, edit);
+    const unsigned bit = slot_of(key, shift);
+    const size_t index = index_of(node.used, bit);
+    if (((node.used >> bit) & 1U) == 0) {
+      node.used |= uint64_t{1} << bit;
+      node.slots.insert(node.slots.begin() + static_cast<std::ptrdiff_t>(index), Slot{key, value, nullptr});
+      return true;
+    }
+    Slot& slot = node.slots[index];
+    if (slot.child != nullptr) return put(slot.child, edit, key, shift + kBits, value);
+    if (slot.key == key) {
+      slot.value = value;
+      return false;
+    }
+    Link below;
+    put(below, edit, slot.key, shift + kBits, slot.value);
+    put(below, edit, key, shift + kBits, value);
+    slot = Slot{0, nullptr, std::move(below)};
+    return true;
+  }
+
+  static void take(Link& link, const Edit& edit, uint64_t key, unsigned shift) {
+    Node& node = own(link, edit);
+    const unsigned bit = slot_of(key, shift);
+    const size_t index = index_of(node.used, bit);
+    Slot& slot = node.slots[index];
+    if (slot.child != nullptr) take(slot.child, edit, key, shift + kBits);
+    if (slot.child != nullptr && slot.child->used != 0) return;
+    node.used &= ~(uint64_t{1} << bit);
+    node.slots.erase(node.slots.begin() + static_cast<std::ptrdiff_t>(index));
+  }
+
+  template <class Visit>
+  static bool walk(const Node* node, const Visit& visit) {
+    if (node == nullptr) return true;
+    for (const Slot& slot : node->slots) {
+      if (slot.child != nullptr ? !walk(slot.child.get(), visit) : !visit(slot.key, *slot.value))
+        return false;
+    }
+    return true;
+  }
+
+  static size_t unshared(const Node* mine, const Node* others) {
+    if (mine == nullptr || mine == others) return 0;
+    size_t count = 1;
+    for (unsigned bit = 0; bit < 64; ++bit) {
+      if (((mine->used >> bit) & 1U) == 0) continue;
+      const Node* below = mine->slots[index_of(mine->used, bit)].child.get();
+      const bool both = others != nullptr && ((others->used >> bit) & 1U) != 0;
+      count += unshared(below, both ? others->slots[index_of(others->used, bit)].child.get() : nullptr);
+    }
+    return count;
+  }
+
+  Link root_;
+  size_t size_ = 0;
+};
+
+}  // namespace entente::policy

@@ -1,0 +1,181 @@
+#include "policy/policy_set.h"
+
+#include "policy/lexer.h"
+#include "policy/parser.h"
+#include "policy/policy_set_inside.h"
+#include "policy/typecheck.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace entente::policy {
+namespace {
+
+// Parses and checks sources; with `faults_max` above one it goes on after a fault, to tell as many as it can.
+class Loader {
+ public:
+  Loader(const Schema* schema, const NativePredicates& natives, size_t faults_max)
+      : out_(std::make_shared<PolicySet::Inside>()), faults_max_(faults_max) {
+    if (schema != nullptr) out_->schema = *schema;
+    out_->natives = natives;
+  }
+
+  std::vector<Error> run(std::span<const PolicySource> sources) {
+    if (out_->schema) {
+      auto signatures = native_signatures(out_->natives, *out_->schema);
+      if (!signatures) return {std::move(signatures).error()};
+      signatures_ = *std::move(signatures);
+    }
+    for (const PolicySource& source : sources) {
+      auto parsed = parse_policies(std::make_shared<const PolicySource>(source), out_->natives);
+      if (!parsed) {
+        faults_.push_back(std::move(parsed).error());
+      } else {
+        for (Policy& policy : *parsed) take(std::move(policy));
+      }
+      if (full()) break;
+    }
+    return std::move(faults_);
+  }
+
+  std::shared_ptr<const PolicySet::Inside> finish() {
+    for (uint32_t i = 0; i < out_->policies.size(); ++i) index(i, out_->policies[i]);
+    return std::move(out_);
+  }
+
+ private:
+  [[nodiscard]] bool full() const { return faults_.size() >= faults_max_; }
+
+  void take(Policy policy) {
+    if (full()) return;
+    if (out_->policies.size() == PolicySet::kPoliciesMax) {
+      faults_.push_back({"policy.syntax",
+                         fmt::format("more than {} policies", PolicySet::kPoliciesMax),
+                         policy.info.where,
+                         {}});
+      return;
+    }
+    if (out_->schema) {
+      Checked checked = check_policy(policy, *out_->schema, signatures_);
+      if (checked.warning) out_->warnings.push_back(*std::move(checked.warning));
+      if (checked.fault) {
+        faults_.push_back(*std::move(checked.fault));
+        return;
+      }
+    }
+    const auto [other, fresh] =
+        out_->by_id.emplace(policy.info.id, static_cast<uint32_t>(out_->policies.size()));
+    if (!fresh) {
+      faults_.push_back({"policy.doubled", fmt::format("two policies are called \"{}\"", policy.info.id),
+                         policy.info.where,
+                         "the other stands at " + out_->policies[other->second].info.where});
+      return;
+    }
+    out_->policies.push_back(std::move(policy));
+  }
+
+  void index(uint32_t number, const Policy& policy) {
+    if (!out_->schema) {
+      out_->all.add(number, policy);
+      return;
+    }
+    for (const EntityUid& action : actions_of(policy.action, out_->schema->inside()))
+      out_->by_action[action].add(number, policy);
+  }
+
+  std::shared_ptr<PolicySet::Inside> out_;
+  NativeSignatures signatures_;
+  size_t faults_max_;
+  std::vector<Error> faults_;
+};
+
+}  // namespace
+
+void ScopeIndex::add(uint32_t number, const Policy& policy) {
+  if (!policy.principal.entities.empty()) {
+    by_principal[policy.principal.entities[0]].push_back(number);
+  } else if (!policy.resource.entities.empty()) {
+    by_resource[policy.resource.entities[0]].push_back(number);
+  } else if (!policy.principal.type.empty()) {
+    by_principal_type[policy.principal.type].push_back(number);
+  } else if (!policy.resource.type.empty()) {
+    by_resource_type[policy.resource.type].push_back(number);
+  } else {
+    any.push_back(number);
+  }
+}
+
+std::optional<std::string_view> PolicyInfo::annotation(std::string_view name) const {
+  const auto found =
+      std::find_if(annotations.begin(), annotations.end(), [&](const auto& a) { return a.first == name; });
+  return found == annotations.end() ? std::nullopt : std::optional<std::string_view>(found->second);
+}
+
+PolicySet::PolicySet() : inside_(std::make_shared<const Inside>()) {}
+
+Result<PolicySet> PolicySet::load(const Schema& schema, std::span<const PolicySource> sources,
+                                  const NativePredicates& natives) {
+  Loader loader(&schema, natives, 1);
+  if (std::vector<Error> faults = loader.run(sources); !faults.empty()) return Failure(std::move(faults[0]));
+  return PolicySet(loader.finish());
+}
+
+std::vector<Error> PolicySet::check(const Schema& schema, std::span<const PolicySource> sources,
+                                    const NativePredicates& natives) {
+  return Loader(&schema, natives, kFaultsMax).run(sources);
+}
+
+Result<PolicySet> PolicySet::unchecked(std::span<const PolicySource> sources,
+                                       const NativePredicates& natives) {
+  Loader loader(nullptr, natives, 1);
+  if (std::vector<Error> faults = loader.run(sources); !faults.empty()) return Failure(std::move(faults[0]));
+  return PolicySet(loader.finish());
+}
+
+size_t PolicySet::size() const {
+  return inside_->policies.size();
+}
+
+const PolicyInfo& PolicySet::operator[](PolicyIndex index) const {
+  ENTENTE_CHECK(static_cast<size_t>(index) < inside_->policies.size());
+  return inside_->policies[static_cast<size_t>(index)].info;
+}
+
+std::optional<PolicyIndex> PolicySet::find(std::string_view id) const {
+  const auto found = inside_->by_id.find(id);
+  return found == inside_->by_id.end() ? std::nullopt : std::optional(PolicyIndex{found->second});
+}
+
+const std::vector<Error>& PolicySet::warnings() const {
+  return inside_->warnings;
+}
+
+Result<void> NativePredicates::add(NativePredicate predicate) {
+  const std::string name = predicate.name;
+  const auto wrong = [&](std::string what) {
+    return fail("policy.native", fmt::format("`{}` {}", name, what));
+  };
+  const auto tokens = lex(name, "name");
+  if (!tokens || tokens->size() != 3 || (*tokens)[0].kind != Token::Kind::identifier || is_reserved(name))
+    return wrong("is no name for a predicate");
+  if (find_method(name) != nullptr) return wrong("is a method of Cedar's own");
+  if (predicate.parameters.empty()) return wrong("has no receiver");
+  if (!predicate.function) return wrong("has no function");
+  if (!by_name_.emplace(name, std::make_shared<const NativePredicate>(std::move(predicate))).second)
+    return wrong("is taken");
+  return {};
+}
+
+const NativePredicate* NativePredicates::find(std::string_view name) const {
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : found->second.get();
+}
+
+std::vector<std::string> NativePredicates::names() const {
+  std::vector<std::string> out;
+  for (const auto& [name, predicate] : by_name_) out.push_back(name);
+  return out;
+}
+
+}  // namespace entente::policy

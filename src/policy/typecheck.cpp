@@ -1,0 +1,135 @@
+#include "policy/typecheck.h"
+
+#include "policy/lexer.h"
+#include "policy/typecheck_expr.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace entente::policy {
+namespace {
+
+class PolicyChecker {
+ public:
+  PolicyChecker(const Policy& policy, const Schema& schema, const NativeSignatures& natives)
+      : policy_(policy), schema_(schema), inside_(schema.inside()), natives_(natives) {}
+
+  Checked run() {
+    Checked out;
+    for (const auto* scope : {&policy_.principal, &policy_.resource})
+      if ((out.fault = check_scope(*scope))) return out;
+    if ((out.fault = check_actions())) return out;
+    const std::vector<RequestKind> all = kinds();
+    if (all.empty()) {
+      out.fault =
+          at(policy_.action,
+             "no request can meet this scope: the schema has no action for these principals and resources");
+      return out;
+    }
+    bool possible = false;
+    for (const RequestKind& kind : all) {
+      auto applies = check_conditions(kind);
+      if (!applies) {
+        out.fault = std::move(applies).error();
+        return out;
+      }
+      possible = possible || *applies;
+    }
+    if (!possible)
+      out.warning = at(policy_.principal, "this policy can never apply: its conditions are never true");
+    return out;
+  }
+
+ private:
+  [[nodiscard]] Error at(const Scope& scope, std::string_view what, std::string hint = {}) const {
+    return invalid_at(policy_, scope.begin, scope.finish, what, std::move(hint));
+  }
+
+  [[nodiscard]] std::optional<Error> check_type(const Scope& scope, const std::string& type) const {
+    if (inside_.type(type) != nullptr) return std::nullopt;
+    return at(scope, fmt::format("there is no entity type `{}`", type),
+              did_you_mean(type, schema_.entity_types()));
+  }
+
+  [[nodiscard]] std::optional<Error> check_scope(const Scope& scope) const {
+    if (!scope.type.empty())
+      if (auto fault = check_type(scope, scope.type)) return fault;
+    for (const EntityUid& uid : scope.entities) {
+      if (auto fault = check_type(scope, uid.type)) return fault;
+      const auto& ids = inside_.type(uid.type)->enumerated;
+      if (!ids.empty() && !ids.contains(uid.id))
+        return at(scope, fmt::format("{} is not among the ids of its type", uid.text()));
+    }
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<Error> check_actions() const {
+    for (const EntityUid& uid : policy_.action.entities) {
+      if (inside_.action(uid) != nullptr) continue;
+      std::vector<std::string> names;
+      for (const EntityUid& action : schema_.actions()) names.push_back(action.text());
+      return at(policy_.action, fmt::format("there is no action {}", uid.text()),
+                did_you_mean(uid.text(), names));
+    }
+    return std::nullopt;
+  }
+
+  [[nodiscard]] bool admits(const Scope& scope, const std::string& type) const {
+    if (!scope.type.empty() && scope.type != type) return false;
+    if (scope.entities.empty()) return true;
+    const std::string& target = scope.entities[0].type;
+    if (scope.kind == Scope::Kind::equal) return target == type;
+    return target == type || inside_.type(type)->ancestors.contains(target);
+  }
+
+  [[nodiscard]] std::vector<RequestKind> kinds() const {
+    std::vector<RequestKind> out;
+    for (const EntityUid& uid : actions_of(policy_.action, inside_)) {
+      const ActionInfo& action = *inside_.action(uid);
+      for (const std::string& principal : action.principals) {
+        if (!admits(policy_.principal, principal)) continue;
+        for (const std::string& resource : action.resources)
+          if (admits(policy_.resource, resource)) out.push_back({principal, uid, resource, action.context});
+      }
+    }
+    return out;
+  }
+
+  // Whether the conditions can be true for such a request.
+  [[nodiscard]] Result<bool> check_conditions(const RequestKind& kind) const {
+    ExpressionChecker checker(policy_, schema_, natives_, kind);
+    Guards known;
+    for (const Condition& condition : policy_.conditions) {
+      TRY(const Typed typed, checker.boolean(*condition.body, known));
+      if (typed.type->kind == (condition.when ? Type::Kind::no : Type::Kind::yes)) return false;
+      if (condition.when) known.insert(typed.guards.begin(), typed.guards.end());
+    }
+    return true;
+  }
+
+  const Policy& policy_;
+  const Schema& schema_;
+  const Schema::Inside& inside_;
+  const NativeSignatures& natives_;
+};
+
+}  // namespace
+
+Checked check_policy(const Policy& policy, const Schema& schema, const NativeSignatures& natives) {
+  return PolicyChecker(policy, schema, natives).run();
+}
+
+std::vector<EntityUid> actions_of(const Scope& scope, const Schema::Inside& schema) {
+  std::vector<EntityUid> out;
+  for (const auto& [uid, action] : schema.actions) {
+    const auto meets = [&, &uid = uid, &action = action](const EntityUid& named) {
+      return uid == named || (scope.kind == Scope::Kind::in && action.ancestors.contains(named));
+    };
+    if (scope.kind == Scope::Kind::any || std::any_of(scope.entities.begin(), scope.entities.end(), meets))
+      out.push_back(uid);
+  }
+  return out;
+}
+
+}  // namespace entente::policy

@@ -1,0 +1,527 @@
+#include "policy/typecheck_expr.h"
+
+#include "policy/extension.h"
+#include "policy/lexer.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace entente::policy {
+namespace {
+
+using Kind = Type::Kind;
+
+Typed plain(Kind kind) {
+  return {simple_type(kind), {}};
+}
+Typed truth(bool value, Guards guards = {}) {
+  return {simple_type(value ? Kind::yes : Kind::no), std::move(guards)};
+}
+
+// The same for expressions that mean the same, wherever they stand.
+std::string key(const Expr& expr) {
+  std::string out = fmt::format("{}:{}:{}", static_cast<int>(expr.op), static_cast<int>(expr.variable),
+                                static_cast<int>(expr.method));
+  if (expr.op == Op::literal) out += expr.literal.text();
+  if (!expr.name.empty()) out += quote(expr.name);
+  for (const std::string& name : expr.names) out += quote(name);
+  out += '(';
+  for (const ExprPtr& arg : expr.args) out += key(*arg) + ",";
+  return out + ")";
+}
+
+// What `base.a` is known by, where base itself is known by `of`.
+std::string member_key(const std::string& of, const std::string& name) {
+  return fmt::format("{}:{}:{}{}({},)", static_cast<int>(Op::get), 0, 0, quote(name), of);
+}
+std::string guard_key(const std::string& of, const std::string& name) {
+  return of + "?" + quote(name);
+}
+
+Guards both(Guards a, const Guards& b) {
+  a.insert(b.begin(), b.end());
+  return a;
+}
+Guards common(const Guards& a, const Guards& b) {
+  Guards out;
+  std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::inserter(out, out.end()));
+  return out;
+}
+
+std::vector<std::string> member_names(const Type& type) {
+  std::vector<std::string> out;
+  for (const auto& [name, attribute] : type.members) out.push_back(name);
+  return out;
+}
+
+struct Signature {
+  Method method;
+  Kind receiver;
+  Kind argument;  // boolean: none
+  Kind result;
+};
+constexpr Signature kSignatures[] = {
+    {Method::less_than, Kind::decimal, Kind::decimal, Kind::boolean},
+    {Method::less_than_or_equal, Kind::decimal, Kind::decimal, Kind::boolean},
+    {Method::greater_than, Kind::decimal, Kind::decimal, Kind::boolean},
+    {Method::greater_than_or_equal, Kind::decimal, Kind::decimal, Kind::boolean},
+    {Method::is_v4, Kind::ip, Kind::boolean, Kind::boolean},
+    {Method::is_v6, Kind::ip, Kind::boolean, Kind::boolean},
+    {Method::is_loopback, Kind::ip, Kind::boolean, Kind::boolean},
+    {Method::is_multicast, Kind::ip, Kind::boolean, Kind::boolean},
+    {Method::is_in_range, Kind::ip, Kind::ip, Kind::boolean},
+    {Method::offset, Kind::datetime, Kind::duration, Kind::datetime},
+    {Method::duration_since, Kind::datetime, Kind::datetime, Kind::duration},
+    {Method::to_date, Kind::datetime, Kind::boolean, Kind::datetime},
+    {Method::to_time, Kind::datetime, Kind::boolean, Kind::duration},
+    {Method::to_milliseconds, Kind::duration, Kind::boolean, Kind::integer},
+    {Method::to_seconds, Kind::duration, Kind::boolean, Kind::integer},
+    {Method::to_minutes, Kind::duration, Kind::boolean, Kind::integer},
+    {Method::to_hours, Kind::duration, Kind::boolean, Kind::integer},
+    {Method::to_days, Kind::duration, Kind::boolean, Kind::integer},
+};
+
+}  // namespace
+
+Error invalid_at(const Policy& policy, uint32_t begin, uint32_t finish, std::string_view what,
+                 std::string hint) {
+  return error_at("policy.invalid", fmt::format("policy {}: {}", policy.info.id, what), policy.source->text,
+                  policy.source->file, begin, finish, std::move(hint));
+}
+
+Failure ExpressionChecker::wrong(const Expr& at, const std::string& what, std::string hint) const {
+  return Failure(invalid_at(policy_, at.begin, at.finish, what, std::move(hint)));
+}
+
+std::string ExpressionChecker::text(const Expr& expr) const {
+  constexpr size_t kShown = 60;
+  std::string out =
+      policy_.source->text.substr(expr.begin, std::min<size_t>(expr.finish - expr.begin, kShown));
+  return out;
+}
+
+Result<Typed> ExpressionChecker::check(const Expr& expr, const Guards& known) {
+  switch (expr.op) {
+    case Op::literal:
+      return literal(expr);
+    case Op::variable:
+      return variable(expr);
+    case Op::all:
+      return all(expr, known);
+    case Op::any:
+      return any(expr, known);
+    case Op::negation: {
+      TRY(const Typed inner, boolean(*expr.args[0], known));
+      if (inner.type->kind == Kind::boolean) return plain(Kind::boolean);
+      return truth(inner.type->kind == Kind::no);
+    }
+    case Op::condition:
+      return condition(expr, known);
+    case Op::equal:
+    case Op::unequal:
+      return equality(expr, known);
+    case Op::less:
+    case Op::less_equal:
+    case Op::greater:
+    case Op::greater_equal:
+      return order(expr, known);
+    case Op::minus:
+    case Op::plus:
+    case Op::subtract:
+    case Op::times:
+      return arithmetic(expr, known);
+    case Op::in:
+      return in(expr, known);
+    case Op::has:
+      return has(expr, known);
+    case Op::get:
+      return get(expr, known);
+    case Op::like: {
+      TRY_VOID(of_kind(*expr.args[0], Kind::string, known));
+      return plain(Kind::boolean);
+    }
+    case Op::is:
+      return is(expr, known);
+    case Op::set:
+      return set(expr, known);
+    case Op::record:
+      return record(expr, known);
+    case Op::call:
+      return call(expr, known);
+    case Op::native:
+      return native(expr, known);
+  }
+  return wrong(expr, "this cannot be checked");
+}
+
+Result<Typed> ExpressionChecker::boolean(const Expr& expr, const Guards& known) {
+  TRY(Typed typed, check(expr, known));
+  if (!typed.type->is_boolean())
+    return wrong(expr, fmt::format("a condition belongs here; this is a {}", typed.type->text()));
+  return typed;
+}
+
+Result<TypePtr> ExpressionChecker::of_kind(const Expr& expr, Kind kind, const Guards& known) {
+  TRY(const Typed typed, check(expr, known));
+  if (typed.type->kind == kind) return typed.type;
+  return wrong(expr,
+               fmt::format("a {} belongs here; this is a {}", simple_type(kind)->text(), typed.type->text()));
+}
+
+Result<Typed> ExpressionChecker::literal(const Expr& expr) {
+  switch (expr.literal.kind()) {
+    case Value::Kind::boolean:
+      return truth(expr.literal.boolean());
+    case Value::Kind::integer:
+      return plain(Kind::integer);
+    case Value::Kind::string:
+      return plain(Kind::string);
+    default:
+      break;
+  }
+  const EntityUid& uid = expr.literal.entity();
+  if (inside_.is_action_type(uid.type)) {
+    if (inside_.action(uid) != nullptr) return Typed{entity_type(uid.type), {}};
+    std::vector<std::string> names;
+    for (const EntityUid& action : schema_.actions()) names.push_back(action.text());
+    return wrong(expr, fmt::format("there is no action {}", uid.text()), did_you_mean(uid.text(), names));
+  }
+  const EntityTypeInfo* type = inside_.type(uid.type);
+  if (type == nullptr)
+    return wrong(expr, fmt::format("there is no entity type `{}`", uid.type),
+                 did_you_mean(uid.type, schema_.entity_types()));
+  if (!type->enumerated.empty() && !type->enumerated.contains(uid.id))
+    return wrong(expr, fmt::format("{} is not among the ids of its type", uid.text()),
+                 did_you_mean(uid.id, {type->enumerated.begin(), type->enumerated.end()}));
+  return Typed{entity_type(uid.type), {}};
+}
+
+Result<Typed> ExpressionChecker::variable(const Expr& expr) {
+  switch (expr.variable) {
+    case Variable::principal:
+      return Typed{entity_type(kind_.principal), {}};
+    case Variable::action:
+      return Typed{entity_type(kind_.action.type), {}};
+    case Variable::resource:
+      return Typed{entity_type(kind_.resource), {}};
+    case Variable::context:
+      break;
+  }
+  return Typed{kind_.context, {}};
+}
+
+Result<Typed> ExpressionChecker::all(const Expr& expr, const Guards& known) {
+  Guards so_far = known;
+  Guards gained;
+  bool certain = true;
+  for (const ExprPtr& arg : expr.args) {
+    TRY(Typed typed, boolean(*arg, so_far));
+    if (typed.type->kind == Kind::no) return truth(false);
+    certain = certain && typed.type->kind == Kind::yes;
+    so_far = both(std::move(so_far), typed.guards);
+    gained = both(std::move(gained), typed.guards);
+  }
+  if (certain) return truth(true, std::move(gained));
+  return Typed{simple_type(Kind::boolean), std::move(gained)};
+}
+
+Result<Typed> ExpressionChecker::any(const Expr& expr, const Guards& known) {
+  std::optional<Guards> gained;  // none yet: every part so far is false
+  for (const ExprPtr& arg : expr.args) {
+    TRY(Typed typed, boolean(*arg, known));
+    if (typed.type->kind == Kind::no) continue;
+    gained = gained ? common(*gained, typed.guards) : std::move(typed.guards);
+    if (typed.type->kind == Kind::yes) return truth(true, *std::move(gained));
+  }
+  if (!gained) return truth(false);
+  return Typed{simple_type(Kind::boolean), *std::move(gained)};
+}
+
+Result<Typed> ExpressionChecker::condition(const Expr& expr, const Guards& known) {
+  TRY(const Typed test, boolean(*expr.args[0], known));
+  const Guards inside = both(known, test.guards);
+  if (test.type->kind == Kind::yes) {
+    TRY(Typed then, check(*expr.args[1], inside));
+    then.guards = both(std::move(then.guards), test.guards);
+    return then;
+  }
+  if (test.type->kind == Kind::no) return check(*expr.args[2], known);
+  TRY(const Typed then, check(*expr.args[1], inside));
+  TRY(const Typed otherwise, check(*expr.args[2], known));
+  TypePtr joined = join(then.type, otherwise.type);
+  if (joined == nullptr)
+    return wrong(
+        expr, fmt::format("one branch is a {}, the other a {}", then.type->text(), otherwise.type->text()));
+  // A branch that is known to be false adds nothing that could hold when the whole is true.
+  if (otherwise.type->kind == Kind::no) return Typed{std::move(joined), both(then.guards, test.guards)};
+  if (then.type->kind == Kind::no) return Typed{std::move(joined), otherwise.guards};
+  return Typed{std::move(joined), common(both(then.guards, test.guards), otherwise.guards)};
+}
+
+std::optional<bool> ExpressionChecker::action_known(const Expr& left, const Expr& right) const {
+  if (left.op != Op::variable || left.variable != Variable::action) return std::nullopt;
+  if (right.op != Op::literal || right.literal.kind() != Value::Kind::entity) return std::nullopt;
+  return kind_.action == right.literal.entity();
+}
+
+Result<Typed> ExpressionChecker::equality(const Expr& expr, const Guards& known) {
+  const Expr& left = *expr.args[0];
+  const Expr& right = *expr.args[1];
+  const bool negated = expr.op == Op::unequal;
+  TRY(const Typed a, check(left, known));
+  TRY(const Typed b, check(right, known));
+  if (left.op == Op::literal && right.op == Op::literal)
+    return truth((left.literal == right.literal) != negated);
+  if (const auto same = action_known(left, right)) return truth(*same != negated);
+  if (const auto same = action_known(right, left)) return truth(*same != negated);
+  if (a.type->kind == Kind::entity && b.type->kind == Kind::entity && a.type->entity != b.type->entity)
+    return truth(negated);
+  if (join(a.type, b.type) == nullptr)
+    return wrong(expr, fmt::format("a {} is never equal to a {}", a.type->text(), b.type->text()));
+  return plain(Kind::boolean);
+}
+
+Result<Typed> ExpressionChecker::order(const Expr& expr, const Guards& known) {
+  TRY(const Typed left, check(*expr.args[0], known));
+  const Kind kind = left.type->kind;
+  if (kind != Kind::integer && kind != Kind::datetime && kind != Kind::duration)
+    return wrong(*expr.args[0],
+                 fmt::format("a Long, datetime or duration belongs here; this is a {}", left.type->text()),
+                 kind == Kind::decimal ? "decimals have methods: lessThan, greaterThan, ..." : "");
+  TRY_VOID(of_kind(*expr.args[1], kind, known));
+  return plain(Kind::boolean);
+}
+
+Result<Typed> ExpressionChecker::arithmetic(const Expr& expr, const Guards& known) {
+  for (const ExprPtr& arg : expr.args) TRY_VOID(of_kind(*arg, Kind::integer, known));
+  return plain(Kind::integer);
+}
+
+Result<Typed> ExpressionChecker::in(const Expr& expr, const Guards& known) {
+  TRY(const Typed left, check(*expr.args[0], known));
+  if (left.type->kind != Kind::entity)
+    return wrong(*expr.args[0], fmt::format("an entity belongs here; this is a {}", left.type->text()));
+  return in_types(*expr.args[0], *expr.args[1], left.type, known);
+}
+
+Result<Typed> ExpressionChecker::in_types(const Expr& left, const Expr& right, const TypePtr& type,
+                                          const Guards& known) {
+  TRY(const Typed above, check(right, known));
+  const Type& target = above.type->kind == Kind::set ? *above.type->element : *above.type;
+  if (target.kind != Kind::entity)
+    return wrong(right,
+                 fmt::format("an entity or a set of entities belongs here; this is a {}", above.type->text()),
+                 above.type->kind == Kind::set ? "" : "for a set use .contains(...)");
+  if (left.op == Op::variable && left.variable == Variable::action) {
+    const auto& ancestors = inside_.action(kind_.action)->ancestors;
+    const auto holds = [&](const Expr& one) {
+      return one.literal.entity() == kind_.action || ancestors.contains(one.literal.entity());
+    };
+    const auto is_literal = [](const ExprPtr& one) { return one->op == Op::literal; };
+    if (right.op == Op::literal) return truth(holds(right));
+    if (right.op == Op::set && std::all_of(right.args.begin(), right.args.end(), is_literal))
+      return truth(
+          std::any_of(right.args.begin(), right.args.end(), [&](const ExprPtr& one) { return holds(*one); }));
+    return plain(Kind::boolean);
+  }
+  const EntityTypeInfo* info = inside_.type(type->entity);
+  if (type->entity != target.entity && (info == nullptr || !info->ancestors.contains(target.entity)))
+    return truth(false);
+  return plain(Kind::boolean);
+}
+
+TypePtr ExpressionChecker::attributes_of(const Type& type) const {
+  if (type.kind != Kind::entity) return nullptr;
+  const EntityTypeInfo* info = inside_.type(type.entity);
+  return info == nullptr ? nullptr : info->attributes;
+}
+
+Result<Typed> ExpressionChecker::has(const Expr& expr, const Guards& known) {
+  TRY(Typed base, check(*expr.args[0], known));
+  TypePtr type = base.type;
+  std::string of = key(*expr.args[0]);
+  Guards gained;
+  bool certain = true;
+  for (const std::string& name : expr.names) {
+    const bool entity = type->kind == Kind::entity;
+    if (!entity && type->kind != Kind::record)
+      return wrong(expr,
+                   fmt::format("`has {}` needs an entity or a record; this is a {}", name, type->text()));
+    const TypePtr members = entity ? attributes_of(*type) : type;
+    if (members == nullptr) return truth(false);
+    const auto found = members->members.find(name);
+    if (found == members->members.end()) return truth(false);
+    // An entity may not exist, and then has nothing.
+    const bool sure = known.contains(guard_key(of, name)) || (found->second.required && !entity);
+    certain = certain && sure;
+    gained.insert(guard_key(of, name));
+    of = member_key(of, name);
+    type = found->second.type;
+  }
+  if (certain) return truth(true, std::move(gained));
+  return Typed{simple_type(Kind::boolean), std::move(gained)};
+}
+
+Result<Typed> ExpressionChecker::get(const Expr& expr, const Guards& known) {
+  const Expr& base = *expr.args[0];
+  TRY(const Typed typed, check(base, known));
+  const bool entity = typed.type->kind == Kind::entity;
+  const TypePtr members = entity ? attributes_of(*typed.type) : typed.type;
+  if (members == nullptr || members->kind != Kind::record)
+    return wrong(expr, fmt::format("`{}` has no attributes: it is a {}", text(base), typed.type->text()));
+  const auto found = members->members.find(expr.name);
+  if (found == members->members.end())
+    return wrong(expr,
+                 fmt::format("{} has no attribute `{}`", entity ? typed.type->entity : "`" + text(base) + "`",
+                             expr.name),
+                 did_you_mean(expr.name, member_names(*members)));
+  if (!found->second.required && !known.contains(guard_key(key(base), expr.name)))
+    return wrong(expr, fmt::format("`{}` is optional and may be missing", expr.name),
+                 fmt::format("ask first: {} has {} && ...", text(base), expr.name));
+  return Typed{found->second.type, {}};
+}
+
+Result<Typed> ExpressionChecker::is(const Expr& expr, const Guards& known) {
+  TRY(const Typed left, check(*expr.args[0], known));
+  if (left.type->kind != Kind::entity)
+    return wrong(*expr.args[0], fmt::format("an entity belongs here; this is a {}", left.type->text()));
+  if (inside_.type(expr.name) == nullptr && !inside_.is_action_type(expr.name))
+    return wrong(expr, fmt::format("there is no entity type `{}`", expr.name),
+                 did_you_mean(expr.name, schema_.entity_types()));
+  if (left.type->entity != expr.name) return truth(false);
+  if (expr.args.size() == 1) return truth(true);
+  return in_types(*expr.args[0], *expr.args[1], left.type, known);
+}
+
+Result<Typed> ExpressionChecker::set(const Expr& expr, const Guards& known) {
+  if (expr.args.empty()) return wrong(expr, "the empty set has no type", "use .isEmpty() to ask for it");
+  TypePtr element;
+  for (const ExprPtr& arg : expr.args) {
+    TRY(const Typed typed, check(*arg, known));
+    TypePtr joined = element == nullptr ? typed.type : join(element, typed.type);
+    if (joined == nullptr)
+      return wrong(*arg, fmt::format("a {} in a set of {}", typed.type->text(), element->text()));
+    element = joined->is_boolean() ? simple_type(Kind::boolean) : std::move(joined);
+  }
+  return Typed{set_type(std::move(element)), {}};
+}
+
+Result<Typed> ExpressionChecker::record(const Expr& expr, const Guards& known) {
+  auto out = std::make_shared<Type>();
+  out->kind = Kind::record;
+  for (size_t i = 0; i < expr.args.size(); ++i) {
+    TRY(Typed typed, check(*expr.args[i], known));
+    out->members.emplace(expr.names[i], Attribute{std::move(typed.type), true});
+  }
+  return Typed{std::move(out), {}};
+}
+
+Result<Typed> ExpressionChecker::call(const Expr& expr, const Guards& known) {
+  switch (expr.method) {
+    case Method::contains:
+    case Method::contains_all:
+    case Method::contains_any:
+    case Method::is_empty:
+      return set_method(expr, known);
+    case Method::get_tag:
+    case Method::has_tag:
+      return tag_method(expr, known);
+    case Method::make_ip:
+    case Method::make_decimal:
+    case Method::make_datetime:
+    case Method::make_duration:
+      return constructor(expr);
+    default:
+      break;
+  }
+  const auto* found = std::find_if(std::begin(kSignatures), std::end(kSignatures),
+                                   [&](const Signature& one) { return one.method == expr.method; });
+  TRY_VOID(of_kind(*expr.args[0], found->receiver, known));
+  if (expr.args.size() > 1) TRY_VOID(of_kind(*expr.args[1], found->argument, known));
+  return plain(found->result);
+}
+
+Result<Typed> ExpressionChecker::set_method(const Expr& expr, const Guards& known) {
+  TRY(const TypePtr receiver, of_kind(*expr.args[0], Kind::set, known));
+  if (expr.method == Method::is_empty) return plain(Kind::boolean);
+  TRY(const Typed argument, check(*expr.args[1], known));
+  const TypePtr& wanted = expr.method == Method::contains ? receiver->element : receiver;
+  if (join(wanted, argument.type) == nullptr)
+    return wrong(*expr.args[1],
+                 fmt::format("a {} belongs here; this is a {}", wanted->text(), argument.type->text()));
+  return plain(Kind::boolean);
+}
+
+Result<Typed> ExpressionChecker::tag_method(const Expr& expr, const Guards& known) {
+  TRY(const Typed receiver, check(*expr.args[0], known));
+  if (receiver.type->kind != Kind::entity)
+    return wrong(*expr.args[0], fmt::format("an entity belongs here; this is a {}", receiver.type->text()));
+  TRY_VOID(of_kind(*expr.args[1], Kind::string, known));
+  const EntityTypeInfo* info = inside_.type(receiver.type->entity);
+  const bool tagged = info != nullptr && info->tags != nullptr;
+  const std::string guard = key(*expr.args[0]) + "#" + key(*expr.args[1]);
+  if (expr.method == Method::has_tag) {
+    if (!tagged) return truth(false);
+    return Typed{simple_type(Kind::boolean), {guard}};
+  }
+  if (!tagged) return wrong(expr, fmt::format("`{}` has no tags", receiver.type->entity));
+  if (!known.contains(guard))
+    return wrong(expr, "this tag may be missing",
+                 fmt::format("ask first: {}.hasTag({}) && ...", text(*expr.args[0]), text(*expr.args[1])));
+  return Typed{info->tags, {}};
+}
+
+Result<Typed> ExpressionChecker::constructor(const Expr& expr) {
+  const Expr& argument = *expr.args[0];
+  if (argument.op != Op::literal || argument.literal.kind() != Value::Kind::string)
+    return wrong(argument,
+                 fmt::format("`{}` takes a string as written, so that it is known to be right", expr.name));
+  if (!make_extension(expr.name, argument.literal.string()))
+    return wrong(argument, fmt::format("{} is no {}", argument.literal.text(), expr.name));
+  switch (expr.method) {
+    case Method::make_ip:
+      return plain(Kind::ip);
+    case Method::make_decimal:
+      return plain(Kind::decimal);
+    case Method::make_datetime:
+      return plain(Kind::datetime);
+    default:
+      return plain(Kind::duration);
+  }
+}
+
+Result<Typed> ExpressionChecker::native(const Expr& expr, const Guards& known) {
+  const NativeSignature& signature = natives_.find(expr.name)->second;
+  for (size_t i = 0; i < expr.args.size(); ++i) {
+    TRY(const Typed typed, check(*expr.args[i], known));
+    const TypePtr& wanted = signature.parameters[i];
+    if (join(wanted, typed.type) == nullptr)
+      return wrong(*expr.args[i], fmt::format("`{}` takes a {} here; this is a {}", expr.name, wanted->text(),
+                                              typed.type->text()));
+  }
+  return Typed{signature.result, {}};
+}
+
+Result<NativeSignatures> native_signatures(const NativePredicates& natives, const Schema& schema) {
+  NativeSignatures out;
+  for (const std::string& name : natives.names()) {
+    const NativePredicate& predicate = *natives.find(name);
+    NativeSignature signature;
+    const auto resolve = [&](const std::string& text) -> Result<TypePtr> {
+      auto type = parse_type(text, schema);
+      if (type) return *std::move(type);
+      return fail("policy.native", fmt::format("`{}` needs a type this schema lacks: {}", name, text), {},
+                  type.error().hint);
+    };
+    for (const std::string& text : predicate.parameters) {
+      TRY(TypePtr type, resolve(text));
+      signature.parameters.push_back(std::move(type));
+    }
+    TRY(signature.result, resolve(predicate.result));
+    out.emplace(name, std::move(signature));
+  }
+  return out;
+}
+
+}  // namespace entente::policy

@@ -1,0 +1,62 @@
+// The types of the schema and of the type checker. Private to the room.
+#pragma once
+
+#include "policy/entity.h"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace entente::policy {
+
+struct Type;
+using TypePtr = std::shared_ptr<const Type>;
+
+struct Attribute {
+  TypePtr type;
+  bool required = true;
+};
+
+struct Type {
+  // `yes` and `no` are the types of expressions known to be true or false; `any_set` is that of [].
+  enum class Kind : uint8_t {
+    boolean,
+    yes,
+    no,
+    integer,
+    string,
+    set,
+    any_set,
+    record,
+    entity,
+    datetime,
+    duration,
+    decimal,
+    ip
+  };
+  Kind kind = Kind::boolean;
+  TypePtr element;                                        // set
+  std::map<std::string, Attribute, std::less<>> members;  // record
+  std::string entity;                                     // entity: its full type name
+  uint32_t depth = 1;
+
+  [[nodiscard]] bool is_boolean() const {
+    return kind == Kind::boolean || kind == Kind::yes || kind == Kind::no;
+  }
+  [[nodiscard]] std::string text() const;  // as schemas write it
+};
+
+[[nodiscard]] TypePtr simple_type(Type::Kind kind);
+[[nodiscard]] TypePtr set_type(TypePtr element);
+[[nodiscard]] TypePtr entity_type(std::string name);
+
+// The one type that both are, as strict validation wants it (Bool for yes and no; [] with any set); null if
+// none.
+[[nodiscard]] TypePtr join(const TypePtr& a, const TypePtr& b);
+
+// What is not as the type says, in a sentence beginning with `path`; empty when the value is right.
+[[nodiscard]] std::string mismatch(const Value& value, const Type& type, const std::string& path);
+
+}  // namespace entente::policy
