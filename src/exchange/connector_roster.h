@@ -22,12 +22,12 @@ inline constexpr int64_t kNearerPercent = 20;          // so much nearer must an
 class ConnectorRoster {
  public:
   struct Entry {
-    ConnectorId id;
-    std::string thumbprint;
-    std::vector<AppId> apps;    // what the world lists now
+    ConnectorId id{};
+    std::string thumbprint{};
+    std::vector<AppId> apps{};  // what the world lists now
     int64_t round_trip_us = 0;  // smoothed; 0: not measured yet
     uint32_t failures = 0;
-    Tick heard;
+    Tick heard{};
   };
 
   // False when the world does not list this connector under that certificate, or the roster is full. Coming
@@ -45,7 +45,7 @@ class ConnectorRoster {
   [[nodiscard]] std::vector<Entry> entries() const;
 
  private:
-  std::map<ConnectorId, Entry> entries_;
+  std::map<ConnectorId, Entry> entries_{};
 };
 
 }  // namespace entente::exchange

@@ -23,68 +23,68 @@
 namespace entente::exchange {
 
 struct Moment {
-  Instant now;
-  Tick tick;
+  Instant now{};
+  Tick tick{};
 };
 
 // A leaf of the ledger, as a kind and named fields: "admission", "refusal", "ending", "requests", "refusals".
 struct Leaf {
-  std::string kind;
-  Json::Object fields;
+  std::string kind{};
+  Json::Object fields{};
 };
 
 // What to do. Tokens are answered with durable() or failed().
 struct SendControl {  // on that link's control stream
-  PartnerCode partner;
+  PartnerCode partner{};
   Way way = Way::asking;
-  Json message;
+  Json message{};
 };
 struct CommitEffect {  // a store transaction: the ops and, if any, the leaf
   uint64_t token = 0;
-  std::vector<coalition::Record> ops;
-  std::optional<Leaf> leaf;
+  std::vector<coalition::Record> ops{};
+  std::optional<Leaf> leaf{};
 };
 struct AppendEffect {  // only for the ledger
   uint64_t token = 0;
-  Leaf leaf;
+  Leaf leaf{};
   bool narrowing = false;  // may use reserved space
 };
 struct Opened {  // admitted and durable: the gate is open. `opening` is 0 at the host
   uint64_t opening = 0;
-  Pass pass;
+  Pass pass{};
 };
 struct Refused {  // an opening that came to nothing
   uint64_t opening = 0;
-  Ending ending;
+  Ending ending{};
 };
 struct HeldEffect {  // stop its streams; nothing is reset yet
-  SessionId session;
+  SessionId session{};
 };
 struct ReleasedEffect {
-  SessionId session;
+  SessionId session{};
 };
 struct Ended {  // reset its streams, tell the lobby, forget it
-  SessionId session;
+  SessionId session{};
   Side side = Side::local;
   uint64_t opening = 0;
-  Ending ending;
+  Ending ending{};
 };
 struct PassChanged {  // new facts about the person: the pass with the same gate
-  Pass pass;
+  Pass pass{};
 };
 struct FenceNoted {  // `durable` false: fenced, not yet durable
-  PartnerCode partner;
+  PartnerCode partner{};
   bool closed = true;
   bool durable = false;
   size_t sessions = 0;
-  std::string why;
+  std::string why{};
 };
 struct ConnectorDropped {  // the world no longer lists it: disconnect
-  ConnectorId connector;
+  ConnectorId connector{};
 };
 struct Alarm {  // for the operator: "exchange.clock-stepped", "exchange.link-gap", ...
-  std::string code;
-  std::string what;
+  std::string code{};
+  std::string what{};
 };
 using Effect = std::variant<SendControl, CommitEffect, AppendEffect, Opened, Refused, HeldEffect,
                             ReleasedEffect, Ended, PassChanged, FenceNoted, ConnectorDropped, Alarm>;
@@ -93,11 +93,11 @@ using Effects = std::vector<Effect>;
 // A person at the door wants into an app. `who.partner` must be this node's own nation.
 struct Opening {
   uint64_t number = 0;  // the caller's; comes back in Opened or Refused
-  coalition::AppRef app;
-  coalition::Person who;
-  coalition::Facts context;
-  std::string purpose;
-  std::string binding;  // of the browser, opaque
+  coalition::AppRef app{};
+  coalition::Person who{};
+  coalition::Facts context{};
+  std::string purpose{};
+  std::string binding{};  // of the browser, opaque
 };
 
 struct Limits {
@@ -126,8 +126,8 @@ struct Defences {
 class Exchange {
  public:
   struct Options {
-    Limits limits;
-    Defences defences;
+    Limits limits{};
+    Defences defences{};
   };
   using Draw = std::function<std::string()>;  // 128 random bits, base64url
 
@@ -187,8 +187,6 @@ class Exchange {
   // Host: the session a stream on that partner's link names; null unless it is theirs.
   [[nodiscard]] const Session* session_for(const PartnerCode& partner, const SessionId& id) const;
   [[nodiscard]] std::vector<const Session*> sessions() const;  // oldest first
-  [[nodiscard]] coalition::Ask ask_of(
-      const Session& session) const;  // for a request: set `http`, then decide
   [[nodiscard]] bool link_fresh(const PartnerCode& partner, Way way) const;
   [[nodiscard]] bool fenced(const PartnerCode& partner) const;
   [[nodiscard]] std::vector<ConnectorRoster::Entry> connectors() const;

@@ -34,7 +34,7 @@ namespace link {
 
 // From home to host.
 struct Hello {  // the first of each epoch: all sessions the home still has; the host ends the others
-  std::vector<SessionId> sessions;
+  std::vector<SessionId> sessions{};
   bool operator==(const Hello&) const = default;
 };
 struct Pulse {     // each second: asks for a beat
@@ -42,59 +42,59 @@ struct Pulse {     // each second: asks for a beat
   bool operator==(const Pulse&) const = default;
 };
 struct AskAdmission {
-  std::string request;
-  std::string statement;  // JWS
+  std::string request{};
+  std::string statement{};  // JWS
   bool operator==(const AskAdmission&) const = default;
 };
 struct EndSession {  // the home ended it; doubled or unknown: nothing happens
-  SessionId session;
+  SessionId session{};
   bool operator==(const EndSession&) const = default;
 };
 struct ReplaceFacts {
-  std::string statement;
+  std::string statement{};
   bool operator==(const ReplaceFacts&) const = default;
 };
 struct ResentStatements {
-  std::vector<std::string> statements;
+  std::vector<std::string> statements{};
   bool operator==(const ResentStatements&) const = default;
 };
 
 // From host to home.
 struct Welcome {  // answers a hello: all sessions the host still has; the home ends the others
-  std::vector<SessionId> sessions;
-  std::vector<SessionId> held;  // of these
+  std::vector<SessionId> sessions{};
+  std::vector<SessionId> held{};  // of these
   bool operator==(const Welcome&) const = default;
 };
 struct Beat {
   int64_t echo = 0;  // of the pulse
-  Instant now;
-  Revision revision;
+  Instant now{};
+  Revision revision{};
   bool operator==(const Beat&) const = default;
 };
 struct Answer {
-  std::string request;
-  SessionId session;  // empty: refused, and `ending` says why
-  Instant valid_until;
-  Ending ending;
+  std::string request{};
+  SessionId session{};  // empty: refused, and `ending` says why
+  Instant valid_until{};
+  Ending ending{};
   bool operator==(const Answer&) const = default;
 };
 struct HeldNotice {
-  std::vector<SessionId> sessions;
+  std::vector<SessionId> sessions{};
   bool operator==(const HeldNotice&) const = default;
 };
 struct ReleasedNotice {
-  std::vector<SessionId> sessions;
+  std::vector<SessionId> sessions{};
   bool operator==(const ReleasedNotice&) const = default;
 };
 struct CutNotice {
-  SessionId session;
-  Ending ending;
+  SessionId session{};
+  Ending ending{};
   bool operator==(const CutNotice&) const = default;
 };
 enum class PartnerNoticeState { active, fenced, suspended };
 struct PartnerNotice {  // how the host stands to the home; other than active holds or ends all at once
   PartnerNoticeState state = PartnerNoticeState::active;
-  std::string reason;
+  std::string reason{};
   bool operator==(const PartnerNotice&) const = default;
 };
 struct ResendStatements {  // the host misses statements from this number on
@@ -112,7 +112,7 @@ using Message =
 struct Envelope {
   uint64_t epoch = 0;   // grows with each hello of a connection; the home chooses it
   uint64_t number = 0;  // from 1 in each epoch and direction, without gaps
-  Message message;
+  Message message{};
   bool operator==(const Envelope&) const = default;
 };
 

@@ -36,19 +36,21 @@ class Rules {
 };
 [[nodiscard]] std::shared_ptr<const Rules> rules_of(coalition::World world);
 
-// A statement this node signed for one host. `remember`, if any, must be durable before the statement leaves.
+// A statement this node signed for one host. `remember`, if any, must be durable before the statement leaves;
+// it holds all statements still kept for a resend, so that one record is enough.
 struct Issued {
-  std::string statement;  // JWS; opaque here
-  std::optional<coalition::Record> remember;
+  std::string statement{};  // JWS; opaque here
+  uint64_t number = 0;      // in the sequence for that host
+  std::optional<coalition::Record> remember{};
 };
 
 // What a verified statement says: a person of `from`, under the id made for this host and app.
 struct Vouched {
-  coalition::Person who;
-  coalition::Facts context;
-  AppId app;
+  coalition::Person who{};
+  coalition::Facts context{};
+  AppId app{};
   // The gate's new state (highest number seen, its digest): durable before the statement takes effect.
-  std::optional<coalition::Record> remember;
+  std::optional<coalition::Record> remember{};
 };
 
 // Signs and checks statements; keeps the numbering. Errors of verify(): "identity.statement-gap" when numbers
@@ -59,8 +61,9 @@ class Statements {
   [[nodiscard]] virtual Result<Issued> issue(const PartnerCode& host, const coalition::AppRef& app,
                                              const coalition::Person& who, const coalition::Facts& context,
                                              Instant now) = 0;
-  // Statements for that host from number `from` on, oldest first; empty when no longer kept.
-  [[nodiscard]] virtual std::vector<std::string> resend(const PartnerCode& host, uint64_t from) = 0;
+  // Statements for that host numbered `from` to `to`, oldest first; empty when no longer kept.
+  [[nodiscard]] virtual std::vector<std::string> resend(const PartnerCode& host, uint64_t from,
+                                                        uint64_t to) = 0;
   [[nodiscard]] virtual Result<Vouched> verify(const PartnerCode& from, std::string_view statement,
                                                Instant now) = 0;
   [[nodiscard]] virtual uint64_t expected(const PartnerCode& from) const = 0;

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace entente::exchange {
 
@@ -38,11 +39,11 @@ enum Holds : uint32_t {
 // Why somebody is not, or no longer, inside: for the person, the lobby and the ledger.
 struct Ending {
   coalition::Refusal which = coalition::Refusal::denied;
-  std::string what;      // what happened, in a sentence
-  std::string change;    // what would change it; may be empty
-  std::string who;       // who decides: "Aldoria (XAA)"; may be empty
-  VerdictId verdict;     // to ask about with `entente why`
-  std::string policies;  // ids of what determined it, for the ledger only: never sent to a partner
+  std::string what{};      // what happened, in a sentence
+  std::string change{};    // what would change it; may be empty
+  std::string who{};       // who decides: "Aldoria (XAA)"; may be empty
+  VerdictId verdict{};     // to ask about with `entente why`
+  std::string policies{};  // ids of what determined it, for the ledger only: never sent to a partner
   bool operator==(const Ending&) const = default;
 };
 [[nodiscard]] Ending ending_of(const coalition::Verdict& verdict);
@@ -52,25 +53,26 @@ struct Ending {
 
 struct Session {
   uint64_t serial = 0;  // in order of opening; never used twice in a process
-  SessionId id;         // this node's
+  SessionId id{};       // this node's
   Side side = Side::local;
   Stage stage = Stage::asking;
-  uint32_t holds = 0;   // of Holds
-  PartnerCode partner;  // the other node; this node's own code when local
-  coalition::AppRef app;
-  coalition::Person who;
-  coalition::Facts context;
-  std::string purpose;
-  std::string binding;         // home and local: of the browser it belongs to, opaque
-  uint64_t opening = 0;        // home and local: the caller's number for the opening
-  std::string request;         // the admission ask on the link it came about by
-  SessionId at_host;           // home: the host's id for it
-  ConnectorId connector;       // host and local: the one that serves it now
-  coalition::Verdict verdict;  // the newest
-  std::shared_ptr<Gate> gate;
-  Instant opened;
-  Tick opened_tick;
-  Instant due;             // when the node's clock reaches this it is asked again
+  uint32_t holds = 0;     // of Holds
+  PartnerCode partner{};  // the other node; this node's own code when local
+  coalition::AppRef app{};
+  coalition::Person who{};
+  coalition::Facts context{};
+  std::string purpose{};
+  std::string binding{};         // home and local: of the browser it belongs to, opaque
+  uint64_t opening = 0;          // home and local: the caller's number for the opening
+  std::string request{};         // the admission ask on the link it came about by
+  SessionId at_host{};           // home: the host's id for it
+  ConnectorId connector{};       // host and local: the one that serves it now
+  coalition::Verdict verdict{};  // the newest
+  std::shared_ptr<Gate> gate{};
+  Instant opened{};
+  Tick opened_tick{};
+  Instant due{};           // when the node's clock reaches this it is asked again
+  bool recorded = false;   // its admission is durable
   bool must_ask = false;   // what it was permitted under is gone: ask before it goes live
   bool queued = false;     // waits to be asked again
   bool told_held = false;  // host: what the home was last told
@@ -81,17 +83,20 @@ struct Session {
 
 // What loops need of a session, to keep: nothing in it changes, but for the gate.
 struct Pass {
-  SessionId id;
+  SessionId id{};
   Side side = Side::local;
-  PartnerCode partner;
-  coalition::AppRef app;
-  SessionId at_host;  // home: goes into `entente-session` on the link
-  coalition::Person who;
-  coalition::Facts context;
-  std::vector<coalition::Obligation> obligations;
-  std::string binding;
-  std::shared_ptr<Gate> gate;
+  PartnerCode partner{};
+  coalition::AppRef app{};
+  SessionId at_host{};  // home: goes into `entente-session` on the link
+  coalition::Person who{};
+  coalition::Facts context{};
+  std::vector<coalition::Obligation> obligations{};
+  std::string purpose{};
+  std::string binding{};
+  std::shared_ptr<Gate> gate{};
 };
 [[nodiscard]] Pass pass_of(const Session& session);
+// For a request inside the session: set `http`, then decide.
+[[nodiscard]] coalition::Ask ask_of(const Pass& pass, VerdictId id, Instant now);
 
 }  // namespace entente::exchange

@@ -1,0 +1,89 @@
+#include "exchange/connector_roster.h"
+
+#include <algorithm>
+
+namespace entente::exchange {
+
+namespace {
+
+bool healthy(const ConnectorRoster::Entry& entry, Tick now) {
+  return entry.failures < kConnectorFailuresMax && now - entry.heard < kConnectorSilenceMax;
+}
+
+bool lists(const ConnectorRoster::Entry& entry, const AppId& app) {
+  return std::ranges::find(entry.apps, app) != entry.apps.end();
+}
+
+// Not measured yet counts as far away: a newcomer takes nothing over before it has shown its distance.
+int64_t distance(const ConnectorRoster::Entry& entry) {
+  return entry.round_trip_us == 0 ? INT64_MAX / 200 : entry.round_trip_us;
+}
+
+}  // namespace
+
+bool ConnectorRoster::up(const Rules& rules, const ConnectorId& id, std::string thumbprint, Instant now,
+                         Tick tick) {
+  std::vector<AppId> apps = rules.connector_apps(id, thumbprint, now);
+  if (apps.empty()) return false;
+  if (entries_.size() >= kConnectorsMax && !entries_.contains(id)) return false;
+  entries_[id] = Entry{.id = id, .thumbprint = std::move(thumbprint), .apps = std::move(apps), .heard = tick};
+  return true;
+}
+
+void ConnectorRoster::down(const ConnectorId& id) {
+  entries_.erase(id);
+}
+
+void ConnectorRoster::measured(const ConnectorId& id, std::chrono::microseconds round_trip, Tick tick) {
+  const auto at = entries_.find(id);
+  if (at == entries_.end()) return;
+  Entry& entry = at->second;
+  const int64_t us = std::clamp<int64_t>(round_trip.count(), 1, 60'000'000);
+  entry.round_trip_us =
+      entry.round_trip_us == 0 ? us : std::max<int64_t>(1, (entry.round_trip_us * 7 + us) / 8);
+  entry.failures = 0;
+  entry.heard = tick;
+}
+
+void ConnectorRoster::failed(const ConnectorId& id) {
+  const auto at = entries_.find(id);
+  if (at != entries_.end() && at->second.failures < kConnectorFailuresMax) ++at->second.failures;
+}
+
+std::vector<ConnectorId> ConnectorRoster::world_changed(const Rules& rules, Instant now) {
+  std::vector<ConnectorId> gone;
+  for (auto& [id, entry] : entries_) {
+    entry.apps = rules.connector_apps(id, entry.thumbprint, now);
+    if (entry.apps.empty()) gone.push_back(id);
+  }
+  for (const ConnectorId& id : gone) entries_.erase(id);
+  return gone;
+}
+
+std::optional<ConnectorId> ConnectorRoster::pick(const AppId& app, const ConnectorId& current,
+                                                 Tick now) const {
+  const Entry* nearest = nullptr;
+  const Entry* stay = nullptr;
+  for (const auto& [id, entry] : entries_) {
+    if (!lists(entry, app) || !healthy(entry, now)) continue;
+    if (id == current) stay = &entry;
+    if (nearest == nullptr || distance(entry) < distance(*nearest)) nearest = &entry;
+  }
+  if (nearest == nullptr) return std::nullopt;
+  if (stay != nullptr && distance(*nearest) * (100 + kNearerPercent) >= distance(*stay) * 100)
+    return stay->id;
+  return nearest->id;
+}
+
+bool ConnectorRoster::serves(const ConnectorId& id, const AppId& app, Tick now) const {
+  const auto at = entries_.find(id);
+  return at != entries_.end() && lists(at->second, app) && healthy(at->second, now);
+}
+
+std::vector<ConnectorRoster::Entry> ConnectorRoster::entries() const {
+  std::vector<Entry> all;
+  for (const auto& [id, entry] : entries_) all.push_back(entry);
+  return all;
+}
+
+}  // namespace entente::exchange

@@ -1,0 +1,290 @@
+#include "exchange/exchange.h"
+
+#include "exchange/exchange_core.h"
+
+#include <fmt/core.h>
+
+namespace entente::exchange {
+
+namespace {
+
+constexpr Millis kSummaryEvery{10'000};
+
+}  // namespace
+
+Exchange::Core::Core(std::shared_ptr<const Rules> rules, Statements& statements, Draw draw, Options options)
+    : rules_(std::move(rules)),
+      statements_(statements),
+      draw_(std::move(draw)),
+      limits_(options.limits),
+      defences_(options.defences) {}
+
+void Exchange::Core::begin(Moment at) {
+  const Tick tick = started_ ? std::max(tick_, at.tick) : at.tick;
+  const Millis passed = std::chrono::duration_cast<Millis>(tick - tick_);
+  tick_ = tick;
+  if (!started_) {
+    started_ = true;
+    now_ = at.now;
+    return;
+  }
+  const Millis moved = at.now - now_;
+  if (moved < -limits_.clock_step || moved - passed > limits_.clock_step)
+    return step_clock(at.now, moved - passed);
+  now_ = std::max(now_, at.now);  // small steps back: stand still rather than give time back
+}
+
+// A step back may open doors that had closed, a step forward close some: everybody is held and asked.
+void Exchange::Core::step_clock(Instant to, Millis by) {
+  now_ = to;
+  alarm("exchange.clock-stepped", fmt::format("the wall clock stepped by {} s", by.count() / 1'000));
+  for (const auto& [serial, session] : table_.all()) queue(*session, true);
+}
+
+Effects Exchange::Core::finish() {
+  wave();
+  tell_holds();
+  return std::exchange(effects_, {});
+}
+
+void Exchange::Core::tick() {
+  for (const uint64_t serial : table_.take_due(now_))
+    if (Session* s = table_.by_serial(serial)) queue(*s, true);
+  tick_links();
+  const SessionTable::Serials pending = pending_;
+  for (const uint64_t serial : pending) {
+    Session* s = table_.by_serial(serial);
+    if (s != nullptr && tick_ - s->opened_tick >= limits_.asking_max)
+      end(*s, app_down("The admission was not answered in time."));
+  }
+  tick_records();
+  if (tick_ - summary_at_ < kSummaryEvery) return;
+  summary_at_ = tick_;
+  if (strangers_ + uncounted_refusals_ == 0) return;
+  append_narrowing(
+      {"refusals", {{"at", rfc3339(now_)}, {"strangers", strangers_}, {"over_budget", uncounted_refusals_}}});
+  strangers_ = 0;
+  uncounted_refusals_ = 0;
+}
+
+void Exchange::Core::alarm(std::string code, std::string what) {
+  effects_.emplace_back(Alarm{std::move(code), std::move(what)});
+}
+
+Peer* Exchange::Core::known_peer(const PartnerCode& code) {
+  const auto at = peers_.find(code);
+  if (at != peers_.end()) return &at->second;
+  return rules_->standing(code) == Standing::unknown || code == rules_->self() ? nullptr : &peer(code);
+}
+
+Peer& Exchange::Core::peer(const PartnerCode& code) {
+  const auto at = peers_.find(code);
+  if (at != peers_.end()) return at->second;
+  ServingEnd serving{.budget = Budget(limits_.asks_burst, limits_.asks_per_second)};
+  Peer& made = peers_.emplace(code, Peer{.code = code, .serving = std::move(serving)}).first->second;
+  made.asking.fence->set_lease_end(defences_.lease ? Tick{} : Tick::max());
+  if (rules_->standing(code) == Standing::suspended) {
+    made.fence = FenceState::confirmed;
+    made.fence_reason = rules_->standing_reason(code);
+    made.asking.fence->close();
+    made.serving.fence->close();
+  }
+  return made;
+}
+
+Ending Exchange::Core::app_down(std::string what) const {
+  Ending ending;
+  ending.which = coalition::Refusal::app_down;
+  ending.what = std::move(what);
+  ending.change = "Try again in a moment.";
+  return ending;
+}
+
+Ending Exchange::Core::fence_ending(const Peer& peer) const {
+  Ending ending;
+  ending.what = fmt::format("{} has suspended {}: {}", rules_->partner_name(rules_->self()),
+                            rules_->partner_name(peer.code), peer.fence_reason);
+  ending.change = "The suspension is lifted, and you sign in again.";
+  ending.who = rules_->partner_name(rules_->self());
+  ending.policies = "structure:partner-suspended";
+  return ending;
+}
+
+Exchange::Exchange(std::shared_ptr<const Rules> rules, Statements& statements, Draw draw, Options options)
+    : core_(std::make_unique<Core>(std::move(rules), statements, std::move(draw), options)) {}
+Exchange::~Exchange() = default;
+
+Effects Exchange::person_opens(Moment at, Opening opening) {
+  core_->begin(at);
+  core_->open(std::move(opening));
+  return core_->finish();
+}
+
+Effects Exchange::person_gave_up(Moment at, uint64_t opening) {
+  core_->begin(at);
+  core_->give_up(opening);
+  return core_->finish();
+}
+
+Effects Exchange::person_signed_out(Moment at, const PersonId& who, Ending why) {
+  core_->begin(at);
+  core_->signed_out(who, why);
+  return core_->finish();
+}
+
+Effects Exchange::facts_replaced(Moment at, const PersonId& who, const coalition::Facts& facts) {
+  core_->begin(at);
+  core_->new_facts(who, facts);
+  return core_->finish();
+}
+
+Effects Exchange::context_replaced(Moment at, const SessionId& session, const coalition::Facts& context) {
+  core_->begin(at);
+  if (Session* s = core_->table_.by_id(session)) core_->new_context(*s, context);
+  return core_->finish();
+}
+
+Effects Exchange::session_closed(Moment at, const SessionId& session, Ending why) {
+  core_->begin(at);
+  if (Session* s = core_->table_.by_id(session)) core_->end(*s, std::move(why));
+  return core_->finish();
+}
+
+Effects Exchange::link_up(Moment at, const PartnerCode& partner, Way way) {
+  core_->begin(at);
+  core_->link_up(partner, way);
+  return core_->finish();
+}
+
+Effects Exchange::link_down(Moment at, const PartnerCode& partner, Way way) {
+  core_->begin(at);
+  core_->link_down(partner, way);
+  return core_->finish();
+}
+
+Effects Exchange::received(Moment at, const PartnerCode& partner, Way way, const Json& message) {
+  core_->begin(at);
+  core_->received(partner, way, message);
+  return core_->finish();
+}
+
+Effects Exchange::fence_partner(Moment at, const PartnerCode& partner, std::string reason) {
+  core_->begin(at);
+  core_->fence(partner, std::move(reason));
+  return core_->finish();
+}
+
+Effects Exchange::fence_failed(Moment at, const PartnerCode& partner, const Error& why) {
+  core_->begin(at);
+  core_->fence_failed(partner, why);
+  return core_->finish();
+}
+
+Effects Exchange::lift_fence(Moment at, const PartnerCode& partner) {
+  core_->begin(at);
+  core_->lift_fence(partner);
+  return core_->finish();
+}
+
+Effects Exchange::durable(Moment at, uint64_t token) {
+  core_->begin(at);
+  core_->durable(token);
+  return core_->finish();
+}
+
+Effects Exchange::failed(Moment at, uint64_t token, const Error& why) {
+  core_->begin(at);
+  core_->failed(token, why);
+  return core_->finish();
+}
+
+Effects Exchange::world_published(Moment at, std::shared_ptr<const Rules> rules,
+                                  const coalition::Touch& touch) {
+  core_->begin(at);
+  core_->published(std::move(rules), touch);
+  return core_->finish();
+}
+
+bool Exchange::connector_up(Moment at, const ConnectorId& connector, std::string thumbprint) {
+  return core_->roster_.up(*core_->rules_, connector, std::move(thumbprint), at.now, at.tick);
+}
+
+Effects Exchange::connector_down(Moment at, const ConnectorId& connector) {
+  core_->begin(at);
+  core_->roster_.down(connector);
+  return core_->finish();
+}
+
+void Exchange::connector_measured(Moment at, const ConnectorId& connector,
+                                  std::chrono::microseconds round_trip) {
+  core_->roster_.measured(connector, round_trip, at.tick);
+}
+
+void Exchange::connector_failed(const ConnectorId& connector) {
+  core_->roster_.failed(connector);
+}
+
+std::optional<ConnectorId> Exchange::connector_for(Moment at, const SessionId& session) {
+  Session* s = core_->table_.by_id(session);
+  if (s == nullptr || s->side == Side::home) return std::nullopt;
+  const std::optional<ConnectorId> picked = core_->roster_.pick(s->app.app, s->connector, at.tick);
+  if (picked) s->connector = *picked;
+  return picked;
+}
+
+Effects Exchange::tick(Moment at) {
+  core_->begin(at);
+  core_->tick();
+  return core_->finish();
+}
+
+Effects Exchange::step(Moment at) {
+  core_->begin(at);
+  return core_->finish();
+}
+
+bool Exchange::busy() const {
+  return !core_->queue_.empty();
+}
+Instant Exchange::next_due() const {
+  return core_->table_.next_due();
+}
+void Exchange::stranger_refused() {
+  ++core_->strangers_;
+}
+Instant Exchange::now() const {
+  return core_->now_;
+}
+const Session* Exchange::session(const SessionId& id) const {
+  return core_->table_.by_id(id);
+}
+
+const Session* Exchange::session_for(const PartnerCode& partner, const SessionId& id) const {
+  const Session* s = core_->table_.by_id(id);
+  return s != nullptr && s->side == Side::host && s->partner == partner ? s : nullptr;
+}
+
+std::vector<const Session*> Exchange::sessions() const {
+  std::vector<const Session*> all;
+  for (const auto& [serial, session] : core_->table_.all()) all.push_back(session.get());
+  return all;
+}
+
+bool Exchange::link_fresh(const PartnerCode& partner, Way way) const {
+  const auto at = core_->peers_.find(partner);
+  if (at == core_->peers_.end()) return false;
+  if (way == Way::asking) return core_->fresh(at->second.asking) && core_->lease_runs(at->second.asking);
+  const ServingEnd& end = at->second.serving;
+  return end.up && end.greeted && !end.numbering.missed();
+}
+
+bool Exchange::fenced(const PartnerCode& partner) const {
+  const auto at = core_->peers_.find(partner);
+  return at != core_->peers_.end() && at->second.fence != FenceState::open;
+}
+
+std::vector<ConnectorRoster::Entry> Exchange::connectors() const {
+  return core_->roster_.entries();
+}
+
+}  // namespace entente::exchange

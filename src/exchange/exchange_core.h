@@ -1,0 +1,196 @@
+// The inside of the core: what it remembers and the steps its events are made of.
+#pragma once
+
+#include "exchange/budget.h"
+#include "exchange/exchange.h"
+#include "exchange/lease.h"
+#include "exchange/session_table.h"
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+
+namespace entente::exchange {
+
+// Who waits for a token.
+struct Waiting {
+  enum class For {
+    admission,    // serial: then it goes live
+    ask,          // serial, statement: then it is sent
+    facts,        // serial, statement: then they are sent; failed: the session ends
+    remembering,  // a statement gate's state without more to do
+    narrowing,    // leaf: kept and tried again when it fails
+  };
+  For what = For::remembering;
+  uint64_t serial = 0;
+  PartnerCode partner{};
+  std::string statement{};
+  uint64_t number = 0;  // of the statement
+  Leaf leaf{};
+};
+
+struct AskingEnd {  // our people, their apps
+  bool up = false;
+  bool welcomed = false;
+  Numbering numbering{};
+  Lease lease{};
+  Tick hello_sent{};
+  Tick pulse_sent{};
+  uint64_t statements_durable = 0;  // the highest number that may leave
+  bool statements_known = false;    // false until the first is issued: then all older ones are durable
+  Tick resent{};
+  std::map<std::string, uint64_t> requests{};          // to the session that waits for its answer
+  std::unordered_map<SessionId, uint64_t> sessions{};  // by the host's id
+  std::shared_ptr<Fence> fence = std::make_shared<Fence>();
+};
+
+struct ServingEnd {  // their people, our apps
+  bool up = false;
+  bool greeted = false;
+  Numbering numbering{};
+  Tick heard{};
+  Tick resync_sent{};
+  bool statements_missing = false;
+  Tick resend_sent{};
+  Budget budget;
+  std::shared_ptr<Fence> fence = std::make_shared<Fence>();
+};
+
+enum class FenceState { open, unconfirmed, confirmed };
+
+struct Peer {
+  PartnerCode code;
+  AskingEnd asking{};
+  ServingEnd serving;
+  FenceState fence = FenceState::open;
+  std::string fence_reason{};
+};
+
+class Exchange::Core {
+ public:
+  Core(std::shared_ptr<const Rules> rules, Statements& statements, Draw draw, Options options);
+
+  // Every event begins with the time and ends with what there is to do.
+  void begin(Moment at);
+  [[nodiscard]] Effects finish();
+
+  // exchange_admission.cpp
+  void open(Opening opening);
+  void give_up(uint64_t opening);
+  void start_asking(Session& s);
+  void send_ask(Session& s, const std::string& statement);
+  void admit(Peer& peer, const link::AskAdmission& ask);
+  void answered(Peer& peer, const link::Answer& answer);
+  void record_admission(Session& s, std::optional<coalition::Record> remember);
+  void go_live(Session& s);
+  [[nodiscard]] std::optional<Ending> why_not_live(Session& s);
+
+  // exchange_world.cpp
+  void published(std::shared_ptr<const Rules> rules, const coalition::Touch& touch);
+  void fence(const PartnerCode& partner, std::string reason);
+  void fence_failed(const PartnerCode& partner, const Error& why);
+  void lift_fence(const PartnerCode& partner);
+  void signed_out(const PersonId& who, const Ending& why);
+  void new_facts(const PersonId& who, const coalition::Facts& facts);
+  void new_context(Session& s, const coalition::Facts& context);
+  [[nodiscard]] bool judge(Session& s);  // asks; true: still permitted
+  void queue(Session& s, bool hold);
+  void wave();
+  void hold(Session& s, uint32_t cause);
+  void unhold(Session& s, uint32_t cause);
+  // `s` is gone afterwards. `tell`: the other node does not know it yet.
+  void end(Session& s, Ending ending, bool tell = true);
+
+  // exchange_link.cpp
+  void link_up(const PartnerCode& partner, Way way);
+  void link_down(const PartnerCode& partner, Way way);
+  void received(const PartnerCode& partner, Way way, const Json& json);
+  void to_host(Peer& peer, link::Message message);
+  void to_home(Peer& peer, link::Message message);
+  void tell_holds();
+  void tick_links();
+  void push_statement(Session& s);
+  [[nodiscard]] bool fresh(const AskingEnd& end) const;
+  [[nodiscard]] bool lease_runs(const AskingEnd& end) const;
+
+  // exchange_record.cpp
+  uint64_t append(Leaf leaf, Waiting waiting);
+  uint64_t commit(std::vector<coalition::Record> ops, std::optional<Leaf> leaf, Waiting waiting);
+  void append_narrowing(Leaf leaf);
+  void durable(uint64_t token);
+  void failed(uint64_t token, const Error& why);
+  void tick_records();
+  [[nodiscard]] Leaf session_leaf(std::string kind, const Session& s) const;
+
+  // exchange.cpp
+  void tick();
+  void alarm(std::string code, std::string what);
+  [[nodiscard]] Peer& peer(const PartnerCode& code);
+  [[nodiscard]] Peer* known_peer(const PartnerCode& code);
+  [[nodiscard]] Ending app_down(std::string what) const;
+  [[nodiscard]] Ending fence_ending(const Peer& peer) const;
+
+  std::shared_ptr<const Rules> rules_;
+  Statements& statements_;
+  Draw draw_;
+  Limits limits_;
+  Defences defences_;
+  Instant now_{};
+  Tick tick_{};
+  bool started_ = false;
+  Effects effects_;
+  SessionTable table_;
+  ConnectorRoster roster_;
+  std::map<PartnerCode, Peer> peers_;
+  std::shared_ptr<Fence> no_fence_ = std::make_shared<Fence>();  // of local sessions
+  std::set<uint64_t> pending_;                                   // serials not yet live
+  std::deque<uint64_t> queue_;                                   // serials to ask again
+  std::set<uint64_t> to_tell_;                                   // host sessions whose holds changed
+  std::unordered_map<uint64_t, Waiting> waiting_;
+  uint64_t last_token_ = 0;
+  std::deque<Leaf> unrecorded_;
+  uint64_t unrecorded_lost_ = 0;
+  uint64_t last_batch_ = 0;
+  uint64_t strangers_ = 0;
+  uint64_t uncounted_refusals_ = 0;  // of partners beyond their budget
+  Tick batch_at_{};
+  Tick summary_at_{};
+
+ private:
+  void step_clock(Instant to, Millis by);
+  // exchange_link.cpp
+  void from_home(Peer& peer, const link::Envelope& envelope);
+  void from_host(Peer& peer, const link::Envelope& envelope);
+  void hello(Peer& peer, const link::Envelope& envelope);
+  void say_hello(Peer& peer);
+  void say_pulse(Peer& peer);
+  void welcomed(Peer& peer, const link::Welcome& welcome);
+  void beaten(Peer& peer, const link::Beat& beat);
+  void partner_notice(Peer& peer, const link::PartnerNotice& notice);
+  void notify_standing(Peer& peer);
+  void resend_statements(Peer& peer, uint64_t from);
+  void take_statements(Peer& peer, const std::vector<std::string>& statements);
+  [[nodiscard]] bool take_facts(Peer& peer, const std::string& statement);
+  void ask_for_statements(Peer& peer);
+  void tick_asking(Peer& peer);
+  void tick_serving(Peer& peer);
+  [[nodiscard]] Session* home_session(const PartnerCode& host, const SessionId& at_host);
+  [[nodiscard]] Session* host_session(const PartnerCode& home, const SessionId& id);
+  // exchange_admission.cpp
+  void refuse_ask(Peer& peer, const std::string& request, const Ending& ending);
+  [[nodiscard]] std::optional<Ending> no_room(const Session& s) const;
+  // exchange_world.cpp
+  [[nodiscard]] coalition::Verdict ask(const Session& s) const;
+  void standings_changed();
+  void close_fence(Peer& peer, FenceState state, std::string reason);
+  void open_fence(Peer& peer);
+  // exchange_record.cpp
+  void flush_requests();
+
+  friend class Exchange;
+};
+
+}  // namespace entente::exchange

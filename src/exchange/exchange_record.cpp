@@ -1,0 +1,129 @@
+// What must be durable, and what comes of it when it is, or cannot be.
+#include "exchange/exchange_core.h"
+
+#include <fmt/core.h>
+
+namespace entente::exchange {
+
+namespace {
+
+constexpr Millis kBatchEvery{1'000};
+constexpr size_t kBatchSessionsMax = 256;
+constexpr size_t kRetriesMax = 64;  // leaves tried again in one go
+
+}  // namespace
+
+Leaf Exchange::Core::session_leaf(std::string kind, const Session& s) const {
+  Leaf leaf{std::move(kind),
+            {{"at", rfc3339(now_)},
+             {"session", s.id.text()},
+             {"side", side_name(s.side)},
+             {"partner", s.partner.text()},
+             {"app", coalition::target_text(s.app)},
+             {"person", s.who.id.text()},
+             {"verdict", s.verdict.to_json()}}};
+  if (!s.request.empty()) leaf.fields.emplace_back("request", s.request);
+  if (!s.at_host.empty()) leaf.fields.emplace_back("at_host", s.at_host.text());
+  if (!s.connector.empty()) leaf.fields.emplace_back("connector", s.connector.text());
+  if (!s.purpose.empty()) leaf.fields.emplace_back("purpose", s.purpose);
+  return leaf;
+}
+
+uint64_t Exchange::Core::append(Leaf leaf, Waiting waiting) {
+  const uint64_t token = ++last_token_;
+  const bool narrowing = waiting.what == Waiting::For::narrowing;
+  waiting_.emplace(token, std::move(waiting));
+  effects_.emplace_back(AppendEffect{token, std::move(leaf), narrowing});
+  return token;
+}
+
+uint64_t Exchange::Core::commit(std::vector<coalition::Record> ops, std::optional<Leaf> leaf,
+                                Waiting waiting) {
+  const uint64_t token = ++last_token_;
+  waiting_.emplace(token, std::move(waiting));
+  effects_.emplace_back(CommitEffect{token, std::move(ops), std::move(leaf)});
+  return token;
+}
+
+void Exchange::Core::append_narrowing(Leaf leaf) {
+  Waiting waiting{.what = Waiting::For::narrowing, .leaf = leaf};
+  append(std::move(leaf), std::move(waiting));
+}
+
+void Exchange::Core::durable(uint64_t token) {
+  const auto at = waiting_.find(token);
+  if (at == waiting_.end()) return;
+  const Waiting done = std::move(at->second);
+  waiting_.erase(at);
+  Session* s = done.serial == 0 ? nullptr : table_.by_serial(done.serial);
+  const bool statement = done.what == Waiting::For::ask || done.what == Waiting::For::facts;
+  if (statement) {
+    AskingEnd& end_of_link = peer(done.partner).asking;
+    end_of_link.statements_durable = std::max(end_of_link.statements_durable, done.number);
+  }
+  if (s == nullptr) return;
+  if (done.what == Waiting::For::admission) {
+    s->recorded = true;
+    go_live(*s);
+  } else if (done.what == Waiting::For::ask) {
+    send_ask(*s, done.statement);
+  } else if (done.what == Waiting::For::facts) {
+    to_host(peer(done.partner), link::ReplaceFacts{done.statement});
+  }
+}
+
+void Exchange::Core::failed(uint64_t token, const Error& why) {
+  const auto at = waiting_.find(token);
+  if (at == waiting_.end()) return;
+  Waiting done = std::move(at->second);
+  waiting_.erase(at);
+  if (done.what == Waiting::For::narrowing) {
+    if (unrecorded_.size() < limits_.unrecorded_max) {
+      unrecorded_.push_back(std::move(done.leaf));
+    } else {
+      ++unrecorded_lost_;
+    }
+    return alarm("exchange.not-recorded", "the ledger does not take records: " + why.what);
+  }
+  Session* s = done.serial == 0 ? nullptr : table_.by_serial(done.serial);
+  if (s == nullptr) return;
+  // Facts that cannot be pushed end the session at both nodes: for that no disk is needed.
+  end(*s, app_down("The node cannot record admissions now."));
+}
+
+void Exchange::Core::tick_records() {
+  if (tick_ - batch_at_ < kBatchEvery) return;
+  batch_at_ = tick_;
+  flush_requests();
+  if (unrecorded_lost_ > 0 && unrecorded_.size() < limits_.unrecorded_max) {
+    unrecorded_.push_back({"unrecorded", {{"at", rfc3339(now_)}, {"lost", unrecorded_lost_}}});
+    unrecorded_lost_ = 0;
+  }
+  for (size_t tried = 0; tried < kRetriesMax && !unrecorded_.empty(); ++tried) {
+    Leaf leaf = std::move(unrecorded_.front());
+    unrecorded_.pop_front();
+    append_narrowing(std::move(leaf));
+  }
+}
+
+// Batches are numbered, and so are the requests of each session in them: what is missing shows.
+void Exchange::Core::flush_requests() {
+  Json::Array items;
+  const auto send = [&] {
+    if (items.empty()) return;
+    append_narrowing(
+        {"requests",
+         {{"at", rfc3339(now_)}, {"batch", ++last_batch_}, {"sessions", std::exchange(items, {})}}});
+  };
+  for (const auto& [serial, s] : table_.all()) {
+    const uint64_t counted = s->gate->requests();
+    if (counted == s->requests_recorded) continue;
+    items.push_back(
+        Json::object({{"session", s->id.text()}, {"first", s->requests_recorded + 1}, {"last", counted}}));
+    s->requests_recorded = counted;
+    if (items.size() == kBatchSessionsMax) send();
+  }
+  send();
+}
+
+}  // namespace entente::exchange
