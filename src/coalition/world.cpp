@@ -113,7 +113,8 @@ struct World::Data {
   [[nodiscard]] Result<void> settle_self(const std::vector<Change>& changes);
   [[nodiscard]] Result<void> index(const std::vector<Change>& changes);
   void count_uses(const Thing& thing, bool more);
-  [[nodiscard]] Result<void> check(const Change& change) const;
+  [[nodiscard]] Result<void> check_references(const Change& change) const;
+  [[nodiscard]] Result<void> check_fit(const Change& change) const;
   [[nodiscard]] Result<bool> reload_policies(const std::vector<Change>& changes);
   [[nodiscard]] Result<void> change_entities(const std::vector<Change>& changes, bool schema_changed);
   [[nodiscard]] Touch touch_of(const std::vector<Change>& changes, bool policies) const;
@@ -123,7 +124,8 @@ Result<Touch> World::Data::apply(std::span<const Record> batch) {
   TRY(const std::vector<Change> changes, read(batch));
   TRY_VOID(settle_self(changes));
   TRY_VOID(index(changes));
-  for (const Change& change : changes) TRY_VOID(check(change));
+  for (const Change& change : changes) TRY_VOID(check_references(change));
+  for (const Change& change : changes) TRY_VOID(check_fit(change));
   TRY(const bool policies, reload_policies(changes));
   const bool schema_changed = std::any_of(changes.begin(), changes.end(),
                                           [](const Change& change) { return change.key == "schema"; });
@@ -220,20 +222,25 @@ void World::Data::count_uses(const Thing& thing, bool more) {
   }
 }
 
-Result<void> World::Data::check(const Change& change) const {
+Result<void> World::Data::check_references(const Change& change) const {
   if (!change.now) {
     if (uses.find(change.key) == nullptr) return {};
     return fail("coalition.reference", "other records still name this one", change.key,
                 "remove or change those too");
   }
-  const Thing& thing = change.now->thing;
-  TRY_VOID(fits(change.key, thing, self));
-  for (const std::string& key : references(thing)) {
+  for (const std::string& key : references(change.now->thing)) {
     if (records.find(key) == nullptr) {
       return fail("coalition.reference", fmt::format("this names {}, which does not exist", key), change.key,
                   fmt::format("add {} first, or in the same change", key));
     }
   }
+  return {};
+}
+
+Result<void> World::Data::check_fit(const Change& change) const {
+  if (!change.now) return {};
+  const Thing& thing = change.now->thing;
+  TRY_VOID(fits(change.key, thing, self));
   if (const auto* app = std::get_if<App>(&thing)) {
     const auto* segment = get<Segment>(record_key(app->segment));
     if (segment == nullptr || segment->mission != app->mission) {
@@ -276,7 +283,8 @@ Result<bool> World::Data::reload_policies(const std::vector<Change>& changes) {
                  });
     layers[i] = nullptr;
     if (sources.empty()) continue;
-    TRY(layers[i], LayerPolicies::load(*schema, sources));  // check() has seen that the schema is there
+    TRY(layers[i],
+        LayerPolicies::load(*schema, sources));  // check_references() has seen that the schema is there
   }
   return any;
 }
