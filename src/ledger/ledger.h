@@ -28,6 +28,8 @@ namespace entente::ledger {
 inline constexpr size_t kQueueAppendsMax = 65'536;
 inline constexpr size_t kQueueBytesMax = 64 << 20;
 
+class Disk;  // segment.h: tests put a failing one here
+
 struct Options {
   std::filesystem::path folder;
   std::string origin;      // "entente.xaa/ledger": also the name of the signing key
@@ -35,6 +37,7 @@ struct Options {
   size_t segment_bytes = 16 << 20;
   size_t reserve_bytes = 1 << 20;  // of the last segment, for narrowing records when the disk is full
   Millis publish{1000};            // how far tiles may lag behind
+  Disk* disk = nullptr;            // the real one
 };
 
 struct Appended {  // indices first .. first + count - 1
@@ -61,6 +64,8 @@ class Ledger {
   // answered with count 0.
   void append_commit(store::Outgoing outgoing, Space space, Done done);
   [[nodiscard]] Revision store_revision() const;  // the newest that is recorded
+  // "ledger.store" when what the store holds is not what was recorded, revision by revision.
+  [[nodiscard]] Result<void> check_store(const store::Loaded& loaded) const;
 
   [[nodiscard]] std::string checkpoint() const;  // the newest signed note
   [[nodiscard]] uint64_t size() const;

@@ -52,7 +52,7 @@ class Tree {
   [[nodiscard]] Result<Hash> leaf(uint64_t index) const;
   [[nodiscard]] Result<Proof> inclusion_proof(uint64_t index, uint64_t size) const;
   [[nodiscard]] Result<Proof> consistency_proof(uint64_t size1, uint64_t size2) const;
-  // Hashes `begin` to `end` of tile level `level` (height 8 * level).
+  // The hashes of tile level `level` (subtrees of height 8 * level), until the next append.
   [[nodiscard]] std::span<const Hash> row(unsigned level) const;
 
  private:

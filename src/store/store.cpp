@@ -24,7 +24,8 @@ constexpr size_t kBatchCommitsMax = 512;  // one transaction, one sync
 constexpr size_t kBatchBytesMax = 16 << 20;
 constexpr size_t kQueueBytesMax = 256 << 20;
 constexpr size_t kAuthorBytesMax = 512;
-constexpr size_t kLeafBytesMax = 256 * 1024;
+constexpr size_t kLeafBytesMax = 128 * 1024;
+constexpr size_t kLeavesBytesMax = 1 << 20;  // the ledger records them as one batch
 constexpr size_t kScanMax = 1 << 20;
 constexpr uint64_t kCheckpointCommits = 1000;  // commits between moving the log into the database file
 constexpr std::string_view kLeasePrefix = "lease/";
@@ -66,9 +67,12 @@ Result<void> check_shape(const Commit& commit, bool may_write_leases) {
   if (commit.ops.size() > kCommitOpsMax) return too_large("a commit has more than 65,536 operations");
   if (commit.leaves.size() > kLeavesMax) return too_large("a commit has more than 256 leaves");
   if (commit.author.size() > kAuthorBytesMax) return too_large("the author's name is above 512 bytes");
+  size_t leaves_bytes = 0;
   for (const Bytes& leaf : commit.leaves) {
-    if (leaf.size() > kLeafBytesMax) return too_large("a leaf is above 256 KiB");
+    if (leaf.size() > kLeafBytesMax) return too_large("a leaf is above 128 KiB");
+    leaves_bytes += leaf.size();
   }
+  if (leaves_bytes > kLeavesBytesMax) return too_large("a commit's leaves are above 1 MiB together");
   if (bytes_of(commit) > kCommitBytesMax) return too_large("a commit is above 64 MiB");
   return {};
 }
@@ -151,6 +155,7 @@ class Store::Inside {
   void integrated(Revision rev);
   Revision head() const { return {head_rev_.load(std::memory_order_acquire)}; }
   Result<Loaded> load() const;
+  void stop();
 
   template <class Call>
   auto read(Call call) const {
@@ -175,7 +180,6 @@ class Store::Inside {
   Result<void> open_writer();
   Result<void> open_reader();
   Result<void> load_leases();
-  void stop();
   void run();
   bool wait_for_work(bool lagging);
   void take_batch();
@@ -540,6 +544,9 @@ Result<Loaded> Store::Inside::load() const {
 
 Store::Store(std::unique_ptr<Inside> inside) : inside_(std::move(inside)) {}
 Store::~Store() = default;
+void Store::stop() {
+  inside_->stop();
+}
 
 Result<Committed> Store::found(const Options& options, const Commit& genesis, const Sign& sign) {
   TRY_VOID(check_shape(genesis, false));

@@ -137,6 +137,8 @@ class Store {
   // Refuses a store without genesis, of another format, damaged, or open elsewhere.
   [[nodiscard]] static Result<std::unique_ptr<Store>> open(Options options);
   ~Store();
+  // Answers what is queued and takes no more commits; reading goes on.
+  void stop();
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
