@@ -358,6 +358,7 @@ struct TlsServer::Impl {
   Millis handshake_timeout{};
   mutable std::mutex mutex;
   Context context;
+  Context pinned;  // never changes; null when there is no identity for pinning
 };
 
 Result<void> TlsServer::Impl::load(TlsIdentity identity) {
@@ -413,6 +414,8 @@ int TlsServer::Impl::on_client_hello(SSL* ssl, int* alert, void* self) {
   const auto* protocol = static_cast<Impl*>(self)->choose(ssl, alert);
   if (!protocol) return SSL_CLIENT_HELLO_ERROR;
   SSL_set_app_data(ssl, const_cast<TlsServerConfig::Protocol*>(protocol));
+  const Context& pinned = static_cast<Impl*>(self)->pinned;
+  if (protocol->client_certificate && pinned) SSL_set_SSL_CTX(ssl, pinned.get());
   // A ticket earned without a certificate must not open a door that asks for one: other context, and no
   // tickets there.
   const std::string_view context = protocol->client_certificate ? "entente-certificate" : "entente";
@@ -451,6 +454,10 @@ Result<TlsServer> TlsServer::make(TlsServerConfig config) {
   impl->protocols = std::move(config.protocols);
   impl->default_alpn = std::move(config.default_alpn);
   impl->handshake_timeout = config.handshake_timeout;
+  if (config.pinned_identity) {
+    TRY(impl->pinned, new_context(TLS_server_method()));
+    TRY_VOID(use_identity(impl->pinned.get(), *config.pinned_identity));
+  }
   TRY_VOID(impl->load(std::move(config.identity)));
   return TlsServer(std::move(impl));
 }

@@ -30,6 +30,8 @@ struct TlsServerConfig {
     bool client_certificate = false;
   };
   TlsIdentity identity{};
+  // Shown instead on protocols that ask for a client certificate: peers pin it, browsers never see it.
+  std::optional<TlsIdentity> pinned_identity{};
   std::vector<Protocol> protocols{};  // by preference; a client that names none of them is refused
   // What a client gets that sends no ALPN at all; empty refuses it. Must be one of `protocols` without
   // certificate.
