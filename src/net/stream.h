@@ -26,7 +26,12 @@ namespace entente::net {
 // refused.
 class Gate {
  public:
-  [[nodiscard]] bool is_open() const { return open_.load(std::memory_order_acquire); }
+  Gate() = default;
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+  virtual ~Gate() = default;
+  // Sessions answer with more than one switch (hold, cut, fence, lease): see exchange. Never blocks.
+  [[nodiscard]] virtual bool is_open() const noexcept { return open_.load(std::memory_order_acquire); }
   void close() { open_.store(false, std::memory_order_release); }
   void open() { open_.store(true, std::memory_order_release); }
 

@@ -1,0 +1,24 @@
+#include "net/websocket.h"
+
+#include <openssl/sha.h>
+
+#include <array>
+
+#include "base/bytes.h"
+#include "crypto/digest.h"
+
+namespace entente::net {
+
+std::string websocket_key() { return base64(crypto::random_bytes(16)); }
+
+std::optional<std::string> websocket_accept(std::string_view key) {
+  const Result<Bytes> bytes = from_base64(key);
+  if (!bytes || bytes->size() != 16) return std::nullopt;
+  // SHA-1 is what the RFC fixes; nothing rests on its strength.
+  const std::string text = std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+  std::array<uint8_t, SHA_DIGEST_LENGTH> digest{};
+  SHA1(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
+  return base64(digest);
+}
+
+}  // namespace entente::net
