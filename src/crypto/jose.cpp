@@ -260,6 +260,15 @@ std::optional<std::string> unverified_kid(std::string_view token) {
   return kid->string();
 }
 
+std::string half_hash(SignatureAlg alg, std::string_view text) {
+  const std::string_view digits = name(alg).substr(2);  // Ed25519 signs with SHA-512
+  const EVP_MD* md = digits == "256" ? EVP_sha256() : digits == "384" ? EVP_sha384() : EVP_sha512();
+  std::array<uint8_t, EVP_MAX_MD_SIZE> digest{};
+  unsigned length = 0;
+  ENTENTE_CHECK(EVP_Digest(text.data(), text.size(), digest.data(), &length, md, nullptr) == 1);
+  return base64url(ByteView(digest).first(length / 2));
+}
+
 Result<Jwt> verify_jwt(std::string_view token, const KeySet& keys, const JwtExpect& expect) {
   ENTENTE_CHECK(!expect.issuer.empty() && !expect.audience.empty());
   TRY(Jws jws, verify_jws(token, keys, expect.jws));

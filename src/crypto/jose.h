@@ -74,6 +74,10 @@ struct JwsMake {
 // The `kid` of a token that is not verified yet: good for looking for a key, for nothing else.
 [[nodiscard]] std::optional<std::string> unverified_kid(std::string_view token);
 
+// `at_hash` and `c_hash` (OpenID Connect Core 3.1.3.6): the left half of the digest that belongs to `alg`,
+// base64url.
+[[nodiscard]] std::string half_hash(SignatureAlg alg, std::string_view text);
+
 struct JwtExpect {
   JwsExpect jws = {};
   std::string issuer = {};     // exact; must be given

@@ -19,9 +19,11 @@
 #include "base/time.h"
 #include "crypto/jose.h"
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -47,6 +49,8 @@ struct OidcProvider {
 // {"nation","issuer","client_id","redirect_uri","scopes","acr_values","hosts","id_token_alg","client_alg","client_kid",
 // "par_required","auth_age_max_s"}: the last eight may be missing.
 [[nodiscard]] Result<OidcProvider> oidc_provider_from_json(const Json& json);
+// Several side by side: each has an issuer and a redirect URI of its own, or answers could be mixed up.
+[[nodiscard]] Result<void> check_providers(std::span<const OidcProvider> providers);
 
 struct OidcEndpoints {
   std::string authorization;
@@ -124,18 +128,15 @@ class OidcClient {
  private:
   using AttemptPtr = std::unique_ptr<Attempt, FreeAttempt>;
   [[nodiscard]] Result<Step> go_on(AttemptPtr attempt, const Moment& moment);
-  [[nodiscard]] Result<Step> ask_discovery(AttemptPtr attempt, const Moment& moment);
   [[nodiscard]] Result<Step> ask_keys(AttemptPtr attempt, const Moment& moment);
-  [[nodiscard]] Result<Step> push(AttemptPtr attempt, const Moment& moment);
-  [[nodiscard]] Result<Step> redirect(AttemptPtr attempt, const std::string& parameters,
-                                      const Moment& moment);
-  [[nodiscard]] Result<Step> exchange(AttemptPtr attempt, const Moment& moment);
-  [[nodiscard]] Result<Step> read_tokens(AttemptPtr attempt, const std::string& body, const Moment& moment);
+  [[nodiscard]] Result<Step> ask_for_code(AttemptPtr attempt, const Moment& moment);
+  [[nodiscard]] Result<Step> ask_for_tokens(AttemptPtr attempt, const Moment& moment);
+  [[nodiscard]] Step redirect(AttemptPtr attempt, const std::string& parameters, const Moment& moment);
+  [[nodiscard]] Result<void> read_keys(const std::string& body, const Moment& moment);
   [[nodiscard]] Result<Step> finish(AttemptPtr attempt, const Moment& moment);
+  [[nodiscard]] Result<SignedIn> read_id_token(const Attempt& attempt, const Moment& moment) const;
   [[nodiscard]] Result<std::string> client_assertion(const Moment& moment) const;
-  [[nodiscard]] std::string token() const;
-  void remember(AttemptPtr attempt);
-  void forget_old(Tick tick);
+  [[nodiscard]] std::string random_token() const;
 
   OidcProvider provider_;
   crypto::PrivateKey key_;
@@ -146,6 +147,7 @@ class OidcClient {
   std::optional<Tick> keys_at_;                          // when they were read
   std::optional<Tick> keys_asked_;                       // when they were last asked for
   std::unordered_map<std::string, AttemptPtr> waiting_;  // by state
+  std::deque<std::pair<Tick, std::string>> order_;       // states begun, oldest first; some were used since
 };
 using Fetch = OidcClient::Fetch;
 using OidcStep = OidcClient::Step;

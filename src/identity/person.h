@@ -12,6 +12,9 @@
 
 namespace entente::identity {
 
+class Crosswalk;
+struct SignedIn;
+
 struct PersonFacts {
   PersonId id;  // issuer-bound: see person_id()
   std::string issuer = {};
@@ -26,6 +29,11 @@ struct PersonFacts {
 
   [[nodiscard]] coalition::Person person() const { return {id, partner, facts}; }
 };
+
+// Who signed in, in the coalition's terms; `clearance_ceiling` is the nation's, as a level. The crosswalk
+// must be that of the provider's nation and name its issuer. Errors: those of crosswalk.h.
+[[nodiscard]] Result<PersonFacts> person_from(const SignedIn& signed_in, const Crosswalk& crosswalk,
+                                              int64_t clearance_ceiling, Instant now);
 
 // The same for the same person at the same issuer, and for nobody else: the parts can't run into each other.
 [[nodiscard]] PersonId person_id(const PartnerCode& nation, std::string_view issuer,
