@@ -1,0 +1,107 @@
+#include "policy/schema.h"
+
+#include "policy/decide.h"
+
+#include <doctest/doctest.h>
+
+using namespace entente;
+using namespace entente::policy;
+
+namespace {
+
+std::string fault(const std::string& text) {
+  const auto schema = Schema::parse(text, "s");
+  return schema ? "" : schema.error().where + " " + schema.error().what + " " + schema.error().hint;
+}
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("names resolve within their namespace, then without, then to Cedar's own") {
+  const auto schema = Schema::parse(R"(
+    type Mail = String;
+    entity Shared;
+    namespace A {
+      type Mail = Long;
+      entity User in [Group] = { mail: Mail, raw: __cedar::String, shared: Shared, other: B::Mail };
+      entity Group;
+      action "open it";
+      action close in ["open it"] appliesTo { principal: User, resource: [Group], };
+    }
+    namespace B { type Mail = Set<{ x?: Bool }>; }
+  )",
+                                    "s");
+  REQUIRE(schema.has_value());
+  CHECK(schema->entity_types() == std::vector<std::string>{"A::Group", "A::User", "Shared"});
+  CHECK(schema->has_action({"A::Action", "open it"}));
+  CHECK(schema->applies({"A::Action", "close"}, "A::User", "A::Group"));
+  CHECK_FALSE(schema->applies({"A::Action", "close"}, "A::Group", "A::User"));
+  Entity user{{"A::User", "u"},
+              {{"mail", 1},
+               {"raw", "x"},
+               {"shared", EntityUid{"Shared", "s"}},
+               {"other", Value::set({Record{{"x", true}}})}},
+              {},
+              {}};
+  CHECK(schema->check(user).has_value());
+  user.attributes.set("mail", "text");
+  CHECK_FALSE(schema->check(user).has_value());
+}
+
+TEST_CASE("a schema that is not right is refused at its place, with a suggestion") {
+  CHECK(has(fault("entity A = { x: Strin };"), "s:1:17 there is no type `Strin`"));
+  CHECK(has(fault("entity A = { x: Strin };"), "did you mean `String`?"));
+  CHECK(has(fault("entity A in [Bb]; entity B;"), "no entity type `Bb`"));
+  CHECK(has(fault("entity A; entity A;"), "declared twice"));
+  CHECK(has(fault("type T = U; type U = T;"), "made of itself"));
+  CHECK(has(fault("type String = Long;"), "Cedar's own"));
+  CHECK(has(fault("action a in [b]; action b in [a];"), "under itself"));
+  CHECK(has(fault("action a in [c];"), "no action"));
+  CHECK(has(fault("action a appliesTo { principal: [] };"), "at least one principal"));
+  CHECK(has(fault("entity A = { x: Long, x: Long };"), "declared twice"));
+  CHECK(has(fault("entity A"), "the text ends"));
+  CHECK(has(fault("enity A;"), "did you mean `entity`?"));
+  CHECK(has(fault("type T = " + std::string(10'000, '{')), ""));
+  std::string deep = "type T0 = Long;";
+  for (int i = 1; i < 200; ++i)
+    deep += "type T" + std::to_string(i) + " = Set<T" + std::to_string(i - 1) + ">;";
+  CHECK(has(fault(deep), "nest deeper"));
+}
+
+TEST_CASE("plain JSON is read as the schema says") {
+  const Schema schema = *Schema::parse(R"(
+    entity Kind enum ["a", "b"];
+    entity User = { at: datetime, kind: Kind, nets: Set<ipaddr>, home?: { city: String } } tags Long;
+    action view appliesTo { principal: User, resource: User, context: { now: datetime, for?: duration } };
+  )",
+                                       "s");
+  const Json json = *Json::parse(R"({"uid": {"type": "User", "id": "u"},
+    "attrs": {"at": "2026-11-21T22:00:00Z", "kind": {"type": "Kind", "id": "a"}, "nets": ["10.0.0.0/8"]},
+    "parents": [], "tags": {"n": 1}})");
+  const auto user = schema.read_entity(json);
+  REQUIRE(user.has_value());
+  CHECK(user->attributes.find("kind")->entity() == EntityUid{"Kind", "a"});
+  CHECK(user->attributes.find("at")->datetime().ms == 1'795'298'400'000);
+  CHECK(*entity_from_json(entity_to_json(*user)) == *user);
+  CHECK(schema.read_context({"Action", "view"}, *Json::parse(R"({"now": "2026-11-21"})")).has_value());
+  const auto refused = schema.read_context({"Action", "view"}, *Json::parse(R"({"now": "2026-11-31"})"));
+  CHECK(refused.error().where == "/now");
+  CHECK(schema.read_context({"Action", "view"}, *Json::parse(R"({"now": "2026-11-21", "x": 1})"))
+            .error()
+            .where == "/x");
+  CHECK(has(schema.read_context({"Action", "view"}, *Json::parse("{}")).error().what, "`now` is missing"));
+  CHECK_FALSE(schema.read_attributes("User", *Json::parse(R"({"kind": "Kind::\"c\""})")).has_value());
+  CHECK_FALSE(schema.check(Entity{{"Kind", "c"}, {}, {}, {}}).has_value());
+}
+
+TEST_CASE("an entity's text is read back") {
+  const EntityUid odd{"A::B", "quo\"te\\ \n\u00e9"};
+  CHECK(*parse_uid(odd.text()) == odd);
+  for (const char* wrong :
+       {"", "A", "A::", "A::b", "A::\"x\" y", "::\"x\"", "A::\"x", "if::\"x\"", "\"x\""}) {
+    CAPTURE(wrong);
+    CHECK_FALSE(parse_uid(wrong).has_value());
+  }
+}
