@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -112,7 +113,7 @@ struct World::Data {
   [[nodiscard]] Result<std::vector<Change>> read(std::span<const Record> batch) const;
   [[nodiscard]] Result<void> settle_self(const std::vector<Change>& changes);
   [[nodiscard]] Result<void> index(const std::vector<Change>& changes);
-  void count_uses(const Thing& thing, bool more);
+  void count_uses(const std::vector<Change>& changes);
   [[nodiscard]] Result<void> check_references(const Change& change) const;
   [[nodiscard]] Result<void> check_fit(const Change& change) const;
   [[nodiscard]] Result<bool> reload_policies(const std::vector<Change>& changes);
@@ -124,6 +125,7 @@ Result<Touch> World::Data::apply(std::span<const Record> batch) {
   TRY(const std::vector<Change> changes, read(batch));
   TRY_VOID(settle_self(changes));
   TRY_VOID(index(changes));
+  count_uses(changes);
   for (const Change& change : changes) TRY_VOID(check_references(change));
   for (const Change& change : changes) TRY_VOID(check_fit(change));
   TRY(const bool policies, reload_policies(changes));
@@ -186,7 +188,6 @@ Result<void> World::Data::index(const std::vector<Change>& changes) {
   for (const Change& change : changes) {
     if (change.was) {
       for (const std::string& claim : claims(change.was->thing)) claimed.erase(claim);
-      count_uses(change.was->thing, false);
     }
     if (change.now) {
       records.put(change.key, change.now);
@@ -196,7 +197,6 @@ Result<void> World::Data::index(const std::vector<Change>& changes) {
   }
   for (const Change& change : changes) {
     if (!change.now) continue;
-    count_uses(change.now->thing, true);
     for (const std::string& claim : claims(change.now->thing)) {
       if (const std::string* other = claimed.find(claim)) {
         return fail("coalition.doubled", fmt::format("{} belongs to {} already", claim, *other), change.key,
@@ -208,16 +208,25 @@ Result<void> World::Data::index(const std::vector<Change>& changes) {
   return {};
 }
 
-void World::Data::count_uses(const Thing& thing, bool more) {
-  for (const std::string& key : references(thing)) {
+void World::Data::count_uses(const std::vector<Change>& changes) {
+  std::map<std::string, int64_t, std::less<>> differences;
+  for (const Change& change : changes) {
+    if (change.was) {
+      for (const std::string& key : references(change.was->thing)) --differences[key];
+    }
+    if (change.now) {
+      for (const std::string& key : references(change.now->thing)) ++differences[key];
+    }
+  }
+  for (const auto& [key, difference] : differences) {
+    if (difference == 0) continue;
     const uint32_t* count = uses.find(key);
-    const uint32_t before = count == nullptr ? 0 : *count;
-    if (more) {
-      uses.put(key, before + 1);
-    } else if (before > 1) {
-      uses.put(key, before - 1);
-    } else {
+    const int64_t next = (count == nullptr ? 0 : int64_t{*count}) + difference;
+    ENTENTE_CHECK(next >= 0);
+    if (next == 0) {
       uses.erase(key);
+    } else {
+      uses.put(key, static_cast<uint32_t>(next));
     }
   }
 }
