@@ -1,4 +1,5 @@
-// Debian's Chromium with a profile of its own, trusting the demonstration's certificates and nothing more than usual.
+// Debian's Chromium with a profile of its own, trusting the demonstration's certificates and nothing more
+// than usual.
 import { execFile } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,26 +9,40 @@ import { chromium } from 'playwright-core';
 export const chromiumPath = process.env.ENTENTE_CHROMIUM ?? '/usr/bin/chromium';
 
 // Quiet: no look-ups, updates or synchronisation of Chromium's own.
-export const quietFlags = ['--disable-gpu', '--disable-quic', '--no-first-run', '--no-default-browser-check',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-search-engine-choice-screen'];
+export const quietFlags = [
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--no-default-browser-check',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-search-engine-choice-screen',
+];
 
 // Chromium's sandbox needs a user that is not root.
 export const sandboxFlags = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
 
-// Accepts certificates by the digest of their public key, in this one profile: the machine's own trust stays as it is.
+// Accepts certificates by the digest of their public key, in this one profile: the machine's own trust stays
+// as it is.
 export const trustFlags = (publicKeyDigests) =>
   publicKeyDigests.length ? [`--ignore-certificate-errors-spki-list=${publicKeyDigests.join(',')}`] : [];
 
+// Signals are the caller's business: its own end closes the browser.
 export function openHeadless(publicKeyDigests = []) {
   return chromium.launch({
     executablePath: chromiumPath,
     headless: true,
+    handleSIGINT: false,
+    handleSIGTERM: false,
+    handleSIGHUP: false,
     args: [...quietFlags, ...sandboxFlags, ...trustFlags(publicKeyDigests)],
   });
 }
 
-// The command and environment of a visible browser with everything it keeps in `folder`. With Debian's certutil (libnss3-tools) its
-// profile trusts the demonstration's authority; without it, the single certificates, and Chromium shows a bar that says so.
+// The command and environment of a visible browser with everything it keeps in `folder`. With Debian's
+// certutil (libnss3-tools) its profile trusts the demonstration's authority; without it, the single
+// certificates, and Chromium shows a bar that says so.
 export async function visibleBrowser(folder, authority, publicKeyDigests, addresses) {
   const database = join(folder, '.pki', 'nssdb');
   mkdirSync(database, { recursive: true, mode: 0o700 });
@@ -39,6 +54,12 @@ export async function visibleBrowser(folder, authority, publicKeyDigests, addres
   } catch {
     trust = trustFlags(publicKeyDigests);
   }
-  const flags = [...quietFlags, ...sandboxFlags, ...trust, '--password-store=basic', `--user-data-dir=${join(folder, 'profile')}`];
+  const flags = [
+    ...quietFlags,
+    ...sandboxFlags,
+    ...trust,
+    '--password-store=basic',
+    `--user-data-dir=${join(folder, 'profile')}`,
+  ];
   return { command: [chromiumPath, ...flags, ...addresses], env: { HOME: folder } };
 }

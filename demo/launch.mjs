@@ -1,5 +1,7 @@
-// A coalition on this machine: identity providers, nodes, a connector and an app, all on loopback, all gone when this ends.
-//   launch.mjs [--entente PROGRAM] [--coalition FOLDER] [--open] [--story [--shots FOLDER]] [--keep FOLDER] [--port-base N] [--json]
+// A coalition on this machine: identity providers, nodes, a connector and an app, all on loopback, all gone
+// when this ends.
+//   launch.mjs [--entente PROGRAM] [--coalition FOLDER] [--open] [--story [--shots FOLDER]] [--keep FOLDER]
+//              [--port-base N] [--json]
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -19,7 +21,7 @@ const nationFiles = { XAA: 'aldoria.json', XBB: 'borealis.json', XCC: 'cassia.js
 
 function readArguments() {
   const options = {
-    entente: { type: 'string', default: join(here, '../build/release/entente') },
+    entente: { type: 'string', default: join(here, '../build/release/src/cli/entente') },
     coalition: { type: 'string', default: join(here, 'coalition') },
     open: { type: 'boolean' },
     story: { type: 'boolean' },
@@ -31,7 +33,11 @@ function readArguments() {
   try {
     return parseArgs({ options }).values;
   } catch (error) {
-    throw new SettingsError(`${error.message.split('\n')[0]} Known: ${Object.keys(options).map((name) => `--${name}`).join(' ')}`);
+    throw new SettingsError(
+      `${error.message.split('\n')[0]} Known: ${Object.keys(options)
+        .map((name) => `--${name}`)
+        .join(' ')}`,
+    );
   }
 }
 
@@ -39,7 +45,8 @@ function makeFolder(keep) {
   if (!keep) return mkdtempSync(join(tmpdir(), 'entente-demo-'));
   const folder = resolve(keep);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (readdirSync(folder).length > 0) throw new SettingsError(`--keep ${folder}: holds files already; name a new or empty folder`);
+  if (readdirSync(folder).length > 0)
+    throw new SettingsError(`--keep ${folder}: holds files already; name a new or empty folder`);
   return folder;
 }
 
@@ -60,7 +67,9 @@ async function freePorts(count, base) {
     while (ports.size < count) ports.add(await portIsFree(wanted[ports.size]));
     return [...ports];
   } catch (error) {
-    throw new SettingsError(`--port-base ${base}: ${count} free ports from there on are needed (${error.message})`);
+    throw new SettingsError(
+      `--port-base ${base}: ${count} free ports from there on are needed (${error.message})`,
+    );
   }
 }
 
@@ -96,7 +105,13 @@ class Demonstration {
     }
     this.certificates = await makeCertificates(join(folder, 'certificates'), hosts);
     const { authority, publicKeyDigests, ...leaves } = this.certificates;
-    names.add({ ...leaves, authority, folder, coalition: join(folder, 'coalition'), entente: resolve(args.entente) });
+    names.add({
+      ...leaves,
+      authority,
+      folder,
+      coalition: join(folder, 'coalition'),
+      entente: resolve(args.entente),
+    });
     names.add({ cop: { socket: join(folder, 'cop.sock') } });
   }
 
@@ -117,7 +132,10 @@ class Demonstration {
       nation: join(here, 'providers', nationFiles[code]),
       host: `idp.${low}.localhost`,
       port: this.names.fill(`\${${low}.idp.port}`, 'launch'),
-      tls: { certificate: this.certificates[`${low}-idp`].certificate, key: this.certificates[`${low}-idp`].key },
+      tls: {
+        certificate: this.certificates[`${low}-idp`].certificate,
+        key: this.certificates[`${low}-idp`].key,
+      },
       data: join(this.folder, `provider-${low}`),
       people: join(this.folder, 'people.json'),
       clients: [this.plan.part('clients')[code]],
@@ -129,7 +147,10 @@ class Demonstration {
     this.people = peopleForThisRun(join(here, 'people.json'));
     this.#writeJson('people.json', this.people);
     const app = { socket: join(this.folder, 'cop.sock'), seed: 46, ...this.plan.part('app') };
-    await Promise.all([...this.nations.map((code) => this.#startProvider(code)), this.#startScript('cop', 'cop/server.mjs', app)]);
+    await Promise.all([
+      ...this.nations.map((code) => this.#startProvider(code)),
+      this.#startScript('cop', 'cop/server.mjs', app),
+    ]);
     for (let index = 0; index < this.plan.steps.length; index += 1) await this.#take(this.plan.step(index));
     return this.#describe();
   }
@@ -141,7 +162,10 @@ class Demonstration {
     }
     const output = await this.supervisor.run(run, command, { env });
     for (const [name, pointer] of Object.entries(keep)) {
-      const found = pointer.split('/').slice(1).reduce((value, key) => value?.[key], pointer ? JSON.parse(output) : output.trim());
+      const found = pointer
+        .split('/')
+        .slice(1)
+        .reduce((value, key) => value?.[key], pointer ? JSON.parse(output) : output.trim());
       if (found === undefined) throw new SettingsError(`${run}: ${pointer} is not in its answer: ${output}`);
       this.names.add({ [name]: found });
     }
@@ -154,7 +178,13 @@ class Demonstration {
     const nations = this.nations.map((code) => {
       const low = code.toLowerCase();
       const [lobby, port] = [name(`\${${low}.lobby}`), name(`\${${low}.port}`)];
-      const facts = { lobby, port, data: name(`\${${low}.data}`), issuer: name(`\${${low}.idp.issuer}`), cli: cli[code] };
+      const facts = {
+        lobby,
+        port,
+        data: name(`\${${low}.data}`),
+        issuer: name(`\${${low}.idp.issuer}`),
+        cli: cli[code],
+      };
       return [code, { ...facts, app: `https://cop-xaa.${low}.localhost:${port}` }];
     });
     const demo = {
@@ -172,8 +202,13 @@ class Demonstration {
 }
 
 function introduce(demo) {
-  const rows = demo.people.map((person) =>
-    [person.nation, person.login, person.passphrase, `${person.name}, ${person.post}`, person.may]);
+  const rows = demo.people.map((person) => [
+    person.nation,
+    person.login,
+    person.passphrase,
+    `${person.name}, ${person.post}`,
+    person.may,
+  ]);
   const lobbies = Object.entries(demo.nations).map(([code, nation]) => `  ${code}  ${nation.lobby}/`);
   process.stdout.write(`
 EXERCISE. Mission ${demo.mission}: the coalition is up, on this machine only.
@@ -192,38 +227,58 @@ The certificates are signed by an authority made for this run (${demo.authority}
 async function openBrowser(demo, supervisor) {
   const lobbies = Object.values(demo.nations).map((nation) => `${nation.lobby}/`);
   const folder = join(demo.folder, 'browser');
-  const { command, env } = await visibleBrowser(folder, demo.authority, demo.publicKeyDigests, lobbies.reverse());
+  const { command, env } = await visibleBrowser(
+    folder,
+    demo.authority,
+    demo.publicKeyDigests,
+    lobbies.reverse(),
+  );
   await supervisor.start('browser', command, { file: join(folder, 'profile') }, { env, mayEnd: true });
 }
 
-async function tellStory(demo, shots) {
+// Plays the journeys in a headless browser that `closers` learns to close.
+async function playStory(demo, shots, closers) {
+  process.env.TMPDIR = demo.folder; // the headless browser's profile goes with the rest
+  const { stageFor } = await import('../tests/journeys/stage.mjs');
   const { story } = await import('../tests/journeys/story.mjs');
-  return (await story(demo, shots)) ? 0 : 1;
+  const stage = await stageFor(demo, shots && resolve(shots));
+  closers.push(() => stage.close());
+  return story(stage);
 }
 
 async function main() {
   const args = readArguments();
   const folder = makeFolder(args.keep);
+  const closers = [];
   let ending;
   const end = (code, message) => {
     ending ??= (async () => {
       if (message) process.stderr.write(`demo: ${message}\n`);
+      await Promise.allSettled(closers.map((close) => close()));
       await supervisor.end();
       if (!args.keep) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
       process.exit(code);
     })();
     return ending;
   };
-  const supervisor = new Supervisor({ folder, keep: Boolean(args.keep), onLoss: (message) => end(1, message) });
+  const supervisor = new Supervisor({
+    folder,
+    keep: Boolean(args.keep),
+    onLoss: (message) => end(1, message),
+  });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => end(0));
   const parent = process.ppid;
   setInterval(() => process.ppid !== parent && end(0), kParentPollMs).unref();
   try {
     const demo = await new Demonstration(args, folder, supervisor).start();
-    if (args.json) process.stdout.write(`${JSON.stringify({ ready: true, demo: join(folder, 'demo.json') })}\n`);
+    if (args.json)
+      process.stdout.write(`${JSON.stringify({ ready: true, demo: join(folder, 'demo.json') })}\n`);
     else if (!args.story) introduce(demo);
     if (args.open) await openBrowser(demo, supervisor);
-    if (args.story) await end(await tellStory(demo, args.shots));
+    if (!args.story) return;
+    const { passed, text } = await playStory(demo, args.shots, closers);
+    if (!ending) process.stdout.write(text);
+    await end(passed ? 0 : 1);
   } catch (error) {
     if (!ending) await end(1, error.message);
   }

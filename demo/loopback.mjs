@@ -1,5 +1,6 @@
-// HTTPS requests to the demonstration's own hosts. `*.localhost` means this machine by definition (RFC 6761), but the C library
-// does not resolve it, so the name goes into the request and TLS while the socket goes to 127.0.0.1.
+// HTTPS requests to the demonstration's own hosts. `*.localhost` means this machine by definition (RFC 6761),
+// but the C library does not resolve it, so the name goes into the request and TLS while the socket goes to
+// 127.0.0.1.
 import { request } from 'node:https';
 
 const kAnswerBytesMax = 8 * 1024 * 1024;
@@ -17,7 +18,8 @@ export function ask(address, { method = 'GET', headers = {}, body, ca } = {}) {
       let size = 0;
       answer.on('data', (chunk) => {
         size += chunk.length;
-        if (size > kAnswerBytesMax) outgoing.destroy(new Error(`${address}: more than ${kAnswerBytesMax} bytes`));
+        if (size > kAnswerBytesMax)
+          outgoing.destroy(new Error(`${address}: more than ${kAnswerBytesMax} bytes`));
         chunks.push(chunk);
       });
       answer.on('end', () => {

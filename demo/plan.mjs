@@ -1,5 +1,6 @@
-// demo/coalition/ says who the coalition is and what is started in which order; this reads it. Its *.json files may name what a run
-// finds out (`${xaa.port}`, `${folder}`, ...): they are written to the run's folder as soon as all their names are known.
+// demo/coalition/ says who the coalition is and what is started in which order; this reads it. Its *.json
+// files may name what a run finds out (`${xaa.port}`, `${folder}`, ...): they are written to the run's folder
+// as soon as all their names are known.
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { SettingsError } from './settings.mjs';
@@ -27,18 +28,26 @@ export class Names {
     return [...text.matchAll(namePattern)].map(([, name]) => name).filter((name) => !this.#values.has(name));
   }
 
-  // A JSON value with every string filled in. "${xaa.port}" alone, with nothing around it, becomes a number where it is one.
+  // A JSON value with every string filled in. "${xaa.port}" alone, with nothing around it, becomes a number
+  // where it is one.
   fill(value, place) {
     if (typeof value === 'string') return this.#fillText(value, place);
     if (Array.isArray(value)) return value.map((element, index) => this.fill(element, `${place}/${index}`));
     if (value === null || typeof value !== 'object') return value;
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) =>
-      [this.#fillText(key, place), this.fill(inner, `${place}/${key}`)]));
+    return Object.fromEntries(
+      Object.entries(value).map(([key, inner]) => [
+        this.#fillText(key, place),
+        this.fill(inner, `${place}/${key}`),
+      ]),
+    );
   }
 
   #fillText(text, place) {
     const [missing] = this.missingIn(text);
-    if (missing) throw new SettingsError(`${place}: \${${missing}} is not known here; known: ${[...this.#values.keys()].join(', ')}`);
+    if (missing)
+      throw new SettingsError(
+        `${place}: \${${missing}} is not known here; known: ${[...this.#values.keys()].join(', ')}`,
+      );
     const filled = text.replace(namePattern, (whole, name) => this.#values.get(name));
     return /^\$\{[^}]*port\}$/.test(text) ? Number(filled) : filled;
   }
@@ -77,7 +86,9 @@ export class Plan {
       if (this.names.missingIn(readFileSync(path, 'utf8')).length > 0) continue;
       const written = join(this.target, relative(this.source, path));
       mkdirSync(dirname(written), { recursive: true, mode: 0o700 });
-      writeFileSync(written, `${JSON.stringify(this.names.fill(this.#read(path), path), null, 2)}\n`, { mode: 0o600 });
+      writeFileSync(written, `${JSON.stringify(this.names.fill(this.#read(path), path), null, 2)}\n`, {
+        mode: 0o600,
+      });
       this.#pending.delete(path);
     }
   }

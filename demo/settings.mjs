@@ -1,10 +1,12 @@
-// Reads a settings file of the demonstration. A mistake is one line: the file, the place, and what would be right.
+// Reads a settings file of the demonstration. A mistake is one line: the file, the place, and what would be
+// right.
 import { readFileSync } from 'node:fs';
 
 export class SettingsError extends Error {}
 
-// A shape maps each known key to a type name ("string", "number", "boolean", "array", "object"), "?" at its end when the key may
-// be left out, to a nested shape, or to an array holding the one shape that every element has.
+// A shape maps each known key to a type name ("string", "number", "boolean", "array", "object"), "?" at its
+// end when the key may be left out, to a nested shape, or to an array holding the one shape that every
+// element has.
 export function readSettings(path, shape) {
   let text;
   try {
@@ -40,10 +42,14 @@ function check(path, place, value, shape) {
     return value.forEach((element, index) => check(path, `${place}/${index}`, element, shape[0]));
   }
   demand(path, place, value, 'object');
-  const known = new Map(Object.entries(shape).map(([key, inner]) => [key.replace(/\?$/, ''), [key.endsWith('?'), inner]]));
+  const known = new Map(
+    Object.entries(shape).map(([key, inner]) => [key.replace(/\?$/, ''), [key.endsWith('?'), inner]]),
+  );
   for (const key of Object.keys(value)) {
     if (!known.has(key)) {
-      throw new SettingsError(`${path}: ${place}/${key}: unknown key; known here: ${[...known.keys()].join(', ')}`);
+      throw new SettingsError(
+        `${path}: ${place}/${key}: unknown key; known here: ${[...known.keys()].join(', ')}`,
+      );
     }
   }
   for (const [key, [optional, inner]] of known) {
@@ -52,7 +58,8 @@ function check(path, place, value, shape) {
   }
 }
 
-// Runs a program's main with the one settings path it is given; says a mistake in one line and starts nothing.
+// Runs a program's main with the one settings path it is given; says a mistake in one line and starts
+// nothing.
 export async function runWithSettings(name, main) {
   const path = process.argv[2];
   if (!path || process.argv.length > 3) {

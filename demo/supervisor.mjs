@@ -1,4 +1,5 @@
-// Starts the demonstration's processes, each in a group of its own, waits until they serve, and ends them all.
+// Starts the demonstration's processes, each in a group of its own, waits until they serve, and ends them
+// all.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, existsSync, mkdirSync } from 'node:fs';
@@ -32,7 +33,8 @@ const opens = (target) =>
     socket.once('connect', () => socket.destroy());
   });
 
-// How a process shows that it serves: a line of output that matches, a file or socket that is there, a port that accepts.
+// How a process shows that it serves: a line of output that matches, a file or socket that is there, a port
+// that accepts.
 const signs = {
   line: (pattern) => ({ output: new RegExp(pattern) }),
   file: (path) => ({ poll: () => existsSync(path) }),
@@ -53,14 +55,18 @@ class Child {
     this.process.stdin.on('error', () => {});
     this.ended = new Promise((resolve) => {
       this.process.once('error', (error) => resolve(`could not be started (${error.code ?? error.message})`));
-      this.process.once('exit', (code, signal) => resolve(signal ? `was ended by ${signal}` : `ended with code ${code}`));
+      this.process.once('exit', (code, signal) =>
+        resolve(signal ? `was ended by ${signal}` : `ended with code ${code}`),
+      );
     });
     this.#keep(this.process.stdout, (line) => this.#offer(line));
     this.#keep(this.process.stderr, () => {});
   }
 
   get running() {
-    return this.process.pid !== undefined && this.process.exitCode === null && this.process.signalCode === null;
+    return (
+      this.process.pid !== undefined && this.process.exitCode === null && this.process.signalCode === null
+    );
   }
 
   #keep(stream, also) {
@@ -102,7 +108,10 @@ export class Supervisor {
     this.logs = join(folder, 'log');
     this.onLoss = onLoss;
     mkdirSync(this.logs, { recursive: true, mode: 0o700 });
-    this.#warden = spawn(process.execPath, [join(here, 'warden.mjs')], { detached: true, stdio: ['pipe', 'ignore', 'inherit'] });
+    this.#warden = spawn(process.execPath, [join(here, 'warden.mjs')], {
+      detached: true,
+      stdio: ['pipe', 'ignore', 'inherit'],
+    });
     this.#warden.stdin.on('error', () => {});
     if (!keep) this.#note({ folder });
   }
@@ -173,7 +182,8 @@ export class Supervisor {
     const how = await child.ended;
     if (child.process.pid) await closed;
     clearTimeout(timer);
-    if (how !== 'ended with code 0') throw new Error(`${name}: ${command.join(' ')} ${how}. It said:\n${child.said()}`);
+    if (how !== 'ended with code 0')
+      throw new Error(`${name}: ${command.join(' ')} ${how}. It said:\n${child.said()}`);
     return output.join('\n');
   }
 
@@ -189,7 +199,10 @@ export class Supervisor {
       signalGroup(child.process, 'SIGTERM');
       child.process.stdin.end();
     }
-    const timer = setTimeout(() => living.forEach((child) => signalGroup(child.process, 'SIGKILL')), kGraceMs);
+    const timer = setTimeout(
+      () => living.forEach((child) => signalGroup(child.process, 'SIGKILL')),
+      kGraceMs,
+    );
     await Promise.all(living.map((child) => child.ended));
     clearTimeout(timer);
     this.#note({ dismissed: true });

@@ -1,5 +1,6 @@
-// Stands beside the launcher and outlives it: when the launcher's end of the pipe closes without a word, it ends every process group
-// that is still noted and removes the folder, so that even a killed launcher leaves nothing behind.
+// Stands beside the launcher and outlives it: when the launcher's end of the pipe closes without a word, it
+// ends every process group that is still noted and removes the folder, so that even a killed launcher leaves
+// nothing behind.
 import { rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';

@@ -1,4 +1,5 @@
-// Who a request comes from: only what the host node's one-minute assertion says, and only if every part of it holds.
+// Who a request comes from: only what the host node's one-minute assertion says, and only if every part of it
+// holds.
 import { readFile } from 'node:fs/promises';
 import { createLocalJWKSet, errors, jwtVerify } from 'jose';
 import { ask } from '../loopback.mjs';
@@ -30,7 +31,9 @@ class HostKeys {
     if (performance.now() - this.#readAt < kReloadEveryMs) return;
     this.#readAt = performance.now();
     const { file, url, ca } = this.source;
-    const text = file ? await readFile(file, 'utf8') : (await ask(url, { ca: ca && (await readFile(ca)) })).body;
+    const text = file
+      ? await readFile(file, 'utf8')
+      : (await ask(url, { ca: ca && (await readFile(ca)) })).body;
     this.#keys = createLocalJWKSet(JSON.parse(text));
   }
 
@@ -78,8 +81,8 @@ export class IdentityCheck {
   #keys;
   #seen = new Seen();
 
-  // settings: { audience, issuer, keys: { file } | { url, ca }, connector? } - `connector` is the thumbprint of the certificate
-  // that a `cnf` claim must name.
+  // settings: { audience, issuer, keys: { file } | { url, ca }, connector? } - `connector` is the thumbprint
+  // of the certificate that a `cnf` claim must name.
   constructor(settings, now = () => Date.now()) {
     this.settings = settings;
     this.now = now;
@@ -91,11 +94,12 @@ export class IdentityCheck {
     const token = headerOf(request);
     const claims = await this.#verify(token);
     const { audience, connector } = this.settings;
-    if (claims.aud !== audience) throw new Refusal('assertion.audience'); // one audience, not one among several
+    if (claims.aud !== audience) throw new Refusal('assertion.audience'); // one, not among several
     if (claims.exp - claims.iat > kLifeSecondsMax) throw new Refusal('assertion.lifetime');
     if (claims.iat > this.now() / 1000 + kSkewSeconds) throw new Refusal('assertion.early');
     if (connector && claims.cnf?.['x5t#S256'] !== connector) throw new Refusal('assertion.connector');
-    if (typeof claims.jti !== 'string' || typeof claims.sub !== 'string') throw new Refusal('assertion.malformed');
+    if (typeof claims.jti !== 'string' || typeof claims.sub !== 'string')
+      throw new Refusal('assertion.malformed');
     const remembered = (claims.exp + kSkewSeconds) * 1000;
     if (!this.#seen.admit(claims.jti, remembered, this.now())) throw new Refusal('assertion.replayed');
     return claims;
@@ -129,8 +133,13 @@ function flat(name, value) {
   return Object.entries(value).flatMap(([key, inner]) => flat(key, inner));
 }
 
-// What the page may show of the visitor: the identity made for this app, and what the host chose to say with it.
+// What the page may show of the visitor: the identity made for this app, and what the host chose to say with
+// it.
 export function whoAmI(claims) {
   const facts = Object.entries(claims).filter(([name]) => !protocolClaims.has(name));
-  return { subject: claims.sub, issuer: claims.iss, facts: facts.flatMap(([name, value]) => flat(name, value)) };
+  return {
+    subject: claims.sub,
+    issuer: claims.iss,
+    facts: facts.flatMap(([name, value]) => flat(name, value)),
+  };
 }

@@ -1,4 +1,5 @@
-// Builds the page into dist/: one script, one style sheet, the world's land, and the page itself. Needs no network.
+// Builds the page into dist/: one script, one style sheet, the world's land, and the page itself. Needs no
+// network.
 import { build } from 'esbuild';
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';

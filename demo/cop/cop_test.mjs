@@ -1,4 +1,5 @@
-// The picture shows itself to whom the host vouches for, and to nobody else. Each forged assertion is one that a careless app takes.
+// The picture shows itself to whom the host vouches for, and to nobody else. Each forged assertion is one
+// that a careless app takes.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
@@ -8,8 +9,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { createInterface } from 'node:readline';
 import { WebSocket } from 'ws';
+import { firstLine } from '../lifeline.mjs';
 import { audience, HostStandIn, issuer } from './host_stand_in.mjs';
 import { makeFleet, whereIs } from './fleet.mjs';
 
@@ -23,11 +24,18 @@ before(async () => {
   host = new HostStandIn(join(folder, 'cop.sock'));
   host.writeKeys(join(folder, 'host.jwks'));
   const settings = {
-    socket: host.socket, audience, issuer, keys: { file: join(folder, 'host.jwks') }, marking: 'EXERCISE RESTRICTED REL XAA XBB', seed: 7,
+    socket: host.socket,
+    audience,
+    issuer,
+    keys: { file: join(folder, 'host.jwks') },
+    marking: 'EXERCISE RESTRICTED REL XAA XBB',
+    seed: 7,
   };
   writeFileSync(join(folder, 'cop.json'), JSON.stringify(settings));
-  app = spawn(process.execPath, [join(here, 'server.mjs'), join(folder, 'cop.json')], { stdio: ['pipe', 'pipe', 'ignore'] });
-  await once(createInterface(app.stdout), 'line');
+  app = spawn(process.execPath, [join(here, 'server.mjs'), join(folder, 'cop.json')], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+  await firstLine(app);
 });
 
 after(async () => {
@@ -43,7 +51,10 @@ const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
 test('who the host vouches for sees the page, marked, with nothing loaded from elsewhere', async () => {
   const answer = await host.ask('/', { assertion: await host.sign() });
   assert.equal(answer.status, 200);
-  assert.match(answer.headers['content-security-policy'], /^default-src 'none'; script-src 'self'; style-src 'self';/);
+  assert.match(
+    answer.headers['content-security-policy'],
+    /^default-src 'none'; script-src 'self'; style-src 'self';/,
+  );
   const text = answer.body.toString();
   assert.match(text, /EXERCISE RESTRICTED REL XAA XBB/);
   assert.doesNotMatch(text, /https?:|<script>|style=|onclick/);
@@ -51,7 +62,14 @@ test('who the host vouches for sees the page, marked, with nothing loaded from e
 
 test('the app says of a person what the assertion says, and no more', async () => {
   const me = JSON.parse((await host.ask('/me', { assertion: await host.sign() })).body);
-  assert.deepEqual(me, { subject: 'p-7f3a', issuer, facts: [['nation', 'XBB'], ['role', 'planner']] });
+  assert.deepEqual(me, {
+    subject: 'p-7f3a',
+    issuer,
+    facts: [
+      ['nation', 'XBB'],
+      ['role', 'planner'],
+    ],
+  });
 });
 
 const now = () => Math.floor(Date.now() / 1000);
@@ -68,7 +86,7 @@ const forgeries = {
   'an assertion that lives for an hour': () => host.sign({ exp: now() + 3600 }),
   'an assertion without an id': () => host.sign({ jti: undefined }),
   'an assertion about nobody': () => host.sign({ sub: undefined }),
-  'a stranger\'s signature under the host\'s key id': () => host.sign({ key: stranger }),
+  "a stranger's signature under the host's key id": () => host.sign({ key: stranger }),
   'an unknown key id': () => host.sign({ header: { kid: 'host-2' } }),
   'no signature (alg none)': async () => {
     const [, claims] = (await host.sign()).split('.');
@@ -119,9 +137,12 @@ test('the live connection brings a whole picture and then moves', async () => {
   const [picture, ...moves] = messages;
   assert.equal(picture.type, 'picture');
   assert.ok(picture.tracks.length >= 20);
-  for (const track of picture.tracks) assert.ok(picture.symbols[track.symbol].svg.startsWith('<svg'), track.symbol);
+  for (const track of picture.tracks)
+    assert.ok(picture.symbols[track.symbol].svg.startsWith('<svg'), track.symbol);
   const before = new Map(picture.tracks.map((track) => [track.id, track]));
-  const moved = moves.flatMap((message) => message.moves).filter(([id, lon, lat]) => before.get(id).lon !== lon || before.get(id).lat !== lat);
+  const moved = moves
+    .flatMap((message) => message.moves)
+    .filter(([id, lon, lat]) => before.get(id).lon !== lon || before.get(id).lat !== lat);
   assert.ok(moved.length > 0);
 });
 
@@ -136,5 +157,8 @@ test('bulk bodies arrive whole in both directions', async () => {
 test('the same seed and moment put every track in the same place', () => {
   const places = () => makeFleet(11).map((track) => whereIs(track, 321.5));
   assert.deepEqual(places(), places());
-  assert.notDeepEqual(places(), makeFleet(12).map((track) => whereIs(track, 321.5)));
+  assert.notDeepEqual(
+    places(),
+    makeFleet(12).map((track) => whereIs(track, 321.5)),
+  );
 });

@@ -1,9 +1,9 @@
-// The live feed: positions leave their reporters as Cursor on Target XML and are read back from it, so what the page draws has been
-// through the format that real feeds speak (npm @tak-ps/node-cot on both sides).
+// The live feed: positions leave their reporters as Cursor on Target XML and are read back from it, so what
+// the page draws has been through the format that real feeds speak (npm @tak-ps/node-cot on both sides).
 import { CoTParser } from '@tak-ps/node-cot';
 import { kExerciseRate, makeFleet, whereIs } from './fleet.mjs';
 
-const kTickMs = 100; // each tick reports a fifth of those who move: everyone twice a second, several updates in each tick
+const kTickMs = 100; // each tick reports a fifth of those who move, so everyone reports twice a second
 const kTicksInRound = 5;
 const kStaleMs = 60_000;
 
@@ -78,8 +78,8 @@ export class Feed {
     return { type: 'picture', rate: kExerciseRate, at: Date.now(), tracks: await this.#readAt(this.#fleet) };
   }
 
-  // Calls back with { type: "moves", at, moves: [[id, lon, lat, course, speed], ...] } until the answered function is called. Reports
-  // are made only while somebody listens.
+  // Calls back with { type: "moves", at, moves: [[id, lon, lat, course, speed], ...] } until the answered
+  // function is called. Reports are made only while somebody listens.
   listen(listener) {
     this.#listeners.add(listener);
     this.#timer ??= setInterval(() => this.#advance(), kTickMs);
@@ -96,8 +96,16 @@ export class Feed {
     this.#busy = true;
     try {
       this.#tick += 1;
-      const due = this.#fleet.filter((track, index) => track.knots > 0 && index % kTicksInRound === this.#tick % kTicksInRound);
-      const moves = (await this.#readAt(due)).map(({ id, lon, lat, course, speed }) => [id, lon, lat, course, speed]);
+      const due = this.#fleet.filter(
+        (track, index) => track.knots > 0 && index % kTicksInRound === this.#tick % kTicksInRound,
+      );
+      const moves = (await this.#readAt(due)).map(({ id, lon, lat, course, speed }) => [
+        id,
+        lon,
+        lat,
+        course,
+        speed,
+      ]);
       const message = { type: 'moves', at: Date.now(), moves };
       for (const listener of this.#listeners) listener(message);
     } finally {

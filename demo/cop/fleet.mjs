@@ -1,20 +1,87 @@
-// Who moves in the bay and where they are at a given moment: a pure function of seed and time, so a run can be repeated exactly.
+// Who moves in the bay and where they are at a given moment: a pure function of seed and time, so a run can
+// be repeated exactly.
 import { places, seeded, toLonLat } from './bay.mjs';
 
-export const kExerciseRate = 60; // a minute of the exercise passes in a second, so that ships can be seen to move
+export const kExerciseRate = 60; // a minute passes in a second, so that ships can be seen to move
 const kKilometresPerHourPerKnot = 1.852;
 
 const routes = {
-  outbound: [[1, 26], [-2, 16], [-4, 2], [0, -12], [6, -30], [10, -60]],
-  inbound: [[16, -60], [13, -28], [18, -8], [16, 8], [8, 16], [3, 25]],
-  ferry: [[-33, 6], [-12, -3], [8, -7], [26, 4], [36, 8]],
-  transitNorth: [[-75, -28], [0, -31], [75, -34]],
-  transitSouth: [[75, -40], [0, -37], [-75, -36]],
-  fishing: [[-30, -2], [-26, -8], [-8, -8], [-4, -16], [-10, -24], [-26, -24], [-32, -14]],
-  patrol: [[30, -4], [40, -10], [41, -20], [30, -25], [21, -20], [20, -9]],
-  coastRoad: [[-64, -4], [-50, 0], [-46, 13], [-32, 23], [-16, 31], [1, 36], [16, 31], [32, 29], [46, 17], [57, 5], [66, 2]],
-  inlandRoad: [[1, 36], [5, 46], [-8, 58], [-14, 72]],
-  air: [[2, 34], [8, 3], [30, -13], [-18, -14], [-42, 12]],
+  outbound: [
+    [1, 26],
+    [-2, 16],
+    [-4, 2],
+    [0, -12],
+    [6, -30],
+    [10, -60],
+  ],
+  inbound: [
+    [16, -60],
+    [13, -28],
+    [18, -8],
+    [16, 8],
+    [8, 16],
+    [3, 25],
+  ],
+  ferry: [
+    [-33, 6],
+    [-12, -3],
+    [8, -7],
+    [26, 4],
+    [36, 8],
+  ],
+  transitNorth: [
+    [-75, -28],
+    [0, -31],
+    [75, -34],
+  ],
+  transitSouth: [
+    [75, -40],
+    [0, -37],
+    [-75, -36],
+  ],
+  fishing: [
+    [-30, -2],
+    [-26, -8],
+    [-8, -8],
+    [-4, -16],
+    [-10, -24],
+    [-26, -24],
+    [-32, -14],
+  ],
+  patrol: [
+    [30, -4],
+    [40, -10],
+    [41, -20],
+    [30, -25],
+    [21, -20],
+    [20, -9],
+  ],
+  coastRoad: [
+    [-64, -4],
+    [-50, 0],
+    [-46, 13],
+    [-32, 23],
+    [-16, 31],
+    [1, 36],
+    [16, 31],
+    [32, 29],
+    [46, 17],
+    [57, 5],
+    [66, 2],
+  ],
+  inlandRoad: [
+    [1, 36],
+    [5, 46],
+    [-8, 58],
+    [-14, 72],
+  ],
+  air: [
+    [2, 34],
+    [8, 3],
+    [30, -13],
+    [-18, -14],
+    [-42, 12],
+  ],
 };
 
 // Cursor on Target types: friendly or neutral; surface, ground or air; not a unit of arms among them.
@@ -45,11 +112,16 @@ const roster = [
   ['XAA', 'helicopter', 'air', ['Rescue 7']],
 ];
 
-const stations = [['XAA', 'Port Aster', 'Aid Station Aster'], ['XBB', 'West Ferry', 'Aid Station West'],
-  ['XBB', 'East Quay', 'Aid Station East']];
+const stations = [
+  ['XAA', 'Port Aster', 'Aid Station Aster'],
+  ['XBB', 'West Ferry', 'Aid Station West'],
+  ['XBB', 'East Quay', 'Aid Station East'],
+];
 
 function measure(route) {
-  const lengths = route.slice(1).map((to, index) => Math.hypot(to[0] - route[index][0], to[1] - route[index][1]));
+  const lengths = route
+    .slice(1)
+    .map((to, index) => Math.hypot(to[0] - route[index][0], to[1] - route[index][1]));
   return { route, lengths, total: lengths.reduce((sum, length) => sum + length, 0) };
 }
 
@@ -63,8 +135,16 @@ export function makeFleet(seed) {
     names.map((name) => {
       const [slow, fast] = kinds[kind].knots;
       const path = measure(routes[way]);
-      return { name, nation, kind, path, knots: slow + (fast - slow) * random(), offset: random() * 2 * path.total };
-    }));
+      return {
+        name,
+        nation,
+        kind,
+        path,
+        knots: slow + (fast - slow) * random(),
+        offset: random() * 2 * path.total,
+      };
+    }),
+  );
   const standing = stations.map(([nation, place, name]) => {
     const where = places.find((candidate) => candidate.name === place).at;
     return { name, nation, kind: 'station', path: measure([where]), knots: 0, offset: 0 };

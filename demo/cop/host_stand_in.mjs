@@ -1,5 +1,5 @@
-// For tests without a node: stands where host and connector stand, signing an assertion onto each request and passing it to the
-// app's Unix socket.
+// For tests without a node: stands where host and connector stand, signing an assertion onto each request and
+// passing it to the app's Unix socket.
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { createServer, request as httpRequest } from 'node:http';
 import { writeFileSync } from 'node:fs';
@@ -26,14 +26,29 @@ export class HostStandIn {
   }
 
   writeKeys(path) {
-    const key = { ...this.#pair.publicKey.export({ format: 'jwk' }), kid: 'host-1', alg: 'ES256', use: 'sig' };
+    const key = {
+      ...this.#pair.publicKey.export({ format: 'jwk' }),
+      kid: 'host-1',
+      alg: 'ES256',
+      use: 'sig',
+    };
     writeFileSync(path, JSON.stringify({ keys: [key] }));
   }
 
   // Changes: claims to replace (undefined removes one), and `header`, `key` to sign otherwise.
   async sign({ header = {}, key = this.#pair.privateKey, ...claims } = {}) {
     const now = Math.floor(Date.now() / 1000);
-    const all = { iss: issuer, aud: audience, sub: 'p-7f3a', iat: now, exp: now + 60, jti: randomUUID(), nation: 'XBB', role: 'planner', ...claims };
+    const all = {
+      iss: issuer,
+      aud: audience,
+      sub: 'p-7f3a',
+      iat: now,
+      exp: now + 60,
+      jti: randomUUID(),
+      nation: 'XBB',
+      role: 'planner',
+      ...claims,
+    };
     for (const name of Object.keys(all)) if (all[name] === undefined) delete all[name];
     return new SignJWT(all).setProtectedHeader({ alg: 'ES256', kid: 'host-1', ...header }).sign(key);
   }
@@ -45,7 +60,9 @@ export class HostStandIn {
       const outgoing = httpRequest({ socketPath: this.socket, path, method, headers }, (answer) => {
         const chunks = [];
         answer.on('data', (chunk) => chunks.push(chunk));
-        answer.on('end', () => resolve({ status: answer.statusCode, headers: answer.headers, body: Buffer.concat(chunks) }));
+        answer.on('end', () =>
+          resolve({ status: answer.statusCode, headers: answer.headers, body: Buffer.concat(chunks) }),
+        );
         answer.on('error', reject);
       });
       outgoing.on('error', reject);
@@ -61,10 +78,13 @@ export class HostStandIn {
         return;
       }
       const headers = { ...incoming.headers, 'entente-assertion': await this.sign() };
-      const outgoing = httpRequest({ socketPath: this.socket, path: incoming.url, method: incoming.method, headers }, (answer) => {
-        response.writeHead(answer.statusCode, answer.headers);
-        answer.pipe(response);
-      });
+      const outgoing = httpRequest(
+        { socketPath: this.socket, path: incoming.url, method: incoming.method, headers },
+        (answer) => {
+          response.writeHead(answer.statusCode, answer.headers);
+          answer.pipe(response);
+        },
+      );
       outgoing.on('error', () => response.destroy());
       incoming.pipe(outgoing);
     });

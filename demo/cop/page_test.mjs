@@ -1,15 +1,14 @@
 // The page in a real browser: it draws, moves, breaks no rule of its own content policy, and ends calmly.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { openHeadless } from '../browser.mjs';
+import { firstLine } from '../lifeline.mjs';
 import { audience, HostStandIn, issuer } from './host_stand_in.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -25,11 +24,18 @@ before(async () => {
   host = new HostStandIn(join(folder, 'cop.sock'));
   host.writeKeys(join(folder, 'host.jwks'));
   const settings = {
-    socket: host.socket, audience, issuer, keys: { file: join(folder, 'host.jwks') }, marking: 'EXERCISE RESTRICTED REL XAA XBB', seed: 7,
+    socket: host.socket,
+    audience,
+    issuer,
+    keys: { file: join(folder, 'host.jwks') },
+    marking: 'EXERCISE RESTRICTED REL XAA XBB',
+    seed: 7,
   };
   writeFileSync(join(folder, 'cop.json'), JSON.stringify(settings));
-  app = spawn(process.execPath, [join(here, 'server.mjs'), join(folder, 'cop.json')], { stdio: ['pipe', 'pipe', 'inherit'] });
-  await once(createInterface(app.stdout), 'line');
+  app = spawn(process.execPath, [join(here, 'server.mjs'), join(folder, 'cop.json')], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  await firstLine(app);
   address = await host.listen();
   browser = await openHeadless();
 });
@@ -44,38 +50,58 @@ after(async () => {
 async function openPage(options = {}) {
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, ...options });
   const complaints = [];
-  page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()));
+  page.on(
+    'console',
+    (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()),
+  );
   page.on('pageerror', (error) => complaints.push(error.message));
   await page.goto(address);
   await page.waitForSelector('body[data-link="live"] [data-track]');
   return { page, complaints };
 }
 
-const positions = (page) => page.$$eval('[data-track]', (tracks) => tracks.map((track) => track.getAttribute('transform')));
+const positions = (page) =>
+  page.$$eval('[data-track]', (tracks) => tracks.map((track) => track.getAttribute('transform')));
 
 test('tracks are drawn and move, and the page keeps its own content policy', async () => {
   const { page, complaints } = await openPage();
   const first = await positions(page);
   assert.ok(first.length >= 20);
-  await page.waitForFunction((old) =>
-    [...document.querySelectorAll('[data-track]')].some((track, index) => track.getAttribute('transform') !== old[index]), first);
+  await page.waitForFunction(
+    (old) =>
+      [...document.querySelectorAll('[data-track]')].some(
+        (track, index) => track.getAttribute('transform') !== old[index],
+      ),
+    first,
+  );
   assert.equal(await page.textContent('[data-subject]'), 'p-7f3a');
   assert.deepEqual(complaints, []);
-  if (process.env.ENTENTE_SHOTS) await page.screenshot({ path: join(process.env.ENTENTE_SHOTS, 'cop-dark.png') });
+  if (process.env.ENTENTE_SHOTS)
+    await page.screenshot({ path: join(process.env.ENTENTE_SHOTS, 'cop-dark.png') });
   await page.close();
 });
 
 for (const colorScheme of ['dark', 'light']) {
   test(`no accessibility rule is broken (${colorScheme})`, async () => {
-    const context = await browser.newContext({ bypassCSP: true, colorScheme, viewport: { width: 1440, height: 900 } });
+    const context = await browser.newContext({
+      bypassCSP: true,
+      colorScheme,
+      viewport: { width: 1440, height: 900 },
+    });
     const page = await context.newPage();
     await page.goto(address);
     await page.waitForSelector('body[data-link="live"] [data-track]');
     await page.click('.who summary');
     await page.evaluate(axe);
-    const { violations } = await page.evaluate(() => window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] }));
-    assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' | ')}`), []);
-    if (process.env.ENTENTE_SHOTS) await page.screenshot({ path: join(process.env.ENTENTE_SHOTS, `cop-${colorScheme}-who.png`) });
+    const { violations } = await page.evaluate(() =>
+      window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] }),
+    );
+    assert.deepEqual(
+      violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' | ')}`),
+      [],
+    );
+    if (process.env.ENTENTE_SHOTS)
+      await page.screenshot({ path: join(process.env.ENTENTE_SHOTS, `cop-${colorScheme}-who.png`) });
     await context.close();
   });
 }
@@ -99,16 +125,20 @@ test('the keyboard moves and zooms the map and switches the theme', async () => 
   await page.close();
 });
 
-test('a cut that the door confirms ends the page calmly, with a way to the lobby and no further tries', async () => {
+test('a cut that the door confirms ends the page calmly, with a way to the lobby', async () => {
   const { page } = await openPage();
   host.refusing = true;
   host.cutStreams();
   await page.waitForSelector('body[data-link="ended"]');
-  assert.match(await page.textContent('[data-ended]'), /no longer admitted.*lobby says why.*no longer moves/s);
+  assert.match(
+    await page.textContent('[data-ended]'),
+    /no longer admitted.*lobby says why.*no longer moves/s,
+  );
   assert.equal(await page.isVisible('[data-action="lobby"]'), true);
   const updates = await page.getAttribute('body', 'data-updates');
   assert.equal(await page.getAttribute('body', 'data-updates'), updates);
-  if (process.env.ENTENTE_SHOTS) await page.screenshot({ path: join(process.env.ENTENTE_SHOTS, 'cop-ended.png') });
+  if (process.env.ENTENTE_SHOTS)
+    await page.screenshot({ path: join(process.env.ENTENTE_SHOTS, 'cop-ended.png') });
   host.refusing = false;
   await page.click('[data-action="retry"]');
   await page.waitForSelector('body[data-link="live"]');

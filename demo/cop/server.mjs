@@ -1,4 +1,5 @@
-// The common operational picture's server: a page and a live feed on a Unix socket, for whoever the host node vouches for.
+// The common operational picture's server: a page and a live feed on a Unix socket, for whoever the host node
+// vouches for.
 //   server.mjs settings.json
 import { createHash } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
@@ -15,7 +16,7 @@ import { symbolsFor } from './symbols.mjs';
 
 const kBulkMibMax = 4096;
 const kBlockBytes = 64 * 1024;
-const kBehindBytesMax = 256 * 1024; // a reader this far behind misses moves; the next ones bring it up to date
+const kBehindBytesMax = 256 * 1024; // a reader this far behind misses moves; later ones catch up
 const kWatchersMax = 10_000;
 const kWatcherMessageBytesMax = 1024;
 
@@ -32,8 +33,9 @@ const settingsShape = {
 const dist = join(dirname(fileURLToPath(import.meta.url)), 'dist');
 
 const pageHeaders = {
-  'content-security-policy': "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
   'cache-control': 'no-store',
@@ -61,13 +63,18 @@ function loadPage(marking) {
 }
 
 function answer(response, status, type, body) {
-  response.writeHead(status, { ...pageHeaders, 'content-type': type, 'content-length': Buffer.byteLength(body) }).end(body);
+  response
+    .writeHead(status, { ...pageHeaders, 'content-type': type, 'content-length': Buffer.byteLength(body) })
+    .end(body);
 }
 
-const answerJson = (response, status, value) => answer(response, status, 'application/json', JSON.stringify(value));
+const answerJson = (response, status, value) =>
+  answer(response, status, 'application/json', JSON.stringify(value));
 
 // A known pattern rather than zeros, so that nothing on the way can make it small.
-const block = Buffer.concat(Array.from({ length: kBlockBytes / 32 }, (_, index) => createHash('sha256').update(`${index}`).digest()));
+const block = Buffer.concat(
+  Array.from({ length: kBlockBytes / 32 }, (_, index) => createHash('sha256').update(`${index}`).digest()),
+);
 
 async function sendBulk(response, mib) {
   if (!Number.isInteger(mib) || mib < 0 || mib > kBulkMibMax) {
@@ -75,7 +82,11 @@ async function sendBulk(response, mib) {
     return;
   }
   const bytes = mib * 1024 * 1024;
-  response.writeHead(200, { ...pageHeaders, 'content-type': 'application/octet-stream', 'content-length': bytes });
+  response.writeHead(200, {
+    ...pageHeaders,
+    'content-type': 'application/octet-stream',
+    'content-length': bytes,
+  });
   for (let sent = 0; sent < bytes && !response.destroyed; sent += kBlockBytes) {
     if (!response.write(block)) {
       await new Promise((resolve) => response.once('drain', resolve).once('close', resolve));
@@ -95,7 +106,11 @@ async function countBulk(request, response) {
 }
 
 class Picture {
-  #watchers = new WebSocketServer({ noServer: true, maxPayload: kWatcherMessageBytesMax, perMessageDeflate: false });
+  #watchers = new WebSocketServer({
+    noServer: true,
+    maxPayload: kWatcherMessageBytesMax,
+    perMessageDeflate: false,
+  });
 
   constructor(settings) {
     this.identity = new IdentityCheck(settings);
@@ -116,7 +131,12 @@ class Picture {
   async serve(request, response) {
     const claims = await this.#admit(request);
     if (!claims) {
-      answer(response, 401, 'text/plain; charset=utf-8', 'This picture is shown only to people whom the host node vouches for.\n');
+      answer(
+        response,
+        401,
+        'text/plain; charset=utf-8',
+        'This picture is shown only to people whom the host node vouches for.\n',
+      );
       return;
     }
     const { pathname, searchParams } = new URL(request.url, 'http://cop');
@@ -134,7 +154,9 @@ class Picture {
     const { pathname } = new URL(request.url, 'http://cop');
     const status = !claims ? '401 Unauthorized' : pathname !== '/tracks' ? '404 Not Found' : undefined;
     if (status || this.#watchers.clients.size >= kWatchersMax) {
-      socket.end(`HTTP/1.1 ${status ?? '503 Service Unavailable'}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
+      socket.end(
+        `HTTP/1.1 ${status ?? '503 Service Unavailable'}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`,
+      );
       return;
     }
     this.#watchers.handleUpgrade(request, socket, head, (watcher) => this.#show(watcher));
@@ -143,9 +165,12 @@ class Picture {
   async #show(watcher) {
     watcher.on('error', () => watcher.terminate());
     const picture = await this.feed.picture();
-    watcher.send(JSON.stringify({ ...picture, symbols: symbolsFor(picture.tracks.map((track) => track.symbol)) }));
+    watcher.send(
+      JSON.stringify({ ...picture, symbols: symbolsFor(picture.tracks.map((track) => track.symbol)) }),
+    );
     const stop = this.feed.listen((moves) => {
-      if (watcher.readyState === watcher.OPEN && watcher.bufferedAmount < kBehindBytesMax) watcher.send(JSON.stringify(moves));
+      if (watcher.readyState === watcher.OPEN && watcher.bufferedAmount < kBehindBytesMax)
+        watcher.send(JSON.stringify(moves));
     });
     watcher.on('close', stop);
     if (watcher.readyState !== watcher.OPEN) stop();

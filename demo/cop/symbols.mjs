@@ -1,4 +1,5 @@
-// Standard symbols (npm milsymbol) for the codes in a picture, drawn here once so that the page needs no symbol library.
+// Standard symbols (npm milsymbol) for the codes in a picture, drawn here once so that the page needs no
+// symbol library.
 import ms from 'milsymbol';
 
 const kSizePx = 22;
@@ -14,4 +15,5 @@ function draw(code) {
   return drawn.get(code);
 }
 
-export const symbolsFor = (codes) => Object.fromEntries([...new Set(codes)].map((code) => [code, draw(code)]));
+export const symbolsFor = (codes) =>
+  Object.fromEntries([...new Set(codes)].map((code) => [code, draw(code)]));

@@ -1,4 +1,5 @@
-// The provider's own secrets, made at its first start and kept in its data folder, readable by its owner alone.
+// The provider's own secrets, made at its first start and kept in its data folder, readable by its owner
+// alone.
 import { generateKeyPair, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

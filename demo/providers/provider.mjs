@@ -1,4 +1,5 @@
-// A nation's identity provider: npm oidc-provider as it comes, with the nation's own words for clearance, role and nationality.
+// A nation's identity provider: npm oidc-provider as it comes, with the nation's own words for clearance,
+// role and nationality.
 //   provider.mjs settings.json
 import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -18,7 +19,14 @@ const settingsShape = {
   tls: { certificate: 'string', key: 'string' },
   data: 'string',
   people: 'string',
-  clients: [{ client_id: 'string', redirect_uris: ['string'], jwks: 'string', 'post_logout_redirect_uris?': ['string'] }],
+  clients: [
+    {
+      client_id: 'string',
+      redirect_uris: ['string'],
+      jwks: 'string',
+      'post_logout_redirect_uris?': ['string'],
+    },
+  ],
 };
 const nationShape = {
   code: 'string',
@@ -62,7 +70,8 @@ function clientsOf(settings, nation) {
   }));
 }
 
-// The nation has agreed for its people that its own node learns these claims, so nobody is shown a consent page.
+// The nation has agreed for its people that its own node learns these claims, so nobody is shown a consent
+// page.
 async function agreedGrant(ctx, scopes, claims) {
   const { Grant } = ctx.oidc.provider;
   const { clientId } = ctx.oidc.client;
@@ -94,12 +103,21 @@ function configuration({ nation, people, clients, secrets, signIn }) {
     jwks: { keys: [secrets.signing] },
     cookies: { keys: [secrets.cookies] },
     scopes,
-    claims: { openid: ['sub'], profile: ['name'], [nation.scope]: nation.claims, acr: null, amr: null, auth_time: null },
-    conformIdTokenClaims: false, // national claims belong in the ID token, where the nation's signature covers them
+    claims: {
+      openid: ['sub'],
+      profile: ['name'],
+      [nation.scope]: nation.claims,
+      acr: null,
+      amr: null,
+      auth_time: null,
+    },
+    conformIdTokenClaims: false, // national claims go into the ID token, under the signature
     acrValues: nation.acr_values,
     subjectTypes: [nation.subject],
     pairwiseIdentifier: (ctx, subject, client) =>
-      createHmac('sha256', secrets.pairwise).update(`${client.sectorIdentifier}\n${subject}`).digest('base64url'),
+      createHmac('sha256', secrets.pairwise)
+        .update(`${client.sectorIdentifier}\n${subject}`)
+        .digest('base64url'),
     clientAuthMethods: ['private_key_jwt'],
     enabledJWA: { clientAuthSigningAlgValues: ['ES256'], idTokenSigningAlgValues: [nation.algorithm] },
     responseTypes: ['code'],
@@ -111,21 +129,37 @@ function configuration({ nation, people, clients, secrets, signIn }) {
       rpInitiatedLogout: {
         enabled: true,
         logoutSource: (ctx, form) => show(ctx, signOutPage(nation, form)),
-        postLogoutSuccessSource: (ctx) => show(ctx, messagePage(nation, 'Signed out', 'You may close this page.')),
+        postLogoutSuccessSource: (ctx) =>
+          show(ctx, messagePage(nation, 'Signed out', 'You may close this page.')),
       },
     },
-    ttl: { AccessToken: 300, AuthorizationCode: 60, IdToken: 300, Interaction: 600, Session: 3600, Grant: 3600 },
+    ttl: {
+      AccessToken: 300,
+      AuthorizationCode: 60,
+      IdToken: 300,
+      Interaction: 600,
+      Session: 3600,
+      Grant: 3600,
+    },
     findAccount: (ctx, subject) => accountOf(people, subject),
-    loadExistingGrant: (ctx) => agreedGrant(ctx, scopes, ['name', ...nation.claims, 'acr', 'amr', 'auth_time']),
+    loadExistingGrant: (ctx) =>
+      agreedGrant(ctx, scopes, ['name', ...nation.claims, 'acr', 'amr', 'auth_time']),
     interactions: { url: (ctx, interaction) => `/sign-in/${interaction.uid}` },
-    renderError: (ctx, out) => show(ctx, messagePage(nation, 'Sign-in stopped', `${out.error}: ${out.error_description ?? ''}`)),
+    renderError: (ctx, out) =>
+      show(ctx, messagePage(nation, 'Sign-in stopped', `${out.error}: ${out.error_description ?? ''}`)),
   };
 }
 
 // The lobby's neighbours under the same parent name may be the last stop of a sign-in's redirects.
 function formTargets(clients) {
   const addresses = clients.flatMap((client) => client.redirect_uris).map((address) => new URL(address));
-  return [...new Set(addresses.map((address) => `https://*.${address.hostname.split('.').slice(1).join('.')}:${address.port}`))];
+  return [
+    ...new Set(
+      addresses.map(
+        (address) => `https://*.${address.hostname.split('.').slice(1).join('.')}:${address.port}`,
+      ),
+    ),
+  ];
 }
 
 async function listen(settings, handler) {
@@ -135,7 +169,9 @@ async function listen(settings, handler) {
     minVersion: 'TLSv1.2',
   });
   server.on('request', handler);
-  await new Promise((resolve, reject) => server.once('error', reject).listen(settings.port, '127.0.0.1', resolve));
+  await new Promise((resolve, reject) =>
+    server.once('error', reject).listen(settings.port, '127.0.0.1', resolve),
+  );
   return server;
 }
 
@@ -153,9 +189,16 @@ async function main(path) {
   const signIn = new SignIn(nation, people, issuer, formTargets(settings.clients));
   const clients = clientsOf(settings, nation);
   const provider = new oidc.Provider(issuer, configuration({ nation, people, clients, secrets, signIn }));
-  for (const event of ['server_error', 'authorization.error', 'grant.error', 'pushed_authorization_request.error']) {
+  for (const event of [
+    'server_error',
+    'authorization.error',
+    'grant.error',
+    'pushed_authorization_request.error',
+  ]) {
     provider.on(event, (ctx, error) => {
-      process.stderr.write(`${nation.code} provider: ${event}: ${error.message} ${error.error_detail ?? ''}\n`);
+      process.stderr.write(
+        `${nation.code} provider: ${event}: ${error.message} ${error.error_detail ?? ''}\n`,
+      );
     });
   }
   const protocol = provider.callback();

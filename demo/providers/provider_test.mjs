@@ -6,11 +6,11 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import * as openid from 'openid-client';
 import { makeCertificates } from '../certificates.mjs';
+import { firstLine } from '../lifeline.mjs';
 import { ask } from '../loopback.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -29,8 +29,13 @@ before(async () => {
   people.people.forEach((person) => Object.assign(person, { passphrase }));
   writeFileSync(join(folder, 'people.json'), JSON.stringify(people));
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  clientKey = await crypto.subtle.importKey('pkcs8', pair.privateKey.export({ type: 'pkcs8', format: 'der' }),
-    { name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign']);
+  clientKey = await crypto.subtle.importKey(
+    'pkcs8',
+    pair.privateKey.export({ type: 'pkcs8', format: 'der' }),
+    { name: 'ECDSA', namedCurve: 'P-256' },
+    false,
+    ['sign'],
+  );
   const jwk = { ...pair.publicKey.export({ format: 'jwk' }), kid: 'k1', alg: 'ES256', use: 'sig' };
   writeFileSync(join(folder, 'client.jwks'), JSON.stringify({ keys: [jwk] }));
 });
@@ -49,7 +54,7 @@ async function start(nationFile, overrides = {}) {
     nation: join(here, nationFile),
     host: `idp.${name}.localhost`,
     port: 0,
-    tls: made.idp,
+    tls: { certificate: made.idp.certificate, key: made.idp.key },
     data: join(folder, name, 'data'),
     people: join(folder, 'people.json'),
     clients: [{ client_id: clientId, redirect_uris: [callback], jwks: join(folder, 'client.jwks') }],
@@ -57,10 +62,11 @@ async function start(nationFile, overrides = {}) {
   };
   const path = join(folder, `${name}.json`);
   writeFileSync(path, JSON.stringify(settings));
-  const child = spawn(process.execPath, [join(here, 'provider.mjs'), path], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [join(here, 'provider.mjs'), path], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   children.push(child);
-  const [line] = await once(createInterface(child.stdout), 'line');
-  return { child, ...JSON.parse(line) };
+  return { child, ...JSON.parse(await firstLine(child)) };
 }
 
 async function loopbackFetch(address, { method, headers, body }) {
@@ -72,9 +78,15 @@ async function loopbackFetch(address, { method, headers, body }) {
 }
 
 const discover = (issuer) =>
-  openid.discovery(new URL(issuer), clientId, undefined, openid.PrivateKeyJwt({ key: clientKey, kid: 'k1' }), {
-    [openid.customFetch]: loopbackFetch,
-  });
+  openid.discovery(
+    new URL(issuer),
+    clientId,
+    undefined,
+    openid.PrivateKeyJwt({ key: clientKey, kid: 'k1' }),
+    {
+      [openid.customFetch]: loopbackFetch,
+    },
+  );
 
 // A browser without a screen: keeps cookies by host, follows redirects, stops at our callback.
 class Visitor {
@@ -100,14 +112,22 @@ class Visitor {
 
   submit(page, fields, origin = new URL(page.address).origin) {
     const body = new URLSearchParams(fields).toString();
-    const headers = { origin, 'content-type': 'application/x-www-form-urlencoded', 'content-length': Buffer.byteLength(body) };
+    const headers = {
+      origin,
+      'content-type': 'application/x-www-form-urlencoded',
+      'content-length': Buffer.byteLength(body),
+    };
     return this.go(page.address, { method: 'POST', headers, body });
   }
 }
 
 async function beginSignIn(config, scope) {
   const verifier = openid.randomPKCECodeVerifier();
-  const checks = { pkceCodeVerifier: verifier, expectedNonce: openid.randomNonce(), expectedState: openid.randomState() };
+  const checks = {
+    pkceCodeVerifier: verifier,
+    expectedNonce: openid.randomNonce(),
+    expectedState: openid.randomState(),
+  };
   const address = await openid.buildAuthorizationUrlWithPAR(config, {
     redirect_uri: callback,
     scope,
@@ -121,8 +141,22 @@ async function beginSignIn(config, scope) {
 }
 
 const nations = [
-  { file: 'aldoria.json', alg: 'ES256', scope: 'dienst', login: 'konrad', claim: ['clearance', 'GEHEIM-2'], acr: 'urn:xaa:ausweis:karte' },
-  { file: 'borealis.json', alg: 'PS256', scope: 'tjeneste', login: 'ingrid', claim: ['sikkerhetsgrad', 'FORTROLEG-B'], acr: 'nivaa-4' },
+  {
+    file: 'aldoria.json',
+    alg: 'ES256',
+    scope: 'dienst',
+    login: 'konrad',
+    claim: ['clearance', 'GEHEIM-2'],
+    acr: 'urn:xaa:ausweis:karte',
+  },
+  {
+    file: 'borealis.json',
+    alg: 'PS256',
+    scope: 'tjeneste',
+    login: 'ingrid',
+    claim: ['sikkerhetsgrad', 'FORTROLEG-B'],
+    acr: 'nivaa-4',
+  },
 ];
 
 for (const nation of nations) {
@@ -134,7 +168,7 @@ for (const nation of nations) {
       config = await discover(idp.issuer);
     });
 
-    test('a person signs in and the node learns national claims under the nation\'s own signature', async () => {
+    test('a person signs in and the node learns national claims, signed by the nation', async () => {
       const visitor = new Visitor();
       const { checks, address } = await beginSignIn(config, `openid profile ${nation.scope}`);
       const page = await visitor.go(address);
@@ -158,18 +192,30 @@ for (const nation of nations) {
       assert.equal(again.status, 403);
       assert.match(again.body, /role="alert"/);
       const other = nation.login === 'konrad' ? 'ingrid' : 'konrad';
-      assert.equal((await visitor.submit(page, { login: other, passphrase })).status, 403, 'a person of another nation');
+      assert.equal(
+        (await visitor.submit(page, { login: other, passphrase })).status,
+        403,
+        'a person of another nation',
+      );
     });
 
     test('a form from another origin is refused', async () => {
       const visitor = new Visitor();
       const page = await visitor.go((await beginSignIn(config, 'openid')).address);
-      const answer = await visitor.submit(page, { login: nation.login, passphrase }, 'https://elsewhere.localhost');
+      const answer = await visitor.submit(
+        page,
+        { login: nation.login, passphrase },
+        'https://elsewhere.localhost',
+      );
       assert.equal(answer.status, 403);
     });
 
     test('an authorization request that was not pushed is refused', async () => {
-      const plain = openid.buildAuthorizationUrl(config, { redirect_uri: callback, scope: 'openid', state: 's' });
+      const plain = openid.buildAuthorizationUrl(config, {
+        redirect_uri: callback,
+        scope: 'openid',
+        state: 's',
+      });
       const end = await new Visitor().go(plain.href);
       assert.match(end.address + (end.body ?? ''), /invalid_request/);
     });
@@ -186,9 +232,13 @@ test('a provider ends when the pipe from its parent closes', async () => {
 test('an unknown key in the settings is one line that names file and place, and nothing starts', async () => {
   const path = join(folder, 'wrong.json');
   writeFileSync(path, JSON.stringify({ nation: join(here, 'aldoria.json'), porte: 1 }));
-  const child = spawn(process.execPath, [join(here, 'provider.mjs'), path], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [join(here, 'provider.mjs'), path], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   let said = '';
-  child.stderr.on('data', (data) => { said += data; });
+  child.stderr.on('data', (data) => {
+    said += data;
+  });
   const [code] = await once(child, 'exit');
   assert.equal(code, 2);
   assert.match(said, /^provider: .*wrong\.json: \/porte: unknown key; known here: nation, host/);

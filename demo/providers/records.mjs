@@ -1,4 +1,5 @@
-// What the provider remembers (sessions, codes, grants): in memory, with an end each, and no more than a bounded number.
+// What the provider remembers (sessions, codes, grants): in memory, with an end each, and no more than a
+// bounded number.
 import { readFileSync } from 'node:fs';
 
 const kRecordsMax = 20_000; // far above what a demonstration makes; the oldest goes first beyond it
@@ -25,8 +26,8 @@ class Records {
   }
 }
 
-// Clients are looked up in settings at each use and their keys read from the file that the node writes, so that provider and
-// node may start in either order and a node may replace its key.
+// Clients are looked up in settings at each use and their keys read from the file that the node writes, so
+// that provider and node may start in either order and a node may replace its key.
 function clientFinder(clients) {
   return (id) => {
     const client = clients.find((candidate) => candidate.metadata.client_id === id);
@@ -34,7 +35,7 @@ function clientFinder(clients) {
     try {
       return { ...client.metadata, jwks: JSON.parse(readFileSync(client.jwksPath, 'utf8')) };
     } catch (error) {
-      process.stderr.write(`provider: the key set of ${id} is not readable at ${client.jwksPath} (${error.code ?? 'not JSON'})\n`);
+      process.stderr.write(`provider: ${client.jwksPath}, the keys of ${id}: ${error.code ?? 'not JSON'}\n`);
       return undefined;
     }
   };

@@ -27,16 +27,18 @@ export class SignIn {
     this.nation = nation;
     this.people = people;
     this.issuer = issuer;
-    // Chromium follows a form's redirects only to targets named here: ourselves, then the lobby that sent the person.
-    this.policy = `default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' ${
-      formTargets.join(' ')}`;
+    // Chromium follows a form's redirects only to targets named here: ourselves, then the lobby that sent the
+    // person.
+    const targets = ["'self'", ...formTargets].join(' ');
+    this.policy =
+      "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action " + targets;
   }
 
   headers() {
     return {
       'content-security-policy': this.policy,
       'cache-control': 'no-store',
-      'referrer-policy': 'same-origin', // no-referrer would make browsers send "Origin: null" with our own form
+      'referrer-policy': 'same-origin', // under no-referrer our own form would come with "Origin: null"
       'x-content-type-options': 'nosniff',
     };
   }
@@ -64,7 +66,8 @@ export class SignIn {
     try {
       interaction = await provider.interactionDetails(request, response);
     } catch {
-      const text = 'This sign-in has ended or belongs to another browser. Go back to your lobby and sign in from there.';
+      const text =
+        'This sign-in has ended or belongs to another browser. Go back to your lobby and sign in from there.';
       this.#send(response, 410, messagePage(this.nation, 'This sign-in has ended', text));
       return true;
     }
@@ -75,7 +78,11 @@ export class SignIn {
 
   async #submit(provider, interaction, request, response) {
     if (request.headers.origin !== this.issuer) {
-      this.#send(response, 403, messagePage(this.nation, 'Not signed in', 'The form did not come from this page.'));
+      this.#send(
+        response,
+        403,
+        messagePage(this.nation, 'Not signed in', 'The form did not come from this page.'),
+      );
       return;
     }
     const form = await readForm(request);
@@ -88,12 +95,23 @@ export class SignIn {
         await provider.interactionFinished(request, response, refused, { mergeWithLastSubmission: false });
         return;
       }
-      const wrong = 'Name and passphrase do not belong together. Check both; capitals count in the passphrase.';
+      const wrong =
+        'Name and passphrase do not belong together. Check both; capitals count in the passphrase.';
       this.#send(response, 403, signInPage(this.nation, { people: this.people, login, wrong }));
       return;
     }
     this.#tries.delete(interaction.uid);
-    const signedIn = { accountId: person.subject, acr: person.acr, amr: person.amr, ts: Math.floor(Date.now() / 1000) };
-    await provider.interactionFinished(request, response, { login: signedIn }, { mergeWithLastSubmission: false });
+    const signedIn = {
+      accountId: person.subject,
+      acr: person.acr,
+      amr: person.amr,
+      ts: Math.floor(Date.now() / 1000),
+    };
+    await provider.interactionFinished(
+      request,
+      response,
+      { login: signedIn },
+      { mergeWithLastSubmission: false },
+    );
   }
 }

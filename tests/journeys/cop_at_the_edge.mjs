@@ -1,5 +1,5 @@
-// J1: a common operational picture at the edge. A planner of XBB opens XAA's map; a clerk of XBB cannot tell that it exists; an
-// officer of XAA opens it through XAA's own door.
+// J1: a common operational picture at the edge. A planner of XBB opens XAA's map; a clerk of XBB cannot tell
+// that it exists; an officer of XAA opens it through XAA's own door.
 import assert from 'node:assert/strict';
 import { ask } from '../../demo/loopback.mjs';
 
@@ -11,14 +11,29 @@ export async function plannerOpensTheMap(stage) {
   const began = stopwatch.mark();
   await planner.openLobby();
   await planner.page.waitForSelector('a[data-action="sign-in"]');
-  stopwatch.note('J1', 'planner of XBB opens the lobby', 'a way to sign in, no apps', stopwatch.mark() - began, 1000);
-  assert.equal(await planner.page.locator('article[data-app]').count(), 0, 'nobody who is unknown sees an app');
+  stopwatch.note(
+    'J1',
+    'planner of XBB opens the lobby',
+    'a way to sign in, no apps',
+    stopwatch.mark() - began,
+    1000,
+  );
+  assert.equal(
+    await planner.page.locator('article[data-app]').count(),
+    0,
+    'nobody who is unknown sees an app',
+  );
   await planner.shoot('j1-1-lobby');
 
   await planner.signIn();
   await planner.page.waitForSelector(planner.card);
-  stopwatch.note('J1', 'signs in at XBB\'s provider', 'the map\'s card, with its nation and state',
-    stopwatch.mark() - planner.submittedAt, 1000);
+  stopwatch.note(
+    'J1',
+    "signs in at XBB's provider",
+    "the map's card, with its nation and state",
+    stopwatch.mark() - planner.submittedAt,
+    1000,
+  );
   const card = await planner.text(planner.card);
   assert.match(card, /XAA|Aldoria/, 'a card names the nation whose app it is');
   assert.ok((await planner.text(`${planner.card} [data-state]`)).length > 0, 'a card says how the app is');
@@ -31,7 +46,11 @@ export async function plannerOpensTheMap(stage) {
   stopwatch.note('J1', '', 'first track, since the passphrase was sent', times.sinceSignIn, 2000);
   stopwatch.note('J1', '', 'clicks in all', `${planner.clicks}`, 'at most 3');
   assert.ok(planner.clicks <= 3, `${planner.clicks} clicks where 3 are enough`);
-  assert.equal(new URL(planner.page.url()).host, new URL(planner.nation.app).host, 'the browser never leaves XBB\'s door');
+  assert.equal(
+    new URL(planner.page.url()).host,
+    new URL(planner.nation.app).host,
+    "the browser never leaves XBB's door",
+  );
   assert.match(await planner.text('[data-marking]'), kMarking);
   return planner;
 }
@@ -42,7 +61,12 @@ export async function theMapKnowsOnlyAPseudonym(stage, planner) {
   const panel = await planner.text('[data-identity]');
   await planner.shoot('j1-4-who-am-i');
   const { name, login, subject, claims } = planner.person;
-  for (const secret of [name, login, subject, ...Object.values(claims).filter((value) => value !== 'Borealis')]) {
+  for (const secret of [
+    name,
+    login,
+    subject,
+    ...Object.values(claims).filter((value) => value !== 'Borealis'),
+  ]) {
     assert.ok(!panel.includes(secret), `the app was told "${secret}"`);
   }
   const known = await planner.text('[data-subject]');
@@ -78,7 +102,10 @@ export async function clerkCannotTellThatTheMapExists(stage) {
   await clerk.page.waitForLoadState('load');
   assert.equal(await clerk.page.locator(clerk.card).count(), 0, 'no card');
   const markup = await clerk.page.content();
-  assert.ok(!markup.includes(stage.demo.app) && !markup.includes(new URL(clerk.nation.app).host), 'not even in the markup');
+  assert.ok(
+    !markup.includes(stage.demo.app) && !markup.includes(new URL(clerk.nation.app).host),
+    'not even in the markup',
+  );
   await clerk.shoot('j1-5-clerk');
 
   const hidden = new URL(clerk.nation.app).host;
@@ -86,8 +113,14 @@ export async function clerkCannotTellThatTheMapExists(stage) {
   const nothing = hidden.replace(/^cop-xaa/, 'abc-xyz');
   const cookie = await cookieHeader(clerk);
   for (const path of ['/', '/tracks', '/me', '/entente/anything']) {
-    for (const [who, worn] of [['the clerk', cookie], ['a stranger', undefined]]) {
-      const [real, none] = [await probe(stage, 'XBB', hidden, path, worn), await probe(stage, 'XBB', nothing, path, worn)];
+    for (const [who, worn] of [
+      ['the clerk', cookie],
+      ['a stranger', undefined],
+    ]) {
+      const [real, none] = [
+        await probe(stage, 'XBB', hidden, path, worn),
+        await probe(stage, 'XBB', nothing, path, worn),
+      ];
       assert.equal(real, none, `${who} can tell the hidden app from a name that does not exist at ${path}`);
     }
   }
@@ -98,8 +131,27 @@ export async function clerkCannotTellThatTheMapExists(stage) {
   }
   assert.deepEqual(typed[0], typed[1], 'in the browser, too');
   await clerk.shoot('j1-6-clerk-types-the-address');
-  stage.stopwatch.note('J1', 'clerk of XBB signs in and types the address', `the same answer as for a name that is not there (${typed[0].status})`);
+  stage.stopwatch.note(
+    'J1',
+    'clerk of XBB signs in and types the address',
+    `the same answer as for a name that is not there (${typed[0].status})`,
+  );
   await clerk.context.close();
+}
+
+// Known but not admitted: the card is there, the address refuses in words, with the verdict's id.
+export async function analystMayKnowButNotOpen(stage) {
+  const analyst = await stage.visitor('maren');
+  await analyst.openLobby();
+  await analyst.signIn();
+  await analyst.page.waitForSelector(analyst.card);
+  await analyst.page.goto(`${analyst.nation.app}/`);
+  await analyst.page.waitForSelector('main[data-refusal="denied"]');
+  assert.ok((await analyst.text('main[data-refusal] [data-verdict]')).length > 0, "the verdict's id");
+  assert.equal(await analyst.page.locator('[data-map]').count(), 0);
+  await analyst.shoot('j1-8-analyst-refused');
+  stage.stopwatch.note('J1', 'analyst of XBB opens the map', 'that it is denied, why, and who decides');
+  await analyst.context.close();
 }
 
 export async function officerUsesTheOwnDoor(stage) {
@@ -110,6 +162,12 @@ export async function officerUsesTheOwnDoor(stage) {
   const times = await officer.openApp();
   assert.equal(new URL(officer.page.url()).host, new URL(officer.nation.app).host);
   await officer.shoot('j1-7-officer');
-  stage.stopwatch.note('J1', 'officer of XAA opens the map at XAA\'s door', 'tracks that move, since the click', times.moving, 2000);
+  stage.stopwatch.note(
+    'J1',
+    "officer of XAA opens the map at XAA's door",
+    'tracks that move, since the click',
+    times.moving,
+    2000,
+  );
   return officer;
 }

@@ -1,4 +1,5 @@
-// J1 and the cutting half of J3 against a coalition that really runs: providers, two nodes, a connector, an app, a browser.
+// J1 and the cutting half of J3 against a coalition that really runs: providers, two nodes, a connector, an
+// app, a browser.
 import { after, before, test } from 'node:test';
 import * as edge from './cop_at_the_edge.mjs';
 import * as leaving from './nation_leaves.mjs';
@@ -21,20 +22,26 @@ after(async () => {
 // The steps build on each other, as a day does; a step whose forerunner failed fails with it.
 function step(name, body) {
   test(name, async (t) => {
-    if (!stage) t.skip('skipped: name a built program in ENTENTE_PROGRAM, or a running coalition in ENTENTE_DEMO');
+    if (!stage)
+      t.skip('skipped: name a built program in ENTENTE_PROGRAM, or a running coalition in ENTENTE_DEMO');
     else await body();
   });
 }
 
-step('J1: a planner of XBB opens XAA\'s map through XBB\'s door', async () => {
+step("J1: a planner of XBB opens XAA's map through XBB's door", async () => {
   planner = await edge.plannerOpensTheMap(stage);
 });
-step('J1: the map knows the planner only by an identity made for it', () => edge.theMapKnowsOnlyAPseudonym(stage, planner));
+step('J1: the map knows the planner only by an identity made for it', () =>
+  edge.theMapKnowsOnlyAPseudonym(stage, planner),
+);
 step('J1: a clerk of XBB cannot tell that the map exists', () => edge.clerkCannotTellThatTheMapExists(stage));
-step('J1: an officer of XAA opens the map through XAA\'s own door', async () => {
+step('J1: an analyst of XBB may know of the map but not open it', () => edge.analystMayKnowButNotOpen(stage));
+step("J1: an officer of XAA opens the map through XAA's own door", async () => {
   officer = await edge.officerUsesTheOwnDoor(stage);
 });
-step('J3: suspending XBB ends its streams and leaves XAA\'s alone', () => leaving.suspendWhileBothWatch(stage, planner, officer));
+step("J3: suspending XBB ends its streams and leaves XAA's alone", () =>
+  leaving.suspendWhileBothWatch(stage, planner, officer),
+);
 step('J3: the lobby says why', () => leaving.theLobbySaysWhy(stage, planner));
 step('J3: resuming restores nothing by itself', () => leaving.resumeRestoresNothing(stage, planner));
 step('the ledgers of both nations are whole', () => leaving.theLedgerIsWhole(stage));

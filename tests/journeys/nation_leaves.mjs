@@ -1,5 +1,5 @@
-// J3, the cutting half: XAA suspends XBB while people of both watch the map. XBB's streams end at once and say why; XAA's go on;
-// resuming brings nobody back by itself.
+// J3, the cutting half: XAA suspends XBB while people of both watch the map. XBB's streams end at once and
+// say why; XAA's go on; resuming brings nobody back by itself.
 import assert from 'node:assert/strict';
 
 const kReason = 'exercise: key material of Borealis under review';
@@ -17,11 +17,17 @@ export async function suspendWhileBothWatch(stage, planner, officer) {
   const received = planner.frames;
   await officer.waitForFrames(kFramesAfter);
   assert.equal(planner.frames, received, 'no track reaches XBB after the cut');
-  assert.equal(officer.liveConnections, officerConnections, 'XAA\'s own connection was never interrupted');
+  assert.equal(officer.liveConnections, officerConnections, "XAA's own connection was never interrupted");
   stopwatch.note('J3', 'XAA suspends XBB', 'the command answers', answered.ms, 1000);
-  stopwatch.note('J3', '', 'XBB\'s last track, since the command was given', Math.max(0, planner.lastFrameAt - given), 1000);
-  stopwatch.note('J3', '', 'XBB\'s page says that the connection ended', noticed, 1000);
-  stopwatch.note('J3', 'XAA\'s officer watches on', `${kFramesAfter} more messages, same connection`);
+  stopwatch.note(
+    'J3',
+    '',
+    "XBB's last track, since the command was given",
+    Math.max(0, planner.lastFrameAt - given),
+    1000,
+  );
+  stopwatch.note('J3', '', "XBB's page says that the connection ended", noticed, 1000);
+  stopwatch.note('J3', "XAA's officer watches on", `${kFramesAfter} more messages, same connection`);
   await planner.page.waitForSelector('body[data-link="ended"]');
   await planner.shoot('j3-1-xbb-cut');
   await officer.shoot('j3-2-xaa-goes-on');
@@ -38,21 +44,39 @@ export async function theLobbySaysWhy(stage, planner) {
   await planner.page.goto(`${planner.nation.app}/`);
   assert.equal(await planner.page.locator('[data-map]').count(), 0, 'the address does not open the map');
   const verdict = await planner.page.locator('main[data-refusal] [data-verdict]').count();
-  if (verdict > 0) assert.equal(await planner.page.getAttribute('main[data-refusal]', 'data-refusal'), 'denied');
+  if (verdict > 0)
+    assert.equal(await planner.page.getAttribute('main[data-refusal]', 'data-refusal'), 'denied');
   await planner.shoot('j3-4-refusal');
 }
 
 export async function resumeRestoresNothing(stage, planner) {
-  const answered = await stage.cli('XAA', 'partner', 'resume', 'XBB', '--reason', 'exercise: review finished');
+  const answered = await stage.cli(
+    'XAA',
+    'partner',
+    'resume',
+    'XBB',
+    '--reason',
+    'exercise: review finished',
+  );
   assert.equal(answered.code, 0, answered.output);
   await planner.page.goto(`${planner.nation.app}/`);
-  assert.equal(await planner.page.locator('[data-map]').count(), 0, 'the old sign-in does not come back to life');
+  assert.equal(
+    await planner.page.locator('[data-map]').count(),
+    0,
+    'the old sign-in does not come back to life',
+  );
   await planner.openLobby();
   await planner.page.waitForSelector('a[data-action="sign-in"]');
   await planner.shoot('j3-5-sign-in-again');
   await planner.signIn();
   const times = await planner.openApp();
-  stage.stopwatch.note('J3', 'XAA resumes XBB', 'nothing by itself; after signing in again, tracks that move', times.moving, 2000);
+  stage.stopwatch.note(
+    'J3',
+    'XAA resumes XBB',
+    'nothing by itself; after signing in again, tracks that move',
+    times.moving,
+    2000,
+  );
 }
 
 export async function theLedgerIsWhole(stage) {

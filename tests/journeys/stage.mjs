@@ -1,18 +1,20 @@
-// Where a journey takes place: a running coalition (its demo.json), a browser, the people in it, and a stopwatch.
+// Where a journey takes place: a running coalition (its demo.json), a browser, the people in it, and a
+// stopwatch.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { openHeadless } from '../../demo/browser.mjs';
+import { firstLine } from '../../demo/lifeline.mjs';
 import { Stopwatch } from './stopwatch.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const kStepMsMax = 15_000; // when a step is given up; far beyond any target
 
-// A person at a screen: their own browser context, a count of their clicks, and what their live connections received.
+// A person at a screen: their own browser context, a count of their clicks, and what their live connections
+// received.
 export class Visitor {
   clicks = 0;
   frames = 0;
@@ -48,21 +50,29 @@ export class Visitor {
     return this.page.goto(`${this.nation.lobby}/`);
   }
 
-  // From the lobby through the nation's own provider and back. A provider that still knows the person asks nothing.
+  // From the lobby through the nation's own provider and back. A provider that still knows the person asks
+  // nothing.
   async signIn() {
     const atLobby = () => new URL(this.page.url()).host === new URL(this.nation.lobby).host;
     await this.#arrive(() => this.click('a[data-action="sign-in"]'));
     this.submittedAt = performance.now();
     if (atLobby()) return;
-    assert.ok(this.page.url().startsWith(this.nation.issuer), `sign-in leads to ${this.nation.issuer}, not ${this.page.url()}`);
+    assert.ok(
+      this.page.url().startsWith(this.nation.issuer),
+      `sign-in leads to ${this.nation.issuer}, not ${this.page.url()}`,
+    );
     await this.page.fill('#login', this.person.login);
     await this.page.fill('#passphrase', this.person.passphrase);
     this.submittedAt = performance.now();
     await this.#arrive(() => this.click('button[type="submit"]'));
-    assert.ok(atLobby(), `after signing in at the provider one is back at the lobby, not at ${this.page.url()}`);
+    assert.ok(
+      atLobby(),
+      `after signing in at the provider one is back at the lobby, not at ${this.page.url()}`,
+    );
   }
 
-  // A page of another address or content has been reached; redirects on the way are one journey to the browser.
+  // A page of another address or content has been reached; redirects on the way are one journey to the
+  // browser.
   async #arrive(go) {
     const arrived = this.page.waitForEvent('framenavigated');
     await go();
@@ -75,10 +85,13 @@ export class Visitor {
   }
 
   positions() {
-    return this.page.$$eval('[data-track]', (tracks) => tracks.map((track) => track.getAttribute('transform')));
+    return this.page.$$eval('[data-track]', (tracks) =>
+      tracks.map((track) => track.getAttribute('transform')),
+    );
   }
 
-  // Clicks the card and waits for the map. Answers when the first track stood there, and when one had moved, since the click.
+  // Clicks the card and waits for the map. Answers when the first track stood there, and when one had moved,
+  // since the click.
   async openApp() {
     await this.page.waitForSelector(`${this.card} a[data-action="open"]`);
     const clickedAt = performance.now();
@@ -86,19 +99,29 @@ export class Visitor {
     await this.page.waitForSelector('body[data-link="live"] [data-track]');
     const first = performance.now();
     await this.waitForMove();
-    return { firstTrack: first - clickedAt, moving: performance.now() - clickedAt, sinceSignIn: first - this.submittedAt };
+    return {
+      firstTrack: first - clickedAt,
+      moving: performance.now() - clickedAt,
+      sinceSignIn: first - this.submittedAt,
+    };
   }
 
   async waitForMove() {
     const before = await this.positions();
-    await this.page.waitForFunction((old) =>
-      [...document.querySelectorAll('[data-track]')].some((track, index) => track.getAttribute('transform') !== old[index]), before);
+    await this.page.waitForFunction(
+      (old) =>
+        [...document.querySelectorAll('[data-track]')].some(
+          (track, index) => track.getAttribute('transform') !== old[index],
+        ),
+      before,
+    );
   }
 
   async waitForFrames(count) {
     const goal = this.frames + count;
     while (this.frames < goal) {
-      if (performance.now() - (this.lastFrameAt ?? 0) > kStepMsMax) throw new Error(`${this.person.login}: no more tracks arrive`);
+      if (performance.now() - (this.lastFrameAt ?? 0) > kStepMsMax)
+        throw new Error(`${this.person.login}: no more tracks arrive`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
@@ -117,7 +140,10 @@ export class Stage {
   }
 
   async visitor(login) {
-    const context = await this.browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: 'dark' });
+    const context = await this.browser.newContext({
+      viewport: { width: 1440, height: 900 },
+      colorScheme: 'dark',
+    });
     return new Visitor(this, this.person(login), context, await context.newPage());
   }
 
@@ -145,25 +171,24 @@ export class Stage {
   }
 }
 
+const readDemo = (path) => JSON.parse(readFileSync(path, 'utf8'));
+
 export async function stageFor(demo, shots) {
   return new Stage(demo, await openHeadless(demo.publicKeyDigests), shots);
 }
 
-// A stage of this test's own: the coalition that ENTENTE_DEMO (a demo.json) describes, or one started here from the program that
-// ENTENTE_PROGRAM names. Answers undefined where there is neither, for the test to skip itself.
+// A stage of this test's own: the coalition that ENTENTE_DEMO (a demo.json) describes, or one started here
+// from the program that ENTENTE_PROGRAM names. Answers undefined where there is neither, for the test to skip
+// itself.
 export async function ownStage() {
-  if (process.env.ENTENTE_DEMO) return stageFor(JSON.parse(readFileSync(process.env.ENTENTE_DEMO, 'utf8')), process.env.ENTENTE_SHOTS);
+  if (process.env.ENTENTE_DEMO) return stageFor(readDemo(process.env.ENTENTE_DEMO), process.env.ENTENTE_SHOTS);
   const program = process.env.ENTENTE_PROGRAM;
   if (!program) return undefined;
   const coalition = process.env.ENTENTE_COALITION ? ['--coalition', process.env.ENTENTE_COALITION] : [];
   const args = [join(here, '../../demo/launch.mjs'), '--json', '--entente', program, ...coalition];
   const launcher = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const lost = once(launcher, 'exit').then(([code]) => {
-    throw new Error(`the demonstration did not start (code ${code})`);
-  });
-  lost.catch(() => {});
-  const [line] = await Promise.race([once(createInterface(launcher.stdout), 'line'), lost]);
-  const stage = await stageFor(JSON.parse(readFileSync(JSON.parse(line).demo, 'utf8')), process.env.ENTENTE_SHOTS);
+  const { demo } = JSON.parse(await firstLine(launcher));
+  const stage = await stageFor(readDemo(demo), process.env.ENTENTE_SHOTS);
   stage.launcher = launcher;
   return stage;
 }

@@ -1,5 +1,5 @@
-// What a journey measured: a row for each step with what the person saw, how long it took, and what we aim for. Figures are printed,
-// never asserted: a slow machine is not a wrong program.
+// What a journey measured: a row for each step with what the person saw, how long it took, and what we aim
+// for. Figures are printed, never asserted: a slow machine is not a wrong program.
 import { table } from '../../demo/people.mjs';
 
 export class Stopwatch {

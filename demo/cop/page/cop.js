@@ -5,7 +5,14 @@ import { BayMap, drawGlobe } from './map.js';
 const kKnotsPerMetrePerSecond = 1.944;
 const kAgeEveryMs = 250;
 const one = (selector) => document.querySelector(selector);
-const factNames = { sub: 'Known here as', iss: 'Vouched for by', nation: 'Nation', mission: 'Mission', role: 'Role', clearance: 'Clearance' };
+const factNames = {
+  sub: 'Known here as',
+  iss: 'Vouched for by',
+  nation: 'Nation',
+  mission: 'Mission',
+  role: 'Role',
+  clearance: 'Clearance',
+};
 
 const rows = new Map();
 let lastUpdate; // by performance.now()
@@ -24,8 +31,12 @@ async function showIdentity() {
   const { subject, issuer, facts } = await answer.json();
   one('[data-subject]').textContent = subject;
   const lines = [['sub', subject], ['iss', issuer], ...facts];
-  one('[data-identity]').replaceChildren(...lines.flatMap(([name, value]) =>
-    [element('dt', factNames[name] ?? name), element('dd', value, { 'data-fact': name })]));
+  one('[data-identity]').replaceChildren(
+    ...lines.flatMap(([name, value]) => [
+      element('dt', factNames[name] ?? name),
+      element('dd', value, { 'data-fact': name }),
+    ]),
+  );
 }
 
 function addRow(map, track) {
@@ -113,10 +124,16 @@ function themeSwitch() {
   });
 }
 
+async function load(path) {
+  const answer = await fetch(path, { redirect: 'manual' });
+  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+  return answer.json();
+}
+
 async function main() {
   themeSwitch();
   showIdentity();
-  const [bay, land] = await Promise.all(['/bay.json', '/land.json'].map(async (path) => (await fetch(path)).json()));
+  const [bay, land] = await Promise.all(['/bay.json', '/land.json'].map(load));
   const map = new BayMap(one('[data-map]'), bay, land);
   map.draw();
   const link = new Link({
@@ -131,4 +148,7 @@ async function main() {
   drawGlobe(one('[data-globe]'), land, [(west + east) / 2, (south + north) / 2]);
 }
 
-main();
+main().catch(() => {
+  showState('ended', 'The map could not be loaded whole.');
+  one('[data-action="retry"]').addEventListener('click', () => window.location.reload());
+});

@@ -1,9 +1,11 @@
-// The live connection: opens it, hands on what it brings, and when it ends finds out whether trying again makes sense.
+// The live connection: opens it, hands on what it brings, and when it ends finds out whether trying again
+// makes sense.
 const kTries = 5;
 const kFirstWaitMs = 1000;
 const kWaitMsMax = 15_000;
 
-// What the door says about us now: "welcome" (we may come back), "refused" (it answers, but not with this app), "silent".
+// What the door says about us now: "welcome" (we may come back), "refused" (it answers, but not with this
+// app), "silent".
 async function askDoor() {
   try {
     const answer = await fetch('/me', { redirect: 'manual', cache: 'no-store' });

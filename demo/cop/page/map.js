@@ -1,5 +1,5 @@
-// The map: a Mercator view of the bay that can be moved and zoomed, symbols of constant size on it, and a small globe that says where
-// in the world the (fictional) bay lies.
+// The map: a Mercator view of the bay that can be moved and zoomed, symbols of constant size on it, and a
+// small globe that says where in the world the (fictional) bay lies.
 import { geoGraticule, geoMercator, geoOrthographic, geoPath } from 'd3-geo';
 import { feature } from 'topojson-client';
 
@@ -25,7 +25,12 @@ export class BayMap {
     this.svg = svg;
     this.bay = bay;
     const [west, south] = bay.frame.coordinates[0];
-    this.grid = geoGraticule().extent([[west - 3, south - 3], [west + 6, south + 6]]).step([0.25, 0.25])();
+    this.grid = geoGraticule()
+      .extent([
+        [west - 3, south - 3],
+        [west + 6, south + 6],
+      ])
+      .step([0.25, 0.25])();
     this.definitions = make('defs', {}, svg);
     this.gridPath = make('path', { class: 'graticule' }, svg);
     this.landPath = make('path', { class: 'land' }, svg);
@@ -42,11 +47,16 @@ export class BayMap {
     new ResizeObserver(() => this.draw()).observe(svg);
   }
 
-  // Symbols arrive as SVG text from our own server; they are parsed as images' markup and placed as <symbol>s.
+  // Symbols arrive as SVG text from our own server; they are parsed as images' markup and placed as
+  // <symbol>s.
   define(symbols) {
     for (const [code, { svg, width, height, x, y }] of Object.entries(symbols)) {
       const drawing = new DOMParser().parseFromString(svg, 'image/svg+xml').documentElement;
-      const symbol = make('symbol', { id: `symbol-${code}`, viewBox: drawing.getAttribute('viewBox'), width, height }, this.definitions);
+      const symbol = make(
+        'symbol',
+        { id: `symbol-${code}`, viewBox: drawing.getAttribute('viewBox'), width, height },
+        this.definitions,
+      );
       symbol.dataset.x = x;
       symbol.dataset.y = y;
       symbol.append(...[...drawing.childNodes].map((node) => document.importNode(node, true)));
@@ -54,7 +64,11 @@ export class BayMap {
   }
 
   add(track) {
-    const group = make('g', { class: 'track', 'data-track': track.id, 'data-nation': track.nation }, this.layer);
+    const group = make(
+      'g',
+      { class: 'track', 'data-track': track.id, 'data-nation': track.nation },
+      this.layer,
+    );
     const { x, y } = document.getElementById(`symbol-${track.symbol}`).dataset;
     make('circle', { class: 'ring', r: 24 }, group);
     make('use', { href: `#symbol-${track.symbol}`, x: -x, y: -y }, group);
@@ -93,20 +107,35 @@ export class BayMap {
   #place({ group, trail, at, past }) {
     const [x, y] = this.#projection(at);
     group.setAttribute('transform', `translate(${x.toFixed(1)} ${y.toFixed(1)})`);
-    const points = [...past, at].map((point) => this.#projection(point).map((n) => n.toFixed(1)).join(','));
+    const points = [...past, at].map((point) =>
+      this.#projection(point)
+        .map((n) => n.toFixed(1))
+        .join(','),
+    );
     trail.setAttribute('d', points.length > 1 ? `M${points.join('L')}` : '');
   }
 
   draw() {
     const { width, height } = this.svg.getBoundingClientRect();
     if (!width || !height) return;
-    this.#projection.fitExtent([[0, 0], [width, height]], this.bay.frame);
+    this.#projection.fitExtent(
+      [
+        [0, 0],
+        [width, height],
+      ],
+      this.bay.frame,
+    );
     const [x, y] = this.#projection.translate();
-    this.#projection.scale(this.#projection.scale() * this.#zoom).translate([
-      (x - width / 2) * this.#zoom + width / 2 + this.#shift[0],
-      (y - height / 2) * this.#zoom + height / 2 + this.#shift[1],
+    this.#projection
+      .scale(this.#projection.scale() * this.#zoom)
+      .translate([
+        (x - width / 2) * this.#zoom + width / 2 + this.#shift[0],
+        (y - height / 2) * this.#zoom + height / 2 + this.#shift[1],
+      ]);
+    this.#projection.clipExtent([
+      [-50, -50],
+      [width + 50, height + 50],
     ]);
-    this.#projection.clipExtent([[-50, -50], [width + 50, height + 50]]);
     const path = geoPath(this.#projection);
     this.gridPath.setAttribute('d', path(this.grid) ?? '');
     this.landPath.setAttribute('d', path(this.bay.land) ?? '');
@@ -154,10 +183,14 @@ export class BayMap {
       event.preventDefault();
       keys[event.key]();
     });
-    this.svg.addEventListener('wheel', (event) => {
-      event.preventDefault();
-      this.zoom(event.deltaY < 0 ? 1.2 : 1 / 1.2);
-    }, { passive: false });
+    this.svg.addEventListener(
+      'wheel',
+      (event) => {
+        event.preventDefault();
+        this.zoom(event.deltaY < 0 ? 1.2 : 1 / 1.2);
+      },
+      { passive: false },
+    );
     this.svg.addEventListener('pointerdown', (event) => this.svg.setPointerCapture(event.pointerId));
     this.svg.addEventListener('pointermove', (event) => {
       if (event.buttons === 1) this.pan(event.movementX, event.movementY);
@@ -167,7 +200,15 @@ export class BayMap {
 
 // World-atlas' land seen from above the bay.
 export function drawGlobe(svg, land, [lon, lat]) {
-  const projection = geoOrthographic().rotate([-lon - 25, -lat + 15]).fitExtent([[3, 3], [117, 117]], { type: 'Sphere' });
+  const projection = geoOrthographic()
+    .rotate([-lon - 25, -lat + 15])
+    .fitExtent(
+      [
+        [3, 3],
+        [117, 117],
+      ],
+      { type: 'Sphere' },
+    );
   const path = geoPath(projection);
   make('path', { class: 'globe-sea', d: path({ type: 'Sphere' }) }, svg);
   make('path', { class: 'globe-land', d: path(feature(land, land.objects.land)) }, svg);
