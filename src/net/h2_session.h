@@ -10,7 +10,7 @@
 //
 // Errors: "h2.protocol" (the peer broke the rules; the connection is over), "h2.flood" (it asks for more work
 // than its budget), "h2.closed", "h2.busy" (too many streams), "h2.reset" (this stream is no more),
-// "h2.fenced" (its gate was closed), "h2.head" (a head that can't be sent), "h2.protocol-unknown" (the peer
+// "net.fenced" (its gate was closed), "h2.head" (a head that can't be sent), "h2.protocol-unknown" (the peer
 // takes no extended CONNECT).
 #pragma once
 
@@ -140,7 +140,7 @@ class H2Session {
   [[nodiscard]] size_t unsent(H2StreamId stream) const;
 
   void reset(H2StreamId stream, H2Code code);  // drops its queues; nothing more of it is framed
-  void fence(H2StreamId stream);               // reset(cancel); from then on its calls give "h2.fenced"
+  void fence(H2StreamId stream);               // reset(cancel); from then on its calls give "net.fenced"
   void release(H2StreamId stream);             // forgets it, resetting what isn't done: once for each stream
   // Looked at each time bytes of the stream are framed or read; when closed, the stream is fenced.
   void set_gate(H2StreamId stream, GateRef gate);

@@ -319,7 +319,7 @@ TEST_CASE("Once a gate is closed no byte of its stream is framed, and the peer s
   CHECK(server.session.counts().fenced == 1);
   const auto refused = server.session.write(id, as_bytes("more"));
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().code == "h2.fenced");
+  CHECK(refused.error().code == "net.fenced");
 }
 
 TEST_CASE("A closed gate also stops what has come in and was not read") {
@@ -330,7 +330,7 @@ TEST_CASE("A closed gate also stops what has come in and was not read") {
   const auto gate = std::make_shared<Gate>();
   server.session.set_gate(id, gate);
   gate->close();
-  CHECK(read_all(server.session, id) == "!h2.fenced");
+  CHECK(read_all(server.session, id) == "!net.fenced");
   CHECK(server.session.counts().unread_bytes == 0);
 }
 

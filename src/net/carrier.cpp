@@ -1,0 +1,519 @@
+#include "net/carrier.h"
+
+#include "net/loop.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+namespace entente::net {
+namespace {
+
+constexpr size_t kRecordBytes = 16 * 1024;  // one TLS record: what is framed is handed to TLS in one go
+constexpr unsigned kReadsInARow = 8;        // then the loop's other tasks have a turn
+
+}  // namespace
+
+struct Carrier::Impl : std::enable_shared_from_this<Impl> {
+  Impl(std::unique_ptr<Stream> its_stream, H2Role role, Handler its_handler, CarrierConfig its_config)
+      : loop(its_stream->loop()),
+        stream(std::move(its_stream)),
+        session(role, its_config.h2),
+        handler(std::move(its_handler)),
+        config(its_config),
+        work(loop),
+        stop(loop),
+        room(loop),
+        reader_ended(loop),
+        writer_ended(loop) {}
+
+  static Task<Result<void>> run(std::shared_ptr<Impl> self);
+  static Task<void> write_loop(std::shared_ptr<Impl> self);
+  static Task<void> keep_alive(std::shared_ptr<Impl> self);
+  static Task<Result<CarrierStream>> open(std::shared_ptr<Impl> self, RequestHead head, bool end);
+  Task<Result<void>> read_loop();
+  Task<void> discard_rest();
+  Result<void> hear(ByteView bytes);
+  void dispatch();
+  void serve(H2Request request);
+  void kick();
+  void break_off(Error error);
+  void end_streams();
+  [[nodiscard]] Error closed_error() const;
+
+  Loop& loop;
+  std::unique_ptr<Stream> stream;
+  H2Session session;
+  Handler handler;
+  CarrierConfig config;
+  std::unordered_map<H2StreamId, CarrierBody*> bodies;
+  Event work;  // there may be something to write
+  Event stop;
+  Event room;  // a stream ended, or the peer's settings came
+  Event reader_ended;
+  Event writer_ended;
+  std::optional<Error> broken;  // the first thing that went wrong
+  size_t openers = 0;
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;
+  uint64_t ping_number = 0;
+  bool ping_waits = false;
+  Tick ping_sent{};
+  Tick last_heard{};
+  Millis round_trip{-1};
+  bool ending = false;  // write what is left, then close
+  bool over = false;
+};
+
+// What a CarrierStream owns. Its connection outlives it.
+class CarrierBody final : public ByteSource, public ByteSink {
+ public:
+  CarrierBody(std::shared_ptr<Carrier::Impl> its_impl, H2StreamId its_id)
+      : impl(std::move(its_impl)),
+        id(its_id),
+        timeouts(impl->config.timeouts),
+        in(impl->loop),
+        out(impl->loop) {
+    impl->bodies[id] = this;
+  }
+  ~CarrierBody() override {
+    impl->bodies.erase(id);
+    impl->session.release(id);
+    impl->room.pulse();
+    impl->kick();
+  }
+
+  [[nodiscard]] bool ready_now() const override {
+    return settled() || impl->session.unread(id) > 0 || at_end();
+  }
+  [[nodiscard]] Task<Result<void>> wait() override;
+  [[nodiscard]] Task<Result<size_t>> read(std::span<uint8_t> into) override;
+  [[nodiscard]] Task<Result<void>> write(ByteView bytes) override;
+  [[nodiscard]] Task<Result<void>> flush() override { co_return Result<void>{}; }
+  [[nodiscard]] Task<Result<void>> finish() override;
+  void abort() override;
+  [[nodiscard]] Task<Result<ResponseHead>> read_head();
+  void wake();
+
+  std::shared_ptr<Carrier::Impl> impl;
+  H2StreamId id;
+  CarrierTimeouts timeouts;
+  Event in;   // a head, bytes, the end, or a break
+  Event out;  // room, or a break
+  RequestHead request;
+  bool has_body = false;
+  std::optional<ResponseHead> response;
+  std::optional<H2Code> code;
+  bool aborted = false;
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;
+
+ private:
+  // Nothing more will happen to it: whoever waits is better off trying.
+  [[nodiscard]] bool settled() const { return impl->over || aborted || code.has_value(); }
+  [[nodiscard]] bool at_end() const {
+    const auto got = impl->session.read(id, {});
+    return !got || got->end;
+  }
+  [[nodiscard]] Failure problem(Error error) const;
+};
+
+Failure CarrierBody::problem(Error error) const {
+  if (error.code == "net.fenced") return std::unexpected(std::move(error));
+  if (aborted) return fail("net.aborted", "the stream was broken off here", "stream");
+  if (impl->over) return std::unexpected(impl->closed_error());
+  if (code == H2Code::refused_stream)
+    return fail("h2.refused", "the peer refused the stream", "stream", "try again");
+  return std::unexpected(std::move(error));
+}
+
+void CarrierBody::wake() {
+  in.pulse();
+  out.pulse();
+}
+
+void CarrierBody::abort() {
+  if (!impl->over && !code) impl->session.reset(id, H2Code::cancel);
+  aborted = true;
+  wake();
+  impl->kick();
+}
+
+Task<Result<void>> CarrierBody::wait() {
+  while (!ready_now()) {
+    const bool woken = co_await in.wait(timeouts.read);
+    if (!woken) co_return fail("net.timeout", "nothing came on the stream in time", "stream");
+  }
+  co_return Result<void>{};
+}
+
+Task<Result<size_t>> CarrierBody::read(std::span<uint8_t> into) {
+  while (true) {
+    if (aborted) co_return problem({});
+    auto got = impl->session.read(id, into);
+    if (!got) co_return problem(std::move(got.error()));
+    if (got->bytes > 0) {
+      bytes_in += got->bytes;
+      impl->kick();  // the window may open
+      co_return got->bytes;
+    }
+    if (got->end) co_return size_t{0};
+    if (impl->over) co_return problem({});
+    Result<void> waited = co_await wait();
+    CO_TRY_VOID(std::move(waited));
+  }
+}
+
+Task<Result<void>> CarrierBody::write(ByteView bytes) {
+  while (true) {
+    if (aborted || impl->over) co_return problem({});
+    auto taken = impl->session.write(id, bytes);
+    if (!taken) co_return problem(std::move(taken.error()));
+    bytes_out += *taken;
+    bytes = bytes.subspan(*taken);
+    impl->kick();
+    if (bytes.empty()) co_return Result<void>{};
+    const bool woken = co_await out.wait(timeouts.write);
+    if (!woken) co_return fail("net.timeout", "the peer took no bytes of the stream in time", "stream");
+  }
+}
+
+Task<Result<void>> CarrierBody::finish() {
+  if (aborted || impl->over) co_return problem({});
+  auto done = impl->session.finish(id);
+  if (!done) co_return problem(std::move(done.error()));
+  impl->kick();
+  co_return Result<void>{};
+}
+
+Task<Result<ResponseHead>> CarrierBody::read_head() {
+  while (!response) {
+    auto alive = impl->session.read(id, {});
+    if (!alive) co_return problem(std::move(alive.error()));
+    if (settled())
+      co_return problem(Error{"h2.reset", "the stream was reset before it was answered", "stream", ""});
+    const bool woken = co_await in.wait(timeouts.head);
+    if (!woken) co_return fail("net.timeout", "the answer did not begin in time", "stream");
+  }
+  co_return std::move(*response);
+}
+
+Error Carrier::Impl::closed_error() const {
+  return Error{"h2.closed", broken ? "the connection ended: " + broken->what : "the connection ended",
+               stream->peer(), ""};
+}
+
+void Carrier::Impl::kick() {
+  if (session.wants_write() || ending || session.over()) work.set();
+}
+
+void Carrier::Impl::break_off(Error error) {
+  if (!broken) broken = std::move(error);
+  stream->abort();
+}
+
+void Carrier::Impl::serve(H2Request request) {
+  auto body = std::make_unique<CarrierBody>(shared_from_this(), request.stream);
+  body->has_body = !request.end;
+  body->request = std::move(request.head);
+  if (!ending && handler) loop.spawn(handler(CarrierStream(std::move(body))));
+}
+
+void Carrier::Impl::dispatch() {
+  while (std::optional<H2Event> event = session.poll_event()) {
+    const auto body_of = [&](H2StreamId id) {
+      const auto found = bodies.find(id);
+      return found == bodies.end() ? nullptr : found->second;
+    };
+    if (auto* request = std::get_if<H2Request>(&*event)) {
+      serve(std::move(*request));
+    } else if (auto* answer = std::get_if<H2Response>(&*event)) {
+      CarrierBody* body = body_of(answer->stream);
+      if (body == nullptr) continue;
+      body->response = std::move(answer->head);
+      body->in.pulse();
+    } else if (const auto* readable = std::get_if<H2Readable>(&*event)) {
+      if (CarrierBody* body = body_of(readable->stream)) body->in.pulse();
+    } else if (const auto* writable = std::get_if<H2Writable>(&*event)) {
+      if (CarrierBody* body = body_of(writable->stream)) body->out.pulse();
+    } else if (const auto* reset = std::get_if<H2Reset>(&*event)) {
+      CarrierBody* body = body_of(reset->stream);
+      if (body == nullptr) continue;
+      body->code = reset->code;
+      body->wake();
+    } else if (const auto* ack = std::get_if<H2PingAck>(&*event);
+               ack != nullptr && ack->opaque == ping_number) {
+      ping_waits = false;
+      round_trip = std::chrono::duration_cast<Millis>(loop.tick() - ping_sent);
+    } else if (std::holds_alternative<H2Settings>(*event) || std::holds_alternative<H2GoAway>(*event)) {
+      room.pulse();
+    }
+  }
+}
+
+Result<void> Carrier::Impl::hear(ByteView bytes) {
+  bytes_in += bytes.size();
+  last_heard = loop.tick();
+  auto heard = session.receive(bytes, last_heard);
+  dispatch();
+  kick();
+  return heard;
+}
+
+Task<Result<void>> Carrier::Impl::read_loop() {
+  Buffer buffer;
+  unsigned reads = 0;
+  while (true) {
+    if (!buffer) buffer = loop.lend();
+    CO_TRY(const Stream::Attempt attempt, stream->try_read(buffer.span()));
+    if (attempt.next == Stream::Next::end) {
+      if (ending || session.over() || bodies.empty()) co_return Result<void>{};
+      co_return fail("h2.closed", "the peer closed the connection in mid stream", stream->peer());
+    }
+    if (attempt.next == Stream::Next::done) {
+      CO_TRY_VOID(hear(buffer.span().first(attempt.bytes)));
+      if (++reads < kReadsInARow) continue;
+      reads = 0;
+      co_await loop.sleep(Millis(0));
+      continue;
+    }
+    reads = 0;
+    buffer.give_back();
+    Result<void> waited;
+    if (attempt.next == Stream::Next::readable) {
+      waited = co_await stream->wait_readable(kNoTimeout);  // keep_alive watches
+    } else {
+      waited = co_await stream->wait_writable(config.write_timeout);
+    }
+    CO_TRY_VOID(std::move(waited));
+  }
+}
+
+// Reads on without listening until the peer has closed too: whoever closes with bytes unread resets the
+// connection, and the peer would never read why.
+Task<void> Carrier::Impl::discard_rest() {
+  const Tick deadline = loop.tick() + config.linger;
+  Buffer buffer = loop.lend();
+  while (loop.tick() < deadline) {
+    Result<size_t> got = co_await stream->read_some(buffer.span(), config.linger);
+    if (!got || *got == 0) co_return;
+  }
+}
+
+// The only one who writes. What produce() frames goes to TLS in the same breath, so that a gate that closes
+// finds nothing between the two.
+Task<void> Carrier::Impl::write_loop(std::shared_ptr<Impl> self) {
+  Bytes out;
+  bool failed = false;
+  while (!failed) {
+    out.clear();
+    self->session.produce(out, kRecordBytes, self->loop.tick());
+    self->dispatch();
+    if (out.empty()) {
+      if (self->ending || self->session.over()) break;
+      out = Bytes();
+      self->work.clear();
+      if (self->session.wants_write()) continue;
+      const bool more = co_await self->work.wait(kNoTimeout);
+      (void)more;
+      continue;
+    }
+    self->bytes_out += out.size();
+    Result<void> written = co_await self->stream->write_all(ByteView(out), self->config.write_timeout);
+    failed = !written;
+    if (failed) self->break_off(std::move(written.error()));
+  }
+  bool clean = false;
+  if (!failed) {
+    Result<void> shut = co_await self->stream->shutdown_write(self->config.write_timeout);
+    clean = shut.has_value();
+    if (clean) clean = co_await self->reader_ended.wait(self->config.linger);
+  }
+  // After a clean close an abort could still take back the last bytes from a peer that has not read them yet.
+  if (!clean || self->broken) self->stream->abort();
+  self->writer_ended.set();
+}
+
+Task<void> Carrier::Impl::keep_alive(std::shared_ptr<Impl> self) {
+  while (true) {
+    const Millis pause = self->ping_waits ? std::min(self->config.ping_interval, self->config.ping_timeout)
+                                          : self->config.ping_interval;
+    const bool stopped = co_await self->stop.wait(pause);
+    if (stopped || self->over) co_return;
+    const Tick now = self->loop.tick();
+    if (self->ping_waits) {
+      const Tick heard = std::max(self->ping_sent, self->last_heard);
+      if (now - heard < self->config.ping_timeout) continue;
+      self->break_off(Error{"net.timeout", "the peer no longer answers", self->stream->peer(), ""});
+      co_return;
+    }
+    self->ping_waits = true;
+    self->ping_sent = now;
+    self->session.ping(++self->ping_number);
+    self->kick();
+  }
+}
+
+void Carrier::Impl::end_streams() {
+  over = true;
+  for (const auto& [id, body] : bodies) body->wake();
+  room.pulse();
+  stop.set();
+}
+
+Task<Result<void>> Carrier::Impl::run(std::shared_ptr<Impl> self) {
+  self->last_heard = self->loop.tick();
+  self->loop.spawn(write_loop(self));
+  self->loop.spawn(keep_alive(self));
+  Result<void> ended = co_await self->read_loop();
+  // After our own abort, what was the matter is known already.
+  if (!ended && !self->broken && !self->ending) self->broken = std::move(ended.error());
+  self->ending = true;
+  self->end_streams();
+  self->work.set();
+  if (!ended) co_await self->discard_rest();
+  self->reader_ended.set();
+  bool written = co_await self->writer_ended.wait(kNoTimeout);
+  while (!written) written = co_await self->writer_ended.wait(kNoTimeout);
+  if (self->broken) co_return std::unexpected(*self->broken);
+  co_return Result<void>{};
+}
+
+Task<Result<CarrierStream>> Carrier::Impl::open(std::shared_ptr<Impl> self, RequestHead head, bool end) {
+  remove_hop_by_hop(head.headers);
+  head.headers.remove("expect");
+  if (head.scheme.empty()) head.scheme = "https";
+  const Tick deadline = self->loop.tick() + self->config.open_timeout;
+  while (true) {
+    if (self->over || self->ending) co_return std::unexpected(self->closed_error());
+    if (self->session.settings_known()) {
+      auto id = self->session.request(head, end);
+      if (id) {
+        self->kick();
+        co_return CarrierStream(std::make_unique<CarrierBody>(self, *id));
+      }
+      if (id.error().code != "h2.busy") co_return std::unexpected(std::move(id.error()));
+    }
+    const auto left = std::chrono::duration_cast<Millis>(deadline - self->loop.tick());
+    if (left <= Millis(0) || self->openers >= self->config.openers_max)
+      co_return fail("h2.busy", "no stream came free in time", self->stream->peer(), "try again shortly");
+    ++self->openers;
+    const bool woken = co_await self->room.wait(left);
+    --self->openers;
+    (void)woken;
+  }
+}
+
+Carrier::Carrier(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Carrier Carrier::client(std::unique_ptr<Stream> stream, CarrierConfig config) {
+  return Carrier(std::make_shared<Impl>(std::move(stream), H2Role::client, nullptr, config));
+}
+
+Carrier Carrier::server(std::unique_ptr<Stream> stream, Handler handler, CarrierConfig config) {
+  return Carrier(std::make_shared<Impl>(std::move(stream), H2Role::server, std::move(handler), config));
+}
+
+Task<Result<void>> Carrier::run() {
+  return Impl::run(impl_);
+}
+Task<Result<CarrierStream>> Carrier::open(RequestHead head, bool end) {
+  return Impl::open(impl_, std::move(head), end);
+}
+
+void Carrier::drain() {
+  impl_->session.drain();
+  impl_->room.pulse();
+  impl_->kick();
+}
+
+void Carrier::close() {
+  if (impl_->over) return;
+  impl_->ending = true;
+  impl_->session.terminate(H2Code::no_error);
+  impl_->end_streams();
+  impl_->work.set();
+}
+
+void Carrier::abort() {
+  impl_->ending = true;
+  impl_->break_off(Error{"net.aborted", "the connection was broken off here", impl_->stream->peer(), ""});
+}
+
+bool Carrier::over() const {
+  return impl_->over;
+}
+
+CarrierCounts Carrier::counts() const {
+  return {impl_->session.counts(), impl_->bytes_in, impl_->bytes_out, impl_->bodies.size(),
+          impl_->round_trip};
+}
+
+Stream& Carrier::transport() {
+  return *impl_->stream;
+}
+
+CarrierStream::CarrierStream(std::unique_ptr<CarrierBody> body) : body_(std::move(body)) {}
+CarrierStream::CarrierStream(CarrierStream&&) noexcept = default;
+CarrierStream& CarrierStream::operator=(CarrierStream&&) noexcept = default;
+CarrierStream::~CarrierStream() = default;
+
+RequestHead& CarrierStream::request() {
+  return body_->request;
+}
+bool CarrierStream::has_body() const {
+  return body_->has_body;
+}
+Task<Result<ResponseHead>> CarrierStream::read_head() {
+  return body_->read_head();
+}
+ByteSource& CarrierStream::body() {
+  return *body_;
+}
+ByteSink& CarrierStream::sink() {
+  return *body_;
+}
+uint64_t CarrierStream::bytes_in() const {
+  return body_->bytes_in;
+}
+uint64_t CarrierStream::bytes_out() const {
+  return body_->bytes_out;
+}
+std::optional<H2Code> CarrierStream::reset_code() const {
+  return body_->code;
+}
+H2StreamId CarrierStream::id() const {
+  return body_->id;
+}
+void CarrierStream::set_class(H2Class klass) {
+  body_->impl->session.set_class(body_->id, klass);
+}
+void CarrierStream::set_timeouts(CarrierTimeouts timeouts) {
+  body_->timeouts = timeouts;
+}
+void CarrierStream::set_gate(GateRef gate) {
+  body_->impl->session.set_gate(body_->id, std::move(gate));
+}
+
+Result<void> CarrierStream::respond(ResponseHead head, bool end) {
+  remove_hop_by_hop(head.headers);
+  if (body_->impl->over) return std::unexpected(body_->impl->closed_error());
+  TRY_VOID(body_->impl->session.respond(body_->id, head, end));
+  body_->impl->kick();
+  return {};
+}
+
+void CarrierStream::fence() {
+  body_->impl->session.fence(body_->id);
+  body_->wake();
+  body_->impl->kick();
+}
+
+void CarrierStream::reset(H2Code code) {
+  body_->impl->session.reset(body_->id, code);
+  body_->aborted = true;
+  body_->wake();
+  body_->impl->kick();
+}
+
+}  // namespace entente::net
