@@ -12,7 +12,7 @@ namespace entente::ledger {
 
 // Of the log, for everyone: the entries and the checkpoint after them.
 struct LogBatch {
-  std::vector<ByteView> entries;
+  std::vector<ByteView> entries{};
   std::string_view note;
 
   [[nodiscard]] static Result<LogBatch> parse(ByteView payload);  // views into `payload`
@@ -25,8 +25,8 @@ struct OwnBatch {
     ByteView key;
     std::string_view plain;
   };
-  Revision store;
-  std::vector<Item> items;
+  Revision store{};
+  std::vector<Item> items{};
 
   [[nodiscard]] static Result<OwnBatch> parse(ByteView payload);
 };

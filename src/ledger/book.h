@@ -21,7 +21,7 @@ namespace entente::ledger {
 class Book {
  public:
   struct Settings {
-    std::filesystem::path folder;
+    std::filesystem::path folder{};
     NoteSigner signer;
     size_t segment_bytes = 0;
     size_t reserve_bytes = 0;
@@ -44,7 +44,7 @@ class Book {
   [[nodiscard]] Result<Bytes> entry(uint64_t index) const;
   struct Plain {
     crypto::Secret key;
-    std::string text;
+    std::string text{};
   };
   [[nodiscard]] Result<Plain> plain(uint64_t index) const;
   [[nodiscard]] Result<Disclosure> disclose(uint64_t index, std::span<const std::string> fields) const;
@@ -76,10 +76,10 @@ class Book {
 
   mutable std::mutex mutex_;  // guards what follows
   Tree tree_;
-  std::string note_;
-  Revision store_;
-  std::vector<FramePlace> log_places_;
-  std::vector<FramePlace> own_places_;
+  std::string note_{};
+  Revision store_{};
+  std::vector<FramePlace> log_places_{};
+  std::vector<FramePlace> own_places_{};
 
   std::mutex publish_mutex_;  // guards what follows
   uint64_t published_ = 0;    // leaves that tiles hold

@@ -31,8 +31,8 @@ inline constexpr size_t kQueueBytesMax = 64 << 20;
 class Disk;  // segment.h: tests put a failing one here
 
 struct Options {
-  std::filesystem::path folder;
-  std::string origin;      // "entente.xaa/ledger": also the name of the signing key
+  std::filesystem::path folder{};
+  std::string origin{};    // "entente.xaa/ledger": also the name of the signing key
   crypto::PrivateKey key;  // Ed25519, for checkpoints alone
   size_t segment_bytes = 16 << 20;
   size_t reserve_bytes = 1 << 20;  // of the last segment, for narrowing records when the disk is full

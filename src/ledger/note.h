@@ -55,14 +55,14 @@ class NoteSigner {
 };
 
 struct NoteSignature {
-  std::string name;
+  std::string name{};
   KeyId id{};
-  Bytes signature;
+  Bytes signature{};
 };
 
 struct Note {
-  std::string text;  // signed, with its last newline
-  std::vector<NoteSignature> signatures;
+  std::string text{};  // signed, with its last newline
+  std::vector<NoteSignature> signatures{};
 
   [[nodiscard]] static Result<Note> parse(std::string_view note);
   // Ok when a signature of that name and id verifies; one of that name and id that does not is a fault, and
@@ -71,7 +71,7 @@ struct Note {
 };
 
 struct Checkpoint {
-  std::string origin;
+  std::string origin{};
   uint64_t size = 0;
   Hash root{};
   bool operator==(const Checkpoint&) const = default;

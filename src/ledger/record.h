@@ -25,9 +25,9 @@ inline constexpr size_t kRecordKeyBytes = 32;
 inline constexpr size_t kSaltBytes = 16;
 
 struct Record {
-  std::string event_class;  // "verdict", "change", "store.commit": a-z, 0-9, inner '.', '-', '_'
-  Instant time;
-  std::vector<std::pair<std::string, Json>> fields;  // names unique; order does not matter
+  std::string event_class{};  // "verdict", "change", "store.commit": a-z, 0-9, inner '.', '-', '_'
+  Instant time{};
+  std::vector<std::pair<std::string, Json>> fields{};  // names unique; order does not matter
 
   // The bytes a store commit carries as a leaf until the ledger has it: canonical JSON
   // {"class","fields","time"}.
@@ -36,9 +36,9 @@ struct Record {
 };
 
 struct Leaf {
-  std::string event_class;
-  Instant time;
-  std::vector<crypto::Digest> digests;  // ascending
+  std::string event_class{};
+  Instant time{};
+  std::vector<crypto::Digest> digests{};  // ascending
   bool operator==(const Leaf&) const = default;
 
   [[nodiscard]] std::string encode() const;                 // {"class","digests","n","time","v":1}
@@ -47,27 +47,27 @@ struct Leaf {
 
 // The owner's side of a leaf.
 struct Sealed {
-  Leaf leaf;
+  Leaf leaf{};
   crypto::Secret key;
-  std::string plain;  // canonical JSON object of the fields
+  std::string plain{};  // canonical JSON object of the fields
 };
 [[nodiscard]] Result<Sealed> seal(const Record& record, crypto::Secret key);
 // The leaf that this key and plaintext make, or an error.
 [[nodiscard]] Result<Leaf> reseal(const Leaf& leaf, ByteView key, std::string_view plain);
 
 struct DisclosedField {
-  std::string name;
-  Json value;
-  Bytes salt;
+  std::string name{};
+  Json value{};
+  Bytes salt{};
 };
 
 // Evidence that can be checked offline: the leaf, chosen fields, and the way up to a signed checkpoint.
 struct Disclosure {
   uint64_t index = 0;
-  Bytes entry;
-  std::vector<DisclosedField> fields;
-  Proof proof;
-  std::string checkpoint;  // a signed note
+  Bytes entry{};
+  std::vector<DisclosedField> fields{};
+  Proof proof{};
+  std::string checkpoint{};  // a signed note
 
   [[nodiscard]] Json json() const;
   [[nodiscard]] static Result<Disclosure> from_json(const Json& json);

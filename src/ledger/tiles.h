@@ -21,8 +21,8 @@ inline constexpr unsigned kTileLevelsMax = 8;
 [[nodiscard]] std::string tile_path(int level, uint64_t index, uint64_t width);
 
 struct TileFile {
-  std::string path;  // below the ledger's folder
-  Bytes bytes;
+  std::string path{};  // below the ledger's folder
+  Bytes bytes{};
 };
 
 // The hash tiles that a log which grew from `from` to `to` leaves needs; partial ones where its right edge

@@ -17,17 +17,17 @@ namespace entente::ledger {
 
 struct VerifyAgainst {
   // A checkpoint seen earlier: only this shows that a whole folder was put back to an older state.
-  std::optional<std::string> remembered;
+  std::optional<std::string> remembered{};
   // What the store was found to hold (store::load_all): each manifest must be in the ledger, and nothing
   // else.
   const store::Loaded* store = nullptr;
 };
 
 struct VerifyReport {
-  Checkpoint checkpoint;
-  std::string note;
+  Checkpoint checkpoint{};
+  std::string note{};
   uint64_t batches = 0;
-  Revision store_revision;
+  Revision store_revision{};
 };
 
 [[nodiscard]] Result<VerifyReport> verify(const std::filesystem::path& folder, const NoteVerifier& verifier,

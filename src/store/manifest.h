@@ -17,18 +17,18 @@
 namespace entente::store {
 
 struct ManifestOp {
-  std::string key;
-  std::optional<crypto::Digest> value;  // absent: deleted
+  std::string key{};
+  std::optional<crypto::Digest> value{};  // absent: deleted
   bool operator==(const ManifestOp&) const = default;
 };
 
 struct Manifest {
-  Revision rev;
+  Revision rev{};
   crypto::Digest previous{};  // of the manifest of rev - 1; zero for revision 1
-  Instant at;
-  std::string author;
-  std::vector<ManifestOp> ops;
-  std::vector<crypto::Digest> leaves;
+  Instant at{};
+  std::string author{};
+  std::vector<ManifestOp> ops{};
+  std::vector<crypto::Digest> leaves{};
   bool operator==(const Manifest&) const = default;
 
   [[nodiscard]] std::string encode() const;
@@ -36,7 +36,7 @@ struct Manifest {
 };
 
 struct ManifestMark {
-  Revision rev;
+  Revision rev{};
   crypto::Digest digest{};  // SHA-256 of the manifest's text
   bool operator==(const ManifestMark&) const = default;
 };

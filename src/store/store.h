@@ -33,60 +33,60 @@ inline constexpr size_t kQueueCommitsMax = 16'384;
 
 // `value` absent: the record is deleted.
 struct Op {
-  std::string key;
-  std::optional<std::string> value;
+  std::string key{};
+  std::optional<std::string> value{};
   bool operator==(const Op&) const = default;
 };
 
 // The record must still be of that revision; `rev` absent: there must be no record of that key.
 struct Precondition {
-  std::string key;
-  std::optional<Revision> rev;
+  std::string key{};
+  std::optional<Revision> rev{};
 };
 
 struct Commit {
-  std::vector<Op> ops;  // keys unique
-  std::vector<Precondition> preconditions;
-  std::vector<Bytes> leaves;  // for the ledger, opaque here; durable with the commit
-  std::string author;         // who did it: an operator's name or a part of the node
-  bool narrowing = false;     // may use the space kept in reserve
+  std::vector<Op> ops{};  // keys unique
+  std::vector<Precondition> preconditions{};
+  std::vector<Bytes> leaves{};  // for the ledger, opaque here; durable with the commit
+  std::string author{};         // who did it: an operator's name or a part of the node
+  bool narrowing = false;       // may use the space kept in reserve
 };
 
 struct Record {
-  std::string key;
-  std::string value;
-  Revision rev;  // the commit that wrote it
+  std::string key{};
+  std::string value{};
+  Revision rev{};  // the commit that wrote it
   bool operator==(const Record&) const = default;
 };
 
 // What a commit owes the ledger, until `integrated`.
 struct Outgoing {
-  Revision rev;
+  Revision rev{};
   crypto::Digest manifest{};
-  Instant at;
-  std::string author;
-  std::vector<Bytes> leaves;
+  Instant at{};
+  std::string author{};
+  std::vector<Bytes> leaves{};
 };
 
 struct Committed {
-  Revision rev;
-  Outgoing outgoing;
+  Revision rev{};
+  Outgoing outgoing{};
 };
 
 struct Change {  // one revision, whole, in order
-  Revision rev;
-  std::vector<Op> ops;
+  Revision rev{};
+  std::vector<Op> ops{};
 };
 struct Heartbeat {  // each Options::heartbeat; a head above the last change told means: you are behind
-  Revision head;
+  Revision head{};
 };
 struct Compacted {  // what followed `after` is no longer kept: read all at `snapshot`, then watch from there
-  Revision snapshot;
+  Revision snapshot{};
 };
 struct WatchEvents {  // run on the writer thread, in order; absent ones are not called
-  std::function<void(const Change&)> change;
-  std::function<void(Heartbeat)> heartbeat;
-  std::function<void(Compacted)> compacted;
+  std::function<void(const Change&)> change{};
+  std::function<void(Heartbeat)> heartbeat{};
+  std::function<void(Compacted)> compacted{};
 };
 
 // Ends its watch when released. May outlive the store.
@@ -102,19 +102,19 @@ class Watch {
 // Ownership of a name. `token` grows with each new holder: whoever acts for the name shows it, the lower
 // loses.
 struct Lease {
-  std::string name;
-  std::string holder;
-  Revision token;
+  std::string name{};
+  std::string holder{};
+  Revision token{};
 };
 
 using Sign = std::function<Result<Bytes>(ByteView message)>;
 using Verify = std::function<bool(ByteView message, ByteView signature)>;
 
 struct Options {
-  std::filesystem::path folder;  // holds store.db, its WAL, store.lock, store.reserve
-  Sign sign;                     // signs manifests
-  Verify verify;                 // of revisions 2 and up
-  Verify verify_genesis;         // of revision 1
+  std::filesystem::path folder{};  // holds store.db, its WAL, store.lock, store.reserve
+  Sign sign{};                     // signs manifests
+  Verify verify{};                 // of revisions 2 and up
+  Verify verify_genesis{};         // of revision 1
   const Clock* clock = &system_clock();
   uint64_t history_revisions_max = 65'536;  // how far back a watch can resume
   size_t reserve_bytes = 4 << 20;
@@ -123,10 +123,10 @@ struct Options {
 };
 
 struct Loaded {
-  Revision head;
-  std::vector<Record> records;          // by key
-  std::vector<ManifestMark> manifests;  // revisions 1 to head: each must be in the ledger
-  Revision integrated;                  // the store's own note of what the ledger has
+  Revision head{};
+  std::vector<Record> records{};          // by key
+  std::vector<ManifestMark> manifests{};  // revisions 1 to head: each must be in the ledger
+  Revision integrated{};                  // the store's own note of what the ledger has
 };
 
 class Store {
