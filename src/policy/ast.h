@@ -84,6 +84,9 @@ struct MethodInfo {
   bool function;      // called as name(...), not as value.name(...)
 };
 [[nodiscard]] const MethodInfo* find_method(std::string_view name);
+// How many arguments a method takes. Calls of extension methods with another number parse, as in Cedar:
+// validation refuses them, evaluation fails.
+[[nodiscard]] size_t arguments_of(Method method);
 [[nodiscard]] std::vector<std::string> method_names();
 
 struct Expr {

@@ -167,7 +167,9 @@ TEST_CASE("strings: escapes and like") {
                {R"("\x80" == "")", Outcome::refused},
                {R"("\q" == "")", Outcome::refused},
                {R"("a\*b" == "")", Outcome::refused},
-               {R"(1 like "1")", Outcome::error}});
+               {R"(1 like "1")", Outcome::error},
+               {R"(ip("::1", 1).isIpv6())", Outcome::error},
+               {"[1].contains(1, 2)", Outcome::refused}});
 }
 
 TEST_CASE("depth has a limit, length has none worth mentioning") {

@@ -28,7 +28,25 @@ Result<EntityUid> uid_from(const Json& json, const std::string& path) {
   return EntityUid{type->string(), id->string()};
 }
 
+Result<Value> plain_value(const Json& json, const std::string& path);
+
+// {"fn": "offset", "args": [datetime, duration]}: instants that have no text of their own.
+Result<Value> offset_from(const Json& arguments, const std::string& path) {
+  if (!arguments.is_array() || arguments.items().size() != 2)
+    return wrong(path, "offset takes a datetime and a duration");
+  TRY(const Value from, plain_value(arguments.items()[0], path + "/args/0"));
+  TRY(const Value by, plain_value(arguments.items()[1], path + "/args/1"));
+  int64_t ms = 0;
+  if (from.kind() != Value::Kind::datetime || by.kind() != Value::Kind::duration)
+    return wrong(path, "offset takes a datetime and a duration");
+  if (__builtin_add_overflow(from.datetime().ms, by.duration().ms, &ms))
+    return wrong(path, "this instant is beyond 64 bits");
+  return Value(Datetime{ms});
+}
+
 Result<Value> extension_from(const Json& json, const std::string& path) {
+  const Json* arguments = json.find("args");
+  if (arguments != nullptr && json.text_or("fn", "") == "offset") return offset_from(*arguments, path);
   const Json* function = json.find("fn");
   const Json* argument = json.find("arg");
   if (function == nullptr || argument == nullptr || !function->is_string() || !argument->is_string())
@@ -178,11 +196,15 @@ static Json record_to_json(const Record& record) {
   return out;
 }
 
-// Instants beyond the year 9999 have no text of their own: as an offset they would be no single value.
 static Json datetime_to_json(Datetime at) {
   const std::string text = datetime_text(at);
-  if (text.size() < 40) return extension_to_json("datetime", text.substr(10, text.size() - 12));
-  return extension_to_json("duration", duration_text(Duration{at.ms}));
+  if (text.find(".offset(") == std::string::npos)
+    return extension_to_json("datetime", text.substr(10, text.size() - 12));
+  return Json::object(
+      {{"__extn", Json::object({{"fn", "offset"},
+                                {"args", Json::array({extension_to_json("datetime", "1970-01-01"),
+                                                      extension_to_json(
+                                                          "duration", duration_text(Duration{at.ms}))})}})}});
 }
 
 Json value_to_json(const Value& value) {

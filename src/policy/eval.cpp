@@ -298,6 +298,12 @@ Evaluated Evaluator::record(const Expr& expr) {
 }
 
 Evaluated Evaluator::call(const Expr& expr) {
+  if (expr.args.size() != arguments_of(expr.method)) {
+    for (const ExprPtr& arg : expr.args) {
+      EVAL([[maybe_unused]] const Value value, eval(*arg));
+    }
+    return fault(expr, fmt::format("`{}` does not take {} argument(s)", expr.name, expr.args.size()));
+  }
   EVAL(const Value receiver, eval(*expr.args[0]));
   Value argument;
   if (expr.args.size() > 1) {

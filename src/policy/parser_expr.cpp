@@ -64,6 +64,10 @@ const MethodInfo* find_method(std::string_view name) {
   return found == kMethods.end() ? nullptr : &*found;
 }
 
+size_t arguments_of(Method method) {
+  return kMethods[static_cast<size_t>(method)].arguments;
+}
+
 std::vector<std::string> method_names() {
   std::vector<std::string> out;
   for (const MethodInfo& method : kMethods) out.emplace_back(method.name);
@@ -284,7 +288,8 @@ Result<ExprPtr> ExpressionParser::call(ExprPtr receiver, const Token& name) {
   std::vector<ExprPtr> args = one(std::move(receiver));
   for (ExprPtr& arg : rest) args.push_back(std::move(arg));
   const size_t wanted = native != nullptr ? native->parameters.size() : method->arguments;
-  if (args.size() != wanted)
+  const bool own = native != nullptr || method->method < Method::make_ip;
+  if (own && args.size() != wanted)
     return in_.wrong(
         name, fmt::format("`{}` takes {} argument(s), not {}", name.text, wanted - 1, args.size() - 1));
   ExprPtr out = node(native != nullptr ? Op::native : Op::call, begin, std::move(args));
@@ -343,8 +348,6 @@ Result<ExprPtr> ExpressionParser::function() {
                      did_you_mean(name.text, {"ip", "decimal", "datetime", "duration"}));
   in_.step();
   TRY(std::vector<ExprPtr> args, list(")"));
-  if (args.size() != 1)
-    return in_.wrong(name, fmt::format("`{}` takes 1 argument, not {}", name.text, args.size()));
   ExprPtr out = node(Op::call, name.begin, std::move(args));
   out->name = name.text;
   out->method = method->method;

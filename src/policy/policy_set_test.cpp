@@ -139,8 +139,9 @@ TEST_CASE("an error shows the line, a caret and the place") {
   const auto loaded = try_load("// first\n" + when("\n  principal.levl > 1"));
   REQUIRE_FALSE(loaded.has_value());
   CHECK(loaded.error().where == "p.cedar:3:3");
-  CHECK(loaded.error().what ==
-        "policy p.cedar#0: Shop::User has no attribute `levl`\n    principal.levl > 1 };\n    ^^^^^^^^^^^^^^");
+  CHECK(
+      loaded.error().what ==
+      "policy p.cedar#0: Shop::User has no attribute `levl`\n    principal.levl > 1 };\n    ^^^^^^^^^^^^^^");
 }
 
 TEST_CASE("ids come from @id or the place in the file; one id twice is refused") {

@@ -86,6 +86,8 @@ TEST_CASE("plain JSON is read as the schema says") {
   CHECK(user->attributes.find("at")->datetime().ms == 1'795'298'400'000);
   CHECK(*entity_from_json(entity_to_json(*user)) == *user);
   CHECK(schema.read_context({"Action", "view"}, *Json::parse(R"({"now": "2026-11-21"})")).has_value());
+  for (const int64_t ms : {int64_t{0}, int64_t{-1}, int64_t{253'402'300'800'000}, INT64_MIN, INT64_MAX})
+    CHECK(*value_from_json(value_to_json(Value(Datetime{ms}))) == Value(Datetime{ms}));
   const auto refused = schema.read_context({"Action", "view"}, *Json::parse(R"({"now": "2026-11-31"})"));
   CHECK(refused.error().where == "/now");
   CHECK(schema.read_context({"Action", "view"}, *Json::parse(R"({"now": "2026-11-21", "x": 1})"))

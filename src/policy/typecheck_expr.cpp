@@ -319,6 +319,7 @@ Result<Typed> ExpressionChecker::in_types(const Expr& left, const Expr& right, c
       return one.literal.entity() == kind_.action || ancestors.contains(one.literal.entity());
     };
     const auto is_literal = [](const ExprPtr& one) { return one->op == Op::literal; };
+    if (right.op == Op::variable) return truth(true);  // only `action` itself has that type
     if (right.op == Op::literal) return truth(holds(right));
     if (right.op == Op::set && std::all_of(right.args.begin(), right.args.end(), is_literal))
       return truth(
@@ -418,6 +419,8 @@ Result<Typed> ExpressionChecker::record(const Expr& expr, const Guards& known) {
 }
 
 Result<Typed> ExpressionChecker::call(const Expr& expr, const Guards& known) {
+  if (expr.args.size() != arguments_of(expr.method))
+    return wrong(expr, fmt::format("`{}` does not take {} argument(s)", expr.name, expr.args.size()));
   switch (expr.method) {
     case Method::contains:
     case Method::contains_all:
