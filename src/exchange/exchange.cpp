@@ -42,14 +42,14 @@ void Exchange::Core::step_clock(Instant to, Millis by) {
 }
 
 Effects Exchange::Core::finish() {
+  for (const uint64_t serial : table_.take_due(now_))
+    if (Session* s = table_.by_serial(serial)) queue(*s, true);
   wave();
   tell_holds();
   return std::exchange(effects_, {});
 }
 
 void Exchange::Core::tick() {
-  for (const uint64_t serial : table_.take_due(now_))
-    if (Session* s = table_.by_serial(serial)) queue(*s, true);
   tick_links();
   const SessionTable::Serials pending = pending_;
   for (const uint64_t serial : pending) {
