@@ -107,6 +107,7 @@ std::optional<Address> numeric_address(const std::string& host, uint16_t port) {
 }
 
 Failure dial_failure(int number, const std::string& where) {
+  if (number == ECONNRESET) return fail_with_errno(number, where);
   const char* code =
       number == ECONNREFUSED || number == ENOENT || number == EACCES ? "net.refused" : "net.unreachable";
   return fail(code, std::string("can't connect: ") + std::strerror(number), where);

@@ -62,6 +62,7 @@ void BodyReader::begin(BodyFraming framing, bool expects_continue, Millis write_
   write_timeout_ = write_timeout;
   done_ = framing.kind == BodyKind::none || framing.kind == BodyKind::upgrade ||
           (framing.kind == BodyKind::length && framing.length == 0);
+  failed_ = false;
   expects_continue_ = expects_continue && !done_;
 }
 
@@ -80,14 +81,20 @@ Result<void> BodyReader::check_rate(Tick from) {
   return fail("net.timeout", "the body comes too slowly", ahead_.stream().peer());
 }
 
+Failure BodyReader::give_up(Error error) {
+  failed_ = true;
+  return Failure(std::move(error));
+}
+
 Task<Result<void>> BodyReader::wait() {
   if (ready_now()) co_return Result<void>{};
   Result<void> asked = co_await send_continue();
-  CO_TRY_VOID(std::move(asked));
+  if (!asked) co_return give_up(std::move(asked.error()));
   const Tick from = ahead_.stream().loop().tick();
   Result<void> waited = co_await ahead_.stream().wait_readable(limits_.timeout);
-  CO_TRY_VOID(std::move(waited));
-  CO_TRY_VOID(check_rate(from));
+  if (!waited) co_return give_up(std::move(waited.error()));
+  Result<void> fast = check_rate(from);
+  if (!fast) co_return give_up(std::move(fast.error()));
   co_return Result<void>{};
 }
 
@@ -149,23 +156,28 @@ Task<Result<size_t>> BodyReader::read(std::span<uint8_t> into) {
   if (framing_.kind == BodyKind::chunked) into = into.first(std::min(into.size(), Loop::kBufferBytes));
   for (;;) {
     if (!ahead_.empty()) {
-      CO_TRY(const size_t had, read_ahead(into));
+      Result<size_t> ahead = read_ahead(into);
+      if (!ahead) co_return give_up(std::move(ahead.error()));
+      const size_t had = *ahead;
       if (had > 0 || done_) co_return had;
     }
     Result<size_t> fetched = co_await fetch(into);
-    CO_TRY(size_t count, std::move(fetched));
+    if (!fetched) co_return give_up(std::move(fetched.error()));
+    const size_t count = *fetched;
     if (count == 0) {
       done_ = framing_.kind == BodyKind::until_end;
       if (done_) co_return size_t{0};
+      failed_ = true;
       co_return fail("http.body_cut", "the connection ended inside a body", ahead_.stream().peer());
     }
     if (framing_.kind == BodyKind::length) {
       left_ -= count;
       done_ = left_ == 0;
     } else if (framing_.kind == BodyKind::chunked) {
-      CO_TRY(const size_t data, decode_here(into.first(count)));
-      if (data == 0 && !done_) continue;
-      co_return data;
+      Result<size_t> data = decode_here(into.first(count));
+      if (!data) co_return give_up(std::move(data.error()));
+      if (*data == 0 && !done_) continue;
+      co_return *data;
     }
     co_return count;
   }
@@ -220,7 +232,8 @@ Task<Result<void>> BodyWriter::failed_write(const char* what) {
 
 Task<Result<void>> BodyWriter::flush() {
   if (head_.empty()) co_return Result<void>{};
-  Result<void> sent = co_await send(std::exchange(head_, {}), {}, {});
+  std::string head = std::exchange(head_, {});
+  Result<void> sent = co_await send(std::move(head), {}, {});
   co_return sent;
 }
 

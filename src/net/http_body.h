@@ -43,6 +43,7 @@ class BodyReader final : public ByteSource {
   void forget_continue() { expects_continue_ = false; }
 
   [[nodiscard]] bool done() const { return done_; }
+  [[nodiscard]] bool failed() const { return failed_; }  // where the body ends is not known any more
   [[nodiscard]] bool expects_continue() const { return expects_continue_; }
   [[nodiscard]] BodyFraming framing() const { return framing_; }
   [[nodiscard]] uint64_t left() const { return left_; }  // with a length
@@ -59,6 +60,7 @@ class BodyReader final : public ByteSource {
   [[nodiscard]] Result<size_t> decode_ahead(std::span<uint8_t> into);
   [[nodiscard]] Result<size_t> decode_here(std::span<uint8_t> bytes);
   [[nodiscard]] Result<void> check_rate(Tick from);
+  [[nodiscard]] Failure give_up(Error error);
 
   ReadAhead& ahead_;
   BodyReadLimits limits_;
@@ -70,6 +72,7 @@ class BodyReader final : public ByteSource {
   Millis write_timeout_{0};
   bool expects_continue_ = false;
   bool done_ = true;
+  bool failed_ = false;
 };
 
 class BodyWriter final : public ByteSink {

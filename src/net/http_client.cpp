@@ -183,8 +183,8 @@ Task<Result<std::unique_ptr<Stream>>> open_stream(Loop& loop, const Url& url, Ti
   Result<Socket> dialled = co_await dial_tcp(loop, url.host, url.port, left, resolver);
   CO_TRY(Socket socket, std::move(dialled));
   if (url.scheme == "http") co_return make_stream(loop, std::move(socket));
-  Result<std::unique_ptr<Stream>> secured =
-      co_await tls.connect(loop, std::move(socket), {url.host, std::nullopt});
+  TlsTarget target{.host = url.host, .timeout = std::chrono::duration_cast<Millis>(deadline - loop.tick())};
+  Result<std::unique_ptr<Stream>> secured = co_await tls.connect(loop, std::move(socket), std::move(target));
   co_return std::move(secured);
 }
 

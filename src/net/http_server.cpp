@@ -151,7 +151,7 @@ Task<void> HttpConnection::refuse(Error error) {
 }
 
 bool HttpConnection::must_close() const {
-  if (!keep_ || requests_ >= limits().requests_max) return true;
+  if (!keep_ || body_.failed() || requests_ >= limits().requests_max) return true;
   if (body_.done()) return false;
   // The client may or may not send a body it was not told to go on with; a long one is not worth reading.
   return body_.expects_continue() || body_.left() > limits().drain_max;
@@ -218,7 +218,10 @@ Task<Result<Upgraded>> HttpConnection::take_over(ResponseHead head) {
 Task<bool> HttpConnection::settle() {
   if (!stream_ || stream_->aborted()) co_return false;
   if (!writer_.started()) {
-    Result<void> answered = co_await answer({.status = 500, .reason = {}, .headers = {}}, {});
+    ResponseHead failed;
+    failed.status = 500;
+    std::string nothing;
+    Result<void> answered = co_await answer(std::move(failed), std::move(nothing));
     if (!answered) stream_->abort();
   }
   if (!writer_.finished()) {

@@ -588,10 +588,12 @@ Task<Result<std::unique_ptr<Stream>>> connect_tls(Loop& loop, Socket socket, Tls
   if (!target.pin && target.host.empty())
     co_return fail("tls.untrusted", "no host name and no pin to check the server by");
   TlsClient::Impl::Opening opening = impl->open();
+  const Millis timeout =
+      std::min(opening.handshake_timeout, target.timeout.value_or(opening.handshake_timeout));
   SSL_set_connect_state(opening.ssl.get());
   set_target(opening.ssl.get(), target);
   auto stream = std::make_unique<TlsStream>(loop, std::move(socket), std::move(opening.ssl));
-  Result<void> done = co_await stream->handshake(opening.handshake_timeout, "server");
+  Result<void> done = co_await stream->handshake(timeout, "server");
   SSL_set_app_data(stream->ssl(), nullptr);  // `target` goes with this frame
   CO_TRY_VOID(std::move(done));
   if (opening.alpn_wanted && stream->tls()->alpn.empty()) {

@@ -67,6 +67,7 @@ struct TlsClientConfig {
 struct TlsTarget {
   std::string host{};  // checked against subjectAltName; sent as SNI when it is a name
   std::optional<Thumbprint> pin{};
+  std::optional<Millis> timeout{};  // for the handshake, where shorter than the context's
 };
 
 class TlsClient {
