@@ -34,8 +34,8 @@ class Misses {
   }
 
   std::vector<NearMiss> nearest(size_t count_max) && {
-    std::stable_sort(found_.begin(), found_.end(), [](const NearMiss& a, const NearMiss& b) {
-      return a.conditions - a.met < b.conditions - b.met;
+    std::sort(found_.begin(), found_.end(), [](const NearMiss& a, const NearMiss& b) {
+      return std::pair(a.conditions - a.met, a.policy) < std::pair(b.conditions - b.met, b.policy);
     });
     if (found_.size() > count_max) found_.resize(count_max);
     return std::move(found_);

@@ -49,6 +49,13 @@ TEST_CASE("what the schema does not know is refused, with a suggestion") {
       "policy.invalid");
 }
 
+TEST_CASE("names are checked also where no request gets to") {
+  check_refused({{when("true || principal == Shop::Usr::\"x\""), "no entity type", "Shop::User"},
+                 {when("true || principal is Shop::Usr"), "no entity type", "Shop::User"},
+                 {when("action in principal || principal.level"), "a condition belongs here", ""}},
+                "policy.invalid");
+}
+
 TEST_CASE("an optional attribute is read only behind a guard") {
   check_refused({{when("principal.boss == principal"), "`boss` is optional", "principal has boss &&"},
                  {when("principal has boss || principal.boss == principal"), "`boss` is optional", ""},

@@ -20,6 +20,8 @@ class PolicyChecker {
     for (const auto* scope : {&policy_.principal, &policy_.resource})
       if ((out.fault = check_scope(*scope))) return out;
     if ((out.fault = check_actions())) return out;
+    for (const Condition& condition : policy_.conditions)
+      if ((out.fault = check_names(*condition.body))) return out;
     const std::vector<RequestKind> all = kinds();
     if (all.empty()) {
       out.fault =
@@ -75,6 +77,23 @@ class PolicyChecker {
     return std::nullopt;
   }
 
+  // Entities and types must be known also where no request gets to.
+  [[nodiscard]] std::optional<Error> check_names(const Expr& expr) const {
+    const RequestKind anyone{};
+    ExpressionChecker checker(policy_, schema_, natives_, anyone);
+    if (expr.op == Op::literal) {
+      auto typed = checker.check(expr, {});
+      return typed ? std::nullopt : std::optional(std::move(typed).error());
+    }
+    if (expr.op == Op::is && inside_.type(expr.name) == nullptr && !inside_.is_action_type(expr.name))
+      return invalid_at(policy_, expr.begin, expr.finish,
+                        fmt::format("there is no entity type `{}`", expr.name),
+                        did_you_mean(expr.name, schema_.entity_types()));
+    for (const ExprPtr& arg : expr.args)
+      if (auto fault = check_names(*arg)) return fault;
+    return std::nullopt;
+  }
+
   [[nodiscard]] bool admits(const Scope& scope, const std::string& type) const {
     if (!scope.type.empty() && scope.type != type) return false;
     if (scope.entities.empty()) return true;
@@ -122,12 +141,13 @@ Checked check_policy(const Policy& policy, const Schema& schema, const NativeSig
 
 std::vector<EntityUid> actions_of(const Scope& scope, const Schema::Inside& schema) {
   std::vector<EntityUid> out;
-  for (const auto& [uid, action] : schema.actions) {
-    const auto meets = [&, &uid = uid, &action = action](const EntityUid& named) {
-      return uid == named || (scope.kind == Scope::Kind::in && action.ancestors.contains(named));
+  for (const auto& entry : schema.actions) {
+    const auto meets = [&](const EntityUid& named) {
+      return entry.first == named ||
+             (scope.kind == Scope::Kind::in && entry.second.ancestors.contains(named));
     };
     if (scope.kind == Scope::Kind::any || std::any_of(scope.entities.begin(), scope.entities.end(), meets))
-      out.push_back(uid);
+      out.push_back(entry.first);
   }
   return out;
 }

@@ -319,13 +319,15 @@ Result<Typed> ExpressionChecker::in_types(const Expr& left, const Expr& right, c
       return one.literal.entity() == kind_.action || ancestors.contains(one.literal.entity());
     };
     const auto is_literal = [](const ExprPtr& one) { return one->op == Op::literal; };
-    if (right.op == Op::variable) return truth(true);  // only `action` itself has that type
+    if (right.op == Op::variable && right.variable == Variable::action) return truth(true);
     if (right.op == Op::literal) return truth(holds(right));
     if (right.op == Op::set && std::all_of(right.args.begin(), right.args.end(), is_literal))
       return truth(
           std::any_of(right.args.begin(), right.args.end(), [&](const ExprPtr& one) { return holds(*one); }));
-    return plain(Kind::boolean);
   }
+  // Groups of actions may cross namespaces.
+  if (inside_.is_action_type(type->entity) && inside_.is_action_type(target.entity))
+    return plain(Kind::boolean);
   const EntityTypeInfo* info = inside_.type(type->entity);
   if (type->entity != target.entity && (info == nullptr || !info->ancestors.contains(target.entity)))
     return truth(false);
