@@ -63,18 +63,6 @@ Failure io(const std::string& what, const std::string& where = {}) {
   return fail("ledger.io", what + ": " + std::strerror(code), where);
 }
 
-Bytes header_of(std::string_view magic, const SegmentStart& start, uint64_t file_bytes) {
-  Bytes out(magic.begin(), magic.end());
-  put(out, start.number);
-  put(out, uint32_t{0});
-  put(out, file_bytes);
-  put(out, start.batch);
-  put(out, start.index);
-  out.resize(kSegmentHeaderBytes - 4);
-  put(out, crc32c(out));
-  return out;
-}
-
 Result<void> sync_folder(const std::filesystem::path& folder) {
   const int file = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (file < 0) return io("the folder can't be opened", folder);
@@ -85,6 +73,18 @@ Result<void> sync_folder(const std::filesystem::path& folder) {
 }
 
 }  // namespace
+
+Bytes segment_header(std::string_view magic, const SegmentStart& start, uint64_t file_bytes) {
+  Bytes out(magic.begin(), magic.end());
+  put(out, start.number);
+  put(out, uint32_t{0});
+  put(out, file_bytes);
+  put(out, start.batch);
+  put(out, start.index);
+  out.resize(kSegmentHeaderBytes - 4);
+  put(out, crc32c(out));
+  return out;
+}
 
 uint32_t crc32c(ByteView bytes, uint32_t before) {
   uint32_t crc = ~before;
@@ -106,7 +106,7 @@ size_t frame_bytes(size_t payload) {
 
 Result<SegmentReader> SegmentReader::open(ByteView file, std::string_view magic, const SegmentStart& start) {
   if (file.size() < kSegmentHeaderBytes) return corrupt("a segment is shorter than its header", "offset 0");
-  const Bytes wanted = header_of(magic, start, file.size());
+  const Bytes wanted = segment_header(magic, start, file.size());
   const auto [at, _] = std::ranges::mismatch(wanted, file.first(kSegmentHeaderBytes));
   if (at != wanted.end()) {
     return corrupt("a segment does not follow the one before it",
@@ -368,8 +368,8 @@ Result<void> SegmentWriter::roll(uint64_t batch, uint64_t index) {
   const uint32_t number = file_ < 0 ? 0 : number_ + 1;
   const int file = ::open(next.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
   if (file < 0) return io("the next segment can't be opened", next);
-  const Bytes header =
-      header_of(settings_.magic, {.number = number, .batch = batch, .index = index}, settings_.segment_bytes);
+  const Bytes header = segment_header(settings_.magic, {.number = number, .batch = batch, .index = index},
+                                      settings_.segment_bytes);
   Result<void> written = settings_.disk->write(file, 0, header);
   if (written) written = settings_.disk->sync(file);
   ::close(file);

@@ -39,6 +39,8 @@ struct SegmentStart {
   uint64_t index = 0;
 };
 
+[[nodiscard]] Bytes segment_header(std::string_view magic, const SegmentStart& start, uint64_t file_bytes);
+
 // Reads one file's bytes from the front. Everything it returns has its checksum, its place and its number
 // right.
 class SegmentReader {
