@@ -80,6 +80,7 @@ OidcClient::OidcClient(OidcProvider provider, crypto::PrivateKey client_key, Ran
     : provider_(std::move(provider)), key_(std::move(client_key)), random_(std::move(random)) {}
 OidcClient::~OidcClient() = default;
 OidcClient::OidcClient(OidcClient&&) noexcept = default;
+OidcClient& OidcClient::operator=(OidcClient&&) noexcept = default;
 
 std::string OidcClient::random_token() const {
   return base64url(random_(kSecretBytes));

@@ -114,6 +114,7 @@ class OidcClient {
   OidcClient(OidcProvider provider, crypto::PrivateKey client_key, Random random);
   ~OidcClient();
   OidcClient(OidcClient&&) noexcept;
+  OidcClient& operator=(OidcClient&&) noexcept;
 
   // `return_to` is kept as it is and comes back with SignedIn: the caller decides where that may lead.
   [[nodiscard]] Result<Step> begin(std::string return_to, const Moment& moment);
