@@ -91,9 +91,10 @@ export class HostStandIn {
     this.server.on('upgrade', async (incoming, socket) => {
       const headers = { ...incoming.headers, 'entente-assertion': await this.sign() };
       const outgoing = httpRequest({ socketPath: this.socket, path: incoming.url, headers });
-      outgoing.on('upgrade', (answer, inner) => {
+      outgoing.on('upgrade', (answer, inner, early) => {
         const lines = Object.entries(answer.headers).map(([name, value]) => `${name}: ${value}\r\n`);
         socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join('')}\r\n`);
+        socket.write(early); // the app may speak in the same breath as its 101
         this.#sockets.add(socket);
         inner.on('error', () => socket.destroy()).on('close', () => socket.destroy());
         socket.on('error', () => inner.destroy()).on('close', () => inner.destroy());

@@ -17,6 +17,7 @@ import { symbolsFor } from './symbols.mjs';
 const kBulkMibMax = 4096;
 const kBlockBytes = 64 * 1024;
 const kBehindBytesMax = 256 * 1024; // a reader this far behind misses moves; later ones catch up
+const kIdleMsMax = 65_000; // longer than a connector keeps a connection it does not use
 const kWatchersMax = 10_000;
 const kWatcherMessageBytesMax = 1024;
 
@@ -187,7 +188,7 @@ async function main(path) {
     throw new SettingsError(`${path}: /keys: either file or url belongs here`);
   }
   const picture = new Picture(settings);
-  const server = createServer();
+  const server = createServer({ keepAliveTimeout: kIdleMsMax });
   const failed = (error) => process.stderr.write(`cop: ${error.stack}\n`);
   server.on('request', (request, response) => {
     picture.serve(request, response).catch((error) => {

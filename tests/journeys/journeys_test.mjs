@@ -19,12 +19,17 @@ after(async () => {
   await stage.close();
 });
 
+async function explain(error) {
+  error.message += `\n${await stage.whereabouts()}`;
+  throw error;
+}
+
 // The steps build on each other, as a day does; a step whose forerunner failed fails with it.
 function step(name, body) {
   test(name, async (t) => {
     if (!stage)
       t.skip('skipped: name a built program in ENTENTE_PROGRAM, or a running coalition in ENTENTE_DEMO');
-    else await body();
+    else await body().catch(explain);
   });
 }
 

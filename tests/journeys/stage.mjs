@@ -129,6 +129,7 @@ export class Visitor {
 
 export class Stage {
   stopwatch = new Stopwatch();
+  visitors = [];
 
   constructor(demo, browser, shots) {
     Object.assign(this, { demo, browser, shots });
@@ -144,7 +145,21 @@ export class Stage {
       viewport: { width: 1440, height: 900 },
       colorScheme: 'dark',
     });
-    return new Visitor(this, this.person(login), context, await context.newPage());
+    const visitor = new Visitor(this, this.person(login), context, await context.newPage());
+    this.visitors.push(visitor);
+    return visitor;
+  }
+
+  // Where everyone was when something went wrong, for the message of a failure.
+  async whereabouts() {
+    const lines = this.visitors
+      .filter(({ page }) => !page.isClosed())
+      .map(async (visitor) => {
+        await visitor.shoot(`broken-${visitor.person.login}`).catch(() => {});
+        const text = await visitor.text().catch(() => '(no page)');
+        return `${visitor.person.login} at ${visitor.page.url()}: ${text.replace(/\s+/g, ' ').slice(0, 300)}`;
+      });
+    return (await Promise.all(lines)).join('\n');
   }
 
   // Runs a verb of `entente` against a nation's node, as its operator. Answers { code, output, ms }.
@@ -181,7 +196,8 @@ export async function stageFor(demo, shots) {
 // from the program that ENTENTE_PROGRAM names. Answers undefined where there is neither, for the test to skip
 // itself.
 export async function ownStage() {
-  if (process.env.ENTENTE_DEMO) return stageFor(readDemo(process.env.ENTENTE_DEMO), process.env.ENTENTE_SHOTS);
+  if (process.env.ENTENTE_DEMO)
+    return stageFor(readDemo(process.env.ENTENTE_DEMO), process.env.ENTENTE_SHOTS);
   const program = process.env.ENTENTE_PROGRAM;
   if (!program) return undefined;
   const coalition = process.env.ENTENTE_COALITION ? ['--coalition', process.env.ENTENTE_COALITION] : [];

@@ -21,10 +21,10 @@ export async function story(stage) {
   try {
     await play(stage);
   } catch (error) {
-    failure = error;
+    failure = `${error.message}\n${await stage.whereabouts()}`;
   }
   const parts = [`EXERCISE. Mission ${demo.mission}, played in a headless browser.`, stopwatch.print()];
   if (shots) parts.push(`Pictures: ${shots}`);
-  if (failure) parts.push(`The story broke off: ${failure.message}`);
+  if (failure) parts.push(`The story broke off: ${failure}`);
   return { passed: !failure, text: `\n${parts.join('\n\n')}\n` };
 }

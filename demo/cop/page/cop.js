@@ -125,7 +125,7 @@ function themeSwitch() {
 }
 
 async function load(path) {
-  const answer = await fetch(path, { redirect: 'manual' });
+  const answer = await fetch(path);
   if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
   return answer.json();
 }
@@ -133,19 +133,18 @@ async function load(path) {
 async function main() {
   themeSwitch();
   showIdentity();
-  const [bay, land] = await Promise.all(['/bay.json', '/land.json'].map(load));
-  const map = new BayMap(one('[data-map]'), bay, land);
-  map.draw();
+  const drawn = load('/bay.json').then((bay) => new BayMap(one('[data-map]'), bay));
   const link = new Link({
-    picture: (message) => showPicture(map, message),
-    moves: (message) => showMoves(map, message),
+    picture: async (message) => showPicture(await drawn, message),
+    moves: async (message) => showMoves(await drawn, message),
     state: showState,
   });
-  link.open();
+  link.open(); // while the coast is on its way
+  const map = await drawn;
   one('[data-action="retry"]').addEventListener('click', () => link.retry());
   setInterval(showAge, kAgeEveryMs);
-  const [[west, south], [east, north]] = bay.frame.coordinates;
-  drawGlobe(one('[data-globe]'), land, [(west + east) / 2, (south + north) / 2]);
+  const [[west, south], [east, north]] = map.bay.frame.coordinates;
+  drawGlobe(one('[data-globe]'), await load('/land.json'), [(west + east) / 2, (south + north) / 2]);
 }
 
 main().catch(() => {

@@ -29,15 +29,16 @@ export class Link {
     clearTimeout(this.#timer);
     const socket = new WebSocket(new URL('/tracks', window.location.href.replace(/^http/, 'ws')));
     let live = false;
-    socket.addEventListener('message', (event) => {
+    socket.addEventListener('message', async (event) => {
       const message = JSON.parse(event.data);
       if (message.type === 'picture') {
+        await this.on.picture(message);
+        if (socket.readyState !== WebSocket.OPEN) return;
         live = true;
         this.#tries = 0;
-        this.on.picture(message);
         this.on.state('live');
       } else if (live) {
-        this.on.moves(message);
+        this.on.moves(message); // moves hold whole positions, so those before the picture may be missed
       }
     });
     socket.addEventListener('close', () => this.#closed());

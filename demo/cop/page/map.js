@@ -21,7 +21,7 @@ export class BayMap {
   #shift = [0, 0];
   #tracks = new Map();
 
-  constructor(svg, bay, land) {
+  constructor(svg, bay) {
     this.svg = svg;
     this.bay = bay;
     const [west, south] = bay.frame.coordinates[0];
@@ -34,8 +34,6 @@ export class BayMap {
     this.definitions = make('defs', {}, svg);
     this.gridPath = make('path', { class: 'graticule' }, svg);
     this.landPath = make('path', { class: 'land' }, svg);
-    this.worldPath = make('path', { class: 'land' }, svg);
-    this.world = feature(land, land.objects.land);
     this.labels = bay.places.map(({ name, at }) => {
       const label = make('text', { class: 'place' }, svg);
       label.textContent = name;
@@ -139,7 +137,6 @@ export class BayMap {
     const path = geoPath(this.#projection);
     this.gridPath.setAttribute('d', path(this.grid) ?? '');
     this.landPath.setAttribute('d', path(this.bay.land) ?? '');
-    this.worldPath.setAttribute('d', path(this.world) ?? '');
     for (const { label, at } of this.labels) {
       const [labelX, labelY] = this.#projection(at);
       label.setAttribute('transform', `translate(${labelX.toFixed(1)} ${(labelY + 30).toFixed(1)})`);
