@@ -91,6 +91,7 @@ TEST_CASE("types must fit") {
                  {when("principal.level == \"1\""), "never equal", ""},
                  {when("principal.level + true == 2"), "a Long belongs here; this is a Bool", ""},
                  {when("principal.level like \"1\""), "a String belongs here", ""},
+                 {when("principal.level.contains(1)"), "a Set belongs here; this is a Long", ""},
                  {when("principal.tags.contains(1)"), "a String belongs here", ""},
                  {when("principal in principal.tags"), "an entity or a set of entities", ""},
                  {when("[1, \"a\"].contains(1)"), "in a set of Long", ""},

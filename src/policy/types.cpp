@@ -10,7 +10,7 @@ std::string Type::text() const {
   constexpr std::array<std::string_view, 13> kNames = {"Bool",     "Bool",    "Bool",   "Long",   "String",
                                                        "Set",      "Set",     "Record", "Entity", "datetime",
                                                        "duration", "decimal", "ipaddr"};
-  if (kind == Kind::set) return "Set<" + element->text() + ">";
+  if (kind == Kind::set && element != nullptr) return "Set<" + element->text() + ">";
   if (kind == Kind::entity) return entity;
   if (kind != Kind::record) return std::string(kNames[static_cast<size_t>(kind)]);
   constexpr size_t kShown = 8;
