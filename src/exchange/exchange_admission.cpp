@@ -102,10 +102,7 @@ void Exchange::Core::start_asking(Session& s) {
                   .partner = s.partner,
                   .statement = std::move(issued->statement),
                   .number = issued->number};
-  if (!host.asking.statements_known && issued->number > 0) {
-    host.asking.statements_known = true;
-    host.asking.statements_durable = issued->number - 1;
-  }
+  statement_issued(host.asking, *issued);
   if (!issued->remember) return send_ask(s, waiting.statement);
   commit({std::move(*issued->remember)}, std::nullopt, std::move(waiting));
 }
@@ -138,7 +135,7 @@ void Exchange::Core::admit(Peer& home, const link::AskAdmission& ask_message) {
 
   auto vouched = statements_.verify(home.code, ask_message.statement, now_);
   if (!vouched) {
-    if (vouched.error().code == kStatementGap && defences_.gaps) return ask_for_statements(home);
+    if (vouched.error().code == kStatementGap) return ask_for_statements(home);
     Ending ending;
     ending.which = Refusal::credential_dead;
     ending.what = vouched.error().what;

@@ -113,6 +113,7 @@ class Exchange::Core {
   void tell_holds();
   void tick_links();
   void push_statement(Session& s);
+  void statement_issued(AskingEnd& end_of_link, const Issued& issued);
   [[nodiscard]] bool fresh(const AskingEnd& end) const;
   [[nodiscard]] bool lease_runs(const AskingEnd& end) const;
 

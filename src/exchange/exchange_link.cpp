@@ -197,6 +197,13 @@ void Exchange::Core::partner_notice(Peer& host, const link::PartnerNotice& notic
   }
 }
 
+// What is not durable yet never leaves: after a kill its number would be given to another statement.
+void Exchange::Core::statement_issued(AskingEnd& end_of_link, const Issued& issued) {
+  if (!end_of_link.statements_known) end_of_link.statements_durable = issued.number - 1;
+  end_of_link.statements_known = true;
+  if (!issued.remember) end_of_link.statements_durable = issued.number;
+}
+
 void Exchange::Core::push_statement(Session& s) {
   if (s.side != Side::home || s.stage == Stage::asking) {
     if (s.stage == Stage::asking && fresh(peer(s.partner).asking)) start_asking(s);
@@ -214,11 +221,11 @@ void Exchange::Core::push_statement(Session& s) {
                   .partner = s.partner,
                   .statement = std::move(issued->statement),
                   .number = issued->number};
+  statement_issued(peer(s.partner).asking, *issued);
   if (issued->remember) {
     commit({std::move(*issued->remember)}, std::nullopt, std::move(waiting));
     return;
   }
-  peer(s.partner).asking.statements_durable = issued->number;
   to_host(peer(s.partner), link::ReplaceFacts{waiting.statement});
 }
 

@@ -46,7 +46,7 @@ Json strings_json(const std::vector<std::string>& texts) {
 
 void put_ending(Json& json, const Ending& ending) {
   json.set("refusal", coalition::refusal_name(ending.which));
-  json.set("what", cut_to(ending.what));
+  json.set("what", ending.what.empty() ? std::string_view("The session was ended.") : cut_to(ending.what));
   if (!ending.change.empty()) json.set("change", cut_to(ending.change));
   if (!ending.who.empty()) json.set("who", cut_to(ending.who));
   if (!ending.verdict.empty()) json.set("verdict", ending.verdict.text());
@@ -88,7 +88,7 @@ struct Body {
   void operator()(const PartnerNotice& m) const {
     constexpr std::string_view names[] = {"active", "fenced", "suspended"};
     json.set("state", names[static_cast<size_t>(m.state)]);
-    json.set("reason", cut_to(m.reason));
+    if (!m.reason.empty()) json.set("reason", cut_to(m.reason));
   }
   void operator()(const ResendStatements& m) const { json.set("from", m.from); }
   void operator()(const Resync&) const {}

@@ -68,15 +68,8 @@ void World::act_on_fault() {
       note(fmt::format("{} clock is now {} ms off", node.code.text(), node.clock_off.count()));
       return;
     case 3:
-      node.disk_fails = !node.disk_fails;
-      note(fmt::format("{} disk {}", node.code.text(), node.disk_fails ? "is full" : "has space again"));
-      return;
     case 4:
-      node.disk_stalls = !node.disk_stalls;
-      note(fmt::format("{} disk {}", node.code.text(), node.disk_stalls ? "stalls" : "goes on"));
-      if (node.disk_stalls) return;
-      serve_disk(node, true);
-      return serve_disk(node, false);
+      return spoil_disk(node);
     case 5: {
       const ConnectorId id(chance(50) ? "one" : "two");
       if (node.connectors_up.erase(id) > 0) return apply(node, node.core->connector_down(moment(node), id));
@@ -90,6 +83,18 @@ void World::act_on_fault() {
   }
 }
 
+void World::spoil_disk(Node& node) {
+  (chance(50) ? node.disk_fails : node.disk_stalls) = true;
+  note(fmt::format("{} disk {}", node.code.text(), node.disk_fails ? "is full" : "stalls"));
+  agenda_.at(tick_ + some_millis(100, 14'000), [this, &node, life = node.life] {
+    node.disk_fails = node.disk_stalls = false;
+    note(fmt::format("{} disk goes on", node.code.text()));
+    if (node.life != life || !node.core) return;
+    serve_disk(node, true);
+    serve_disk(node, false);
+  });
+}
+
 void World::act() {
   Node& node = any_node();
   if (!node.core) return;
@@ -101,31 +106,31 @@ void World::act() {
     open(node, visitor, app);
   } else if (dice < 52) {
     const std::string phase = chance(70) ? "two" : "three";  // nobody may do anything in phase three
-    const bool back = chance(60);
+    const bool back = chance(80);
     change(node, [phase, back](Tables& t) { t.mission.phase = back ? "one" : phase; },
            {.entities = {mission_uid()}});
   } else if (dice < 58) {
-    const auto least = static_cast<int64_t>(below(4));
+    const auto least = static_cast<int64_t>(below(3));
     change(node, [app, least](Tables& t) { t.apps[app].clearance_min = least; },
            {.entities = {app_uid(app)}});
   } else if (dice < 61) {
     change(node, [app](Tables& t) { t.apps[app].clearance_min = 0; },
            {.entities = {app_uid(app)}, .only_widens = true});
   } else if (dice < 65) {
-    const auto more = static_cast<int64_t>(below(3));
+    const auto more = static_cast<int64_t>(chance(20) ? 1 : 0);
     change(node, [more](Tables& t) { t.clearance_more = more; }, {.entities = {}, .policies = true});
   } else if (dice < 69) {
-    const Instant until = wall(node) + some_millis(500, 600'000);
+    const Instant until = wall(node) + some_millis(500, 3'600'000);
     change(node, [other, until](Tables& t) { t.partners[other].member_until = until; },
            {.entities = {partner_uid(other)}});
-  } else if (dice < 73) {
+  } else if (dice < 72) {
     if (other != node.code) suspend(node, other);
   } else if (dice < 79) {
     if (other != node.code) resume(node, other);
   } else if (dice < 82) {
     sign_out(node, visitor);
   } else if (dice < 88) {
-    new_facts(node, visitor, static_cast<int64_t>(below(5)), wall(node) + some_millis(1'000, 1'200'000));
+    new_facts(node, visitor, static_cast<int64_t>(1 + below(4)), wall(node) + some_millis(1'000, 7'200'000));
   } else if (dice < 90) {
     node.visitors.at(visitor).context =
         risk(static_cast<int64_t>(below(60)), wall(node) + some_millis(1'000, 900'000));

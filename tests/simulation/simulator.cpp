@@ -213,11 +213,13 @@ void World::apply(Node& node, Effects effects) {
       if (node.passes.size() > 256) node.passes.erase(node.passes.begin());
     } else if (auto* refused = std::get_if<Refused>(&effect)) {
       ++outcome_.refused;
+      ++outcome_.why[refused->ending.what];
       note(
           fmt::format("{} refuses opening {}: {}", node.code.text(), refused->opening, refused->ending.what));
       node.answered[refused->opening] = false;
     } else if (auto* ended = std::get_if<Ended>(&effect)) {
       ++outcome_.ended;
+      ++outcome_.why[ended->ending.what];
       note(fmt::format("{} ends {} ({}): {}", node.code.text(), ended->session.text(), side_name(ended->side),
                        ended->ending.what));
     } else if (auto* held = std::get_if<HeldEffect>(&effect)) {
@@ -317,7 +319,7 @@ void World::suspend(Node& node, const PartnerCode& partner) {
 
 void World::resume(Node& node, const PartnerCode& partner) {
   note(fmt::format("{} resumes {}", node.code.text(), partner.text()));
-  change(node, [partner](Tables& tables) { tables.partners[partner].suspended = false; },
+  change(node, [partner](Tables& tables) { tables.partners[partner] = {}; },
          {.entities = {}, .policies = true});
 }
 

@@ -27,6 +27,7 @@ struct Settings {
 struct Outcome {
   std::string violation;  // empty: none
   std::vector<std::string> trace;
+  std::map<std::string, uint64_t> why{};  // refusals and endings by their words
   uint64_t opened = 0, ended = 0, refused = 0, kills = 0, commits = 0, messages = 0, checks = 0;
 };
 [[nodiscard]] Outcome simulate(const Settings& settings);
@@ -139,6 +140,7 @@ class World {
   void start(Node& node);
   void act();
   void act_on_fault();
+  void spoil_disk(Node& node);
   void settle();
   void apply(Node& node, exchange::Effects effects);
   void send(Node& node, const exchange::SendControl& control);
