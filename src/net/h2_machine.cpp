@@ -1,4 +1,4 @@
-#include "net/h2_machine.h"
+#include "net/h2_machine_internal.h"
 
 #include <algorithm>
 #include <cstring>

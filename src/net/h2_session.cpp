@@ -1,6 +1,6 @@
 #include "net/h2_session.h"
 
-#include "net/h2_machine.h"
+#include "net/h2_machine_internal.h"
 
 #include <algorithm>
 #include <cstring>
