@@ -354,6 +354,7 @@ Result<Json> Json::parse(std::string_view text, Limits limits) {
     return fail("json.size", fmt::format("the JSON has {} bytes, more than the {} allowed here", text.size(),
                                          limits.bytes_max));
   }
+  if (text.empty()) text = "";  // simdjson copies from it: it may not be null
   simdjson::dom::parser parser;
   simdjson::dom::element root;
   if (parser.allocate(std::max<size_t>(text.size(), 64), limits.depth_max + 8) != simdjson::SUCCESS) {
