@@ -195,7 +195,7 @@ TEST_CASE("proofs cross tile borders") {
     tree.append(leaf_of(n));
     if (n == 65'600) old = tree.root();
   }
-  for (const uint64_t index : {0, 255, 256, 65'535, 65'536, 69'999}) {
+  for (const uint64_t index : {0U, 255U, 256U, 65'535U, 65'536U, 69'999U}) {
     const Proof proof = tree.inclusion_proof(index, 70'000).value();
     CHECK(verify_inclusion(index, 70'000, leaf_of(index), proof, tree.root()));
   }
