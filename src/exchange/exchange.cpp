@@ -61,7 +61,7 @@ void Exchange::Core::tick() {
   if (tick_ - summary_at_ < kSummaryEvery) return;
   summary_at_ = tick_;
   if (strangers_ + uncounted_refusals_ == 0) return;
-  append_narrowing(
+  append_kept(
       {"refusals", {{"at", rfc3339(now_)}, {"strangers", strangers_}, {"over_budget", uncounted_refusals_}}});
   strangers_ = 0;
   uncounted_refusals_ = 0;

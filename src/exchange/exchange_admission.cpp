@@ -36,7 +36,7 @@ void Exchange::Core::open(Opening opening) {
     s.verdict = std::move(verdict);
     Leaf leaf = session_leaf("refusal", s);
     leaf.fields.emplace_back("ending", ending_json(ending));
-    append_narrowing(std::move(leaf));
+    append_kept(std::move(leaf));
     return refuse(ending);
   }
   if (s.side == Side::local) {
@@ -166,8 +166,8 @@ void Exchange::Core::admit(Peer& home, const link::AskAdmission& ask_message) {
     Leaf leaf = session_leaf("refusal", s);
     leaf.fields.emplace_back("ending", ending_json(*refused));
     refuse_ask(home, request, *refused);
-    if (!vouched->remember) return append_narrowing(std::move(leaf));
-    commit({std::move(*vouched->remember)}, leaf, {.what = Waiting::For::narrowing, .leaf = leaf});
+    if (!vouched->remember) return append_kept(std::move(leaf));
+    commit({std::move(*vouched->remember)}, leaf, {.what = Waiting::For::leaf, .leaf = leaf});
     return;
   }
   s.gate = std::make_shared<Gate>(home.serving.fence);

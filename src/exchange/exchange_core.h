@@ -22,7 +22,7 @@ struct Waiting {
     ask,          // serial, statement: then it is sent
     facts,        // serial, statement: then they are sent; failed: the session ends
     remembering,  // a statement gate's state without more to do
-    narrowing,    // leaf: kept and tried again when it fails
+    leaf,         // leaf: kept and tried again when it fails
   };
   For what = For::remembering;
   uint64_t serial = 0;
@@ -120,7 +120,7 @@ class Exchange::Core {
   // exchange_record.cpp
   uint64_t append(Leaf leaf, Waiting waiting);
   uint64_t commit(std::vector<coalition::Record> ops, std::optional<Leaf> leaf, Waiting waiting);
-  void append_narrowing(Leaf leaf);
+  void append_kept(Leaf leaf);  // tried again until the ledger takes it
   void durable(uint64_t token);
   void failed(uint64_t token, const Error& why);
   void tick_records();
@@ -157,6 +157,7 @@ class Exchange::Core {
   uint64_t last_batch_ = 0;
   uint64_t strangers_ = 0;
   uint64_t uncounted_refusals_ = 0;  // of partners beyond their budget
+  Tick not_recorded_at_{};
   Tick batch_at_{};
   Tick summary_at_{};
 

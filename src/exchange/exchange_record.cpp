@@ -8,6 +8,7 @@ namespace entente::exchange {
 namespace {
 
 constexpr Millis kBatchEvery{1'000};
+constexpr Millis kAlarmEvery{10'000};
 constexpr size_t kBatchSessionsMax = 256;
 constexpr size_t kRetriesMax = 64;  // leaves tried again in one go
 
@@ -31,7 +32,7 @@ Leaf Exchange::Core::session_leaf(std::string kind, const Session& s) const {
 
 uint64_t Exchange::Core::append(Leaf leaf, Waiting waiting) {
   const uint64_t token = ++last_token_;
-  const bool narrowing = waiting.what == Waiting::For::narrowing;
+  const bool narrowing = leaf.kind == "ending";  // nothing else may use the space kept in reserve
   waiting_.emplace(token, std::move(waiting));
   effects_.emplace_back(AppendEffect{token, std::move(leaf), narrowing});
   return token;
@@ -45,8 +46,8 @@ uint64_t Exchange::Core::commit(std::vector<coalition::Record> ops, std::optiona
   return token;
 }
 
-void Exchange::Core::append_narrowing(Leaf leaf) {
-  Waiting waiting{.what = Waiting::For::narrowing, .leaf = leaf};
+void Exchange::Core::append_kept(Leaf leaf) {
+  Waiting waiting{.what = Waiting::For::leaf, .leaf = leaf};
   append(std::move(leaf), std::move(waiting));
 }
 
@@ -77,12 +78,14 @@ void Exchange::Core::failed(uint64_t token, const Error& why) {
   if (at == waiting_.end()) return;
   Waiting done = std::move(at->second);
   waiting_.erase(at);
-  if (done.what == Waiting::For::narrowing) {
+  if (done.what == Waiting::For::leaf) {
     if (unrecorded_.size() < limits_.unrecorded_max) {
       unrecorded_.push_back(std::move(done.leaf));
     } else {
       ++unrecorded_lost_;
     }
+    if (not_recorded_at_ != Tick{} && tick_ - not_recorded_at_ < kAlarmEvery) return;
+    not_recorded_at_ = tick_;
     return alarm("exchange.not-recorded", "the ledger does not take records: " + why.what);
   }
   Session* s = done.serial == 0 ? nullptr : table_.by_serial(done.serial);
@@ -102,7 +105,7 @@ void Exchange::Core::tick_records() {
   for (size_t tried = 0; tried < kRetriesMax && !unrecorded_.empty(); ++tried) {
     Leaf leaf = std::move(unrecorded_.front());
     unrecorded_.pop_front();
-    append_narrowing(std::move(leaf));
+    append_kept(std::move(leaf));
   }
 }
 
@@ -111,9 +114,8 @@ void Exchange::Core::flush_requests() {
   Json::Array items;
   const auto send = [&] {
     if (items.empty()) return;
-    append_narrowing(
-        {"requests",
-         {{"at", rfc3339(now_)}, {"batch", ++last_batch_}, {"sessions", std::exchange(items, {})}}});
+    append_kept({"requests",
+                 {{"at", rfc3339(now_)}, {"batch", ++last_batch_}, {"sessions", std::exchange(items, {})}}});
   };
   for (const auto& [serial, s] : table_.all()) {
     const uint64_t counted = s->gate->requests();

@@ -45,7 +45,7 @@ bool Exchange::Core::judge(Session& s) {
   table_.judged(s, std::move(verdict), due);
   s.must_ask = false;
   if (changed) {
-    append_narrowing(session_leaf("verdict", s));
+    append_kept(session_leaf("verdict", s));
     if (s.stage == Stage::live) effects_.emplace_back(PassChanged{pass_of(s)});
   }
   return permit;
@@ -101,7 +101,7 @@ void Exchange::Core::end(Session& s, Ending ending, bool tell) {
   Leaf leaf = session_leaf(live ? "ending" : "refusal", s);
   leaf.fields.emplace_back("ending", ending_json(ending));
   leaf.fields.emplace_back("requests", s.gate->requests());
-  append_narrowing(std::move(leaf));
+  append_kept(std::move(leaf));
   if (s.side == Side::home) {
     Peer& host = peer(s.partner);
     host.asking.requests.erase(s.request);

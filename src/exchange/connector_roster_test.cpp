@@ -1,0 +1,93 @@
+#include "exchange/connector_roster.h"
+
+#include <algorithm>
+
+#include <doctest/doctest.h>
+
+namespace entente::exchange {
+namespace {
+
+using std::chrono::microseconds;
+
+struct Listing final : Rules {
+  std::map<std::pair<ConnectorId, std::string>, std::vector<AppId>> listed;
+  PartnerCode code{"XAA"};
+  Revision revision() const override { return {1}; }
+  const PartnerCode& self() const override { return code; }
+  coalition::Verdict decide(const coalition::Ask&) const override { return {}; }
+  Standing standing(const PartnerCode&) const override { return Standing::active; }
+  std::string standing_reason(const PartnerCode&) const override { return {}; }
+  std::string partner_name(const PartnerCode& partner) const override { return partner.text(); }
+  std::vector<AppId> connector_apps(const ConnectorId& id, std::string_view thumbprint,
+                                    Instant) const override {
+    const auto at = listed.find({id, std::string(thumbprint)});
+    return at == listed.end() ? std::vector<AppId>() : at->second;
+  }
+};
+
+const AppId kCop("cop"), kTides("tides");
+const ConnectorId kOne("one"), kTwo("two");
+
+struct Room {
+  Listing rules;
+  ConnectorRoster roster;
+  Tick tick{std::chrono::hours(1)};
+  Instant now = from_unix_seconds(1'795'000'000);
+  Room() {
+    rules.listed[{kOne, "tp-one"}] = {kCop};
+    rules.listed[{kTwo, "tp-two"}] = {kCop};
+  }
+  bool up(const ConnectorId& id, std::string thumbprint) {
+    return roster.up(rules, id, std::move(thumbprint), now, tick);
+  }
+  void measure(const ConnectorId& id, int64_t us, int times = 40) {
+    for (int i = 0; i < times; ++i) roster.measured(id, microseconds(us), tick);
+  }
+};
+
+TEST_CASE("a connector serves only the apps the world lists for its pinned certificate") {
+  Room room;
+  CHECK_FALSE(room.up(kOne, "tp-two"));  // a foreign certificate
+  CHECK_FALSE(room.up(ConnectorId("three"), "tp-one"));
+  REQUIRE(room.up(kOne, "tp-one"));
+  CHECK(room.roster.serves(kOne, kCop, room.tick));
+  CHECK_FALSE(room.roster.serves(kOne, kTides, room.tick));
+  CHECK_FALSE(room.roster.pick(kTides, {}, room.tick));
+}
+
+TEST_CASE("what a commit no longer lists is disconnected") {
+  Room room;
+  REQUIRE(room.up(kOne, "tp-one"));
+  room.rules.listed.clear();
+  CHECK(room.roster.world_changed(room.rules, room.now) == std::vector<ConnectorId>{kOne});
+  CHECK_FALSE(room.roster.pick(kCop, {}, room.tick));
+}
+
+TEST_CASE("the nearest is picked, and left only for one that is clearly nearer") {
+  Room room;
+  REQUIRE(room.up(kOne, "tp-one"));
+  REQUIRE(room.up(kTwo, "tp-two"));
+  room.measure(kOne, 1'000);
+  CHECK(room.roster.pick(kCop, {}, room.tick) == kOne);  // two was never measured
+  room.measure(kTwo, 900);
+  CHECK(room.roster.pick(kCop, {}, room.tick) == kTwo);
+  CHECK(room.roster.pick(kCop, kOne, room.tick) == kOne);
+  room.measure(kTwo, 500);
+  CHECK(room.roster.pick(kCop, kOne, room.tick) == kTwo);
+}
+
+TEST_CASE("failures in a row and silence take a connector out until it answers again") {
+  Room room;
+  REQUIRE(room.up(kOne, "tp-one"));
+  for (uint32_t i = 0; i < kConnectorFailuresMax; ++i) {
+    CHECK(room.roster.pick(kCop, kOne, room.tick) == kOne);
+    room.roster.failed(kOne);
+  }
+  CHECK_FALSE(room.roster.pick(kCop, kOne, room.tick));
+  room.measure(kOne, 1'000, 1);
+  CHECK(room.roster.pick(kCop, kOne, room.tick) == kOne);
+  CHECK_FALSE(room.roster.pick(kCop, kOne, room.tick + kConnectorSilenceMax));
+}
+
+}  // namespace
+}  // namespace entente::exchange

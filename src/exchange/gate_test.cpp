@@ -1,0 +1,93 @@
+#include "exchange/gate.h"
+
+#include "exchange/budget.h"
+#include "exchange/lease.h"
+
+#include <array>
+#include <thread>
+
+#include <doctest/doctest.h>
+
+namespace entente::exchange {
+namespace {
+
+const Tick kStart{std::chrono::hours(1)};
+
+TEST_CASE("a gate is closed until released, and a cut is final") {
+  Gate gate(std::make_shared<Fence>());
+  CHECK_FALSE(gate.passes());
+  gate.release();
+  CHECK(gate.passes());
+  gate.hold();
+  CHECK_FALSE(gate.passes());
+  gate.cut();
+  gate.release();
+  CHECK_FALSE(gate.passes());
+  CHECK(gate.is_cut());
+}
+
+TEST_CASE("one store closes all gates of a partner") {
+  auto fence = std::make_shared<Fence>();
+  std::array<Gate, 3> all{Gate(fence), Gate(fence), Gate(fence)};
+  for (Gate& gate : all) gate.release();
+  fence->close();
+  for (const Gate& gate : all) CHECK_FALSE(gate.passes());
+}
+
+// The handshake that relays and the core share: once a loop has been round after the hold, it writes no more.
+TEST_CASE("after a hold and one round of the loop no write follows") {
+  auto gate = std::make_shared<Gate>(std::make_shared<Fence>());
+  gate->release();
+  std::atomic<uint64_t> written{0}, rounds{0};
+  std::atomic<bool> stop{false};
+  std::thread loop([&] {
+    while (!stop.load()) {
+      if (gate->passes()) written.fetch_add(1);
+      rounds.fetch_add(1);
+    }
+  });
+  for (int i = 0; i < 200; ++i) {
+    gate->release();
+    while (written.load() == 0) std::this_thread::yield();
+    gate->hold();
+    const uint64_t seen = rounds.load();
+    while (rounds.load() < seen + 2) std::this_thread::yield();
+    const uint64_t at_hold = written.exchange(0);
+    CHECK(at_hold > 0);
+    const uint64_t later = rounds.load();
+    while (rounds.load() < later + 2) std::this_thread::yield();
+    CHECK(written.load() == 0);
+  }
+  stop.store(true);
+  loop.join();
+}
+
+TEST_CASE("a lease counts from the sending of the pulse that was answered") {
+  Lease lease;
+  CHECK_FALSE(lease.runs(kStart));
+  lease.pulsed(kStart);
+  lease.beaten(kStart);
+  CHECK(lease.runs(kStart + kLease - Millis(1)));
+  CHECK_FALSE(lease.runs(kStart + kLease));
+  lease.beaten(kStart + Millis(3'000));  // an echo of what was never sent
+  CHECK(lease.end() == kStart + kLease);
+  lease.pulsed(kStart + Millis(2'000));
+  lease.beaten(kStart + Millis(1'000));
+  lease.beaten(kStart);  // an old one takes nothing back
+  CHECK(lease.end() == kStart + Millis(1'000) + kLease);
+}
+
+TEST_CASE("a budget gives so many at once and so many a second") {
+  Budget budget(3, 2);
+  for (int i = 0; i < 3; ++i) CHECK(budget.take(kStart));
+  CHECK_FALSE(budget.take(kStart));
+  CHECK_FALSE(budget.take(kStart + Millis(499)));
+  CHECK(budget.take(kStart + Millis(500)));
+  CHECK_FALSE(budget.take(kStart + Millis(500)));
+  int taken = 0;
+  while (budget.take(kStart + std::chrono::hours(24))) ++taken;
+  CHECK(taken == 3);
+}
+
+}  // namespace
+}  // namespace entente::exchange
