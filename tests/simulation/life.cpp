@@ -130,10 +130,11 @@ void World::act() {
   } else if (dice < 82) {
     sign_out(node, visitor);
   } else if (dice < 88) {
-    new_facts(node, visitor, static_cast<int64_t>(1 + below(4)), wall(node) + some_millis(1'000, 7'200'000));
+    const auto level = static_cast<int64_t>(1 + below(4));
+    new_facts(node, visitor, level, wall(node) + some_millis(1'000, 7'200'000));
   } else if (dice < 90) {
-    node.visitors.at(visitor).context =
-        risk(static_cast<int64_t>(below(60)), wall(node) + some_millis(1'000, 900'000));
+    const auto level = static_cast<int64_t>(below(60));
+    node.visitors.at(visitor).context = risk(level, wall(node) + some_millis(1'000, 900'000));
   } else {
     act_on_fault();
   }

@@ -36,7 +36,7 @@ uint64_t seed_that_shows(const exchange::Defences& defences, std::string& violat
 
 TEST_CASE("nobody is inside who may not be, in any life") {
   const uint64_t only = from_environment("ENTENTE_SIMULATION_SEED", 0);
-  const uint64_t seeds = only != 0 ? 1 : from_environment("ENTENTE_SIMULATION_SEEDS", 300);
+  const uint64_t seeds = only != 0 ? 1 : from_environment("ENTENTE_SIMULATION_SEEDS", 200);
   Outcome sum;
   for (uint64_t i = 0; i < seeds; ++i) {
     Settings settings{.seed = only != 0 ? only : 1 + i};

@@ -414,10 +414,10 @@ void World::kill(Node& node) {
     const bool home = ends.home == node.code;
     c.wire = false;
     (home ? c.home_sees : c.host_sees) = false;
-    agenda_.at(tick_ + some_millis(0, 2'000), [this, ends = ends, home, id = c.id] {
-      if (links_.at(ends).id == id) see(ends, !home, false);
+    agenda_.at(tick_ + some_millis(0, 2'000), [this, between = ends, home, id = c.id] {
+      if (links_.at(between).id == id) see(between, !home, false);
     });
-    agenda_.at(tick_ + some_millis(1'000, 4'000), [this, ends = ends] { join_link(ends); });
+    agenda_.at(tick_ + some_millis(1'000, 4'000), [this, between = ends] { join_link(between); });
   }
   agenda_.at(tick_ + some_millis(50, 900), [this, &node, life = node.life] {
     if (node.life == life && !node.core) start(node);
