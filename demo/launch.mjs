@@ -112,7 +112,7 @@ class Demonstration {
       coalition: join(folder, 'coalition'),
       entente: resolve(args.entente),
     });
-    names.add({ cop: { socket: join(folder, 'cop.sock') } });
+    names.add({ cop: { socket: join(folder, 'cop.sock') }, uid: process.getuid() });
   }
 
   #writeJson(name, value) {

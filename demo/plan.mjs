@@ -49,7 +49,7 @@ export class Names {
         `${place}: \${${missing}} is not known here; known: ${[...this.#values.keys()].join(', ')}`,
       );
     const filled = text.replace(namePattern, (whole, name) => this.#values.get(name));
-    return /^\$\{[^}]*port\}$/.test(text) ? Number(filled) : filled;
+    return /^\$\{[^}]*(port|uid)\}$/.test(text) ? Number(filled) : filled;
   }
 }
 

@@ -183,6 +183,8 @@ void Question::read_identity() {
   if (const Fact* missions = live(facts, "missions")) {
     if (const auto* set = std::get_if<std::vector<std::string>>(&missions->value)) {
       person_.missions = *set;
+    } else if (const auto* one = std::get_if<std::string>(&missions->value)) {
+      person_.missions = {*one};
     } else {
       unreadable("missions");
     }

@@ -1,0 +1,81 @@
+// The verbs of auditors and policy authors: they need no running node.
+#include "cli/verbs.h"
+#include "node/audit.h"
+#include "node/config.h"
+#include "policy/policy_set.h"
+#include "policy/schema.h"
+
+#include <fmt/format.h>
+
+namespace entente::cli {
+namespace {
+
+Result<node::Audit> run_audit(const Arguments& arguments) {
+  TRY(const std::string file, arguments.need("config"));
+  TRY(const node::NodeConfig config, node::load_node_config(file, system_clock().now()));
+  std::optional<std::string> remembered;
+  if (const auto remembered_file = arguments.option("remembered")) {
+    TRY(std::string text, node::read_file(*remembered_file));
+    remembered = std::move(text);
+  }
+  TRY(node::Audit audit, node::audit(config, std::move(remembered)));
+  if (const auto out = arguments.option("checkpoint-out"))
+    TRY_VOID(node::write_file(*out, audit.ledger.note));
+  return audit;
+}
+
+}  // namespace
+
+int ledger_verify(const Arguments& arguments) {
+  const Result<node::Audit> audit = run_audit(arguments);
+  if (!audit) {
+    report(audit.error(), arguments.json());
+    return audit.error().code == "cli.usage" ? kExitUsage : kExitUntrue;
+  }
+  const auto entries = static_cast<int64_t>(audit->ledger.checkpoint.size);
+  const auto revision = static_cast<int64_t>(audit->ledger.store_revision.value);
+  if (arguments.json()) {
+    print_json(Json::object({{"verified", true},
+                             {"entries", entries},
+                             {"records", static_cast<int64_t>(audit->records)},
+                             {"revision", revision},
+                             {"checkpoint", audit->ledger.note}}));
+  } else {
+    fmt::print(
+        "verified: {} ledger entries, chained, signed and complete; {} store records at revision {}, each in "
+        "the ledger\n",
+        entries, audit->records, revision);
+  }
+  return kExitOk;
+}
+
+int policy_check(const Arguments& arguments) {
+  const Result<std::string> schema_text = node::read_file(arguments.words[0]);
+  if (!schema_text) return report(schema_text.error(), arguments.json());
+  const Result<policy::Schema> schema = policy::Schema::parse(*schema_text, arguments.words[0]);
+  if (!schema) return report(schema.error(), arguments.json());
+  std::vector<policy::PolicySource> sources;
+  for (size_t i = 1; i < arguments.words.size(); ++i) {
+    Result<std::string> text = node::read_file(arguments.words[i]);
+    if (!text) return report(text.error(), arguments.json());
+    sources.push_back({arguments.words[i], *std::move(text)});
+  }
+  const std::vector<Error> faults = policy::PolicySet::check(*schema, sources);
+  for (const Error& fault : faults) report(fault, arguments.json());
+  if (faults.empty()) fmt::print("{} policy files are right\n", sources.size());
+  return faults.empty() ? kExitOk : kExitRefused;
+}
+
+int man(const Arguments&) {
+  fmt::print(
+      ".TH ENTENTE 1\n.SH NAME\nentente \\- a zero trust exchange for coalitions\n.SH SYNOPSIS\n.B entente\n"
+      "VERB [ARGUMENTS] [--json] [--socket PATH]\n.SH VERBS\n");
+  for (const Verb& verb : verbs()) fmt::print(".TP\n.B {} {}\n{}\n", verb.name, verb.usage, verb.what);
+  fmt::print(
+      ".SH EXIT STATUS\n0 done; 1 refused or failed; 2 not understood; 3 the node does not answer; 4 "
+      "verification found a "
+      "fault\n.SH ENVIRONMENT\n.TP\n.B ENTENTE_SOCKET\nthe node's operators_socket\n");
+  return kExitOk;
+}
+
+}  // namespace entente::cli

@@ -1,0 +1,173 @@
+#include "cli/cli.h"
+
+#include "cli/verbs.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include <fmt/format.h>
+
+namespace entente::cli {
+namespace {
+
+void help() {
+  std::string out =
+      "entente: a zero trust exchange for coalitions\n\nusage: entente VERB [ARGUMENTS] [--json] [--socket "
+      "PATH]\n\n";
+  for (const Verb& verb : verbs()) {
+    out += fmt::format("  {} {}\n      {}\n", verb.name, verb.usage, verb.what);
+  }
+  out +=
+      "\nOperators' verbs speak to the node over its local socket: --socket PATH, --config FILE of the node, "
+      "or ENTENTE_SOCKET.\n"
+      "exit codes: 0 done, 1 refused or failed, 2 not understood, 3 the node does not answer, 4 verification "
+      "found a fault\n";
+  std::fwrite(out.data(), 1, out.size(), stdout);
+}
+
+const Verb* match(const std::vector<std::string>& words, size_t& taken) {
+  const Verb* best = nullptr;
+  for (const Verb& verb : verbs()) {
+    const size_t space = verb.name.find(' ');
+    const std::string_view first = verb.name.substr(0, space);
+    const bool two = space != std::string_view::npos;
+    if (words.empty() || words[0] != first) continue;
+    if (two && (words.size() < 2 || words[1] != verb.name.substr(space + 1))) continue;
+    best = &verb;
+    taken = two ? 2 : 1;
+  }
+  return best;
+}
+
+bool takes_value(const Verb& verb, std::string_view name) {
+  std::string_view rest = verb.options;
+  while (!rest.empty()) {
+    const size_t end = std::min(rest.find(','), rest.size());
+    if (rest.substr(0, end) == name) return true;
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return false;
+}
+
+Failure usage_fault(const Verb& verb, std::string what) {
+  return fail("cli.usage", std::move(what), {}, fmt::format("usage: entente {} {}", verb.name, verb.usage));
+}
+
+Result<Arguments> parse(const Verb& verb, std::span<const std::string> rest) {
+  Arguments arguments;
+  for (size_t i = 0; i < rest.size(); ++i) {
+    const std::string& word = rest[i];
+    if (!word.starts_with("--")) {
+      arguments.words.push_back(word);
+      continue;
+    }
+    const size_t equals = word.find('=');
+    const std::string name = word.substr(2, equals == std::string::npos ? std::string::npos : equals - 2);
+    std::string value;
+    if (takes_value(verb, name)) {
+      if (equals != std::string::npos) {
+        value = word.substr(equals + 1);
+      } else if (i + 1 < rest.size()) {
+        value = rest[++i];
+      } else {
+        return usage_fault(verb, fmt::format("--{} needs a value", name));
+      }
+    } else if (name != "json" || equals != std::string::npos) {
+      return usage_fault(verb, fmt::format("--{} is not known here", name));
+    }
+    if (!arguments.options.emplace(name, std::move(value)).second) {
+      return usage_fault(verb, fmt::format("--{} stands twice", name));
+    }
+  }
+  if (arguments.words.size() < verb.words_min || arguments.words.size() > verb.words_max) {
+    return usage_fault(verb,
+                       fmt::format("{} words where {} are wanted", arguments.words.size(), verb.words_min));
+  }
+  return arguments;
+}
+
+}  // namespace
+
+std::optional<std::string> Arguments::option(std::string_view name) const {
+  const auto at = options.find(name);
+  return at == options.end() ? std::nullopt : std::optional(at->second);
+}
+
+Result<std::string> Arguments::need(std::string_view name) const {
+  const auto at = options.find(name);
+  if (at == options.end() || at->second.empty()) {
+    return fail("cli.usage", fmt::format("--{} is missing", name), {}, "see `entente help`");
+  }
+  return at->second;
+}
+
+int run(std::span<char*> raw) {
+  std::vector<std::string> words(raw.begin() + (raw.empty() ? 0 : 1), raw.end());
+  if (words.empty() || words[0] == "help" || words[0] == "--help" || words[0] == "-h") {
+    help();
+    return words.empty() ? kExitUsage : kExitOk;
+  }
+  if (words[0] == "--version") {
+    std::puts("entente 0.1.0");
+    return kExitOk;
+  }
+  // "entente node --config F" and "entente connector --config F" run them.
+  if ((words[0] == "node" || words[0] == "connector") &&
+      (words.size() == 1 || words[1].starts_with("--config"))) {
+    words.insert(words.begin() + 1, "run");
+  }
+  size_t taken = 0;
+  const Verb* verb = match(words, taken);
+  if (verb == nullptr) {
+    return report(Error{"cli.usage", fmt::format("\"{}\" is no verb", words[0]), {}, "see `entente help`"},
+                  false);
+  }
+  const bool asked_help = std::find(words.begin(), words.end(), "--help") != words.end();
+  if (asked_help) {
+    fmt::print("usage: entente {} {}\n\n{}\n", verb->name, verb->usage, verb->what);
+    return kExitOk;
+  }
+  const Result<Arguments> arguments = parse(*verb, std::span(words).subspan(taken));
+  if (!arguments) return report(arguments.error(), false);
+  return verb->run(*arguments);
+}
+
+int report(const Error& error, bool json) {
+  if (json) {
+    const Json out = Json::object(
+        {{"error",
+          Json::object(
+              {{"code", error.code}, {"what", error.what}, {"where", error.where}, {"hint", error.hint}})}});
+    fmt::print(stderr, "{}\n", out.dump());
+  } else {
+    fmt::print(stderr, "entente: {}\n", error.text());
+  }
+  if (error.code == "cli.usage") return kExitUsage;
+  if (error.code == "cli.unreachable") return kExitUnreachable;
+  return kExitRefused;
+}
+
+void print_json(const Json& json) {
+  fmt::print("{}\n", json.pretty());
+}
+
+void print_table(const std::vector<std::string>& heads, const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const std::string& head : heads) widths.push_back(head.size());
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < row.size() && i < widths.size(); ++i)
+      widths[i] = std::max(widths[i], row[i].size());
+  }
+  const auto line = [&](const std::vector<std::string>& cells) {
+    std::string out;
+    for (size_t i = 0; i < cells.size(); ++i) {
+      out += cells[i];
+      if (i + 1 < cells.size()) out += std::string(widths[i] - cells[i].size() + 2, ' ');
+    }
+    fmt::print("{}\n", out);
+  };
+  line(heads);
+  for (const auto& row : rows) line(row);
+}
+
+}  // namespace entente::cli

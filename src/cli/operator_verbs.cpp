@@ -1,0 +1,185 @@
+// The verbs of operators: each is one call of the node's API.
+#include "cli/operator_client.h"
+#include "cli/verbs.h"
+
+#include <fmt/format.h>
+
+namespace entente::cli {
+namespace {
+
+std::string cell(const Json& row, std::string_view key) {
+  const Json* value = row.find(key);
+  if (value == nullptr || value->is_null()) return "-";
+  if (value->is_string()) return value->string().empty() ? "-" : value->string();
+  if (value->is_array()) {
+    std::string out;
+    for (const Json& item : value->items())
+      out += (out.empty() ? "" : ",") + (item.is_string() ? item.string() : item.dump());
+    return out.empty() ? "-" : out;
+  }
+  return value->dump();
+}
+
+struct Column {
+  std::string head;
+  std::string key;
+};
+
+int list(const Arguments& arguments, std::string path, std::string_view member,
+         const std::vector<Column>& columns) {
+  const Result<Json> answer = call_node(arguments, "GET", std::move(path));
+  if (!answer) return report(answer.error(), arguments.json());
+  if (arguments.json()) {
+    print_json(*answer);
+    return kExitOk;
+  }
+  std::vector<std::string> heads;
+  for (const Column& column : columns) heads.push_back(column.head);
+  std::vector<std::vector<std::string>> rows;
+  const Json* found = answer->find(member);
+  if (found != nullptr && found->is_array()) {
+    for (const Json& row : found->items()) {
+      std::vector<std::string> cells;
+      for (const Column& column : columns) cells.push_back(cell(row, column.key));
+      rows.push_back(std::move(cells));
+    }
+  }
+  print_table(heads, rows);
+  return kExitOk;
+}
+
+int change(const Arguments& arguments, std::string path, Json body) {
+  const Result<Json> answer = call_node(arguments, "POST", std::move(path), body);
+  if (!answer) return report(answer.error(), arguments.json());
+  if (arguments.json()) {
+    print_json(*answer);
+  } else {
+    fmt::print("{}\n", answer->text_or("text", "done"));
+  }
+  return kExitOk;
+}
+
+int change_with_reason(const Arguments& arguments, std::string path) {
+  const Result<std::string> reason = arguments.need("reason");
+  if (!reason) return report(reason.error(), arguments.json());
+  return change(arguments, std::move(path), Json::object({{"reason", *reason}}));
+}
+
+}  // namespace
+
+int partner_list(const Arguments& arguments) {
+  return list(arguments, "/v1/partners", "partners",
+              {{"PARTNER", "code"},
+               {"NAME", "name"},
+               {"STATE", "state"},
+               {"MEMBER UNTIL", "member_until"},
+               {"LINK", "link"},
+               {"SESSIONS", "sessions"},
+               {"REASON", "reason"}});
+}
+int partner_suspend(const Arguments& arguments) {
+  return change_with_reason(arguments, fmt::format("/v1/partners/{}/suspend", arguments.words[0]));
+}
+int partner_resume(const Arguments& arguments) {
+  return change_with_reason(arguments, fmt::format("/v1/partners/{}/resume", arguments.words[0]));
+}
+int app_list(const Arguments& arguments) {
+  return list(arguments, "/v1/apps", "apps",
+              {{"APP", "app"},
+               {"NAME", "name"},
+               {"BANNER", "banner"},
+               {"MISSION", "mission"},
+               {"OFFERED TO", "offered_to"},
+               {"UNTIL", "end"},
+               {"STATE", "state"}});
+}
+int app_withdraw(const Arguments& arguments) {
+  return change_with_reason(arguments, fmt::format("/v1/apps/{}/withdraw", arguments.words[0]));
+}
+int session_list(const Arguments& arguments) {
+  return list(arguments, "/v1/sessions", "sessions",
+              {{"SESSION", "id"},
+               {"SIDE", "side"},
+               {"PERSON", "person"},
+               {"NATION", "partner"},
+               {"APP", "app"},
+               {"STATE", "state"},
+               {"SINCE", "since"},
+               {"VERDICT", "verdict"}});
+}
+int session_cut(const Arguments& arguments) {
+  return change_with_reason(arguments, fmt::format("/v1/sessions/{}/cut", arguments.words[0]));
+}
+int connector_list(const Arguments& arguments) {
+  return list(arguments, "/v1/connectors", "connectors",
+              {{"CONNECTOR", "id"},
+               {"APPS", "apps"},
+               {"STATE", "state"},
+               {"ROUND TRIP", "round_trip"},
+               {"UNTIL", "end"}});
+}
+int connector_add(const Arguments& arguments) {
+  const Result<std::string> apps = arguments.need("apps");
+  if (!apps) return report(apps.error(), arguments.json());
+  Json list_of_apps = Json::array();
+  std::string_view rest = *apps;
+  while (!rest.empty()) {
+    const size_t end = std::min(rest.find(','), rest.size());
+    list_of_apps.push(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  Json body = Json::object({{"id", arguments.words[0]}, {"apps", std::move(list_of_apps)}});
+  if (const auto days = arguments.option("days"))
+    body.set("days", static_cast<int64_t>(std::strtol(days->c_str(), nullptr, 10)));
+  return change(arguments, "/v1/connectors", std::move(body));
+}
+
+int why(const Arguments& arguments) {
+  const Result<Json> answer = call_node(arguments, "GET", fmt::format("/v1/verdicts/{}", arguments.words[0]));
+  if (!answer) return report(answer.error(), arguments.json());
+  if (arguments.json()) {
+    print_json(*answer);
+    return kExitOk;
+  }
+  for (const auto& [name, value] : answer->members()) {
+    if (name == "reasons" && value.is_array()) {
+      for (const Json& reason : value.items()) {
+        fmt::print("{:14} {}: {} [{}]\n", "reason", cell(reason, "layer"), cell(reason, "text"),
+                   cell(reason, "policy"));
+        if (cell(reason, "change") != "-") fmt::print("{:14} {}\n", "would change", cell(reason, "change"));
+        if (cell(reason, "who_decides") != "-")
+          fmt::print("{:14} {}\n", "who decides", cell(reason, "who_decides"));
+      }
+    } else {
+      fmt::print("{:14} {}\n", name, cell(*answer, name));
+    }
+  }
+  return kExitOk;
+}
+
+int ledger_show(const Arguments& arguments) {
+  const std::string last = arguments.option("last").value_or("20");
+  return list(arguments, fmt::format("/v1/ledger?last={}", last), "records",
+              {{"INDEX", "index"}, {"TIME", "time"}, {"CLASS", "class"}, {"SUMMARY", "summary"}});
+}
+
+int doctor(const Arguments& arguments) {
+  const Result<Json> answer = call_node(arguments, "GET", "/v1/status");
+  if (!answer) return report(answer.error(), arguments.json());
+  bool well = true;
+  const Json* checks = answer->find("checks");
+  if (checks != nullptr && checks->is_array()) {
+    for (const Json& check : checks->items()) well = well && check.text_or("state", "") != "bad";
+  }
+  if (arguments.json()) {
+    print_json(*answer);
+  } else if (checks != nullptr && checks->is_array()) {
+    for (const Json& check : checks->items()) {
+      fmt::print("{:5} {:22} {}\n", cell(check, "state"), cell(check, "name"), cell(check, "text"));
+      if (cell(check, "hint") != "-") fmt::print("      {:22} {}\n", "", cell(check, "hint"));
+    }
+  }
+  return well ? kExitOk : kExitRefused;
+}
+
+}  // namespace entente::cli

@@ -1,0 +1,58 @@
+#include "cli/verbs.h"
+
+namespace entente::cli {
+namespace {
+
+constexpr std::string_view kSocket = "socket,config";
+constexpr std::string_view kSocketReason = "socket,config,reason";
+
+constexpr Verb kVerbs[] = {
+    {"node run", "--config FILE", "Run a node until it is told to stop", "config", 0, 0, node_run},
+    {"node keys", "--config FILE", "Make the node's keys if they are missing; print the public ones",
+     "config", 0, 0, node_keys},
+    {"node init", "--config FILE --genesis FILE", "Found a node's store and ledger from its signed genesis",
+     "config,genesis", 0, 0, node_init},
+    {"node check", "--config FILE", "Read the configuration and say what is wrong, starting nothing",
+     "config", 0, 0, node_check},
+    {"genesis key", "--out FILE", "Make a nation's own key, which signs its genesis and stays offline", "out",
+     0, 0, genesis_key},
+    {"genesis sign", "--key FILE --in FILE --out FILE", "Sign a node's first records with the nation's key",
+     "key,in,out", 0, 0, genesis_sign},
+    {"connector run", "--config FILE", "Run a connector beside an app; it dials out and listens nowhere",
+     "config", 0, 0, connector_run},
+    {"connector enrol", "--config FILE --token TOKEN --door URL --trust FILE",
+     "Give a connector its identity, with a one-time token", "config,token,door,trust", 0, 0,
+     connector_enrol},
+    {"connector add", "ID --apps A,B [--days N]", "Expect a new connector; prints its one-time token",
+     "socket,config,apps,days", 1, 1, connector_add},
+    {"connector list", "", "Connectors, what they serve, how near they are", kSocket, 0, 0, connector_list},
+    {"partner list", "", "Partners, their state, membership and link", kSocket, 0, 0, partner_list},
+    {"partner suspend", "CODE --reason TEXT", "End all sharing with a partner at once", kSocketReason, 1, 1,
+     partner_suspend},
+    {"partner resume", "CODE --reason TEXT", "Let a suspended partner's people sign in again", kSocketReason,
+     1, 1, partner_resume},
+    {"app list", "", "Apps of this node and those offered to it", kSocket, 0, 0, app_list},
+    {"app withdraw", "APP --reason TEXT", "Stop offering an app of this node; its sessions end",
+     kSocketReason, 1, 1, app_withdraw},
+    {"session ls", "", "Who is inside now, of which nation, in which app, since when", kSocket, 0, 0,
+     session_list},
+    {"session cut", "ID --reason TEXT", "End one session at once", kSocketReason, 1, 1, session_cut},
+    {"why", "VERDICT", "What a verdict said, why, and under which world", kSocket, 1, 1, why},
+    {"ledger verify", "--config FILE [--remembered FILE]",
+     "Check store and ledger from outside: chained, signed, complete", "config,remembered,checkpoint-out", 0,
+     0, ledger_verify},
+    {"ledger show", "[--last N]", "The newest records of the ledger, in plain text", "socket,config,last", 0,
+     0, ledger_show},
+    {"policy check", "SCHEMA FILE...", "Check policies against a schema; says file, line, column", "", 2, 64,
+     policy_check},
+    {"doctor", "", "What works and what does not, and what to do about it", kSocket, 0, 0, doctor},
+    {"man", "", "The manual page, in roff", "", 0, 0, man},
+};
+
+}  // namespace
+
+std::span<const Verb> verbs() {
+  return kVerbs;
+}
+
+}  // namespace entente::cli

@@ -1,0 +1,47 @@
+// The table of verbs. Help, man pages and the parser are made from it, so that none of them lags behind.
+#pragma once
+
+#include "cli/cli.h"
+
+#include <span>
+#include <string_view>
+
+namespace entente::cli {
+
+struct Verb {
+  std::string_view name;     // "partner suspend"
+  std::string_view usage;    // "CODE --reason TEXT"
+  std::string_view what;     // one line
+  std::string_view options;  // names of options that take a value, comma separated; the rest are flags
+  size_t words_min = 0;
+  size_t words_max = 0;
+  int (*run)(const Arguments&) = nullptr;
+};
+
+[[nodiscard]] std::span<const Verb> verbs();
+
+int node_run(const Arguments&);
+int node_keys(const Arguments&);
+int node_init(const Arguments&);
+int node_check(const Arguments&);
+int genesis_key(const Arguments&);
+int genesis_sign(const Arguments&);
+int connector_run(const Arguments&);
+int connector_enrol(const Arguments&);
+int connector_add(const Arguments&);
+int connector_list(const Arguments&);
+int partner_list(const Arguments&);
+int partner_suspend(const Arguments&);
+int partner_resume(const Arguments&);
+int app_list(const Arguments&);
+int app_withdraw(const Arguments&);
+int session_list(const Arguments&);
+int session_cut(const Arguments&);
+int why(const Arguments&);
+int ledger_verify(const Arguments&);
+int ledger_show(const Arguments&);
+int policy_check(const Arguments&);
+int doctor(const Arguments&);
+int man(const Arguments&);
+
+}  // namespace entente::cli

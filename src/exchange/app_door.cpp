@@ -1,0 +1,301 @@
+#include "exchange/app_door.h"
+
+#include "exchange/app_headers.h"
+#include "exchange/lobby.h"
+#include "exchange/relay_io.h"
+#include "net/url.h"
+#include "net/websocket.h"
+
+#include <charconv>
+
+#include <fmt/format.h>
+
+namespace entente::exchange {
+namespace {
+
+constexpr Seconds kBindLife{300};
+constexpr Seconds kAppCookieLife{12 * 3600};
+
+Refusal refusal_from(const Ending& ending) {
+  Refusal refusal{ending.which, std::string(ending_title(ending.which)), {}, ending.verdict.text()};
+  refusal.reasons.push_back({coalition::Layer::structure, "", ending.what, ending.change, ending.who});
+  return refusal;
+}
+
+Ending app_down(std::string what) {
+  return {coalition::Refusal::app_down, std::move(what), "Try again in a minute.", {}, {}, {}};
+}
+
+std::string query_value(const net::Pairs& pairs, std::string_view name) {
+  const std::string* found = net::find_pair(pairs, name);
+  return found == nullptr ? std::string() : *found;
+}
+
+std::optional<uint64_t> take_length(net::Headers& headers) {
+  const std::string text(headers.get("Content-Length"));
+  headers.remove("Content-Length");
+  uint64_t length = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), length);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return length;
+}
+
+class DoorAnswer final : public AnswerStart {
+ public:
+  DoorAnswer(net::HttpCall& call, std::optional<Ending>& refused) : call_(call), refused_(refused) {}
+  net::Task<Result<net::ByteSink*>> start(net::ResponseHead head) override {
+    if (const std::string* refusal = head.headers.find(kRefusalHeader)) {
+      refused_ = read_refusal_header(*refusal).value_or(
+          app_down("The other nation's node refused without saying why."));
+      co_return fail("exchange.refused", "the host refused this request");
+    }
+    clean_response(head.headers);
+    const std::optional<uint64_t> length = take_length(head.headers);
+    head.version = net::HttpVersion::http1_1;
+    CO_TRY_VOID(call_.start(std::move(head), length));
+    co_return &call_.answer_body();
+  }
+
+ private:
+  net::HttpCall& call_;
+  std::optional<Ending>& refused_;
+};
+
+}  // namespace
+
+net::Task<void> AppDoor::bare(net::HttpCall& call, int status) {
+  net::ResponseHead head;
+  head.status = status;
+  head.headers.add("Cache-Control", "no-store");
+  [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), "");
+}
+
+net::Task<void> AppDoor::refuse(net::HttpCall& call, Refusal refusal, int status, bool clear) {
+  net::ResponseHead head;
+  head.status = status;
+  add_page_headers(head.headers);
+  if (clear) {
+    head.headers.add("Set-Cookie", set_cookie(kAppCookie, "", std::nullopt));
+    head.headers.set("Clear-Site-Data", "\"cache\", \"storage\"");
+  }
+  [[maybe_unused]] const Result<void> sent = co_await call.answer(
+      std::move(head), refusal_page(parts_.frame(), refusal, names_.lobby_origin() + "/"));
+}
+
+AppDoor::Way AppDoor::way_in(const net::HttpCall& call, const std::optional<coalition::AppRef>& app) {
+  Way way;
+  if (!app) return way;
+  // The head belongs to the call; reading it changes nothing.
+  const net::Headers& headers = const_cast<net::HttpCall&>(call).head().headers;
+  const std::optional<std::string> token = cookie_of(headers, kAppCookie);
+  if (!token) return way;
+  const AppEntry* entry = parts_.browsers.apps.find(*token, parts_.clock.now());
+  // A cookie is good for the one name it was set on, whatever a client makes of it.
+  if (entry == nullptr || entry->app != *app) return way;
+  way.known = true;
+  way.session = entry->session;
+  way.pass = parts_.switchboard.pass(entry->session);
+  return way;
+}
+
+net::Task<void> AppDoor::handle(net::HttpCall& call, net::NormalTarget target,
+                                std::optional<coalition::AppRef> app) {
+  const net::RequestHead& head = call.head();
+  if (target.path == "/.entente/enter" && head.method == "GET") {
+    co_await enter(call, target.query, app);
+    co_return;
+  }
+  if (target.path.starts_with("/.entente/")) {
+    co_await bare(call, 404);
+    co_return;
+  }
+  if (net::equal_no_case(head.headers.get("Service-Worker"), "script")) {
+    co_await bare(call, 403);
+    co_return;
+  }
+  const Way way = way_in(call, app);
+  if (!way.known) {
+    co_await to_lobby(call, std::move(target));
+    co_return;
+  }
+  if (!way.pass) {
+    std::optional<Refusal> why = parts_.browsers.ending(way.session);
+    if (!why)
+      why = refusal_from({coalition::Refusal::lease_ended,
+                          "This session has ended.",
+                          "Open the app again from the lobby.",
+                          {},
+                          {},
+                          {}});
+    co_await refuse(call, std::move(*why), 403, true);
+    co_return;
+  }
+  if (!origin_fits(head, names_.app_origin(*app), !call.upgrade().empty())) {
+    parts_.switchboard.stranger_refused();
+    co_await bare(call, 403);
+    co_return;
+  }
+  co_await forward(call, std::move(target), way.pass);
+}
+
+// Whoever comes without a session is sent to the lobby in the same words for every name, also for those of no
+// app.
+net::Task<void> AppDoor::to_lobby(net::HttpCall& call, net::NormalTarget target) {
+  const net::RequestHead& head = call.head();
+  const std::string_view mode = head.headers.get("Sec-Fetch-Mode");
+  const bool navigates =
+      head.method == "GET" && call.upgrade().empty() && (mode.empty() || mode == "navigate");
+  if (!navigates) {
+    co_await bare(call, 403);
+    co_return;
+  }
+  std::string bind = cookie_of(head.headers, kBindCookie).value_or("");
+  if (bind.size() < 40) bind = crypto::random_token(kTokenBytes);
+  const std::string label = head.authority.substr(0, std::min(head.authority.find('.'), size_t{63}));
+  net::ResponseHead answer = redirect_head(
+      fmt::format("{}/enter?app={}&path={}&bind={}", names_.lobby_origin(), net::percent_encode(label),
+                  net::percent_encode(target.text()), bind_digest(bind)));
+  answer.headers.add("Set-Cookie", set_cookie(kBindCookie, bind, kBindLife));
+  [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(answer), "");
+}
+
+net::Task<void> AppDoor::enter(net::HttpCall& call, std::string query, std::optional<coalition::AppRef> app) {
+  const Result<net::Pairs> pairs = net::parse_form(query);
+  const std::string code = pairs ? query_value(*pairs, "code") : "";
+  const std::string path = pairs ? query_value(*pairs, "path") : "";
+  const std::string bind = cookie_of(call.head().headers, kBindCookie).value_or("");
+  // Taking uses the code up, also when the rest does not fit.
+  const std::optional<HandOff> hand_off = parts_.browsers.hand_offs.take(code, parts_.clock.now());
+  const bool fits = hand_off && app && hand_off->app == *app && !bind.empty() &&
+                    crypto::equal_constant_time(bind_digest(bind), hand_off->bind_digest) &&
+                    net::normal_target(path);
+  if (!fits) {
+    parts_.switchboard.stranger_refused();
+    co_await bare(call, 403);
+    co_return;
+  }
+  const std::string token =
+      parts_.browsers.apps.issue({*app, hand_off->session}, parts_.clock.now() + kAppCookieLife);
+  net::ResponseHead answer = redirect_head(names_.app_origin(*app) + path);
+  answer.headers.add("Set-Cookie", set_cookie(kAppCookie, token, std::nullopt));
+  answer.headers.add("Set-Cookie", set_cookie(kBindCookie, "", std::nullopt));
+  [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(answer), "");
+}
+
+net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
+                                 std::shared_ptr<const Pass> pass) {
+  const SessionId session = pass->id;
+  const bool upgrades = !call.upgrade().empty();
+  const bool passes = co_await parts_.switchboard.passage(session);
+  if (!passes) {
+    const Refusal why = parts_.browsers.ending(session).value_or(
+        refusal_from(app_down("The session is being asked about again.")));
+    co_await refuse(call, why, 503, false);
+    co_return;
+  }
+  net::RequestHead head = call.head();
+  head.path = target.text();
+  head.target = head.path;
+  head.scheme = "https";
+  if (upgrades) {
+    head.method = "CONNECT";
+    head.protocol = call.upgrade();
+  }
+  clean_request(head.headers);
+  const bool end = !upgrades && !call.has_body();
+  Result<net::CarrierStream> opened = fail("exchange.link-down", "not asked yet");
+  if (pass->side == Side::local) {
+    opened = co_await parts_.gateway.open(pass, std::move(head), end);
+  } else {
+    const coalition::Verdict verdict =
+        parts_.switchboard.decide_request(*pass, {upgrades ? "GET" : head.method, target.path});
+    if (!verdict.permit) {
+      co_await refuse(call, refusal_from(ending_of(coalition::shown(verdict))), 403, false);
+      co_return;
+    }
+    pass->gate->count_request();
+    head.headers.add(std::string(kSessionHeader), pass->at_host.text());
+    opened = co_await parts_.links.open(pass->partner, std::move(head), end);
+  }
+  if (!opened) {
+    const std::optional<Ending> refused =
+        opened.error().code == "exchange.refused" ? read_refusal_header(opened.error().hint) : std::nullopt;
+    const Ending why = refused.value_or(app_down("The app cannot be reached now."));
+    co_await refuse(call, refusal_from(why), refused ? 403 : 503, false);
+    co_return;
+  }
+  net::CarrierStream upstream = std::move(*opened);
+  auto gate = std::make_shared<SessionGate>(pass->gate, parts_.clock);
+  upstream.set_gate(gate);
+  if (upgrades) {
+    co_await upgrade(call, std::move(upstream), pass);
+    co_return;
+  }
+  net::Stream& browser = call.stream();
+  browser.set_gate(gate);
+  const Attachment attached = parts_.switchboard.attach(session, [&browser, &upstream] {
+    browser.abort();
+    upstream.fence();
+  });
+  std::optional<Ending> refused;
+  DoorAnswer answer(call, refused);
+  const Result<void> relayed = co_await relay_request(
+      parts_.switchboard, session, call.has_body() ? &call.body() : nullptr, upstream, answer);
+  if (!browser.aborted()) browser.set_gate(nullptr);
+  if (relayed || call.started()) co_return;
+  if (refused) {
+    co_await refuse(call, refusal_from(*refused), refused->which == coalition::Refusal::app_down ? 503 : 403,
+                    false);
+  } else {
+    co_await refuse(call, refusal_from(app_down("The app did not answer as it should.")), 502, false);
+  }
+}
+
+// WebSockets and other upgrades: an extended CONNECT behind, 101 in front, then bytes both ways until one
+// side ends or the session does.
+net::Task<void> AppDoor::upgrade(net::HttpCall& call, net::CarrierStream upstream,
+                                 std::shared_ptr<const Pass> pass) {
+  const SessionId session = pass->id;
+  upstream.set_timeouts({.head = Millis(30'000), .read = net::kNoTimeout, .write = Millis(60'000)});
+  net::ResponseHead answer;
+  answer.status = 101;
+  const bool websocket = call.upgrade() == "websocket";
+  const std::optional<std::string> accept =
+      net::websocket_accept(call.head().headers.get("Sec-WebSocket-Key"));
+  if (websocket && (!accept || call.head().headers.get("Sec-WebSocket-Version") != "13")) {
+    co_await bare(call, 400);
+    co_return;
+  }
+  Result<net::ResponseHead> head = co_await upstream.read_head();
+  if (!head || head->status != 200) {
+    const std::string* refusal = head ? head->headers.find(kRefusalHeader) : nullptr;
+    const std::optional<Ending> refused = refusal == nullptr ? std::nullopt : read_refusal_header(*refusal);
+    co_await refuse(call, refusal_from(refused.value_or(app_down("The app did not take the connection."))),
+                    503, false);
+    co_return;
+  }
+  if (websocket) {
+    answer.headers.add("Sec-WebSocket-Accept", *accept);
+    for (const std::string_view name : {"Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"}) {
+      if (head->headers.has(name))
+        answer.headers.add(std::string(name), std::string(head->headers.get(name)));
+    }
+  }
+  Result<net::Upgraded> taken = co_await call.take_over(std::move(answer));
+  if (!taken) co_return;
+  net::Stream& browser = *taken->stream;
+  auto gate = std::make_shared<SessionGate>(pass->gate, parts_.clock);
+  browser.set_gate(gate);
+  const Attachment attached = parts_.switchboard.attach(session, [&browser, &upstream] {
+    browser.abort();
+    upstream.fence();
+  });
+  net::StreamSource from_browser(browser, net::kNoTimeout, std::move(taken->leftover));
+  net::StreamSink to_browser(browser, Millis(30'000));
+  PatientSink patient_browser(to_browser, parts_.switchboard, session);
+  PatientSink patient_app(upstream.sink(), parts_.switchboard, session);
+  [[maybe_unused]] const net::RelayReport report = co_await net::relay(
+      parts_.switchboard.loop(), {from_browser, patient_browser}, {upstream.body(), patient_app});
+}
+
+}  // namespace entente::exchange

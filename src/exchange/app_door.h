@@ -1,0 +1,55 @@
+// An app's own name at the door: one origin to each app. Hands a browser in from the lobby, lets a session's
+// requests through to the app, and says why not. Names that are unknown, hidden or not entered are answered
+// alike. Lives on the control loop.
+#pragma once
+
+#include "exchange/browsers.h"
+#include "exchange/gateway.h"
+#include "exchange/host_names.h"
+#include "exchange/links.h"
+#include "exchange/switchboard.h"
+#include "net/http1_parser.h"
+#include "net/http_server.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace entente::exchange {
+
+class AppDoor {
+ public:
+  struct Parts {
+    Switchboard& switchboard;
+    Browsers& browsers;
+    Gateway& gateway;
+    Links& links;
+    const Clock& clock;
+    std::function<PageFrame()> frame;
+  };
+  AppDoor(Parts parts, HostNames names) : parts_(std::move(parts)), names_(std::move(names)) {}
+
+  // A request whose authority is not the lobby's. Always answers. `authority` is what the request named.
+  [[nodiscard]] net::Task<void> handle(net::HttpCall& call, net::NormalTarget target,
+                                       std::optional<coalition::AppRef> app);
+
+ private:
+  struct Way {
+    std::shared_ptr<const Pass> pass;
+    SessionId session;
+    bool known = false;  // the cookie named a session, living or ended
+  };
+  [[nodiscard]] Way way_in(const net::HttpCall& call, const std::optional<coalition::AppRef>& app);
+  net::Task<void> to_lobby(net::HttpCall& call, net::NormalTarget target);
+  net::Task<void> enter(net::HttpCall& call, std::string query, std::optional<coalition::AppRef> app);
+  net::Task<void> forward(net::HttpCall& call, net::NormalTarget target, std::shared_ptr<const Pass> pass);
+  net::Task<void> upgrade(net::HttpCall& call, net::CarrierStream upstream, std::shared_ptr<const Pass> pass);
+  net::Task<void> refuse(net::HttpCall& call, Refusal refusal, int status, bool clear);
+  net::Task<void> bare(net::HttpCall& call, int status);
+
+  Parts parts_;
+  HostNames names_;
+};
+
+}  // namespace entente::exchange

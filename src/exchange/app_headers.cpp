@@ -1,0 +1,80 @@
+#include "exchange/app_headers.h"
+
+#include "base/bytes.h"
+#include "exchange/browsers.h"
+#include "identity/identity_headers.h"
+
+namespace entente::exchange {
+namespace {
+
+bool has_prefix_no_case(std::string_view text, std::string_view prefix) {
+  return text.size() >= prefix.size() && net::equal_no_case(text.substr(0, prefix.size()), prefix);
+}
+
+}  // namespace
+
+void clean_request(net::Headers& headers) {
+  net::remove_hop_by_hop(headers);
+  headers.remove_if([](const net::Field& field) {
+    return identity::is_identity_header(field.name) || has_prefix_no_case(field.name, "sec-websocket-key") ||
+           net::equal_no_case(field.name, "Expect") || net::equal_no_case(field.name, "Host") ||
+           net::equal_no_case(field.name, "Max-Forwards") || net::equal_no_case(field.name, "Via");
+  });
+  for (const std::string_view name : {kLobbyCookie, kLoginCookie, kBindCookie, kAppCookie})
+    net::remove_cookie(headers, name);
+}
+
+std::optional<std::string> own_origin_cookie(std::string_view set_cookie) {
+  std::string out;
+  bool first = true;
+  while (true) {
+    const size_t end = std::min(set_cookie.find(';'), set_cookie.size());
+    const std::string_view part = net::trim(set_cookie.substr(0, end));
+    const size_t equals = std::min(part.find('='), part.size());
+    const std::string_view name = net::trim(part.substr(0, equals));
+    if (first && (has_prefix_no_case(name, "__Host-entente") || has_prefix_no_case(name, "__Secure-entente")))
+      return std::nullopt;
+    if (first || !net::equal_no_case(name, "Domain")) {
+      if (!first) out += "; ";
+      out += part;
+    }
+    first = false;
+    if (end == set_cookie.size()) return out;
+    set_cookie.remove_prefix(end + 1);
+  }
+}
+
+void clean_response(net::Headers& headers) {
+  net::remove_hop_by_hop(headers);
+  net::Headers kept;
+  for (const net::Field& field : headers) {
+    if (has_prefix_no_case(field.name, "entente-") ||
+        net::equal_no_case(field.name, "Service-Worker-Allowed") ||
+        net::equal_no_case(field.name, "Alt-Svc") || net::equal_no_case(field.name, "Clear-Site-Data") ||
+        net::equal_no_case(field.name, "Server") || net::equal_no_case(field.name, "Cache-Control") ||
+        net::equal_no_case(field.name, "Expires") || net::equal_no_case(field.name, "Date") ||
+        net::equal_no_case(field.name, "Strict-Transport-Security")) {
+      continue;
+    }
+    if (net::equal_no_case(field.name, "Set-Cookie")) {
+      if (auto cookie = own_origin_cookie(field.value)) kept.add(field.name, *std::move(cookie));
+      continue;
+    }
+    kept.add(field.name, field.value);
+  }
+  headers = std::move(kept);
+  headers.set("Cache-Control", "no-store");
+}
+
+bool is_safe_method(std::string_view method) {
+  return method == "GET" || method == "HEAD" || method == "OPTIONS";
+}
+
+bool origin_fits(const net::RequestHead& head, std::string_view own_origin, bool upgrade) {
+  const size_t count = head.headers.count("Origin");
+  if (count > 1) return false;
+  if (count == 0) return is_safe_method(head.method) && !upgrade;
+  return head.headers.get("Origin") == own_origin;
+}
+
+}  // namespace entente::exchange

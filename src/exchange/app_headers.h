@@ -1,0 +1,32 @@
+// What passes between a browser and an app, and what never does. Pure.
+#pragma once
+
+#include "net/http_message.h"
+
+#include <optional>
+#include <string>
+
+namespace entente::exchange {
+
+inline constexpr std::string_view kSessionHeader =
+    "entente-session";  // home to host: the host's id of the session
+inline constexpr std::string_view kRefusalHeader =
+    "entente-refusal";  // host to home: a refusal of ours, as JSON
+inline constexpr std::string_view kUpgradeHeader =
+    "entente-upgrade";  // the Upgrade token of an extended CONNECT
+
+// From a browser towards an app: no hop-by-hop fields, nothing that claims an identity or an address, none of
+// our cookies.
+void clean_request(net::Headers& headers);
+// From an app towards a browser: no hop-by-hop fields, none of our names, cookies for this one origin only,
+// nothing kept in caches, no service workers.
+void clean_response(net::Headers& headers);
+// A Set-Cookie value without its Domain; nothing when the cookie would shadow one of ours.
+[[nodiscard]] std::optional<std::string> own_origin_cookie(std::string_view set_cookie);
+
+// Whether a request may change something: then its Origin has to be the app's own.
+[[nodiscard]] bool is_safe_method(std::string_view method);
+// Exactly the app's own origin; for safe methods that are no upgrades a missing Origin is fine.
+[[nodiscard]] bool origin_fits(const net::RequestHead& head, std::string_view own_origin, bool upgrade);
+
+}  // namespace entente::exchange

@@ -1,0 +1,63 @@
+#include "exchange/app_headers.h"
+
+#include <doctest/doctest.h>
+
+using namespace entente;
+using namespace entente::exchange;
+
+TEST_CASE("a browser cannot name an identity, an address or one of our cookies to an app") {
+  net::Headers headers{{"Entente-Assertion", "forged"},
+                       {"X-Forwarded-For", "10.0.0.1"},
+                       {"X_Remote_User", "root"},
+                       {"Remote-User", "root"},
+                       {"Connection", "x-app"},
+                       {"X-App", "1"},
+                       {"Cookie", "a=1; __Host-entente-app=secret; b=2"},
+                       {"Accept", "*/*"},
+                       {"Forwarded", "for=1"}};
+  clean_request(headers);
+  CHECK_FALSE(headers.has("Entente-Assertion"));
+  CHECK_FALSE(headers.has("X-Forwarded-For"));
+  CHECK_FALSE(headers.has("X_Remote_User"));
+  CHECK_FALSE(headers.has("Remote-User"));
+  CHECK_FALSE(headers.has("Forwarded"));
+  CHECK_FALSE(headers.has("X-App"));
+  CHECK(headers.get("Accept") == "*/*");
+  CHECK(headers.get("Cookie").find("secret") == std::string_view::npos);
+  CHECK(headers.get("Cookie").find("a=1") != std::string_view::npos);
+}
+
+TEST_CASE("an app cannot set cookies beyond its own name, nor ours, nor be kept in caches") {
+  CHECK(own_origin_cookie("sid=1; Domain=xbb.localhost; Path=/") == "sid=1; Path=/");
+  CHECK(own_origin_cookie("sid=1;domain = .localhost;Secure") == "sid=1; Secure");
+  CHECK_FALSE(own_origin_cookie("__Host-entente-app=1; Path=/").has_value());
+  CHECK_FALSE(own_origin_cookie("__host-ENTENTE=1").has_value());
+  net::Headers headers{{"Set-Cookie", "a=1; Domain=x"}, {"Set-Cookie", "__Host-entente=1"},
+                       {"Cache-Control", "max-age=9"},  {"Entente-Refusal", "{}"},
+                       {"Service-Worker-Allowed", "/"}, {"Content-Type", "text/html"}};
+  clean_response(headers);
+  CHECK(headers.count("Set-Cookie") == 1);
+  CHECK(headers.get("Set-Cookie") == "a=1");
+  CHECK(headers.get("Cache-Control") == "no-store");
+  CHECK_FALSE(headers.has("Entente-Refusal"));
+  CHECK_FALSE(headers.has("Service-Worker-Allowed"));
+}
+
+TEST_CASE("a change needs the app's exact origin, and so does an upgrade") {
+  const std::string own = "https://cop-xaa.xbb.localhost:8443";
+  net::RequestHead head;
+  head.method = "GET";
+  CHECK(origin_fits(head, own, false));
+  CHECK_FALSE(origin_fits(head, own, true));
+  head.method = "POST";
+  CHECK_FALSE(origin_fits(head, own, false));
+  head.headers.add("Origin", own);
+  CHECK(origin_fits(head, own, false));
+  CHECK(origin_fits(head, own, true));
+  head.headers.add("Origin", own);
+  CHECK_FALSE(origin_fits(head, own, false));
+  head.headers.set("Origin", "https://cop-xaa.xbb.localhost:8443.evil");
+  CHECK_FALSE(origin_fits(head, own, false));
+  head.headers.set("Origin", "null");
+  CHECK_FALSE(origin_fits(head, own, false));
+}

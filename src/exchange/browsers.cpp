@@ -1,0 +1,52 @@
+#include "exchange/browsers.h"
+
+#include <fmt/format.h>
+
+namespace entente::exchange {
+
+void Browsers::session_ended(const SessionId& session, const PersonId& person, Refusal why) {
+  sign_ins.each([&](SignIn& sign_in) {
+    if (sign_in.person.id != person) return;
+    const size_t gone =
+        std::erase_if(sign_in.sessions, [&](const auto& entry) { return entry.second == session; });
+    if (gone == 0) return;
+    sign_in.ended.push_front(why);
+    if (sign_in.ended.size() > kEndedToldMax) sign_in.ended.pop_back();
+  });
+  if (!endings_.emplace(session, std::move(why)).second) return;
+  ending_order_.push_back(session);
+  if (ending_order_.size() > kEndingsMax) {
+    endings_.erase(ending_order_.front());
+    ending_order_.pop_front();
+  }
+}
+
+std::optional<Refusal> Browsers::ending(const SessionId& session) const {
+  const auto at = endings_.find(session);
+  return at == endings_.end() ? std::nullopt : std::optional(at->second);
+}
+
+void Browsers::sweep(Instant now) {
+  sign_ins.sweep(now);
+  hand_offs.sweep(now);
+  apps.sweep(now);
+}
+
+std::string set_cookie(std::string_view name, std::string_view value, std::optional<Seconds> life) {
+  std::string out = fmt::format("{}={}; Secure; HttpOnly; SameSite=Lax; Path=/", name, value);
+  if (value.empty()) return out + "; Max-Age=0";
+  if (life) out += fmt::format("; Max-Age={}", life->count());
+  return out;
+}
+
+std::string bind_digest(std::string_view bind_cookie) {
+  const crypto::Digest digest = crypto::sha256(bind_cookie);
+  return base64url(digest);
+}
+
+std::optional<std::string> cookie_of(const net::Headers& headers, std::string_view name) {
+  Result<std::optional<std::string>> found = net::find_cookie(headers, name);
+  return found ? std::move(*found) : std::nullopt;
+}
+
+}  // namespace entente::exchange

@@ -1,0 +1,76 @@
+// What the door remembers of browsers: who is signed in, hand-offs on their way, and which app cookie is
+// which session. Kept in memory only: after a restart people sign in again. One thread.
+#pragma once
+
+#include "coalition/facts.h"
+#include "exchange/lobby_pages.h"
+#include "exchange/session.h"
+#include "exchange/token_table.h"
+#include "net/http_message.h"
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace entente::exchange {
+
+inline constexpr std::string_view kLobbyCookie = "__Host-entente";  // on the lobby: who is signed in
+inline constexpr std::string_view kLoginCookie =
+    "__Host-entente-login";  // on the lobby: binds a sign-in to its browser
+inline constexpr std::string_view kBindCookie =
+    "__Host-entente-bind";  // on an app's name: binds a hand-off to its browser
+inline constexpr std::string_view kAppCookie = "__Host-entente-app";  // on an app's name: the session
+inline constexpr std::string_view kOwnCookies = "__Host-entente";     // the prefix of all of them
+
+struct SignIn {
+  coalition::Person person;
+  std::string display;
+  std::string form_token;  // stands in every form of theirs
+  std::map<coalition::AppRef, SessionId> sessions;
+  std::deque<Refusal> ended;  // what the lobby still has to tell them; newest first
+  Instant end;
+};
+
+struct HandOff {
+  std::string bind_digest;  // base64url SHA-256 of the browser's bind cookie on the app's name
+  coalition::AppRef app;
+  SessionId session;
+};
+
+struct AppEntry {
+  coalition::AppRef app;
+  SessionId session;
+};
+
+class Browsers {
+ public:
+  static constexpr size_t kSignInsMax = 50'000;
+  static constexpr size_t kHandOffsMax = 10'000;
+  static constexpr size_t kAppCookiesMax = 200'000;
+  static constexpr size_t kEndingsMax = 20'000;
+  static constexpr size_t kEndedToldMax = 5;
+  static constexpr Seconds kHandOffLife{30};
+
+  TokenTable<SignIn> sign_ins{kSignInsMax};
+  TokenTable<HandOff> hand_offs{kHandOffsMax};
+  TokenTable<AppEntry> apps{kAppCookiesMax};
+
+  // Why a session ended, for whoever still shows its cookie.
+  void session_ended(const SessionId& session, const PersonId& person, Refusal why);
+  [[nodiscard]] std::optional<Refusal> ending(const SessionId& session) const;
+  void sweep(Instant now);
+
+ private:
+  std::map<SessionId, Refusal> endings_;
+  std::deque<SessionId> ending_order_;
+};
+
+// "name=value; Secure; HttpOnly; SameSite=Lax; Path=/", and with no value one that removes it.
+[[nodiscard]] std::string set_cookie(std::string_view name, std::string_view value,
+                                     std::optional<Seconds> life);
+[[nodiscard]] std::string bind_digest(std::string_view bind_cookie);
+// The cookie's value; absent also when the Cookie header is malformed or doubles it.
+[[nodiscard]] std::optional<std::string> cookie_of(const net::Headers& headers, std::string_view name);
+
+}  // namespace entente::exchange

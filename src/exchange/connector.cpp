@@ -1,0 +1,230 @@
+#include "exchange/connector.h"
+
+#include "base/log.h"
+#include "exchange/connectors.h"
+#include "net/dial.h"
+#include "net/websocket.h"
+
+#include <charconv>
+
+namespace entente::exchange {
+namespace {
+
+constexpr Millis kDialTimeout{3000};
+constexpr Millis kAgainFirst{100};
+constexpr Millis kAgainMost{1500};
+constexpr size_t kIdlePerAppMax = 64;
+
+net::ResponseHead bare(int status) {
+  net::ResponseHead head;
+  head.status = status;
+  return head;
+}
+
+net::BodyFraming framing_of(const net::CarrierStream& stream, net::Headers& headers) {
+  const std::string text(headers.get("Content-Length"));
+  headers.remove("Content-Length");
+  if (!stream.has_body()) return {};
+  uint64_t length = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), length);
+  const bool known = !text.empty() && error == std::errc() && end == text.data() + text.size();
+  return known ? net::BodyFraming{net::BodyKind::length, length}
+               : net::BodyFraming{net::BodyKind::chunked, 0};
+}
+
+struct Upload {
+  explicit Upload(net::Loop& loop) : done(loop) {}
+  net::Event done;
+};
+
+net::Task<void> upload(net::Loop* loop, net::ByteSource* from, net::ByteSink* to,
+                       std::shared_ptr<Upload> state) {
+  [[maybe_unused]] const Result<uint64_t> sent = co_await net::pump(*loop, *from, *to);
+  state->done.set();
+}
+
+}  // namespace
+
+ConnectorProcess::ConnectorProcess(net::Loop& loop, net::TlsClient tls, Options options)
+    : loop_(loop), tls_(std::move(tls)), options_(std::move(options)) {}
+
+void ConnectorProcess::stop() {
+  stopping_ = true;
+  if (carrier_) carrier_->close();
+}
+
+net::Task<void> ConnectorProcess::run() {
+  Millis wait = kAgainFirst;
+  while (!stopping_) {
+    const bool served = co_await serve_once();
+    if (stopping_) co_return;
+    wait = served ? kAgainFirst : std::min(wait * 2, kAgainMost);
+    co_await loop_.sleep(wait);
+  }
+}
+
+net::Task<bool> ConnectorProcess::serve_once() {
+  Result<net::Socket> socket =
+      co_await net::dial_tcp(loop_, options_.node_host, options_.node_port, kDialTimeout, &resolver_);
+  if (!socket) co_return false;
+  net::TlsTarget target;
+  target.host = options_.node_host;
+  target.pin = options_.node_pin;
+  Result<std::unique_ptr<net::Stream>> stream =
+      co_await tls_.connect(loop_, std::move(*socket), std::move(target));
+  if (!stream) {
+    log(LogLevel::warning, "connector", "the node did not take the connection",
+        {{"why", stream.error().text()}});
+    co_return false;
+  }
+  carrier_ = net::Carrier::server(
+      std::move(*stream), [this](net::CarrierStream incoming) { return handle(std::move(incoming)); },
+      carrier_config());
+  connected_ = true;
+  log(LogLevel::info, "connector", "connected to the node", {});
+  net::Carrier carrier = *carrier_;
+  const Result<void> ended = co_await carrier.run();
+  connected_ = false;
+  carrier_.reset();
+  log(LogLevel::info, "connector", "disconnected", {{"why", ended ? "" : ended.error().text()}});
+  co_return true;
+}
+
+net::Task<void> ConnectorProcess::handle(net::CarrierStream stream) {
+  const auto target = options_.targets.find(std::string(stream.request().headers.get(kAppHeader)));
+  if (target == options_.targets.end() || stream.request().headers.count(kAppHeader) != 1) {
+    [[maybe_unused]] const Result<void> sent = stream.respond(bare(404), true);
+    co_return;
+  }
+  const std::string name = target->first;
+  const std::string socket = target->second;
+  stream.request().headers.remove(kAppHeader);
+  if (stream.request().protocol.empty()) {
+    co_await request(stream, name, socket);
+  } else {
+    co_await upgrade(stream, socket);
+  }
+}
+
+net::Task<Result<std::unique_ptr<net::HttpClient>>> ConnectorProcess::app(std::string socket) {
+  auto& idle = idle_[socket];
+  while (!idle.empty()) {
+    std::unique_ptr<net::HttpClient> client = std::move(idle.back());
+    idle.pop_back();
+    if (client->reusable()) co_return std::move(client);
+  }
+  Result<net::Socket> dialed = co_await net::dial_unix(loop_, std::move(socket), kDialTimeout);
+  if (!dialed) co_return Failure(dialed.error());
+  net::HttpClientLimits limits;
+  limits.head_timeout = options_.app_timeout;
+  co_return std::make_unique<net::HttpClient>(net::make_stream(loop_, std::move(*dialed)), limits);
+}
+
+net::Task<void> ConnectorProcess::request(net::CarrierStream& stream, std::string target,
+                                          std::string socket) {
+  Result<std::unique_ptr<net::HttpClient>> reached = co_await app(socket);
+  if (!reached) {
+    log(LogLevel::warning, "connector", "the app does not answer",
+        {{"app", target}, {"why", reached.error().text()}});
+    stream.reset(net::H2Code::refused_stream);
+    co_return;
+  }
+  std::unique_ptr<net::HttpClient> client = std::move(*reached);
+  net::RequestHead head = std::move(stream.request());
+  head.version = net::HttpVersion::http1_1;
+  head.target = head.path;
+  const net::BodyFraming framing = framing_of(stream, head.headers);
+  const Result<void> started = client->start(std::move(head), framing);
+  if (!started) {
+    [[maybe_unused]] const Result<void> sent = stream.respond(bare(400), true);
+    co_return;
+  }
+  auto state = std::make_shared<Upload>(loop_);
+  if (framing.kind == net::BodyKind::none) {
+    state->done.set();
+  } else {
+    loop_.spawn(upload(&loop_, &stream.body(), &client->request_body(), state));
+  }
+  bool whole = false;
+  Result<net::ResponseHead> answer = co_await client->read_head();
+  if (!answer) {
+    log(LogLevel::warning, "connector", "the app answers what is no HTTP",
+        {{"app", target}, {"why", answer.error().text()}});
+    stream.reset(net::H2Code::internal_error);
+  } else {
+    net::remove_hop_by_hop(answer->headers);
+    const bool empty = client->framing().kind == net::BodyKind::none;
+    const Result<void> responded = stream.respond(std::move(*answer), empty);
+    if (responded && !empty) {
+      Result<uint64_t> passed = co_await net::pump(loop_, client->response_body(), stream.sink());
+      whole = passed.has_value();
+      if (!whole) stream.reset(net::H2Code::internal_error);
+    } else {
+      whole = responded.has_value();
+    }
+  }
+  if (!state->done.is_set()) {
+    client->abort();
+    stream.body().abort();
+    bool ended = co_await state->done.wait(net::kNoTimeout);
+    while (!ended) ended = co_await state->done.wait(net::kNoTimeout);
+    co_return;
+  }
+  auto& idle = idle_[socket];
+  if (whole && client->reusable() && idle.size() < kIdlePerAppMax) idle.push_back(std::move(client));
+}
+
+net::Task<void> ConnectorProcess::upgrade(net::CarrierStream& stream, std::string socket) {
+  Result<net::Socket> dialed = co_await net::dial_unix(loop_, socket, kDialTimeout);
+  if (!dialed) {
+    stream.reset(net::H2Code::refused_stream);
+    co_return;
+  }
+  stream.set_timeouts({.head = Millis(60'000), .read = net::kNoTimeout, .write = Millis(60'000)});
+  net::RequestHead head = std::move(stream.request());
+  const std::string protocol = head.protocol;
+  std::unique_ptr<net::Stream> raw = net::make_stream(loop_, std::move(*dialed));
+  Bytes leftover;
+  if (protocol == "entente-bytes") {
+    const Result<void> responded = stream.respond(bare(200), false);
+    if (!responded) co_return;
+  } else {
+    const std::string key = net::websocket_key();
+    head.method = "GET";
+    head.protocol.clear();
+    head.version = net::HttpVersion::http1_1;
+    head.target = head.path;
+    head.headers.set("Connection", "Upgrade");
+    head.headers.set("Upgrade", protocol);
+    if (protocol == "websocket") head.headers.set("Sec-WebSocket-Key", key);
+    net::HttpClient client(std::move(raw));
+    const Result<void> started = client.start(std::move(head));
+    Result<net::ResponseHead> answer = fail("http.state", "not asked");
+    if (started) answer = co_await client.read_head();
+    const bool accepted = answer && answer->status == 101 &&
+                          (protocol != "websocket" ||
+                           answer->headers.get("Sec-WebSocket-Accept") == net::websocket_accept(key));
+    if (!accepted) {
+      [[maybe_unused]] const Result<void> sent =
+          stream.respond(bare(answer && answer->status != 101 ? answer->status : 502), true);
+      co_return;
+    }
+    Result<net::Upgraded> taken = client.take_over();
+    if (!taken) co_return;
+    raw = std::move(taken->stream);
+    leftover = std::move(taken->leftover);
+    net::ResponseHead good = bare(200);
+    for (const std::string_view name : {"Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"}) {
+      if (answer->headers.has(name))
+        good.headers.add(std::string(name), std::string(answer->headers.get(name)));
+    }
+    const Result<void> responded = stream.respond(std::move(good), false);
+    if (!responded) co_return;
+  }
+  net::StreamSource from_app(*raw, net::kNoTimeout, std::move(leftover));
+  net::StreamSink to_app(*raw, Millis(60'000));
+  [[maybe_unused]] const net::RelayReport report =
+      co_await net::relay(loop_, {from_app, to_app}, {stream.body(), stream.sink()});
+}
+
+}  // namespace entente::exchange

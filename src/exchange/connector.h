@@ -1,0 +1,52 @@
+// The process beside an app: dials its node, serves its streams, and brings each to the app's Unix socket.
+// Listens for nobody. What it can reach is what its own configuration says; which of it is used is what the
+// node asks for.
+#pragma once
+
+#include "base/time.h"
+#include "net/carrier.h"
+#include "net/http_client.h"
+#include "net/loop.h"
+#include "net/tls.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace entente::exchange {
+
+class ConnectorProcess {
+ public:
+  struct Options {
+    std::string node_host;
+    uint16_t node_port = 0;
+    net::Thumbprint node_pin{};
+    std::map<std::string, std::string> targets;  // app -> path of its Unix socket
+    Millis app_timeout{30'000};
+  };
+  ConnectorProcess(net::Loop& loop, net::TlsClient tls, Options options);
+
+  // Dials, serves and dials again, until stop().
+  [[nodiscard]] net::Task<void> run();
+  void stop();
+  [[nodiscard]] bool connected() const { return connected_; }
+
+ private:
+  net::Task<bool> serve_once();
+  net::Task<void> handle(net::CarrierStream stream);
+  net::Task<void> request(net::CarrierStream& stream, std::string target, std::string socket);
+  net::Task<void> upgrade(net::CarrierStream& stream, std::string socket);
+  net::Task<Result<std::unique_ptr<net::HttpClient>>> app(std::string socket);
+
+  net::Loop& loop_;
+  net::TlsClient tls_;
+  Options options_;
+  net::Resolver resolver_;
+  std::map<std::string, std::vector<std::unique_ptr<net::HttpClient>>> idle_;
+  std::optional<net::Carrier> carrier_;
+  bool connected_ = false;
+  bool stopping_ = false;
+};
+
+}  // namespace entente::exchange

@@ -1,0 +1,111 @@
+#include "exchange/door.h"
+
+#include "exchange/assets.h"
+
+namespace entente::exchange {
+namespace {
+
+constexpr size_t kEnrolBytesMax = 32 * 1024;
+
+const Asset* find_asset(std::string_view path) {
+  constexpr std::string_view prefix = "/.entente/";
+  if (!path.starts_with(prefix)) return nullptr;
+  for (const Asset& asset : assets()) {
+    if (asset.name == path.substr(prefix.size())) return &asset;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::vector<net::TlsServerConfig::Protocol> door_protocols() {
+  return {{"http/1.1", false},
+          {std::string(kLinkAlpn), true},
+          {std::string(kReverseLinkAlpn), true},
+          {std::string(kConnectorAlpn), true}};
+}
+
+Door::Door(Parts parts, HostNames names, net::HttpServerLimits limits)
+    : parts_(std::move(parts)), names_(std::move(names)), service_(std::make_shared<net::HttpService>()) {
+  service_->limits = limits;
+  service_->handle = [this](net::HttpCall& call) { return handle(call); };
+}
+
+net::Task<void> Door::serve(net::Listener& listener) {
+  while (true) {
+    Result<net::Socket> socket = co_await listener.accept();
+    if (!socket) co_return;
+    parts_.loop.spawn(connection(std::move(*socket)));
+  }
+}
+
+net::Task<void> Door::connection(net::Socket socket) {
+  Result<std::unique_ptr<net::Stream>> accepted = co_await parts_.tls.accept(parts_.loop, std::move(socket));
+  if (!accepted) co_return;
+  std::unique_ptr<net::Stream> stream = std::move(*accepted);
+  const std::string alpn = stream->tls()->alpn;
+  if (alpn == kConnectorAlpn) {
+    co_await parts_.connectors.serve(std::move(stream));
+  } else if (alpn == kLinkAlpn || alpn == kReverseLinkAlpn) {
+    co_await parts_.links.serve(std::move(stream));
+  } else {
+    co_await net::serve_http(std::move(stream), service_);
+  }
+}
+
+net::Task<void> Door::enrol(net::HttpCall& call) {
+  Result<std::string> text = co_await call.read_all(kEnrolBytesMax);
+  Result<Json> body = text ? Json::parse(*text) : Result<Json>(Failure(text.error()));
+  net::ResponseHead head;
+  head.headers.add("Content-Type", "application/json");
+  head.headers.add("Cache-Control", "no-store");
+  std::string answer;
+  if (body) {
+    Result<Json> enrolled = co_await parts_.enrol(std::move(*body));
+    if (enrolled) answer = enrolled->dump();
+  }
+  // Whatever was wrong, the answer is the same: a caller without a good token learns nothing.
+  head.status = answer.empty() ? 404 : 200;
+  [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), std::move(answer));
+}
+
+net::Task<void> Door::handle(net::HttpCall& call) {
+  const net::RequestHead& head = call.head();
+  Result<net::NormalTarget> target = net::normal_target(head.target);
+  if (!target) {
+    net::ResponseHead bad;
+    bad.status = 400;
+    [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(bad), "");
+    co_return;
+  }
+  const HostName host = names_.read(head.authority);
+  const Asset* asset = head.method == "GET" ? find_asset(target->path) : nullptr;
+  if (asset != nullptr) {
+    net::ResponseHead found;
+    found.status = 200;
+    found.headers.add("Content-Type", "text/css; charset=utf-8");
+    found.headers.add("Cache-Control", "no-cache");
+    found.headers.add("X-Content-Type-Options", "nosniff");
+    [[maybe_unused]] const Result<void> sent =
+        co_await call.answer(std::move(found), std::string(asset->text));
+    co_return;
+  }
+  if (std::holds_alternative<LobbyHost>(host)) {
+    if (target->path == "/.entente/enrol" && head.method == "POST") {
+      co_await enrol(call);
+    } else if (target->path == "/.entente/keys" && head.method == "GET") {
+      net::ResponseHead found;
+      found.status = 200;
+      found.headers.add("Content-Type", "application/json");
+      [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(found), parts_.keys().dump());
+    } else {
+      co_await parts_.lobby.handle(call, *std::move(target));
+    }
+    co_return;
+  }
+  std::optional<coalition::AppRef> app;
+  if (const AppHost* named = std::get_if<AppHost>(&host)) app = named->app;
+  co_await parts_.apps.handle(call, *std::move(target), app);
+}
+
+}  // namespace entente::exchange

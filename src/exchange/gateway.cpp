@@ -1,0 +1,66 @@
+#include "exchange/gateway.h"
+
+#include "base/fields.h"
+#include "base/log.h"
+#include "exchange/app_headers.h"
+#include "identity/assertion.h"
+#include "net/http1_parser.h"
+
+namespace entente::exchange {
+
+std::string refusal_header(const Ending& ending) {
+  return Json::object({{"kind", coalition::refusal_name(ending.which)},
+                       {"what", ending.what},
+                       {"change", ending.change},
+                       {"who", ending.who},
+                       {"verdict", ending.verdict.text()}})
+      .dump();
+}
+
+std::optional<Ending> read_refusal_header(std::string_view text) {
+  const Result<Json> json = Json::parse(text, {.bytes_max = 8192});
+  if (!json || !json->is_object()) return std::nullopt;
+  Ending ending;
+  const std::string_view kind = json->text_or("kind", "denied");
+  for (const auto which : {coalition::Refusal::denied, coalition::Refusal::credential_dead,
+                           coalition::Refusal::app_down, coalition::Refusal::lease_ended}) {
+    if (kind == coalition::refusal_name(which)) ending.which = which;
+  }
+  ending.what = json->text_or("what", "");
+  ending.change = json->text_or("change", "");
+  ending.who = json->text_or("who", "");
+  ending.verdict = VerdictId(std::string(json->text_or("verdict", "")));
+  return ending;
+}
+
+Gateway::Gateway(Switchboard& switchboard, Connectors& connectors, SignAssertion sign)
+    : switchboard_(switchboard), connectors_(connectors), sign_(std::move(sign)) {}
+
+net::Task<Result<net::CarrierStream>> Gateway::open(std::shared_ptr<const Pass> pass, net::RequestHead head,
+                                                    bool end) {
+  const Result<net::NormalTarget> target = net::normal_target(head.path);
+  if (!target) co_return Failure(target.error());
+  const bool passes = co_await switchboard_.passage(pass->id);
+  if (!passes) co_return fail("exchange.ended", "the session has ended");
+  // A protocol switch reads and writes like a GET that goes on.
+  const std::string method = head.protocol.empty() ? head.method : "GET";
+  const coalition::Verdict verdict = switchboard_.decide_request(*pass, {method, target->path});
+  if (!verdict.permit) {
+    co_return fail("exchange.refused", "this request is refused", {},
+                   refusal_header(ending_of(coalition::shown(verdict))));
+  }
+  const std::optional<ConnectorId> connector = switchboard_.connector_for(pass->id);
+  if (!connector) co_return fail("exchange.connector-down", "no connector of this app is connected");
+  Result<std::string> assertion = sign_(*pass, *connector);
+  if (!assertion) co_return Failure(assertion.error());
+  head.path = target->text();
+  head.target = head.path;
+  clean_request(head.headers);
+  head.headers.add(std::string(identity::kAssertionHeader), *std::move(assertion));
+  head.headers.add(std::string(kAppHeader), pass->app.app.text());
+  pass->gate->count_request();
+  Result<net::CarrierStream> opened = co_await connectors_.open(*connector, std::move(head), end);
+  co_return std::move(opened);
+}
+
+}  // namespace entente::exchange

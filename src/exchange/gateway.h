@@ -1,0 +1,37 @@
+// The host's way from a session to its app: the request is asked about, the nearest connector chosen, the
+// person's identity for that one app signed, and a stream opened. The same for a partner's person over the
+// link and for our own.
+#pragma once
+
+#include "exchange/connectors.h"
+#include "exchange/switchboard.h"
+#include "net/carrier.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace entente::exchange {
+
+// What a refusal inside a session tells the other node's door: {"kind","what","change","who","verdict"}.
+[[nodiscard]] std::string refusal_header(const Ending& ending);
+[[nodiscard]] std::optional<Ending> read_refusal_header(std::string_view text);
+
+class Gateway {
+ public:
+  // Signs the Entente-Assertion for a session's person, bound to that connector.
+  using SignAssertion = std::function<Result<std::string>(const Pass&, const ConnectorId&)>;
+  Gateway(Switchboard& switchboard, Connectors& connectors, SignAssertion sign);
+
+  // Towards the app of a host or local session. Refusals are errors of code "exchange.refused" whose `hint`
+  // is a refusal_header(); "exchange.connector-down" and "net.*" mean the app is down.
+  [[nodiscard]] net::Task<Result<net::CarrierStream>> open(std::shared_ptr<const Pass> pass,
+                                                           net::RequestHead head, bool end);
+
+ private:
+  Switchboard& switchboard_;
+  Connectors& connectors_;
+  SignAssertion sign_;
+};
+
+}  // namespace entente::exchange

@@ -1,0 +1,47 @@
+#include "exchange/host_names.h"
+
+#include "net/http_message.h"
+
+#include <fmt/format.h>
+
+namespace entente::exchange {
+
+std::string HostNames::origin_of(std::string_view first_label) const {
+  const std::string port = port_ == 443 ? std::string() : fmt::format(":{}", port_);
+  return fmt::format("https://{}.{}{}", first_label, door_name_, port);
+}
+
+std::string HostNames::lobby_origin() const {
+  return origin_of("lobby");
+}
+
+std::string HostNames::app_origin(const coalition::AppRef& app) const {
+  return origin_of(app_label(app));
+}
+
+std::string HostNames::app_label(const coalition::AppRef& app) {
+  return fmt::format("{}-{}", app.app.text(), net::lower_case(app.owner.text()));
+}
+
+std::optional<coalition::AppRef> HostNames::read_app_label(std::string_view label) {
+  if (!is_label(label) || label.size() < 5 || label[label.size() - 4] != '-') return std::nullopt;
+  std::string owner(label.substr(label.size() - 3));
+  for (char& c : owner) {
+    if (c < 'a' || c > 'z') return std::nullopt;
+    c = static_cast<char>(c - 'a' + 'A');
+  }
+  return coalition::AppRef{PartnerCode(owner), AppId(std::string(label.substr(0, label.size() - 4)))};
+}
+
+HostName HostNames::read(std::string_view authority) const {
+  const std::string port = port_ == 443 ? std::string() : fmt::format(":{}", port_);
+  const std::string suffix = fmt::format(".{}{}", door_name_, port);
+  if (authority.size() <= suffix.size() || !authority.ends_with(suffix)) return NoHost{};
+  const std::string_view label = authority.substr(0, authority.size() - suffix.size());
+  if (label == "lobby") return LobbyHost{};
+  const std::optional<coalition::AppRef> app = read_app_label(label);
+  if (!app) return NoHost{};
+  return AppHost{*app};
+}
+
+}  // namespace entente::exchange

@@ -1,0 +1,40 @@
+// Which of the door's names an authority is. Pure. Routing is by authority and never by SNI.
+// "lobby.<door>" is the lobby; "<app>-<owner>.<door>" is an app's own name, one origin to each app; all else
+// is nothing.
+#pragma once
+
+#include "coalition/ask.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace entente::exchange {
+
+struct LobbyHost {};
+// A well-formed app name. Whether there is such an app is for the world to say, and not for a stranger to
+// learn.
+struct AppHost {
+  coalition::AppRef app;
+};
+struct NoHost {};
+using HostName = std::variant<LobbyHost, AppHost, NoHost>;
+
+class HostNames {
+ public:
+  // `port` is what browsers see; the scheme's own (443) is left out of addresses.
+  HostNames(std::string door_name, uint16_t port) : door_name_(std::move(door_name)), port_(port) {}
+  [[nodiscard]] HostName read(std::string_view authority) const;
+  [[nodiscard]] std::string lobby_origin() const;
+  [[nodiscard]] std::string app_origin(const coalition::AppRef& app) const;
+  [[nodiscard]] static std::string app_label(const coalition::AppRef& app);  // "cop-xaa"
+  [[nodiscard]] static std::optional<coalition::AppRef> read_app_label(std::string_view label);
+  [[nodiscard]] std::string origin_of(std::string_view first_label) const;
+
+ private:
+  std::string door_name_;
+  uint16_t port_;
+};
+
+}  // namespace entente::exchange

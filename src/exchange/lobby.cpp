@@ -1,0 +1,361 @@
+#include "exchange/lobby.h"
+
+#include "base/log.h"
+#include "coalition/decide.h"
+#include "coalition/levels.h"
+#include "exchange/assets.h"
+#include "identity/person.h"
+#include "net/url.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace entente::exchange {
+namespace {
+
+constexpr size_t kFormBytesMax = 8 * 1024;
+constexpr size_t kReturnBytesMax = 2 * 1024;
+
+std::string display_name(const Json& claims, const std::string& subject) {
+  for (const std::string_view key : {"name", "preferred_username"}) {
+    const std::string_view text = claims.text_or(key, "");
+    if (!text.empty() && text.size() <= 100) return std::string(text);
+  }
+  return subject;
+}
+
+// Where a sign-in may lead back to: a path of the lobby's own, never another place.
+std::string safe_return(std::string_view wanted) {
+  if (wanted.size() > kReturnBytesMax || !wanted.starts_with('/')) return "/";
+  return net::normal_target(wanted) ? std::string(wanted) : "/";
+}
+
+std::string query_value(const net::Pairs& pairs, std::string_view name) {
+  const std::string* found = net::find_pair(pairs, name);
+  return found == nullptr ? std::string() : *found;
+}
+
+}  // namespace
+
+net::ResponseHead redirect_head(std::string location) {
+  net::ResponseHead head;
+  head.status = 303;
+  add_page_headers(head.headers);
+  head.headers.set("Location", std::move(location));
+  return head;
+}
+
+Lobby::Lobby(Parts parts, HostNames names, std::string provider_name, identity::OidcClient client,
+             identity::Crosswalk crosswalk)
+    : parts_(std::move(parts)),
+      names_(std::move(names)),
+      provider_name_(std::move(provider_name)),
+      client_(std::move(client)),
+      crosswalk_(std::move(crosswalk)) {}
+
+PageFrame Lobby::frame(const SignIn* sign_in) const {
+  const coalition::World& world = parts_.world();
+  PageFrame frame;
+  frame.node_code = world.self().text();
+  const coalition::Partner* self = world.partner(world.self());
+  frame.node_name = self == nullptr ? frame.node_code : self->name;
+  if (sign_in != nullptr) {
+    frame.person = sign_in->display;
+    frame.form_token = sign_in->form_token;
+  }
+  return frame;
+}
+
+Lobby::Signed Lobby::signed_in(const net::Headers& headers) {
+  Signed out;
+  const std::optional<std::string> token = cookie_of(headers, kLobbyCookie);
+  if (!token) return out;
+  out.sign_in = parts_.browsers.sign_ins.find(*token, parts_.clock.now());
+  if (out.sign_in != nullptr) out.token = *token;
+  return out;
+}
+
+net::Task<void> Lobby::page(net::HttpCall& call, int status, std::string html) {
+  net::ResponseHead head;
+  head.status = status;
+  add_page_headers(head.headers);
+  [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), std::move(html));
+}
+
+net::Task<void> Lobby::handle(net::HttpCall& call, net::NormalTarget target) {
+  const std::string& method = call.head().method;
+  const bool reads = method == "GET" || method == "HEAD";
+  if (reads && target.path == "/") {
+    co_await show_home(call);
+  } else if (reads && target.path == "/sign-in") {
+    co_await begin_sign_in(call, "/");
+  } else if (reads && target.path == "/callback") {
+    co_await finish_sign_in(call, target.query);
+  } else if (reads && target.path == "/enter") {
+    co_await enter_app(call, target.query);
+  } else if (method == "POST" && target.path == "/sign-out") {
+    co_await sign_out(call);
+  } else {
+    co_await page(call, 404,
+                  plain_page(frame(nullptr), "There is nothing here", "This address leads nowhere.",
+                             names_.lobby_origin() + "/"));
+  }
+}
+
+coalition::Facts Lobby::context(const SignIn& sign_in) const {
+  // No signal sources are connected yet: risk stands at its baseline for as long as the sign-in holds.
+  const std::string source = "node:" + parts_.world().self().text();
+  coalition::Facts facts;
+  facts.emplace("risk", coalition::Fact{int64_t{0}, source, sign_in.end});
+  facts.emplace("network", coalition::Fact{std::string("door"), source, sign_in.end});
+  return facts;
+}
+
+bool Lobby::may_view(const SignIn& sign_in, const coalition::AppRef& app) const {
+  coalition::Ask ask;
+  ask.id = VerdictId(crypto::random_token(12));
+  ask.action = coalition::Action::view;
+  ask.who = sign_in.person;
+  ask.target = app;
+  ask.now = parts_.clock.now();
+  ask.context = context(sign_in);
+  return parts_.switchboard.rules().decide(ask).permit;
+}
+
+net::Task<void> Lobby::show_home(net::HttpCall& call) {
+  const Signed who = signed_in(call.head().headers);
+  if (who.sign_in == nullptr) {
+    co_await page(call, 200, welcome_page(frame(nullptr), provider_name_, "/sign-in"));
+    co_return;
+  }
+  const SignIn& sign_in = *who.sign_in;
+  const coalition::World& world = parts_.world();
+  std::vector<AppCard> cards;
+  for (const coalition::App* app : world.apps()) {
+    if (!may_view(sign_in, app->ref)) continue;
+    AppCard card;
+    card.name_label = HostNames::app_label(app->ref);
+    card.name = app->name;
+    card.description = app->description;
+    card.banner = app->banner;
+    const coalition::Partner* owner = world.partner(app->ref.owner);
+    card.nation =
+        owner == nullptr ? app->ref.owner.text() : fmt::format("{} ({})", owner->name, owner->code.text());
+    card.open_href = names_.app_origin(app->ref) + "/";
+    const auto session = sign_in.sessions.find(app->ref);
+    const bool ours = app->ref.owner == world.self();
+    const bool reachable = ours || parts_.switchboard.core().link_fresh(app->ref.owner, Way::asking);
+    card.ready = reachable;
+    card.state = !reachable ? "not reachable now" : session != sign_in.sessions.end() ? "open now" : "ready";
+    cards.push_back(std::move(card));
+  }
+  const std::vector<Refusal> ended(sign_in.ended.begin(), sign_in.ended.end());
+  co_await page(call, 200, lobby_page(frame(&sign_in), cards, ended));
+}
+
+net::Task<Result<identity::OidcStep>> Lobby::walk(Result<identity::OidcStep> step) {
+  // Each fetch leads to the next step; a provider that leads on for ever is cut short.
+  for (int hops = 0; hops < 8 && step && std::holds_alternative<identity::Fetch>(*step); ++hops) {
+    identity::Fetch wanted = std::get<identity::Fetch>(std::move(*step));
+    net::FetchRequest request;
+    request.method = wanted.http.method;
+    request.url = wanted.http.url;
+    request.body = wanted.http.body;
+    request.body_max = wanted.http.answer_bytes_max;
+    request.headers.add("Accept", "application/json");
+    if (!request.body.empty()) request.headers.add("Content-Type", "application/x-www-form-urlencoded");
+    Result<net::FetchResponse> fetched = co_await net::fetch(parts_.switchboard.loop(), std::move(request),
+                                                             parts_.provider_tls, &parts_.resolver);
+    Result<identity::HttpAnswer> answer =
+        fetched
+            ? Result<identity::HttpAnswer>(identity::HttpAnswer{fetched->status, std::move(fetched->body)})
+            : Result<identity::HttpAnswer>(Failure(fetched.error()));
+    step = client_.answered(std::move(wanted), std::move(answer), {parts_.clock.now(), parts_.clock.tick()});
+  }
+  co_return step;
+}
+
+net::Task<void> Lobby::begin_sign_in(net::HttpCall& call, std::string return_to) {
+  Result<identity::OidcStep> begun =
+      client_.begin(std::move(return_to), {parts_.clock.now(), parts_.clock.tick()});
+  Result<identity::OidcStep> step = co_await walk(std::move(begun));
+  if (!step || !std::holds_alternative<identity::Redirect>(*step)) {
+    const std::string code = step ? "oidc.provider_down" : step.error().code;
+    log(LogLevel::warning, "exchange", "a sign-in could not begin",
+        {{"code", code}, {"why", step ? "" : step.error().what}});
+    co_await page(
+        call, 503,
+        plain_page(
+            frame(nullptr), "Your identity provider does not answer",
+            fmt::format("{} cannot be reached now, so nobody can sign in. Nothing is wrong with your rights. "
+                        "Try again in a minute. [{}]",
+                        provider_name_, code),
+            names_.lobby_origin() + "/"));
+    co_return;
+  }
+  const auto& redirect = std::get<identity::Redirect>(*step);
+  net::ResponseHead head = redirect_head(redirect.url);
+  head.headers.add("Set-Cookie", set_cookie(kLoginCookie, redirect.browser_token, identity::kSignInLife));
+  [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), "");
+}
+
+net::Task<void> Lobby::finish_sign_in(net::HttpCall& call, std::string query) {
+  const std::string browser = cookie_of(call.head().headers, kLoginCookie).value_or("");
+  Result<identity::OidcStep> begun =
+      client_.callback(query, browser, {parts_.clock.now(), parts_.clock.tick()});
+  Result<identity::OidcStep> step = co_await walk(std::move(begun));
+  if (step && std::holds_alternative<identity::SignedIn>(*step)) {
+    co_await admit(call, std::get<identity::SignedIn>(std::move(*step)));
+    co_return;
+  }
+  const Error error =
+      step ? Error{"oidc.answer", "the provider's answer leads nowhere", {}, {}} : step.error();
+  log(LogLevel::warning, "exchange", "a sign-in was refused", {{"code", error.code}, {"why", error.what}});
+  parts_.switchboard.stranger_refused();
+  Refusal refusal{coalition::Refusal::credential_dead, "You could not be signed in", {}, error.code};
+  refusal.reasons.push_back(
+      {coalition::Layer::structure, error.code, "The sign-in could not be verified.",
+       "Start again from the lobby; if it happens again, tell your own help desk the code below.",
+       provider_name_});
+  co_await page(call, 403, refusal_page(frame(nullptr), refusal, names_.lobby_origin() + "/"));
+}
+
+net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
+  const coalition::World& world = parts_.world();
+  const coalition::Partner* self = world.partner(world.self());
+  const Instant now = parts_.clock.now();
+  const int64_t ceiling = self == nullptr ? 0 : coalition::level_of(self->ceiling).value_or(0);
+  const Result<coalition::Facts> facts = crosswalk_.apply({who.issuer, who.claims, ceiling, now});
+  const PersonId id = identity::person_id(world.self(), who.issuer, who.subject);
+  Leaf leaf{facts ? "sign-in" : "sign-in.refused", {{"person", id.text()}, {"issuer", who.issuer}}};
+  if (!facts) leaf.fields.emplace_back("why", facts.error().code);
+  parts_.archive.append(std::move(leaf), !facts, [](const Result<void>&) {});
+  if (!facts) {
+    log(LogLevel::warning, "exchange", "a person was refused at sign-in",
+        {{"code", facts.error().code}, {"why", facts.error().what}});
+    Refusal refusal{coalition::Refusal::credential_dead,
+                    "Your sign-in does not say what is needed",
+                    {},
+                    facts.error().code};
+    refusal.reasons.push_back({coalition::Layer::structure, facts.error().code,
+                               "What your identity provider says of you cannot be used here.",
+                               "Your own identity provider's help desk can put it right.", provider_name_});
+    co_await page(call, 403, refusal_page(frame(nullptr), refusal, names_.lobby_origin() + "/"));
+    co_return;
+  }
+  SignIn sign_in;
+  sign_in.person = {id, world.self(), *facts};
+  sign_in.display = display_name(who.claims, who.subject);
+  sign_in.form_token = crypto::random_token(16);
+  sign_in.end = kNever;
+  for (const auto& [name, fact] : *facts) sign_in.end = std::min(sign_in.end, fact.end);
+  const Seconds life = std::chrono::floor<Seconds>(sign_in.end - now);
+  const Instant end = sign_in.end;
+  // A sign-in replaces what this browser had: an old cookie must not live on beside it.
+  if (const std::optional<std::string> old = cookie_of(call.head().headers, kLobbyCookie))
+    parts_.browsers.sign_ins.erase(*old);
+  const std::string token = parts_.browsers.sign_ins.issue(std::move(sign_in), end);
+  net::ResponseHead head = redirect_head(names_.lobby_origin() + safe_return(who.return_to));
+  head.headers.add("Set-Cookie", set_cookie(kLobbyCookie, token, life));
+  head.headers.add("Set-Cookie", set_cookie(kLoginCookie, "", std::nullopt));
+  [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), "");
+}
+
+net::Task<void> Lobby::unknown_app(net::HttpCall& call, const SignIn& sign_in, std::string label) {
+  co_await page(
+      call, 404,
+      plain_page(
+          frame(&sign_in), "There is no such app for you",
+          fmt::format("No app of the name {} is known to you. Check the address, or choose from your apps.",
+                      label),
+          names_.lobby_origin() + "/"));
+}
+
+// From an app's own name: /enter?app=cop-xaa&path=/x&bind=DIGEST. Comes back there with a code that only the
+// browser holding the bind cookie can use, once.
+net::Task<void> Lobby::enter_app(net::HttpCall& call, std::string query) {
+  const Result<net::Pairs> pairs = net::parse_form(query);
+  const std::string label = pairs ? query_value(*pairs, "app") : "";
+  const std::string path = pairs ? query_value(*pairs, "path") : "";
+  const std::string bind = pairs ? query_value(*pairs, "bind") : "";
+  if (!pairs || label.size() > 63 || bind.size() != 43 || !net::normal_target(path)) {
+    co_await page(call, 400,
+                  plain_page(frame(nullptr), "This address is not whole", "Open the app from the lobby.",
+                             names_.lobby_origin() + "/"));
+    co_return;
+  }
+  Signed who = signed_in(call.head().headers);
+  if (who.sign_in == nullptr) {
+    co_await begin_sign_in(call, "/enter?" + query);
+    co_return;
+  }
+  const std::optional<coalition::AppRef> app = HostNames::read_app_label(label);
+  if (!app || !may_view(*who.sign_in, *app)) {
+    co_await unknown_app(call, *who.sign_in, label);
+    co_return;
+  }
+  SessionId session;
+  const auto open_now = who.sign_in->sessions.find(*app);
+  if (open_now != who.sign_in->sessions.end() && parts_.switchboard.pass(open_now->second)) {
+    session = open_now->second;
+  } else {
+    Opening opening;
+    opening.app = *app;
+    opening.who = who.sign_in->person;
+    opening.context = context(*who.sign_in);
+    opening.binding = bind;
+    Switchboard::OpenAnswer answer = co_await parts_.switchboard.open(std::move(opening));
+    who = signed_in(call.head().headers);  // the table may have changed meanwhile
+    if (const Ending* ending = std::get_if<Ending>(&answer)) {
+      Refusal refusal{ending->which, std::string(ending_title(ending->which)), {}, ending->verdict.text()};
+      refusal.reasons.push_back({coalition::Layer::structure, "", ending->what, ending->change, ending->who});
+      const int status = ending->which == coalition::Refusal::app_down ? 503 : 403;
+      co_await page(call, status, refusal_page(frame(who.sign_in), refusal, names_.lobby_origin() + "/"));
+      co_return;
+    }
+    session = std::get<Pass>(answer).id;
+    if (who.sign_in == nullptr) {
+      parts_.switchboard.close(
+          session, {coalition::Refusal::credential_dead, "The sign-in ended.", {}, {}, {}, "sign-out"});
+      co_await begin_sign_in(call, "/enter?" + query);
+      co_return;
+    }
+    who.sign_in->sessions[*app] = session;
+  }
+  const std::string code =
+      parts_.browsers.hand_offs.issue({bind, *app, session}, parts_.clock.now() + Browsers::kHandOffLife);
+  net::ResponseHead head = redirect_head(fmt::format(
+      "{}/.entente/enter?code={}&path={}", names_.app_origin(*app), code, net::percent_encode(path)));
+  [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), "");
+}
+
+net::Task<void> Lobby::sign_out(net::HttpCall& call) {
+  const Signed who = signed_in(call.head().headers);
+  const bool own_origin =
+      call.head().headers.get("Origin") == names_.lobby_origin() && call.head().headers.count("Origin") == 1;
+  Result<std::string> body = co_await call.read_all(kFormBytesMax);
+  const Result<net::Pairs> form = body ? net::parse_form(*body) : Result<net::Pairs>(Failure(body.error()));
+  const std::string token = form ? query_value(*form, "token") : "";
+  const Signed again = signed_in(call.head().headers);
+  if (again.sign_in == nullptr || !own_origin ||
+      !crypto::equal_constant_time(token, again.sign_in->form_token)) {
+    parts_.switchboard.stranger_refused();
+    co_await page(
+        call, 403,
+        plain_page(frame(nullptr), "This was not done",
+                   "The request did not come from the lobby's own page. Go to the lobby and try again.",
+                   names_.lobby_origin() + "/"));
+    co_return;
+  }
+  const PersonId person = again.sign_in->person.id;
+  parts_.browsers.sign_ins.erase(again.token);
+  parts_.switchboard.sign_out(
+      person, {coalition::Refusal::credential_dead, "You signed out.", "Sign in again.", {}, {}, "sign-out"});
+  net::ResponseHead head = redirect_head(names_.lobby_origin() + "/");
+  head.headers.add("Set-Cookie", set_cookie(kLobbyCookie, "", std::nullopt));
+  head.headers.set("Clear-Site-Data", "\"cache\", \"storage\"");
+  [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), "");
+}
+
+}  // namespace entente::exchange

@@ -1,0 +1,67 @@
+// The lobby's name at the door: welcome, sign-in at the person's own provider, own apps as cards, the way
+// into an app, sign-out, and the pages that say why not. Lives on the control loop.
+#pragma once
+
+#include "coalition/world.h"
+#include "exchange/browsers.h"
+#include "exchange/host_names.h"
+#include "exchange/switchboard.h"
+#include "identity/crosswalk.h"
+#include "identity/oidc.h"
+#include "net/http1_parser.h"
+#include "net/http_client.h"
+#include "net/http_server.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace entente::exchange {
+
+class Lobby {
+ public:
+  struct Parts {
+    Switchboard& switchboard;
+    Browsers& browsers;
+    Archive& archive;
+    const Clock& clock;
+    const net::TlsClient& provider_tls;
+    net::Resolver& resolver;
+    std::function<const coalition::World&()> world;
+  };
+  Lobby(Parts parts, HostNames names, std::string provider_name, identity::OidcClient client,
+        identity::Crosswalk crosswalk);
+
+  // A request whose authority is the lobby's name. Always answers.
+  [[nodiscard]] net::Task<void> handle(net::HttpCall& call, net::NormalTarget target);
+
+  [[nodiscard]] PageFrame frame(const SignIn* sign_in) const;
+
+ private:
+  struct Signed {
+    std::string token;
+    SignIn* sign_in = nullptr;
+  };
+  [[nodiscard]] Signed signed_in(const net::Headers& headers);
+  net::Task<void> show_home(net::HttpCall& call);
+  net::Task<void> begin_sign_in(net::HttpCall& call, std::string return_to);
+  net::Task<void> finish_sign_in(net::HttpCall& call, std::string query);
+  net::Task<void> enter_app(net::HttpCall& call, std::string query);
+  net::Task<void> sign_out(net::HttpCall& call);
+  net::Task<Result<identity::OidcStep>> walk(Result<identity::OidcStep> step);
+  net::Task<void> admit(net::HttpCall& call, identity::SignedIn who);
+  [[nodiscard]] bool may_view(const SignIn& sign_in, const coalition::AppRef& app) const;
+  [[nodiscard]] coalition::Facts context(const SignIn& sign_in) const;
+  net::Task<void> page(net::HttpCall& call, int status, std::string html);
+  net::Task<void> unknown_app(net::HttpCall& call, const SignIn& sign_in, std::string label);
+
+  Parts parts_;
+  HostNames names_;
+  std::string provider_name_;
+  identity::OidcClient client_;
+  identity::Crosswalk crosswalk_;
+};
+
+[[nodiscard]] net::ResponseHead redirect_head(std::string location);
+
+}  // namespace entente::exchange

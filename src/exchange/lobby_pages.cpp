@@ -1,0 +1,209 @@
+#include "exchange/lobby_pages.h"
+
+#include <fmt/format.h>
+
+namespace entente::exchange {
+namespace {
+
+using coalition::refusal_name;
+
+std::string open_page(const PageFrame& frame, std::string_view title) {
+  std::string out = fmt::format(
+      "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{} - {} "
+      "lobby</title>\n"
+      "<link rel=\"stylesheet\" href=\"/.entente/lobby.css\">\n</head>\n<body>\n"
+      "<a class=\"skip\" href=\"#main\">Skip to the content</a>\n"
+      "<header><span class=\"place\">{} ({}) lobby</span>",
+      escape_html(title), escape_html(frame.node_name), escape_html(frame.node_name),
+      escape_html(frame.node_code));
+  if (!frame.person.empty()) {
+    out += fmt::format(
+        "<span class=\"who\" data-person>{}</span>"
+        "<form method=\"post\" action=\"/sign-out\"><input type=\"hidden\" name=\"token\" value=\"{}\">"
+        "<button class=\"quiet\" data-action=\"sign-out\">Sign out</button></form>",
+        escape_html(frame.person), escape_html(frame.form_token));
+  }
+  out += "</header>\n";
+  return out;
+}
+
+std::string_view kind_title(coalition::Refusal kind) {
+  switch (kind) {
+    case coalition::Refusal::none:
+    case coalition::Refusal::denied:
+      return "This is not open to you";
+    case coalition::Refusal::credential_dead:
+      return "Your sign-in is no longer good";
+    case coalition::Refusal::app_down:
+      return "The app cannot be reached";
+    case coalition::Refusal::lease_ended:
+      return "The connection to the other nation was lost";
+  }
+  return "This is not open to you";
+}
+
+std::string_view kind_next(coalition::Refusal kind) {
+  switch (kind) {
+    case coalition::Refusal::none:
+    case coalition::Refusal::denied:
+      return "Go back to the lobby, or ask the one who decides.";
+    case coalition::Refusal::credential_dead:
+      return "Go to the lobby and sign in again.";
+    case coalition::Refusal::app_down:
+      return "Nothing is wrong with your rights. Try again in a minute.";
+    case coalition::Refusal::lease_ended:
+      return "Nothing was decided against you. Go to the lobby and open the app again when it is reachable.";
+  }
+  return "";
+}
+
+std::string refusal_body(const Refusal& refusal) {
+  std::string out = "<dl>\n";
+  for (const coalition::Reason& reason : refusal.reasons) {
+    out += fmt::format("<dt>Why</dt><dd>{}</dd>\n", escape_html(reason.text));
+    if (!reason.change.empty())
+      out += fmt::format("<dt>What would change it</dt><dd>{}</dd>\n", escape_html(reason.change));
+    if (!reason.who_decides.empty())
+      out += fmt::format("<dt>Who decides</dt><dd>{}</dd>\n", escape_html(reason.who_decides));
+  }
+  out += fmt::format("<dt>What it is</dt><dd>{}</dd>\n", refusal_name(refusal.kind));
+  out += fmt::format("<dt>Verdict</dt><dd data-verdict=\"{0}\">{0}</dd>\n</dl>\n",
+                     escape_html(refusal.verdict_id));
+  return out;
+}
+
+constexpr std::string_view kFooter =
+    "<footer>What you open is decided again for as long as you use it, and written to the ledgers of the "
+    "nations "
+    "involved.</footer>\n</body>\n</html>\n";
+
+}  // namespace
+
+std::string escape_html(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out.push_back(c);
+    }
+  }
+  return out;
+}
+
+std::string welcome_page(const PageFrame& frame, std::string_view provider_name,
+                         std::string_view sign_in_href) {
+  std::string out = open_page(frame, "Sign in");
+  out += fmt::format(
+      "<main id=\"main\"><div class=\"sheet\"><h1>Welcome</h1>\n"
+      "<p>You are at the door of {0}. Sign in with your own nation's identity provider to see what is open "
+      "to you.</p>\n"
+      "<p><a class=\"button\" data-action=\"sign-in\" href=\"{2}\">Sign in at {1}</a></p></div></main>\n",
+      escape_html(frame.node_name), escape_html(provider_name), escape_html(sign_in_href));
+  out += kFooter;
+  return out;
+}
+
+std::string lobby_page(const PageFrame& frame, const std::vector<AppCard>& cards,
+                       const std::vector<Refusal>& ended) {
+  std::string out = open_page(frame, "Your apps");
+  out += "<main id=\"main\" data-lobby>";
+  for (const Refusal& refusal : ended) {
+    out += fmt::format("<section class=\"notice\" role=\"status\" data-ended=\"{}\"><h2>{}</h2>\n",
+                       refusal_name(refusal.kind), escape_html(refusal.title));
+    out += refusal_body(refusal) + "</section>\n";
+  }
+  out += "<h1>Your apps</h1>\n";
+  if (cards.empty()) {
+    out +=
+        "<p data-empty>Nothing is open to you now. What you may use appears here by itself when it is.</p>\n";
+  }
+  out += "<ul class=\"cards\">\n";
+  for (const AppCard& card : cards) {
+    out += fmt::format(
+        "<li><article class=\"card\" data-app=\"{}\"><div class=\"banner\" data-banner>{}</div><div "
+        "class=\"inside\">"
+        "<h2>{}</h2><p class=\"nation\">{}</p><p>{}</p><p class=\"state{}\" data-state>{}</p>",
+        escape_html(card.name_label), escape_html(card.banner), escape_html(card.name),
+        escape_html(card.nation), escape_html(card.description), card.ready ? "" : " warn",
+        escape_html(card.state));
+    if (!card.open_href.empty()) {
+      out +=
+          fmt::format("<p class=\"act\"><a class=\"button\" data-action=\"open\" href=\"{}\">Open {}</a></p>",
+                      escape_html(card.open_href), escape_html(card.name));
+    }
+    out += "</div></article></li>\n";
+  }
+  out += "</ul></main>\n";
+  out += kFooter;
+  return out;
+}
+
+std::string refusal_page(const PageFrame& frame, const Refusal& refusal, std::string_view lobby_href) {
+  std::string out = open_page(frame, kind_title(refusal.kind));
+  out += fmt::format("<main id=\"main\" data-refusal=\"{}\"><div class=\"sheet\"><h1>{}</h1>\n",
+                     refusal_name(refusal.kind),
+                     escape_html(refusal.title.empty() ? kind_title(refusal.kind) : refusal.title));
+  out += refusal_body(refusal);
+  out += fmt::format(
+      "<p>{}</p><p><a class=\"button\" data-action=\"lobby\" href=\"{}\">Go to the "
+      "lobby</a></p></div></main>\n",
+      kind_next(refusal.kind), escape_html(lobby_href));
+  out += kFooter;
+  return out;
+}
+
+std::string plain_page(const PageFrame& frame, std::string_view title, std::string_view text,
+                       std::string_view lobby_href) {
+  std::string out = open_page(frame, title);
+  out += fmt::format(
+      "<main id=\"main\"><div class=\"sheet\"><h1>{}</h1><p>{}</p>"
+      "<p><a class=\"button\" data-action=\"lobby\" href=\"{}\">Go to the lobby</a></p></div></main>\n",
+      escape_html(title), escape_html(text), escape_html(lobby_href));
+  out += kFooter;
+  return out;
+}
+
+void add_page_headers(net::Headers& headers) {
+  headers.set("Content-Type", "text/html; charset=utf-8");
+  headers.set("Cache-Control", "no-store");
+  headers.set("Content-Security-Policy",
+              "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+              "frame-ancestors 'none'");
+  headers.set("X-Content-Type-Options", "nosniff");
+  headers.set("Referrer-Policy", "no-referrer");
+  headers.set("Cross-Origin-Opener-Policy", "same-origin");
+  headers.set("Cross-Origin-Resource-Policy", "same-origin");
+  headers.set("Permissions-Policy", "geolocation=(), camera=(), microphone=(), payment=(), usb=()");
+  headers.set("Strict-Transport-Security", "max-age=31536000");
+}
+
+Refusal refusal_of(const coalition::Verdict& verdict, std::string_view app_name) {
+  Refusal refusal;
+  refusal.kind = verdict.refusal;
+  refusal.verdict_id = verdict.id.text();
+  refusal.title = app_name.empty() ? std::string(kind_title(verdict.refusal))
+                                   : fmt::format("{}: {}", app_name, kind_title(verdict.refusal));
+  for (const coalition::Reason& reason : verdict.reasons) {
+    if (!reason.text.empty()) refusal.reasons.push_back(reason);
+  }
+  return refusal;
+}
+
+}  // namespace entente::exchange

@@ -1,0 +1,55 @@
+// The lobby's pages as text. Pure. Everything that comes from outside is escaped here, and only here.
+// They work without scripts, with the keyboard, in dark and light; a strict content security policy goes with
+// them.
+#pragma once
+
+#include "coalition/verdict.h"
+#include "net/http_message.h"
+
+#include <string>
+#include <vector>
+
+namespace entente::exchange {
+
+struct PageFrame {
+  std::string node_name;   // "Borealis"
+  std::string node_code;   // "XBB"
+  std::string person;      // display name; empty: nobody is signed in
+  std::string form_token;  // for the sign-out form
+};
+
+struct AppCard {
+  std::string name_label;  // "cop-xaa": the first label of its host name
+  std::string name;
+  std::string description;
+  std::string nation;  // "Aldoria (XAA)"
+  std::string banner;
+  std::string state;  // "ready", "not reachable now", "held: asking again"
+  bool ready = true;
+  std::string open_href;
+};
+
+struct Refusal {
+  coalition::Refusal kind = coalition::Refusal::denied;
+  std::string title;
+  std::vector<coalition::Reason> reasons;
+  std::string verdict_id;
+};
+
+[[nodiscard]] std::string escape_html(std::string_view text);
+[[nodiscard]] std::string welcome_page(const PageFrame& frame, std::string_view provider_name,
+                                       std::string_view sign_in_href);
+[[nodiscard]] std::string lobby_page(const PageFrame& frame, const std::vector<AppCard>& cards,
+                                     const std::vector<Refusal>& ended);
+[[nodiscard]] std::string refusal_page(const PageFrame& frame, const Refusal& refusal,
+                                       std::string_view lobby_href);
+[[nodiscard]] std::string plain_page(const PageFrame& frame, std::string_view title, std::string_view text,
+                                     std::string_view lobby_href);
+
+// What every page of ours is sent with: CSP, no-store, no sniffing, no framing, no referrer, no powers.
+void add_page_headers(net::Headers& headers);
+
+// A refusal as a person may read it; texts where the verdict has none.
+[[nodiscard]] Refusal refusal_of(const coalition::Verdict& verdict, std::string_view app_name);
+
+}  // namespace entente::exchange

@@ -1,0 +1,57 @@
+// Carrying one session's bytes: between a browser's request (or a link's stream) and the stream towards the
+// app. Every write looks at the session's gate; a held session's bytes wait, a cut one's are dropped.
+#pragma once
+
+#include "exchange/switchboard.h"
+#include "net/carrier.h"
+#include "net/http_message.h"
+#include "net/relay.h"
+
+#include <memory>
+#include <optional>
+
+namespace entente::exchange {
+
+// The session's gate as streams see it: open only while neither hold, cut, fence nor lease closes it.
+class SessionGate final : public net::Gate {
+ public:
+  SessionGate(std::shared_ptr<const exchange::Gate> gate, const Clock& clock)
+      : gate_(std::move(gate)), clock_(clock) {}
+  [[nodiscard]] bool is_open() const noexcept override { return gate_->passes(clock_.tick()); }
+
+ private:
+  std::shared_ptr<const exchange::Gate> gate_;
+  const Clock& clock_;
+};
+
+// Waits while the session is held, then writes.
+class PatientSink final : public net::ByteSink {
+ public:
+  PatientSink(net::ByteSink& sink, Switchboard& switchboard, SessionId session)
+      : sink_(sink), switchboard_(switchboard), session_(std::move(session)) {}
+  [[nodiscard]] net::Task<Result<void>> write(ByteView bytes) override;
+  [[nodiscard]] net::Task<Result<void>> flush() override { return sink_.flush(); }
+  [[nodiscard]] net::Task<Result<void>> finish() override { return sink_.finish(); }
+  void abort() override { sink_.abort(); }
+
+ private:
+  net::ByteSink& sink_;
+  Switchboard& switchboard_;
+  SessionId session_;
+};
+
+// Begins the answer towards whoever asked, once the app has begun its own.
+class AnswerStart {
+ public:
+  virtual ~AnswerStart() = default;
+  // Where the answer's body goes; nullptr when none is wanted.
+  [[nodiscard]] virtual net::Task<Result<net::ByteSink*>> start(net::ResponseHead head) = 0;
+};
+
+// Sends `body` (nullptr: none) up while the answer comes down. Returns when both directions have ended. On an
+// error nothing was answered unless `answer` was started.
+[[nodiscard]] net::Task<Result<void>> relay_request(Switchboard& switchboard, SessionId session,
+                                                    net::ByteSource* body, net::CarrierStream& upstream,
+                                                    AnswerStart& answer);
+
+}  // namespace entente::exchange

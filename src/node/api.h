@@ -1,0 +1,80 @@
+// The node's API for operators: JSON over HTTP/1.1 on a local socket. Who asks is known by the socket's peer
+// credentials; what they may do is asked of decide() like everything else, and each change is in the ledger
+// before it is answered (narrowing acts first). docs/openapi.json describes it; a test holds the two against
+// each other.
+#pragma once
+
+#include "coalition/decide.h"
+#include "exchange/switchboard.h"
+#include "net/http_server.h"
+#include "net/listener.h"
+#include "node/records.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace entente::node {
+
+struct LinkState {
+  PartnerCode partner;
+  bool asking = false;   // our people can ask there
+  bool serving = false;  // their people can ask here
+};
+
+class Api {
+ public:
+  Api(Records& records, exchange::Switchboard& switchboard, const Clock& clock, PartnerCode self,
+      std::function<std::vector<LinkState>()> links);
+
+  // Serves until the listener is closed.
+  [[nodiscard]] net::Task<void> serve(net::Listener& listener);
+
+  // One call, from whoever `uid` is. Public for tests; `path` as on the request line.
+  struct Answer {
+    int status = 200;
+    Json body;
+  };
+  [[nodiscard]] net::Task<Answer> call(uint32_t uid, std::string method, std::string path, Json body);
+
+ private:
+  struct Route;
+  struct Request {
+    coalition::Person who;
+    std::string name;  // {..} of the route
+    std::string query;
+    Json body;
+  };
+  using Handler = net::Task<Answer> (Api::*)(Request);
+  [[nodiscard]] static std::span<const Route> routes();
+
+  net::Task<void> connection(net::Socket socket);
+  net::Task<Answer> list_partners(Request request);
+  net::Task<Answer> suspend_partner(Request request);
+  net::Task<Answer> resume_partner(Request request);
+  net::Task<Answer> list_apps(Request request);
+  net::Task<Answer> withdraw_app(Request request);
+  net::Task<Answer> list_sessions(Request request);
+  net::Task<Answer> cut_session(Request request);
+  net::Task<Answer> list_connectors(Request request);
+  net::Task<Answer> add_connector(Request request);
+  net::Task<Answer> show_verdict(Request request);
+  net::Task<Answer> show_ledger(Request request);
+  net::Task<Answer> show_status(Request request);
+
+  // Asks decide(); the refusal as an answer, or nothing when it is permitted. Changes ask to administer,
+  // lists to view. The verdict is recorded.
+  std::optional<Answer> refused(const coalition::Person& who, coalition::Action action,
+                                coalition::Target target, std::string purpose, coalition::Verdict& verdict);
+  net::Task<Result<Outcome>> commit(Change change);
+
+  Records& records_;
+  exchange::Switchboard& switchboard_;
+  const Clock& clock_;
+  PartnerCode self_;
+  std::function<std::vector<LinkState>()> links_;
+  Instant started_;
+};
+
+}  // namespace entente::node

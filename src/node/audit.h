@@ -1,0 +1,20 @@
+// The check of a node's store and ledger from outside, for auditors: nothing is changed, nothing is believed
+// but keys.
+#pragma once
+
+#include "ledger/verify.h"
+#include "node/config.h"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace entente::node {
+
+struct Audit {
+  ledger::VerifyReport ledger;
+  size_t records = 0;  // of the store, each held against its signature and the ledger
+};
+[[nodiscard]] Result<Audit> audit(const NodeConfig& config, std::optional<std::string> remembered);
+
+}  // namespace entente::node

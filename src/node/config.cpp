@@ -1,0 +1,204 @@
+#include "node/config.h"
+
+#include "base/fields.h"
+#include "base/json.h"
+#include "crypto/x509.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace entente::node {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path beside(const fs::path& file, const std::string& written) {
+  const fs::path path(written);
+  return path.is_absolute() || written.empty() ? path : file.parent_path() / path;
+}
+
+// "/door/port" in an error becomes "node.json:4:13".
+Error placed(Error error, const fs::path& file, std::string_view text) {
+  const std::string path = error.where == "/" ? std::string() : error.where;
+  if (error.where.empty() || error.where.starts_with('/')) {
+    error.where = fmt::format("{}:{}", file.string(), json_place(text, path));
+  } else {
+    error.where = fmt::format("{}:{}", file.string(), error.where);
+  }
+  return error;
+}
+
+void check_exists(Fields& fields, std::string_view key, const fs::path& path) {
+  std::error_code error;
+  if (!path.empty() && !fs::exists(path, error)) {
+    fields.wrong(key, fmt::format("there is no file {}", path.string()), "name a file that exists");
+  }
+}
+
+void check_private(Fields& fields, std::string_view key, const fs::path& path) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) == 0 && (status.st_mode & 077) != 0) {
+    fields.wrong(key, fmt::format("{} can be read by others", path.string()),
+                 fmt::format("chmod 600 {}", path.string()));
+  }
+}
+
+void check_certificate(Fields& fields, std::string_view key, const fs::path& path, Instant now) {
+  const Result<std::string> pem = read_file(path);
+  if (!pem) return;
+  const auto chain = crypto::Certificate::chain_from_pem(*pem);
+  if (!chain) {
+    fields.wrong(key, fmt::format("{} holds no certificate: {}", path.string(), chain.error().what),
+                 "name a PEM file that begins with the node's own certificate");
+    return;
+  }
+  const crypto::Certificate& own = chain->front();
+  if (own.end() <= now) {
+    fields.wrong(key, fmt::format("the certificate in {} ended at {}", path.string(), rfc3339(own.end())),
+                 "put a certificate there that has not ended");
+  } else if (own.begin() > now + Seconds(60)) {
+    fields.wrong(key,
+                 fmt::format("the certificate in {} begins only at {}", path.string(), rfc3339(own.begin())),
+                 "check this machine's clock, or put a certificate there that has begun");
+  }
+}
+
+Limits read_limits(Fields fields, Result<void>& done) {
+  Limits limits;
+  limits.head_timeout = Seconds(fields.integer_or("head_timeout_s", 10, 1, 120));
+  limits.idle_timeout = Seconds(fields.integer_or("idle_timeout_s", 60, 1, 3600));
+  limits.write_timeout = Seconds(fields.integer_or("write_timeout_s", 30, 1, 600));
+  limits.connections_max = fields.integer_or("connections_max", 8192, 16, 100000);
+  limits.half_open_max = fields.integer_or("half_open_max", 512, 4, 10000);
+  limits.sessions_per_partner_max = fields.integer_or("sessions_per_partner_max", 4096, 1, 100000);
+  limits.streams_per_link_max = fields.integer_or("streams_per_link_max", 8192, 16, 100000);
+  if (done) done = fields.done();
+  return limits;
+}
+
+Result<NodeConfig> read_node(const Json& json, const fs::path& file, Instant now) {
+  NodeConfig config;
+  Fields fields(json, "");
+  config.partner = PartnerCode(fields.text("partner", 3));
+  if (!is_partner_code(config.partner.text())) {
+    fields.wrong("partner", "this is no partner code", "write three capital letters, like \"XAA\"");
+  }
+  config.data = beside(file, fields.text("data"));
+  config.genesis_key = beside(file, fields.text("genesis_key"));
+  config.trust = beside(file, fields.text("trust"));
+  config.operators_socket = beside(file, fields.text("operators_socket"));
+  if (config.operators_socket.string().size() > 100) {
+    fields.wrong("operators_socket", "a socket's path has at most 100 bytes", "choose a shorter folder");
+  }
+  config.loops = fields.integer_or("loops", 1, 1, 64);
+  check_exists(fields, "genesis_key", config.genesis_key);
+  check_exists(fields, "trust", config.trust);
+
+  Fields door = fields.object("door");
+  config.door_port = static_cast<uint16_t>(door.integer("port", 0, 65535));
+  config.door_public_port = static_cast<uint16_t>(door.integer_or("public_port", 0, 0, 65535));
+  config.door_name = door.text("name", 200);
+  config.door_certificate = beside(file, door.text("certificate"));
+  config.door_key = beside(file, door.text("key"));
+  check_exists(door, "certificate", config.door_certificate);
+  check_exists(door, "key", config.door_key);
+  check_private(door, "key", config.door_key);
+  check_certificate(door, "certificate", config.door_certificate, now);
+  Result<void> done = door.done();
+  if (fields.has("limits")) config.limits = read_limits(fields.object("limits"), done);
+  if (!done) return Failure(done.error());
+  TRY_VOID(fields.done());
+  return config;
+}
+
+Result<ConnectorConfig> read_connector(const Json& json, const fs::path& file) {
+  ConnectorConfig config;
+  Fields fields(json, "");
+  config.id = fields.text("id", 63);
+  if (!is_label(config.id))
+    fields.wrong("id", "this is no connector name", "write a-z, 0-9 and single hyphens");
+  config.data = beside(file, fields.text("data"));
+  Fields node = fields.object("node");
+  config.node_address = node.text("address", 300);
+  config.node_thumbprint = node.text("thumbprint", 64);
+  Result<void> done = node.done();
+  for (Fields& target : fields.objects("targets", 64)) {
+    config.targets.push_back({target.text("app", 63), beside(file, target.text("socket"))});
+    if (done) done = target.done();
+  }
+  config.app_timeout = Seconds(fields.integer_or("app_timeout_s", 30, 1, 600));
+  if (!done) return Failure(done.error());
+  TRY_VOID(fields.done());
+  return config;
+}
+
+Failure io_fault(const fs::path& file, const char* doing) {
+  return fail("config.file", fmt::format("cannot {} this file: {}", doing, std::strerror(errno)),
+              file.string());
+}
+
+}  // namespace
+
+Result<std::string> read_file(const fs::path& file, size_t bytes_max) {
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return io_fault(file, "open");
+  std::string text;
+  char buffer[16384];
+  while (true) {
+    const ssize_t count = ::read(fd, buffer, sizeof buffer);
+    if (count == 0) break;
+    if (count < 0 || text.size() + static_cast<size_t>(count) > bytes_max) {
+      if (count >= 0) errno = EFBIG;
+      ::close(fd);
+      return io_fault(file, "read");
+    }
+    text.append(buffer, static_cast<size_t>(count));
+  }
+  ::close(fd);
+  return text;
+}
+
+Result<void> write_file(const fs::path& file, std::string_view text, int mode) {
+  const fs::path temporary = file.string() + ".new";
+  const int fd =
+      ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, static_cast<mode_t>(mode));
+  if (fd < 0) return io_fault(temporary, "create");
+  size_t written = 0;
+  while (written < text.size()) {
+    const ssize_t count = ::write(fd, text.data() + written, text.size() - written);
+    if (count < 0) {
+      ::close(fd);
+      return io_fault(temporary, "write");
+    }
+    written += static_cast<size_t>(count);
+  }
+  const bool synced = ::fsync(fd) == 0;
+  ::close(fd);
+  if (!synced || ::rename(temporary.c_str(), file.c_str()) != 0) return io_fault(file, "write");
+  return {};
+}
+
+Result<NodeConfig> load_node_config(const fs::path& file, Instant now) {
+  TRY(const std::string text, read_file(file));
+  const Result<Json> json = Json::parse(text);
+  if (!json) return Failure(placed(json.error(), file, text));
+  Result<NodeConfig> config = read_node(*json, file, now);
+  if (!config) return Failure(placed(config.error(), file, text));
+  return config;
+}
+
+Result<ConnectorConfig> load_connector_config(const fs::path& file) {
+  TRY(const std::string text, read_file(file));
+  const Result<Json> json = Json::parse(text);
+  if (!json) return Failure(placed(json.error(), file, text));
+  Result<ConnectorConfig> config = read_connector(*json, file);
+  if (!config) return Failure(placed(config.error(), file, text));
+  return config;
+}
+
+}  // namespace entente::node

@@ -1,0 +1,66 @@
+// What a node is told at its start: one JSON file, read strictly. A fault is one line with file, line:column,
+// what is wrong and what would be right, and nothing is started.
+#pragma once
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/time.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace entente::node {
+
+struct Limits {  // each has a safe default; docs/operations.md says what they mean
+  Seconds head_timeout{10};
+  Seconds idle_timeout{60};
+  Seconds write_timeout{30};
+  int64_t connections_max = 8192;
+  int64_t half_open_max = 512;
+  int64_t sessions_per_partner_max = 4096;
+  int64_t streams_per_link_max = 8192;
+};
+
+struct NodeConfig {
+  PartnerCode partner;
+  std::filesystem::path data;         // store, ledger and keys live here
+  std::filesystem::path genesis_key;  // public key (PEM) that must have signed the genesis
+  uint16_t door_port = 0;             // on 127.0.0.1; 0 lets the system choose
+  std::string door_name;          // "xbb.localhost": the lobby is lobby.<name>, apps are one level below it
+  uint16_t door_public_port = 0;  // what browsers see in addresses; the door's own when 0
+  std::filesystem::path door_certificate;  // PEM chain
+  std::filesystem::path door_key;          // PEM, mode 0600
+  std::filesystem::path trust;             // PEM: authorities for identity providers
+  std::filesystem::path operators_socket;  // the API for operators of this machine
+  int64_t loops = 1;                       // event loops that serve doors; the first is also the control loop
+  Limits limits;
+};
+
+// Relative paths are taken from the folder of the file. Checks that files named here exist, that keys are
+// private and that no certificate has ended at `now`.
+[[nodiscard]] Result<NodeConfig> load_node_config(const std::filesystem::path& file, Instant now);
+
+struct ConnectorConfig {
+  std::string id;               // "cop-1"
+  std::filesystem::path data;   // its key and certificate
+  std::string node_address;     // "127.0.0.1:8441"
+  std::string node_thumbprint;  // SHA-256 of the node's link certificate, base64url
+  struct Target {
+    std::string app;               // "cop"
+    std::filesystem::path socket;  // the app's Unix socket
+  };
+  std::vector<Target> targets;  // what it can reach: only this file says so, never the node
+  Seconds app_timeout{30};
+};
+
+[[nodiscard]] Result<ConnectorConfig> load_connector_config(const std::filesystem::path& file);
+
+// Reads a whole file of at most `bytes_max`; errors name the file.
+[[nodiscard]] Result<std::string> read_file(const std::filesystem::path& file, size_t bytes_max = 4 << 20);
+// Written beside, synced and renamed; mode as given.
+[[nodiscard]] Result<void> write_file(const std::filesystem::path& file, std::string_view text,
+                                      int mode = 0644);
+
+}  // namespace entente::node

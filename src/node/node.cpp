@@ -1,0 +1,341 @@
+#include "node/node.h"
+
+#include "base/fields.h"
+#include "base/log.h"
+#include "exchange/door.h"
+#include "identity/assertion.h"
+#include "node/api.h"
+#include "node/keys.h"
+#include "node/offers.h"
+#include "node/operators.h"
+#include "node/records.h"
+#include "node/statements.h"
+
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+
+namespace entente::node {
+namespace {
+
+constexpr std::string_view kIssuerKey = "issuer/main";
+constexpr std::string_view kCrosswalkKey = "crosswalk/main";
+constexpr Millis kSweepEvery{5000};
+
+// What the exchange has written goes the same way as every other change.
+class NodeArchive final : public exchange::Archive {
+ public:
+  NodeArchive(Records& records, const Clock& clock) : records_(records), clock_(clock) {}
+
+  void commit(std::vector<coalition::Record> ops, std::optional<exchange::Leaf> leaf, Done done) override {
+    Change change;
+    change.records = std::move(ops);
+    if (leaf) change.leaves = {record_of(std::move(*leaf))};
+    change.author = "exchange";
+    records_.commit(std::move(change), [done](const Result<Outcome>& outcome) {
+      done(outcome ? Result<void>() : Result<void>(Failure(outcome.error())));
+    });
+  }
+  void append(exchange::Leaf leaf, bool narrowing, Done done) override {
+    records_.append({record_of(std::move(leaf))}, narrowing,
+                    [done](const Result<ledger::Appended>& appended) {
+                      done(appended ? Result<void>() : Result<void>(Failure(appended.error())));
+                    });
+  }
+
+ private:
+  ledger::Record record_of(exchange::Leaf leaf) const {
+    ledger::Record record{.event_class = std::move(leaf.kind), .time = clock_.now(), .fields = {}};
+    for (auto& [name, value] : leaf.fields) record.fields.emplace_back(std::move(name), std::move(value));
+    return record;
+  }
+  Records& records_;
+  const Clock& clock_;
+};
+
+Result<identity::OidcClient> make_oidc(const coalition::World& world, const Keys& keys,
+                                       std::string& display_name) {
+  const Json* issuer = world.raw(kIssuerKey);
+  if (issuer == nullptr) {
+    return fail("node.issuer", "the world names no identity provider", std::string(kIssuerKey),
+                "put it into the genesis");
+  }
+  Json settings = *issuer;
+  display_name = std::string(settings.text_or("name", "your identity provider"));
+  std::erase_if(settings.members(), [](const Json::Member& member) { return member.first == "name"; });
+  settings.set("client_kid", key_id(keys.oidc_client));
+  TRY(identity::OidcProvider provider, identity::oidc_provider_from_json(settings));
+  return identity::OidcClient(std::move(provider), keys.oidc_client,
+                              [](size_t count) { return crypto::random_bytes(count); });
+}
+
+Result<identity::Crosswalk> make_crosswalk(const coalition::World& world,
+                                           const crypto::PublicKey& nation_key) {
+  const Json* record = world.raw(kCrosswalkKey);
+  if (record == nullptr) {
+    return fail("node.crosswalk", "the world has no crosswalk for its identity provider",
+                std::string(kCrosswalkKey), "put it into the genesis");
+  }
+  TRY(const crypto::KeySet keys,
+      crypto::KeySet::from_keys(
+          {{nation_key.thumbprint(), crypto::default_alg(nation_key.kind()), nation_key}}));
+  return identity::Crosswalk::open(record->text_or("jws", ""), keys, world.self());
+}
+
+net::HttpServerLimits http_limits(const Limits& limits) {
+  net::HttpServerLimits out;
+  out.head_timeout = limits.head_timeout;
+  out.idle_timeout = limits.idle_timeout;
+  out.write_timeout = limits.write_timeout;
+  return out;
+}
+
+Result<net::TlsServer> make_door_tls(const NodeConfig& config, const Keys& keys) {
+  net::TlsServerConfig tls;
+  TRY(tls.identity.chain_pem, read_file(config.door_certificate));
+  TRY(tls.identity.key_pem, read_file(config.door_key));
+  const crypto::Secret link_key = keys.link.pem();
+  tls.pinned_identity = net::TlsIdentity{keys.link_certificate.pem(), std::string(as_text(link_key.bytes()))};
+  tls.protocols = exchange::door_protocols();
+  tls.default_alpn = "http/1.1";
+  tls.handshake_timeout = config.limits.head_timeout;
+  return net::TlsServer::make(std::move(tls));
+}
+
+Result<net::TlsClient> make_link_tls(const Keys& keys, std::string_view alpn) {
+  net::TlsClientConfig tls;
+  const crypto::Secret link_key = keys.link.pem();
+  tls.identity = net::TlsIdentity{keys.link_certificate.pem(), std::string(as_text(link_key.bytes()))};
+  tls.alpn = {std::string(alpn)};
+  return net::TlsClient::make(std::move(tls));
+}
+
+}  // namespace
+
+struct Node::Parts {
+  Parts(NodeConfig given, Keys own) : config(std::move(given)), keys(std::move(own)) {}
+
+  Result<void> build();
+  void watch();
+  net::Task<Result<Json>> enrol(Json body);
+  void hear(const PartnerCode& from, std::string jws);
+  void sweep();
+  [[nodiscard]] const coalition::World& world() const { return records->world(); }
+
+  NodeConfig config;
+  Keys keys;
+  const Clock& clock = system_clock();
+  net::Loop loop;
+  net::Resolver resolver;
+  std::unique_ptr<Records> records;
+  std::unique_ptr<NodeArchive> archive;
+  std::unique_ptr<StatementDesk> statements;
+  std::unique_ptr<net::TlsServer> door_tls;
+  std::unique_ptr<net::TlsClient> asking_tls;
+  std::unique_ptr<net::TlsClient> reverse_tls;
+  std::unique_ptr<net::TlsClient> provider_tls;
+  std::unique_ptr<exchange::Switchboard> switchboard;
+  exchange::Browsers browsers;
+  std::unique_ptr<exchange::Connectors> connectors;
+  std::unique_ptr<exchange::Gateway> gateway;
+  std::unique_ptr<exchange::Links> links;
+  std::unique_ptr<exchange::Lobby> lobby;
+  std::unique_ptr<exchange::AppDoor> apps;
+  std::unique_ptr<exchange::Door> door;
+  std::unique_ptr<Api> api;
+  std::unique_ptr<net::Listener> door_listener;
+  std::unique_ptr<net::Listener> api_listener;
+  std::map<PartnerCode, Instant> offers_heard;
+  net::Timer sweeper;
+};
+
+Node::Node(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Node::~Node() = default;
+
+Result<std::unique_ptr<Node>> Node::start(NodeConfig config) {
+  TRY(Keys keys, load_keys(config.data, system_clock().now()));
+  auto parts = std::make_unique<Parts>(std::move(config), std::move(keys));
+  TRY_VOID(parts->build());
+  return std::unique_ptr<Node>(new Node(std::move(parts)));
+}
+
+Result<void> Node::Parts::build() {
+  TRY(records, Records::open(config, keys, loop));
+  if (world().self() != config.partner) {
+    return fail("node.partner", fmt::format("the store is {}'s, and the configuration is {}'s",
+                                            world().self().text(), config.partner.text()));
+  }
+  archive = std::make_unique<NodeArchive>(*records, clock);
+  const auto current = [this]() -> const coalition::World& { return world(); };
+  statements = std::make_unique<StatementDesk>(keys, config.partner, current);
+  TRY(auto made_door_tls, make_door_tls(config, keys));
+  door_tls = std::make_unique<net::TlsServer>(std::move(made_door_tls));
+  TRY(auto made_asking, make_link_tls(keys, exchange::kLinkAlpn));
+  asking_tls = std::make_unique<net::TlsClient>(std::move(made_asking));
+  TRY(auto made_reverse, make_link_tls(keys, exchange::kReverseLinkAlpn));
+  reverse_tls = std::make_unique<net::TlsClient>(std::move(made_reverse));
+  net::TlsClientConfig provider;
+  TRY(provider.trust_pem, read_file(config.trust));
+  provider.alpn = {"http/1.1"};
+  TRY(auto made_provider, net::TlsClient::make(std::move(provider)));
+  provider_tls = std::make_unique<net::TlsClient>(std::move(made_provider));
+
+  exchange::Exchange::Options options;
+  options.limits.sessions_per_partner_max = static_cast<size_t>(config.limits.sessions_per_partner_max);
+  switchboard = std::make_unique<exchange::Switchboard>(loop, clock, *archive, *statements,
+                                                        exchange::rules_of(world()), options);
+  connectors = std::make_unique<exchange::Connectors>(*switchboard, current);
+  gateway = std::make_unique<exchange::Gateway>(
+      *switchboard, *connectors,
+      [this](const exchange::Pass& pass, const ConnectorId& id) -> Result<std::string> {
+        const coalition::App* app = world().app(pass.app);
+        const coalition::Connector* connector = world().connector(id);
+        if (app == nullptr || connector == nullptr)
+          return fail("exchange.connector-down", "the app or its connector is gone");
+        identity::Assertion assertion;
+        assertion.issuer = config.partner;
+        assertion.app = pass.app;
+        assertion.person =
+            pass.side == exchange::Side::host ? pass.who.id : statements->pairwise(pass.who.id, pass.app);
+        assertion.partner = pass.who.partner;
+        assertion.mission = app->mission;
+        assertion.attributes = identity::attributes_for(pass.who.facts, app->shares, clock.now());
+        assertion.connector = connector->thumbprint;
+        assertion.session = identity::session_reference(keys.pairwise, pass.id, pass.app);
+        return identity::sign_assertion(keys.statement, key_id(keys.statement), std::move(assertion),
+                                        clock.now(), crypto::random_token(12));
+      });
+  exchange::Links::Offers offers;
+  offers.ours = [this](const PartnerCode& partner) {
+    return sign_offers(world(), partner, keys.statement, clock.now());
+  };
+  offers.theirs = [this](const PartnerCode& partner, std::string jws) { hear(partner, std::move(jws)); };
+  links = std::make_unique<exchange::Links>(*switchboard, *gateway, *asking_tls, *reverse_tls, resolver,
+                                            current, std::move(offers));
+
+  TRY(const crypto::PublicKey nation_key, load_genesis_key(config));
+  TRY(identity::Crosswalk crosswalk, make_crosswalk(world(), nation_key));
+  std::string provider_name;
+  TRY(identity::OidcClient oidc, make_oidc(world(), keys, provider_name));
+  net::ListenerLimits limits;
+  limits.connections_max = static_cast<size_t>(config.limits.connections_max);
+  limits.connections_per_source_max = limits.connections_max;
+  limits.half_open_max = static_cast<size_t>(config.limits.half_open_max);
+  limits.half_open_per_source_max = limits.half_open_max;
+  TRY(door_listener, net::Listener::tcp(loop, config.door_port, limits));
+  const uint16_t public_port = config.door_public_port != 0 ? config.door_public_port : door_listener->port();
+  const exchange::HostNames names(config.door_name, public_port);
+  lobby = std::make_unique<exchange::Lobby>(
+      exchange::Lobby::Parts{*switchboard, browsers, *archive, clock, *provider_tls, resolver, current},
+      names, provider_name, std::move(oidc), std::move(crosswalk));
+  apps = std::make_unique<exchange::AppDoor>(
+      exchange::AppDoor::Parts{*switchboard, browsers, *gateway, *links, clock,
+                               [this] { return lobby->frame(nullptr); }},
+      names);
+  door = std::make_unique<exchange::Door>(
+      exchange::Door::Parts{loop, *door_tls, *lobby, *apps, *links, *connectors,
+                            [this](Json body) { return enrol(std::move(body)); },
+                            [this] { return *public_keys(keys, config.partner).find("statement_keys"); }},
+      names, http_limits(config.limits));
+  api = std::make_unique<Api>(*records, *switchboard, clock, config.partner, [this] {
+    std::vector<LinkState> out;
+    for (const coalition::Partner* partner : world().partners()) {
+      if (partner->code == config.partner) continue;
+      out.push_back({partner->code, links->up(partner->code, exchange::Way::asking),
+                     links->up(partner->code, exchange::Way::serving)});
+    }
+    return out;
+  });
+  TRY(api_listener, net::Listener::unix_path(loop, config.operators_socket.string()));
+  watch();
+  return {};
+}
+
+void Node::Parts::watch() {
+  records->on_published([this](const coalition::World& next, const coalition::Touch& touch) {
+    switchboard->world_published(exchange::rules_of(next), touch);
+    links->world_changed();
+  });
+  exchange::Switchboard::Watcher watcher;
+  watcher.ended = [this](const exchange::Ended& ended, const exchange::Pass& pass) {
+    if (ended.side == exchange::Side::host) return;
+    const coalition::App* app = world().app(pass.app);
+    exchange::Refusal why{ended.ending.which,
+                          fmt::format("{}: {}", app == nullptr ? pass.app.app.text() : app->name,
+                                      exchange::ending_title(ended.ending.which)),
+                          {},
+                          ended.ending.verdict.text()};
+    why.reasons.push_back(
+        {coalition::Layer::structure, "", ended.ending.what, ended.ending.change, ended.ending.who});
+    browsers.session_ended(pass.id, pass.who.id, std::move(why));
+  };
+  watcher.connector_dropped = [this](const ConnectorId& id) { connectors->drop(id); };
+  switchboard->watch(std::move(watcher));
+}
+
+net::Task<Result<Json>> Node::Parts::enrol(Json body) {
+  Fields fields(body, "");
+  const std::string id = fields.text("id", 63);
+  const std::string token = fields.text("token", 128);
+  const std::string pem = fields.text("certificate", 16 * 1024);
+  CO_TRY_VOID(fields.done());
+  CO_TRY(const crypto::Certificate certificate, crypto::Certificate::from_pem(pem));
+  CO_TRY(Change change, enrol_connector(world(), id, token, certificate.thumbprint(), clock.now()));
+  auto done = std::make_shared<net::Event>(loop);
+  auto answer = std::make_shared<std::optional<Result<Outcome>>>();
+  records->commit(std::move(change), [done, answer](Result<Outcome> outcome) {
+    *answer = std::move(outcome);
+    done->set();
+  });
+  const bool heard = co_await done->wait(Seconds(30));
+  if (!heard || !answer->has_value()) co_return fail("node.slow", "the enrolment was not written in time");
+  CO_TRY_VOID(**answer);
+  co_return Json::object({{"id", id}, {"node_thumbprint", keys.link_certificate.thumbprint()}});
+}
+
+void Node::Parts::hear(const PartnerCode& from, std::string jws) {
+  Result<HeardOffers> heard = hear_offers(world(), from, jws, offers_heard[from], clock.now());
+  if (!heard) {
+    log(LogLevel::debug, "node", "a partner's offers were not taken",
+        {{"partner", from.text()}, {"why", heard.error().text()}});
+    return;
+  }
+  offers_heard[from] = heard->issued;
+  if (heard->change.records.empty()) return;
+  records->commit(std::move(heard->change), [from](const Result<Outcome>& outcome) {
+    if (!outcome)
+      log(LogLevel::warning, "node", "a partner's offers could not be kept",
+          {{"partner", from.text()}, {"why", outcome.error().text()}});
+  });
+}
+
+void Node::Parts::sweep() {
+  browsers.sweep(clock.now());
+  sweeper = loop.after(kSweepEvery, [this] { sweep(); });
+}
+
+void Node::run(std::function<void(uint16_t)> ready) {
+  Parts& parts = *parts_;
+  parts.loop.post([&parts, ready = std::move(ready)] {
+    parts.loop.spawn(parts.door->serve(*parts.door_listener));
+    parts.loop.spawn(parts.api->serve(*parts.api_listener));
+    parts.links->start();
+    parts.sweep();
+    if (ready) ready(parts.door_listener->port());
+  });
+  parts.loop.run();
+}
+
+void Node::stop() {
+  Parts& parts = *parts_;
+  parts.loop.post([&parts] {
+    parts.door_listener->close();
+    parts.api_listener->close();
+    parts.links->close_all();
+    parts.connectors->close_all();
+    parts.loop.post([&parts] { parts.loop.stop(); });
+  });
+}
+
+}  // namespace entente::node

@@ -1,0 +1,105 @@
+#include "node/offers.h"
+
+#include "crypto/jose.h"
+#include "node/keys.h"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+namespace entente::node {
+namespace {
+
+constexpr std::string_view kType = "entente-offers+jwt";
+constexpr size_t kOffersMax = 512;
+
+std::string offer_key(const PartnerCode& owner, std::string_view app) {
+  return fmt::format("offer/{}/{}", owner.text(), app);
+}
+
+}  // namespace
+
+Result<std::string> sign_offers(const coalition::World& world, const PartnerCode& audience,
+                                const crypto::PrivateKey& key, Instant now) {
+  Json offers = Json::array();
+  const coalition::Partner* partner = world.partner(audience);
+  const bool shares =
+      partner != nullptr && partner->state == coalition::PartnerState::active && now < partner->member_until;
+  for (const coalition::App* app : world.apps()) {
+    if (!shares || app->ref.owner != world.self() || app->end <= now) continue;
+    if (std::find(app->offered_to.begin(), app->offered_to.end(), audience) == app->offered_to.end())
+      continue;
+    const Json* record = world.raw("app/" + app->ref.app.text());
+    if (record == nullptr) continue;
+    Json offer = *record;
+    offer.set("offered_to",
+              Json::array({audience.text()}));  // whom else it is offered to is nobody's business
+    offers.push(Json::object({{"app", app->ref.app.text()}, {"offer", std::move(offer)}}));
+  }
+  const Json claims = Json::object({{"iss", world.self().text()},
+                                    {"aud", audience.text()},
+                                    {"iat", unix_seconds(now)},
+                                    {"exp", unix_seconds(now + kOffersLife)},
+                                    {"offers", std::move(offers)}});
+  return crypto::sign_jwt(
+      key, {.alg = crypto::SignatureAlg::ES256, .typ = std::string(kType), .kid = key_id(key)}, claims);
+}
+
+Result<HeardOffers> hear_offers(const coalition::World& world, const PartnerCode& from, std::string_view jws,
+                                Instant newest, Instant now) {
+  const coalition::Partner* partner = world.partner(from);
+  if (partner == nullptr || partner->state != coalition::PartnerState::active) {
+    return fail("offers.partner", "this partner's word counts for nothing here now", from.text());
+  }
+  TRY(const crypto::KeySet keys, crypto::KeySet::from_json(partner->statement_keys));
+  crypto::JwtExpect expect;
+  expect.jws.algs = {crypto::SignatureAlg::ES256};
+  expect.jws.typ = kType;
+  expect.jws.bytes_max = 1 << 20;
+  expect.issuer = from.text();
+  expect.audience = world.self().text();
+  expect.now = now;
+  expect.lifetime_max = kOffersLife;
+  TRY(const crypto::Jwt token, crypto::verify_jwt(jws, keys, expect));
+  HeardOffers heard;
+  heard.issued = token.issued.value_or(now);
+  if (heard.issued < newest)
+    return fail("offers.old", "a newer list of this partner was heard already", from.text());
+  const Json* offers = token.claims.find("offers");
+  if (offers == nullptr || !offers->is_array() || offers->items().size() > kOffersMax) {
+    return fail("offers.format", "the list of offers is not one", from.text());
+  }
+  std::set<std::string> named;
+  for (const Json& item : offers->items()) {
+    const std::string_view app = item.text_or("app", "");
+    const Json* offer = item.find("offer");
+    if (!is_label(app) || offer == nullptr || !offer->is_object())
+      return fail("offers.format", "an offer is not one", from.text());
+    if (offer->text_or("owner", "") != from.text()) {
+      return fail("offers.authority", "a partner may offer its own apps only", from.text());
+    }
+    const std::string key = offer_key(from, app);
+    named.insert(key);
+    const Json* known = world.raw(key);
+    if (known == nullptr || known->canonical() != offer->canonical())
+      heard.change.records.push_back({key, *offer});
+  }
+  bool narrows = false;
+  for (const coalition::App* app : world.apps()) {
+    if (app->ref.owner != from) continue;
+    const std::string key = offer_key(from, app->ref.app.text());
+    if (named.contains(key)) continue;
+    heard.change.records.push_back({key, std::nullopt});
+    narrows = true;
+  }
+  ledger::Record leaf{.event_class = "offers.heard", .time = now, .fields = {}};
+  leaf.fields.emplace_back("partner", from.text());
+  leaf.fields.emplace_back("changed", static_cast<int64_t>(heard.change.records.size()));
+  heard.change.leaves = {std::move(leaf)};
+  heard.change.author = "partner/" + from.text();
+  heard.change.narrowing = narrows;
+  return heard;
+}
+
+}  // namespace entente::node

@@ -1,0 +1,191 @@
+#include "node/operators.h"
+
+#include "base/fields.h"
+#include "crypto/digest.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace entente::node {
+namespace {
+
+std::string enrolment_key(const std::string& id) {
+  return "enrolment/" + id;
+}
+
+ledger::Record change_leaf(std::string event_class, const coalition::Person& who,
+                           const coalition::Verdict& verdict, Instant now) {
+  ledger::Record leaf{.event_class = std::move(event_class), .time = now, .fields = {}};
+  leaf.fields.emplace_back("who", who.id.text());
+  leaf.fields.emplace_back("verdict", verdict.id.text());
+  return leaf;
+}
+
+}  // namespace
+
+coalition::Person operator_person(const coalition::Operator& known, const PartnerCode& self) {
+  // The world's own record says who is an operator and with which roles: decide() takes nothing of it from
+  // here.
+  return {PersonId("operator/" + known.name.text()), self, {}};
+}
+
+coalition::Ask operator_ask(const coalition::Person& who, coalition::Action action, coalition::Target target,
+                            std::string purpose, Instant now) {
+  coalition::Ask ask;
+  ask.id = VerdictId(crypto::random_token(12));
+  ask.action = action;
+  ask.who = who;
+  ask.target = std::move(target);
+  ask.now = now;
+  ask.purpose = std::move(purpose);
+  const Instant soon = now + Seconds(60);
+  ask.context.emplace("risk", coalition::Fact{int64_t{0}, "node", soon});
+  ask.context.emplace("network", coalition::Fact{std::string("local"), "node", soon});
+  return ask;
+}
+
+ledger::Record verdict_record(const coalition::Verdict& verdict, const coalition::Person& who,
+                              std::string_view action, Instant now) {
+  ledger::Record record{.event_class = "verdict", .time = now, .fields = {}};
+  record.fields.emplace_back("verdict", verdict.id.text());
+  record.fields.emplace_back("who", who.id.text());
+  record.fields.emplace_back("partner", who.partner.text());
+  record.fields.emplace_back("action", action);
+  record.fields.emplace_back("answer", verdict.to_json());
+  return record;
+}
+
+Change partner_state_change(const coalition::World& world, const PartnerCode& partner,
+                            coalition::PartnerState state, const std::string& reason,
+                            const coalition::Person& who, const coalition::Verdict& verdict, Instant now) {
+  const std::string key = "partner/" + partner.text();
+  const bool suspends = state == coalition::PartnerState::suspended;
+  Json record = *world.raw(key);
+  record.set("state", suspends ? "suspended" : "active");
+  record.set("state_reason", suspends ? reason : "");
+  ledger::Record leaf = change_leaf(suspends ? "partner.suspend" : "partner.resume", who, verdict, now);
+  leaf.fields.emplace_back("partner", partner.text());
+  leaf.fields.emplace_back("reason", reason);
+  Change change;
+  change.records = {{key, std::move(record)}};
+  change.leaves = {std::move(leaf)};
+  change.author = who.id.text();
+  change.narrowing = suspends;
+  return change;
+}
+
+Change app_withdrawal(const coalition::World& world, const coalition::AppRef& app, const std::string& reason,
+                      const coalition::Person& who, const coalition::Verdict& verdict, Instant now) {
+  const std::string key = "app/" + app.app.text();
+  Json record = *world.raw(key);
+  record.set("offered_to", Json::array());
+  record.set("end", rfc3339(now));
+  ledger::Record leaf = change_leaf("app.withdraw", who, verdict, now);
+  leaf.fields.emplace_back("app", app.app.text());
+  leaf.fields.emplace_back("reason", reason);
+  Change change;
+  change.records = {{key, std::move(record)}};
+  change.leaves = {std::move(leaf)};
+  change.author = who.id.text();
+  change.narrowing = true;
+  return change;
+}
+
+Change enrolment_change(const std::string& id, const std::vector<std::string>& apps, Millis life,
+                        std::string_view token, const coalition::Person& who,
+                        const coalition::Verdict& verdict, Instant now) {
+  Json apps_json = Json::array();
+  for (const std::string& app : apps) apps_json.push(app);
+  const crypto::Digest digest = crypto::sha256(token);
+  Json record = Json::object({{"token_sha256", base64url(digest)},
+                              {"apps", std::move(apps_json)},
+                              {"end", rfc3339(now + kEnrolmentLife)},
+                              {"connector_end", rfc3339(now + life)}});
+  ledger::Record leaf = change_leaf("connector.expect", who, verdict, now);
+  leaf.fields.emplace_back("connector", id);
+  Change change;
+  change.records = {{enrolment_key(id), std::move(record)}};
+  change.leaves = {std::move(leaf)};
+  change.author = who.id.text();
+  return change;
+}
+
+Result<Change> enrol_connector(const coalition::World& world, const std::string& id, std::string_view token,
+                               const std::string& thumbprint, Instant now) {
+  const auto refuse = [] { return fail("enrol.refused", "this enrolment is not expected here"); };
+  if (!is_label(id)) return refuse();
+  const Json* expected = world.raw(enrolment_key(id));
+  if (expected == nullptr) return refuse();
+  Fields fields(*expected, "");
+  const std::string digest = fields.text("token_sha256");
+  const std::vector<std::string> apps = fields.texts("apps");
+  const Instant end = fields.instant("end");
+  const std::string connector_end = fields.text("connector_end");
+  TRY_VOID(fields.done());
+  const crypto::Digest shown = crypto::sha256(token);
+  if (!crypto::equal_constant_time(base64url(shown), digest) || now >= end) return refuse();
+  Json list = Json::array();
+  for (const std::string& app : apps) list.push(app);
+  ledger::Record leaf{.event_class = "connector.enrol", .time = now, .fields = {}};
+  leaf.fields.emplace_back("connector", id);
+  leaf.fields.emplace_back("thumbprint", thumbprint);
+  Change change;
+  change.records = {
+      {enrolment_key(id), std::nullopt},
+      {"connector/" + id,
+       Json::object({{"thumbprint", thumbprint}, {"apps", std::move(list)}, {"end", connector_end}})}};
+  change.leaves = {std::move(leaf)};
+  change.author = "connector/" + id;
+  return change;
+}
+
+std::optional<Json> find_verdict(const ledger::Ledger& ledger, std::string_view id) {
+  const uint64_t size = ledger.size();
+  for (uint64_t back = 1; back <= std::min(size, kLookBackMax); ++back) {
+    const Result<ledger::Record> record = ledger.record(size - back);
+    if (!record) continue;
+    for (const auto& [name, value] : record->fields) {
+      if (name != "verdict" || !value.is_string() || value.string() != id) continue;
+      Json out = Json::object({{"verdict", id},
+                               {"recorded", rfc3339(record->time)},
+                               {"class", record->event_class},
+                               {"index", static_cast<int64_t>(size - back)}});
+      Json fields = Json(Json::Object(record->fields));
+      for (Json::Member& field : fields.members()) {
+        if (field.first == "answer" && field.second.is_object()) {
+          for (Json::Member& part : field.second.members()) out.set(part.first, std::move(part.second));
+        } else if (field.first != "verdict") {
+          out.set(field.first, std::move(field.second));
+        }
+      }
+      return out;
+    }
+  }
+  return std::nullopt;
+}
+
+Json ledger_tail(const ledger::Ledger& ledger, uint64_t count) {
+  Json records = Json::array();
+  const uint64_t size = ledger.size();
+  for (uint64_t index = size - std::min(size, count); index < size; ++index) {
+    const Result<ledger::Record> record = ledger.record(index);
+    if (!record) continue;
+    std::string summary;
+    for (const auto& [name, value] : record->fields) {
+      if (name.starts_with("store.") || value.is_object() || value.is_array()) continue;
+      summary += fmt::format("{}{}={}", summary.empty() ? "" : " ", name,
+                             value.is_string() ? value.string() : value.dump());
+    }
+    records.push(Json::object({{"index", static_cast<int64_t>(index)},
+                               {"time", rfc3339(record->time)},
+                               {"class", record->event_class},
+                               {"summary", summary},
+                               {"fields", Json(Json::Object(record->fields))}}));
+  }
+  return Json::object({{"size", static_cast<int64_t>(size)},
+                       {"checkpoint", ledger.checkpoint()},
+                       {"records", std::move(records)}});
+}
+
+}  // namespace entente::node

@@ -1,0 +1,46 @@
+// What operators' calls are made of: the person behind a local user, the changes they ask for, and how the
+// ledger tells of them. Pure but for reading the ledger.
+#pragma once
+
+#include "coalition/verdict.h"
+#include "coalition/world.h"
+#include "ledger/ledger.h"
+#include "node/records.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace entente::node {
+
+inline constexpr Millis kEnrolmentLife = std::chrono::hours(24);
+
+// Operators are people: what they do is asked of decide() like everything else.
+[[nodiscard]] coalition::Person operator_person(const coalition::Operator& known, const PartnerCode& self);
+[[nodiscard]] coalition::Ask operator_ask(const coalition::Person& who, coalition::Action action,
+                                          coalition::Target target, std::string purpose, Instant now);
+
+[[nodiscard]] ledger::Record verdict_record(const coalition::Verdict& verdict, const coalition::Person& who,
+                                            std::string_view action, Instant now);
+[[nodiscard]] Change partner_state_change(const coalition::World& world, const PartnerCode& partner,
+                                          coalition::PartnerState state, const std::string& reason,
+                                          const coalition::Person& who, const coalition::Verdict& verdict,
+                                          Instant now);
+[[nodiscard]] Change app_withdrawal(const coalition::World& world, const coalition::AppRef& app,
+                                    const std::string& reason, const coalition::Person& who,
+                                    const coalition::Verdict& verdict, Instant now);
+// Expects a connector: the record keeps only the token's digest, and ends after a day.
+[[nodiscard]] Change enrolment_change(const std::string& id, const std::vector<std::string>& apps,
+                                      Millis life, std::string_view token, const coalition::Person& who,
+                                      const coalition::Verdict& verdict, Instant now);
+// The connector that shows that token gets its identity; the expectation is used up in the same commit.
+[[nodiscard]] Result<Change> enrol_connector(const coalition::World& world, const std::string& id,
+                                             std::string_view token, const std::string& thumbprint,
+                                             Instant now);
+
+// Looks back through the ledger, newest first, at most kLookBackMax records.
+inline constexpr uint64_t kLookBackMax = 200'000;
+[[nodiscard]] std::optional<Json> find_verdict(const ledger::Ledger& ledger, std::string_view id);
+[[nodiscard]] Json ledger_tail(const ledger::Ledger& ledger, uint64_t count);
+
+}  // namespace entente::node

@@ -1,0 +1,138 @@
+#include "node/statements.h"
+
+#include "coalition/levels.h"
+#include "identity/pseudonym.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace entente::node {
+namespace {
+
+// Facts about the moment travel beside those about the person under this prefix.
+constexpr std::string_view kContext = "context.";
+constexpr Seconds kPersonLife{3600};
+
+std::string sent_key(const PartnerCode& host) {
+  return "chain/sent/" + host.text();
+}
+std::string heard_key(const PartnerCode& from) {
+  return "chain/heard/" + from.text();
+}
+
+// So many of the newest statements travel in the record of a chain: what may be on its way when a process is
+// killed.
+constexpr size_t kKeptMax = 32;
+
+identity::ChainState state_in(const Json* record) {
+  if (record == nullptr) return {};
+  const Result<identity::ChainState> state = identity::chain_state_from_json(*record);
+  return state ? *state : identity::ChainState{};
+}
+
+}  // namespace
+
+StatementDesk::StatementDesk(const Keys& keys, PartnerCode self, CurrentWorld world)
+    : keys_(keys), self_(std::move(self)), world_(std::move(world)), kid_(key_id(keys.statement)) {}
+
+PersonId StatementDesk::pairwise(const PersonId& who, const coalition::AppRef& app) const {
+  // The person's id is bound to its issuer already, so it stands for issuer and subject here.
+  return identity::pseudonym(keys_.pairwise, self_, "person", who.text(), app.owner, app.app);
+}
+
+StatementDesk::Sent& StatementDesk::sent_to(const PartnerCode& host) {
+  Sent& sent = sent_[host];
+  if (sent.chain) return sent;
+  const Json* record = world_().raw(sent_key(host));
+  const identity::ChainState state = state_in(record == nullptr ? nullptr : record->find("state"));
+  sent.chain = std::make_unique<identity::StatementChain>(self_, host, keys_.statement, kid_, state);
+  const Json* kept = record == nullptr ? nullptr : record->find("kept");
+  if (kept != nullptr && kept->is_array()) {
+    uint64_t seq = state.seq + 1 - std::min<uint64_t>(kept->items().size(), state.seq);
+    for (const Json& statement : kept->items()) {
+      if (statement.is_string()) sent.kept.emplace_back(seq++, statement.string());
+    }
+  }
+  return sent;
+}
+
+Result<exchange::Issued> StatementDesk::issue(const PartnerCode& host, const coalition::AppRef& app,
+                                              const coalition::Person& who, const coalition::Facts& context,
+                                              Instant now) {
+  const coalition::App* known = world_().app(app);
+  if (known == nullptr)
+    return fail("statement.app", "this app is not offered here any more", coalition::target_text(app));
+  identity::PersonStatement person{pairwise(who.id, app), self_, app.app, {}};
+  for (const std::string& name : known->shares) {
+    const auto fact = who.facts.find(name);
+    if (fact != who.facts.end()) person.facts.insert(*fact);
+  }
+  for (const auto& [name, fact] : context) person.facts.emplace(std::string(kContext) + name, fact);
+  Sent& sent = sent_to(host);
+  TRY(std::string statement,
+      sent.chain->make(identity::StatementKind::person, identity::to_json(person), now, kPersonLife));
+  sent.kept.emplace_back(sent.chain->state().seq, statement);
+  if (sent.kept.size() > kKeptMax) sent.kept.pop_front();
+  Json kept = Json::array();
+  for (const auto& [seq, text] : sent.kept) kept.push(text);
+  Json record = Json::object({{"state", identity::to_json(sent.chain->state())}, {"kept", std::move(kept)}});
+  return exchange::Issued{std::move(statement), sent.chain->state().seq,
+                          coalition::Record{sent_key(host), std::move(record)}};
+}
+
+std::vector<std::string> StatementDesk::resend(const PartnerCode& host, uint64_t from, uint64_t to) {
+  std::vector<std::string> out;
+  const Sent& sent = sent_to(host);
+  if (sent.kept.empty() || sent.kept.front().first > from) return out;
+  for (const auto& [seq, statement] : sent.kept) {
+    if (seq >= from && seq <= to) out.push_back(statement);
+  }
+  return out;
+}
+
+identity::ChainState StatementDesk::heard_from(const PartnerCode& from) const {
+  const auto at = heard_.find(from);
+  return at != heard_.end() ? at->second : state_in(world_().raw(heard_key(from)));
+}
+
+uint64_t StatementDesk::expected(const PartnerCode& from) const {
+  return heard_from(from).seq + 1;
+}
+
+Result<exchange::Vouched> StatementDesk::verify(const PartnerCode& from, std::string_view statement,
+                                                Instant now) {
+  const coalition::World& world = world_();
+  const coalition::Partner* partner = world.partner(from);
+  if (partner == nullptr) return fail("statement.issuer", "the statement is from nobody known here");
+  TRY(const crypto::KeySet keys, crypto::KeySet::from_json(partner->statement_keys));
+  const identity::StatementExpect expect{.issuer = from, .audience = self_, .keys = &keys, .now = now};
+  Result<identity::Hearing> hearing = identity::hear_statement(statement, expect, heard_from(from));
+  if (!hearing) {
+    Error error = hearing.error();
+    if (error.code == "statement.gap") error.code = exchange::kStatementGap;
+    return Failure(std::move(error));
+  }
+  exchange::Vouched vouched;
+  if (hearing->heard != identity::Heard::again) {
+    heard_[from] = hearing->next;
+    vouched.remember = coalition::Record{heard_key(from), identity::to_json(hearing->next)};
+  }
+  if (hearing->heard == identity::Heard::expired) {
+    return fail("statement.expired", "the statement came after its end");
+  }
+  const std::optional<int64_t> ceiling = coalition::level_of(partner->ceiling);
+  TRY(identity::PersonStatement person, identity::person_of(hearing->statement, ceiling.value_or(0)));
+  vouched.app = person.app;
+  vouched.who = {person.person, from, {}};
+  for (auto& [name, fact] : person.facts) {
+    if (name.starts_with(kContext)) {
+      vouched.context.emplace(name.substr(kContext.size()), fact);
+    } else {
+      vouched.who.facts.emplace(name, fact);
+    }
+  }
+  return vouched;
+}
+
+}  // namespace entente::node
