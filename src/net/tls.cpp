@@ -346,6 +346,7 @@ std::unique_ptr<Stream> make_tls_stream(Loop& loop, Socket socket, ssl_st* ssl, 
 
 // Only the context changes at a reload; callbacks read the rest, which never changes.
 struct TlsServer::Impl {
+  Result<Context> serving_context(TlsIdentity identity);
   Result<void> load(TlsIdentity identity);
   [[nodiscard]] SslPtr new_ssl() const;
   [[nodiscard]] const TlsServerConfig::Protocol* choose(SSL* ssl, int* alert) const;
@@ -361,7 +362,7 @@ struct TlsServer::Impl {
   Context pinned;  // never changes; null when there is no identity for pinning
 };
 
-Result<void> TlsServer::Impl::load(TlsIdentity identity) {
+Result<Context> TlsServer::Impl::serving_context(TlsIdentity identity) {
   TRY(Context fresh, new_context(TLS_server_method()));
   TRY_VOID(use_identity(fresh.get(), identity));
   SSL_CTX_set_num_tickets(fresh.get(), 1);
@@ -375,6 +376,11 @@ Result<void> TlsServer::Impl::load(TlsIdentity identity) {
         return 1;
       },
       nullptr);
+  return fresh;
+}
+
+Result<void> TlsServer::Impl::load(TlsIdentity identity) {
+  TRY(Context fresh, serving_context(std::move(identity)));
   const std::lock_guard lock(mutex);
   std::swap(context, fresh);
   return {};
@@ -455,8 +461,7 @@ Result<TlsServer> TlsServer::make(TlsServerConfig config) {
   impl->default_alpn = std::move(config.default_alpn);
   impl->handshake_timeout = config.handshake_timeout;
   if (config.pinned_identity) {
-    TRY(impl->pinned, new_context(TLS_server_method()));
-    TRY_VOID(use_identity(impl->pinned.get(), *config.pinned_identity));
+    TRY(impl->pinned, impl->serving_context(*std::move(config.pinned_identity)));
   }
   TRY_VOID(impl->load(std::move(config.identity)));
   return TlsServer(std::move(impl));
