@@ -52,6 +52,7 @@ class Question {
 
   void check_vouching_partner();
   void check_identity();
+  void check_signed_in_since_resumed(const PartnerCode& code);
   void check_identity_fact(std::string_view name);
   void check_context();
   void read_identity();
@@ -132,6 +133,19 @@ std::optional<int64_t> Question::number(const Facts& facts, std::string_view nam
 void Question::check_identity() {
   for (const std::string_view name : kIdentityFacts) check_identity_fact(name);
   if (reasons_.empty()) read_identity();
+}
+
+// Lifting a suspension restores nothing by itself: who signed in before it signs in again.
+void Question::check_signed_in_since_resumed(const PartnerCode& code) {
+  notes_.read(uid_of(code));
+  const Partner* partner = world_.partner(code);
+  if (partner == nullptr || !partner->resumed_at) return;
+  const auto signed_in = number(ask_.who.facts, "signed_in_at", 0, unix_seconds(Instant::max()));
+  if (signed_in && *signed_in >= unix_seconds(*partner->resumed_at)) return;
+  credential_dead_ = true;
+  refuse("signed-in-before-resume",
+         fmt::format("{} was suspended after you signed in, and is active again now.", named(code)),
+         "Sign in again.", named(world_.self()));
 }
 
 // All identity facts are there and live: what they say must make sense, and stay within what the partner may
@@ -297,6 +311,7 @@ Opinion Question::ask_policies(Action action, bool own_target) {
 void Question::answer_person(const AppRef& ref) {
   check_vouching_partner();
   if (reasons_.empty()) check_identity();
+  if (reasons_.empty()) check_signed_in_since_resumed(ask_.who.partner);
   check_context();
   if (!reasons_.empty()) return;
 
@@ -304,6 +319,7 @@ void Question::answer_person(const AppRef& ref) {
   if (app == nullptr) return hide();
   check_owner(*app);
   check_mission(*app);
+  if (reasons_.empty()) check_signed_in_since_resumed(app->ref.owner);
   const bool own = ref.owner == world_.self();
   if (reasons_.empty()) {
     take(ask_policies(ask_.action, own));

@@ -26,7 +26,8 @@ struct Partner {
   PartnerCode code;
   std::string name;
   PartnerState state = PartnerState::active;
-  std::string state_reason;  // why suspended, in words for people
+  std::string state_reason;           // why suspended, in words for people
+  std::optional<Instant> resumed_at;  // after a suspension: sign-ins from before it count for nothing
   Instant member_since;
   Instant member_until;                       // membership always has an end, at most kMembershipMax later
   std::vector<std::string> link_thumbprints;  // SHA-256 of the link certificates (DER), base64url
@@ -82,7 +83,8 @@ struct Operator {
 // One record as the store keeps it. A `?` marks a member that may be left out; times are RFC 3339; no other
 // member is let through.
 //   node/self             partner                              whose node this is; never changes
-//   partner/XBB           name, state ("active", "suspended"), state_reason?, member_since, member_until,
+//   partner/XBB           name, state ("active", "suspended"), state_reason?, resumed_at?, member_since,
+//   member_until,
 //                         link_thumbprints?, statement_keys? ({"keys": [...]}), link_address?, ceiling
 //   mission/harbor-light  name, partners, phase, threat, start, end
 //   segment/maritime      name, mission                        mission stays while an app stands in the

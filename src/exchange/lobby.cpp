@@ -245,7 +245,12 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
     co_return;
   }
   SignIn sign_in;
-  sign_in.person = {id, world.self(), *facts};
+  sign_in.person.id = id;
+  sign_in.person.partner = world.self();
+  sign_in.person.facts = *facts;
+  sign_in.person.facts.emplace(
+      "signed_in_at",
+      coalition::Fact{unix_seconds(now), "node:" + world.self().text(), facts->begin()->second.end});
   sign_in.display = display_name(who.claims, who.subject);
   sign_in.form_token = crypto::random_token(16);
   sign_in.end = kNever;
@@ -307,10 +312,24 @@ net::Task<void> Lobby::enter_app(net::HttpCall& call, std::string query) {
     opening.binding = bind;
     Switchboard::OpenAnswer answer = co_await parts_.switchboard.open(std::move(opening));
     who = signed_in(call.head().headers);  // the table may have changed meanwhile
-    if (const Ending* ending = std::get_if<Ending>(&answer)) {
+    if (Ending* ending = std::get_if<Ending>(&answer)) {
+      if (ending->verdict.empty()) {
+        // Refused without a decision of ours: still something a person can quote and `entente why` can find.
+        ending->verdict = VerdictId(crypto::random_token(12));
+        parts_.archive.append({"refusal",
+                               {{"verdict", ending->verdict.text()},
+                                {"app", coalition::target_text(*app)},
+                                {"which", coalition::refusal_name(ending->which)},
+                                {"why", ending->what}}},
+                              true, [](const Result<void>&) {});
+      }
       Refusal refusal{ending->which, std::string(ending_title(ending->which)), {}, ending->verdict.text()};
       refusal.reasons.push_back({coalition::Layer::structure, "", ending->what, ending->change, ending->who});
       const int status = ending->which == coalition::Refusal::app_down ? 503 : 403;
+      if (ending->which == coalition::Refusal::credential_dead && who.sign_in != nullptr) {
+        parts_.browsers.sign_ins.erase(who.token);  // of no more use: the lobby asks to sign in again
+        who.sign_in = nullptr;
+      }
       co_await page(call, status, refusal_page(frame(who.sign_in), refusal, names_.lobby_origin() + "/"));
       co_return;
     }

@@ -26,8 +26,10 @@ Result<std::string> sign_offers(const coalition::World& world, const PartnerCode
   const coalition::Partner* partner = world.partner(audience);
   const bool shares =
       partner != nullptr && partner->state == coalition::PartnerState::active && now < partner->member_until;
+  // A suspended partner is told nothing new: its people keep the card and are told why it does not open.
+  if (!shares) return fail("offers.partner", "nothing is shared with this partner now", audience.text());
   for (const coalition::App* app : world.apps()) {
-    if (!shares || app->ref.owner != world.self() || app->end <= now) continue;
+    if (app->ref.owner != world.self() || app->end <= now) continue;
     if (std::find(app->offered_to.begin(), app->offered_to.end(), audience) == app->offered_to.end())
       continue;
     const Json* record = world.raw("app/" + app->ref.app.text());

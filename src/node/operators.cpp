@@ -63,7 +63,12 @@ Change partner_state_change(const coalition::World& world, const PartnerCode& pa
   const bool suspends = state == coalition::PartnerState::suspended;
   Json record = *world.raw(key);
   record.set("state", suspends ? "suspended" : "active");
-  record.set("state_reason", suspends ? reason : "");
+  std::erase_if(record.members(), [](const Json::Member& member) { return member.first == "state_reason"; });
+  if (suspends) {
+    record.set("state_reason", reason);
+  } else {
+    record.set("resumed_at", rfc3339(now));
+  }
   ledger::Record leaf = change_leaf(suspends ? "partner.suspend" : "partner.resume", who, verdict, now);
   leaf.fields.emplace_back("partner", partner.text());
   leaf.fields.emplace_back("reason", reason);

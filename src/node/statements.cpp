@@ -68,6 +68,10 @@ Result<exchange::Issued> StatementDesk::issue(const PartnerCode& host, const coa
     const auto fact = who.facts.find(name);
     if (fact != who.facts.end()) person.facts.insert(*fact);
   }
+  // When the person signed in is about the session, not about them: a host needs it whatever the app asks
+  // for.
+  if (const auto signed_in = who.facts.find("signed_in_at"); signed_in != who.facts.end())
+    person.facts.insert(*signed_in);
   for (const auto& [name, fact] : context) person.facts.emplace(std::string(kContext) + name, fact);
   Sent& sent = sent_to(host);
   TRY(std::string statement,

@@ -82,7 +82,11 @@ function comparable({ status, rawHeaders, body }, host) {
   for (let i = 0; i < rawHeaders.length; i += 2) {
     if (!varying.has(rawHeaders[i].toLowerCase())) headers.push(`${rawHeaders[i]}: ${rawHeaders[i + 1]}`);
   }
-  return JSON.stringify({ status, headers, body }, null, 1).replaceAll(host, 'HOST');
+  // What the asker named comes back as they named it; what is drawn anew each time says nothing.
+  return JSON.stringify({ status, headers, body }, null, 1)
+    .replaceAll(host, 'HOST')
+    .replaceAll(host.split('.')[0], 'NAME')
+    .replace(/[A-Za-z0-9_-]{43}/g, 'DRAWN');
 }
 
 async function probe(stage, nation, host, path, cookie) {
@@ -127,7 +131,7 @@ export async function clerkCannotTellThatTheMapExists(stage) {
   const typed = [];
   for (const host of [hidden, nothing]) {
     const answer = await clerk.page.goto(`https://${host}/`);
-    typed.push({ status: answer.status(), shown: (await clerk.page.content()).replaceAll(host, 'HOST') });
+    typed.push({ status: answer.status(), shown: (await clerk.page.content()).replaceAll(host.split('.')[0], 'NAME') });
   }
   assert.deepEqual(typed[0], typed[1], 'in the browser, too');
   await clerk.shoot('j1-6-clerk-types-the-address');

@@ -65,6 +65,8 @@ export async function resumeRestoresNothing(stage, planner) {
     0,
     'the old sign-in does not come back to life',
   );
+  // The sign-in from before the suspension is refused, and used up by that.
+  await planner.page.waitForSelector('main[data-refusal="credential"]');
   await planner.openLobby();
   await planner.page.waitForSelector('a[data-action="sign-in"]');
   await planner.shoot('j3-5-sign-in-again');
