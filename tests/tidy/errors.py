@@ -14,6 +14,13 @@ not_codes = {
     "sign-in.refused",
 }
 literal = re.compile(r'"([a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z0-9]+(?:[-_][a-z0-9]+)*)"')
+# Codes put together from a room and a word: file, how the word stands there, what stands before it.
+built = [("src/ledger/verify.cpp", re.compile(r'\bfault\(\s*"([a-z-]+)"'), "ledger.")]
+# Rules that verdicts name; they are in the page's last table.
+rules = [
+    ("src/coalition/decide.cpp", re.compile(r'(?:\brefuse\(|\brule = )\s*"([a-z-]+)"')),
+    ("src/coalition/opinion.cpp", re.compile(r'\bplain\(\s*"([a-z-]+)"')),
+]
 in_source = {}
 for path in sorted((root / "src").rglob("*")):
     if path.suffix not in {".h", ".cpp"} or path.stem.endswith(("_test", "_fuzz")) or "for_test" in path.stem:
@@ -23,11 +30,18 @@ for path in sorted((root / "src").rglob("*")):
         for found in literal.findall(re.sub(r"(^|\s)//.*", "", code)):
             if found not in not_codes:
                 in_source.setdefault(found, f"{path.relative_to(root)}:{number}")
+for name, pattern, before in built:
+    for word in pattern.findall((root / name).read_text()):
+        in_source.setdefault(before + word, name)
 page = (root / "docs/errors.md").read_text()
 in_page = re.findall(r"^\| `([a-z0-9-]+\.[a-z0-9_-]+)` \|", page, re.M)
 faults = [f"{place}: {code} is not in docs/errors.md" for code, place in sorted(in_source.items()) if code not in in_page]
 faults += [f"docs/errors.md: {code} is nowhere in src" for code in sorted(set(in_page) - set(in_source))]
 faults += [f"docs/errors.md: {code} stands twice" for code in sorted({c for c in in_page if in_page.count(c) > 1})]
+for name, pattern in rules:
+    for rule in sorted(set(pattern.findall((root / name).read_text()))):
+        if f"`{rule}`" not in page:
+            faults.append(f"{name}: the rule {rule} is not in docs/errors.md")
 for fault in faults:
     print(fault)
 print(f"errors: {len(faults)} faults in {len(in_source)} codes")
