@@ -1,6 +1,6 @@
 #include "net/fd_watch.h"
 
-#include "net/loop_impl.h"
+#include "net/loop_internal.h"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 

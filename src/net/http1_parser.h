@@ -35,6 +35,7 @@ class HeadScanner {
   // `bytes` come after all that was taken before. Returns how many belong to the head.
   Result<size_t> feed(std::string_view bytes);
   [[nodiscard]] bool done() const { return done_; }
+  // A byte has come: answer 408, not silence.
   [[nodiscard]] bool started() const { return taken_ > 0; }
   void reset() { *this = HeadScanner(limits_); }
 
@@ -55,9 +56,10 @@ class RequestParser {
   // next head.
   Result<size_t> feed(std::string_view bytes);
   [[nodiscard]] bool done() const { return done_; }
+  // A byte has come: answer 408, not silence.
   [[nodiscard]] bool started() const {
     return scanner_.started();
-  }  // a byte has come: answer 408, not silence
+  }
 
   // Once done():
   [[nodiscard]] const RequestHead& head() const { return head_; }
@@ -65,9 +67,10 @@ class RequestParser {
   [[nodiscard]] BodyFraming framing() const { return framing_; }
   [[nodiscard]] bool keep_alive() const { return keep_alive_; }
   [[nodiscard]] bool expects_continue() const { return expects_continue_; }
+  // Lower case, "" when none is asked for.
   [[nodiscard]] const std::string& upgrade() const {
     return upgrade_;
-  }              // lower case, "" when none is asked for
+  }
   void reset();  // ready for the next head
 
  private:
@@ -93,6 +96,7 @@ class ResponseParser {
   void expect(std::string request_method, bool upgrade_asked);
   Result<size_t> feed(std::string_view bytes);
   [[nodiscard]] bool done() const { return done_; }
+  // A byte has come: answer 408, not silence.
   [[nodiscard]] bool started() const { return scanner_.started(); }
 
   [[nodiscard]] const ResponseHead& head() const { return head_; }

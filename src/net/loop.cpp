@@ -1,7 +1,7 @@
 #include "net/loop.h"
 
 #include "base/log.h"
-#include "net/loop_impl.h"
+#include "net/loop_internal.h"
 
 #include <algorithm>
 #include <csignal>

@@ -1,15 +1,17 @@
 #include "net/websocket.h"
 
-#include <openssl/sha.h>
-
-#include <array>
-
 #include "base/bytes.h"
 #include "crypto/digest.h"
 
+#include <array>
+
+#include <openssl/sha.h>
+
 namespace entente::net {
 
-std::string websocket_key() { return base64(crypto::random_bytes(16)); }
+std::string websocket_key() {
+  return base64(crypto::random_bytes(16));
+}
 
 std::optional<std::string> websocket_accept(std::string_view key) {
   const Result<Bytes> bytes = from_base64(key);

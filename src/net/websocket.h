@@ -1,4 +1,5 @@
-// The opening handshake of WebSockets (RFC 6455 section 4), as far as a relay needs it: frames pass untouched.
+// The opening handshake of WebSockets (RFC 6455 section 4), as far as a relay needs it: frames pass
+// untouched.
 #pragma once
 
 #include <optional>
