@@ -98,6 +98,8 @@ void Exchange::Core::unhold(Session& s, uint32_t cause) {
 void Exchange::Core::end(Session& s, Ending ending, bool tell) {
   s.gate->cut();
   const bool live = s.stage == Stage::live;
+  // Also what nobody decided here (a lost link, a partner's notice) gets an id that a person can quote.
+  if (ending.verdict.empty()) ending.verdict = VerdictId(draw_());
   Leaf leaf = session_leaf(live ? "ending" : "refusal", s);
   leaf.fields.emplace_back("ending", ending_json(ending));
   leaf.fields.emplace_back("requests", s.gate->requests());

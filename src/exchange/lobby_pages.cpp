@@ -132,7 +132,8 @@ std::string lobby_page(const PageFrame& frame, const std::vector<AppCard>& cards
   out += "<h1>Your apps</h1>\n";
   if (cards.empty()) {
     out +=
-        "<p data-empty>Nothing is open to you now. What you may use appears here by itself when it is.</p>\n";
+        "<p data-empty>Nothing is open to you now. What you may use is shown here: load the page again to "
+        "look.</p>\n";
   }
   out += "<ul class=\"cards\">\n";
   for (const AppCard& card : cards) {

@@ -145,27 +145,38 @@ Result<Change> enrol_connector(const coalition::World& world, const std::string&
   return change;
 }
 
+namespace {
+
+// A record tells of a verdict by its own field or inside the ending it led to.
+bool tells_of(const ledger::Record& record, std::string_view id) {
+  for (const auto& [name, value] : record.fields) {
+    if (name == "verdict" && value.is_string() && value.string() == id) return true;
+    if (name == "ending" && value.text_or("verdict", "") == id) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 std::optional<Json> find_verdict(const ledger::Ledger& ledger, std::string_view id) {
   const uint64_t size = ledger.size();
   for (uint64_t back = 1; back <= std::min(size, kLookBackMax); ++back) {
-    const Result<ledger::Record> record = ledger.record(size - back);
-    if (!record) continue;
-    for (const auto& [name, value] : record->fields) {
-      if (name != "verdict" || !value.is_string() || value.string() != id) continue;
-      Json out = Json::object({{"verdict", id},
-                               {"recorded", rfc3339(record->time)},
-                               {"class", record->event_class},
-                               {"index", static_cast<int64_t>(size - back)}});
-      Json fields = Json(Json::Object(record->fields));
-      for (Json::Member& field : fields.members()) {
-        if (field.first == "answer" && field.second.is_object()) {
-          for (Json::Member& part : field.second.members()) out.set(part.first, std::move(part.second));
-        } else if (field.first != "verdict") {
-          out.set(field.first, std::move(field.second));
+    Result<ledger::Record> record = ledger.record(size - back);
+    if (!record || !tells_of(*record, id)) continue;
+    Json out = Json::object({{"verdict", id},
+                             {"recorded", rfc3339(record->time)},
+                             {"class", record->event_class},
+                             {"index", static_cast<int64_t>(size - back)}});
+    for (auto& [name, value] : record->fields) {
+      if ((name == "answer" || name == "ending") && value.is_object()) {
+        for (Json::Member& part : value.members()) {
+          if (part.first != "verdict" && part.first != "id") out.set(part.first, std::move(part.second));
         }
+      } else if (name != "verdict") {
+        out.set(name, std::move(value));
       }
-      return out;
     }
+    return out;
   }
   return std::nullopt;
 }
