@@ -82,11 +82,9 @@ Result<Manifest> Manifest::parse(std::string_view text) {
 }
 
 Bytes manifest_message(std::string_view manifest) {
-  Bytes out;
-  out.reserve(kContext.size() + manifest.size());
-  out.insert(out.end(), kContext.begin(), kContext.end());
-  out.insert(out.end(), manifest.begin(), manifest.end());
-  return out;
+  std::string out(kContext);
+  out += manifest;
+  return to_bytes(out);
 }
 
 }  // namespace entente::store
