@@ -250,7 +250,9 @@ net::Task<Api::Answer> Api::suspend_partner(Request request) {
   if (auto no = refused(request.who, coalition::Action::administer, code, "suspend: " + *reason, verdict))
     co_return *no;
   const Instant now = clock_.now();
+  const Tick decided = clock_.tick();
   const size_t held = switchboard_.fence_partner(code, *reason);  // before any disk
+  const auto held_us = std::chrono::duration_cast<std::chrono::microseconds>(clock_.tick() - decided);
   Change change = partner_state_change(records_.world(), code, coalition::PartnerState::suspended, *reason,
                                        request.who, verdict, now);
   const Result<Outcome> outcome = co_await commit(std::move(change));
@@ -278,6 +280,8 @@ net::Task<Api::Answer> Api::suspend_partner(Request request) {
                                  {"revision", static_cast<int64_t>(outcome->revision.value)},
                                  {"durable", outcome->durable},
                                  {"sessions", static_cast<int64_t>(held)},
+                                 {"fenced_at", rfc3339(now)},
+                                 {"held_us", int64_t{held_us.count()}},
                                  {"verdict", verdict.id.text()}})};
 }
 
