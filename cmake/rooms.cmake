@@ -1,8 +1,10 @@
 # A room is a folder under src/: one static library, one test program, its fuzz targets.
 #   entente_room(USES base crypto LINKS OpenSSL::Crypto)
 # thing.cpp goes into the library, thing_test.cpp into the test program, thing_fuzz.cpp is a fuzz target of its own.
+# THREADED marks a room whose tests also run under ThreadSanitizer: label `threads`, built by `threads_tests`.
+add_custom_target(threads_tests)
 function(entente_room)
-  cmake_parse_arguments(ROOM "" "" "USES;LINKS;PRIVATE_LINKS" ${ARGN})
+  cmake_parse_arguments(ROOM "THREADED" "" "USES;LINKS;PRIVATE_LINKS" ${ARGN})
   get_filename_component(name ${CMAKE_CURRENT_SOURCE_DIR} NAME)
   file(GLOB sources CONFIGURE_DEPENDS *.cpp)
   set(tests ${sources})
@@ -30,6 +32,10 @@ function(entente_room)
              WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     set_tests_properties(unit.${name} PROPERTIES LABELS "unit;room-${name}" TIMEOUT 300
       ENVIRONMENT "ENTENTE_SOURCE=${PROJECT_SOURCE_DIR}")
+    if(ROOM_THREADED)
+      set_property(TEST unit.${name} APPEND PROPERTY LABELS threads)
+      add_dependencies(threads_tests ${name}_test)
+    endif()
   endif()
 
   foreach(file ${fuzzers})

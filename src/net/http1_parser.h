@@ -35,7 +35,6 @@ class HeadScanner {
   // `bytes` come after all that was taken before. Returns how many belong to the head.
   Result<size_t> feed(std::string_view bytes);
   [[nodiscard]] bool done() const { return done_; }
-  // A byte has come: answer 408, not silence.
   [[nodiscard]] bool started() const { return taken_ > 0; }
   void reset() { *this = HeadScanner(limits_); }
 
@@ -57,9 +56,7 @@ class RequestParser {
   Result<size_t> feed(std::string_view bytes);
   [[nodiscard]] bool done() const { return done_; }
   // A byte has come: answer 408, not silence.
-  [[nodiscard]] bool started() const {
-    return scanner_.started();
-  }
+  [[nodiscard]] bool started() const { return scanner_.started(); }
 
   // Once done():
   [[nodiscard]] const RequestHead& head() const { return head_; }
@@ -68,9 +65,7 @@ class RequestParser {
   [[nodiscard]] bool keep_alive() const { return keep_alive_; }
   [[nodiscard]] bool expects_continue() const { return expects_continue_; }
   // Lower case, "" when none is asked for.
-  [[nodiscard]] const std::string& upgrade() const {
-    return upgrade_;
-  }
+  [[nodiscard]] const std::string& upgrade() const { return upgrade_; }
   void reset();  // ready for the next head
 
  private:

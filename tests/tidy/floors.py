@@ -16,6 +16,22 @@ homes = {
     r"openssl/": {"crypto", "net"},
 }
 faults = []
+
+
+def named_by_build(folder):
+    """The rooms that a room's CMakeLists.txt names after USES."""
+    build = folder / "CMakeLists.txt"
+    call = re.search(r"entente_room\(([^)]*)\)", build.read_text()) if build.exists() else None
+    words = call.group(1).split() if call else []
+    used = set()
+    if "USES" in words:
+        for word in words[words.index("USES") + 1 :]:
+            if word.isupper():
+                break
+            used.add(word)
+    return used
+
+
 for folder in sorted(p for p in (root / "src").iterdir() if p.is_dir()):
     room = folder.name
     if room not in rank:
@@ -24,6 +40,12 @@ for folder in sorted(p for p in (root / "src").iterdir() if p.is_dir()):
     readme = folder / "README.md"
     if not readme.exists():
         faults.append(f"{folder.relative_to(root)}: has no README.md")
+    uses = named_by_build(folder)
+    for used in sorted(uses):
+        if used not in rank:
+            faults.append(f"{folder.relative_to(root)}/CMakeLists.txt: {used} is not in src/FLOORS")
+        elif rank[used] >= rank[room]:
+            faults.append(f"{folder.relative_to(root)}/CMakeLists.txt: {room} may not use {used}, which does not lie above it")
     for source in sorted(folder.rglob("*")):
         if source.suffix not in {".h", ".cpp"}:
             continue
@@ -36,6 +58,8 @@ for folder in sorted(p for p in (root / "src").iterdir() if p.is_dir()):
             first = target.split("/")[0]
             if first in rank and "/" in target and rank[first] > rank[room]:
                 faults.append(f"{place}: {room} may not use {first}, which lies below it")
+            elif first in rank and "/" in target and first != room and first not in uses:
+                faults.append(f"{place}: {room} includes {first}, which its CMakeLists.txt does not name after USES")
             for pattern, allowed in homes.items():
                 if re.match(pattern, target) and room not in allowed:
                     test = source.stem.endswith("_test")
