@@ -188,7 +188,8 @@ Result<void> Node::Parts::build() {
   connectors = std::make_unique<exchange::Connectors>(*switchboard, current);
   gateway = std::make_unique<exchange::Gateway>(
       *switchboard, *connectors,
-      [this](const exchange::Pass& pass, const ConnectorId& id) -> Result<std::string> {
+      [this, kid = key_id(keys.statement)](const exchange::Pass& pass,
+                                           const ConnectorId& id) -> Result<std::string> {
         const coalition::App* app = world().app(pass.app);
         const coalition::Connector* connector = world().connector(id);
         if (app == nullptr || connector == nullptr)
@@ -203,8 +204,8 @@ Result<void> Node::Parts::build() {
         assertion.attributes = identity::attributes_for(pass.who.facts, app->shares, clock.now());
         assertion.connector = connector->thumbprint;
         assertion.session = identity::session_reference(keys.pairwise, pass.id, pass.app);
-        return identity::sign_assertion(keys.statement, key_id(keys.statement), std::move(assertion),
-                                        clock.now(), crypto::random_token(12));
+        return identity::sign_assertion(keys.statement, kid, std::move(assertion), clock.now(),
+                                        crypto::random_token(12));
       });
   exchange::Links::Offers offers;
   offers.ours = [this](const PartnerCode& partner) {
