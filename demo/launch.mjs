@@ -1,11 +1,12 @@
 // A coalition on this machine: identity providers, nodes, a connector and an app, all on loopback, all gone
 // when this ends.
 //   launch.mjs [--entente PROGRAM] [--coalition FOLDER] [--open] [--story [--shots FOLDER]] [--keep FOLDER]
-//              [--port-base N] [--json]
+//              [--port-base N] [--json] [--steer]
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { visibleBrowser } from './browser.mjs';
@@ -29,6 +30,7 @@ function readArguments() {
     keep: { type: 'string' },
     'port-base': { type: 'string' },
     json: { type: 'boolean' },
+    steer: { type: 'boolean' },
   };
   try {
     return parseArgs({ options }).values;
@@ -246,6 +248,21 @@ async function playStory(demo, shots, closers) {
   return story(stage);
 }
 
+// --steer: tests stop and start single processes. One JSON line each on standard input, answered by one line:
+// {"stop": "node-xaa", "signal": "SIGKILL"} or {"start": "node-xaa"}.
+async function steer(supervisor) {
+  for await (const line of createInterface(process.stdin)) {
+    let answer;
+    try {
+      const { stop, signal, start } = JSON.parse(line);
+      answer = start ? { said: await supervisor.again(start) } : { how: await supervisor.stop(stop, signal) };
+    } catch (error) {
+      answer = { error: error.message };
+    }
+    process.stdout.write(`${JSON.stringify(answer)}\n`);
+  }
+}
+
 async function main() {
   const args = readArguments();
   const folder = makeFolder(args.keep);
@@ -274,6 +291,7 @@ async function main() {
     if (args.json)
       process.stdout.write(`${JSON.stringify({ ready: true, demo: join(folder, 'demo.json') })}\n`);
     else if (!args.story) introduce(demo);
+    if (args.steer) steer(supervisor);
     if (args.open) await openBrowser(demo, supervisor);
     if (!args.story) return;
     const { passed, text } = await playStory(demo, args.shots, closers);

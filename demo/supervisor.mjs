@@ -100,6 +100,7 @@ class Child {
 
 export class Supervisor {
   #children = [];
+  #staying = new Map(); // name -> how it was started, and the process that runs under that name now
   #ending;
   #warden;
 
@@ -138,9 +139,11 @@ export class Supervisor {
   // Starts a process that is to stay. Answers the line or true that showed it to be ready.
   async start(name, command, ready, { env = {}, mayEnd = false } = {}) {
     const child = this.#spawn(name, command, env);
+    this.#staying.set(name, { child, command, ready, options: { env, mayEnd } });
     let serving = false;
     child.ended.then((how) => {
-      if (serving && !mayEnd && !this.#ending) this.onLoss(`${name} ${how}. It last said:\n${child.said()}`);
+      if (serving && !mayEnd && !child.stopped && !this.#ending)
+        this.onLoss(`${name} ${how}. It last said:\n${child.said()}`);
     });
     const shown = await this.#ready(child, ready);
     serving = true;
@@ -168,6 +171,28 @@ export class Supervisor {
     } finally {
       patience.abort();
     }
+  }
+
+  // Ends one process on purpose, with a signal, and waits until it is gone.
+  async stop(name, signal = 'SIGTERM') {
+    const { child } = this.#known(name);
+    child.stopped = true;
+    if (child.running) signalGroup(child.process, signal);
+    return child.ended;
+  }
+
+  // Starts a stopped process again, the way it was started before.
+  async again(name) {
+    const { child, command, ready, options } = this.#known(name);
+    if (child.running) throw new Error(`${name} still runs`);
+    return this.start(name, command, ready, options);
+  }
+
+  #known(name) {
+    const found = this.#staying.get(name);
+    if (!found)
+      throw new Error(`no process is called ${name}; there are: ${[...this.#staying.keys()].join(', ')}`);
+    return found;
   }
 
   // Runs a command to its end. Answers its standard output; throws if it fails.
