@@ -1,0 +1,142 @@
+// A running coalition for attacks: started here, steered from here (single processes stopped and started
+// again), with what only these tests need changed in its plan.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const kCliMsMax = 45_000;
+
+export const program = process.env.ENTENTE_PROGRAM;
+export const skip = program ? false : 'ENTENTE_PROGRAM names no built entente';
+
+export function readJson(path) {
+  return JSON.parse(readFileSync(path, 'utf8'));
+}
+
+export function writeJson(path, value) {
+  writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
+}
+
+// Runs a command to its end. Answers { code, output }.
+export async function command(words, options = {}) {
+  const child = spawn(words[0], words.slice(1), {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: kCliMsMax,
+    killSignal: 'SIGKILL',
+    ...options,
+  });
+  const output = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => output.push(data));
+  const [code] = await once(child, 'close');
+  return { code, output: Buffer.concat(output).toString('utf8').trim() };
+}
+
+// Asks until `done` answers something true, or fails with `what` after a bounded time.
+export async function until(what, done, msMax = 15_000) {
+  const end = performance.now() + msMax;
+  for (;;) {
+    const found = await done();
+    if (found) return found;
+    assert.ok(performance.now() < end, `not within ${msMax / 1000} s: ${what}`);
+    await wait(50);
+  }
+}
+
+export class Coalition {
+  // change(folder) may edit the copied demo/coalition before anything starts.
+  static async start(change) {
+    const plan = mkdtempSync(join(tmpdir(), 'entente-system-'));
+    cpSync(join(here, '../../demo/coalition'), plan, { recursive: true });
+    change?.(plan);
+    const args = [join(here, '../../demo/launch.mjs'), '--json', '--steer', '--entente', program];
+    const launcher = spawn(process.execPath, [...args, '--coalition', plan], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    return new Coalition(plan, launcher).#ready();
+  }
+
+  constructor(plan, launcher) {
+    Object.assign(this, { plan, launcher });
+    this.lines = createInterface(launcher.stdout)[Symbol.asyncIterator]();
+  }
+
+  async #ready() {
+    const { value } = await this.lines.next();
+    if (!value) throw new Error('the coalition did not start; what it said is above');
+    this.demo = readJson(JSON.parse(value).demo);
+    this.folder = this.demo.folder;
+    this.ca = readFileSync(this.demo.authority);
+    await until('the link and the connector are up', async () => {
+      const [partners, connectors] = [
+        await this.ask('XBB', 'partner', 'list'),
+        await this.ask('XAA', 'connector', 'list'),
+      ];
+      const xaa = partners.partners.find(({ code }) => code === 'XAA');
+      return xaa.link === 'both ways' && connectors.connectors.some(({ state }) => state === 'up');
+    });
+    return this;
+  }
+
+  nation(code) {
+    return this.demo.nations[code];
+  }
+
+  person(login) {
+    return this.demo.people.find((person) => person.login === login);
+  }
+
+  file(...parts) {
+    return join(this.folder, ...parts);
+  }
+
+  config(code) {
+    return this.file('coalition', `node-${code.toLowerCase()}.json`);
+  }
+
+  // A verb as the nation's operator: { code, output }.
+  cli(nation, ...verb) {
+    return command(this.nation(nation).cli.flatMap((word) => (word === '{}' ? verb : [word])));
+  }
+
+  // The same with --json; answers what it says, and fails unless it is done.
+  async ask(nation, ...verb) {
+    const { code, output } = await this.cli(nation, ...verb, '--json');
+    assert.equal(code, 0, output);
+    return JSON.parse(output);
+  }
+
+  async #steer(order) {
+    this.launcher.stdin.write(`${JSON.stringify(order)}\n`);
+    const { value } = await this.lines.next();
+    const answer = JSON.parse(value ?? '{"error":"the coalition has ended"}');
+    if (answer.error) throw new Error(answer.error);
+    return answer;
+  }
+
+  stop(name, signal = 'SIGTERM') {
+    return this.#steer({ stop: name, signal });
+  }
+
+  startAgain(name) {
+    return this.#steer({ start: name });
+  }
+
+  log(name) {
+    const path = this.file('log', `${name}.log`);
+    return existsSync(path) ? readFileSync(path, 'utf8') : '';
+  }
+
+  async end() {
+    this.launcher.kill('SIGTERM');
+    if (this.launcher.exitCode === null && this.launcher.signalCode === null)
+      await once(this.launcher, 'exit');
+    rmSync(this.plan, { recursive: true, force: true });
+  }
+}

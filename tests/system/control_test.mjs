@@ -1,0 +1,182 @@
+// What operators rely on: suspending, cutting, withdrawing and resuming mean what they say, at once.
+import assert from 'node:assert/strict';
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { Coalition, command, program, skip, until } from './coalition.mjs';
+import { Visitor } from './visitor.mjs';
+
+const kStreams = 20;
+const kNobody = 65534;
+const kReason = 'exercise: key material of Borealis under review';
+
+const system = (name, run) => test(name, { skip }, run);
+let coalition, konrad;
+
+before(async () => {
+  if (skip) return;
+  coalition = await Coalition.start();
+  konrad = await Visitor.inside(coalition, 'konrad');
+});
+
+after(() => coalition?.end());
+
+const sessions = async (nation) => (await coalition.ask(nation, 'session', 'ls')).sessions;
+const records = async (nation) => (await coalition.ask(nation, 'ledger', 'show', '--last', '200')).records;
+
+system('a user of the machine who is no operator can do nothing', async (context) => {
+  if (process.getuid() !== 0) return context.skip('needs root to become somebody else');
+  const folder = mkdtempSync(join(tmpdir(), 'entente-nobody-'));
+  try {
+    // Even with the socket file opened to everybody, the node asks the kernel who is speaking.
+    const socket = coalition.file('operators-xaa.sock');
+    assert.equal(statSync(socket).mode & 0o077, 0, 'the socket is for its owner alone');
+    const copy = join(folder, 'entente');
+    copyFileSync(program, copy);
+    chmodSync(folder, 0o755);
+    chmodSync(copy, 0o755);
+    chmodSync(coalition.folder, 0o711);
+    chmodSync(socket, 0o666);
+    for (const verb of [['partner', 'list'], ['partner', 'suspend', 'XBB', '--reason', 'x'], ['session', 'ls']]) {
+      const { code, output } = await command([copy, ...verb, '--socket', socket], {
+        uid: kNobody,
+        gid: kNobody,
+        cwd: '/',
+      });
+      assert.equal(code, 1, output);
+      assert.match(output, /no operator of this node/);
+    }
+    chmodSync(socket, 0o600);
+    const closed = await command([copy, 'partner', 'list', '--socket', socket], {
+      uid: kNobody,
+      gid: kNobody,
+      cwd: '/',
+    });
+    assert.notEqual(closed.code, 0);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  const { partners } = await coalition.ask('XAA', 'partner', 'list');
+  assert.equal(partners.find(({ code }) => code === 'XBB').state, 'active');
+});
+
+system('cutting one session ends that one alone, and why explains it', async () => {
+  const ingrid = await Visitor.inside(coalition, 'ingrid');
+  const lena = await Visitor.inside(coalition, 'lena');
+  const [ours, theirs, hers] = [await konrad.watch(), await ingrid.watch(), await lena.watch()];
+  const cut = (await sessions('XAA')).find(({ partner }) => partner === 'XBB');
+  const answer = await coalition.ask('XAA', 'session', 'cut', cut.id, '--reason', 'exercise: one session');
+  await theirs.closed;
+  assert.equal(ours.socket.readyState, ours.socket.OPEN);
+  assert.equal(hers.socket.readyState, hers.socket.OPEN);
+  const before = ours.messages;
+  await until('tracks go on for others', () => ours.messages > before + 3);
+  assert.ok(!(await sessions('XAA')).some(({ id, state }) => id === cut.id && state === 'live'));
+  const again = await coalition.cli('XAA', 'session', 'cut', cut.id, '--reason', 'again');
+  assert.equal(again.code, 1, 'there is nothing left to cut');
+  const why = await coalition.cli('XAA', 'why', answer.verdict);
+  assert.equal(why.code, 0, why.output);
+  assert.match(why.output, /lena\.brandtner/);
+  assert.match(why.output, /exercise: one session/);
+  const opened = await coalition.cli('XAA', 'why', cut.verdict);
+  assert.equal(opened.code, 0, opened.output);
+  assert.match(opened.output, /cop-planners-and-officers/, 'which rule let the person in');
+  const refused = await ingrid.go(`${ingrid.nation.app}/`);
+  assert.equal(refused.status, 403);
+  assert.match(refused.body, /exercise: one session/);
+  for (const { socket } of [ours, hers]) socket.terminate();
+});
+
+system('what why is asked must be known', async () => {
+  for (const id of ['nothing', '../../etc/passwd', 'a/b', 'x'.repeat(5000), '%00']) {
+    const { code, output } = await coalition.cli('XAA', 'why', id);
+    assert.ok(code === 1 || code === 2, `${id.slice(0, 20)}: ${code} ${output.slice(0, 200)}`);
+  }
+  assert.equal((await coalition.cli('XAA', 'partner', 'list')).code, 0);
+});
+
+system('suspending cuts twenty live streams before it answers, and leaves our own people alone', async () => {
+  const ingrid = await Visitor.inside(coalition, 'ingrid');
+  const ours = await konrad.watch();
+  const streams = await Promise.all(Array.from({ length: kStreams }, () => ingrid.watch()));
+  await until('tracks arrive on every stream', () => streams.every(({ messages }) => messages > 2));
+  const answer = await coalition.ask('XAA', 'partner', 'suspend', 'XBB', '--reason', kReason);
+  assert.equal(answer.durable, true);
+  await wait(50); // what was already in this process' own buffers
+  const received = streams.map(({ messages }) => messages);
+  await Promise.all(streams.map(({ closed }) => closed));
+  const before = ours.messages;
+  await until('our own tracks go on', () => ours.messages > before + 10);
+  assert.deepEqual(
+    streams.map(({ messages }) => messages),
+    received,
+    'no track after the answer',
+  );
+  assert.equal(ours.socket.readyState, ours.socket.OPEN);
+  ours.socket.terminate();
+  assert.ok(!(await sessions('XAA')).some(({ partner, state }) => partner === 'XBB' && state === 'live'));
+
+  const page = await ingrid.go(`${ingrid.nation.app}/`);
+  assert.equal(page.status, 403);
+  assert.match(page.headers['clear-site-data'] ?? '', /storage/);
+  await assert.rejects(ingrid.watch(), /refused with 403/);
+  const lobby = await ingrid.go(`${ingrid.nation.lobby}/`);
+  assert.ok(lobby.body.includes(kReason), 'the lobby says why');
+  const leaf = (await records('XAA')).find((record) => record.class === 'partner.suspend');
+  assert.match(leaf.summary, /lena\.brandtner/);
+  assert.ok(leaf.summary.includes(kReason));
+});
+
+system('while a partner is suspended none of its people gets in, by no way', async () => {
+  const ingrid = await Visitor.in(coalition, 'ingrid');
+  const refused = await ingrid.openApp();
+  assert.notEqual(refused.status, 200);
+  assert.doesNotMatch(refused.body, /data-map/);
+  assert.ok(!(await sessions('XAA')).some(({ partner, state }) => partner === 'XBB' && state === 'live'));
+  const entered = await ingrid.go(`${ingrid.nation.app}/`);
+  assert.notEqual(entered.status, 200);
+  assert.equal((await konrad.go(`${konrad.nation.app}/`)).status, 200, 'our own people go in and out');
+});
+
+system('resuming restores nothing: the old sign-in and the old cookie stay dead', async () => {
+  const before = await Visitor.in(coalition, 'ingrid');
+  await wait(1100); // a sign-in is stamped in whole seconds
+  await coalition.ask('XAA', 'partner', 'resume', 'XBB', '--reason', 'exercise: review finished');
+  const old = await before.openApp();
+  assert.notEqual(old.status, 200, 'a sign-in from before the end of the suspension');
+  const fresh = await until('a new sign-in opens the app', async () => {
+    const visitor = await Visitor.in(coalition, 'ingrid');
+    return (await visitor.openApp()).status === 200 && visitor;
+  });
+  const stream = await fresh.watch();
+  await until('tracks arrive', () => stream.messages > 1);
+  stream.socket.terminate();
+});
+
+system('withdrawing an app ends its sessions and takes its card away, on both sides', async () => {
+  const ingrid = await Visitor.inside(coalition, 'ingrid');
+  const streams = [await konrad.watch(), await ingrid.watch()];
+  const card = (page) => page.body.includes('data-app="cop-xaa"');
+  assert.ok(card(await ingrid.go(`${ingrid.nation.lobby}/`)));
+  const answer = await coalition.ask('XAA', 'app', 'withdraw', 'cop', '--reason', 'exercise: withdrawn');
+  assert.ok(answer.revision > 0);
+  await Promise.all(streams.map(({ closed }) => closed));
+  for (const visitor of [konrad, ingrid]) {
+    await until(`${visitor.person.login} sees no card`, async () =>
+      !card(await visitor.go(`${visitor.nation.lobby}/`)),
+    );
+    const page = await visitor.openApp();
+    assert.notEqual(page.status, 200);
+  }
+});
+
+system('after all of it both ledgers verify', async () => {
+  for (const nation of ['XAA', 'XBB']) {
+    const { code, output } = await coalition.cli(nation, 'ledger', 'verify');
+    assert.equal(code, 0, output);
+    assert.match(output, /chained, signed and complete/);
+  }
+  assert.ok(existsSync(coalition.file('node-xaa', 'ledger', 'checkpoint')));
+});

@@ -1,0 +1,133 @@
+// A person with a browser that does only what it is told: it keeps cookies by host name, follows redirects when
+// asked, and can be made to show any header.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { WebSocket } from 'ws';
+import { ask } from '../../demo/loopback.mjs';
+
+const kHopsMax = 14;
+
+export const toLoopback = (host, options, done) =>
+  options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4);
+
+export class Visitor {
+  jar = new Map(); // host name -> cookie name and path -> { name, value, path }
+
+  constructor(coalition, login) {
+    this.coalition = coalition;
+    this.person = coalition.person(login);
+    this.nation = coalition.nation(this.person.nation);
+  }
+
+  cookies(address) {
+    const { hostname, pathname } = new URL(address);
+    const kept = [...(this.jar.get(hostname)?.values() ?? [])].filter(({ path }) =>
+      pathname.startsWith(path),
+    );
+    return kept.map(({ name, value }) => `${name}=${value}`).join('; ');
+  }
+
+  cookie(address, name) {
+    const kept = this.jar.get(new URL(address).hostname) ?? new Map();
+    return [...kept.values()].find((cookie) => cookie.name === name)?.value;
+  }
+
+  #keep(address, lines = []) {
+    const { hostname } = new URL(address);
+    if (!this.jar.has(hostname)) this.jar.set(hostname, new Map());
+    for (const line of lines) {
+      const [first, ...attributes] = line.split(';').map((part) => part.trim());
+      const equals = first.indexOf('=');
+      const [name, value] = [first.slice(0, equals), first.slice(equals + 1)];
+      const path = attributes.find((part) => /^path=/i.test(part))?.slice(5) ?? '/';
+      if (value === '') this.jar.get(hostname).delete(`${name} ${path}`);
+      else this.jar.get(hostname).set(`${name} ${path}`, { name, value, path });
+    }
+  }
+
+  // One request, no redirect followed.
+  async go(address, { method = 'GET', headers = {}, body, cookies = true } = {}) {
+    const cookie = cookies ? this.cookies(address) : '';
+    const answer = await ask(address, {
+      method,
+      headers: cookie ? { cookie, ...headers } : headers,
+      body,
+      ca: this.coalition.ca,
+    });
+    if (cookies) this.#keep(address, answer.headers['set-cookie']);
+    return { ...answer, address };
+  }
+
+  // Follows redirects until a page comes, or until one leads where `stopAt` says.
+  async follow(address, stopAt = () => false) {
+    let at = address;
+    for (let hop = 0; hop < kHopsMax; hop += 1) {
+      if (stopAt(at)) return { address: at, stopped: true };
+      const answer = await this.go(at);
+      if (answer.status < 300 || answer.status > 399) return answer;
+      at = new URL(answer.headers.location, at).href;
+    }
+    throw new Error(`${address}: more than ${kHopsMax} redirects`);
+  }
+
+  // To the provider and through its form; stops before `stopAt` (by default nowhere).
+  async signIn(stopAt) {
+    const form = await this.follow(`${this.nation.lobby}/sign-in`, stopAt);
+    if (form.stopped || !form.address.startsWith(this.nation.issuer)) return form;
+    const body = new URLSearchParams({ login: this.person.login, passphrase: this.person.passphrase });
+    const sent = await this.go(form.address, {
+      method: 'POST',
+      headers: { origin: this.nation.issuer, 'content-type': 'application/x-www-form-urlencoded' },
+      body: body.toString(),
+    });
+    assert.ok(sent.status === 303 || sent.status === 302, `the provider takes the passphrase: ${sent.status}`);
+    return this.follow(new URL(sent.headers.location, form.address).href, stopAt);
+  }
+
+  // Opens the app from its own address; answers its first page.
+  openApp(path = '/') {
+    return this.follow(`${this.nation.app}${path}`);
+  }
+
+  static async in(coalition, login) {
+    const visitor = new Visitor(coalition, login);
+    const lobby = await visitor.signIn();
+    assert.equal(lobby.status, 200, `${login} is signed in`);
+    return visitor;
+  }
+
+  // Signed in, and the app open.
+  static async inside(coalition, login) {
+    const visitor = await Visitor.in(coalition, login);
+    const page = await visitor.openApp();
+    assert.equal(page.status, 200, `${login} opens the app: ${page.body.slice(0, 300)}`);
+    return visitor;
+  }
+
+  // A WebSocket of the app, with this browser's cookies.
+  async watch(path = '/tracks', headers = {}) {
+    const address = `${this.nation.app}${path}`;
+    const socket = new WebSocket(address.replace('https:', 'wss:'), {
+      ca: this.coalition.ca,
+      lookup: toLoopback,
+      perMessageDeflate: false,
+      headers: { cookie: this.cookies(address), origin: this.nation.app, ...headers },
+    });
+    const stream = { socket, messages: 0, lastAt: 0, closed: undefined };
+    socket.on('message', () => {
+      stream.messages += 1;
+      stream.lastAt = performance.now();
+    });
+    stream.closed = new Promise((done) => {
+      socket.on('close', () => done());
+    });
+    socket.on('error', () => {});
+    const refused = once(socket, 'unexpected-response').then(([, answer]) => {
+      socket.terminate();
+      throw Object.assign(new Error(`refused with ${answer.statusCode}`), { status: answer.statusCode });
+    });
+    refused.catch(() => {});
+    await Promise.race([once(socket, 'open'), refused]);
+    return stream;
+  }
+}
