@@ -128,7 +128,8 @@ Result<ConnectorConfig> read_connector(const Json& json, const fs::path& file) {
   config.node_thumbprint = node.text("thumbprint", 64);
   Result<void> done = node.done();
   for (Fields& target : fields.objects("targets", 64)) {
-    config.targets.push_back({target.text("app", 63), beside(file, target.text("socket"))});
+    config.targets.push_back({target.text("app", 63), beside(file, target.text("socket")),
+                              target.boolean_or("opaque", false)});
     if (done) done = target.done();
   }
   config.app_timeout = Seconds(fields.integer_or("app_timeout_s", 30, 1, 600));
@@ -183,8 +184,7 @@ Result<void> write_file(const fs::path& file, std::string_view text, int mode) {
   return {};
 }
 
-Result<NodeConfig> load_node_config(const fs::path& file, Instant now) {
-  TRY(const std::string text, read_file(file));
+Result<NodeConfig> parse_node_config(std::string_view text, const fs::path& file, Instant now) {
   const Result<Json> json = Json::parse(text);
   if (!json) return Failure(placed(json.error(), file, text));
   Result<NodeConfig> config = read_node(*json, file, now);
@@ -192,13 +192,22 @@ Result<NodeConfig> load_node_config(const fs::path& file, Instant now) {
   return config;
 }
 
-Result<ConnectorConfig> load_connector_config(const fs::path& file) {
+Result<NodeConfig> load_node_config(const fs::path& file, Instant now) {
   TRY(const std::string text, read_file(file));
+  return parse_node_config(text, file, now);
+}
+
+Result<ConnectorConfig> parse_connector_config(std::string_view text, const fs::path& file) {
   const Result<Json> json = Json::parse(text);
   if (!json) return Failure(placed(json.error(), file, text));
   Result<ConnectorConfig> config = read_connector(*json, file);
   if (!config) return Failure(placed(config.error(), file, text));
   return config;
+}
+
+Result<ConnectorConfig> load_connector_config(const fs::path& file) {
+  TRY(const std::string text, read_file(file));
+  return parse_connector_config(text, file);
 }
 
 }  // namespace entente::node

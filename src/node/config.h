@@ -41,6 +41,9 @@ struct NodeConfig {
 // Relative paths are taken from the folder of the file. Checks that files named here exist, that keys are
 // private and that no certificate has ended at `now`.
 [[nodiscard]] Result<NodeConfig> load_node_config(const std::filesystem::path& file, Instant now);
+// The same for a text already read; `file` is only for messages and relative paths.
+[[nodiscard]] Result<NodeConfig> parse_node_config(std::string_view text, const std::filesystem::path& file,
+                                                   Instant now);
 
 struct ConnectorConfig {
   std::string id;               // "cop-1"
@@ -50,12 +53,15 @@ struct ConnectorConfig {
   struct Target {
     std::string app;               // "cop"
     std::filesystem::path socket;  // the app's Unix socket
+    bool opaque = false;           // it gets bytes and no HTTP: its own TLS ends there
   };
   std::vector<Target> targets;  // what it can reach: only this file says so, never the node
   Seconds app_timeout{30};
 };
 
 [[nodiscard]] Result<ConnectorConfig> load_connector_config(const std::filesystem::path& file);
+[[nodiscard]] Result<ConnectorConfig> parse_connector_config(std::string_view text,
+                                                             const std::filesystem::path& file);
 
 // Reads a whole file of at most `bytes_max`; errors name the file.
 [[nodiscard]] Result<std::string> read_file(const std::filesystem::path& file, size_t bytes_max = 4 << 20);
