@@ -39,7 +39,11 @@ system('a user of the machine who is no operator can do nothing', async (context
     chmodSync(copy, 0o755);
     chmodSync(coalition.folder, 0o711);
     chmodSync(socket, 0o666);
-    for (const verb of [['partner', 'list'], ['partner', 'suspend', 'XBB', '--reason', 'x'], ['session', 'ls']]) {
+    for (const verb of [
+      ['partner', 'list'],
+      ['partner', 'suspend', 'XBB', '--reason', 'x'],
+      ['session', 'ls'],
+    ]) {
       const { code, output } = await command([copy, ...verb, '--socket', socket], {
         uid: kNobody,
         gid: kNobody,
@@ -164,8 +168,9 @@ system('withdrawing an app ends its sessions and takes its card away, on both si
   assert.ok(answer.revision > 0);
   await Promise.all(streams.map(({ closed }) => closed));
   for (const visitor of [konrad, ingrid]) {
-    await until(`${visitor.person.login} sees no card`, async () =>
-      !card(await visitor.go(`${visitor.nation.lobby}/`)),
+    await until(
+      `${visitor.person.login} sees no card`,
+      async () => !card(await visitor.go(`${visitor.nation.lobby}/`)),
     );
     const page = await visitor.openApp();
     assert.notEqual(page.status, 200);

@@ -64,7 +64,10 @@ system('requests with two readings are refused, and the app never sees any of th
   const smuggled = `GET /smuggled HTTP/1.1\r\nHost: ${host}\r\n${session()}\r\n`;
   const chunked = (text) => post('Transfer-Encoding: chunked\r\n', text);
   const cases = {
-    'both length headers': post('Content-Length: 5\r\nTransfer-Encoding: chunked\r\n', `0\r\n\r\n${smuggled}`),
+    'both length headers': post(
+      'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n',
+      `0\r\n\r\n${smuggled}`,
+    ),
     'both, the other way round': post('Transfer-Encoding: chunked\r\nContent-Length: 5\r\n', `0\r\n\r\n`),
     'two lengths that differ': post('Content-Length: 5\r\nContent-Length: 6\r\n', `hello${smuggled}`),
     'two lengths that agree': post('Content-Length: 5\r\nContent-Length: 5\r\n', 'hello'),
@@ -110,7 +113,9 @@ system('requests with two readings are refused, and the app never sees any of th
     // A body may break after its head was passed on: then there is no answer but a refusal or an end.
     const refused = refusedStatuses.has(status) || status === 502 || text === '';
     if (!refused || !ended || seen.length > 0)
-      failures.push(`${name}: ${status}, ended ${ended}, the app saw ${JSON.stringify(seen.map((s) => s.url))}`);
+      failures.push(
+        `${name}: ${status}, ended ${ended}, the app saw ${JSON.stringify(seen.map((s) => s.url))}`,
+      );
   }
   assert.deepEqual(failures, []);
 });
@@ -143,7 +148,17 @@ system('path tricks do not get past a policy that names a path', async () => {
     assert.deepEqual(passed, [], `${path}: answered ${status}`);
     if (path !== '/x/..;/admin') assert.ok(refusedStatuses.has(status), `${path}: ${status}`);
   }
-  for (const path of ['/%2e%2e/', '/a//b', '/a%2fb', '/a\\b', '/a%5cb', '/a/%2e/b', '/..', '/%00', '/a\x7fb']) {
+  for (const path of [
+    '/%2e%2e/',
+    '/a//b',
+    '/a%2fb',
+    '/a\\b',
+    '/a%5cb',
+    '/a/%2e/b',
+    '/..',
+    '/%00',
+    '/a\x7fb',
+  ]) {
     const { status, seen } = await attack(get('Connection: close\r\n', path));
     assert.equal(status, 400, path);
     assert.deepEqual(seen, [], path);
@@ -272,7 +287,11 @@ system('an app knows a visitor only by the one assertion made for it', async () 
     const name = line.slice(0, line.indexOf(':')).toLowerCase();
     if (name !== 'entente-assertion') assert.ok(!known.includes(name), `${name} reached the app`);
   }
-  assert.doesNotMatch(JSON.stringify(seen[0].headers), /__Host-entente|127\.0\.0\.1/, 'no cookie, no address');
+  assert.doesNotMatch(
+    JSON.stringify(seen[0].headers),
+    /__Host-entente|127\.0\.0\.1/,
+    'no cookie, no address',
+  );
   const [own] = (await attack(get('Connection: close\r\n'))).seen;
   assert.equal(assertionOf(own)[0].sub, assertion.sub, 'the same person has the same pseudonym');
   assert.notEqual(assertionOf(own)[0].jti, assertion.jti, 'each assertion serves once');
@@ -281,7 +300,13 @@ system('an app knows a visitor only by the one assertion made for it', async () 
 });
 
 system('another origin can neither change anything nor open a stream', async () => {
-  const origins = ['https://evil.example', 'null', xbb.lobby, `${xbb.app}.evil.example`, xbb.app.toUpperCase()];
+  const origins = [
+    'https://evil.example',
+    'null',
+    xbb.lobby,
+    `${xbb.app}.evil.example`,
+    xbb.app.toUpperCase(),
+  ];
   for (const origin of origins) {
     const bytes = post('Content-Length: 0\r\nConnection: close\r\n').replace(
       `Origin: ${xbb.app}`,
@@ -300,15 +325,21 @@ system('another origin can neither change anything nor open a stream', async () 
   stream.socket.terminate();
 });
 
-system('an app sets cookies for itself alone, nothing is stored, nothing of the door is overridden', async () => {
-  const { headers } = await ingrid.go(`${xbb.app}/rude`, { cookies: false, headers: { cookie: ingrid.cookies(`${xbb.app}/`) } });
-  const cookies = headers['set-cookie'];
-  assert.deepEqual(cookies, ['track=1; Path=/', 'plain=2; Path=/']);
-  assert.equal(headers['cache-control'], 'no-store');
-  for (const name of ['service-worker-allowed', 'clear-site-data', 'alt-svc', 'entente-refusal'])
-    assert.equal(headers[name], undefined, name);
-  assert.notEqual(headers['strict-transport-security'], 'max-age=0');
-});
+system(
+  'an app sets cookies for itself alone, nothing is stored, nothing of the door is overridden',
+  async () => {
+    const { headers } = await ingrid.go(`${xbb.app}/rude`, {
+      cookies: false,
+      headers: { cookie: ingrid.cookies(`${xbb.app}/`) },
+    });
+    const cookies = headers['set-cookie'];
+    assert.deepEqual(cookies, ['track=1; Path=/', 'plain=2; Path=/']);
+    assert.equal(headers['cache-control'], 'no-store');
+    for (const name of ['service-worker-allowed', 'clear-site-data', 'alt-svc', 'entente-refusal'])
+      assert.equal(headers[name], undefined, name);
+    assert.notEqual(headers['strict-transport-security'], 'max-age=0');
+  },
+);
 
 system('a service worker of an app is not served', async () => {
   const { status, seen } = await attack(get('Service-Worker: script\r\nConnection: close\r\n', '/worker.js'));
@@ -412,7 +443,8 @@ system('an app that answers garbage, nothing, or not at all is down, and the nod
       const more = setInterval(() => socket.write(`X-More: ${'a'.repeat(8000)}\r\n`), 2);
       socket.on('close', () => clearInterval(more));
     },
-    'a split answer': (socket) => socket.end('HTTP/1.1 200 OK\r\nX: a\rSet-Cookie: b=c\r\nContent-Length: 0\r\n\r\n'),
+    'a split answer': (socket) =>
+      socket.end('HTTP/1.1 200 OK\r\nX: a\rSet-Cookie: b=c\r\nContent-Length: 0\r\n\r\n'),
   };
   for (const [name, misbehave] of Object.entries(ways)) {
     witness.misbehave = misbehave;

@@ -128,29 +128,34 @@ system('a provider that is down is said to be; sessions go on; it is back when i
   assert.ok(await signedIn(later));
 });
 
-system("a provider that makes its person one of another nation's gets nobody in, and hears nothing", async () => {
-  const path = coalition.file('people.json');
-  const people = readJson(path);
-  const claims = {
-    ingrid: { nasjon: 'Aldoria' },
-    maren: { sikkerhetsgrad: 'KOSMISK' },
-    jonas: { stilling: ['planleggjar', 'admin'] },
-  };
-  for (const person of people.people)
-    person.claims = { ...person.claims, ...(claims[person.login] ?? {}) };
-  await coalition.stop('provider-xbb');
-  writeJson(path, people);
-  await coalition.startAgain('provider-xbb');
-  for (const login of Object.keys(claims)) {
-    const visitor = new Visitor(coalition, login);
-    const page = await until('the provider answers', () => visitor.signIn().catch(() => undefined));
-    assert.equal(page.status, 403, login);
-    assert.match(page.body, /data-refusal="credential"/);
-    assert.doesNotMatch(page.body, /Aldoria|XAA|KOSMISK|cop-xaa|picture/i, 'nothing leaks');
-    assert.equal(visitor.cookie(`${xbb.lobby}/`, '__Host-entente'), undefined);
-    const app = await visitor.go(`${visitor.nation.app}/`);
-    assert.equal(app.status, 303, 'the app sends them to the lobby as it does everybody');
-    const leaves = (await coalition.ask('XBB', 'ledger', 'show', '--last', '50')).records;
-    assert.ok(leaves.some((leaf) => leaf.class === 'sign-in.refused'), 'the refusal is recorded');
-  }
-});
+system(
+  "a provider that makes its person one of another nation's gets nobody in, and hears nothing",
+  async () => {
+    const path = coalition.file('people.json');
+    const people = readJson(path);
+    const claims = {
+      ingrid: { nasjon: 'Aldoria' },
+      maren: { sikkerhetsgrad: 'KOSMISK' },
+      jonas: { stilling: ['planleggjar', 'admin'] },
+    };
+    for (const person of people.people) person.claims = { ...person.claims, ...(claims[person.login] ?? {}) };
+    await coalition.stop('provider-xbb');
+    writeJson(path, people);
+    await coalition.startAgain('provider-xbb');
+    for (const login of Object.keys(claims)) {
+      const visitor = new Visitor(coalition, login);
+      const page = await until('the provider answers', () => visitor.signIn().catch(() => undefined));
+      assert.equal(page.status, 403, login);
+      assert.match(page.body, /data-refusal="credential"/);
+      assert.doesNotMatch(page.body, /Aldoria|XAA|KOSMISK|cop-xaa|picture/i, 'nothing leaks');
+      assert.equal(visitor.cookie(`${xbb.lobby}/`, '__Host-entente'), undefined);
+      const app = await visitor.go(`${visitor.nation.app}/`);
+      assert.equal(app.status, 303, 'the app sends them to the lobby as it does everybody');
+      const leaves = (await coalition.ask('XBB', 'ledger', 'show', '--last', '50')).records;
+      assert.ok(
+        leaves.some((leaf) => leaf.class === 'sign-in.refused'),
+        'the refusal is recorded',
+      );
+    }
+  },
+);

@@ -80,7 +80,10 @@ export class Visitor {
       headers: { origin: this.nation.issuer, 'content-type': 'application/x-www-form-urlencoded' },
       body: body.toString(),
     });
-    assert.ok(sent.status === 303 || sent.status === 302, `the provider takes the passphrase: ${sent.status}`);
+    assert.ok(
+      sent.status === 303 || sent.status === 302,
+      `the provider takes the passphrase: ${sent.status}`,
+    );
     return this.follow(new URL(sent.headers.location, form.address).href, stopAt);
   }
 

@@ -5,11 +5,20 @@ import { connect } from 'node:tls';
 
 const kAnswerBytesMax = 4 * 1024 * 1024;
 
-// A TLS connection to a port of this machine. Resolves when the handshake is done.
-export async function openTls(port, { ca, name, alpn = ['http/1.1'], cert, key, from } = {}) {
+// A TLS connection to a port of this machine. Resolves when the handshake is done. `insecure`: whoever answers
+// there is attacked, not trusted.
+export async function openTls(port, { ca, name, alpn = ['http/1.1'], cert, key, from, insecure } = {}) {
   const raw = connectTcp({ host: '127.0.0.1', port, localAddress: from });
   raw.on('error', () => {});
-  const socket = connect({ socket: raw, servername: name, ALPNProtocols: alpn, ca, cert, key });
+  const socket = connect({
+    socket: raw,
+    servername: name,
+    ALPNProtocols: alpn,
+    ca,
+    cert,
+    key,
+    rejectUnauthorized: !insecure,
+  });
   socket.setNoDelay(true);
   await once(socket, 'secureConnect');
   return socket;
@@ -45,7 +54,10 @@ export function readAll(socket, quietMs = 3000, one = false) {
       else if (one && isWhole(Buffer.concat(chunks).toString('latin1'))) finish(false);
       else patience();
     });
-    socket.on('end', () => finish(true)).on('error', () => finish(true)).on('close', () => finish(true));
+    socket
+      .on('end', () => finish(true))
+      .on('error', () => finish(true))
+      .on('close', () => finish(true));
   });
 }
 

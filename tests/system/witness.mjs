@@ -16,7 +16,9 @@ export class Witness {
 
   constructor(path) {
     this.path = path;
-    this.http = createHttp({ insecureHTTPParser: true }, (request, response) => this.#serve(request, response));
+    this.http = createHttp({ insecureHTTPParser: true }, (request, response) =>
+      this.#serve(request, response),
+    );
     this.watchers = new WebSocketServer({ noServer: true, perMessageDeflate: false });
     this.http.on('upgrade', (request, socket, head) => {
       this.#remember(request);
