@@ -1,10 +1,11 @@
 # A room is a folder under src/: one static library, one test program, its fuzz targets.
 #   entente_room(USES base crypto LINKS OpenSSL::Crypto)
 # thing.cpp goes into the library, thing_test.cpp into the test program, thing_fuzz.cpp is a fuzz target of its own.
+# ALONE lists files whose private names clash with a neighbour's when ENTENTE_UNITY compiles files of a room together.
 # THREADED marks a room whose tests also run under ThreadSanitizer: label `threads`, built by `threads_tests`.
 add_custom_target(threads_tests)
 function(entente_room)
-  cmake_parse_arguments(ROOM "THREADED" "" "USES;LINKS;PRIVATE_LINKS" ${ARGN})
+  cmake_parse_arguments(ROOM "THREADED" "" "USES;LINKS;PRIVATE_LINKS;ALONE" ${ARGN})
   get_filename_component(name ${CMAKE_CURRENT_SOURCE_DIR} NAME)
   file(GLOB sources CONFIGURE_DEPENDS *.cpp)
   set(tests ${sources})
@@ -21,6 +22,10 @@ function(entente_room)
   add_library(entente_${name} STATIC ${sources})
   target_include_directories(entente_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(entente_${name} PUBLIC entente_flags ${ROOM_LINKS} PRIVATE ${ROOM_PRIVATE_LINKS})
+  set_target_properties(entente_${name} PROPERTIES UNITY_BUILD ${ENTENTE_UNITY} UNITY_BUILD_BATCH_SIZE 8)
+  if(ROOM_ALONE)
+    set_source_files_properties(${ROOM_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  endif()
   foreach(room ${ROOM_USES})
     target_link_libraries(entente_${name} PUBLIC entente_${room})
   endforeach()
