@@ -22,19 +22,20 @@ constexpr auto kUrlReverse = reverse(kUrlAlphabet);
 constexpr auto kStandardReverse = reverse(kStandardAlphabet);
 
 std::string encode(ByteView bytes, std::string_view alphabet) {
-  std::string out;
-  out.reserve((bytes.size() * 4 + 2) / 3);
-  uint32_t bits = 0;
-  unsigned count = 0;
-  for (const uint8_t byte : bytes) {
-    bits = (bits << 8) | byte;
-    count += 8;
-    while (count >= 6) {
-      count -= 6;
-      out.push_back(alphabet[(bits >> count) & 63U]);
-    }
+  std::string out((bytes.size() * 4 + 2) / 3, '\0');
+  char* to = out.data();
+  size_t at = 0;
+  for (; at + 3 <= bytes.size(); at += 3) {
+    const uint32_t bits = uint32_t{bytes[at]} << 16 | uint32_t{bytes[at + 1]} << 8 | bytes[at + 2];
+    for (int shift = 18; shift >= 0; shift -= 6) *to++ = alphabet[bits >> shift & 63U];
   }
-  if (count > 0) out.push_back(alphabet[(bits << (6 - count)) & 63U]);
+  const size_t left = bytes.size() - at;
+  if (left > 0) {
+    const uint32_t bits = uint32_t{bytes[at]} << 16 | (left == 2 ? uint32_t{bytes[at + 1]} << 8 : 0U);
+    *to++ = alphabet[bits >> 18 & 63U];
+    *to++ = alphabet[bits >> 12 & 63U];
+    if (left == 2) *to = alphabet[bits >> 6 & 63U];
+  }
   return out;
 }
 

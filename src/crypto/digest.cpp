@@ -4,10 +4,10 @@
 #include "crypto/openssl.h"
 
 #include <algorithm>
+#include <array>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/rand.h>
 
 namespace entente::crypto {
@@ -82,13 +82,31 @@ Digest Sha256::digest() const {
   return out;
 }
 
+// RFC 2104 over our own contexts: OpenSSL's HMAC() looks its algorithms up at each call, which costs three
+// times the hashing.
 Digest hmac_sha256(ByteView key, ByteView message) {
-  static constexpr uint8_t kNone = 0;  // HMAC() takes a null key for "the one of before"
-  Digest out;
-  unsigned length = 0;
-  ENTENTE_CHECK(HMAC(sha256_md(), key.empty() ? &kNone : key.data(), static_cast<int>(key.size()),
-                     message.data(), message.size(), out.data(), &length) != nullptr);
-  ENTENTE_CHECK(length == out.size());
+  constexpr size_t block = 64;
+  thread_local const MdContext context = new_context();
+  std::array<uint8_t, block> pad{};
+  if (key.size() > block) {
+    Digest short_key = sha256(key);
+    std::ranges::copy(short_key, pad.begin());
+    OPENSSL_cleanse(short_key.data(), short_key.size());
+  } else {
+    std::ranges::copy(key, pad.begin());
+  }
+  const auto hash = [&](uint8_t with, uint8_t before, ByteView text) {
+    for (uint8_t& byte : pad) byte = static_cast<uint8_t>(byte ^ before ^ with);
+    Digest out;
+    ENTENTE_CHECK(EVP_DigestInit_ex2(context.get(), sha256_md(), nullptr) == 1);
+    ENTENTE_CHECK(EVP_DigestUpdate(context.get(), pad.data(), pad.size()) == 1);
+    ENTENTE_CHECK(EVP_DigestUpdate(context.get(), text.data(), text.size()) == 1);
+    ENTENTE_CHECK(EVP_DigestFinal_ex(context.get(), out.data(), nullptr) == 1);
+    return out;
+  };
+  const Digest inner = hash(0x36, 0, message);
+  const Digest out = hash(0x5c, 0x36, inner);
+  OPENSSL_cleanse(pad.data(), pad.size());
   return out;
 }
 
