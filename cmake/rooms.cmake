@@ -4,6 +4,10 @@
 # ALONE lists files whose private names clash with a neighbour's when ENTENTE_UNITY compiles files of a room together.
 # THREADED marks a room whose tests also run under ThreadSanitizer: label `threads`, built by `threads_tests`.
 add_custom_target(threads_tests)
+add_library(entente_test_main OBJECT EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/doctest_main.cpp)
+add_library(entente_fuzz_replay OBJECT EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/fuzz_replay.cpp)
+target_link_libraries(entente_test_main PRIVATE entente_flags)
+target_link_libraries(entente_fuzz_replay PRIVATE entente_flags)
 function(entente_room)
   cmake_parse_arguments(ROOM "THREADED" "" "USES;LINKS;PRIVATE_LINKS;ALONE" ${ARGN})
   get_filename_component(name ${CMAKE_CURRENT_SOURCE_DIR} NAME)
@@ -31,8 +35,8 @@ function(entente_room)
   endforeach()
 
   if(tests AND ENTENTE_TESTS)
-    add_executable(${name}_test ${tests} ${PROJECT_SOURCE_DIR}/tests/doctest_main.cpp)
-    target_link_libraries(${name}_test PRIVATE entente_${name} ${ROOM_PRIVATE_LINKS})
+    add_executable(${name}_test ${tests})
+    target_link_libraries(${name}_test PRIVATE entente_test_main entente_${name} ${ROOM_PRIVATE_LINKS})
     add_test(NAME unit.${name} COMMAND ${name}_test --no-intro --no-path-filenames=false
              WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     set_tests_properties(unit.${name} PROPERTIES LABELS "unit;room-${name}" TIMEOUT 300
@@ -61,7 +65,7 @@ function(entente_fuzzer target file)
     target_compile_options(${target} PRIVATE -fsanitize=fuzzer)
     target_link_options(${target} PRIVATE -fsanitize=fuzzer)
   else()
-    target_sources(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz_replay.cpp)
+    target_link_libraries(${target} PRIVATE entente_fuzz_replay)
     add_test(NAME fuzz.${target} COMMAND ${target} ${PROJECT_SOURCE_DIR}/tests/corpus/${target})
     set_tests_properties(fuzz.${target} PROPERTIES LABELS "fuzz" TIMEOUT 300)
   endif()
