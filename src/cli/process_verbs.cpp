@@ -261,7 +261,10 @@ Result<void> run_connector(const Arguments& arguments) {
   options.node_host = address.host;
   options.node_port = address.port;
   TRY(options.node_pin, pin_of(config.node_thumbprint));
-  for (const auto& target : config.targets) options.targets[target.app] = target.socket.string();
+  for (const auto& target : config.targets) {
+    options.targets[target.app] = target.socket.string();
+    if (target.opaque) options.opaque.insert(target.app);
+  }
   options.app_timeout = config.app_timeout;
   net::TlsClientConfig tls_config;
   tls_config.identity = std::move(identity.tls);

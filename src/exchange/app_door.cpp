@@ -42,9 +42,12 @@ std::optional<uint64_t> take_length(net::Headers& headers) {
 
 class DoorAnswer final : public AnswerStart {
  public:
-  DoorAnswer(net::HttpCall& call, std::optional<Ending>& refused) : call_(call), refused_(refused) {}
+  // `by_node`: a partner's node answers, whose word a refusal is; an app of ours has no such word.
+  DoorAnswer(net::HttpCall& call, bool by_node, std::optional<Ending>& refused)
+      : call_(call), by_node_(by_node), refused_(refused) {}
   net::Task<Result<net::ByteSink*>> start(net::ResponseHead head) override {
-    if (const std::string* refusal = head.headers.find(kRefusalHeader)) {
+    const std::string* refusal = by_node_ ? head.headers.find(kRefusalHeader) : nullptr;
+    if (refusal != nullptr) {
       refused_ = read_refusal_header(*refusal).value_or(
           app_down("The other nation's node refused without saying why."));
       co_return fail("exchange.refused", "the host refused this request");
@@ -58,6 +61,7 @@ class DoorAnswer final : public AnswerStart {
 
  private:
   net::HttpCall& call_;
+  bool by_node_;
   std::optional<Ending>& refused_;
 };
 
@@ -111,6 +115,11 @@ net::Task<void> AppDoor::handle(net::HttpCall& call, net::NormalTarget target,
   }
   if (net::equal_no_case(head.headers.get("Service-Worker"), "script")) {
     co_await bare(call, 403);
+    co_return;
+  }
+  // An app that echoes a request would show the browser what only the app may read: its assertion.
+  if (!is_relayed_method(head.method) || !is_relayed_upgrade(call.upgrade())) {
+    co_await bare(call, 405);
     co_return;
   }
   const Way way = way_in(call, app);
@@ -171,7 +180,15 @@ net::Task<void> AppDoor::enter(net::HttpCall& call, std::string query, std::opti
                     net::normal_target(path);
   if (!fits) {
     parts_.switchboard.stranger_refused();
-    co_await bare(call, 403);
+    net::ResponseHead head;
+    head.status = 403;
+    add_page_headers(head.headers);
+    [[maybe_unused]] const Result<void> sent = co_await call.answer(
+        std::move(head),
+        plain_page(parts_.frame(), "This way in was used already",
+                   "A way into an app works once, for half a minute, and only in the browser "
+                   "that asked for it. Open the app again from the lobby.",
+                   names_.lobby_origin() + "/"));
     co_return;
   }
   const std::string token =
@@ -193,6 +210,7 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
     co_await refuse(call, why, 503, false);
     co_return;
   }
+  const auto gate = std::make_shared<SessionGate>(pass->gate, parts_.clock);
   net::RequestHead head = call.head();
   head.path = target.text();
   head.target = head.path;
@@ -207,15 +225,17 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
   if (pass->side == Side::local) {
     opened = co_await parts_.gateway.open(pass, std::move(head), end);
   } else {
-    const coalition::Verdict verdict =
-        parts_.switchboard.decide_request(*pass, {upgrades ? "GET" : head.method, target.path});
+    coalition::HttpFacts http;
+    http.method = upgrades ? "GET" : head.method;
+    http.path = target.path;
+    const coalition::Verdict verdict = parts_.switchboard.decide_request(*pass, std::move(http));
     if (!verdict.permit) {
       co_await refuse(call, refusal_from(ending_of(coalition::shown(verdict))), 403, false);
       co_return;
     }
     pass->gate->count_request();
     head.headers.add(std::string(kSessionHeader), pass->at_host.text());
-    opened = co_await parts_.links.open(pass->partner, std::move(head), end);
+    opened = co_await parts_.links.open(pass->partner, std::move(head), end, gate);
   }
   if (!opened) {
     const std::optional<Ending> refused =
@@ -225,7 +245,6 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
     co_return;
   }
   net::CarrierStream upstream = std::move(*opened);
-  auto gate = std::make_shared<SessionGate>(pass->gate, parts_.clock);
   upstream.set_gate(gate);
   if (upgrades) {
     co_await upgrade(call, std::move(upstream), pass);
@@ -238,7 +257,7 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
     upstream.fence();
   });
   std::optional<Ending> refused;
-  DoorAnswer answer(call, refused);
+  DoorAnswer answer(call, pass->side == Side::home, refused);
   const Result<void> relayed = co_await relay_request(
       parts_.switchboard, session, call.has_body() ? &call.body() : nullptr, upstream, answer);
   if (!browser.aborted()) browser.set_gate(nullptr);
@@ -246,6 +265,8 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
   if (refused) {
     co_await refuse(call, refusal_from(*refused), refused->which == coalition::Refusal::app_down ? 503 : 403,
                     false);
+  } else if (call.has_body() && relayed.error().code.starts_with("http.")) {
+    co_await bare(call, net::http_status(relayed.error()));
   } else {
     co_await refuse(call, refusal_from(app_down("The app did not answer as it should.")), 502, false);
   }
@@ -256,9 +277,6 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
 net::Task<void> AppDoor::upgrade(net::HttpCall& call, net::CarrierStream upstream,
                                  std::shared_ptr<const Pass> pass) {
   const SessionId session = pass->id;
-  upstream.set_timeouts({.head = Millis(30'000), .read = net::kNoTimeout, .write = Millis(60'000)});
-  net::ResponseHead answer;
-  answer.status = 101;
   const bool websocket = call.upgrade() == "websocket";
   const std::optional<std::string> accept =
       net::websocket_accept(call.head().headers.get("Sec-WebSocket-Key"));
@@ -266,14 +284,24 @@ net::Task<void> AppDoor::upgrade(net::HttpCall& call, net::CarrierStream upstrea
     co_await bare(call, 400);
     co_return;
   }
+  upstream.set_timeouts({.head = Millis(30'000), .read = net::kNoTimeout, .write = Millis(60'000)});
+  net::Upgraded taken;  // outlives the attachment, which may abort it
+  net::Stream& browser = call.stream();
+  const Attachment attached = parts_.switchboard.attach(session, [&browser, &upstream] {
+    browser.abort();
+    upstream.fence();
+  });
   Result<net::ResponseHead> head = co_await upstream.read_head();
   if (!head || head->status != 200) {
-    const std::string* refusal = head ? head->headers.find(kRefusalHeader) : nullptr;
+    const bool by_node = head && pass->side == Side::home;
+    const std::string* refusal = by_node ? head->headers.find(kRefusalHeader) : nullptr;
     const std::optional<Ending> refused = refusal == nullptr ? std::nullopt : read_refusal_header(*refusal);
-    co_await refuse(call, refusal_from(refused.value_or(app_down("The app did not take the connection."))),
-                    503, false);
+    const Ending why = refused.value_or(app_down("The app did not take the connection."));
+    co_await refuse(call, refusal_from(why), why.which == coalition::Refusal::app_down ? 503 : 403, false);
     co_return;
   }
+  net::ResponseHead answer;
+  answer.status = 101;
   if (websocket) {
     answer.headers.add("Sec-WebSocket-Accept", *accept);
     for (const std::string_view name : {"Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"}) {
@@ -281,16 +309,12 @@ net::Task<void> AppDoor::upgrade(net::HttpCall& call, net::CarrierStream upstrea
         answer.headers.add(std::string(name), std::string(head->headers.get(name)));
     }
   }
-  Result<net::Upgraded> taken = co_await call.take_over(std::move(answer));
-  if (!taken) co_return;
-  net::Stream& browser = *taken->stream;
-  auto gate = std::make_shared<SessionGate>(pass->gate, parts_.clock);
-  browser.set_gate(gate);
-  const Attachment attached = parts_.switchboard.attach(session, [&browser, &upstream] {
-    browser.abort();
-    upstream.fence();
-  });
-  net::StreamSource from_browser(browser, net::kNoTimeout, std::move(taken->leftover));
+  browser.set_gate(
+      std::make_shared<SessionGate>(pass->gate, parts_.clock));  // before the 101: it is the app's
+  Result<net::Upgraded> upgraded = co_await call.take_over(std::move(answer));
+  if (!upgraded) co_return;
+  taken = std::move(*upgraded);
+  net::StreamSource from_browser(browser, net::kNoTimeout, std::move(taken.leftover));
   net::StreamSink to_browser(browser, Millis(30'000));
   PatientSink patient_browser(to_browser, parts_.switchboard, session);
   PatientSink patient_app(upstream.sink(), parts_.switchboard, session);

@@ -66,6 +66,18 @@ void clean_response(net::Headers& headers) {
   headers.set("Cache-Control", "no-store");
 }
 
+bool is_relayed_method(std::string_view method) {
+  return method != "CONNECT" && method != "TRACE" && method != "TRACK";
+}
+
+bool is_relayed_upgrade(std::string_view protocol) {
+  constexpr std::string_view kNever[] = {"h2", "h3", "http", "tls", "ssl", "entente-"};
+  for (const std::string_view prefix : kNever) {
+    if (has_prefix_no_case(protocol, prefix)) return false;
+  }
+  return true;
+}
+
 bool is_safe_method(std::string_view method) {
   return method == "GET" || method == "HEAD" || method == "OPTIONS";
 }

@@ -24,6 +24,12 @@ void clean_response(net::Headers& headers);
 // A Set-Cookie value without its Domain; nothing when the cookie would shadow one of ours.
 [[nodiscard]] std::optional<std::string> own_origin_cookie(std::string_view set_cookie);
 
+// Methods that pass to an app: none that opens a tunnel, none whose answer repeats the request.
+[[nodiscard]] bool is_relayed_method(std::string_view method);
+// Upgrades that pass to an app (empty: none was asked for): none into HTTP or TLS, inside of which requests
+// would pass that nobody decided, and none of the names that nodes use among themselves.
+[[nodiscard]] bool is_relayed_upgrade(std::string_view protocol);
+
 // Whether a request may change something: then its Origin has to be the app's own.
 [[nodiscard]] bool is_safe_method(std::string_view method);
 // Exactly the app's own origin; for safe methods that are no upgrades a missing Origin is fine.

@@ -61,3 +61,18 @@ TEST_CASE("a change needs the app's exact origin, and so does an upgrade") {
   head.headers.set("Origin", "null");
   CHECK_FALSE(origin_fits(head, own, false));
 }
+
+TEST_CASE("no upgrade leads into HTTP or TLS, where requests would pass that nobody decided") {
+  CHECK(is_relayed_upgrade(""));
+  CHECK(is_relayed_upgrade("websocket"));
+  for (const char* token :
+       {"h2c", "h2", "HTTP/2.0", "http", "tls/1.3", "TLS", "entente-bytes", "Entente-Control"}) {
+    CAPTURE(token);
+    CHECK_FALSE(is_relayed_upgrade(token));
+  }
+}
+
+TEST_CASE("no method passes whose answer repeats the request, or that opens a tunnel") {
+  for (const char* method : {"GET", "POST", "PUT", "PROPFIND"}) CHECK(is_relayed_method(method));
+  for (const char* method : {"TRACE", "TRACK", "CONNECT"}) CHECK_FALSE(is_relayed_method(method));
+}

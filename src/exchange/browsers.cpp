@@ -4,15 +4,20 @@
 
 namespace entente::exchange {
 
+void Browsers::session_opened(const SessionId& session, std::string_view sign_in_token) {
+  owners_.insert_or_assign(session, TokenTable<SignIn>::key_of(sign_in_token));
+}
+
 void Browsers::session_ended(const SessionId& session, const PersonId& person, Refusal why) {
-  sign_ins.each([&](SignIn& sign_in) {
-    if (sign_in.person.id != person) return;
+  const auto owner = owners_.find(session);
+  SignIn* const sign_in = owner == owners_.end() ? nullptr : sign_ins.at(owner->second);
+  if (owner != owners_.end()) owners_.erase(owner);
+  if (sign_in != nullptr && sign_in->person.id == person) {
     const size_t gone =
-        std::erase_if(sign_in.sessions, [&](const auto& entry) { return entry.second == session; });
-    if (gone == 0) return;
-    sign_in.ended.push_front(why);
-    if (sign_in.ended.size() > kEndedToldMax) sign_in.ended.pop_back();
-  });
+        std::erase_if(sign_in->sessions, [&](const auto& entry) { return entry.second == session; });
+    if (gone != 0) sign_in->ended.push_front(why);
+    if (sign_in->ended.size() > kEndedToldMax) sign_in->ended.pop_back();
+  }
   if (!endings_.emplace(session, std::move(why)).second) return;
   ending_order_.push_back(session);
   if (ending_order_.size() > kEndingsMax) {

@@ -56,12 +56,15 @@ class Browsers {
   TokenTable<HandOff> hand_offs{kHandOffsMax};
   TokenTable<AppEntry> apps{kAppCookiesMax};
 
+  // Whose sign-in a session came about by.
+  void session_opened(const SessionId& session, std::string_view sign_in_token);
   // Why a session ended, for whoever still shows its cookie.
   void session_ended(const SessionId& session, const PersonId& person, Refusal why);
   [[nodiscard]] std::optional<Refusal> ending(const SessionId& session) const;
   void sweep(Instant now);
 
  private:
+  std::map<SessionId, TokenTable<SignIn>::Key> owners_;  // of the sessions that live
   std::map<SessionId, Refusal> endings_;
   std::deque<SessionId> ending_order_;
 };

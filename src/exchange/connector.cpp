@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "exchange/connectors.h"
+#include "exchange/relay_io.h"
 #include "net/dial.h"
 #include "net/websocket.h"
 
@@ -37,9 +38,11 @@ struct Upload {
   net::Event done;
 };
 
-net::Task<void> upload(net::Loop* loop, net::ByteSource* from, net::ByteSink* to,
+net::Task<void> upload(net::Loop* loop, net::ByteSource* from, net::HttpClient* app,
                        std::shared_ptr<Upload> state) {
-  [[maybe_unused]] const Result<uint64_t> sent = co_await net::pump(*loop, *from, *to);
+  MarkedSource source(*from);
+  [[maybe_unused]] const Result<uint64_t> sent = co_await net::pump(*loop, source, app->request_body());
+  if (source.failed()) app->abort();  // the rest will never come: the app must not wait for it
   state->done.set();
 }
 
@@ -98,6 +101,12 @@ net::Task<void> ConnectorProcess::handle(net::CarrierStream stream) {
   }
   const std::string name = target->first;
   const std::string socket = target->second;
+  // Bytes to an app that speaks HTTP would be requests that were never decided, and the other way round.
+  const bool bytes = stream.request().protocol == kBytesProtocol;
+  if (bytes != options_.opaque.contains(name)) {
+    [[maybe_unused]] const Result<void> sent = stream.respond(bare(404), true);
+    co_return;
+  }
   stream.request().headers.remove(kAppHeader);
   if (stream.request().protocol.empty()) {
     co_await request(stream, name, socket);
@@ -143,7 +152,7 @@ net::Task<void> ConnectorProcess::request(net::CarrierStream& stream, std::strin
   if (framing.kind == net::BodyKind::none) {
     state->done.set();
   } else {
-    loop_.spawn(upload(&loop_, &stream.body(), &client->request_body(), state));
+    loop_.spawn(upload(&loop_, &stream.body(), client.get(), state));
   }
   bool whole = false;
   Result<net::ResponseHead> answer = co_await client->read_head();
@@ -185,7 +194,7 @@ net::Task<void> ConnectorProcess::upgrade(net::CarrierStream& stream, std::strin
   const std::string protocol = head.protocol;
   std::unique_ptr<net::Stream> raw = net::make_stream(loop_, std::move(*dialed));
   Bytes leftover;
-  if (protocol == "entente-bytes") {
+  if (protocol == kBytesProtocol) {
     const Result<void> responded = stream.respond(bare(200), false);
     if (!responded) co_return;
   } else {

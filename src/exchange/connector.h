@@ -11,6 +11,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ class ConnectorProcess {
     uint16_t node_port = 0;
     net::Thumbprint node_pin{};
     std::map<std::string, std::string> targets;  // app -> path of its Unix socket
+    std::set<std::string> opaque;                // of these: spoken to in bytes only, never in HTTP
     Millis app_timeout{30'000};
   };
   ConnectorProcess(net::Loop& loop, net::TlsClient tls, Options options);

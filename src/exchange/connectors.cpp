@@ -62,13 +62,13 @@ net::Task<void> Connectors::measure(ConnectorId connector, net::Carrier carrier)
   }
 }
 
-net::Task<Result<net::CarrierStream>> Connectors::open(ConnectorId connector, net::RequestHead head,
-                                                       bool end) {
+net::Task<Result<net::CarrierStream>> Connectors::open(ConnectorId connector, net::RequestHead head, bool end,
+                                                       net::GateRef gate) {
   const auto at = up_.find(connector);
   if (at == up_.end()) co_return fail("exchange.connector-down", "the app's connector is not connected");
   net::Carrier carrier = at->second;
-  Result<net::CarrierStream> opened = co_await carrier.open(std::move(head), end);
-  if (!opened) switchboard_.connector_failed(connector);
+  Result<net::CarrierStream> opened = co_await carrier.open(std::move(head), end, std::move(gate));
+  if (!opened && opened.error().code != "net.fenced") switchboard_.connector_failed(connector);
   co_return std::move(opened);
 }
 

@@ -14,6 +14,9 @@
 namespace entente::exchange {
 
 inline constexpr std::string_view kConnectorAlpn = "entente-connector/1";
+// Of an extended CONNECT: opaque bytes, so that an app's TLS may end at its host. Only for apps whose
+// connector says so: towards any other app they would be requests that nobody decided.
+inline constexpr std::string_view kBytesProtocol = "entente-bytes";
 inline constexpr std::string_view kAppHeader = "entente-app";  // node to connector: which of its targets
 
 class Connectors {
@@ -23,8 +26,9 @@ class Connectors {
 
   // A stream whose handshake chose kConnectorAlpn. Returns when the connector is gone.
   [[nodiscard]] net::Task<void> serve(std::unique_ptr<net::Stream> stream);
+  // `gate` is the session's: nothing of it leaves while it is closed.
   [[nodiscard]] net::Task<Result<net::CarrierStream>> open(ConnectorId connector, net::RequestHead head,
-                                                           bool end);
+                                                           bool end, net::GateRef gate);
   void drop(const ConnectorId& connector);
   void close_all();
 

@@ -23,6 +23,9 @@ Leaf Exchange::Core::session_leaf(std::string kind, const Session& s) const {
              {"app", coalition::target_text(s.app)},
              {"person", s.who.id.text()},
              {"verdict", s.verdict.to_json()}}};
+  // What it was decided on: who the person is said to be, and the moment.
+  leaf.fields.emplace_back("facts", coalition::facts_to_json(s.who.facts));
+  leaf.fields.emplace_back("context", coalition::facts_to_json(s.context));
   if (!s.request.empty()) leaf.fields.emplace_back("request", s.request);
   if (!s.at_host.empty()) leaf.fields.emplace_back("at_host", s.at_host.text());
   if (!s.connector.empty()) leaf.fields.emplace_back("connector", s.connector.text());
@@ -88,6 +91,8 @@ void Exchange::Core::failed(uint64_t token, const Error& why) {
     not_recorded_at_ = tick_;
     return alarm("exchange.not-recorded", "the ledger does not take records: " + why.what);
   }
+  if (done.what == Waiting::For::ask || done.what == Waiting::For::facts)
+    statements_.not_kept(done.partner, done.number);
   Session* s = done.serial == 0 ? nullptr : table_.by_serial(done.serial);
   if (s == nullptr) return;
   // Facts that cannot be pushed end the session at both nodes: for that no disk is needed.

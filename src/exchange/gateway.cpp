@@ -3,6 +3,7 @@
 #include "base/fields.h"
 #include "base/log.h"
 #include "exchange/app_headers.h"
+#include "exchange/relay_io.h"
 #include "identity/assertion.h"
 #include "net/http1_parser.h"
 
@@ -42,9 +43,18 @@ net::Task<Result<net::CarrierStream>> Gateway::open(std::shared_ptr<const Pass> 
   if (!target) co_return Failure(target.error());
   const bool passes = co_await switchboard_.passage(pass->id);
   if (!passes) co_return fail("exchange.ended", "the session has ended");
+  const bool bytes = head.protocol == kBytesProtocol;
+  if (!bytes &&
+      (!is_relayed_upgrade(head.protocol) || (head.protocol.empty() && !is_relayed_method(head.method))))
+    co_return fail("exchange.method", "this is no request that passes to an app");
   // A protocol switch reads and writes like a GET that goes on.
-  const std::string method = head.protocol.empty() ? head.method : "GET";
-  const coalition::Verdict verdict = switchboard_.decide_request(*pass, {method, target->path});
+  std::optional<coalition::HttpFacts> http;
+  if (!bytes) {
+    http.emplace();
+    http->method = head.protocol.empty() ? head.method : "GET";
+    http->path = target->path;
+  }
+  const coalition::Verdict verdict = switchboard_.decide_request(*pass, std::move(http));
   if (!verdict.permit) {
     co_return fail("exchange.refused", "this request is refused", {},
                    refusal_header(ending_of(coalition::shown(verdict))));
@@ -58,8 +68,10 @@ net::Task<Result<net::CarrierStream>> Gateway::open(std::shared_ptr<const Pass> 
   clean_request(head.headers);
   head.headers.add(std::string(identity::kAssertionHeader), *std::move(assertion));
   head.headers.add(std::string(kAppHeader), pass->app.app.text());
+  auto gate = std::make_shared<SessionGate>(pass->gate, system_clock());
   pass->gate->count_request();
-  Result<net::CarrierStream> opened = co_await connectors_.open(*connector, std::move(head), end);
+  Result<net::CarrierStream> opened =
+      co_await connectors_.open(*connector, std::move(head), end, std::move(gate));
   co_return std::move(opened);
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "exchange/app_headers.h"
+#include "exchange/budget.h"
 #include "exchange/relay_io.h"
 #include "net/url.h"
 
@@ -19,6 +20,12 @@ constexpr Millis kReverseAfter{3000};  // the partner may still dial by itself
 constexpr Millis kOffersEvery{5000};
 constexpr size_t kOffersBytesMax = 1 << 20;
 constexpr size_t kQueuedMax = 16'384;  // control messages that wait for a slow partner
+constexpr size_t kQueuedBytesMax = 16 << 20;
+// What a partner's control stream may cost: more is read later, and so pushes back on that partner alone.
+constexpr uint32_t kControlPerSecond = 2'000, kControlBurst = 16'384;
+constexpr Millis kControlPause{10};
+// Each list of offers is signed: a partner asks for it now and then.
+constexpr uint32_t kOffersPerSecond = 1, kOffersBurst = 10;
 constexpr net::CarrierTimeouts kPatient{
     .head = Millis(60'000), .read = net::kNoTimeout, .write = Millis(60'000)};
 
@@ -51,6 +58,8 @@ struct Links::Link {
   std::string thumbprint;
   net::Carrier carrier;
   std::deque<std::string> queue;  // control messages to send
+  size_t queued_bytes = 0;
+  Budget offers_asked{kOffersBurst, kOffersPerSecond};
   net::Event more;
   bool controlled = false;  // its control stream runs
   bool over = false;
@@ -231,7 +240,7 @@ namespace {
 
 // Writes queued control messages, one a line, until the link is over.
 net::Task<void> write_lines(std::shared_ptr<bool> gone, net::ByteSink* sink, net::Event* more,
-                            std::deque<std::string>* queue, net::Event* done) {
+                            std::deque<std::string>* queue, size_t* queued_bytes, net::Event* done) {
   while (!*gone) {
     if (queue->empty()) {
       more->clear();
@@ -241,6 +250,7 @@ net::Task<void> write_lines(std::shared_ptr<bool> gone, net::ByteSink* sink, net
     std::string batch;
     while (!queue->empty() && batch.size() < 256 * 1024) {
       batch += queue->front();
+      *queued_bytes -= queue->front().size();
       queue->pop_front();
     }
     const Result<void> written = co_await sink->write(as_bytes(batch));
@@ -266,14 +276,17 @@ net::Task<void> Links::talk(std::shared_ptr<Link> link, net::CarrierStream* stre
   switchboard_.link_up(link->partner, link->way, [weak](const Json& message) {
     const std::shared_ptr<Link> to = weak.lock();
     if (!to || to->over) return;
-    if (to->queue.size() >= kQueuedMax) {
+    if (to->queue.size() >= kQueuedMax || to->queued_bytes >= kQueuedBytesMax) {
       to->carrier.abort();  // they take nothing: the link is as good as cut
       return;
     }
     to->queue.push_back(message.dump() + "\n");
+    to->queued_bytes += to->queue.back().size();
     to->more.set();
   });
-  switchboard_.loop().spawn(write_lines(gone, &stream->sink(), &link->more, &link->queue, &written));
+  switchboard_.loop().spawn(
+      write_lines(gone, &stream->sink(), &link->more, &link->queue, &link->queued_bytes, &written));
+  Budget budget(kControlBurst, kControlPerSecond);
   std::string line;
   net::Buffer buffer;
   while (!link->over) {
@@ -284,12 +297,14 @@ net::Task<void> Links::talk(std::shared_ptr<Link> link, net::CarrierStream* stre
     if (!got || *got == 0) break;
     std::string_view bytes = as_text(buffer.span().first(*got));
     bool good = true;
-    while (!bytes.empty() && good) {
+    while (!bytes.empty() && good && !link->over) {
       const size_t end = std::min(bytes.find('\n'), bytes.size());
       line += bytes.substr(0, end);
       good = line.size() <= kLinkMessageBytesMax;
       if (end == bytes.size() || !good) break;
       bytes.remove_prefix(end + 1);
+      while (!budget.take(switchboard_.moment().tick) && !link->over)
+        co_await switchboard_.loop().sleep(kControlPause);
       const Result<Json> message = Json::parse(line, {.bytes_max = kLinkMessageBytesMax});
       line.clear();
       good = message.has_value();
@@ -320,7 +335,10 @@ net::Task<void> Links::ask_offers(std::shared_ptr<Link> link) {
     head.authority = "node";
     head.path = "/entente/offers";
     Result<net::CarrierStream> stream = co_await link->carrier.open(std::move(head), true);
-    if (!stream) co_return;
+    if (!stream) {
+      co_await switchboard_.loop().sleep(kOffersEvery);
+      continue;
+    }
     stream->set_class(net::H2Class::control);
     Result<net::ResponseHead> answer = co_await stream->read_head();
     std::string text;
@@ -345,7 +363,9 @@ net::Task<void> Links::serve_stream(std::shared_ptr<Link> link, net::CarrierStre
     co_return;
   }
   if (head.method == "GET" && head.path == "/entente/offers" && !head.headers.has(kSessionHeader)) {
-    const Result<std::string> offers = offers_.ours(link->partner);
+    const Result<std::string> offers = link->offers_asked.take(switchboard_.moment().tick)
+                                           ? offers_.ours(link->partner)
+                                           : Result<std::string>(fail("exchange.busy", "asked too often"));
     const Result<void> responded = stream.respond(bare(offers ? 200 : 403), !offers);
     if (!offers || !responded) co_return;
     const Result<void> written = co_await stream.sink().write(as_bytes(*offers));
@@ -436,12 +456,13 @@ net::Task<void> Links::serve_session(std::shared_ptr<Link> link, net::CarrierStr
   }
 }
 
-net::Task<Result<net::CarrierStream>> Links::open(PartnerCode partner, net::RequestHead head, bool end) {
+net::Task<Result<net::CarrierStream>> Links::open(PartnerCode partner, net::RequestHead head, bool end,
+                                                  net::GateRef gate) {
   const auto at = links_.find({partner, Way::asking});
   if (at == links_.end() || !at->second->controlled)
     co_return fail("exchange.link-down", "the link to the partner is down");
   net::Carrier carrier = at->second->carrier;
-  Result<net::CarrierStream> opened = co_await carrier.open(std::move(head), end);
+  Result<net::CarrierStream> opened = co_await carrier.open(std::move(head), end, std::move(gate));
   co_return std::move(opened);
 }
 

@@ -23,8 +23,6 @@ inline constexpr std::string_view kLinkAlpn = "entente-link/1";                 
 inline constexpr std::string_view kReverseLinkAlpn = "entente-link-reverse/1";  // who dials serves
 inline constexpr std::string_view kControlProtocol =
     "entente-control";  // of the control stream's extended CONNECT
-inline constexpr std::string_view kBytesProtocol =
-    "entente-bytes";  // opaque bytes: an app's TLS may end at its host
 
 class Links {
  public:
@@ -44,9 +42,9 @@ class Links {
   // Drops links whose certificate the world no longer pins.
   void world_changed();
 
-  // A stream to a partner's node, for a session of ours there.
+  // A stream to a partner's node, for a session of ours there; `gate` is the session's.
   [[nodiscard]] net::Task<Result<net::CarrierStream>> open(PartnerCode partner, net::RequestHead head,
-                                                           bool end);
+                                                           bool end, net::GateRef gate);
   [[nodiscard]] bool up(const PartnerCode& partner, Way way) const;
 
  private:

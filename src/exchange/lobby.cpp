@@ -16,6 +16,7 @@ namespace {
 
 constexpr size_t kFormBytesMax = 8 * 1024;
 constexpr size_t kReturnBytesMax = 2 * 1024;
+constexpr Seconds kSignInMost{12 * 3600};  // whatever the facts say
 
 std::string display_name(const Json& claims, const std::string& subject) {
   for (const std::string_view key : {"name", "preferred_username"}) {
@@ -86,13 +87,16 @@ net::Task<void> Lobby::page(net::HttpCall& call, int status, std::string html) {
 net::Task<void> Lobby::handle(net::HttpCall& call, net::NormalTarget target) {
   const std::string& method = call.head().method;
   const bool reads = method == "GET" || method == "HEAD";
+  // These lead somewhere or open something: only a person's own navigation, never what a page embeds.
+  const std::string_view mode = call.head().headers.get("Sec-Fetch-Mode");
+  const bool navigates = method == "GET" && (mode.empty() || mode == "navigate");
   if (reads && target.path == "/") {
     co_await show_home(call);
-  } else if (reads && target.path == "/sign-in") {
+  } else if (navigates && target.path == "/sign-in") {
     co_await begin_sign_in(call, "/");
-  } else if (reads && target.path == "/callback") {
+  } else if (navigates && target.path == "/callback") {
     co_await finish_sign_in(call, target.query);
-  } else if (reads && target.path == "/enter") {
+  } else if (navigates && target.path == "/enter") {
     co_await enter_app(call, target.query);
   } else if (method == "POST" && target.path == "/sign-out") {
     co_await sign_out(call);
@@ -176,10 +180,30 @@ net::Task<Result<identity::OidcStep>> Lobby::walk(Result<identity::OidcStep> ste
   co_return step;
 }
 
+bool Lobby::may_begin(const std::string& peer) {
+  const Tick now = parts_.clock.tick();
+  const std::string source = peer.substr(0, peer.rfind(':'));
+  // Forgetting all is kinder to newcomers than refusing them; the budget of all sources still holds.
+  if (begun_by_source_.size() >= kSourcesMax && !begun_by_source_.contains(source)) begun_by_source_.clear();
+  Budget& own =
+      begun_by_source_.try_emplace(source, kSourceSignInsBurst, kSourceSignInsPerSecond).first->second;
+  return beginning_ < kBeginningMax && own.take(now) && begun_.take(now);
+}
+
 net::Task<void> Lobby::begin_sign_in(net::HttpCall& call, std::string return_to) {
+  if (!may_begin(call.stream().peer())) {
+    parts_.switchboard.stranger_refused();
+    co_await page(call, 429,
+                  plain_page(frame(nullptr), "Too many sign-ins at once",
+                             "More people sign in here now than can be let through. Try again in a minute.",
+                             names_.lobby_origin() + "/"));
+    co_return;
+  }
+  ++beginning_;
   Result<identity::OidcStep> begun =
       client_.begin(std::move(return_to), {parts_.clock.now(), parts_.clock.tick()});
   Result<identity::OidcStep> step = co_await walk(std::move(begun));
+  --beginning_;
   if (!step || !std::holds_alternative<identity::Redirect>(*step)) {
     const std::string code = step ? "oidc.provider_down" : step.error().code;
     log(LogLevel::warning, "exchange", "a sign-in could not begin",
@@ -226,11 +250,13 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
   const coalition::Partner* self = world.partner(world.self());
   const Instant now = parts_.clock.now();
   const int64_t ceiling = self == nullptr ? 0 : coalition::level_of(self->ceiling).value_or(0);
-  const Result<coalition::Facts> facts = crosswalk_.apply({who.issuer, who.claims, ceiling, now});
+  Result<coalition::Facts> facts = crosswalk_.apply({who.issuer, who.claims, ceiling, now});
+  if (facts && facts->empty())
+    facts = fail("crosswalk.empty", "nothing of what the provider says is used here");
   const PersonId id = identity::person_id(world.self(), who.issuer, who.subject);
   Leaf leaf{facts ? "sign-in" : "sign-in.refused", {{"person", id.text()}, {"issuer", who.issuer}}};
   if (!facts) leaf.fields.emplace_back("why", facts.error().code);
-  parts_.archive.append(std::move(leaf), !facts, [](const Result<void>&) {});
+  parts_.archive.append(std::move(leaf), false, [](const Result<void>&) {});
   if (!facts) {
     log(LogLevel::warning, "exchange", "a person was refused at sign-in",
         {{"code", facts.error().code}, {"why", facts.error().what}});
@@ -248,23 +274,36 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
   sign_in.person.id = id;
   sign_in.person.partner = world.self();
   sign_in.person.facts = *facts;
-  sign_in.person.facts.emplace(
-      "signed_in_at",
-      coalition::Fact{unix_seconds(now), "node:" + world.self().text(), facts->begin()->second.end});
+  sign_in.end = now + kSignInMost;
+  for (const auto& [name, fact] : *facts) sign_in.end = std::min(sign_in.end, fact.end);
+  sign_in.person.facts.insert_or_assign(
+      "signed_in_at", coalition::Fact{unix_seconds(now), "node:" + world.self().text(), sign_in.end});
   sign_in.display = display_name(who.claims, who.subject);
   sign_in.form_token = crypto::random_token(16);
-  sign_in.end = kNever;
-  for (const auto& [name, fact] : *facts) sign_in.end = std::min(sign_in.end, fact.end);
   const Seconds life = std::chrono::floor<Seconds>(sign_in.end - now);
   const Instant end = sign_in.end;
-  // A sign-in replaces what this browser had: an old cookie must not live on beside it.
-  if (const std::optional<std::string> old = cookie_of(call.head().headers, kLobbyCookie))
-    parts_.browsers.sign_ins.erase(*old);
+  // A sign-in replaces what this browser had: neither an old cookie nor somebody else's open apps live on
+  // beside it.
+  if (const Signed old = signed_in(call.head().headers); old.sign_in != nullptr) {
+    leave(*old.sign_in, {coalition::Refusal::credential_dead,
+                         "You signed in again.",
+                         "Open the app again from the lobby.",
+                         {},
+                         {},
+                         "sign-in"});
+    parts_.browsers.sign_ins.erase(old.token);
+  }
   const std::string token = parts_.browsers.sign_ins.issue(std::move(sign_in), end);
   net::ResponseHead head = redirect_head(names_.lobby_origin() + safe_return(who.return_to));
   head.headers.add("Set-Cookie", set_cookie(kLobbyCookie, token, life));
   head.headers.add("Set-Cookie", set_cookie(kLoginCookie, "", std::nullopt));
   [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), "");
+}
+
+// Ends what was opened by this sign-in. The sessions' ends change the sign-in's own list meanwhile.
+void Lobby::leave(SignIn& sign_in, const Ending& why) {
+  const std::map<coalition::AppRef, SessionId> open = sign_in.sessions;
+  for (const auto& [app, session] : open) parts_.switchboard.close(session, why);
 }
 
 net::Task<void> Lobby::unknown_app(net::HttpCall& call, const SignIn& sign_in, std::string label) {
@@ -321,7 +360,7 @@ net::Task<void> Lobby::enter_app(net::HttpCall& call, std::string query) {
                                 {"app", coalition::target_text(*app)},
                                 {"which", coalition::refusal_name(ending->which)},
                                 {"why", ending->what}}},
-                              true, [](const Result<void>&) {});
+                              false, [](const Result<void>&) {});
       }
       Refusal refusal{ending->which, std::string(ending_title(ending->which)), {}, ending->verdict.text()};
       refusal.reasons.push_back({coalition::Layer::structure, "", ending->what, ending->change, ending->who});
@@ -341,6 +380,7 @@ net::Task<void> Lobby::enter_app(net::HttpCall& call, std::string query) {
       co_return;
     }
     who.sign_in->sessions[*app] = session;
+    parts_.browsers.session_opened(session, who.token);
   }
   const std::string code =
       parts_.browsers.hand_offs.issue({bind, *app, session}, parts_.clock.now() + Browsers::kHandOffLife);
@@ -368,6 +408,7 @@ net::Task<void> Lobby::sign_out(net::HttpCall& call) {
     co_return;
   }
   const PersonId person = again.sign_in->person.id;
+  parts_.archive.append({"sign-out", {{"person", person.text()}}}, false, [](const Result<void>&) {});
   parts_.browsers.sign_ins.erase(again.token);
   parts_.switchboard.sign_out(
       person, {coalition::Refusal::credential_dead, "You signed out.", "Sign in again.", {}, {}, "sign-out"});

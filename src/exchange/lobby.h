@@ -4,6 +4,7 @@
 
 #include "coalition/world.h"
 #include "exchange/browsers.h"
+#include "exchange/budget.h"
 #include "exchange/host_names.h"
 #include "exchange/switchboard.h"
 #include "identity/crosswalk.h"
@@ -13,6 +14,7 @@
 #include "net/http_server.h"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -37,6 +39,12 @@ class Lobby {
 
   [[nodiscard]] PageFrame frame(const SignIn* sign_in) const;
 
+  // Each sign-in that is begun costs the provider a request or two, and nobody has proved anything yet.
+  static constexpr uint32_t kSignInsPerSecond = 50, kSignInsBurst = 200;  // of all sources
+  static constexpr uint32_t kSourceSignInsPerSecond = 10, kSourceSignInsBurst = 60;
+  static constexpr size_t kSourcesMax = 4'096;  // remembered at once
+  static constexpr size_t kBeginningMax = 64;   // that wait for the provider at once
+
  private:
   struct Signed {
     std::string token;
@@ -48,6 +56,8 @@ class Lobby {
   net::Task<void> finish_sign_in(net::HttpCall& call, std::string query);
   net::Task<void> enter_app(net::HttpCall& call, std::string query);
   net::Task<void> sign_out(net::HttpCall& call);
+  [[nodiscard]] bool may_begin(const std::string& peer);
+  void leave(SignIn& sign_in, const Ending& why);
   net::Task<Result<identity::OidcStep>> walk(Result<identity::OidcStep> step);
   net::Task<void> admit(net::HttpCall& call, identity::SignedIn who);
   [[nodiscard]] bool may_view(const SignIn& sign_in, const coalition::AppRef& app) const;
@@ -60,6 +70,9 @@ class Lobby {
   std::string provider_name_;
   identity::OidcClient client_;
   identity::Crosswalk crosswalk_;
+  Budget begun_{kSignInsBurst, kSignInsPerSecond};
+  std::map<std::string, Budget> begun_by_source_;
+  size_t beginning_ = 0;
 };
 
 [[nodiscard]] net::ResponseHead redirect_head(std::string location);

@@ -188,7 +188,8 @@ void add_page_headers(net::Headers& headers) {
               "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
               "frame-ancestors 'none'");
   headers.set("X-Content-Type-Options", "nosniff");
-  headers.set("Referrer-Policy", "no-referrer");
+  // Not "no-referrer": with that a browser sends `Origin: null` with the lobby's own forms.
+  headers.set("Referrer-Policy", "same-origin");
   headers.set("Cross-Origin-Opener-Policy", "same-origin");
   headers.set("Cross-Origin-Resource-Policy", "same-origin");
   headers.set("Permissions-Policy", "geolocation=(), camera=(), microphone=(), payment=(), usb=()");

@@ -6,14 +6,19 @@ namespace {
 struct Upload {
   explicit Upload(net::Loop& loop) : done(loop) {}
   net::Event done;
-  std::optional<Error> error;
+  std::optional<Error> broken;  // why the request's body did not come whole
 };
 
 net::Task<void> upload(Switchboard* switchboard, SessionId session, net::ByteSource* body,
                        net::CarrierStream* upstream, std::shared_ptr<Upload> state) {
   PatientSink sink(upstream->sink(), *switchboard, session);
-  Result<uint64_t> sent = co_await net::pump(switchboard->loop(), *body, sink);
-  if (!sent) state->error = sent.error();
+  MarkedSource source(*body);
+  Result<uint64_t> sent = co_await net::pump(switchboard->loop(), source, sink);
+  if (source.failed()) {
+    // The app waits for a rest that never comes, and we for its answer.
+    state->broken = sent.error();
+    upstream->reset(net::H2Code::cancel);
+  }
   state->done.set();
 }
 
@@ -24,6 +29,18 @@ net::Task<Result<void>> PatientSink::write(ByteView bytes) {
   if (!open) co_return fail("net.fenced", "the session does not pass any more");
   Result<void> written = co_await sink_.write(bytes);
   co_return written;
+}
+
+net::Task<Result<void>> MarkedSource::wait() {
+  Result<void> ready = co_await source_.wait();
+  failed_ = failed_ || !ready;
+  co_return ready;
+}
+
+net::Task<Result<size_t>> MarkedSource::read(std::span<uint8_t> into) {
+  Result<size_t> got = co_await source_.read(into);
+  failed_ = failed_ || !got;
+  co_return got;
 }
 
 net::Task<Result<void>> relay_request(Switchboard& switchboard, SessionId session, net::ByteSource* body,
@@ -51,6 +68,7 @@ net::Task<Result<void>> relay_request(Switchboard& switchboard, SessionId sessio
       }
     }
   }
+  if (!outcome && state->broken) outcome = Failure(*state->broken);
   if (!state->done.is_set()) {
     // The answer is over and the request is not: nobody wants the rest of it.
     upstream.reset(net::H2Code::cancel);

@@ -40,6 +40,21 @@ class PatientSink final : public net::ByteSink {
   SessionId session_;
 };
 
+// Remembers that it was the source that failed: only then is the request broken, and to be broken off behind.
+class MarkedSource final : public net::ByteSource {
+ public:
+  explicit MarkedSource(net::ByteSource& source) : source_(source) {}
+  [[nodiscard]] bool ready_now() const override { return source_.ready_now(); }
+  [[nodiscard]] net::Task<Result<void>> wait() override;
+  [[nodiscard]] net::Task<Result<size_t>> read(std::span<uint8_t> into) override;
+  void abort() override { source_.abort(); }
+  [[nodiscard]] bool failed() const { return failed_; }
+
+ private:
+  net::ByteSource& source_;
+  bool failed_ = false;
+};
+
 // Begins the answer towards whoever asked, once the app has begun its own.
 class AnswerStart {
  public:
@@ -49,7 +64,8 @@ class AnswerStart {
 };
 
 // Sends `body` (nullptr: none) up while the answer comes down. Returns when both directions have ended. On an
-// error nothing was answered unless `answer` was started.
+// error nothing was answered unless `answer` was started. A body that breaks takes the request with it: its
+// error is the outcome.
 [[nodiscard]] net::Task<Result<void>> relay_request(Switchboard& switchboard, SessionId session,
                                                     net::ByteSource* body, net::CarrierStream& upstream,
                                                     AnswerStart& answer);

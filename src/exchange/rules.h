@@ -61,6 +61,11 @@ class Statements {
   [[nodiscard]] virtual Result<Issued> issue(const PartnerCode& host, const coalition::AppRef& app,
                                              const coalition::Person& who, const coalition::Facts& context,
                                              Instant now) = 0;
+  // The commit of issue()'s record failed: that statement never leaves, and its number is to be used again.
+  virtual void not_kept(const PartnerCode& host, uint64_t number) {
+    (void)host;
+    (void)number;
+  }
   // Statements for that host numbered `from` to `to`, oldest first; empty when no longer kept.
   [[nodiscard]] virtual std::vector<std::string> resend(const PartnerCode& host, uint64_t from,
                                                         uint64_t to) = 0;

@@ -128,7 +128,8 @@ net::Task<Switchboard::OpenAnswer> Switchboard::open(Opening opening) {
   waiting_[number] = waiting;
   carry_out(core_->person_opens(moment(), std::move(opening)));
   const bool done = co_await waiting->done.wait(Limits{}.asking_max + Seconds(5));
-  if (done && waiting->answer) co_return *std::move(waiting->answer);
+  (void)done;  // an answer that came together with the timeout counts
+  if (waiting->answer) co_return *std::move(waiting->answer);
   waiting_.erase(number);
   carry_out(core_->person_gave_up(moment(), number));
   co_return Ending{coalition::Refusal::app_down,
@@ -167,10 +168,30 @@ net::Task<bool> Switchboard::passage(SessionId session) {
   }
 }
 
-coalition::Verdict Switchboard::decide_request(const Pass& pass, coalition::HttpFacts http) const {
+coalition::Verdict Switchboard::decide_request(const Pass& pass, std::optional<coalition::HttpFacts> http) {
   coalition::Ask ask = ask_of(pass, VerdictId(crypto::random_token(12)), core_->now());
   ask.http = std::move(http);
-  return rules_->decide(ask);
+  coalition::Verdict verdict = rules_->decide(ask);
+  if (verdict.permit) return verdict;
+  if (!refusals_.take(clock_.tick())) {
+    core_->stranger_refused();
+    return verdict;
+  }
+  Leaf leaf{"refusal",
+            {{"session", pass.id.text()},
+             {"side", side_name(pass.side)},
+             {"partner", pass.partner.text()},
+             {"app", coalition::target_text(pass.app)},
+             {"person", pass.who.id.text()}}};
+  if (ask.http) {
+    leaf.fields.emplace_back("method", ask.http->method);
+    leaf.fields.emplace_back("path", ask.http->path);
+  }
+  leaf.fields.emplace_back("context", coalition::facts_to_json(pass.context));
+  leaf.fields.emplace_back("verdict", verdict.id.text());
+  leaf.fields.emplace_back("answer", verdict.to_json());
+  archive_.append(std::move(leaf), false, [](const Result<void>&) {});
+  return verdict;
 }
 
 std::optional<ConnectorId> Switchboard::connector_for(const SessionId& session) {
@@ -238,6 +259,17 @@ size_t Switchboard::fence_partner(const PartnerCode& partner, std::string reason
 
 void Switchboard::fence_failed(const PartnerCode& partner, const Error& why) {
   carry_out(core_->fence_failed(moment(), partner, why));
+}
+
+void Switchboard::lift_fence(const PartnerCode& partner) {
+  carry_out(core_->lift_fence(moment(), partner));
+}
+
+void Switchboard::close_all(const Ending& why) {
+  std::vector<SessionId> all;
+  for (const Session* session : core_->sessions()) all.push_back(session->id);
+  for (const SessionId& id : all) carry_out(core_->session_closed(moment(), id, why));
+  carry_out(core_->tick(moment()));  // the requests of the last second
 }
 
 void Switchboard::stranger_refused() {

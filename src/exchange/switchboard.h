@@ -2,6 +2,7 @@
 // who wait at the door. Owns the core. Everything here is called on the control loop.
 #pragma once
 
+#include "exchange/budget.h"
 #include "exchange/exchange.h"
 #include "net/loop.h"
 #include "net/stream.h"
@@ -53,7 +54,8 @@ class Switchboard {
   // Waits while the session is held; true once bytes may pass, false when it ended or stayed held too long.
   [[nodiscard]] net::Task<bool> passage(SessionId session);
   // The request's own verdict: the session's ask with its method and normalised path, under the newest world.
-  [[nodiscard]] coalition::Verdict decide_request(const Pass& pass, coalition::HttpFacts http) const;
+  // A refusal is recorded. Without `http` for opaque bytes: what reads a method or a path then finds none.
+  [[nodiscard]] coalition::Verdict decide_request(const Pass& pass, std::optional<coalition::HttpFacts> http);
   [[nodiscard]] std::optional<ConnectorId> connector_for(const SessionId& session);
   // `abort` is called once when the session ends, at once; it must not throw and may run inside the ending
   // commit.
@@ -75,6 +77,10 @@ class Switchboard {
   void world_published(std::shared_ptr<const Rules> rules, const coalition::Touch& touch);
   size_t fence_partner(const PartnerCode& partner, std::string reason);  // how many sessions were held
   void fence_failed(const PartnerCode& partner, const Error& why);
+  // Only after a recorded decision to resume: gives up a suspension that never became durable.
+  void lift_fence(const PartnerCode& partner);
+  // Ends every session, so that both nodes and the ledger know: for a node that stops.
+  void close_all(const Ending& why);
   void stranger_refused();
 
   struct Watcher {
@@ -91,6 +97,8 @@ class Switchboard {
 
   static constexpr Millis kHeldMax{5'000};  // longer than any wave: then the stream gives up
   static constexpr Millis kTickEvery{100};
+  // Refused requests inside sessions that are recorded one by one; more are only counted.
+  static constexpr uint32_t kRefusalsPerSecond = 20, kRefusalsBurst = 200;
 
  private:
   struct Waiting;
@@ -111,6 +119,7 @@ class Switchboard {
   std::map<SessionId, std::shared_ptr<Live>> live_;
   uint64_t next_opening_ = 1;
   net::Timer timer_;
+  Budget refusals_{kRefusalsBurst, kRefusalsPerSecond};
   bool stepping_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

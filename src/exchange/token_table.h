@@ -32,6 +32,13 @@ class TokenTable {
     const auto at = entries_.find(crypto::sha256(token));
     return at == entries_.end() || at->second.end <= now ? nullptr : &at->second.value;
   }
+  // What stands for a token where the token itself must not be kept.
+  using Key = crypto::Digest;
+  [[nodiscard]] static Key key_of(std::string_view token) { return crypto::sha256(token); }
+  [[nodiscard]] T* at(const Key& key) {
+    const auto at = entries_.find(key);
+    return at == entries_.end() ? nullptr : &at->second.value;
+  }
   // Single use: the token is gone afterwards.
   [[nodiscard]] std::optional<T> take(std::string_view token, Instant now) {
     const auto at = entries_.find(crypto::sha256(token));

@@ -30,7 +30,8 @@ struct Carrier::Impl : std::enable_shared_from_this<Impl> {
   static Task<Result<void>> run(std::shared_ptr<Impl> self);
   static Task<void> write_loop(std::shared_ptr<Impl> self);
   static Task<void> keep_alive(std::shared_ptr<Impl> self);
-  static Task<Result<CarrierStream>> open(std::shared_ptr<Impl> self, RequestHead head, bool end);
+  static Task<Result<CarrierStream>> open(std::shared_ptr<Impl> self, RequestHead head, bool end,
+                                          GateRef gate);
   Task<Result<void>> read_loop();
   Task<void> discard_rest();
   Result<void> hear(ByteView bytes);
@@ -379,16 +380,20 @@ Task<Result<void>> Carrier::Impl::run(std::shared_ptr<Impl> self) {
   co_return Result<void>{};
 }
 
-Task<Result<CarrierStream>> Carrier::Impl::open(std::shared_ptr<Impl> self, RequestHead head, bool end) {
+Task<Result<CarrierStream>> Carrier::Impl::open(std::shared_ptr<Impl> self, RequestHead head, bool end,
+                                                GateRef gate) {
   remove_hop_by_hop(head.headers);
   head.headers.remove("expect");
   if (head.scheme.empty()) head.scheme = "https";
   const Tick deadline = self->loop.tick() + self->config.open_timeout;
   while (true) {
     if (self->over || self->ending) co_return std::unexpected(self->closed_error());
+    if (gate && !gate->is_open())
+      co_return fail("net.fenced", "the gate was closed before the request went out", self->stream->peer());
     if (self->session.settings_known()) {
       auto id = self->session.request(head, end);
       if (id) {
+        if (gate) self->session.set_gate(*id, std::move(gate));
         self->kick();
         co_return CarrierStream(std::make_unique<CarrierBody>(self, *id));
       }
@@ -417,8 +422,8 @@ Carrier Carrier::server(std::unique_ptr<Stream> stream, Handler handler, Carrier
 Task<Result<void>> Carrier::run() {
   return Impl::run(impl_);
 }
-Task<Result<CarrierStream>> Carrier::open(RequestHead head, bool end) {
-  return Impl::open(impl_, std::move(head), end);
+Task<Result<CarrierStream>> Carrier::open(RequestHead head, bool end, GateRef gate) {
+  return Impl::open(impl_, std::move(head), end, std::move(gate));
 }
 
 void Carrier::drain() {

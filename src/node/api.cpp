@@ -5,6 +5,7 @@
 #include "net/url.h"
 #include "node/operators.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -40,6 +41,10 @@ int status_of(const Error& error) {
 Result<std::string> read_reason(const Json& body) {
   Fields fields(body, "");
   std::string reason = fields.text("reason", kReasonBytesMax);
+  const bool plain =
+      std::ranges::none_of(reason, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  if (!plain || reason.find_first_not_of(' ') == std::string::npos)
+    fields.wrong("reason", "this is no reason that can be shown", "write one line of text");
   TRY_VOID(fields.done());
   return reason;
 }
@@ -170,12 +175,12 @@ std::optional<Api::Answer> Api::refused(const coalition::Person& who, coalition:
                                         coalition::Target target, std::string purpose,
                                         coalition::Verdict& verdict) {
   const std::string on = coalition::target_text(target);
-  verdict = coalition::decide(records_.world(),
-                              operator_ask(who, action, std::move(target), purpose, clock_.now()));
-  ledger::Record record = verdict_record(verdict, who, action_name(action), clock_.now());
+  const coalition::Ask ask = operator_ask(who, action, std::move(target), purpose, clock_.now());
+  verdict = coalition::decide(records_.world(), ask);
+  ledger::Record record = verdict_record(verdict, who, action_name(action), ask.context, clock_.now());
   record.fields.emplace_back("target", on);
   record.fields.emplace_back("purpose", purpose);
-  records_.append({std::move(record)}, !verdict.permit, [](const Result<ledger::Appended>& appended) {
+  records_.append({std::move(record)}, false, [](const Result<ledger::Appended>& appended) {
     if (!appended)
       log(LogLevel::error, "node", "an operator's verdict is not in the ledger",
           {{"error", appended.error().text()}});
@@ -204,6 +209,20 @@ net::Task<Result<Outcome>> Api::commit(Change change) {
                    "look at the disk; see `entente doctor`");
   }
   co_return std::move(**answer);
+}
+
+// True when it is in the ledger.
+net::Task<bool> Api::record(ledger::Record leaf) {
+  auto done = std::make_shared<net::Event>(switchboard_.loop());
+  auto durable = std::make_shared<bool>(false);
+  std::vector<ledger::Record> leaves;
+  leaves.push_back(std::move(leaf));
+  records_.append(std::move(leaves), true, [done, durable](const Result<ledger::Appended>& appended) {
+    *durable = appended.has_value();
+    done->set();
+  });
+  const bool heard = co_await done->wait(Seconds(30));
+  co_return heard && *durable;
 }
 
 net::Task<Api::Answer> Api::list_partners(Request request) {
@@ -296,9 +315,13 @@ net::Task<Api::Answer> Api::resume_partner(Request request) {
     co_return *no;
   Change change = partner_state_change(records_.world(), code, coalition::PartnerState::active, *reason,
                                        request.who, verdict, clock_.now());
-  change.narrowing = false;
+  // A suspension that came meanwhile is not undone by a decision made before it.
+  Result<store::Precondition> seen = records_.as_seen("partner/" + code.text());
+  if (!seen) co_return refusal(status_of(seen.error()), seen.error());
+  change.preconditions.push_back(*std::move(seen));
   const Result<Outcome> outcome = co_await commit(std::move(change));
   if (!outcome) co_return refusal(status_of(outcome.error()), outcome.error());
+  switchboard_.lift_fence(code);  // where the suspension never became durable
   co_return Answer{
       200,
       Json::object({{"text", fmt::format("{} is active again; its people must sign in again, revision {}",
@@ -385,13 +408,24 @@ net::Task<Api::Answer> Api::cut_session(Request request) {
   if (auto no = refused(request.who, coalition::Action::administer, coalition::NodeRef{self_},
                         "cut session: " + *reason, verdict))
     co_return *no;
-  switchboard_.close(id, exchange::Ending{coalition::Refusal::denied,
-                                          fmt::format("An operator ended this session: {}", *reason),
-                                          "Ask the operators of the node.",
-                                          {},
-                                          verdict.id,
-                                          "operator"});
-  co_return Answer{200, Json::object({{"text", "the session is cut"}, {"verdict", verdict.id.text()}})};
+  exchange::Ending ending;
+  ending.which = coalition::Refusal::denied;
+  ending.what = fmt::format("An operator ended this session: {}", *reason);
+  ending.change = "Ask the operators of the node.";
+  ending.verdict = verdict.id;
+  ending.policies = "operator";
+  switchboard_.close(id, std::move(ending));  // at once; then it is said when it is on the disk
+  ledger::Record leaf{.event_class = "session.cut", .time = clock_.now(), .fields = {}};
+  leaf.fields.emplace_back("session", id.text());
+  leaf.fields.emplace_back("who", request.who.id.text());
+  leaf.fields.emplace_back("verdict", verdict.id.text());
+  leaf.fields.emplace_back("reason", *reason);
+  const bool durable = co_await record(std::move(leaf));
+  co_return Answer{
+      durable ? 200 : 507,
+      Json::object({{"text", durable ? "the session is cut" : "the session is cut, not yet durable"},
+                    {"durable", durable},
+                    {"verdict", verdict.id.text()}})};
 }
 
 net::Task<Api::Answer> Api::list_connectors(Request request) {
@@ -445,7 +479,12 @@ net::Task<Api::Answer> Api::show_verdict(Request request) {
   if (auto no = refused(request.who, coalition::Action::view, coalition::NodeRef{self_},
                         "read verdict " + request.name, verdict))
     co_return *no;
-  const std::optional<Json> found = find_verdict(records_.ledger(), request.name);
+  const uint64_t size = records_.ledger().size();
+  std::optional<Json> found;
+  for (uint64_t skip = 0; !found && skip < std::min(size, kLookBackMax); skip += kLookBackSlice) {
+    found = find_verdict(records_.ledger(), request.name, size, skip, kLookBackSlice);
+    co_await switchboard_.loop().sleep(Millis(0));
+  }
   if (!found) co_return not_found("no verdict of that id is in the newest part of the ledger");
   co_return Answer{200, *found};
 }

@@ -68,6 +68,7 @@ class Api {
   std::optional<Answer> refused(const coalition::Person& who, coalition::Action action,
                                 coalition::Target target, std::string purpose, coalition::Verdict& verdict);
   net::Task<Result<Outcome>> commit(Change change);
+  net::Task<bool> record(ledger::Record leaf);
 
   Records& records_;
   exchange::Switchboard& switchboard_;

@@ -22,6 +22,8 @@ namespace {
 constexpr std::string_view kIssuerKey = "issuer/main";
 constexpr std::string_view kCrosswalkKey = "crosswalk/main";
 constexpr Millis kSweepEvery{5000};
+constexpr Millis kStopWait{2000};
+constexpr Millis kLastWords{50};  // for goodbyes to partners and connectors to leave
 
 // What the exchange has written goes the same way as every other change.
 class NodeArchive final : public exchange::Archive {
@@ -148,6 +150,9 @@ struct Node::Parts {
   std::unique_ptr<net::Listener> api_listener;
   std::map<PartnerCode, Instant> offers_heard;
   net::Timer sweeper;
+  net::Timer stop_wait;
+  net::Timer last_words;
+  bool stopping = false;
 };
 
 Node::Node(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -223,7 +228,8 @@ Result<void> Node::Parts::build() {
   limits.connections_max = static_cast<size_t>(config.limits.connections_max);
   limits.connections_per_source_max = limits.connections_max;
   limits.half_open_max = static_cast<size_t>(config.limits.half_open_max);
-  limits.half_open_per_source_max = limits.half_open_max;
+  // One address that opens and stays silent must leave room for the others.
+  limits.half_open_per_source_max = limits.half_open_max / 2;
   TRY(door_listener, net::Listener::tcp(loop, config.door_port, limits));
   const uint16_t public_port = config.door_public_port != 0 ? config.door_public_port : door_listener->port();
   const exchange::HostNames names(config.door_name, public_port);
@@ -283,6 +289,9 @@ net::Task<Result<Json>> Node::Parts::enrol(Json body) {
   CO_TRY_VOID(fields.done());
   CO_TRY(const crypto::Certificate certificate, crypto::Certificate::from_pem(pem));
   CO_TRY(Change change, enrol_connector(world(), id, token, certificate.thumbprint(), clock.now()));
+  // A token works once, also when two show it at the same moment.
+  CO_TRY(store::Precondition unused, records->as_seen("enrolment/" + id));
+  change.preconditions.push_back(std::move(unused));
   auto done = std::make_shared<net::Event>(loop);
   auto answer = std::make_shared<std::optional<Result<Outcome>>>();
   records->commit(std::move(change), [done, answer](Result<Outcome> outcome) {
@@ -331,11 +340,28 @@ void Node::run(std::function<void(uint16_t)> ready) {
 void Node::stop() {
   Parts& parts = *parts_;
   parts.loop.post([&parts] {
+    if (std::exchange(parts.stopping, true)) return;
     parts.door_listener->close();
     parts.api_listener->close();
-    parts.links->close_all();
-    parts.connectors->close_all();
-    parts.loop.post([&parts] { parts.loop.stop(); });
+    exchange::Ending why;
+    why.which = coalition::Refusal::app_down;
+    why.what = "The node is being stopped.";
+    why.change = "Sign in again when it is back.";
+    parts.switchboard->close_all(why);
+    // The ledger takes leaves in order: once this one is in, so are all endings. A disk that hangs is not
+    // waited for longer than kStopWait.
+    ledger::Record leaf{.event_class = "node.stop", .time = parts.clock.now(), .fields = {}};
+    leaf.fields.emplace_back("partner", parts.config.partner.text());
+    const auto finish = [&parts] {
+      parts.links->close_all();
+      parts.connectors->close_all();
+      parts.last_words = parts.loop.after(kLastWords, [&parts] { parts.loop.stop(); });
+    };
+    parts.stop_wait = parts.loop.after(kStopWait, finish);
+    parts.records->append({std::move(leaf)}, true, [&parts, finish](const Result<ledger::Appended>&) {
+      parts.stop_wait.cancel();
+      finish();
+    });
   });
 }
 

@@ -87,14 +87,17 @@ Result<HeardOffers> hear_offers(const coalition::World& world, const PartnerCode
     if (known == nullptr || known->canonical() != offer->canonical())
       heard.change.records.push_back({key, *offer});
   }
-  bool narrows = false;
+  std::vector<coalition::Record> withdrawn;
   for (const coalition::App* app : world.apps()) {
     if (app->ref.owner != from) continue;
     const std::string key = offer_key(from, app->ref.app.text());
     if (named.contains(key)) continue;
-    heard.change.records.push_back({key, std::nullopt});
-    narrows = true;
+    withdrawn.push_back({key, std::nullopt});
   }
+  // What is taken back goes first and alone: what is new may not share its right to act before the ledger has
+  // it. The list is heard again soon.
+  const bool narrows = !withdrawn.empty();
+  if (narrows) heard.change.records = std::move(withdrawn);
   ledger::Record leaf{.event_class = "offers.heard", .time = now, .fields = {}};
   leaf.fields.emplace_back("partner", from.text());
   leaf.fields.emplace_back("changed", static_cast<int64_t>(heard.change.records.size()));

@@ -46,12 +46,13 @@ coalition::Ask operator_ask(const coalition::Person& who, coalition::Action acti
 }
 
 ledger::Record verdict_record(const coalition::Verdict& verdict, const coalition::Person& who,
-                              std::string_view action, Instant now) {
+                              std::string_view action, const coalition::Facts& context, Instant now) {
   ledger::Record record{.event_class = "verdict", .time = now, .fields = {}};
   record.fields.emplace_back("verdict", verdict.id.text());
   record.fields.emplace_back("who", who.id.text());
   record.fields.emplace_back("partner", who.partner.text());
   record.fields.emplace_back("action", action);
+  record.fields.emplace_back("context", coalition::facts_to_json(context));
   record.fields.emplace_back("answer", verdict.to_json());
   return record;
 }
@@ -147,10 +148,11 @@ Result<Change> enrol_connector(const coalition::World& world, const std::string&
 
 namespace {
 
-// A record tells of a verdict by its own field or inside the ending it led to.
+// A record tells of a verdict by its id, by holding it whole, or inside the ending it led to.
 bool tells_of(const ledger::Record& record, std::string_view id) {
   for (const auto& [name, value] : record.fields) {
     if (name == "verdict" && value.is_string() && value.string() == id) return true;
+    if (name == "verdict" && value.is_object() && value.text_or("id", "") == id) return true;
     if (name == "ending" && value.text_or("verdict", "") == id) return true;
   }
   return false;
@@ -158,9 +160,9 @@ bool tells_of(const ledger::Record& record, std::string_view id) {
 
 }  // namespace
 
-std::optional<Json> find_verdict(const ledger::Ledger& ledger, std::string_view id) {
-  const uint64_t size = ledger.size();
-  for (uint64_t back = 1; back <= std::min(size, kLookBackMax); ++back) {
+std::optional<Json> find_verdict(const ledger::Ledger& ledger, std::string_view id, uint64_t size,
+                                 uint64_t skip, uint64_t count) {
+  for (uint64_t back = skip + 1; back <= std::min(size, skip + count); ++back) {
     Result<ledger::Record> record = ledger.record(size - back);
     if (!record || !tells_of(*record, id)) continue;
     Json out = Json::object({{"verdict", id},
@@ -168,7 +170,7 @@ std::optional<Json> find_verdict(const ledger::Ledger& ledger, std::string_view 
                              {"class", record->event_class},
                              {"index", static_cast<int64_t>(size - back)}});
     for (auto& [name, value] : record->fields) {
-      if ((name == "answer" || name == "ending") && value.is_object()) {
+      if ((name == "answer" || name == "ending" || name == "verdict") && value.is_object()) {
         for (Json::Member& part : value.members()) {
           if (part.first != "verdict" && part.first != "id") out.set(part.first, std::move(part.second));
         }

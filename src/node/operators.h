@@ -21,7 +21,8 @@ inline constexpr Millis kEnrolmentLife = std::chrono::hours(24);
                                           coalition::Target target, std::string purpose, Instant now);
 
 [[nodiscard]] ledger::Record verdict_record(const coalition::Verdict& verdict, const coalition::Person& who,
-                                            std::string_view action, Instant now);
+                                            std::string_view action, const coalition::Facts& context,
+                                            Instant now);
 [[nodiscard]] Change partner_state_change(const coalition::World& world, const PartnerCode& partner,
                                           coalition::PartnerState state, const std::string& reason,
                                           const coalition::Person& who, const coalition::Verdict& verdict,
@@ -38,9 +39,12 @@ inline constexpr Millis kEnrolmentLife = std::chrono::hours(24);
                                              std::string_view token, const std::string& thumbprint,
                                              Instant now);
 
-// Looks back through the ledger, newest first, at most kLookBackMax records.
+// Looks back through the first `size` records of the ledger, newest first: `count` of them after `skip`. Look
+// in slices, so that the loop serves others in between; at most kLookBackMax in all.
 inline constexpr uint64_t kLookBackMax = 200'000;
-[[nodiscard]] std::optional<Json> find_verdict(const ledger::Ledger& ledger, std::string_view id);
+inline constexpr uint64_t kLookBackSlice = 256;
+[[nodiscard]] std::optional<Json> find_verdict(const ledger::Ledger& ledger, std::string_view id,
+                                               uint64_t size, uint64_t skip, uint64_t count);
 [[nodiscard]] Json ledger_tail(const ledger::Ledger& ledger, uint64_t count);
 
 }  // namespace entente::node

@@ -13,6 +13,7 @@ namespace entente::node {
 namespace {
 
 constexpr size_t kWaitingMax = 4096;
+constexpr Millis kPayAgain{500};  // how long after a failed attempt the ledger is tried again
 
 store::Sign record_signer(const crypto::PrivateKey& key) {
   return [key](ByteView message) { return key.sign(crypto::SignatureAlg::EdDSA, message); };
@@ -115,13 +116,32 @@ Records::~Records() {
   ledger_.reset();
 }
 
-void Records::commit(Change change, Done done) {
-  if (waiting_.size() >= kWaitingMax && !change.narrowing) {
-    done(fail("node.busy", "too many changes wait to be written", {}, "try again in a moment"));
-    return;
+Result<store::Precondition> Records::as_seen(std::string_view key) const {
+  TRY(const std::optional<store::Record> kept, store_->get(key));
+  const Json* shown = world_.raw(key);
+  const bool same = kept && shown != nullptr ? kept->value == shown->canonical() : !kept && shown == nullptr;
+  if (!same) {
+    return fail("store.precondition", "somebody else is changing this record now", std::string(key),
+                "look at it again, then decide again");
   }
+  store::Precondition condition;
+  condition.key = std::string(key);
+  if (kept) condition.rev = kept->rev;
+  return condition;
+}
+
+void Records::answer(const std::shared_ptr<Pending>& pending, Result<Outcome> outcome) {
+  control_.post([pending, outcome = std::move(outcome)] { pending->done(outcome); });
+}
+
+void Records::commit(Change change, Done done) {
+  const bool narrowing = change.narrowing;
   auto pending = std::make_shared<Pending>(Pending{std::move(change), std::move(done)});
-  if (pending->change.narrowing) {
+  if (waiting_.size() >= kWaitingMax && !narrowing) {
+    return answer(pending,
+                  fail("node.busy", "too many changes wait to be written", {}, "try again in a moment"));
+  }
+  if (narrowing) {
     waiting_.push_front(std::move(pending));
   } else {
     waiting_.push_back(std::move(pending));
@@ -135,13 +155,15 @@ void Records::start_next() {
   const std::shared_ptr<Pending> pending = waiting_.front();
   waiting_.pop_front();
   const Change& change = pending->change;
+  const auto refuse = [&](const Error& error) {
+    answer(pending, Failure(error));
+    control_.post([this] { start_next(); });
+  };
+  // What is owed to the ledger goes first; while it cannot be paid nothing widens.
+  if (const Result<void> paid = pay(); !paid && !change.narrowing) return refuse(paid.error());
   const Result<coalition::World::Next> next =
       world_.with(change.records, Revision{world_.revision().value + 1});
-  if (!next && unpublished_.empty()) {
-    pending->done(Failure(next.error()));
-    control_.post([this] { start_next(); });
-    return;
-  }
+  if (!next) return refuse(next.error());
   busy_ = true;
   store::Commit commit;
   commit.ops = record_ops(change.records);
@@ -163,7 +185,7 @@ void Records::written(std::shared_ptr<Pending> pending, Result<store::Committed>
     start_next();
     return;
   }
-  unpublished_.push_back({committed->rev, pending->change.records});
+  unpublished_.push_back({committed->rev, pending->change.records, pending->change.narrowing});
   const ledger::Space space = pending->change.narrowing ? ledger::Space::narrowing : ledger::Space::ordinary;
   ledger_->append_commit(
       committed->outgoing, space, [this, pending, committed](Result<ledger::Appended> appended) {
@@ -183,7 +205,7 @@ void Records::recorded(std::shared_ptr<Pending> pending, Result<store::Committed
   const bool durable = appended.has_value();
   if (durable) store_->integrated(committed->rev);
   if (durable || pending->change.narrowing) {
-    const Result<void> published = publish(committed->rev);
+    const Result<void> published = publish(committed->rev, durable);
     if (!published) {
       pending->done(Failure(published.error()));
     } else {
@@ -195,20 +217,51 @@ void Records::recorded(std::shared_ptr<Pending> pending, Result<store::Committed
   start_next();
 }
 
-Result<void> Records::publish(Revision up_to) {
+// Records what the ledger did not take before, and shows it then.
+Result<void> Records::pay() {
+  if (unpublished_.empty() && !withheld_) return {};
+  if (control_.tick() < pay_again_)
+    return fail("ledger.full", "the ledger has not taken an earlier change yet", {},
+                "make space on the disk, then say it again");
+  const Result<void> recovered = ledger::recover(*store_, *ledger_);
+  if (!recovered) {
+    pay_again_ = control_.tick() + kPayAgain;
+    return recovered;
+  }
+  return publish(store_->head(), true);
+}
+
+// In order. What the ledger has not taken is left out of the world, but for what takes access away.
+Result<void> Records::publish(Revision up_to, bool in_ledger) {
+  if (in_ledger && withheld_) return reload();
   while (!unpublished_.empty() && unpublished_.front().revision <= up_to) {
     const Written& next_written = unpublished_.front();
-    Result<coalition::World::Next> next = world_.with(next_written.records, next_written.revision);
+    const bool shown = in_ledger || next_written.narrowing;
+    Result<coalition::World::Next> next =
+        world_.with(shown ? next_written.records : std::vector<coalition::Record>{}, next_written.revision);
     if (!next) {
       // It was right when it was submitted and nothing came between: this must not be.
       log(LogLevel::error, "node", "a durable change does not fit the world",
           {{"error", next.error().text()}});
       return Failure(next.error());
     }
+    withheld_ = withheld_ || !shown;
     world_ = next->world;
     unpublished_.pop_front();
     if (published_) published_(world_, next->touch);
   }
+  return {};
+}
+
+// The whole world from the store, where changes were left out of it before: everybody is asked again.
+Result<void> Records::reload() {
+  TRY(const store::Loaded loaded, store_->load_all());
+  TRY(world_, world_of(loaded));
+  unpublished_.clear();
+  withheld_ = false;
+  coalition::Touch all;
+  all.policies = true;
+  if (published_) published_(world_, all);
   return {};
 }
 

@@ -46,8 +46,12 @@ class Records {
   ~Records();
 
   using Done = std::function<void(Result<Outcome>)>;
-  // Refused without a trace when the next world would not be right ("world.*") or a precondition fails.
+  // Refused without a trace when the next world would not be right ("coalition.*") or a precondition fails.
+  // What the ledger refuses stays unseen until the ledger has taken it; a narrowing change acts all the same.
+  // `done` is called on a later turn of the control loop, never from inside.
   void commit(Change change, Done done);
+  // That the record is still what this world shows when the change comes to be written.
+  [[nodiscard]] Result<store::Precondition> as_seen(std::string_view key) const;
   using Appended = std::function<void(Result<ledger::Appended>)>;
   void append(std::vector<ledger::Record> records, bool narrowing, Appended done);
 
@@ -67,6 +71,7 @@ class Records {
   struct Written {  // in the store, not yet in the world
     Revision revision;
     std::vector<coalition::Record> records;
+    bool narrowing = false;
   };
 
   Records(net::Loop& control, std::unique_ptr<store::Store> store, std::unique_ptr<ledger::Ledger> ledger,
@@ -75,7 +80,10 @@ class Records {
   void written(std::shared_ptr<Pending> pending, Result<store::Committed> committed);
   void recorded(std::shared_ptr<Pending> pending, Result<store::Committed> committed,
                 Result<ledger::Appended> appended);
-  Result<void> publish(Revision up_to);
+  Result<void> pay();
+  Result<void> publish(Revision up_to, bool in_ledger);
+  Result<void> reload();
+  void answer(const std::shared_ptr<Pending>& pending, Result<Outcome> outcome);
 
   net::Loop& control_;
   std::unique_ptr<store::Store> store_;
@@ -84,6 +92,8 @@ class Records {
   Published published_;
   std::deque<std::shared_ptr<Pending>> waiting_;
   std::deque<Written> unpublished_;
+  bool withheld_ = false;  // the store holds a change that the world must not show before the ledger has it
+  Tick pay_again_{};
   bool busy_ = false;
 };
 

@@ -24,6 +24,8 @@ std::string heard_key(const PartnerCode& from) {
 // So many of the newest statements travel in the record of a chain: what may be on its way when a process is
 // killed.
 constexpr size_t kKeptMax = 32;
+// Statements that may wait for the disk at once and still be taken back.
+constexpr size_t kUndoneMax = 4'096;
 
 identity::ChainState state_in(const Json* record) {
   if (record == nullptr) return {};
@@ -74,15 +76,36 @@ Result<exchange::Issued> StatementDesk::issue(const PartnerCode& host, const coa
     person.facts.insert(*signed_in);
   for (const auto& [name, fact] : context) person.facts.emplace(std::string(kContext) + name, fact);
   Sent& sent = sent_to(host);
+  const identity::ChainState before = sent.chain->state();
   TRY(std::string statement,
       sent.chain->make(identity::StatementKind::person, identity::to_json(person), now, kPersonLife));
   sent.kept.emplace_back(sent.chain->state().seq, statement);
   if (sent.kept.size() > kKeptMax) sent.kept.pop_front();
+  sent.undone.push_back({sent.chain->state().seq, before, false});
+  if (sent.undone.size() > kUndoneMax) sent.undone.pop_front();
   Json kept = Json::array();
   for (const auto& [seq, text] : sent.kept) kept.push(text);
   Json record = Json::object({{"state", identity::to_json(sent.chain->state())}, {"kept", std::move(kept)}});
   return exchange::Issued{std::move(statement), sent.chain->state().seq,
                           coalition::Record{sent_key(host), std::move(record)}};
+}
+
+// Otherwise a disk that was full for a while would leave more numbers missing than are kept to send again,
+// and the host would wait for them for ever. A later statement that is still on its way keeps its number: if
+// it fails too, both are taken back; if it is kept, so is this one, in its record.
+void StatementDesk::not_kept(const PartnerCode& host, uint64_t number) {
+  Sent& sent = sent_to(host);
+  for (Undone& undone : sent.undone) undone.failed = undone.failed || undone.number == number;
+  bool back = false;
+  identity::ChainState state = sent.chain->state();
+  while (!sent.undone.empty() && sent.undone.back().failed && sent.undone.back().number == state.seq) {
+    state = sent.undone.back().before;
+    sent.undone.pop_back();
+    if (!sent.kept.empty()) sent.kept.pop_back();
+    back = true;
+  }
+  if (back)
+    sent.chain = std::make_unique<identity::StatementChain>(self_, host, keys_.statement, kid_, state);
 }
 
 std::vector<std::string> StatementDesk::resend(const PartnerCode& host, uint64_t from, uint64_t to) {

@@ -28,6 +28,7 @@ class StatementDesk final : public exchange::Statements {
   [[nodiscard]] Result<exchange::Issued> issue(const PartnerCode& host, const coalition::AppRef& app,
                                                const coalition::Person& who, const coalition::Facts& context,
                                                Instant now) override;
+  void not_kept(const PartnerCode& host, uint64_t number) override;
   [[nodiscard]] std::vector<std::string> resend(const PartnerCode& host, uint64_t from, uint64_t to) override;
   [[nodiscard]] Result<exchange::Vouched> verify(const PartnerCode& from, std::string_view statement,
                                                  Instant now) override;
@@ -37,9 +38,15 @@ class StatementDesk final : public exchange::Statements {
   [[nodiscard]] PersonId pairwise(const PersonId& who, const coalition::AppRef& app) const;
 
  private:
+  struct Undone {  // how to take a statement back that was never kept
+    uint64_t number = 0;
+    identity::ChainState before;
+    bool failed = false;
+  };
   struct Sent {  // to one host
     std::unique_ptr<identity::StatementChain> chain;
     std::deque<std::pair<uint64_t, std::string>> kept;  // the newest, for a host that missed some
+    std::deque<Undone> undone;                          // issued in this process, newest last
   };
   Sent& sent_to(const PartnerCode& host);
   [[nodiscard]] identity::ChainState heard_from(const PartnerCode& from) const;

@@ -1,0 +1,161 @@
+#include "node/statements.h"
+
+#include "crypto/jose.h"
+#include "node/offers.h"
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+using namespace entente;
+using namespace entente::node;
+
+namespace {
+
+const Instant kNow = from_unix_seconds(1'795'262'400);  // 2026-11-21
+const PartnerCode kAldoria("XAA"), kBorealis("XBB");
+const coalition::AppRef kCop{kAldoria, AppId("cop")};
+
+// A node's keys in a folder of its own, gone with the object.
+struct Held {
+  explicit Held(const PartnerCode& partner)
+      : path(std::filesystem::temp_directory_path() /
+             fmt::format("entente-statements-{}-{}", partner.text(), ::getpid())) {
+    Result<Keys> made = make_keys(path, partner, kNow);
+    REQUIRE(made);
+    keys.emplace(std::move(*made));
+  }
+  ~Held() { std::filesystem::remove_all(path); }
+  std::filesystem::path path;
+  std::optional<Keys> keys;
+};
+
+Json json(std::string_view text) {
+  Result<Json> read = Json::parse(text);
+  REQUIRE(read);
+  return *std::move(read);
+}
+
+Json offer(std::string_view name) {
+  Json out = json(R"({"owner": "XAA", "banner": "EXERCISE RESTRICTED", "classification": "RESTRICTED",
+      "mission": "harbor-light", "segment": "maritime", "end": "2027-01-31T00:00:00Z", "shares": ["role"],
+      "offered_to": ["XBB"]})");
+  out.set("name", name);
+  return out;
+}
+
+// How one of the two nodes sees both; the app is XAA's.
+coalition::World world_of(const PartnerCode& self, const Keys& aldoria, const Keys& borealis,
+                          std::vector<coalition::Record> more = {}) {
+  std::vector<coalition::Record> records = std::move(more);
+  records.push_back({"node/self", Json::object({{"partner", self.text()}})});
+  for (const auto& [code, keys] : {std::pair(kAldoria, &aldoria), std::pair(kBorealis, &borealis)}) {
+    Json partner = json(R"({"state": "active", "member_since": "2026-06-01T00:00:00Z", "ceiling": "SECRET",
+                            "member_until": "2027-06-01T00:00:00Z"})");
+    const Json open = public_keys(*keys, code);
+    partner.set("name", code.text()).set("statement_keys", *open.find("statement_keys"));
+    partner.set("link_thumbprints", Json::array({keys->link_certificate.thumbprint()}));
+    records.push_back({"partner/" + code.text(), std::move(partner)});
+  }
+  records.push_back({"mission/harbor-light",
+                     json(R"({"name": "Harbor Light", "partners": ["XAA", "XBB"], "phase": "execute",
+                         "threat": "low", "start": "2026-11-01T00:00:00Z", "end": "2027-02-01T00:00:00Z"})")});
+  records.push_back({"segment/maritime", json(R"({"name": "Maritime picture", "mission": "harbor-light"})")});
+  records.push_back({self == kAldoria ? "app/cop" : "offer/XAA/cop", offer("Picture")});
+  Result<coalition::World> made = coalition::World::load(records, Revision{1});
+  REQUIRE_MESSAGE(made, made.error().text());
+  return *std::move(made);
+}
+
+coalition::Person planner() {
+  coalition::Person who;
+  who.id = PersonId("p-1");
+  who.partner = kBorealis;
+  who.facts.emplace("role", coalition::Fact{std::string("planner"), "idp:x", kNow + Seconds(600)});
+  return who;
+}
+
+struct Pair {
+  Held aldoria{kAldoria}, borealis{kBorealis};
+  coalition::World at_host = world_of(kAldoria, *aldoria.keys, *borealis.keys);
+  coalition::World at_home = world_of(kBorealis, *aldoria.keys, *borealis.keys);
+  StatementDesk host{*aldoria.keys, kAldoria, [this]() -> const coalition::World& { return at_host; }};
+  StatementDesk home{*borealis.keys, kBorealis, [this]() -> const coalition::World& { return at_home; }};
+  exchange::Issued issue() {
+    Result<exchange::Issued> made = home.issue(kAldoria, kCop, planner(), {}, kNow);
+    REQUIRE(made);
+    return *std::move(made);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a disk that was full for long leaves no gap that the host would wait for for ever") {
+  Pair two;
+  const exchange::Issued first = two.issue();
+  CHECK(two.host.verify(kBorealis, first.statement, kNow));
+  for (int tried = 0; tried < 100; ++tried) two.home.not_kept(kAldoria, two.issue().number);
+  const exchange::Issued next = two.issue();
+  CHECK(next.number == first.number + 1);
+  CHECK(two.host.verify(kBorealis, next.statement, kNow));
+}
+
+TEST_CASE(
+    "statements that fail together are taken back together, and one that was kept keeps those before it") {
+  Pair two;
+  const exchange::Issued one = two.issue();
+  const exchange::Issued two_ = two.issue();
+  two.home.not_kept(kAldoria, one.number);  // the second is still on its way, and is kept
+  const exchange::Issued three = two.issue();
+  CHECK(three.number == 3);
+  CHECK(two.home.resend(kAldoria, 1, 3).size() == 3);
+  two.home.not_kept(kAldoria, three.number);
+  CHECK(two.issue().number == 3);
+  CHECK(two_.number == 2);
+}
+
+TEST_CASE("a statement of another audience, or one that was heard before, moves nothing") {
+  Pair two;
+  const exchange::Issued first = two.issue();
+  const exchange::Issued second = two.issue();
+  CHECK(two.host.verify(kBorealis, second.statement, kNow).error().code == exchange::kStatementGap);
+  CHECK(two.host.verify(kBorealis, first.statement, kNow));
+  CHECK(two.host.verify(kBorealis, second.statement, kNow));
+  CHECK_FALSE(two.host.verify(kBorealis, first.statement, kNow));
+  CHECK_FALSE(two.home.verify(kBorealis, second.statement, kNow));
+}
+
+TEST_CASE("an offer that is new does not share the right of one that is taken back") {
+  Pair two;
+  // XAA now offers tides and no longer the picture.
+  Result<coalition::World::Next> next = two.at_host.with(
+      std::vector<coalition::Record>{{"app/cop", std::nullopt}, {"app/tides", offer("Tides")}}, Revision{2});
+  REQUIRE(next);
+  const Result<std::string> list = sign_offers(next->world, kBorealis, two.aldoria.keys->statement, kNow);
+  REQUIRE(list);
+  Result<HeardOffers> heard = hear_offers(two.at_home, kAldoria, *list, Instant{}, kNow);
+  REQUIRE(heard);
+  CHECK(heard->change.narrowing);
+  REQUIRE(heard->change.records.size() == 1);
+  CHECK(heard->change.records[0].key == "offer/XAA/cop");
+  CHECK_FALSE(heard->change.records[0].value);
+  next = two.at_home.with(heard->change.records, Revision{2});
+  REQUIRE(next);
+  heard = hear_offers(next->world, kAldoria, *list, Instant{}, kNow);
+  REQUIRE(heard);
+  CHECK_FALSE(heard->change.narrowing);
+  REQUIRE(heard->change.records.size() == 1);
+  CHECK(heard->change.records[0].key == "offer/XAA/tides");
+}
+
+TEST_CASE("a list of offers counts from its owner alone, for us alone, and only while it is new") {
+  Pair two;
+  const Result<std::string> list = sign_offers(two.at_host, kBorealis, two.aldoria.keys->statement, kNow);
+  REQUIRE(list);
+  CHECK_FALSE(hear_offers(two.at_home, kAldoria, *list, kNow + Seconds(1), kNow));  // a newer one was heard
+  CHECK_FALSE(hear_offers(two.at_home, kAldoria, *list, Instant{}, kNow + Seconds(900)));  // old
+  CHECK_FALSE(hear_offers(two.at_home, kBorealis, *list, Instant{}, kNow));                // another's
+  CHECK_FALSE(hear_offers(two.at_host, kAldoria, *list, Instant{}, kNow));                 // another audience
+  const Result<std::string> forged = sign_offers(two.at_host, kBorealis, two.borealis.keys->statement, kNow);
+  CHECK_FALSE(hear_offers(two.at_home, kAldoria, *forged, Instant{}, kNow));
+}
