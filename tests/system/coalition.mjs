@@ -112,6 +112,20 @@ export class Coalition {
     return JSON.parse(output);
   }
 
+  // The ledger of a node that runs may be read in the middle of a write: then once more.
+  async verify(nation) {
+    let said;
+    await until(
+      `the ledger of ${nation} verifies`,
+      async () => {
+        said = await this.cli(nation, 'ledger', 'verify');
+        return said.code === 0;
+      },
+      3000,
+    ).catch((error) => assert.fail(`${error.message}: ${said.output}`));
+    return said.output;
+  }
+
   async #steer(order) {
     this.launcher.stdin.write(`${JSON.stringify(order)}\n`);
     const { value } = await this.lines.next();
