@@ -31,6 +31,20 @@ net::Task<Result<void>> PatientSink::write(ByteView bytes) {
   co_return written;
 }
 
+net::Task<Result<void>> PatientSink::flush() {
+  const bool open = co_await switchboard_.passage(session_);
+  if (!open) co_return fail("net.fenced", "the session does not pass any more");
+  Result<void> flushed = co_await sink_.flush();
+  co_return flushed;
+}
+
+net::Task<Result<void>> PatientSink::finish() {
+  const bool open = co_await switchboard_.passage(session_);
+  if (!open) co_return fail("net.fenced", "the session does not pass any more");
+  Result<void> finished = co_await sink_.finish();
+  co_return finished;
+}
+
 net::Task<Result<void>> MarkedSource::wait() {
   Result<void> ready = co_await source_.wait();
   failed_ = failed_ || !ready;

@@ -30,8 +30,8 @@ class PatientSink final : public net::ByteSink {
   PatientSink(net::ByteSink& sink, Switchboard& switchboard, SessionId session)
       : sink_(sink), switchboard_(switchboard), session_(std::move(session)) {}
   [[nodiscard]] net::Task<Result<void>> write(ByteView bytes) override;
-  [[nodiscard]] net::Task<Result<void>> flush() override { return sink_.flush(); }
-  [[nodiscard]] net::Task<Result<void>> finish() override { return sink_.finish(); }
+  [[nodiscard]] net::Task<Result<void>> flush() override;   // a head that was held back
+  [[nodiscard]] net::Task<Result<void>> finish() override;  // the end is the session's too
   void abort() override { sink_.abort(); }
 
  private:
