@@ -41,6 +41,8 @@ bool Exchange::Core::judge(Session& s) {
   const bool permit = verdict.permit;
   const bool changed =
       permit && (verdict.obligations != s.verdict.obligations || verdict.reasons != s.verdict.reasons);
+  // The same answer for the same reasons stays the verdict on record: its id is one that can be looked up.
+  if (permit && !changed && !s.verdict.id.empty()) verdict.id = s.verdict.id;
   const Instant due = s.stage == Stage::live && permit ? verdict.valid_until : kNever;
   table_.judged(s, std::move(verdict), due);
   s.must_ask = false;
