@@ -305,6 +305,7 @@ TEST_CASE("what a commit touches and still may goes on after the wave; what only
   Pair pair(limits);
   pair.admit(1);
   pair.admit(2);
+  const VerdictId recorded = pair.host.core->sessions().front()->verdict.id;
   pair.publish(pair.host, [](TestRules& rules) { rules.denied_roles.insert("clerk"); });
   CHECK(pair.host.open_gates() == 1);  // the other one still waits
   pair.talk();
@@ -313,6 +314,7 @@ TEST_CASE("what a commit touches and still may goes on after the wave; what only
   pair.talk();
   CHECK(pair.host.open_gates() == 2);
   CHECK(pair.home.open_gates() == 2);
+  CHECK(pair.host.core->sessions().front()->verdict.id == recorded);  // the one that can be looked up
   pair.publish(pair.host, [](TestRules&) {}, true);
   CHECK(pair.host.open_gates() == 2);
 }
