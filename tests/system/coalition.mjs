@@ -59,7 +59,13 @@ export class Coalition {
     const launcher = spawn(process.execPath, [...args, '--coalition', plan], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
-    return new Coalition(plan, launcher).#ready();
+    const coalition = new Coalition(plan, launcher);
+    try {
+      return await coalition.#ready();
+    } catch (error) {
+      await coalition.end();
+      throw error;
+    }
   }
 
   constructor(plan, launcher) {
