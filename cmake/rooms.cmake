@@ -39,7 +39,7 @@ function(entente_room)
     target_link_libraries(${name}_test PRIVATE entente_test_main entente_${name} ${ROOM_PRIVATE_LINKS})
     add_test(NAME unit.${name} COMMAND ${name}_test --no-intro --no-path-filenames=false
              WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-    set_tests_properties(unit.${name} PROPERTIES LABELS "unit;room-${name}" TIMEOUT 600
+    set_tests_properties(unit.${name} PROPERTIES LABELS "unit;room-${name}" TIMEOUT 900 COST 10
       ENVIRONMENT "ENTENTE_SOURCE=${PROJECT_SOURCE_DIR}")
     if(ROOM_THREADED)
       set_property(TEST unit.${name} APPEND PROPERTY LABELS threads)
