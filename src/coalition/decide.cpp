@@ -140,8 +140,9 @@ void Question::check_signed_in_since_resumed(const PartnerCode& code) {
   notes_.read(uid_of(code));
   const Partner* partner = world_.partner(code);
   if (partner == nullptr || !partner->resumed_at) return;
-  const auto signed_in = number(ask_.who.facts, "signed_in_at", 0, unix_seconds(Instant::max()));
-  if (signed_in && *signed_in >= unix_seconds(*partner->resumed_at)) return;
+  const int64_t resumed_ms = partner->resumed_at->time_since_epoch().count();
+  const auto signed_in_ms = number(ask_.who.facts, "signed_in_at", 0, INT64_MAX);
+  if (signed_in_ms && *signed_in_ms > resumed_ms) return;
   credential_dead_ = true;
   refuse("signed-in-before-resume",
          fmt::format("{} was suspended after you signed in, and is active again now.", named(code)),

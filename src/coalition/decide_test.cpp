@@ -79,7 +79,9 @@ void change_fact(Facts& facts, const std::string& word) {
   } else {
     const size_t equals = word.find('=');
     REQUIRE_MESSAGE(equals != std::string::npos, word);
-    facts[word.substr(0, equals)].value = to_fact(word.substr(equals + 1));
+    // A fact that the post does not bring along lives as long as those that it does.
+    const Fact added{false, "idp", kNow + std::chrono::hours(1)};
+    facts.try_emplace(word.substr(0, equals), added).first->second.value = to_fact(word.substr(equals + 1));
   }
 }
 

@@ -277,7 +277,8 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
   sign_in.end = now + kSignInMost;
   for (const auto& [name, fact] : *facts) sign_in.end = std::min(sign_in.end, fact.end);
   sign_in.person.facts.insert_or_assign(
-      "signed_in_at", coalition::Fact{unix_seconds(now), "node:" + world.self().text(), sign_in.end});
+      "signed_in_at",
+      coalition::Fact{now.time_since_epoch().count(), "node:" + world.self().text(), sign_in.end});
   sign_in.display = display_name(who.claims, who.subject);
   sign_in.form_token = crypto::random_token(16);
   const Seconds life = std::chrono::floor<Seconds>(sign_in.end - now);
