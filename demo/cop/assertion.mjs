@@ -7,7 +7,7 @@ import { ask } from '../loopback.mjs';
 const kHeader = 'entente-assertion';
 const kLifeSecondsMax = 120; // the host signs for a minute; more is not one of its assertions
 const kSkewSeconds = 60;
-const kSeenMax = 200_000; // assertions remembered until they end, so that none serves twice
+const kSeenMax = 200_000; // assertions remembered until they end
 const kReloadEveryMs = 1000; // an unknown key id may be a new key, but must not buy a read for each request
 const kHeaderBytesMax = 8192;
 
@@ -49,20 +49,28 @@ class HostKeys {
   }
 }
 
-// Remembers the ids of living assertions; forgets them when they end.
+// Remembers whom the living assertions name; forgets them when they end. The node sends one assertion with
+// several requests of a session (never with those of another): an id that comes again is fine, an id that
+// comes again for somebody else is not. With `once`, no id is good a second time.
 class Seen {
-  #ends = new Map();
+  #living = new Map();
 
-  admit(id, end, now) {
-    if (this.#ends.has(id) && this.#ends.get(id) > now) return false;
-    if (this.#ends.size >= kSeenMax) this.#forget(now);
-    if (this.#ends.size >= kSeenMax) throw new Refusal('assertion.too_many');
-    this.#ends.set(id, end);
+  constructor(once) {
+    this.once = once;
+  }
+
+  admit(claims, end, now) {
+    const whose = JSON.stringify([claims.sub, claims.partner, claims.session]);
+    const known = this.#living.get(claims.jti);
+    if (known && known.end > now) return !this.once && known.whose === whose;
+    if (this.#living.size >= kSeenMax) this.#forget(now);
+    if (this.#living.size >= kSeenMax) throw new Refusal('assertion.too_many');
+    this.#living.set(claims.jti, { end, whose });
     return true;
   }
 
   #forget(now) {
-    for (const [id, end] of this.#ends) if (end <= now) this.#ends.delete(id);
+    for (const [id, { end }] of this.#living) if (end <= now) this.#living.delete(id);
   }
 }
 
@@ -79,14 +87,16 @@ function headerOf(request) {
 
 export class IdentityCheck {
   #keys;
-  #seen = new Seen();
+  #seen;
 
-  // settings: { audience, issuer, keys: { file } | { url, ca }, connector? } - `connector` is the thumbprint
-  // of the certificate that a `cnf` claim must name.
+  // settings: { audience, issuer, keys: { file } | { url, ca }, connector?, once? } - `connector` is the
+  // thumbprint of the certificate that a `cnf` claim must name; `once` goes with "assertion": "each_request"
+  // in the app's record.
   constructor(settings, now = () => Date.now()) {
     this.settings = settings;
     this.now = now;
     this.#keys = new HostKeys(settings.keys);
+    this.#seen = new Seen(settings.once === true);
   }
 
   // Answers the assertion's claims, or throws a Refusal whose code says which check failed.
@@ -101,7 +111,7 @@ export class IdentityCheck {
     if (typeof claims.jti !== 'string' || typeof claims.sub !== 'string')
       throw new Refusal('assertion.malformed');
     const remembered = (claims.exp + kSkewSeconds) * 1000;
-    if (!this.#seen.admit(claims.jti, remembered, this.now())) throw new Refusal('assertion.replayed');
+    if (!this.#seen.admit(claims, remembered, this.now())) throw new Refusal('assertion.replayed');
     return claims;
   }
 

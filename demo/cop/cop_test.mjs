@@ -11,6 +11,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { WebSocket } from 'ws';
 import { firstLine } from '../lifeline.mjs';
+import { IdentityCheck } from './assertion.mjs';
 import { audience, HostStandIn, issuer } from './host_stand_in.mjs';
 import { makeFleet, whereIs } from './fleet.mjs';
 
@@ -111,10 +112,21 @@ for (const [name, forge] of Object.entries(forgeries)) {
   });
 }
 
-test('refused: an assertion that has served already', async () => {
-  const assertion = await host.sign();
+test('an assertion serves the requests of one session, and never a second person', async () => {
+  const assertion = await host.sign({ jti: 'one' });
   assert.equal((await host.ask('/me', { assertion })).status, 200);
-  assert.equal((await host.ask('/me', { assertion })).status, 401);
+  assert.equal((await host.ask('/me', { assertion })).status, 200);
+  const other = await host.sign({ jti: 'one', sub: 'p-another' });
+  assert.equal((await host.ask('/me', { assertion: other })).status, 401);
+});
+
+test('refused: an assertion that has served already, by an app that wants one for each request', async () => {
+  const settings = { audience, issuer, keys: { file: join(folder, 'host.jwks') } };
+  const assertion = await host.sign();
+  const request = { rawHeaders: ['Entente-Assertion', assertion] };
+  const strict = new IdentityCheck({ ...settings, once: true });
+  assert.equal((await strict.admit(request)).sub, 'p-7f3a');
+  await assert.rejects(strict.admit(request), { code: 'assertion.replayed' });
 });
 
 test('refused: a live connection without an assertion', async () => {

@@ -27,6 +27,7 @@ const settingsShape = {
   issuer: 'string',
   keys: { 'file?': 'string', 'url?': 'string', 'ca?': 'string' },
   'connector?': 'string',
+  'once?': 'boolean',
   marking: 'string',
   seed: 'number',
 };

@@ -19,4 +19,9 @@ void check_failed(const char* condition, const char* file, int line) noexcept {
   std::abort();
 }
 
+void no_value(const Error& error) noexcept {
+  std::fprintf(stderr, "entente: a value was expected, and there was an error: %s\n", error.text().c_str());
+  std::abort();
+}
+
 }  // namespace entente

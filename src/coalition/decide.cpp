@@ -383,6 +383,7 @@ Verdict Question::finish() {
   verdict.revision = world_.revision();
   verdict.valid_until = notes_.valid_until();
   verdict.reach = notes_.take_reach();
+  verdict.any_request = notes_.any_request();
   verdict.errors = std::move(errors_);
   return verdict;
 }

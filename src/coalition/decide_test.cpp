@@ -297,6 +297,32 @@ TEST_CASE("reasons carry the policies' own words, change and who decides") {
   CHECK(verdict.reasons[0].who_decides == "Aldoria's operations staff");
 }
 
+TEST_CASE("attack: a policy that reads the request, however it is spelled, ties the verdict to it") {
+  Records all = records("XAA");
+  const auto any_request = [&](std::string_view when) {
+    all["policy/host/cop"] =
+        Json::object({{"text", fmt::format("permit (principal, action, resource) when {{ {} }};", when)}});
+    const Verdict verdict =
+        decide(world(all), ask(person("XBB", "planner"), Action::open, app("XAA", "cop")));
+    CHECK_MESSAGE(verdict.permit, when);
+    return verdict.any_request;
+  };
+  CHECK(any_request("context.risk < 50 && context[\"risk\"] < 50 && context has network"));
+  CHECK(any_request("principal has clearance"));
+  for (const char* reads : {
+           "if context has http then context.http.method == \"GET\" else true",
+           "if context has \"http\" then context[\"http\"][\"path\"] like \"/*\" else true",
+           "if context has \"ht\\u{74}p\" then context[\"ht\\u{74}p\"].path != \"/x\" else true",
+           "context == context",
+           "[context].contains(context)",
+           "{all: context}.all has risk",
+           "(if context.risk < 0 then context else context) has risk",
+           "(context) has risk",
+           "context // between\n has risk",
+       })
+    CHECK_FALSE_MESSAGE(any_request(reads), reads);
+}
+
 TEST_CASE("facts survive their text form, and a fact without an end is refused") {
   const Facts facts = person("XBB", "planner").facts;
   const auto read = facts_from_json(facts_to_json(facts));

@@ -23,6 +23,9 @@ class Notes {
     note(start);
     return now_ >= start;
   }
+  // A layer was asked whose policies could read the request's method or path.
+  void request_read() { request_read_ = true; }
+  [[nodiscard]] bool any_request() const { return !request_read_; }
   void read(policy::EntityUid uid) { reach_.entities.push_back(std::move(uid)); }
 
   void add(const policy::Answer& answer) {
@@ -56,6 +59,7 @@ class Notes {
 
   Instant now_;
   Instant soonest_ = kNever;
+  bool request_read_ = false;
   policy::Reach reach_;
 };
 

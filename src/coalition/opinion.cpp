@@ -56,6 +56,7 @@ class LayerAsked {
           plain("no-policy", "No policy speaks for this here, so nothing is permitted."));
       return false;
     }
+    if (known_.world.may_read_request(layer_name(layer_))) notes.request_read();
     const policy::Answer answer = policy::decide(*set_, known_.world.entities(), overlay_, request_);
     notes.add(answer);
     note_errors(answer, denials.errors);

@@ -137,6 +137,15 @@ Segment read_segment(Fields& fields, std::string_view id) {
   return segment;
 }
 
+// Whether one assertion may go out with several requests of a session (the default) or each has its own.
+bool read_assertion_use(Fields& fields) {
+  const std::string use = fields.text_or("assertion", "kept", 32);
+  if (use != "kept" && use != "each_request") {
+    fields.wrong("assertion", "this is no way to use assertions", "write \"kept\" or \"each_request\"");
+  }
+  return use == "each_request";
+}
+
 App read_app(Fields& fields, std::string_view id) {
   App app;
   app.ref.owner = read_code(fields, "owner");
@@ -149,6 +158,7 @@ App read_app(Fields& fields, std::string_view id) {
   app.segment = read_label<SegmentId>(fields, "segment");
   app.offered_to = read_codes(fields, "offered_to");
   app.shares = fields.texts_or_none("shares", kFactsMax);
+  app.assertion_each_request = read_assertion_use(fields);
   app.end = fields.instant("end");
   return app;
 }

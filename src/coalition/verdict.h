@@ -48,6 +48,8 @@ struct Verdict {
   // A commit that touches nothing in here cannot change the answer: permit, refusal, hidden, obligations.
   // (Which permit a denial calls the nearest may change sooner; so may its words before valid_until.)
   policy::Reach reach;
+  // Nothing that was asked could read the request's method or path: the answer is the same for any other.
+  bool any_request = false;
   std::vector<std::string> errors;  // evaluation errors, for the ledger and the operator
 
   [[nodiscard]] Json to_json() const;  // for ledger and API; reach left out

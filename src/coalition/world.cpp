@@ -422,6 +422,11 @@ const policy::PolicySet* World::policies(std::string_view layer) const {
   return i == kLayers || !data_->layers[i] ? nullptr : &data_->layers[i]->set();
 }
 
+bool World::may_read_request(std::string_view layer) const {
+  const size_t i = layer_index(layer);
+  return i != kLayers && data_->layers[i] && data_->layers[i]->may_read_request();
+}
+
 Person operator_person(const World& world, const OperatorName& name) {
   Person person;
   person.id = PersonId(std::string(kOperatorPrefix) + name.text());

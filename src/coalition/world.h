@@ -62,6 +62,7 @@ struct App {
   SegmentId segment;
   std::vector<PartnerCode> offered_to;  // partners told about it; the owner is implied
   std::vector<std::string> shares;  // attribute names that may leave a person's home for this app's decision
+  bool assertion_each_request = false;  // the app takes no Entente-Assertion twice: sign one for each request
   Instant end;
 };
 
@@ -90,7 +91,7 @@ struct Operator {
 //   segment/maritime      name, mission                        mission stays while an app stands in the
 //   segment app/cop               owner (this node's), name, description?, banner, classification, mission,
 //   segment,
-//                         offered_to, shares, end
+//                         offered_to, shares, assertion? ("kept", "each_request"), end
 //   offer/XAA/cop         the same, told by a partner: owner as in the key, offered_to has this node's
 //   partner connector/cop-1       thumbprint, apps (own), end operator/asha.lind    display, uids, roles, end
 //   schema                text                                 Cedar schema; required by policies
@@ -140,6 +141,8 @@ class World {
   [[nodiscard]] const Json* raw(std::string_view key) const;  // any record's JSON
 
   [[nodiscard]] const policy::Entities& entities() const;
+  // Whether a policy of that layer could read a request's method or path. Never false when one does.
+  [[nodiscard]] bool may_read_request(std::string_view layer) const;
   // Null when the layer has no policy: then nothing in that layer permits.
   [[nodiscard]] const policy::PolicySet* policies(std::string_view layer) const;
 

@@ -228,9 +228,9 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
     coalition::HttpFacts http;
     http.method = upgrades ? "GET" : head.method;
     http.path = target.path;
-    const coalition::Verdict verdict = parts_.switchboard.decide_request(*pass, std::move(http));
-    if (!verdict.permit) {
-      co_await refuse(call, refusal_from(ending_of(coalition::shown(verdict))), 403, false);
+    const auto verdict = parts_.switchboard.decide_request(*pass, std::move(http));
+    if (!verdict->permit) {
+      co_await refuse(call, refusal_from(ending_of(coalition::shown(*verdict))), 403, false);
       co_return;
     }
     pass->gate->count_request();

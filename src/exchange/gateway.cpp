@@ -37,6 +37,22 @@ std::optional<Ending> read_refusal_header(std::string_view text) {
 Gateway::Gateway(Switchboard& switchboard, Connectors& connectors, SignAssertion sign)
     : switchboard_(switchboard), connectors_(connectors), sign_(std::move(sign)) {}
 
+// Kept for some seconds of its minute: signing costs more than all else in a request. Never beyond what the
+// verdict of this very request is good for; another pass, world or connector gets one of its own.
+Result<std::shared_ptr<const std::string>> Gateway::assertion_for(const Pass& pass,
+                                                                  const ConnectorId& connector,
+                                                                  const coalition::Verdict& verdict) {
+  const Instant now = system_clock().now();
+  if (pass.memo) {
+    if (auto kept = pass.memo->assertion(verdict.revision, connector, now)) return kept;
+  }
+  TRY(SignedAssertion made, sign_(pass, connector));
+  auto text = std::make_shared<const std::string>(made.text);
+  made.keep_until = std::min({made.keep_until, now + kAssertionKept, verdict.valid_until});
+  if (pass.memo) pass.memo->keep(std::move(made), verdict.revision, connector, now);
+  return text;
+}
+
 net::Task<Result<net::CarrierStream>> Gateway::open(std::shared_ptr<const Pass> pass, net::RequestHead head,
                                                     bool end) {
   const Result<net::NormalTarget> target = net::normal_target(head.path);
@@ -54,19 +70,18 @@ net::Task<Result<net::CarrierStream>> Gateway::open(std::shared_ptr<const Pass> 
     http->method = head.protocol.empty() ? head.method : "GET";
     http->path = target->path;
   }
-  const coalition::Verdict verdict = switchboard_.decide_request(*pass, std::move(http));
-  if (!verdict.permit) {
+  const auto verdict = switchboard_.decide_request(*pass, std::move(http));
+  if (!verdict->permit) {
     co_return fail("exchange.refused", "this request is refused", {},
-                   refusal_header(ending_of(coalition::shown(verdict))));
+                   refusal_header(ending_of(coalition::shown(*verdict))));
   }
   const std::optional<ConnectorId> connector = switchboard_.connector_for(pass->id);
   if (!connector) co_return fail("exchange.connector-down", "no connector of this app is connected");
-  Result<std::string> assertion = sign_(*pass, *connector);
-  if (!assertion) co_return Failure(assertion.error());
+  CO_TRY(const std::shared_ptr<const std::string> assertion, assertion_for(*pass, *connector, *verdict));
   head.path = target->text();
   head.target = head.path;
   clean_request(head.headers);
-  head.headers.add(std::string(identity::kAssertionHeader), *std::move(assertion));
+  head.headers.add(std::string(identity::kAssertionHeader), *assertion);
   head.headers.add(std::string(kAppHeader), pass->app.app.text());
   auto gate = std::make_shared<SessionGate>(pass->gate, system_clock());
   pass->gate->count_request();

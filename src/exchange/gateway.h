@@ -19,8 +19,10 @@ namespace entente::exchange {
 
 class Gateway {
  public:
-  // Signs the Entente-Assertion for a session's person, bound to that connector.
-  using SignAssertion = std::function<Result<std::string>(const Pass&, const ConnectorId&)>;
+  // Signs the Entente-Assertion for a session's person, bound to that connector; and says for how long no
+  // fact in it ends. An app that wants one for each request gets none that is kept.
+  using SignAssertion = std::function<Result<SignedAssertion>(const Pass&, const ConnectorId&)>;
+  static constexpr Seconds kAssertionKept{15};  // of its minute
   Gateway(Switchboard& switchboard, Connectors& connectors, SignAssertion sign);
 
   // Towards the app of a host or local session. Refusals are errors of code "exchange.refused" whose `hint`
@@ -29,6 +31,10 @@ class Gateway {
                                                            net::RequestHead head, bool end);
 
  private:
+  [[nodiscard]] Result<std::shared_ptr<const std::string>> assertion_for(const Pass& pass,
+                                                                         const ConnectorId& connector,
+                                                                         const coalition::Verdict& verdict);
+
   Switchboard& switchboard_;
   Connectors& connectors_;
   SignAssertion sign_;

@@ -84,7 +84,8 @@ Pass pass_of(const Session& session) {
           .obligations = session.verdict.obligations,
           .purpose = session.purpose,
           .binding = session.binding,
-          .gate = session.gate};
+          .gate = session.gate,
+          .memo = std::make_shared<PassMemo>()};
 }
 
 coalition::Ask ask_of(const Pass& pass, VerdictId id, Instant now) {

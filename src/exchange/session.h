@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "coalition/verdict.h"
 #include "exchange/gate.h"
+#include "exchange/pass_memo.h"
 
 #include <cstdint>
 #include <memory>
@@ -81,7 +82,7 @@ struct Session {
   [[nodiscard]] bool open() const { return stage == Stage::live && holds == 0; }
 };
 
-// What loops need of a session, to keep: nothing in it changes, but for the gate.
+// What loops need of a session, to keep: nothing in it changes, but for the gate and the memo.
 struct Pass {
   SessionId id{};
   Side side = Side::local;
@@ -94,6 +95,7 @@ struct Pass {
   std::string purpose{};
   std::string binding{};
   std::shared_ptr<Gate> gate{};
+  std::shared_ptr<PassMemo> memo{};  // this pass's own; never null but in tests
 };
 [[nodiscard]] Pass pass_of(const Session& session);
 // For a request inside the session: set `http`, then decide.

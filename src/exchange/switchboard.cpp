@@ -168,15 +168,31 @@ net::Task<bool> Switchboard::passage(SessionId session) {
   }
 }
 
-coalition::Verdict Switchboard::decide_request(const Pass& pass, std::optional<coalition::HttpFacts> http) {
-  coalition::Ask ask = ask_of(pass, VerdictId(crypto::random_token(12)), core_->now());
-  ask.http = std::move(http);
-  coalition::Verdict verdict = rules_->decide(ask);
-  if (verdict.permit) return verdict;
-  if (!refusals_.take(clock_.tick())) {
-    core_->stranger_refused();
-    return verdict;
+std::shared_ptr<const coalition::Verdict> Switchboard::decide_request(
+    const Pass& pass, std::optional<coalition::HttpFacts> http) {
+  const Instant now = core_->now();
+  if (pass.memo) {
+    if (auto kept = pass.memo->verdict(rules_->revision(), http, now)) return kept;
   }
+  coalition::Ask ask = ask_of(pass, VerdictId(crypto::random_token(12)), now);
+  ask.http = std::move(http);
+  coalition::Verdict made = rules_->decide(ask);
+  if (!made.permit) {
+    refuse_request(pass, ask, made);
+    return std::make_shared<const coalition::Verdict>(std::move(made));
+  }
+  // What it rests on is the session's business; a request's permit is only whether, under what and how long.
+  made.reasons = {};
+  made.obligations = {};
+  made.reach = {};
+  auto verdict = std::make_shared<const coalition::Verdict>(std::move(made));
+  if (pass.memo) pass.memo->keep(verdict, ask.http, now);
+  return verdict;
+}
+
+void Switchboard::refuse_request(const Pass& pass, const coalition::Ask& ask,
+                                 const coalition::Verdict& verdict) {
+  if (!refusals_.take(clock_.tick())) return core_->stranger_refused();
   Leaf leaf{"refusal",
             {{"session", pass.id.text()},
              {"side", side_name(pass.side)},
@@ -191,7 +207,6 @@ coalition::Verdict Switchboard::decide_request(const Pass& pass, std::optional<c
   leaf.fields.emplace_back("verdict", verdict.id.text());
   leaf.fields.emplace_back("answer", verdict.to_json());
   archive_.append(std::move(leaf), false, [](const Result<void>&) {});
-  return verdict;
 }
 
 std::optional<ConnectorId> Switchboard::connector_for(const SessionId& session) {

@@ -55,7 +55,10 @@ class Switchboard {
   [[nodiscard]] net::Task<bool> passage(SessionId session);
   // The request's own verdict: the session's ask with its method and normalised path, under the newest world.
   // A refusal is recorded. Without `http` for opaque bytes: what reads a method or a path then finds none.
-  [[nodiscard]] coalition::Verdict decide_request(const Pass& pass, std::optional<coalition::HttpFacts> http);
+  // A permit that cannot have changed since comes from the pass's memo; permits carry no reasons and no
+  // reach.
+  [[nodiscard]] std::shared_ptr<const coalition::Verdict> decide_request(
+      const Pass& pass, std::optional<coalition::HttpFacts> http);
   [[nodiscard]] std::optional<ConnectorId> connector_for(const SessionId& session);
   // `abort` is called once when the session ends, at once; it must not throw and may run inside the ending
   // commit.
@@ -103,6 +106,7 @@ class Switchboard {
  private:
   struct Waiting;
   struct Live;
+  void refuse_request(const Pass& pass, const coalition::Ask& ask, const coalition::Verdict& verdict);
   void carry_out(Effects effects);
   void carry_out_one(Effect& effect);
   void answer(uint64_t token, const Result<void>& result);

@@ -53,6 +53,13 @@ Json attributes_for(const coalition::Facts& facts, std::span<const std::string> 
   return out;
 }
 
+Instant attributes_end(const coalition::Facts& facts, std::span<const std::string> shares, Instant now) {
+  Instant first = kNever;
+  for (const auto& [name, fact] : facts)
+    if (fact.end > now && std::ranges::find(shares, name) != shares.end()) first = std::min(first, fact.end);
+  return first;
+}
+
 std::string session_reference(const crypto::Secret& secret, const SessionId& session,
                               const coalition::AppRef& app) {
   const crypto::Digest code = crypto::hmac_sha256(

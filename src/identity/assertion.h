@@ -43,6 +43,9 @@ struct Assertion {
 // Only the facts an app may know, as plain values, without those past their end.
 [[nodiscard]] Json attributes_for(const coalition::Facts& facts, std::span<const std::string> shares,
                                   Instant now);
+// The first end among them: then attributes_for() says something else.
+[[nodiscard]] Instant attributes_end(const coalition::Facts& facts, std::span<const std::string> shares,
+                                     Instant now);
 [[nodiscard]] std::string session_reference(const crypto::Secret& secret, const SessionId& session,
                                             const coalition::AppRef& app);
 
@@ -54,10 +57,10 @@ struct Assertion {
 class AssertionVerifier {
  public:
   AssertionVerifier(coalition::AppRef app, std::string connector_thumbprint, crypto::KeySet keys);
-  // Good for each request of its minute.
+  // Good for each request of its minute: the node sends one with several requests of a session.
   [[nodiscard]] Result<Assertion> check(std::string_view token, Instant now) const;
-  // Good for one request: a second one with it is a replay. Refuses when more are live than can be
-  // remembered.
+  // For an app that asked for one with each request (`"assertion": "each_request"` in its record): a second
+  // request with it is a replay. Refuses when more are live than can be remembered.
   [[nodiscard]] Result<Assertion> check_once(std::string_view token, Instant now);
   void set_keys(crypto::KeySet keys) { keys_ = std::move(keys); }
 

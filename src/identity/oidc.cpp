@@ -281,7 +281,7 @@ Result<OidcStep> OidcClient::finish(AttemptPtr attempt, const Moment& moment) {
   // The provider may have changed keys: look once, but never more often than the pause allows, or unknown
   // kids would make us flood it.
   const bool may_look = !attempt->keys_renewed && (!keys_asked_ || moment.tick - *keys_asked_ >= kKeysPause);
-  if (person.error().code != "jose.key" || !may_look) return std::unexpected(std::move(person.error()));
+  if (person.error().code != "jose.key" || !may_look) return Failure(std::move(person.error()));
   attempt->keys_renewed = true;
   return ask_keys(std::move(attempt), moment);
 }

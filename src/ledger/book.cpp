@@ -178,7 +178,7 @@ Result<uint64_t> Book::write(std::span<const Sealed* const> items, Revision stor
     // before anything else is taken.
     own_->distrust();
     if (log_->undo()) (void)own_->undo();
-    return std::unexpected(durable.error());
+    return Failure(durable.error());
   }
   edge_ = std::move(edge);
   ++batch_;

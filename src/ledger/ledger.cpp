@@ -121,7 +121,7 @@ void Ledger::Inside::append(std::vector<Record> records, std::optional<Revision>
                             Done done) {
   // Sealed on the caller's thread: hashing many fields must not hold up the writer.
   Result<std::vector<Sealed>> sealed = seal_all(records);
-  if (!sealed) return done(std::unexpected(sealed.error()));
+  if (!sealed) return done(Failure(sealed.error()));
   Item item{.records = *std::move(sealed), .rev = rev, .space = space, .done = std::move(done)};
   item.bytes = bytes_of(item.records);
   if (item.bytes > kAppendBytesMax) {
@@ -223,7 +223,7 @@ Result<void> Ledger::Inside::write_chosen(bool narrowing) {
 
 void Ledger::Inside::fail_rest(const Error& error, bool narrowing_too) {
   for (Item& item : batch_) {
-    if (item.chosen && (narrowing_too || item.space == Space::ordinary)) item.result = std::unexpected(error);
+    if (item.chosen && (narrowing_too || item.space == Space::ordinary)) item.result = Failure(error);
   }
 }
 
@@ -272,7 +272,7 @@ Result<std::unique_ptr<Ledger>> Ledger::open(Options options) {
 }
 
 void Ledger::append(std::vector<Record> records, Space space, Done done) {
-  if (Result<void> shape = check_shape(records); !shape) return done(std::unexpected(shape.error()));
+  if (Result<void> shape = check_shape(records); !shape) return done(Failure(shape.error()));
   inside_->append(std::move(records), std::nullopt, space, std::move(done));
 }
 
@@ -351,7 +351,7 @@ struct Pending {
 // Records everything the ledger lacks up to the commit that found a gap before it.
 void record_backlog(store::Store& store, Ledger& ledger, std::shared_ptr<Pending> pending) {
   Result<std::vector<store::Outgoing>> backlog = store.outbox(ledger.store_revision(), kDrainRevisions);
-  if (!backlog) return pending->done(std::unexpected(backlog.error()));
+  if (!backlog) return pending->done(Failure(backlog.error()));
   const Revision wanted = pending->committed.rev;
   if (backlog->empty() || backlog->back().rev < wanted) {
     return pending->done(fail("ledger.busy", "too many commits wait for the ledger",
@@ -365,7 +365,7 @@ void record_backlog(store::Store& store, Ledger& ledger, std::shared_ptr<Pending
                            if (result) store.integrated(rev);
                            if (rev != wanted) return;
                            if (result) return pending->done(pending->committed);
-                           pending->done(std::unexpected(result.error()));
+                           pending->done(Failure(result.error()));
                          });
   }
 }
@@ -381,7 +381,7 @@ void commit_recorded(store::Store& store, Ledger& ledger, store::Commit commit, 
     auto pending = std::make_shared<Pending>(Pending{*std::move(committed), space, done});
     ledger.append_commit(std::move(outgoing), space, [&store, &ledger, pending](Result<Appended> result) {
       if (!result && result.error().code == "ledger.gap") return record_backlog(store, ledger, pending);
-      if (!result) return pending->done(std::unexpected(result.error()));
+      if (!result) return pending->done(Failure(result.error()));
       store.integrated(pending->committed.rev);
       pending->done(pending->committed);
     });

@@ -223,7 +223,7 @@ Result<void> FolderReader::load(uint32_t number, uint64_t index) {
   auto reader = SegmentReader::open(file_, magic_, {.number = number, .batch = batch_, .index = index});
   if (!reader) {
     reader.error().where = folder_ / segment_name(number) / reader.error().where;
-    return std::unexpected(reader.error());
+    return Failure(reader.error());
   }
   reader_.emplace(*reader);
   return {};

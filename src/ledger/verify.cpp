@@ -107,7 +107,7 @@ class Audit {
     Result<Checkpoint> opened = Checkpoint::open(as_text(bytes), verifier_);
     if (!opened) {
       opened.error().where = path;
-      return std::unexpected(opened.error());
+      return Failure(opened.error());
     }
     announced_ = *opened;
     return {};
@@ -256,7 +256,7 @@ class Audit {
     if (begin + name.width > row_size(name)) return wrong();
     auto bytes = read_file(path);
     if (!bytes && live_) return {};  // a partial tile that the node has replaced meanwhile
-    if (!bytes) return std::unexpected(bytes.error());
+    if (!bytes) return Failure(bytes.error());
     ByteView left = *bytes;
     for (uint64_t i = begin; i < begin + name.width; ++i) {
       if (name.level >= 0) {

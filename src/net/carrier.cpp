@@ -120,12 +120,12 @@ class CarrierBody final : public ByteSource, public ByteSink {
 };
 
 Failure CarrierBody::problem(Error error) const {
-  if (error.code == "net.fenced") return std::unexpected(std::move(error));
+  if (error.code == "net.fenced") return Failure(std::move(error));
   if (aborted) return fail("net.aborted", "the stream was broken off here", "stream");
-  if (impl->over) return std::unexpected(impl->closed_error());
+  if (impl->over) return Failure(impl->closed_error());
   if (code == H2Code::refused_stream)
     return fail("h2.refused", "the peer refused the stream", "stream", "try again");
-  return std::unexpected(std::move(error));
+  return Failure(std::move(error));
 }
 
 void CarrierBody::wake() {
@@ -376,7 +376,7 @@ Task<Result<void>> Carrier::Impl::run(std::shared_ptr<Impl> self) {
   self->reader_ended.set();
   bool written = co_await self->writer_ended.wait(kNoTimeout);
   while (!written) written = co_await self->writer_ended.wait(kNoTimeout);
-  if (self->broken) co_return std::unexpected(*self->broken);
+  if (self->broken) co_return Failure(*self->broken);
   co_return Result<void>{};
 }
 
@@ -387,7 +387,7 @@ Task<Result<CarrierStream>> Carrier::Impl::open(std::shared_ptr<Impl> self, Requ
   if (head.scheme.empty()) head.scheme = "https";
   const Tick deadline = self->loop.tick() + self->config.open_timeout;
   while (true) {
-    if (self->over || self->ending) co_return std::unexpected(self->closed_error());
+    if (self->over || self->ending) co_return Failure(self->closed_error());
     if (gate && !gate->is_open())
       co_return fail("net.fenced", "the gate was closed before the request went out", self->stream->peer());
     if (self->session.settings_known()) {
@@ -397,7 +397,7 @@ Task<Result<CarrierStream>> Carrier::Impl::open(std::shared_ptr<Impl> self, Requ
         self->kick();
         co_return CarrierStream(std::make_unique<CarrierBody>(self, *id));
       }
-      if (id.error().code != "h2.busy") co_return std::unexpected(std::move(id.error()));
+      if (id.error().code != "h2.busy") co_return Failure(std::move(id.error()));
     }
     const auto left = std::chrono::duration_cast<Millis>(deadline - self->loop.tick());
     if (left <= Millis(0) || self->openers >= self->config.openers_max)
@@ -502,7 +502,7 @@ void CarrierStream::set_gate(GateRef gate) {
 
 Result<void> CarrierStream::respond(ResponseHead head, bool end) {
   remove_hop_by_hop(head.headers);
-  if (body_->impl->over) return std::unexpected(body_->impl->closed_error());
+  if (body_->impl->over) return Failure(body_->impl->closed_error());
   TRY_VOID(body_->impl->session.respond(body_->id, head, end));
   body_->impl->kick();
   return {};

@@ -118,7 +118,7 @@ Result<H2Stream*> H2Session::Impl::live(H2StreamId id) {
   if (stream == nullptr || stream->released) return no_h2_stream();
   if (!stream->fenced && stream->gate_closed()) fence(*stream);
   if (stream->fenced) return fail("net.fenced", "the stream's gate was closed", "stream");
-  if (fault) return std::unexpected(*fault);
+  if (fault) return Failure(*fault);
   return stream;
 }
 

@@ -20,7 +20,7 @@ H2Session::~H2Session() = default;
 
 Result<void> H2Session::receive(ByteView bytes, Tick now) {
   Impl& impl = *impl_;
-  if (impl.fault) return std::unexpected(*impl.fault);
+  if (impl.fault) return Failure(*impl.fault);
   impl.now = now;
   const ssize_t used = nghttp2_session_mem_recv(impl.session, bytes.data(), bytes.size());
   if (used < 0 && !impl.fault) {
@@ -29,7 +29,7 @@ Result<void> H2Session::receive(ByteView bytes, Tick now) {
                        std::string("the peer broke HTTP/2: ") + nghttp2_strerror(code), "connection", ""};
     nghttp2_session_terminate_session(impl.session, NGHTTP2_PROTOCOL_ERROR);
   }
-  if (impl.fault) return std::unexpected(*impl.fault);
+  if (impl.fault) return Failure(*impl.fault);
   return {};
 }
 
@@ -107,7 +107,7 @@ nghttp2_data_provider body_of() {
 
 Result<H2StreamId> H2Session::request(const RequestHead& head, bool end) {
   Impl& impl = *impl_;
-  if (impl.fault) return std::unexpected(*impl.fault);
+  if (impl.fault) return Failure(*impl.fault);
   if (impl.role != H2Role::client)
     return fail("h2.head", "this side of the connection only answers", "request");
   if (impl.draining || impl.peer_draining)

@@ -194,7 +194,7 @@ Result<void> Node::Parts::build() {
   gateway = std::make_unique<exchange::Gateway>(
       *switchboard, *connectors,
       [this, kid = key_id(keys.statement)](const exchange::Pass& pass,
-                                           const ConnectorId& id) -> Result<std::string> {
+                                           const ConnectorId& id) -> Result<exchange::SignedAssertion> {
         const coalition::App* app = world().app(pass.app);
         const coalition::Connector* connector = world().connector(id);
         if (app == nullptr || connector == nullptr)
@@ -206,11 +206,16 @@ Result<void> Node::Parts::build() {
             pass.side == exchange::Side::host ? pass.who.id : statements->pairwise(pass.who.id, pass.app);
         assertion.partner = pass.who.partner;
         assertion.mission = app->mission;
-        assertion.attributes = identity::attributes_for(pass.who.facts, app->shares, clock.now());
+        const Instant now = clock.now();
+        assertion.attributes = identity::attributes_for(pass.who.facts, app->shares, now);
         assertion.connector = connector->thumbprint;
         assertion.session = identity::session_reference(keys.pairwise, pass.id, pass.app);
-        return identity::sign_assertion(keys.statement, kid, std::move(assertion), clock.now(),
-                                        crypto::random_token(12));
+        exchange::SignedAssertion made;
+        made.keep_until =
+            app->assertion_each_request ? now : identity::attributes_end(pass.who.facts, app->shares, now);
+        TRY(made.text, identity::sign_assertion(keys.statement, kid, std::move(assertion), now,
+                                                crypto::random_token(12)));
+        return made;
       });
   exchange::Links::Offers offers;
   offers.ours = [this](const PartnerCode& partner) {

@@ -75,7 +75,7 @@ Result<void> Statement::run() {
   while (true) {
     const Result<bool> row = step();
     if (!row || !*row) sqlite3_reset(statement_.get());
-    if (!row) return std::unexpected(row.error());
+    if (!row) return Failure(row.error());
     if (!*row) return {};
   }
 }

@@ -151,7 +151,7 @@ Result<std::vector<Record>> Rows::scan(std::string_view prefix, std::string_view
     const Result<bool> row = scan_.step();
     if (!row || !*row) {
       scan_.reset();
-      if (!row) return std::unexpected(row.error());
+      if (!row) return Failure(row.error());
       return out;
     }
     out.push_back({.key = scan_.text(0), .value = scan_.text(1), .rev = revision(scan_.integer(2))});

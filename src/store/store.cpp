@@ -60,7 +60,7 @@ class Store::Inside {
   struct Item {
     Commit commit;
     Done done;
-    Result<Committed> result = std::unexpected(Error{});
+    Result<Committed> result = Failure(Error{});
     size_t bytes = 0;
   };
   struct Held {
@@ -192,7 +192,7 @@ void Store::Inside::stop() {
 }
 
 void Store::Inside::commit(Commit commit, Done done) {
-  if (Result<void> shape = check_shape(commit, false); !shape) return done(std::unexpected(shape.error()));
+  if (Result<void> shape = check_shape(commit, false); !shape) return done(Failure(shape.error()));
   Item item{.commit = std::move(commit), .done = std::move(done)};
   item.bytes = bytes_of(item.commit);
   const char* refused = nullptr;
@@ -272,7 +272,7 @@ void Store::Inside::decide_lease(const std::string& name, const std::string& hol
   item.done = [this, name, holder, ttl, done = std::move(done)](Result<Committed> committed) {
     Held& mine = leases_[name];
     mine.taking = false;
-    if (!committed) return done(std::unexpected(committed.error()));
+    if (!committed) return done(Failure(committed.error()));
     mine = {.holder = holder, .token = committed->rev, .until = options_.clock->tick() + ttl};
     done(Lease{.name = name, .holder = holder, .token = committed->rev});
   };
@@ -346,7 +346,7 @@ void Store::Inside::write_batch() {
 void Store::Inside::give_up(const Error& error, bool narrowing_too) {
   for (Item& item : batch_) {
     const bool refused = !item.result && is_refusal(item.result.error());
-    if (!refused && (narrowing_too || !item.commit.narrowing)) item.result = std::unexpected(error);
+    if (!refused && (narrowing_too || !item.commit.narrowing)) item.result = Failure(error);
   }
 }
 
@@ -390,11 +390,11 @@ Result<void> Store::Inside::write_items(bool narrowing_only, Head& head) {
     const Result<void> holds = check_preconditions(*rows_, item.commit);
     if (!holds) {
       if (!is_refusal(holds.error())) return holds;
-      item.result = std::unexpected(holds.error());
+      item.result = Failure(holds.error());
       continue;
     }
     item.result = write_commit(*rows_, item.commit, head, options_.clock->now(), options_.sign);
-    if (!item.result) return std::unexpected(item.result.error());
+    if (!item.result) return Failure(item.result.error());
     fresh_.push_back({.rev = head.rev, .ops = item.commit.ops});
   }
   return {};
