@@ -153,6 +153,7 @@ void print_json(const Json& json) {
 
 void print_table(const std::vector<std::string>& heads, const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths;
+  widths.reserve(heads.size());
   for (const std::string& head : heads) widths.push_back(head.size());
   for (const auto& row : rows) {
     for (size_t i = 0; i < row.size() && i < widths.size(); ++i)

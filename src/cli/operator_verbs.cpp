@@ -34,12 +34,14 @@ int list(const Arguments& arguments, std::string path, std::string_view member,
     return kExitOk;
   }
   std::vector<std::string> heads;
+  heads.reserve(columns.size());
   for (const Column& column : columns) heads.push_back(column.head);
   std::vector<std::vector<std::string>> rows;
   const Json* found = answer->find(member);
   if (found != nullptr && found->is_array()) {
     for (const Json& row : found->items()) {
       std::vector<std::string> cells;
+      cells.reserve(columns.size());
       for (const Column& column : columns) cells.push_back(cell(row, column.key));
       rows.push_back(std::move(cells));
     }

@@ -116,7 +116,7 @@ Result<void> run_node(const Arguments& arguments) {
 Result<Json> make_keys(const Arguments& arguments) {
   TRY(const node::NodeConfig config, node_config(arguments));
   TRY(const node::Keys keys, node::make_keys(config.data, config.partner, system_clock().now()));
-  const Json out = node::public_keys(keys, config.partner);
+  Json out = node::public_keys(keys, config.partner);
   // Identity providers that read a client's keys from a file find them here.
   TRY_VOID(node::write_file(config.data / "keys/oidc-client-jwks.json",
                             out.find("oidc_client_keys")->dump() + "\n"));

@@ -82,6 +82,7 @@ bool ConnectorRoster::serves(const ConnectorId& id, const AppId& app, Tick now) 
 
 std::vector<ConnectorRoster::Entry> ConnectorRoster::entries() const {
   std::vector<Entry> all;
+  all.reserve(entries_.size());
   for (const auto& [id, entry] : entries_) all.push_back(entry);
   return all;
 }

@@ -394,10 +394,10 @@ void Exchange::Core::tick_links() {
 
 void Exchange::Core::tick_asking(Peer& host) {
   AskingEnd& end_of_link = host.asking;
-  if (end_of_link.up && !end_of_link.welcomed && tick_ - end_of_link.hello_sent >= limits_.hello_retry) {
-    say_hello(host);
-  } else if (end_of_link.up && defences_.gaps && end_of_link.numbering.missed() &&
-             tick_ - end_of_link.hello_sent >= kComplainEvery) {
+  const auto since_hello = tick_ - end_of_link.hello_sent;
+  const bool unheard = !end_of_link.welcomed && since_hello >= limits_.hello_retry;
+  const bool gap = defences_.gaps && end_of_link.numbering.missed() && since_hello >= kComplainEvery;
+  if (end_of_link.up && (unheard || gap)) {
     say_hello(host);
   } else if (fresh(end_of_link) && tick_ - end_of_link.pulse_sent >= kPulseEvery) {
     say_pulse(host);

@@ -7,6 +7,8 @@
 #include <array>
 #include <optional>
 
+#include <fmt/format.h>
+
 namespace entente::identity {
 namespace {
 
@@ -297,7 +299,7 @@ Result<void> Crosswalk::run_examples(const Json& examples) const {
     const std::string got = result ? plain_values(*result).canonical() : result.error().code;
     const std::string wanted = facts != nullptr ? facts->canonical() : deny;
     if (got != wanted)
-      return fail("crosswalk.example", "The example gives " + got + " and not " + wanted + ".", where,
+      return fail("crosswalk.example", fmt::format("The example gives {} and not {}.", got, wanted), where,
                   "Correct the tables or the example.");
   }
   return {};

@@ -142,8 +142,9 @@ void Ledger::Inside::append(std::vector<Record> records, std::optional<Revision>
       queue_.push_back(std::move(item));
     }
   }
-  if (refused != nullptr) {
-    return item.done(fail(refused, "the ledger takes no more records now", {}, "try again in a moment"));
+  if (refused != nullptr) {  // and then it was not moved
+    return item.done(        // NOLINT(bugprone-use-after-move)
+        fail(refused, "the ledger takes no more records now", {}, "try again in a moment"));
   }
   wake_.notify_one();
 }
@@ -349,7 +350,7 @@ struct Pending {
 };
 
 // Records everything the ledger lacks up to the commit that found a gap before it.
-void record_backlog(store::Store& store, Ledger& ledger, std::shared_ptr<Pending> pending) {
+void record_backlog(store::Store& store, Ledger& ledger, const std::shared_ptr<Pending>& pending) {
   Result<std::vector<store::Outgoing>> backlog = store.outbox(ledger.store_revision(), kDrainRevisions);
   if (!backlog) return pending->done(Failure(backlog.error()));
   const Revision wanted = pending->committed.rev;

@@ -40,6 +40,7 @@ int64_t integer_or(const Json& fields, std::string_view key, int64_t otherwise) 
 
 std::vector<Record> records_of(const store::Outgoing& outgoing) {
   std::vector<Record> out;
+  out.reserve(outgoing.leaves.size());
   for (const Bytes& leaf : outgoing.leaves) out.push_back(record_of(outgoing, leaf));
   if (out.empty()) out.push_back({.event_class = "store.commit", .time = outgoing.at, .fields = {}});
   for (size_t n = 0; n < out.size(); ++n) {

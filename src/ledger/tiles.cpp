@@ -44,7 +44,7 @@ std::string tile_path(int level, uint64_t index, uint64_t width) {
     return std::string(3 - digits.size(), '0') + digits;
   };
   std::string path = three(index);
-  for (uint64_t rest = index / 1000; rest > 0; rest /= 1000) path = "x" + three(rest) + "/" + path;
+  for (uint64_t rest = index / 1000; rest > 0; rest /= 1000) path.insert(0, "x" + three(rest) + "/");
   if (width < kTileWidth) path += ".p/" + std::to_string(width);
   return "tile/" + level_name(level) + "/" + path;
 }

@@ -41,7 +41,7 @@ Task<Result<size_t>> ReadAhead::more(Millis timeout) {
       co_return attempt->bytes;
     }
     buffer_.give_back();
-    CO_TRY_VOID(std::move(attempt));
+    CO_TRY_VOID(attempt);
     if (attempt->next == Stream::Next::end) co_return size_t{0};
     Result<void> waited;
     if (attempt->next == Stream::Next::readable) {

@@ -132,6 +132,7 @@ Result<void> Database::run(const char* sql) {
 
 Result<Statement> Database::prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
+  // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): its length goes with it
   const int code = sqlite3_prepare_v3(database_.get(), sql.data(), length(sql.size()),
                                       SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
   if (code != SQLITE_OK) return failure(database_.get(), code);

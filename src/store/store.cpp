@@ -210,8 +210,8 @@ void Store::Inside::commit(Commit commit, Done done) {
       queue_.push_back(std::move(item));
     }
   }
-  if (refused != nullptr) {
-    return item.done(
+  if (refused != nullptr) {  // and then it was not moved
+    return item.done(        // NOLINT(bugprone-use-after-move)
         fail(refused, "the store takes no more commits now", options_.folder, "try again in a moment"));
   }
   wake_.notify_one();
