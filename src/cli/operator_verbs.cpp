@@ -120,6 +120,9 @@ int connector_list(const Arguments& arguments) {
                {"ROUND TRIP", "round_trip"},
                {"UNTIL", "end"}});
 }
+int connector_cut(const Arguments& arguments) {
+  return change_with_reason(arguments, fmt::format("/v1/connectors/{}/cut", arguments.words[0]));
+}
 int connector_add(const Arguments& arguments) {
   const Result<std::string> apps = arguments.need("apps");
   if (!apps) return report(apps.error(), arguments.json());

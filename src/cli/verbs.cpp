@@ -25,6 +25,8 @@ constexpr Verb kVerbs[] = {
      connector_enrol},
     {"connector add", "ID --apps A,B [--days N]", "Expect a new connector; prints its one-time token",
      "socket,config,apps,days", 1, 1, connector_add},
+    {"connector cut", "ID --reason TEXT", "Take a connector's right away; it is disconnected at once",
+     kSocketReason, 1, 1, connector_cut},
     {"connector list", "", "Connectors, what they serve, how near they are", kSocket, 0, 0, connector_list},
     {"partner list", "", "Partners, their state, membership and link", kSocket, 0, 0, partner_list},
     {"partner suspend", "CODE --reason TEXT", "End all sharing with a partner at once", kSocketReason, 1, 1,

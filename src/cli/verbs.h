@@ -35,6 +35,7 @@ int partner_suspend(const Arguments&);
 int partner_resume(const Arguments&);
 int app_list(const Arguments&);
 int app_withdraw(const Arguments&);
+int connector_cut(const Arguments&);
 int session_list(const Arguments&);
 int session_cut(const Arguments&);
 int why(const Arguments&);

@@ -14,6 +14,7 @@ constexpr Millis kSummaryEvery{10'000};
 
 Exchange::Core::Core(std::shared_ptr<const Rules> rules, Statements& statements, Draw draw, Options options)
     : rules_(std::move(rules)),
+      acting_(rules_),
       statements_(statements),
       draw_(std::move(draw)),
       limits_(options.limits),
@@ -83,9 +84,8 @@ Peer& Exchange::Core::peer(const PartnerCode& code) {
   ServingEnd serving{.budget = Budget(limits_.asks_burst, limits_.asks_per_second)};
   Peer& made = peers_.emplace(code, Peer{.code = code, .serving = std::move(serving)}).first->second;
   made.asking.fence->set_lease_end(defences_.lease ? Tick{} : Tick::max());
-  if (rules_->standing(code) == Standing::suspended) {
-    made.fence = FenceState::confirmed;
-    made.fence_reason = rules_->standing_reason(code);
+  made.fence = fence_wanted(code, made.fence_reason);
+  if (made.fence != FenceState::open) {
     made.asking.fence->close();
     made.serving.fence->close();
   }
@@ -168,24 +168,6 @@ Effects Exchange::received(Moment at, const PartnerCode& partner, Way way, const
   return core_->finish();
 }
 
-Effects Exchange::fence_partner(Moment at, const PartnerCode& partner, std::string reason) {
-  core_->begin(at);
-  core_->fence(partner, std::move(reason));
-  return core_->finish();
-}
-
-Effects Exchange::fence_failed(Moment at, const PartnerCode& partner, const Error& why) {
-  core_->begin(at);
-  core_->fence_failed(partner, why);
-  return core_->finish();
-}
-
-Effects Exchange::lift_fence(Moment at, const PartnerCode& partner) {
-  core_->begin(at);
-  core_->lift_fence(partner);
-  return core_->finish();
-}
-
 Effects Exchange::durable(Moment at, uint64_t token) {
   core_->begin(at);
   core_->durable(token);
@@ -199,14 +181,14 @@ Effects Exchange::failed(Moment at, uint64_t token, const Error& why) {
 }
 
 Effects Exchange::world_published(Moment at, std::shared_ptr<const Rules> rules,
-                                  const coalition::Touch& touch) {
+                                  const coalition::Touch& touch, std::shared_ptr<const Rules> acting) {
   core_->begin(at);
-  core_->published(std::move(rules), touch);
+  core_->published(std::move(rules), std::move(acting), touch);
   return core_->finish();
 }
 
 bool Exchange::connector_up(Moment at, const ConnectorId& connector, std::string thumbprint) {
-  return core_->roster_.up(*core_->rules_, connector, std::move(thumbprint), at.now, at.tick);
+  return core_->roster_.up(*core_->acting_, connector, std::move(thumbprint), at.now, at.tick);
 }
 
 Effects Exchange::connector_down(Moment at, const ConnectorId& connector) {

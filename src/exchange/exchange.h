@@ -152,18 +152,16 @@ class Exchange {
   [[nodiscard]] Effects link_up(Moment at, const PartnerCode& partner, Way way);
   [[nodiscard]] Effects link_down(Moment at, const PartnerCode& partner, Way way);
   [[nodiscard]] Effects received(Moment at, const PartnerCode& partner, Way way, const Json& message);
-  // A suspension is decided: holds everything of and towards the partner before any disk. Then commit it; the
-  // world published with it confirms the fence. If the commit fails, say so: the fence stays.
-  [[nodiscard]] Effects fence_partner(Moment at, const PartnerCode& partner, std::string reason);
-  [[nodiscard]] Effects fence_failed(Moment at, const PartnerCode& partner, const Error& why);
-  // Widens: only after an operator's recorded decision to give up a suspension that never became durable.
-  [[nodiscard]] Effects lift_fence(Moment at, const PartnerCode& partner);
 
   // Store, ledger, world.
   [[nodiscard]] Effects durable(Moment at, uint64_t token);
   [[nodiscard]] Effects failed(Moment at, uint64_t token, const Error& why);
+  // `acting`, if any: the same world with what was narrowed and is not durable yet. What it refuses is held
+  // at once, before any disk, and let go or cut when a later call no longer says so; nobody gets in against
+  // it. Fence first, then commit, then publish; while the disk fails, the fence stays.
   [[nodiscard]] Effects world_published(Moment at, std::shared_ptr<const Rules> rules,
-                                        const coalition::Touch& touch);
+                                        const coalition::Touch& touch,
+                                        std::shared_ptr<const Rules> acting = nullptr);
 
   // Connectors.
   [[nodiscard]] bool connector_up(Moment at, const ConnectorId& connector, std::string thumbprint);

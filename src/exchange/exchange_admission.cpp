@@ -210,6 +210,8 @@ std::optional<Ending> Exchange::Core::why_not_live(Session& s) {
   const bool moved_on =
       s.must_ask || s.verdict.revision != rules_->revision() || s.verdict.valid_until <= now_;
   if (defences_.recheck && moved_on && !judge(s)) return ending_of(s.verdict);
+  Instant until = s.verdict.valid_until;
+  if (const std::optional<coalition::Verdict> refusal = narrowed(s, until)) return ending_of(*refusal);
   if (s.side == Side::local) return std::nullopt;
   const Peer& other = peer(s.partner);
   if (other.fence != FenceState::open) return fence_ending(other);

@@ -89,14 +89,15 @@ class Exchange::Core {
   [[nodiscard]] std::optional<Ending> why_not_live(Session& s);
 
   // exchange_world.cpp
-  void published(std::shared_ptr<const Rules> rules, const coalition::Touch& touch);
-  void fence(const PartnerCode& partner, std::string reason);
-  void fence_failed(const PartnerCode& partner, const Error& why);
-  void lift_fence(const PartnerCode& partner);
+  void published(std::shared_ptr<const Rules> rules, std::shared_ptr<const Rules> acting,
+                 const coalition::Touch& touch);
   void signed_out(const PersonId& who, const Ending& why);
   void new_facts(const PersonId& who, const coalition::Facts& facts);
   void new_context(Session& s, const coalition::Facts& context);
   [[nodiscard]] bool judge(Session& s);  // asks; true: still permitted
+  // What is decided and not durable yet refuses it: the refusal. Otherwise `until` is brought down to where
+  // that may change.
+  [[nodiscard]] std::optional<coalition::Verdict> narrowed(const Session& s, Instant& until) const;
   void queue(Session& s, bool hold);
   void wave();
   void hold(Session& s, uint32_t cause);
@@ -134,7 +135,8 @@ class Exchange::Core {
   [[nodiscard]] Ending app_down(std::string what) const;
   [[nodiscard]] Ending fence_ending(const Peer& peer) const;
 
-  std::shared_ptr<const Rules> rules_;
+  std::shared_ptr<const Rules> rules_;   // of what is durable
+  std::shared_ptr<const Rules> acting_;  // with what narrows and is not durable yet; otherwise rules_
   Statements& statements_;
   Draw draw_;
   Limits limits_;
@@ -150,6 +152,7 @@ class Exchange::Core {
   std::set<uint64_t> pending_;                                   // serials not yet live
   std::deque<uint64_t> queue_;                                   // serials to ask again
   std::set<uint64_t> to_tell_;                                   // host sessions whose holds changed
+  std::set<uint64_t> narrowed_;                                  // serials held by kHeldByNarrowing
   std::unordered_map<uint64_t, Waiting> waiting_;
   uint64_t last_token_ = 0;
   std::deque<Leaf> unrecorded_;
@@ -185,7 +188,9 @@ class Exchange::Core {
   void refuse_ask(Peer& peer, const std::string& request, const Ending& ending);
   [[nodiscard]] std::optional<Ending> no_room(const Session& s) const;
   // exchange_world.cpp
-  [[nodiscard]] coalition::Verdict ask(const Session& s) const;
+  [[nodiscard]] coalition::Verdict ask(const Session& s) const;  // of both worlds, for who is not inside yet
+  [[nodiscard]] coalition::Verdict ask_of_world(const Session& s, const Rules& rules) const;
+  [[nodiscard]] FenceState fence_wanted(const PartnerCode& partner, std::string& reason) const;
   void standings_changed();
   void close_fence(Peer& peer, FenceState state, std::string reason);
   void open_fence(Peer& peer);

@@ -198,6 +198,21 @@ struct Pair {
     REQUIRE(home.open_gates() == number);
     REQUIRE(host.open_gates() == number);
   }
+  // Decided and not durable: the same world for what is written, `change` for what acts. No change: lifted.
+  void narrow(TestNode& node, const std::function<void(TestRules&)>& change) {
+    std::shared_ptr<TestRules> acting;
+    if (change) {
+      acting = std::make_shared<TestRules>(*node.rules);
+      ++acting->number;
+      change(*acting);
+    }
+    coalition::Touch touch;
+    touch.entities = {{"Entente::Partner", "XBB"}};
+    node.take(node.core->world_published(at, node.rules, touch, acting));
+  }
+  void fence(TestNode& node) {
+    narrow(node, [](TestRules& rules) { rules.suspended.insert(kHome); });
+  }
   // The next world of a node, made by `change`; touches the partner's people.
   void publish(TestNode& node, const std::function<void(TestRules&)>& change, bool only_widens = false) {
     auto next = std::make_shared<TestRules>(*node.rules);
@@ -268,13 +283,13 @@ TEST_CASE("race: a suspension between the statement and the admission wins") {
   Pair pair;
   pair.open(kCop);
   SUBCASE("before the statement is read") {
-    pair.host.take(pair.host.core->fence_partner(pair.at, kHome, "exercise"));
+    pair.fence(pair.host);
     pair.talk();
     CHECK(pair.host.statements.seen == 0);  // refused unread
   }
   SUBCASE("before the admission is durable") {
     pair.talk();
-    pair.host.take(pair.host.core->fence_partner(pair.at, kHome, "exercise"));
+    pair.fence(pair.host);
   }
   pair.settle();
   CHECK(pair.home.opened.empty());
@@ -324,14 +339,13 @@ TEST_CASE("a suspension holds before any disk, stays when the disk fails, and cu
   pair.admit();
   pair.open(kOwn, 2);
   pair.settle();
-  pair.host.take(pair.host.core->fence_partner(pair.at, kHome, "exercise"));
+  pair.fence(pair.host);
   CHECK(pair.host.open_gates() == 0);
   REQUIRE(pair.host.fences.size() == 1);
   CHECK_FALSE(pair.host.fences[0].durable);
   CHECK(pair.host.fences[0].sessions == 1);
   pair.talk();
   CHECK(pair.home.open_gates() == 1);  // only their own app goes on
-  pair.host.take(pair.host.core->fence_failed(pair.at, kHome, {"store.full", "the disk is full", "", ""}));
   pair.pass(Millis(2'000));
   CHECK(pair.host.open_gates() == 0);
   CHECK(pair.host.core->fenced(kHome));
@@ -357,13 +371,59 @@ TEST_CASE("a suspension holds before any disk, stays when the disk fails, and cu
 TEST_CASE("a fence that is lifted asks everybody before anything passes again") {
   Pair pair;
   pair.admit();
-  pair.host.take(pair.host.core->fence_partner(pair.at, kHome, "exercise"));
+  pair.fence(pair.host);
   pair.talk();
   CHECK(pair.home.open_gates() == 0);
-  pair.host.take(pair.host.core->lift_fence(pair.at, kHome));
+  pair.narrow(pair.host, {});
   pair.talk();
   CHECK(pair.host.open_gates() == 1);
   CHECK(pair.home.open_gates() == 1);
+}
+
+TEST_CASE("whatever narrows holds before any disk: nobody stays or gets in against it until it is lifted") {
+  Pair pair;
+  pair.admit(1);
+  const auto no_planners = [](TestRules& rules) { rules.denied_roles.insert("planner"); };
+  SUBCASE("held, and let go when it is lifted") {
+    pair.narrow(pair.host, no_planners);
+    CHECK(pair.host.open_gates() == 0);
+    pair.talk();
+    CHECK(pair.home.open_gates() == 0);
+    pair.open(kCop, 2);
+    pair.settle();
+    CHECK(pair.home.refused.size() == 1);
+    pair.pass(Millis(2'000));
+    CHECK(pair.host.open_gates() == 0);
+    CHECK(pair.host.ended.empty());
+    pair.narrow(pair.host, {});
+    pair.settle();
+    CHECK(pair.host.open_gates() == 1);
+    CHECK(pair.home.open_gates() == 1);
+  }
+  SUBCASE("cut when it is durable") {
+    pair.narrow(pair.host, no_planners);
+    pair.publish(pair.host, no_planners);
+    CHECK(pair.host.ended.size() == 1);
+    CHECK(pair.host.core->sessions().empty());
+  }
+  SUBCASE("who may stay goes on") {
+    pair.narrow(pair.host, [](TestRules& rules) { rules.denied_roles.insert("clerk"); });
+    CHECK(pair.host.open_gates() == 1);
+  }
+  SUBCASE("an admission on its way to the disk does not slip through") {
+    pair.open(kCop, 2);
+    pair.talk();
+    pair.narrow(pair.host, no_planners);
+    pair.settle();
+    CHECK(pair.home.opened.size() == 1);
+    CHECK(pair.home.refused.size() == 1);
+  }
+  SUBCASE("what it makes end sooner ends sooner") {
+    pair.narrow(pair.host, [&](TestRules& rules) { rules.end = pair.at.now + Millis(1'000); });
+    CHECK(pair.host.open_gates() == 1);
+    pair.pass(Millis(1'200));
+    CHECK(pair.host.open_gates() == 0);
+  }
 }
 
 TEST_CASE("a cut link ends the home's sessions by the lease and the host's by silence") {

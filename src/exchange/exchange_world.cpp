@@ -9,6 +9,22 @@
 namespace entente::exchange {
 
 coalition::Verdict Exchange::Core::ask(const Session& s) const {
+  coalition::Verdict verdict = ask_of_world(s, *rules_);
+  if (!verdict.permit) return verdict;
+  if (std::optional<coalition::Verdict> refusal = narrowed(s, verdict.valid_until))
+    return *std::move(refusal);
+  return verdict;
+}
+
+std::optional<coalition::Verdict> Exchange::Core::narrowed(const Session& s, Instant& until) const {
+  if (acting_ == rules_ || !defences_.fence) return std::nullopt;
+  coalition::Verdict verdict = ask_of_world(s, *acting_);
+  if (!verdict.permit) return verdict;
+  until = std::min(until, verdict.valid_until);
+  return std::nullopt;
+}
+
+coalition::Verdict Exchange::Core::ask_of_world(const Session& s, const Rules& rules) const {
   coalition::Ask question;
   question.id = VerdictId(draw_());
   question.action = coalition::Action::open;
@@ -17,13 +33,13 @@ coalition::Verdict Exchange::Core::ask(const Session& s) const {
   question.now = now_;
   question.context = s.context;
   question.purpose = s.purpose;
-  coalition::Verdict verdict = rules_->decide(question);
+  coalition::Verdict verdict = rules.decide(question);
   // A wall clock that was set back gives no time back: as much has passed as the machine's own clock says.
   const Instant lived = s.opened + std::chrono::duration_cast<Millis>(tick_ - s.opened_tick);
   const Millis behind = lived - now_;
   if (!verdict.permit || behind <= limits_.clock_step) return verdict;
   question.now = lived;
-  coalition::Verdict later = rules_->decide(question);
+  coalition::Verdict later = rules.decide(question);
   if (later.valid_until != kNever) later.valid_until -= behind;
   later.valid_until = std::min(later.valid_until, verdict.valid_until);
   for (policy::EntityUid& uid : verdict.reach.entities)
@@ -37,7 +53,7 @@ coalition::Verdict Exchange::Core::ask(const Session& s) const {
 }
 
 bool Exchange::Core::judge(Session& s) {
-  coalition::Verdict verdict = ask(s);
+  coalition::Verdict verdict = ask_of_world(s, *rules_);
   const bool permit = verdict.permit;
   const bool changed =
       permit && (verdict.obligations != s.verdict.obligations || verdict.reasons != s.verdict.reasons);
@@ -58,6 +74,8 @@ void Exchange::Core::queue(Session& s, bool hold_first) {
     s.must_ask = true;
     return;
   }
+  // Behind a fence that is not durable nothing passes, and nobody need be asked until it opens or stays.
+  if ((s.holds & kHeldByFence) != 0 && peer(s.partner).fence == FenceState::unconfirmed) return;
   if (hold_first && defences_.hold) hold(s, kHeldForAsk);
   if (s.queued) return;
   s.queued = true;
@@ -71,10 +89,17 @@ void Exchange::Core::wave() {
     queue_.pop_front();
     if (s == nullptr) continue;
     s->queued = false;
-    if (judge(*s)) {
+    Instant until = kNever;
+    if (!judge(*s)) {
+      end(*s, ending_of(s->verdict));
+    } else if (narrowed(*s, until)) {
+      hold(*s, kHeldByNarrowing);
+      narrowed_.insert(s->serial);
       unhold(*s, kHeldForAsk);
     } else {
-      end(*s, ending_of(s->verdict));
+      if (until < s->verdict.valid_until) table_.judged(*s, s->verdict, until);
+      if (narrowed_.erase(s->serial) > 0) unhold(*s, kHeldByNarrowing);
+      unhold(*s, kHeldForAsk);
     }
   }
 }
@@ -127,35 +152,51 @@ void Exchange::Core::end(Session& s, Ending ending, bool tell) {
   }
   pending_.erase(s.serial);
   to_tell_.erase(s.serial);
+  narrowed_.erase(s.serial);
   table_.erase(s.serial);
 }
 
-void Exchange::Core::published(std::shared_ptr<const Rules> rules, const coalition::Touch& touch) {
+void Exchange::Core::published(std::shared_ptr<const Rules> rules, std::shared_ptr<const Rules> acting,
+                               const coalition::Touch& touch) {
   if (rules->revision() < rules_->revision()) return;  // a newer one is here already
   rules_ = std::move(rules);
-  for (const ConnectorId& id : roster_.world_changed(*rules_, now_))
+  acting_ = acting ? std::move(acting) : rules_;
+  standings_changed();  // first: from here on nothing passes, whatever follows takes its time
+  for (const ConnectorId& id : roster_.world_changed(*acting_, now_))
     effects_.emplace_back(ConnectorDropped{id});
+  const std::set<uint64_t> withheld = narrowed_;
+  for (const uint64_t serial : withheld) queue(*table_.by_serial(serial), true);
   if (touch.policies) {
     for (const auto& [serial, session] : table_.all()) queue(*session, !touch.only_widens);
   } else {
     for (const uint64_t serial : table_.touched_by(touch.entities))
       queue(*table_.by_serial(serial), !touch.only_widens);
   }
-  standings_changed();
+}
+
+FenceState Exchange::Core::fence_wanted(const PartnerCode& partner, std::string& reason) const {
+  const bool durable = rules_->standing(partner) != Standing::active;
+  if (!durable && (!defences_.fence || acting_->standing(partner) == Standing::active))
+    return FenceState::open;
+  reason = (durable ? rules_ : acting_)->standing_reason(partner);
+  return durable ? FenceState::confirmed : FenceState::unconfirmed;
 }
 
 void Exchange::Core::standings_changed() {
   for (auto& [code, partner] : peers_) {
-    const bool active = rules_->standing(code) == Standing::active;
-    if (!active && partner.fence != FenceState::confirmed)
-      close_fence(partner, FenceState::confirmed, rules_->standing_reason(code));
-    if (active && partner.fence == FenceState::confirmed) open_fence(partner);
+    std::string reason;
+    const FenceState wanted = fence_wanted(code, reason);
+    if (wanted == partner.fence) continue;
+    if (wanted == FenceState::open) {
+      open_fence(partner);
+    } else {
+      close_fence(partner, wanted, std::move(reason));
+    }
   }
 }
 
 void Exchange::Core::close_fence(Peer& partner, FenceState state, std::string reason) {
-  partner.serving.fence
-      ->close();  // one store each: from here on nothing passes, whatever follows takes its time
+  partner.serving.fence->close();  // one store each
   partner.asking.fence->close();
   partner.fence = state;
   partner.fence_reason = std::move(reason);
@@ -190,25 +231,6 @@ void Exchange::Core::open_fence(Peer& partner) {
   partner.asking.fence->open();
   effects_.emplace_back(FenceNoted{partner.code, false, true, 0, {}});
   notify_standing(partner);
-}
-
-void Exchange::Core::fence(const PartnerCode& partner, std::string reason) {
-  Peer* found = known_peer(partner);
-  if (found == nullptr || found->fence == FenceState::confirmed || !defences_.fence) return;
-  close_fence(*found, FenceState::unconfirmed, std::move(reason));
-}
-
-void Exchange::Core::fence_failed(const PartnerCode& partner, const Error& why) {
-  const Peer* found = known_peer(partner);
-  if (found == nullptr || found->fence != FenceState::unconfirmed) return;
-  const size_t sessions =
-      table_.count_of_partner(partner, Side::home) + table_.count_of_partner(partner, Side::host);
-  effects_.emplace_back(FenceNoted{partner, true, false, sessions, "fenced, not yet durable: " + why.what});
-}
-
-void Exchange::Core::lift_fence(const PartnerCode& partner) {
-  Peer* found = known_peer(partner);
-  if (found != nullptr && found->fence == FenceState::unconfirmed) open_fence(*found);
 }
 
 void Exchange::Core::signed_out(const PersonId& who, const Ending& why) {

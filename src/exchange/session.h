@@ -32,9 +32,10 @@ enum class Stage {
 
 // Why a live session's gate is not open: all of them must go before it opens.
 enum Holds : uint32_t {
-  kHeldForAsk = 1,   // the world, the time or the facts moved on; asked again next
-  kHeldByPeer = 2,   // home only: the host says it holds the session
-  kHeldByFence = 4,  // the partner is fenced
+  kHeldForAsk = 1,       // the world, the time or the facts moved on; asked again next
+  kHeldByPeer = 2,       // home only: the host says it holds the session
+  kHeldByFence = 4,      // the partner is fenced
+  kHeldByNarrowing = 8,  // a change that is not durable yet would end it
 };
 
 // Why somebody is not, or no longer, inside: for the person, the lobby and the ledger.

@@ -257,27 +257,17 @@ void Switchboard::connector_failed(const ConnectorId& connector) {
   core_->connector_failed(connector);
 }
 
-void Switchboard::world_published(std::shared_ptr<const Rules> rules, const coalition::Touch& touch) {
-  rules_ = std::move(rules);
-  carry_out(core_->world_published(moment(), rules_, touch));
-}
-
-size_t Switchboard::fence_partner(const PartnerCode& partner, std::string reason) {
-  Effects effects = core_->fence_partner(moment(), partner, std::move(reason));
-  size_t held = 0;
+size_t Switchboard::world_published(std::shared_ptr<const Rules> rules, const coalition::Touch& touch,
+                                    std::shared_ptr<const Rules> acting) {
+  rules_ = acting ? acting : rules;
+  Effects effects = core_->world_published(moment(), std::move(rules), touch, std::move(acting));
+  size_t held = 0, released = 0;
   for (const Effect& effect : effects) {
-    if (const auto* noted = std::get_if<FenceNoted>(&effect)) held += noted->sessions;
+    held += std::holds_alternative<HeldEffect>(effect) ? 1 : 0;
+    released += std::holds_alternative<ReleasedEffect>(effect) ? 1 : 0;
   }
   carry_out(std::move(effects));
-  return held;
-}
-
-void Switchboard::fence_failed(const PartnerCode& partner, const Error& why) {
-  carry_out(core_->fence_failed(moment(), partner, why));
-}
-
-void Switchboard::lift_fence(const PartnerCode& partner) {
-  carry_out(core_->lift_fence(moment(), partner));
+  return held - std::min(held, released);
 }
 
 void Switchboard::close_all(const Ending& why) {

@@ -77,11 +77,9 @@ class Switchboard {
   void connector_failed(const ConnectorId& connector);
 
   // World and narrowing.
-  void world_published(std::shared_ptr<const Rules> rules, const coalition::Touch& touch);
-  size_t fence_partner(const PartnerCode& partner, std::string reason);  // how many sessions were held
-  void fence_failed(const PartnerCode& partner, const Error& why);
-  // Only after a recorded decision to resume: gives up a suspension that never became durable.
-  void lift_fence(const PartnerCode& partner);
+  // As Exchange::world_published. Answers how many sessions are held that were not before.
+  size_t world_published(std::shared_ptr<const Rules> rules, const coalition::Touch& touch,
+                         std::shared_ptr<const Rules> acting = nullptr);
   // Ends every session, so that both nodes and the ledger know: for a node that stops.
   void close_all(const Ending& why);
   void stranger_refused();
@@ -115,7 +113,7 @@ class Switchboard {
   net::Loop& loop_;
   const Clock& clock_;
   Archive& archive_;
-  std::shared_ptr<const Rules> rules_;
+  std::shared_ptr<const Rules> rules_;  // the acting ones
   std::unique_ptr<Exchange> core_;
   Watcher watcher_;
   std::map<std::pair<PartnerCode, Way>, Send> links_;

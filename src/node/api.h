@@ -59,6 +59,7 @@ class Api {
   net::Task<Answer> cut_session(Request request);
   net::Task<Answer> list_connectors(Request request);
   net::Task<Answer> add_connector(Request request);
+  net::Task<Answer> cut_connector(Request request);
   net::Task<Answer> show_verdict(Request request);
   net::Task<Answer> show_ledger(Request request);
   net::Task<Answer> show_status(Request request);
@@ -67,8 +68,15 @@ class Api {
   // lists to view. The verdict is recorded.
   std::optional<Answer> refused(const coalition::Person& who, coalition::Action action,
                                 coalition::Target target, std::string purpose, coalition::Verdict& verdict);
-  net::Task<Result<Outcome>> commit(Change change);
-  net::Task<bool> record(ledger::Record leaf);
+  struct Words {       // of a change, for its answer
+    std::string what;  // it concerns: "XBB"
+    std::string done;  // "XBB is suspended"
+    VerdictId verdict;
+    Instant decided;
+  };
+  net::Task<Answer> change(Change change, Words words);
+  [[nodiscard]] Answer changed(const Result<Outcome>& outcome, const Words& words, bool narrowing) const;
+  net::Task<Result<void>> record(ledger::Record leaf);
 
   Records& records_;
   exchange::Switchboard& switchboard_;

@@ -265,10 +265,14 @@ Result<void> Node::Parts::build() {
 }
 
 void Node::Parts::watch() {
-  records->on_published([this](const coalition::World& next, const coalition::Touch& touch) {
-    switchboard->world_published(exchange::rules_of(next), touch);
-    links->world_changed();
-  });
+  records->on_published(
+      [this](const coalition::World& durable, const coalition::World& acting, const coalition::Touch& touch) {
+        const bool fenced = acting.revision() != durable.revision();
+        const size_t held = switchboard->world_published(exchange::rules_of(durable), touch,
+                                                         fenced ? exchange::rules_of(acting) : nullptr);
+        links->world_changed();
+        return held;
+      });
   exchange::Switchboard::Watcher watcher;
   watcher.ended = [this](const exchange::Ended& ended, const exchange::Pass& pass) {
     if (ended.side == exchange::Side::host) return;

@@ -98,6 +98,19 @@ Change app_withdrawal(const coalition::World& world, const coalition::AppRef& ap
   return change;
 }
 
+Change connector_cut(const std::string& id, const std::string& reason, const coalition::Person& who,
+                     const coalition::Verdict& verdict, Instant now) {
+  ledger::Record leaf = change_leaf("connector.cut", who, verdict, now);
+  leaf.fields.emplace_back("connector", id);
+  leaf.fields.emplace_back("reason", reason);
+  Change change;
+  change.records = {{"connector/" + id, std::nullopt}};
+  change.leaves = {std::move(leaf)};
+  change.author = who.id.text();
+  change.narrowing = true;
+  return change;
+}
+
 Change enrolment_change(const std::string& id, const std::vector<std::string>& apps, Millis life,
                         std::string_view token, const coalition::Person& who,
                         const coalition::Verdict& verdict, Instant now) {

@@ -30,6 +30,9 @@ inline constexpr Millis kEnrolmentLife = std::chrono::hours(24);
 [[nodiscard]] Change app_withdrawal(const coalition::World& world, const coalition::AppRef& app,
                                     const std::string& reason, const coalition::Person& who,
                                     const coalition::Verdict& verdict, Instant now);
+[[nodiscard]] Change connector_cut(const std::string& id, const std::string& reason,
+                                   const coalition::Person& who, const coalition::Verdict& verdict,
+                                   Instant now);
 // Expects a connector: the record keeps only the token's digest, and ends after a day.
 [[nodiscard]] Change enrolment_change(const std::string& id, const std::vector<std::string>& apps,
                                       Millis life, std::string_view token, const coalition::Person& who,

@@ -31,6 +31,11 @@ ledger::Options ledger_options(const NodeConfig& config, const Keys& keys) {
   return options;
 }
 
+// The change is not right, or no longer: no disk would take it.
+bool is_wrong(const Error& error) {
+  return error.code == "store.precondition" || error.code == "store.key" || error.code == "store.too-large";
+}
+
 Result<coalition::World> world_of(const store::Loaded& loaded) {
   std::vector<coalition::Record> records;
   records.reserve(loaded.records.size());
@@ -91,11 +96,13 @@ Result<void> Records::found(const NodeConfig& config, const Keys& keys, std::str
   return ledger->publish();
 }
 
-Result<std::unique_ptr<Records>> Records::open(const NodeConfig& config, const Keys& keys,
-                                               net::Loop& control) {
+Result<std::unique_ptr<Records>> Records::open(const NodeConfig& config, const Keys& keys, net::Loop& control,
+                                               ledger::Disk* ledger_disk) {
   TRY(const crypto::PublicKey genesis_key, load_genesis_key(config));
   TRY(auto store, store::Store::open(store_options(config, keys, genesis_key)));
-  TRY(auto ledger, ledger::Ledger::open(ledger_options(config, keys)));
+  ledger::Options options = ledger_options(config, keys);
+  options.disk = ledger_disk;
+  TRY(auto ledger, ledger::Ledger::open(std::move(options)));
   TRY_VOID(ledger::recover(*store, *ledger));
   TRY_VOID(ledger->publish());
   TRY(const store::Loaded loaded, store->load_all());
@@ -108,7 +115,12 @@ Result<std::unique_ptr<Records>> Records::open(const NodeConfig& config, const K
 
 Records::Records(net::Loop& control, std::unique_ptr<store::Store> store,
                  std::unique_ptr<ledger::Ledger> ledger, coalition::World world)
-    : control_(control), store_(std::move(store)), ledger_(std::move(ledger)), world_(std::move(world)) {}
+    : control_(control),
+      store_(std::move(store)),
+      ledger_(std::move(ledger)),
+      world_(world),
+      stored_(world),
+      acting_(std::move(world)) {}
 
 Records::~Records() {
   // The store answers what is queued first; those answers go to the ledger, which ends after it.
@@ -136,16 +148,116 @@ void Records::answer(const std::shared_ptr<Pending>& pending, Result<Outcome> ou
 
 void Records::commit(Change change, Done done) {
   const bool narrowing = change.narrowing;
-  auto pending = std::make_shared<Pending>(Pending{std::move(change), std::move(done)});
+  auto pending = std::make_shared<Pending>(Pending{.change = std::move(change), .done = std::move(done)});
+  pending->number = ++last_number_;
   if (waiting_.size() >= kWaitingMax && !narrowing) {
     return answer(pending,
                   fail("node.busy", "too many changes wait to be written", {}, "try again in a moment"));
   }
   if (narrowing) {
-    waiting_.push_front(std::move(pending));
+    fence(*pending);
+    const auto ordinary = [](const std::shared_ptr<Pending>& one) { return !one->change.narrowing; };
+    waiting_.insert(std::ranges::find_if(waiting_, ordinary), std::move(pending));
   } else {
     waiting_.push_back(std::move(pending));
   }
+  start_next();
+}
+
+// Before any disk: from here on the change counts for everybody who asks. What does not fit the world is
+// refused when it comes to be written.
+void Records::fence(Pending& pending) {
+  const Tick begun = system_clock().tick();
+  const auto next = acting_.with(pending.change.records, Revision{acting_.revision().value + 1});
+  if (!next) return;
+  for (const coalition::Record& record : pending.change.records)
+    fenced_[record.key] = {pending.number, record.value, next->touch};
+  act();
+  pending.held = tell(next->touch);
+  pending.held_us = std::chrono::duration_cast<std::chrono::microseconds>(system_clock().tick() - begun);
+}
+
+// What was fenced by `number` or before and is dealt with: by being durable, refused, or decided anew.
+void Records::lift(const std::vector<coalition::Record>& records, uint64_t number, coalition::Touch& touch) {
+  for (const coalition::Record& record : records) {
+    const auto at = fenced_.find(record.key);
+    if (at == fenced_.end() || at->second.number > number) continue;
+    const coalition::Touch& was = at->second.touch;
+    touch.entities.insert(touch.entities.end(), was.entities.begin(), was.entities.end());
+    touch.policies = touch.policies || was.policies;
+    touch.only_widens = false;
+    fenced_.erase(at);
+  }
+  std::erase_if(owed_, [&](const std::shared_ptr<Pending>& owed) { return !counts(*owed); });
+}
+
+void Records::act() {
+  acting_ = world_;
+  if (fenced_.empty()) return;
+  std::vector<coalition::Record> records;
+  for (const auto& [key, fenced] : fenced_) records.push_back({key, fenced.value});
+  auto next = world_.with(records, Revision{world_.revision().value + 1});
+  if (next) {
+    acting_ = std::move(next->world);
+    return;
+  }
+  // Each for itself, so that one that does not fit any more takes no other with it.
+  for (const coalition::Record& record : records) {
+    const std::vector<coalition::Record> one{record};
+    auto alone = acting_.with(one, Revision{acting_.revision().value + 1});
+    if (alone) acting_ = std::move(alone->world);
+  }
+}
+
+size_t Records::tell(const coalition::Touch& touch) {
+  return published_ ? published_(world_, acting_, touch) : 0;
+}
+
+// Not the disk's fault: the change itself is not right, or comes too late.
+void Records::refused(const std::shared_ptr<Pending>& pending, const Error& why) {
+  if (pending->change.narrowing) {
+    if (pending->again)
+      log(LogLevel::error, "node", "what was fenced does not fit the world any more",
+          {{"error", why.text()}});
+    coalition::Touch touch;
+    lift(pending->change.records, pending->number, touch);
+    act();
+    tell(touch);
+  }
+  pending->done(Failure(why));
+}
+
+// Nothing that was decided later has taken its place.
+bool Records::counts(const Pending& pending) const {
+  return std::ranges::any_of(pending.change.records, [&](const coalition::Record& record) {
+    const auto at = fenced_.find(record.key);
+    return at != fenced_.end() && at->second.number == pending.number;
+  });
+}
+
+// It acts; once the disk takes it, it is durable too.
+void Records::not_durable(const std::shared_ptr<Pending>& pending, const Error& why) {
+  if (counts(*pending)) owed_.push_back(pending);
+  again_ = control_.after(kPayAgain, [this] { try_again(); });
+  const Outcome outcome{.revision = acting_.revision(),
+                        .durable = false,
+                        .held = pending->held,
+                        .held_us = pending->held_us,
+                        .why = why};
+  if (!std::exchange(pending->again, true)) {
+    log(LogLevel::warning, "node", "fenced, not yet durable", {{"error", why.text()}});
+    pending->done(outcome);
+  }
+  pending->done = [](const Result<Outcome>& later) {
+    if (later && later->durable)
+      log(LogLevel::info, "node", "what was fenced is durable now", {{"revision", later->revision.value}});
+  };
+}
+
+void Records::try_again() {
+  if (owing_ && (busy_ || !pay())) again_ = control_.after(kPayAgain, [this] { try_again(); });
+  for (auto at = owed_.rbegin(); at != owed_.rend(); ++at) waiting_.push_front(*at);
+  owed_.clear();
   start_next();
 }
 
@@ -154,16 +266,37 @@ void Records::start_next() {
   if (busy_ || waiting_.empty()) return;
   const std::shared_ptr<Pending> pending = waiting_.front();
   waiting_.pop_front();
+  if (pending->again && !counts(*pending)) return start_next();
   const Change& change = pending->change;
-  const auto refuse = [&](const Error& error) {
-    answer(pending, Failure(error));
-    control_.post([this] { start_next(); });
+  const auto later = [&](void (Records::*what)(const std::shared_ptr<Pending>&, const Error&),
+                         const Error& error) {
+    busy_ = true;
+    control_.post([this, what, pending, error] {
+      busy_ = false;
+      (this->*what)(pending, error);
+      start_next();
+    });
   };
+  // What narrows goes first: a disk that comes back takes that before anything that could undo it.
+  if (!change.narrowing && !owed_.empty()) {
+    return later(&Records::refused, {"node.narrowing-first",
+                                     "what narrows is not durable yet, and goes first",
+                                     {},
+                                     "mend the disk; it is written by itself then"});
+  }
   // What is owed to the ledger goes first; while it cannot be paid nothing widens.
-  if (const Result<void> paid = pay(); !paid && !change.narrowing) return refuse(paid.error());
+  if (const Result<void> paid = pay(); !paid && !change.narrowing)
+    return later(&Records::refused, paid.error());
   const Result<coalition::World::Next> next =
       world_.with(change.records, Revision{world_.revision().value + 1});
-  if (!next) return refuse(next.error());
+  if (!next) return later(&Records::refused, next.error());
+  // Also with what the ledger has not taken yet: a restart will show that, and this, together.
+  const bool apart = withheld_ || !unpublished_.empty();
+  const Result<coalition::World::Next> stored =
+      apart ? stored_.with(change.records, Revision{stored_.revision().value + 1}) : *next;
+  if (!stored) {
+    return later(change.narrowing ? &Records::not_durable : &Records::refused, stored.error());
+  }
   busy_ = true;
   store::Commit commit;
   commit.ops = record_ops(change.records);
@@ -171,21 +304,29 @@ void Records::start_next() {
   commit.author = change.author;
   commit.narrowing = change.narrowing;
   for (const ledger::Record& leaf : change.leaves) commit.leaves.push_back(leaf.encode());
-  store_->commit(std::move(commit), [this, pending](Result<store::Committed> committed) {
-    control_.post([this, pending, committed = std::move(committed)]() mutable {
-      written(pending, std::move(committed));
-    });
-  });
+  store_->commit(std::move(commit),
+                 [this, pending, stored = stored->world](Result<store::Committed> committed) {
+                   control_.post([this, pending, stored, committed = std::move(committed)]() mutable {
+                     if (committed) stored_ = stored;
+                     written(pending, std::move(committed));
+                   });
+                 });
 }
 
 void Records::written(std::shared_ptr<Pending> pending, Result<store::Committed> committed) {
   if (!committed) {
     busy_ = false;
-    pending->done(Failure(committed.error()));
+    const bool wrong = is_wrong(committed.error());
+    if (pending->change.narrowing && !wrong) {
+      not_durable(pending, committed.error());
+    } else {
+      refused(pending, committed.error());
+    }
     start_next();
     return;
   }
-  unpublished_.push_back({committed->rev, pending->change.records, pending->change.narrowing});
+  unpublished_.push_back(
+      {committed->rev, pending->change.records, pending->change.narrowing, pending->number});
   const ledger::Space space = pending->change.narrowing ? ledger::Space::narrowing : ledger::Space::ordinary;
   ledger_->append_commit(
       committed->outgoing, space, [this, pending, committed](Result<ledger::Appended> appended) {
@@ -204,12 +345,20 @@ void Records::recorded(std::shared_ptr<Pending> pending, Result<store::Committed
   }
   const bool durable = appended.has_value();
   if (durable) store_->integrated(committed->rev);
+  if (!durable && pending->change.narrowing) {
+    owing_ = true;
+    again_ = control_.after(kPayAgain, [this] { try_again(); });
+  }
   if (durable || pending->change.narrowing) {
     const Result<void> published = publish(committed->rev, durable);
     if (!published) {
       pending->done(Failure(published.error()));
     } else {
-      pending->done(Outcome{committed->rev, durable});
+      pending->done(Outcome{.revision = committed->rev,
+                            .durable = durable,
+                            .held = pending->held,
+                            .held_us = pending->held_us,
+                            .why = durable ? Error{} : appended.error()});
     }
   } else {
     pending->done(Failure(appended.error()));
@@ -219,7 +368,7 @@ void Records::recorded(std::shared_ptr<Pending> pending, Result<store::Committed
 
 // Records what the ledger did not take before, and shows it then.
 Result<void> Records::pay() {
-  if (unpublished_.empty() && !withheld_) return {};
+  if (unpublished_.empty() && !withheld_ && !owing_) return {};
   if (control_.tick() < pay_again_)
     return fail("ledger.full", "the ledger has not taken an earlier change yet", {},
                 "make space on the disk, then say it again");
@@ -228,6 +377,7 @@ Result<void> Records::pay() {
     pay_again_ = control_.tick() + kPayAgain;
     return recovered;
   }
+  owing_ = false;
   return publish(store_->head(), true);
 }
 
@@ -247,9 +397,12 @@ Result<void> Records::publish(Revision up_to, bool in_ledger) {
     }
     withheld_ = withheld_ || !shown;
     world_ = next->world;
+    if (shown) lift(next_written.records, next_written.number, next->touch);
     unpublished_.pop_front();
-    if (published_) published_(world_, next->touch);
+    act();
+    tell(next->touch);
   }
+  if (unpublished_.empty() && !withheld_) stored_ = world_;
   return {};
 }
 
@@ -257,11 +410,14 @@ Result<void> Records::publish(Revision up_to, bool in_ledger) {
 Result<void> Records::reload() {
   TRY(const store::Loaded loaded, store_->load_all());
   TRY(world_, world_of(loaded));
+  stored_ = world_;
+  coalition::Touch all;
+  for (const Written& one : unpublished_) lift(one.records, one.number, all);
   unpublished_.clear();
   withheld_ = false;
-  coalition::Touch all;
   all.policies = true;
-  if (published_) published_(world_, all);
+  act();
+  tell(all);
   return {};
 }
 

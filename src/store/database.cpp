@@ -151,6 +151,12 @@ void Database::checkpoint() {
   sqlite3_wal_checkpoint_v2(database_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
 }
 
+bool Database::moved() const {
+  int moved = 0;
+  const int code = sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  return code == SQLITE_OK && moved != 0;
+}
+
 bool Database::in_transaction() const {
   return sqlite3_get_autocommit(database_.get()) == 0;
 }

@@ -51,6 +51,8 @@ class Database {
   // Moves what the log holds into the database file, as far as no reader is in the way.
   void checkpoint();
   [[nodiscard]] bool in_transaction() const;
+  // The file at its path is another one, or none: what is written here would be lost with the process.
+  [[nodiscard]] bool moved() const;
 
  private:
   struct Close {

@@ -17,6 +17,8 @@
 #include <thread>
 #include <utility>
 
+#include <sys/stat.h>
+
 namespace entente::store {
 namespace {
 
@@ -28,6 +30,13 @@ constexpr uint64_t kCheckpointCommits = 1000;  // commits between moving the log
 
 std::string database_path(const std::filesystem::path& folder) {
   return folder / "store.db";
+}
+
+// Which file it is, whatever its name; none: {0, 0}.
+std::pair<dev_t, ino_t> identity_of(const std::string& path) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0) return {};
+  return {status.st_dev, status.st_ino};
 }
 
 }  // namespace
@@ -71,6 +80,7 @@ class Store::Inside {
   };
 
   Result<void> open_writer();
+  Result<void> reopen_writer();
   Result<void> open_reader();
   Result<void> load_leases();
   void run();
@@ -106,6 +116,7 @@ class Store::Inside {
   std::atomic<uint64_t> head_rev_ = 0;
 
   // Of the writer thread alone.
+  std::pair<dev_t, ino_t> identity_{};
   std::optional<Database> writer_;
   std::optional<Rows> rows_;
   Head head_;
@@ -147,6 +158,7 @@ Result<void> Store::Inside::open_reader() {
 
 Result<void> Store::Inside::start() {
   TRY_VOID(open_writer());
+  identity_ = identity_of(database_path(options_.folder));
   TRY(Statement check, writer_->prepare("PRAGMA quick_check(1)"));
   TRY(const bool row, check.step());
   if (!row || check.text(0) != "ok") {
@@ -350,15 +362,38 @@ void Store::Inside::give_up(const Error& error, bool narrowing_too) {
   }
 }
 
+// Goes on only where it was: another database in its place is not written to.
+Result<void> Store::Inside::reopen_writer() {
+  const Head before = head_;
+  const Result<void> opened =
+      identity_of(database_path(options_.folder)) == identity_
+          ? open_writer()
+          : fail("store.io", "the store's database is not where it was", options_.folder,
+                 "put it back, or restore a copy and start the node again");
+  if (opened && head_.rev >= before.rev) {
+    TRY(const SignedManifest kept, rows_->manifest(before.rev));
+    if (crypto::sha256(kept.body) == before.manifest) return {};
+  }
+  head_ = before;
+  head_rev_.store(head_.rev.value, std::memory_order_release);
+  if (!opened) return opened;
+  return fail("store.tampered", "another database stands where the store's was", options_.folder,
+              "put the right one back");
+}
+
 Result<void> Store::Inside::attempt(bool narrowing_only) {
   // After a failed sync nobody knows what the disk has: read it anew before going on.
   if (!rows_) {
-    if (Result<void> opened = open_writer(); !opened) {
+    if (Result<void> opened = reopen_writer(); !opened) {
       rows_.reset();
+      writer_.reset();
       return opened;
     }
   }
-  Result<void> wrote = attempt_open(narrowing_only);
+  Result<void> wrote = writer_->moved()
+                           ? fail("store.io", "the store's database was taken away while the node runs",
+                                  options_.folder, "put it back, or restore a copy and start the node again")
+                           : attempt_open(narrowing_only);
   if (wrote) return wrote;
   fresh_.clear();
   const bool clean = !writer_->in_transaction() || writer_->run("ROLLBACK").has_value();

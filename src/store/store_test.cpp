@@ -481,6 +481,40 @@ TEST_CASE("when the disk fails in the middle of a commit nothing is half applied
   CHECK(house.audit());
 }
 
+TEST_CASE("a database taken away or replaced under a running store is not written to, and is found again") {
+  const House house;
+  house.found();
+  const std::filesystem::path file = house.folder.path() / "store.db";
+  const std::filesystem::path aside = house.folder.path() / "aside.db";
+  auto store = house.open();
+  std::filesystem::copy_file(file, aside);  // before the next commit
+  must_commit(*store, put("a", "1"));
+  const Revision before = store->head();
+  SUBCASE("taken away, then put back") {
+    std::filesystem::remove(aside);
+    std::filesystem::rename(file, aside);
+    const auto done = store->commit_and_wait(put("a", "2"));
+    REQUIRE_FALSE(done);
+    CHECK(done.error().code == "store.io");
+    CHECK_FALSE(store->commit_and_wait(put("a", "2")));
+    CHECK(store->head() == before);
+    std::filesystem::rename(aside, file);
+    must_commit(*store, put("a", "3"));
+    store.reset();
+    CHECK(house.audit());
+  }
+  SUBCASE("another store in its place") {
+    const House other;
+    other.found();
+    std::filesystem::rename(file, house.folder.path() / "own.db");
+    std::filesystem::copy_file(other.folder.path() / "store.db", file);
+    CHECK_FALSE(store->commit_and_wait(put("a", "2")));
+    const auto done = store->commit_and_wait(put("a", "2"));
+    REQUIRE_FALSE(done);
+    CHECK(store->head() == before);
+  }
+}
+
 TEST_CASE("a manifest has one text") {
   Manifest manifest{.rev = {7}, .at = from_unix_seconds(1'800'000'000), .author = "Ada \"quoted\""};
   manifest.ops = {{"a", crypto::sha256(std::string_view("x"))}, {"b", std::nullopt}};

@@ -34,8 +34,9 @@ void World::check() {
       const std::string name = fmt::format("{} {} session {}", code.text(), side_name(s->side), s->id.text());
       if (!permits(node.rules->tables(), s->who, s->context, s->app, node.core->now()))
         fail(name + " is open for somebody who may not be inside");
+      if (!permits(node.acting->tables(), s->who, s->context, s->app, node.core->now()))
+        fail(name + " is open through a fence");
       if (!node.disk.admissions.contains(s->id.text())) fail(name + " is open without a durable admission");
-      if (s->side != Side::local && node.fences.contains(s->partner)) fail(name + " is open through a fence");
       if (s->side == Side::home && tick_ - node.beat_at[s->partner] > kHomeLag)
         fail(name + " is open past its lease");
       if (s->side == Side::home && tick_ - host_open_[{s->partner, s->at_host}] > kHomeLag)
@@ -107,21 +108,26 @@ void World::act() {
   } else if (dice < 52) {
     const std::string phase = chance(70) ? "two" : "three";  // nobody may do anything in phase three
     const bool back = chance(80);
-    change(node, [phase, back](Tables& t) { t.mission.phase = back ? "one" : phase; },
+    change(node, "mission", [phase, back](Tables& t) { t.mission.phase = back ? "one" : phase; },
            {.entities = {mission_uid()}});
-  } else if (dice < 58) {
+  } else if (dice < 56) {
     const auto least = static_cast<int64_t>(below(3));
-    change(node, [app, least](Tables& t) { t.apps[app].clearance_min = least; },
+    change(node, app.owner.text() + "/cop", [app, least](Tables& t) { t.apps[app].clearance_min = least; },
+           {.entities = {app_uid(app)}});
+  } else if (dice < 58) {
+    narrow(node, app.owner.text() + "/cop", [app](Tables& t) { t.apps[app].clearance_min = 3; },
            {.entities = {app_uid(app)}});
   } else if (dice < 61) {
-    change(node, [app](Tables& t) { t.apps[app].clearance_min = 0; },
+    change(node, app.owner.text() + "/cop", [app](Tables& t) { t.apps[app].clearance_min = 0; },
            {.entities = {app_uid(app)}, .only_widens = true});
   } else if (dice < 65) {
     const auto more = static_cast<int64_t>(chance(20) ? 1 : 0);
-    change(node, [more](Tables& t) { t.clearance_more = more; }, {.entities = {}, .policies = true});
+    change(node, "policy", [more](Tables& t) { t.clearance_more = more; },
+           {.entities = {}, .policies = true});
   } else if (dice < 69) {
     const Instant until = wall(node) + some_millis(500, 3'600'000);
-    change(node, [other, until](Tables& t) { t.partners[other].member_until = until; },
+    change(node, "until/" + other.text(),
+           [other, until](Tables& t) { t.partners[other].member_until = until; },
            {.entities = {partner_uid(other)}});
   } else if (dice < 72) {
     if (other != node.code) suspend(node, other);
@@ -150,7 +156,8 @@ void World::settle() {
     serve_disk(node, true);
     serve_disk(node, false);
     const Instant far = wall(node) + std::chrono::hours(24);
-    change(node,
+    node.narrowed.clear();  // all is decided anew
+    change(node, "all",
            [far](Tables& t) {
              for (auto& [app, rules] : t.apps) rules = {.offered_to = rules.offered_to};
              for (auto& [partner, state] : t.partners) state = {};
@@ -165,7 +172,6 @@ void World::settle() {
       node.connectors_up.insert(ConnectorId(id));
       (void)node.core->connector_up(moment(node), ConnectorId(id), std::string("tp-") + id);
     }
-    for (const auto& [partner, other] : nodes_) apply(node, node.core->lift_fence(moment(node), partner));
     for (size_t i = 0; i < node.visitors.size(); ++i) {
       node.visitors[i].context = risk(1, wall(node) + std::chrono::hours(24));
       sign_out(node, i);

@@ -126,9 +126,8 @@ void World::start(Node& node) {
       node.rules, *node.statements, [this] { return fmt::format("r{}", ++drawn_); }, options);
   for (const ConnectorId& id : node.connectors_up)
     (void)node.core->connector_up(moment(node), id, "tp-" + id.text());
-  node.fences.clear();
-  for (const auto& [partner, state] : node.disk.tables.partners)
-    if (state.suspended) node.fences.insert(partner);
+  node.acting = node.rules;
+  node.narrowed.clear();
   node.next_tick = tick_;
 }
 
@@ -264,7 +263,6 @@ void World::written(Node& node, bool store, uint64_t life) {
   if (node.disk_fails) {
     const Error why{.code = "store.full", .what = "the disk is full", .where = {}, .hint = {}};
     note(fmt::format("{} could not write {}", node.code.text(), write.token));
-    if (write.suspends) apply(node, node.core->fence_failed(moment(node), *write.suspends, why));
     if (write.token != 0) apply(node, node.core->failed(moment(node), write.token, why));
   } else {
     put_on_disk(node, write);
@@ -290,36 +288,54 @@ void World::put_on_disk(Node& node, const Write& write) {
 void World::publish(Node& node, const Write& write) {
   node.rules = std::make_shared<TableRules>(node.disk.tables);
   if (write.change) note(fmt::format("{} publishes {}", node.code.text(), node.rules->revision().value));
-  for (const auto& [partner, state] : node.disk.tables.partners)
-    if (write.change && !write.suspends && !state.suspended && write.touch.policies)
-      node.fences.erase(partner);
-  apply(node, node.core->world_published(moment(node), node.rules, write.touch));
+  // What was decided later stays narrowed, what is written with this is not waited for any more.
+  std::erase_if(node.narrowed, [&](const Narrowed& one) {
+    return write.decided != 0 && one.decided <= write.decided && one.what == write.what;
+  });
+  tell_world(node, write.touch);
 }
 
-void World::change(Node& node, std::function<void(Tables&)> what, coalition::Touch touch,
-                   std::optional<PartnerCode> suspends) {
-  Write write{.change = std::move(what), .touch = std::move(touch), .suspends = std::move(suspends)};
+void World::tell_world(Node& node, const coalition::Touch& touch) {
+  node.acting = node.rules;
+  if (!node.narrowed.empty()) {
+    Tables tables = node.rules->tables();
+    ++tables.revision.value;
+    for (const Narrowed& one : node.narrowed) one.change(tables);
+    node.acting = std::make_shared<TableRules>(std::move(tables));
+  }
+  apply(node, node.core->world_published(moment(node), node.rules, touch,
+                                         node.narrowed.empty() ? nullptr : node.acting));
+}
+
+void World::change(Node& node, const std::string& what, std::function<void(Tables&)> how,
+                   coalition::Touch touch) {
+  Write write{.change = std::move(how), .what = what, .decided = ++decided_, .touch = std::move(touch)};
   write.store = true;
   enqueue(node, std::move(write));
 }
 
+// Held before any disk; while the disk fails it stays so, until it is decided anew.
+void World::narrow(Node& node, const std::string& what, std::function<void(Tables&)> how,
+                   coalition::Touch touch) {
+  std::erase_if(node.narrowed, [&](const Narrowed& one) { return one.what == what; });
+  node.narrowed.push_back({what, how, decided_ + 1});
+  tell_world(node, touch);
+  change(node, what, std::move(how), std::move(touch));
+}
+
 void World::suspend(Node& node, const PartnerCode& partner) {
   note(fmt::format("{} suspends {}", node.code.text(), partner.text()));
-  node.fences.insert(partner);
-  apply(node, node.core->fence_partner(moment(node), partner, "exercise"));
-  coalition::Touch touch{.entities = {partner_uid(partner)}};
-  change(
-      node,
-      [partner](Tables& tables) {
-        tables.partners[partner].suspended = true;
-        tables.partners[partner].reason = "exercise";
-      },
-      std::move(touch), partner);
+  narrow(node, partner.text(),
+         [partner](Tables& tables) {
+           tables.partners[partner].suspended = true;
+           tables.partners[partner].reason = "exercise";
+         },
+         {.entities = {partner_uid(partner)}});
 }
 
 void World::resume(Node& node, const PartnerCode& partner) {
   note(fmt::format("{} resumes {}", node.code.text(), partner.text()));
-  change(node, [partner](Tables& tables) { tables.partners[partner] = {}; },
+  change(node, partner.text(), [partner](Tables& tables) { tables.partners[partner] = {}; },
          {.entities = {}, .policies = true});
 }
 

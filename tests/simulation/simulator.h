@@ -81,15 +81,23 @@ struct Write {  // one thing on its way to the disk
   std::vector<coalition::Record> ops{};
   std::optional<exchange::Leaf> leaf{};
   std::function<void(Tables&)> change{};
+  std::string what{};    // what it changes: a later one of the same takes its place
+  uint64_t decided = 0;  // in the order of decisions
   coalition::Touch touch{};
-  std::optional<PartnerCode> suspends{};
   bool store = false;
+};
+
+struct Narrowed {  // decided, and not known to be on the disk
+  std::string what;
+  std::function<void(Tables&)> change;
+  uint64_t decided = 0;
 };
 
 struct Node {
   PartnerCode code;
   Disk disk;
-  std::shared_ptr<const TableRules> rules;  // the published ones
+  std::shared_ptr<const TableRules> rules;   // the published ones
+  std::shared_ptr<const TableRules> acting;  // with what was narrowed since
   std::unique_ptr<TableStatements> statements;
   std::unique_ptr<exchange::Exchange> core;
   uint64_t life = 0;  // grows with each kill: what an earlier life waited for never comes
@@ -100,7 +108,7 @@ struct Node {
   bool store_busy = false, ledger_busy = false;
   bool step_planned = false;
   Tick next_tick{};
-  std::set<PartnerCode> fences;  // decided here, not lifted since
+  std::vector<Narrowed> narrowed;
   std::vector<Visitor> visitors;
   std::vector<exchange::Pass> passes;  // handed to loops, kept by streams
   std::set<ConnectorId> connectors_up;
@@ -117,8 +125,8 @@ class World {
   Node& node(const std::string& code) { return nodes_.at(PartnerCode(code)); }
   uint64_t open(Node& node, size_t visitor, const coalition::AppRef& app);
   void advance(Millis by);
-  void change(Node& node, std::function<void(Tables&)> what, coalition::Touch touch,
-              std::optional<PartnerCode> suspends = std::nullopt);
+  void change(Node& node, const std::string& what, std::function<void(Tables&)> how, coalition::Touch touch);
+  void narrow(Node& node, const std::string& what, std::function<void(Tables&)> how, coalition::Touch touch);
   void suspend(Node& node, const PartnerCode& partner);
   void resume(Node& node, const PartnerCode& partner);
   void cut_link(const LinkEnds& ends);
@@ -150,6 +158,7 @@ class World {
   void written(Node& node, bool store, uint64_t life);
   void put_on_disk(Node& node, const Write& write);
   void publish(Node& node, const Write& write);
+  void tell_world(Node& node, const coalition::Touch& touch);
   void tick(Node& node);
   void see(const LinkEnds& ends, bool home, bool up);
   void check();
@@ -173,6 +182,7 @@ class World {
   uint64_t drawn_ = 0;
   uint64_t openings_ = 0;
   uint64_t connections_ = 0;
+  uint64_t decided_ = 0;
   Outcome outcome_;
 };
 

@@ -1,0 +1,18 @@
+// What the answers of the operators' API have in common. Private to the room.
+#pragma once
+
+#include "node/api.h"
+
+#include <string>
+
+namespace entente::node {
+
+[[nodiscard]] Api::Answer refusal(int status, const Error& error);
+[[nodiscard]] Api::Answer not_found(std::string what);
+// Which status an error of a change deserves: 409 for what is not so, 507 for no space, 503 for what may work
+// later.
+[[nodiscard]] int status_of(const Error& error);
+// Every change takes one: a line of text in the member "reason", and no other member.
+[[nodiscard]] Result<std::string> read_reason(const Json& body);
+
+}  // namespace entente::node

@@ -1,0 +1,243 @@
+// What operators change. Each is asked of decide(), committed, and answered in one way.
+#include "base/fields.h"
+#include "crypto/digest.h"
+#include "node/api_answers.h"
+#include "node/operators.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace entente::node {
+namespace {
+
+constexpr size_t kReasonBytesMax = 1000;
+constexpr Seconds kWriteMax{30};
+constexpr Seconds kNarrowingMax{5};  // then it is said that it is fenced and not yet durable
+
+}  // namespace
+
+Api::Answer refusal(int status, const Error& error) {
+  return {status, Json::object({{"error", Json::object({{"code", error.code},
+                                                        {"what", error.what},
+                                                        {"where", error.where},
+                                                        {"hint", error.hint}})}})};
+}
+
+Api::Answer not_found(std::string what) {
+  return refusal(404, {"api.not-found", std::move(what), {}, "see `entente help`"});
+}
+
+// Which status an error of a change deserves: 409 for what is not so, 507 for no space, 503 for what may work
+// later.
+int status_of(const Error& error) {
+  if (error.code == "store.full" || error.code == "ledger.full") return 507;
+  if (error.code.starts_with("coalition.") || error.code.starts_with("field.") ||
+      error.code == "store.precondition")
+    return 409;
+  return 503;
+}
+
+Result<std::string> read_reason(const Json& body) {
+  Fields fields(body, "");
+  std::string reason = fields.text("reason", kReasonBytesMax);
+  const bool plain =
+      std::ranges::none_of(reason, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  if (!plain || reason.find_first_not_of(' ') == std::string::npos)
+    fields.wrong("reason", "this is no reason that can be shown", "write one line of text");
+  TRY_VOID(fields.done());
+  return reason;
+}
+
+// Commits and answers, for every change alike. A narrowing one acts when this is called, whatever the disk
+// says: then the answer is "fenced, not yet durable".
+net::Task<Api::Answer> Api::change(Change change, Words words) {
+  const bool narrowing = change.narrowing;
+  auto done = std::make_shared<net::Event>(switchboard_.loop());
+  auto answer = std::make_shared<std::optional<Result<Outcome>>>();
+  records_.commit(std::move(change), [done, answer](Result<Outcome> outcome) {
+    *answer = std::move(outcome);
+    done->set();
+  });
+  const bool heard = co_await done->wait(narrowing ? kNarrowingMax : kWriteMax);
+  if (heard && answer->has_value()) co_return changed(**answer, words, narrowing);
+  const Error slow{
+      "node.slow", "the change was not written in time", {}, "look at the disk; see `entente doctor`"};
+  if (!narrowing) co_return refusal(503, slow);
+  Outcome waiting;
+  waiting.durable = false;
+  waiting.why = slow;
+  co_return changed(waiting, words, narrowing);
+}
+
+Api::Answer Api::changed(const Result<Outcome>& outcome, const Words& words, bool narrowing) const {
+  if (!outcome) return refusal(status_of(outcome.error()), outcome.error());
+  Json body = Json::object({{"durable", outcome->durable}, {"verdict", words.verdict.text()}});
+  if (outcome->revision.value != 0) body.set("revision", outcome->revision.value);
+  if (narrowing) {
+    body.set("sessions", static_cast<int64_t>(outcome->held));
+    body.set("fenced_at", rfc3339(words.decided));
+    body.set("held_us", int64_t{outcome->held_us.count()});
+  }
+  if (outcome->durable) {
+    std::string text = words.done;
+    if (narrowing && outcome->held != 0) text += fmt::format(", {} sessions ended", outcome->held);
+    if (outcome->revision.value != 0) text += fmt::format(", revision {}", outcome->revision.value);
+    body.set("text", std::move(text));
+    return {200, std::move(body)};
+  }
+  const std::string what = fmt::format("{} is fenced, not yet durable: {}", words.what, outcome->why.what);
+  body.set("text", what);
+  body.set("fenced", true);
+  body.set("error",
+           Json::object({{"code", "node.fenced-not-durable"},
+                         {"what", what},
+                         {"where", outcome->why.where},
+                         {"hint",
+                          "nothing of it passes, but a restart would forget it: mend the disk; it is "
+                          "written by itself then"}}));
+  return {507, std::move(body)};
+}
+
+net::Task<Api::Answer> Api::suspend_partner(Request request) {
+  const PartnerCode code(request.name);
+  const Result<std::string> reason = read_reason(request.body);
+  if (!reason) co_return refusal(400, reason.error());
+  if (records_.world().partner(code) == nullptr || code == self_)
+    co_return not_found(fmt::format("{} is no partner of this node", request.name));
+  coalition::Verdict verdict;
+  if (auto no = refused(request.who, coalition::Action::administer, code, "suspend: " + *reason, verdict))
+    co_return *no;
+  Words words{code.text(), code.text() + " is suspended", verdict.id, clock_.now()};
+  Answer answer =
+      co_await change(partner_state_change(records_.world(), code, coalition::PartnerState::suspended,
+                                           *reason, request.who, verdict, clock_.now()),
+                      std::move(words));
+  co_return answer;
+}
+
+net::Task<Api::Answer> Api::resume_partner(Request request) {
+  const PartnerCode code(request.name);
+  const Result<std::string> reason = read_reason(request.body);
+  if (!reason) co_return refusal(400, reason.error());
+  if (records_.world().partner(code) == nullptr || code == self_)
+    co_return not_found(fmt::format("{} is no partner of this node", request.name));
+  coalition::Verdict verdict;
+  if (auto no = refused(request.who, coalition::Action::administer, code, "resume: " + *reason, verdict))
+    co_return *no;
+  Change change = partner_state_change(records_.world(), code, coalition::PartnerState::active, *reason,
+                                       request.who, verdict, clock_.now());
+  // A suspension that came meanwhile is not undone by a decision made before it. One that never became
+  // durable is given up by this.
+  Result<store::Precondition> seen = records_.as_seen("partner/" + code.text());
+  if (!seen) co_return refusal(status_of(seen.error()), seen.error());
+  change.preconditions.push_back(*std::move(seen));
+  Words words{code.text(), code.text() + " is active again; its people must sign in again", verdict.id,
+              clock_.now()};
+  Answer answer = co_await this->change(std::move(change), std::move(words));
+  co_return answer;
+}
+
+net::Task<Api::Answer> Api::withdraw_app(Request request) {
+  const coalition::AppRef ref{self_, AppId(request.name)};
+  const Result<std::string> reason = read_reason(request.body);
+  if (!reason) co_return refusal(400, reason.error());
+  if (records_.world().app(ref) == nullptr)
+    co_return not_found(fmt::format("this node has no app {}", request.name));
+  coalition::Verdict verdict;
+  if (auto no = refused(request.who, coalition::Action::administer, coalition::NodeRef{self_},
+                        "withdraw " + request.name + ": " + *reason, verdict))
+    co_return *no;
+  Words words{request.name, request.name + " is withdrawn", verdict.id, clock_.now()};
+  Answer answer = co_await change(
+      app_withdrawal(records_.world(), ref, *reason, request.who, verdict, clock_.now()), std::move(words));
+  co_return answer;
+}
+
+net::Task<Api::Answer> Api::cut_connector(Request request) {
+  const Result<std::string> reason = read_reason(request.body);
+  if (!reason) co_return refusal(400, reason.error());
+  if (records_.world().connector(ConnectorId(request.name)) == nullptr)
+    co_return not_found(fmt::format("this node knows no connector {}", request.name));
+  coalition::Verdict verdict;
+  if (auto no = refused(request.who, coalition::Action::administer, coalition::NodeRef{self_},
+                        "cut connector " + request.name + ": " + *reason, verdict))
+    co_return *no;
+  Words words{request.name, request.name + " is cut: its certificate counts for nothing here", verdict.id,
+              clock_.now()};
+  Answer answer = co_await change(connector_cut(request.name, *reason, request.who, verdict, clock_.now()),
+                                  std::move(words));
+  co_return answer;
+}
+
+net::Task<Api::Answer> Api::cut_session(Request request) {
+  const SessionId id(request.name);
+  const Result<std::string> reason = read_reason(request.body);
+  if (!reason) co_return refusal(400, reason.error());
+  if (switchboard_.core().session(id) == nullptr) co_return not_found("there is no such session now");
+  coalition::Verdict verdict;
+  if (auto no = refused(request.who, coalition::Action::administer, coalition::NodeRef{self_},
+                        "cut session: " + *reason, verdict))
+    co_return *no;
+  exchange::Ending ending;
+  ending.which = coalition::Refusal::denied;
+  ending.what = fmt::format("An operator ended this session: {}", *reason);
+  ending.change = "Ask the operators of the node.";
+  ending.verdict = verdict.id;
+  ending.policies = request.who.id.text();    // so that the ending's own leaf, which is kept for a disk that
+                                              // comes back, says who it was
+  switchboard_.close(id, std::move(ending));  // at once; then it is said when it is on the disk
+  ledger::Record leaf{.event_class = "session.cut", .time = clock_.now(), .fields = {}};
+  leaf.fields.emplace_back("session", id.text());
+  leaf.fields.emplace_back("who", request.who.id.text());
+  leaf.fields.emplace_back("verdict", verdict.id.text());
+  leaf.fields.emplace_back("reason", *reason);
+  Outcome outcome;
+  outcome.held = 1;
+  const Result<void> recorded = co_await record(std::move(leaf));
+  outcome.durable = recorded.has_value();
+  if (!recorded) outcome.why = recorded.error();
+  co_return changed(outcome, {"the session", "the session is cut", verdict.id, clock_.now()}, true);
+}
+
+net::Task<Result<void>> Api::record(ledger::Record leaf) {
+  auto done = std::make_shared<net::Event>(switchboard_.loop());
+  auto answer = std::make_shared<Result<void>>(
+      fail("node.slow", "the record was not written in time", {}, "look at the disk; see `entente doctor`"));
+  std::vector<ledger::Record> leaves;
+  leaves.push_back(std::move(leaf));
+  records_.append(std::move(leaves), true, [done, answer](const Result<ledger::Appended>& appended) {
+    *answer = appended ? Result<void>() : Result<void>(Failure(appended.error()));
+    done->set();
+  });
+  [[maybe_unused]] const bool heard = co_await done->wait(kNarrowingMax);
+  co_return std::move(*answer);
+}
+
+net::Task<Api::Answer> Api::add_connector(Request request) {
+  Fields fields(request.body, "");
+  const std::string id = fields.text("id", 63);
+  const std::vector<std::string> apps = fields.texts("apps", 64);
+  const int64_t days = fields.integer_or("days", 90, 1, 400);
+  if (!is_label(id)) fields.wrong("id", "this is no connector name", "write a-z, 0-9 and single hyphens");
+  const Result<void> read = fields.done();
+  if (!read) co_return refusal(400, read.error());
+  coalition::Verdict verdict;
+  if (auto no = refused(request.who, coalition::Action::administer, coalition::NodeRef{self_},
+                        "expect connector " + id, verdict))
+    co_return *no;
+  const std::string token = crypto::random_token(32);
+  Words words{id, token, verdict.id, clock_.now()};
+  Answer answer = co_await change(
+      enrolment_change(id, apps, std::chrono::days(days), token, request.who, verdict, clock_.now()),
+      std::move(words));
+  if (answer.status == 200) {
+    answer.body.set("text", token);
+    answer.body.set("id", id);
+    answer.body.set("token", token);
+    answer.body.set("valid_until", rfc3339(clock_.now() + kEnrolmentLife));
+  }
+  co_return answer;
+}
+
+}  // namespace entente::node

@@ -1,0 +1,208 @@
+// What operators look at.
+#include "net/url.h"
+#include "node/api_answers.h"
+#include "node/operators.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+
+namespace entente::node {
+
+net::Task<Api::Answer> Api::list_partners(Request request) {
+  coalition::Verdict verdict;
+  if (auto no =
+          refused(request.who, coalition::Action::view, coalition::NodeRef{self_}, "list partners", verdict))
+    co_return *no;
+  constexpr coalition::PartnerState suspended = coalition::PartnerState::suspended;
+  Json out = Json::array();
+  const std::vector<LinkState> links = links_();
+  for (const coalition::Partner* partner : records_.world().partners()) {
+    int64_t sessions = 0;
+    for (const exchange::Session* session : switchboard_.core().sessions()) {
+      if (session->partner == partner->code) ++sessions;
+    }
+    std::string link = partner->code == self_ ? "self" : "down";
+    for (const LinkState& state : links) {
+      if (state.partner != partner->code) continue;
+      link = state.asking && state.serving ? "both ways"
+             : state.asking                ? "asking"
+             : state.serving               ? "serving"
+                                           : "down";
+    }
+    const coalition::Partner* durable = records_.durable_world().partner(partner->code);
+    const bool fenced = partner->state == suspended || switchboard_.core().fenced(partner->code);
+    out.push(Json::object({{"code", partner->code.text()},
+                           {"name", partner->name},
+                           {"state", durable != nullptr && durable->state == suspended ? "suspended"
+                                     : fenced                                          ? "fenced"
+                                                                                       : "active"},
+                           {"reason", partner->state_reason},
+                           {"member_until", rfc3339(partner->member_until)},
+                           {"link", link},
+                           {"sessions", sessions}}));
+  }
+  co_return Answer{200, Json::object({{"partners", std::move(out)}})};
+}
+
+net::Task<Api::Answer> Api::list_apps(Request request) {
+  coalition::Verdict verdict;
+  if (auto no =
+          refused(request.who, coalition::Action::view, coalition::NodeRef{self_}, "list apps", verdict))
+    co_return *no;
+  Json out = Json::array();
+  for (const coalition::App* app : records_.world().apps()) {
+    Json offered = Json::array();
+    for (const PartnerCode& partner : app->offered_to) offered.push(partner.text());
+    bool served = false;
+    for (const auto& connector : switchboard_.core().connectors()) {
+      for (const AppId& id : connector.apps)
+        served = served || (app->ref.owner == self_ && id == app->ref.app);
+    }
+    out.push(Json::object({{"app", fmt::format("{}/{}", app->ref.owner.text(), app->ref.app.text())},
+                           {"name", app->name},
+                           {"banner", app->banner},
+                           {"mission", app->mission.text()},
+                           {"offered_to", std::move(offered)},
+                           {"end", rfc3339(app->end)},
+                           {"state", app->ref.owner != self_ ? "offered to us"
+                                     : served                ? "served"
+                                                             : "no connector"}}));
+  }
+  co_return Answer{200, Json::object({{"apps", std::move(out)}})};
+}
+
+net::Task<Api::Answer> Api::list_sessions(Request request) {
+  coalition::Verdict verdict;
+  if (auto no =
+          refused(request.who, coalition::Action::view, coalition::NodeRef{self_}, "list sessions", verdict))
+    co_return *no;
+  Json out = Json::array();
+  for (const exchange::Session* session : switchboard_.core().sessions()) {
+    out.push(Json::object({{"id", session->id.text()},
+                           {"side", exchange::side_name(session->side)},
+                           {"person", session->who.id.text()},
+                           {"partner", session->who.partner.text()},
+                           {"app", fmt::format("{}/{}", session->app.owner.text(), session->app.app.text())},
+                           {"state", session->open()       ? "live"
+                                     : session->holds != 0 ? "held"
+                                                           : exchange::stage_name(session->stage)},
+                           {"since", rfc3339(session->opened)},
+                           {"streams", static_cast<int64_t>(session->gate->streams())},
+                           {"requests", static_cast<int64_t>(session->gate->requests())},
+                           {"verdict", session->verdict.id.text()},
+                           {"valid_until", rfc3339(session->verdict.valid_until)}}));
+  }
+  co_return Answer{200, Json::object({{"sessions", std::move(out)}})};
+}
+
+net::Task<Api::Answer> Api::list_connectors(Request request) {
+  coalition::Verdict verdict;
+  if (auto no = refused(request.who, coalition::Action::view, coalition::NodeRef{self_}, "list connectors",
+                        verdict))
+    co_return *no;
+  Json out = Json::array();
+  const auto up = switchboard_.core().connectors();
+  for (const coalition::Connector* connector : records_.world().connectors()) {
+    Json apps = Json::array();
+    for (const AppId& app : connector->apps) apps.push(app.text());
+    Json row = Json::object({{"id", connector->id.text()},
+                             {"apps", std::move(apps)},
+                             {"end", rfc3339(connector->end)},
+                             {"state", "down"}});
+    for (const auto& entry : up) {
+      if (entry.id != connector->id) continue;
+      row.set("state", entry.failures == 0 ? "up" : "failing");
+      row.set("round_trip", fmt::format("{:.1f} ms", static_cast<double>(entry.round_trip_us) / 1000));
+    }
+    out.push(std::move(row));
+  }
+  co_return Answer{200, Json::object({{"connectors", std::move(out)}})};
+}
+
+net::Task<Api::Answer> Api::show_verdict(Request request) {
+  coalition::Verdict verdict;
+  if (auto no = refused(request.who, coalition::Action::view, coalition::NodeRef{self_},
+                        "read verdict " + request.name, verdict))
+    co_return *no;
+  const uint64_t size = records_.ledger().size();
+  std::optional<Json> found;
+  for (uint64_t skip = 0; !found && skip < std::min(size, kLookBackMax); skip += kLookBackSlice) {
+    found = find_verdict(records_.ledger(), request.name, size, skip, kLookBackSlice);
+    co_await switchboard_.loop().sleep(Millis(0));
+  }
+  if (!found) co_return not_found("no verdict of that id is in the newest part of the ledger");
+  co_return Answer{200, *found};
+}
+
+net::Task<Api::Answer> Api::show_ledger(Request request) {
+  coalition::Verdict verdict;
+  if (auto no = refused(request.who, coalition::Action::view, coalition::NodeRef{self_}, "read the ledger",
+                        verdict))
+    co_return *no;
+  uint64_t last = 20;
+  const Result<net::Pairs> query = net::parse_form(request.query);
+  if (query) {
+    if (const std::string* text = net::find_pair(*query, "last")) {
+      std::from_chars(text->data(), text->data() + text->size(), last);
+    }
+  }
+  co_return Answer{200, ledger_tail(records_.ledger(), std::min<uint64_t>(last, 1000))};
+}
+
+net::Task<Api::Answer> Api::show_status(Request request) {
+  coalition::Verdict verdict;
+  if (auto no = refused(request.who, coalition::Action::view, coalition::NodeRef{self_}, "status", verdict))
+    co_return *no;
+  Json checks = Json::array();
+  const auto check = [&](std::string_view state, std::string_view name, std::string text, std::string hint) {
+    checks.push(Json::object(
+        {{"state", state}, {"name", name}, {"text", std::move(text)}, {"hint", std::move(hint)}}));
+  };
+  const coalition::World& world = records_.world();
+  check("good", "node", fmt::format("{} since {}", self_.text(), rfc3339(started_)), "");
+  const uint64_t revision = records_.durable_world().revision().value;
+  check("good", "world", fmt::format("revision {}", revision), "");
+  const size_t owed = records_.owed();
+  check(owed == 0 ? "good" : "bad", "ledger",
+        owed == 0 ? fmt::format("{} entries", records_.ledger().size())
+                  : fmt::format("{} entries; {} changes are fenced, not yet durable",
+                                records_.ledger().size(), owed),
+        owed == 0
+            ? ""
+            : "make space on the disk of the data folder, or mend it; they are written by themselves then");
+  const std::vector<LinkState> links = links_();
+  for (const coalition::Partner* partner : world.partners()) {
+    if (partner->code == self_) continue;
+    const bool suspended = partner->state == coalition::PartnerState::suspended;
+    LinkState state{partner->code, false, false};
+    for (const LinkState& link : links) {
+      if (link.partner == partner->code) state = link;
+    }
+    const bool well = state.asking && state.serving;
+    check(suspended || well ? "good" : "bad", fmt::format("link {}", partner->code.text()),
+          suspended ? "suspended: " + partner->state_reason
+          : well    ? "open both ways"
+                    : fmt::format("asking {}, serving {}", state.asking ? "open" : "down",
+                               state.serving ? "open" : "down"),
+          suspended || well ? ""
+                            : "check that the partner's node runs and can be reached, and that both pin each "
+                              "other's link certificate");
+  }
+  const auto up = switchboard_.core().connectors();
+  for (const coalition::Connector* connector : world.connectors()) {
+    const bool is_up =
+        std::any_of(up.begin(), up.end(), [&](const auto& entry) { return entry.id == connector->id; });
+    check(is_up ? "good" : "bad", fmt::format("connector {}", connector->id.text()),
+          is_up ? "up" : "not connected",
+          is_up ? "" : "start it beside its app: entente connector --config FILE");
+  }
+  co_return Answer{200,
+                   Json::object({{"partner", self_.text()},
+                                 {"revision", revision},
+                                 {"sessions", static_cast<int64_t>(switchboard_.core().sessions().size())},
+                                 {"checks", std::move(checks)}})};
+}
+
+}  // namespace entente::node

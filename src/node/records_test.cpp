@@ -1,0 +1,221 @@
+// How a change becomes the next world when the disk does not take it: what narrows acts all the same, what
+// widens does not, and whatever a restart finds fits together.
+#include "node/records.h"
+
+#include "ledger/segment.h"
+#include "node/genesis.h"
+
+#include <atomic>
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+using namespace entente;
+using namespace entente::node;
+
+namespace {
+
+const Instant kNow = from_unix_seconds(1'795'262'400);  // 2026-11-21
+const PartnerCode kAldoria("XAA"), kBorealis("XBB");
+
+Json json(std::string_view text) {
+  Result<Json> read = Json::parse(text);
+  REQUIRE(read);
+  return *std::move(read);
+}
+
+class BrokenDisk : public ledger::Disk {  // of the ledger alone
+ public:
+  Result<void> write(int file, uint64_t offset, ByteView bytes) override {
+    if (broken) return fail("ledger.io", "the test's disk is broken");
+    return Disk::write(file, offset, bytes);
+  }
+  std::atomic<bool> broken = false;
+};
+
+Json app(std::string_view name) {
+  Json out = json(R"({"owner": "XAA", "banner": "EXERCISE RESTRICTED", "classification": "RESTRICTED",
+      "mission": "harbor-light", "segment": "maritime", "end": "2027-01-31T00:00:00Z", "shares": ["role"],
+      "offered_to": ["XBB"]})");
+  out.set("name", name);
+  return out;
+}
+
+// A founded node's records, opened again as often as a test likes.
+class House {
+ public:
+  House() : path_(std::filesystem::temp_directory_path() / fmt::format("entente-records-{}", ::getpid())) {
+    std::filesystem::remove_all(path_);
+    config.partner = kAldoria;
+    config.data = path_;
+    config.genesis_key = path_ / "nation.pem";
+    Result<Keys> made = make_keys(path_, kAldoria, kNow);
+    REQUIRE(made);
+    keys_.emplace(std::move(*made));
+    const crypto::PrivateKey nation = crypto::PrivateKey::generate(crypto::KeyKind::ed25519);
+    REQUIRE(write_file(config.genesis_key, nation.public_key().pem()));
+    Json first = Json::array();
+    const auto put = [&](std::string_view key, Json value) {
+      first.push(Json::object({{"key", key}, {"value", std::move(value)}}));
+    };
+    put("node/self", Json::object({{"partner", "XAA"}}));
+    for (const PartnerCode& code : {kAldoria, kBorealis}) {
+      Json partner = json(R"({"state": "active", "member_since": "2026-06-01T00:00:00Z", "ceiling": "SECRET",
+                              "member_until": "2027-06-01T00:00:00Z"})");
+      put("partner/" + code.text(), partner.set("name", code.text()));
+    }
+    put("mission/harbor-light",
+        json(R"({"name": "Harbor Light", "partners": ["XAA", "XBB"], "phase": "one", "threat": "low",
+                 "start": "2026-11-01T00:00:00Z", "end": "2027-02-28T00:00:00Z"})"));
+    put("segment/maritime", json(R"({"name": "Maritime picture", "mission": "harbor-light"})"));
+    put("app/cop", app("Picture"));
+    put("app/relief", app("Relief desk"));
+    const Json genesis = Json::object({{"v", 1}, {"partner", "XAA"}, {"records", std::move(first)}});
+    const Result<std::string> jws = sign_genesis(genesis, nation);
+    REQUIRE(jws);
+    const Result<void> founded = Records::found(config, *keys_, *jws, kNow);
+    REQUIRE_MESSAGE(founded, (founded ? "" : founded.error().text()));
+    open();
+  }
+  ~House() {
+    records.reset();
+    std::filesystem::remove_all(path_);
+  }
+  // As after a stop or a kill: what the store holds is all there is.
+  void open() {
+    records.reset();
+    auto opened = Records::open(config, *keys_, loop, &disk);
+    REQUIRE_MESSAGE(opened, (opened ? "" : opened.error().text()));
+    records = std::move(*opened);
+    records->on_published([this](const coalition::World&, const coalition::World&, const coalition::Touch&) {
+      ++told;
+      return size_t{0};
+    });
+  }
+  Result<Outcome> commit(std::vector<coalition::Record> changes, bool narrowing,
+                         std::vector<store::Precondition> preconditions = {}) {
+    Change change;
+    change.records = std::move(changes);
+    change.preconditions = std::move(preconditions);
+    change.leaves = {ledger::Record{.event_class = "partner.suspend", .time = kNow, .fields = {}}};
+    change.author = "operator/asha.lind";
+    change.narrowing = narrowing;
+    std::optional<Result<Outcome>> answer;
+    loop.post([&] {
+      records->commit(std::move(change), [&](Result<Outcome> outcome) {
+        answer = std::move(outcome);
+        loop.stop();
+      });
+      acted = records->world();  // as it is before anything can have been written
+    });
+    loop.run();
+    REQUIRE(answer);
+    return *std::move(answer);
+  }
+  void wait(const std::function<bool()>& done) {
+    for (int turn = 0; turn < 400 && !done(); ++turn) {
+      const net::Timer timer = loop.after(Millis(25), [this] { loop.stop(); });
+      loop.run();
+    }
+    REQUIRE(done());
+  }
+  coalition::Record suspension() {
+    Json partner = *records->world().raw("partner/XBB");
+    return {"partner/XBB", partner.set("state", "suspended").set("state_reason", "exercise")};
+  }
+  bool suspended() const {
+    return records->world().partner(kBorealis)->state == coalition::PartnerState::suspended;
+  }
+
+  net::Loop loop;
+  NodeConfig config;
+  BrokenDisk disk;
+  std::unique_ptr<Records> records;
+  std::optional<coalition::World> acted;
+  int told = 0;
+
+ private:
+  std::filesystem::path path_;
+  std::optional<Keys> keys_;
+};
+
+}  // namespace
+
+TEST_CASE("what narrows acts before any disk, whatever it is about") {
+  House house;
+  const Result<Outcome> outcome = house.commit({{"app/relief", std::nullopt}}, true);
+  REQUIRE_MESSAGE(outcome, (outcome ? "" : outcome.error().text()));
+  CHECK(outcome->durable);
+  CHECK(house.acted->app({kAldoria, AppId("relief")}) == nullptr);
+  CHECK(house.acted->app({kAldoria, AppId("cop")}) != nullptr);
+  const Result<Outcome> wide = house.commit({{"app/relief", app("Relief desk")}}, false);
+  REQUIRE(wide);
+  CHECK(house.acted->app({kAldoria, AppId("relief")}) == nullptr);  // what widens waits
+  CHECK(house.records->world().app({kAldoria, AppId("relief")}) != nullptr);
+}
+
+TEST_CASE("a narrowing change that is not right is refused, and its fence lifted") {
+  House house;
+  SUBCASE("it does not fit the world") {
+    const Result<Outcome> outcome = house.commit({{"segment/maritime", std::nullopt}}, true);
+    REQUIRE_FALSE(outcome);
+    CHECK(outcome.error().code == "coalition.reference");
+  }
+  SUBCASE("somebody else was faster") {
+    const Result<Outcome> outcome =
+        house.commit({house.suspension()}, true, {{.key = "partner/XBB", .rev = Revision{7}}});
+    REQUIRE_FALSE(outcome);
+    CHECK(outcome.error().code == "store.precondition");
+    CHECK(house.acted->partner(kBorealis)->state == coalition::PartnerState::suspended);
+  }
+  CHECK_FALSE(house.suspended());
+  CHECK(house.records->owed() == 0);
+}
+
+TEST_CASE("with a broken ledger nothing widens; what narrows acts, and is durable when the disk is mended") {
+  House house;
+  house.disk.broken = true;
+  const Result<Outcome> wide = house.commit({{"app/third", app("Third")}}, false);
+  CHECK_FALSE(wide);
+  CHECK(house.records->world().app({kAldoria, AppId("third")}) == nullptr);
+  const Result<Outcome> outcome = house.commit({house.suspension()}, true);
+  REQUIRE(outcome);
+  CHECK_FALSE(outcome->durable);
+  CHECK_FALSE(outcome->why.what.empty());
+  CHECK(house.suspended());
+  CHECK(house.records->owed() > 0);
+  house.disk.broken = false;
+  house.wait([&] { return house.records->owed() == 0; });
+  CHECK(house.suspended());
+  house.open();
+  CHECK(house.suspended());
+}
+
+TEST_CASE("what narrows beside a widening that was refused never makes a store that does not load") {
+  House house;
+  house.disk.broken = true;
+  // In the store, not in the ledger, so not in this world; a restart would show it.
+  const Json connector = Json::object({{"thumbprint", std::string(43, 'A')},
+                                       {"apps", Json::array({"relief"})},
+                                       {"end", "2027-01-31T00:00:00Z"}});
+  CHECK_FALSE(house.commit({{"connector/relief-1", connector}}, false));
+  // Fits this world, where nothing serves the app; not the one with the connector.
+  const Result<Outcome> outcome = house.commit({{"app/relief", std::nullopt}}, true);
+  REQUIRE(outcome);
+  CHECK_FALSE(outcome->durable);
+  CHECK(house.records->world().app({kAldoria, AppId("relief")}) == nullptr);  // it acts
+  SUBCASE("killed before the disk is mended") {
+    house.disk.broken = false;
+    house.open();  // fails when both are in the store
+    CHECK(house.records->world().app({kAldoria, AppId("relief")}) != nullptr);
+  }
+  SUBCASE("other narrowing goes on beside it") {
+    const Result<Outcome> other = house.commit({house.suspension()}, true);
+    REQUIRE(other);
+    CHECK(house.suspended());
+    house.disk.broken = false;
+    house.open();
+    CHECK(house.suspended());
+  }
+}

@@ -1,0 +1,161 @@
+// The store is down though the disk has room: locked, taken away. Whatever narrows acts at once, says that it is
+// fenced and not yet durable, and becomes durable by itself; nothing widens meanwhile; sessions go on.
+import assert from 'node:assert/strict';
+import { renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { Coalition, skip, until } from './coalition.mjs';
+import { Visitor } from './visitor.mjs';
+
+const kReason = 'exercise: the store is down';
+const system = (name, run) => test(name, { skip }, run);
+let coalition, database;
+
+before(async () => {
+  if (skip) return;
+  coalition = await Coalition.start();
+  database = join(coalition.nation('XAA').data, 'store', 'store.db');
+});
+
+after(() => coalition?.end());
+
+// Runs `work` while nobody can write to the store of XAA; answers what it answers.
+async function locked(work) {
+  const { DatabaseSync } = await import('node:sqlite');
+  const holder = new DatabaseSync(database);
+  holder.exec('BEGIN EXCLUSIVE');
+  try {
+    return await work();
+  } finally {
+    holder.exec('ROLLBACK');
+    holder.close();
+  }
+}
+
+async function takenAway(work) {
+  renameSync(database, `${database}.away`);
+  try {
+    return await work();
+  } finally {
+    renameSync(`${database}.away`, database);
+  }
+}
+
+async function fenced(...verb) {
+  const { code, output } = await coalition.cli('XAA', ...verb, '--reason', kReason, '--json');
+  assert.equal(code, 1, output);
+  const { error } = JSON.parse(output);
+  assert.equal(error.code, 'node.fenced-not-durable', output);
+  assert.match(error.what, /is fenced, not yet durable/);
+}
+
+const durable = (what, done) => until(`${what} is durable by itself`, done, 20_000);
+const sessions = async () => (await coalition.ask('XAA', 'session', 'ls')).sessions;
+const partner = async () =>
+  (await coalition.ask('XAA', 'partner', 'list')).partners.find(({ code }) => code === 'XBB');
+const doctor = async () => (await coalition.cli('XAA', 'doctor')).output;
+
+// Nothing more arrives once `narrow` has answered, though nothing is on the disk.
+async function silences(stream, narrow) {
+  await until('tracks arrive', () => stream.messages > 1);
+  await narrow();
+  await wait(50); // what was already in this process' own buffers
+  const received = stream.messages;
+  await wait(1200);
+  assert.equal(stream.messages, received, 'no track after the answer');
+}
+
+for (const [name, down] of Object.entries({ locked, 'taken away': takenAway })) {
+  system(`the store ${name}: a suspension acts at once and is durable when the store is back`, async () => {
+    const ingrid = await Visitor.inside(coalition, 'ingrid');
+    const konrad = await Visitor.inside(coalition, 'konrad');
+    const [theirs, ours] = [await ingrid.watch(), await konrad.watch()];
+    await down(async () => {
+      await silences(theirs, () => fenced('partner', 'suspend', 'XBB'));
+      assert.equal((await partner()).state, 'fenced');
+      assert.match(await doctor(), /fenced, not yet durable/);
+      assert.notEqual((await ingrid.go(`${ingrid.nation.app}/`)).status, 200);
+      const before = ours.messages;
+      await until('our own people go on', () => ours.messages > before + 3);
+    });
+    await durable('the suspension', async () => (await partner()).state === 'suspended');
+    await theirs.closed;
+    await coalition.stop('node-xaa', 'SIGKILL');
+    await coalition.startAgain('node-xaa');
+    assert.equal((await partner()).state, 'suspended', 'also after a kill');
+    await coalition.ask('XAA', 'partner', 'resume', 'XBB', '--reason', kReason);
+    await until('the link and the connector are back', async () => {
+      const { connectors } = await coalition.ask('XAA', 'connector', 'list');
+      return (
+        (await partner()).link === 'both ways' && connectors.some(({ state }) => state === 'up')
+      );
+    });
+  });
+}
+
+system('a suspension that is not durable is given up by resuming, once the store is back', async () => {
+  const ingrid = await Visitor.inside(coalition, 'ingrid');
+  const stream = await ingrid.watch();
+  await locked(async () => {
+    await silences(stream, () => fenced('partner', 'suspend', 'XBB'));
+    const { code } = await coalition.cli('XAA', 'partner', 'resume', 'XBB', '--reason', kReason);
+    assert.equal(code, 1, 'nothing widens while the store is down');
+    assert.equal((await partner()).state, 'fenced');
+  });
+  await durable('the suspension', async () => (await partner()).state === 'suspended');
+  await coalition.ask('XAA', 'partner', 'resume', 'XBB', '--reason', kReason);
+});
+
+system('cutting a session acts at once, and nobody gets in while admissions cannot be kept', async () => {
+  const ingrid = await until('inside again', () => Visitor.inside(coalition, 'ingrid').catch(() => undefined));
+  const stream = await ingrid.watch();
+  const cut = (await sessions()).find(({ partner: nation }) => nation === 'XBB');
+  await locked(async () => {
+    await silences(stream, () => coalition.ask('XAA', 'session', 'cut', cut.id, '--reason', kReason));
+    await stream.closed;
+    const { code } = await coalition.cli('XAA', 'connector', 'add', 'late-1', '--apps', 'cop');
+    assert.equal(code, 1, 'a new connector is not expected before that is written');
+  });
+});
+
+system('cutting a connector disconnects it at once, and it does not come back', async () => {
+  const konrad = await Visitor.inside(coalition, 'konrad');
+  const stream = await konrad.watch();
+  const gone = async () => (await coalition.ask('XAA', 'connector', 'list')).connectors;
+  await locked(async () => {
+    await silences(stream, () => fenced('connector', 'cut', 'cop-1'));
+    assert.deepEqual(await gone(), []);
+    assert.equal((await konrad.go(`${konrad.nation.app}/me`)).status, 503);
+  });
+  await durable('the cut', async () => /^(?!.*not yet durable)/s.test(await doctor()));
+  await coalition.stop('node-xaa', 'SIGKILL');
+  await coalition.startAgain('node-xaa');
+  await wait(1500); // the connector dials again and again
+  assert.deepEqual(await gone(), []);
+  const again = await coalition.cli('XAA', 'connector', 'cut', 'cop-1', '--reason', 'again');
+  assert.equal(again.code, 1);
+});
+
+system('withdrawing an app acts at once: its card is gone on both sides', async () => {
+  const konrad = await Visitor.in(coalition, 'konrad');
+  const ingrid = await Visitor.in(coalition, 'ingrid');
+  const card = async (visitor) =>
+    (await visitor.go(`${visitor.nation.lobby}/`)).body.includes('data-app="cop-xaa"');
+  await until('both see the card', async () => (await card(konrad)) && card(ingrid));
+  await locked(async () => {
+    await fenced('app', 'withdraw', 'cop');
+    assert.equal(await card(konrad), false);
+    await until('theirs goes too', async () => !(await card(ingrid)));
+  });
+  await durable('the withdrawal', async () => /^(?!.*not yet durable)/s.test(await doctor()));
+  await coalition.stop('node-xaa', 'SIGKILL');
+  await coalition.startAgain('node-xaa');
+  const { apps } = await coalition.ask('XAA', 'app', 'list');
+  assert.deepEqual(apps.find(({ app }) => app === 'XAA/cop').offered_to, []);
+});
+
+system('after all of it both ledgers verify', async () => {
+  for (const nation of ['XAA', 'XBB'])
+    assert.match(await coalition.verify(nation), /chained, signed and complete/);
+});
