@@ -14,6 +14,7 @@ homes = {
     r"simdjson": {"base"},
     r"sqlite3": {"store"},
     r"openssl/": {"crypto", "net"},
+    r"libxml/|xmlsec/": {"label"},
 }
 faults = []
 

@@ -1,0 +1,169 @@
+#include "label/label_policy.h"
+
+#include "label/policies_for_test.h"
+
+#include <doctest/doctest.h>
+
+using namespace entente;
+using namespace entente::label;
+
+namespace {
+
+constexpr auto kPermissive = CategoryType::permissive;
+constexpr auto kRestrictive = CategoryType::restrictive;
+constexpr auto kInformative = CategoryType::informative;
+
+std::string verdict(const LabelPolicy& policy, const Label& label, Use use = Use::read,
+                    std::string_view at = "2026-11-22T02:00:00Z") {
+  const auto checked = policy.check(label, use, time_for_test(at));
+  return checked ? "" : checked.error().code;
+}
+
+// The SPIF of XAA with something else in it.
+Result<LabelPolicy> changed(std::string_view from, std::string_view to) {
+  std::string spif(kXaaSpif);
+  const size_t at = spif.find(from);
+  REQUIRE(at != std::string::npos);
+  spif.replace(at, from.size(), to);
+  return LabelPolicy::from_spif(spif);
+}
+
+std::string refusal(std::string_view from, std::string_view to) {
+  const auto read = changed(from, to);
+  return read ? "" : read.error().code;
+}
+
+}  // namespace
+
+TEST_CASE("a label comes back in the policy's spelling, whatever the case of its names") {
+  const LabelPolicy policy = policy_for_test(kXaaSpif);
+  const auto checked =
+      policy.check(label_for_test("secret", {{"releasable to", kPermissive, {"xaa", "xbb"}}}, "xaa"),
+                   Use::create, time_for_test());
+  REQUIRE_MESSAGE(checked.has_value(), checked.error().text());
+  CHECK(checked->policy == "XAA");
+  CHECK(checked->policy_id == "2.999.1.1");
+  CHECK(checked->classification == "SECRET");
+  CHECK(checked->releasable_to() == std::vector<std::string>{"XAA", "XBB"});
+}
+
+TEST_CASE("labels of another policy, and names the policy does not have, are refused") {
+  const LabelPolicy policy = policy_for_test(kXaaSpif);
+  CHECK(verdict(policy, label_for_test("SECRET", {}, "XBB")) == "label.policy");
+  Label mixed = label_for_test("SECRET");
+  mixed.policy_id = "2.999.2.1";
+  CHECK(verdict(policy, mixed) == "label.policy");
+  mixed.policy_id = "urn:oid:2.999.1.1";
+  CHECK(verdict(policy, mixed).empty());
+  mixed.policy.clear();
+  CHECK(verdict(policy, mixed).empty());
+  CHECK(verdict(policy, label_for_test("SEKRET")) == "label.unknown");
+  CHECK(verdict(policy, label_for_test("SECRET", {{"Programmes", kRestrictive, {"DELTA"}}})) ==
+        "label.unknown");
+  CHECK(verdict(policy, label_for_test("SECRET", {{"Programmes", kInformative, {"ALPHA"}}})) ==
+        "label.unknown");
+}
+
+TEST_CASE("each kind of rule is kept") {
+  const LabelPolicy policy = policy_for_test(kXaaSpif);
+  const Category orcon{"Caveats", kRestrictive, {"ORCON"}};
+  const Category national{"Caveats", kRestrictive, {"NATIONAL"}};
+  const Category rel{"Releasable To", kPermissive, {"XAA", "XBB"}};
+  const auto programme = [](std::vector<std::string> values) {
+    return Category{"Programmes", kRestrictive, std::move(values)};
+  };
+  CHECK(verdict(policy, label_for_test("SECRET", {programme({"ALPHA"})})).empty());
+  CHECK(verdict(policy, label_for_test("RESTRICTED", {programme({"ALPHA"})})) == "label.rule");
+  CHECK(verdict(policy, label_for_test("SECRET", {programme({"BRAVO"})})) == "label.rule");
+  CHECK(verdict(policy, label_for_test("SECRET", {programme({"BRAVO"}), orcon})).empty());
+  CHECK(verdict(policy, label_for_test("CONFIDENTIAL", {programme({"BRAVO-TWO"})})) == "label.rule");
+  CHECK(verdict(policy, label_for_test("SECRET", {programme({"BRAVO-TWO"})})).empty());
+  CHECK(verdict(policy, label_for_test("SECRET", {programme({"ALPHA", "BRAVO", "BRAVO-TWO", "CHARLIE"}),
+                                                  orcon})) == "label.rule");
+  CHECK(verdict(policy, label_for_test("SECRET", {national, rel})) == "label.rule");
+  CHECK(verdict(policy, label_for_test("SECRET", {national})).empty());
+  CHECK(verdict(policy, label_for_test("SECRET", {{"Releasable To", kPermissive, {"XAA"}}})) == "label.rule");
+  CHECK(verdict(policy, label_for_test("SECRET", {{"Releasable To", kPermissive, {"XBB"}}})) == "label.rule");
+  CHECK(verdict(policy, label_for_test("TOP SECRET")) == "label.rule");
+  CHECK(verdict(policy, label_for_test("TOP SECRET", {rel})).empty());
+  CHECK(verdict(policy, label_for_test("SECRET", {{"Handling", kInformative, {"STAFF", "MEDICAL"}}})) ==
+        "label.rule");
+}
+
+TEST_CASE("obsolete names stay readable and can't be used anew; values end with their time") {
+  const LabelPolicy policy = policy_for_test(kXaaSpif);
+  const Label old = label_for_test("SECRET", {{"Programmes", kRestrictive, {"OLDTIME"}}});
+  CHECK(verdict(policy, old, Use::read).empty());
+  CHECK(verdict(policy, old, Use::create) == "label.time");
+  Label flotilla = label_for_test("SECRET", {{"Releasable To", kPermissive, {"XAA", "FLOTILLA"}}});
+  CHECK(verdict(policy, flotilla).empty());
+  CHECK(verdict(policy, flotilla, Use::read, "2027-06-01T00:00:00Z") == "label.time");
+  flotilla.created = time_for_test();
+  CHECK(verdict(policy, flotilla, Use::read, "2027-06-01T00:00:00Z").empty());
+  CHECK(verdict(policy, flotilla, Use::create, "2027-06-01T00:00:00Z") == "label.time");
+}
+
+TEST_CASE("values that people write are taken as far as their kind allows") {
+  const LabelPolicy policy = policy_for_test(kXaaSpif);
+  CHECK(verdict(policy, label_for_test("SECRET", {{"Convoy", kInformative, {"HX 229"}}})).empty());
+  CHECK(verdict(policy, label_for_test("SECRET", {{"Convoy", kInformative, {std::string(65, 'x')}}})) ==
+        "label.unknown");
+}
+
+TEST_CASE("a successor is checked like the label itself") {
+  const LabelPolicy policy = policy_for_test(kXaaSpif);
+  Label label = label_for_test("SECRET");
+  label.succeeded = time_for_test();
+  label.successor.push_back(label_for_test("NOTHING"));
+  CHECK(verdict(policy, label) == "label.unknown");
+  label.successor.front() = label_for_test("RESTRICTED");
+  CHECK(verdict(policy, label).empty());
+}
+
+TEST_CASE("a SPIF that contradicts itself, or says what we do not know, is refused whole") {
+  CHECK(refusal("hierarchy=\"4\"", "hierarchy=\"5\"") == "label.spif");
+  CHECK(refusal("name=\"SECRET\"", "name=\"restricted\"") == "label.spif");
+  CHECK(refusal("name=\"CHARLIE\"", "name=\"alpha\"") == "label.spif");
+  CHECK(refusal("name=\"CHARLIE\" lacv=\"4\"", "name=\"CHARLIE\" lacv=\"01\"") == "label.format");
+  CHECK(refusal("requiredClass=\"SECRET\"", "requiredClass=\"SEKRET\"") == "label.spif");
+  CHECK(refusal("<spif:excludedClass>RESTRICTED<", "<spif:excludedClass>UNCLASSIFIED<") == "label.spif");
+  CHECK(refusal("<spif:excludedClass>RESTRICTED<", "<spif:excludedClass>LIMITED<") == "label.spif");
+  CHECK(refusal("tagSetRef=\"Caveats\" tagType=\"restrictive\" all",
+                "tagSetRef=\"Cats\" tagType=\"restrictive\" all") == "label.spif");
+  CHECK(refusal("tagSetRef=\"Caveats\" tagType=\"restrictive\" lacv=\"1\"",
+                "tagSetRef=\"Caveats\" tagType=\"restrictive\" lacv=\"77\"") == "label.spif");
+  CHECK(refusal("operation=\"oneOrMore\"", "operation=\"mostly\"") == "label.format");
+  CHECK(refusal("schemaVersion=\"2.1\"", "schemaVersion=\"9\"") == "label.format");
+  CHECK(refusal("<spif:tagCategory name=\"CHARLIE\" lacv=\"4\"/>",
+                "<spif:tagCategory name=\"CHARLIE\" lacv=\"4\"><spif:deniedPerson/></spif:tagCategory>") ==
+        "label.format");
+  CHECK(refusal("tagType=\"restrictive\" maxSelection", "tagType=\"notApplicable\" maxSelection") ==
+        "label.format");
+  CHECK(refusal("<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "<!DOCTYPE SPIF>") == "label.doctype");
+}
+
+TEST_CASE("a SPIF of schema 3.0 is read as far as it says what 2.1 can say") {
+  CHECK(changed("schemaVersion=\"2.1\"", "schemaVersion=\"3.0\"").has_value());
+}
+
+TEST_CASE("a policy outside its own time says no label is right") {
+  const auto policy =
+      changed("schemaVersion=\"2.1\"",
+              "schemaVersion=\"2.1\" notBefore=\"2026-01-01T00:00:00Z\" notAfter=\"2026-12-01T00:00:00Z\"");
+  REQUIRE(policy.has_value());
+  CHECK(verdict(*policy, label_for_test("SECRET")).empty());
+  CHECK(verdict(*policy, label_for_test("SECRET"), Use::read, "2027-01-01T00:00:00Z") == "label.time");
+}
+
+TEST_CASE("policies are found by name and id, and a label that mixes two finds none") {
+  LabelPolicies policies;
+  REQUIRE(policies.add(std::make_shared<LabelPolicy>(policy_for_test(kXaaSpif))).has_value());
+  REQUIRE(policies.add(std::make_shared<LabelPolicy>(policy_for_test(kXbbSpif))).has_value());
+  CHECK(policies.add(std::make_shared<LabelPolicy>(policy_for_test(kXaaSpif))).error().code ==
+        "label.policy");
+  CHECK(policies.find("urn:oid:2.999.2.1")->name() == "XBB");
+  Label label = label_for_test("SECRET");
+  CHECK((*policies.of(label))->name() == "XAA");
+  label.policy_id = "2.999.2.1";
+  CHECK(policies.of(label).error().code == "label.policy");
+}

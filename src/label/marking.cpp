@@ -1,0 +1,314 @@
+#include "label/marking.h"
+
+#include "label/marking_shape.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace entente::label {
+namespace {
+
+std::string fold(const std::string& text) {
+  return folded_marking(text).value_or(text);
+}
+
+// A word of the grammar and what it says.
+struct Word {
+  std::string text;  // folded
+  size_t value = 0;  // index in its tag
+};
+
+struct TagRule {
+  const TagShape* shape = nullptr;
+  std::string prefix, separator, suffix, joiner, joiner_in_set;
+  std::vector<Word> words;
+  std::optional<size_t> open;
+};
+
+// One way the head can read: its text, what it says of the classification, and a value that the policy phrase
+// stands for.
+struct Head {
+  std::string text;
+  std::optional<size_t> classification;  // none: suppressed by a value further on
+  std::optional<CategoryRef> value;
+};
+
+struct Expected {
+  size_t at = 0;
+  std::vector<std::string> words;
+};
+
+void add_value(Label& label, const CategoryRef& ref) {
+  label.categories.push_back({ref.tag, ref.type, {ref.value}});
+}
+
+}  // namespace
+
+struct MarkingGrammar::Inside {
+  LabelPolicy policy;
+  MarkingStyle style;
+  MarkingShape shape;
+  std::string prefix, suffix;
+  std::vector<Head> heads;
+  std::vector<TagRule> tags;
+  bool class_may_be_hidden = false;  // by a value with suppressClassName
+
+  Inside(const LabelPolicy& of, MarkingStyle in)
+      : policy(of), style(std::move(in)), shape(shape_of(policy, style)) {
+    prefix = (style.portion ? "(" : "") + fold(shape.prefix);
+    suffix = fold(shape.suffix) + (style.portion ? ")" : "");
+    for (const TagShape& tag : shape.tags) {
+      TagRule rule{&tag,
+                   fold(tag.prefix),
+                   fold(tag.separator),
+                   fold(tag.suffix),
+                   fold(tag.joiner),
+                   fold(tag.joiner_in_set),
+                   {},
+                   {}};
+      for (size_t i = 0; i < tag.values.size(); ++i) {
+        if (tag.tag->values[i].open != TagValue::Open::no) {
+          rule.open = i;
+        } else if (tag.values[i].text) {
+          rule.words.push_back({fold(*tag.values[i].text), i});
+        }
+      }
+      std::sort(rule.words.begin(), rule.words.end(),
+                [](const Word& a, const Word& b) { return a.text.size() > b.text.size(); });
+      if (!rule.words.empty() || rule.open) tags.push_back(std::move(rule));
+    }
+    for (const TagShape& tag : shape.tags)
+      for (const Shown& value : tag.values)
+        class_may_be_hidden = class_may_be_hidden || value.suppresses_class;
+    add_heads(shape.policy_text, std::nullopt);
+    for (const TagShape& tag : shape.tags) {
+      for (size_t i = 0; i < tag.values.size(); ++i)
+        if (tag.values[i].policy_text)
+          add_heads(*tag.values[i].policy_text,
+                    CategoryRef{tag.set->name, tag.tag->type, tag.tag->values[i].name});
+    }
+    std::stable_sort(heads.begin(), heads.end(),
+                     [](const Head& a, const Head& b) { return a.text.size() > b.text.size(); });
+  }
+
+  void add_heads(const std::string& policy_text, const std::optional<CategoryRef>& value) {
+    for (size_t i = 0; i < shape.classes.size(); ++i) {
+      const Shown& its = shape.classes[i];
+      std::string text = its.policy_text.value_or(policy_text);
+      if (its.text) text += (text.empty() ? "" : " ") + *its.text;
+      heads.push_back({fold(text), i, value});
+    }
+    if (class_may_be_hidden) heads.push_back({fold(policy_text), std::nullopt, value});
+  }
+};
+
+namespace {
+
+// Tries every way a line can be read, within bounds.
+class Parse {
+ public:
+  Parse(const LabelPolicy& policy, const MarkingShape& shape, const MarkingStyle& style,
+        const std::vector<TagRule>& tags, std::string_view line, Instant now)
+      : policy_(policy), shape_(shape), style_(style), tags_(tags), line_(line), now_(now) {}
+
+  void run(const std::string& prefix, const std::string& suffix, const std::vector<Head>& heads) {
+    suffix_ = suffix;
+    if (!take(0, prefix)) return;
+    for (const Head& head : heads) {
+      if (!take(prefix.size(), head.text)) continue;
+      Label label;
+      label.policy = policy_.name();
+      if (head.classification)
+        label.classification = policy_.data().classifications[*head.classification].name;
+      if (head.value) add_value(label, *head.value);
+      tags(prefix.size() + head.text.size(), 0, nullptr, !head.text.empty(), label);
+    }
+  }
+
+  [[nodiscard]] const std::vector<Label>& found() const { return found_; }
+  [[nodiscard]] const std::optional<Error>& broken() const { return broken_; }
+  [[nodiscard]] const std::optional<std::string>& otherwise() const { return otherwise_; }
+  [[nodiscard]] const Expected& expected() const { return expected_; }
+  [[nodiscard]] bool too_long() const { return steps_ > kMarkingStepsMax; }
+
+ private:
+  bool take(size_t at, const std::string& word) {
+    ++steps_;
+    const std::string_view rest = line_.substr(at);
+    if (rest.starts_with(word)) return true;
+    // What would fit is said from the first word that differs, or from the end of a line that stops inside.
+    const auto differ = std::mismatch(rest.begin(), rest.end(), word.begin(), word.end());
+    size_t same = static_cast<size_t>(differ.second - word.begin());
+    if (same < rest.size())
+      while (same > 0 && word[same - 1] != ' ') --same;
+    miss(at + same, word.substr(same));
+    return false;
+  }
+
+  void miss(size_t at, std::string word) {
+    if (at > expected_.at) expected_ = {at, {}};
+    auto& words = expected_.words;
+    if (at == expected_.at && words.size() < 8 && std::find(words.begin(), words.end(), word) == words.end())
+      words.push_back(std::move(word));
+  }
+
+  // From rule `next` on; `before` is the set of the tag that stands before.
+  void tags(size_t at, size_t next, const TagSet* before, bool something, const Label& label) {
+    if (too_long()) return;
+    end(at, label);
+    for (size_t i = next; i < tags_.size(); ++i) {
+      const TagRule& rule = tags_[i];
+      size_t from = at;
+      if (something) {
+        const std::string& joiner = rule.shape->set == before ? rule.joiner_in_set : rule.joiner;
+        if (!take(from, joiner)) continue;
+        from += joiner.size();
+      }
+      if (!take(from, rule.prefix)) continue;
+      values(from + rule.prefix.size(), i, label);
+    }
+  }
+
+  void values(size_t at, size_t i, const Label& label) {
+    const TagRule& rule = tags_[i];
+    const auto said = [&](const std::string& value, size_t length) {
+      Label more = label;
+      add_value(more, {rule.shape->set->name, rule.shape->tag->type, value});
+      const size_t after = at + length;
+      if (take(after, rule.suffix)) tags(after + rule.suffix.size(), i + 1, rule.shape->set, true, more);
+      if (take(after, rule.separator)) values(after + rule.separator.size(), i, more);
+    };
+    for (const Word& word : rule.words) {
+      if (too_long()) return;
+      if (take(at, word.text)) said(rule.shape->tag->values[word.value].name, word.text.size());
+    }
+    if (rule.open) {
+      const std::string_view rest = line_.substr(std::min(at, line_.size()));
+      for (const size_t length : open_lengths(rest, rule))
+        if (!too_long()) said(std::string(rest.substr(0, length)), length);
+    }
+  }
+
+  // Where a text that people choose can end: before a separator, a suffix or the end.
+  std::vector<size_t> open_lengths(std::string_view rest, const TagRule& rule) const {
+    std::vector<size_t> out;
+    const size_t run = std::min(
+        {rest.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-. "), rest.size(), size_t{64}});
+    for (size_t length = run; length > 0; --length) {
+      if (rest[length - 1] == ' ' || rest[0] == ' ') continue;
+      const std::string_view after = rest.substr(length);
+      const bool ends =
+          after.empty() || after == suffix_ || (!rule.suffix.empty() && after.starts_with(rule.suffix)) ||
+          (!rule.separator.empty() && after.starts_with(rule.separator)) || after.starts_with("/");
+      if (ends) out.push_back(length);
+    }
+    return out;
+  }
+
+  void end(size_t at, const Label& label) {
+    if (at + suffix_.size() != line_.size() || !take(at, suffix_)) {
+      if (suffix_.empty()) miss(at, "\n");  // the end of the line is what would fit
+      return;
+    }
+    if (!label.classification.empty()) return judge(label, true);
+    for (const Classification& one : policy_.data().classifications) {
+      Label classified = label;
+      classified.classification = one.name;
+      judge(classified, false);
+    }
+  }
+
+  // Kept only if it keeps the rules and prints as the line that was read.
+  void judge(const Label& label, bool classified) {
+    Result<Label> checked = policy_.check(label, Use::read, now_);
+    if (!checked) {
+      if (classified && !broken_) broken_ = checked.error();
+      return;
+    }
+    std::string printed = lay_out(policy_, shape_, style_, *checked);
+    if (fold(printed) != line_) {
+      if (classified && !otherwise_) otherwise_ = std::move(printed);
+      return;
+    }
+    if (std::find(found_.begin(), found_.end(), *checked) == found_.end())
+      found_.push_back(*std::move(checked));
+  }
+
+  const LabelPolicy& policy_;
+  const MarkingShape& shape_;
+  const MarkingStyle& style_;
+  const std::vector<TagRule>& tags_;
+  std::string_view line_;
+  Instant now_;
+  std::string suffix_;
+  std::vector<Label> found_;
+  std::optional<Error> broken_;           // read, but the policy forbids it
+  std::optional<std::string> otherwise_;  // read, but written in another way
+  Expected expected_;
+  size_t steps_ = 0;
+};
+
+Error not_read(const Parse& parse, std::string_view line, const std::vector<uint32_t>& columns) {
+  const Expected& expected = parse.expected();
+  const size_t at = std::min(expected.at, line.size());
+  std::string wanted;
+  for (const std::string& word : expected.words) {
+    const bool end = word == "\n";
+    wanted += (wanted.empty() ? "" : ", ") + (end ? std::string("the end") : "\"" + word + "\"");
+  }
+  const std::string_view rest = line.substr(at);
+  const size_t stop = rest.find_first_of("/,)", 1);
+  std::string here(rest.substr(0, std::min<size_t>({stop, rest.size(), 32})));
+  while (!here.empty() && (static_cast<uint8_t>(here.back()) & 0xc0U) == 0x80) here.pop_back();
+  return {"label.marking",
+          rest.empty() ? "the line ends too early" : fmt::format("\"{}\" is not understood here", here),
+          fmt::format("column {}", columns[at]),
+          wanted.empty() ? "" : fmt::format("what fits here: {}", wanted)};
+}
+
+}  // namespace
+
+MarkingGrammar::MarkingGrammar(const LabelPolicy& policy, MarkingStyle style)
+    : inside_(std::make_unique<const Inside>(policy, std::move(style))) {}
+MarkingGrammar::~MarkingGrammar() = default;
+MarkingGrammar::MarkingGrammar(MarkingGrammar&&) noexcept = default;
+
+Result<std::string> MarkingGrammar::print(const Label& label, Instant now) const {
+  TRY(const Label checked, inside_->policy.check(label, Use::read, now));
+  return lay_out(inside_->policy, inside_->shape, inside_->style, checked);
+}
+
+Result<Label> MarkingGrammar::parse(std::string_view line, Instant now) const {
+  if (line.size() > kMarkingBytesMax)
+    return fail("label.marking", fmt::format("this line is longer than {} bytes", kMarkingBytesMax), {},
+                "a marking is one line");
+  std::vector<uint32_t> columns;
+  auto folded = folded_marking(line, &columns);
+  if (!folded) return fail("label.marking", "this line is no UTF-8", {}, "write it in UTF-8");
+  while (folded->starts_with(' ')) {
+    folded->erase(0, 1);
+    columns.erase(columns.begin());
+  }
+  while (folded->ends_with(' ')) {
+    folded->pop_back();
+    columns.erase(columns.end() - 2);
+  }
+  Parse parse(inside_->policy, inside_->shape, inside_->style, inside_->tags, *folded, now);
+  parse.run(inside_->prefix, inside_->suffix, inside_->heads);
+  if (parse.too_long())
+    return fail("label.marking", "this line can be read in too many ways", {}, "shorten it");
+  if (parse.found().size() == 1) return parse.found().front();
+  if (parse.found().size() > 1)
+    return fail("label.ambiguous",
+                fmt::format("this line could mean {} labels, {} or {} among them", parse.found().size(),
+                            canonical(parse.found()[0]), canonical(parse.found()[1])),
+                {}, "the policy's phrases must differ");
+  if (parse.otherwise())
+    return fail("label.marking", "this line is not in the policy's order", {},
+                fmt::format("it is written: {}", *parse.otherwise()));
+  if (parse.broken()) return std::unexpected(*parse.broken());
+  return std::unexpected(not_read(parse, *folded, columns));
+}
+
+}  // namespace entente::label

@@ -1,0 +1,106 @@
+#include "label/marking.h"
+
+#include "label/policies_for_test.h"
+
+#include <fstream>
+#include <sstream>
+
+#include <doctest/doctest.h>
+
+using namespace entente;
+using namespace entente::label;
+
+namespace {
+
+std::string trimmed(std::string text) {
+  // Plain spaces only: some lines begin or end with others on purpose.
+  while (text.starts_with(' ')) text.erase(0, 1);
+  while (text.ends_with(' ')) text.pop_back();
+  return text;
+}
+
+std::vector<std::string> cells(const std::string& line) {
+  std::vector<std::string> out;
+  std::istringstream in(line);
+  for (std::string cell; std::getline(in, cell, '|');) out.push_back(trimmed(cell));
+  return out;
+}
+
+MarkingGrammar grammar_of(const std::string& named) {
+  std::istringstream in(named);
+  std::string policy;
+  std::string style;
+  in >> policy >> style;
+  MarkingStyle made{style == "portion", style == "portion" ? "" : style};
+  return {policy_for_test(policy == "XAA" ? kXaaSpif : kXbbSpif), made};
+}
+
+}  // namespace
+
+TEST_CASE("marking.case: lines are read and printed, or refused with code and place") {
+  std::ifstream file("src/label/marking.case");
+  REQUIRE(file.good());
+  int valid = 0;
+  int refused = 0;
+  for (std::string line; std::getline(file, line);) {
+    if (line.empty() || line.starts_with('#')) continue;
+    const auto cell = cells(line);
+    INFO(line);
+    REQUIRE(cell.size() >= 3);
+    const MarkingGrammar grammar = grammar_of(cell[1]);
+    const auto label = grammar.parse(cell[2], time_for_test());
+    if (cell[0] == "V") {
+      ++valid;
+      REQUIRE_MESSAGE(label.has_value(), label.error().text());
+      const std::string printed = grammar.print(*label, time_for_test()).value();
+      CHECK(printed == cell.back());
+      CHECK(grammar.parse(printed, time_for_test()).value() == *label);
+      CHECK(folded_marking(printed) == folded_marking(trimmed(cell[2])));
+    } else {
+      ++refused;
+      REQUIRE(!label.has_value());
+      const std::string said = label.error().text();
+      const size_t space = cell[3].find(' ');
+      CHECK(label.error().code == cell[3].substr(0, space));
+      CHECK_MESSAGE(said.find(cell[3].substr(space + 1)) != std::string::npos, said);
+    }
+  }
+  CHECK(valid >= 30);
+  CHECK(refused >= 30);
+}
+
+TEST_CASE("a refusal says what would fit") {
+  const MarkingGrammar grammar = grammar_of("XAA");
+  const Error said = grammar.parse("EXERCISE SECRET//REL TO XAA, XYZ", time_for_test()).error();
+  CHECK(said.what == "\"XYZ\" is not understood here");
+  CHECK(said.where == "column 30");
+  CHECK(said.hint.find("\"XDD\"") != std::string::npos);
+}
+
+TEST_CASE("two phrases that look alike make a line ambiguous, and it is refused") {
+  std::string spif(kXaaSpif);
+  const size_t at = spif.find("name=\"CHARLIE\" lacv=\"4\"/>");
+  REQUIRE(at != std::string::npos);
+  spif.replace(at, 26,
+               "name=\"CHARLIE\" lacv=\"4\"><spif:markingData phrase=\"alpha\"><spif:code>pageTop</spif:code>"
+               "</spif:markingData></spif:tagCategory>");
+  const MarkingGrammar grammar(policy_for_test(spif), {});
+  CHECK(grammar.parse("EXERCISE SECRET//ALPHA", time_for_test()).error().code == "label.ambiguous");
+}
+
+TEST_CASE("hostile lines end in bounded time") {
+  const MarkingGrammar grammar = grammar_of("XAA");
+  CHECK(!grammar.parse(std::string(kMarkingBytesMax + 1, 'A'), time_for_test()));
+  CHECK(!grammar.parse("EXERCISE \xff SECRET", time_for_test()));
+  std::string many = "EXERCISE SECRET//CONVOY A";
+  while (many.size() < 1000) many += "/A";
+  CHECK(!grammar.parse(many, time_for_test()));
+  std::string programmes = "EXERCISE SECRET//BRAVO";
+  while (programmes.size() < 1000) programmes += "/BRAVO-TWO/BRAVO";
+  CHECK(!grammar.parse(programmes, time_for_test()));
+}
+
+TEST_CASE("a label that breaks the rules is not printed") {
+  const MarkingGrammar grammar = grammar_of("XAA");
+  CHECK(grammar.print(label_for_test("TOP SECRET"), time_for_test()).error().code == "label.rule");
+}
