@@ -104,10 +104,12 @@ struct Expr {
 };
 using ExprPtr = std::unique_ptr<Expr>;
 
-// One scope line: `principal`, `== e`, `in e`, `is T`, `is T in e`; actions may stand in a list.
+// One scope line: `principal`, `== e`, `in e`, `is T`, `is T in e`; actions may stand in a list. In a
+// template the entity may be a slot: then `entities` is empty.
 struct Scope {
   enum class Kind : uint8_t { any, equal, in, is, is_in };
   Kind kind = Kind::any;
+  bool slot = false;
   std::string type;
   std::vector<EntityUid> entities;
   uint32_t begin = 0;
@@ -116,7 +118,7 @@ struct Scope {
 
 struct Condition {
   bool when = true;
-  ExprPtr body;
+  std::shared_ptr<const Expr> body;  // shared by copies of the policy, and by the links of a template
 };
 
 struct Policy {
@@ -126,6 +128,9 @@ struct Policy {
   Scope action;
   Scope resource;
   std::vector<Condition> conditions;
+  std::vector<std::string> bare;  // annotations written without a value
+
+  [[nodiscard]] bool is_template() const { return principal.slot || resource.slot; }
 };
 
 }  // namespace entente::policy

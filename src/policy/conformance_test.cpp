@@ -1,8 +1,6 @@
-// Cedar's handwritten integration tests: decision, reasons and errors of each request, and that the policies
-// validate.
-#include "policy/decide.h"
+// Cedar's handwritten integration tests, where they lie; and what the runner does with a collection.
+#include "policy/conformance.h"
 
-#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -18,15 +16,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string read(const fs::path& path) {
+std::optional<std::string> read(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
-
-Json read_json(const fs::path& path) {
-  auto json = Json::parse(read(path), {.bytes_max = 16 << 20, .depth_max = 64});
-  if (!json) FAIL(path.string() << ": " << json.error().text());
-  return *std::move(json);
+  if (!in || !fs::is_regular_file(path)) return std::nullopt;
+  return std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
 }
 
 fs::path suite() {
@@ -34,100 +27,35 @@ fs::path suite() {
   return fs::path(given != nullptr ? given : "../shared/conformance") / "cedar" / "handwritten";
 }
 
-struct Count {
-  size_t passed = 0;
-  size_t failed = 0;
-  std::map<std::string, size_t> skipped;
-};
+using Files = std::map<std::string, std::string>;
 
-EntityUid uid(const Json& json) {
-  return {std::string(json.text_or("type", "")), std::string(json.text_or("id", ""))};
+ConformanceReport run(const Files& files) {
+  ConformanceFiles all;
+  for (const auto& [path, text] : files) all.paths.push_back(path);
+  all.read = [&](const std::string& path) -> std::optional<std::string> {
+    const auto found = files.find(path);
+    return found == files.end() ? std::nullopt : std::optional(found->second);
+  };
+  return run_conformance(all);
 }
 
-std::vector<std::string> texts(const Json* json) {
-  std::vector<std::string> out;
-  if (json != nullptr)
-    for (const Json& item : json->items()) out.push_back(item.string());
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
-// The tests name policies by their order in the file.
-std::string name_of(PolicyIndex index) {
-  return "policy" + std::to_string(static_cast<uint32_t>(index));
-}
-
-struct Expected {
-  bool permitted = false;
-  std::vector<std::string> reasons;
-  std::vector<std::string> errors;
-  bool operator==(const Expected&) const = default;
-};
-
-Expected found(const Answer& answer) {
-  Expected out{answer.permitted(), {}, {}};
-  for (const PolicyIndex reason : answer.reasons) out.reasons.push_back(name_of(reason));
-  for (const PolicyError& error : answer.errors)
-    out.errors.push_back(error.policy ? name_of(*error.policy) : "request");
-  std::sort(out.reasons.begin(), out.reasons.end());
-  std::sort(out.errors.begin(), out.errors.end());
-  return out;
-}
-
-Entities load_entities(const Schema& schema, const Json& json) {
-  EntityChanges all;
-  for (const Json& item : json.items()) {
-    if (schema.has_action(uid(*item.find("uid")))) continue;  // the schema's own
-    auto entity = schema.read_entity(item);
-    if (!entity) FAIL(entity.error().text());
-    all.put.push_back(*std::move(entity));
-  }
-  auto out = Entities(schema).with(all);
-  if (!out) FAIL(out.error().text());
-  return *std::move(out);
-}
-
-void run_request(const PolicySet& policies, const Schema& schema, const Entities& entities, const Json& json,
-                 Count& count) {
-  Request request{uid(*json.find("principal")), uid(*json.find("action")), uid(*json.find("resource")), {}};
-  auto context = schema.read_context(request.action, *json.find("context"));
-  if (context && json.find("validateRequest") == nullptr) request.context = *std::move(context);
-  if (!context) {
-    auto plain = value_from_json(*json.find("context"));
-    REQUIRE(plain.has_value());
-    request.context = plain->record();
-  }
-  const Expected wanted{json.text_or("decision", "") == "allow", texts(json.find("reason")),
-                        texts(json.find("errors"))};
-  const Answer answer =
-      decide(policies, entities, {}, request, {.forbid_error_denies = false, .every_error = true});
-  CAPTURE(json.text_or("description", ""));
-  CHECK(found(answer).permitted == wanted.permitted);
-  CHECK(found(answer).reasons == wanted.reasons);
-  CHECK(found(answer).errors == wanted.errors);
-  ++(found(answer) == wanted ? count.passed : count.failed);
-}
-
-void run_test(const fs::path& root, const fs::path& file, Count& count) {
-  CAPTURE(file.string());
-  const Json test = read_json(file);
-  const auto schema = Schema::parse(read(root / test.find("schema")->string()), "schema");
-  if (!schema) FAIL(schema.error().text());
-  const PolicySource source{"policy", read(root / test.find("policies")->string())};
-  const auto policies = PolicySet::unchecked(std::span(&source, 1));
-  if (!policies && policies.error().what.find("templates") != std::string::npos) {
-    count.skipped["templates"] += test.find("requests")->items().size();
-    return;
-  }
-  if (!policies) FAIL(policies.error().text());
-  const auto checked = PolicySet::load(*schema, std::span(&source, 1));
-  if (!checked) CAPTURE(checked.error().text());
-  CHECK(checked.has_value() == test.find("shouldValidate")->boolean());
-  const Entities entities = load_entities(*schema, read_json(root / test.find("entities")->string()));
-  for (const Json& request : test.find("requests")->items()) {
-    run_request(*policies, *schema, entities, request, count);
-    if (checked) run_request(*checked, *schema, entities, request, count);
-  }
+Files sample() {
+  return {
+      {"c/tests/deep/1.json",
+       R"({"policies": "tests/deep/p.cedar", "entities": "data/e.json", "schema": "data/s.cedarschema",
+               "shouldValidate": true, "requests": [
+               {"description": "may", "principal": {"type": "U", "id": "a"}, "action": {"type": "Action", "id": "v"},
+                "resource": {"__entity": {"type": "U", "id": "a"}}, "context": {}, "decision": "allow",
+                "reason": ["policy0"], "errors": []},
+               {"description": "may not", "principal": "U::\"b\"", "action": {"type": "Action", "id": "v"},
+                "resource": {"type": "U", "id": "a"}, "decision": "Deny", "determiningPolicies": [],
+                "errors": [{"policyId": "policy1"}]}]})"},
+      {"c/tests/deep/p.cedar",
+       "permit (principal == U::\"a\", action, resource);"
+       "forbid (principal, action, resource) when { principal.n + 9223372036854775807 == 1 };"},
+      {"c/data/e.json", R"([{"uid": {"type": "U", "id": "a"}, "attrs": {"n": 0}, "parents": []},
+                               {"uid": {"type": "U", "id": "b"}, "attrs": {"n": 1}, "parents": []}])"},
+      {"c/data/s.cedarschema", "entity U = { n: Long }; action v appliesTo { principal: U, resource: U };"}};
 }
 
 }  // namespace
@@ -138,12 +66,71 @@ TEST_CASE("Cedar's handwritten integration tests") {
     MESSAGE("skipped: there is no " << root.string() << "; set ENTENTE_CONFORMANCE");
     return;
   }
-  Count count;
-  for (const auto& entry : fs::recursive_directory_iterator(root / "tests"))
-    if (entry.path().extension() == ".json") run_test(root, entry.path(), count);
-  MESSAGE("cedar handwritten: " << count.passed << " passed, " << count.failed << " failed");
-  for (const auto& [reason, number] : count.skipped)
-    MESSAGE("cedar handwritten: " << number << " skipped: " << reason);
-  CHECK(count.failed == 0);
-  CHECK(count.passed > 0);
+  ConformanceFiles all;
+  for (const auto& entry : fs::recursive_directory_iterator(root))
+    if (entry.is_regular_file()) all.paths.push_back(entry.path().generic_string());
+  all.read = [](const std::string& path) { return read(path); };
+  const ConformanceReport report = run_conformance(all);
+  for (const ConformanceFailure& failure : report.failures) MESSAGE(failure.file << ": " << failure.what);
+  MESSAGE("cedar handwritten: " << report.passed << " passed, " << report.failed << " failed");
+  CHECK(report.failed == 0);
+  CHECK(report.tests == 22);
+}
+
+TEST_CASE("a collection's files are found from its root, and both spellings of its fields are read") {
+  const ConformanceReport report = run(sample());
+  for (const ConformanceFailure& failure : report.failures) MESSAGE(failure.file << ": " << failure.what);
+  CHECK(report.tests == 1);
+  CHECK(report.failed == 0);
+  CHECK(report.checks.at("decision") == 2);
+}
+
+TEST_CASE("what differs is said: a decision, a verdict, a missing file, an invalid request") {
+  const auto failure = [](Files files) {
+    const ConformanceReport report = run(files);
+    return report.failures.empty() ? std::string() : report.failures[0].file + " " + report.failures[0].what;
+  };
+  const auto changed = [&](const char* file, const char* from, const char* to) {
+    Files files = sample();
+    std::string& text = files.at(file);
+    text.replace(text.find(from), std::string(from).size(), to);
+    return failure(std::move(files));
+  };
+  const char* test = "c/tests/deep/1.json";
+  CHECK(changed(test, "allow", "deny").find("c/tests/deep/1.json decision: 0 (may): expected deny") == 0);
+  CHECK(changed(test, "\"policy0\"", "\"policy9\"").find("expected allow by [policy9]") != std::string::npos);
+  CHECK(changed(test, "\"policy1\"", "\"policy7\"").find("found deny by [] with errors of [policy1]") !=
+        std::string::npos);
+  CHECK(changed(test, "true", "false").find("expected that validation fails") != std::string::npos);
+  CHECK(changed(test, "data/e.json", "data/f.json").find("there is no data/f.json") != std::string::npos);
+  CHECK(changed(test, "\"context\": {}", "\"context\": {\"x\": 1}").find("the request is refused") !=
+        std::string::npos);
+  CHECK(changed("c/data/e.json", "\"n\": 0", "\"n\": \"0\"").find("entities: ") != std::string::npos);
+  CHECK(changed("c/tests/deep/p.cedar", "permit", "pemit").find("policies: ") != std::string::npos);
+}
+
+TEST_CASE("schemas as JSON and validation verdicts beside a test are compared") {
+  Files files = sample();
+  files["c/data/s.cedarschema.json"] =
+      R"({"": {"entityTypes": {"U": {"shape": {"type": "Record", "attributes":
+           {"n": {"type": "EntityOrCommon", "name": "Long"}}}}}, "actions": {"v": {"appliesTo":
+           {"principalTypes": ["U"], "resourceTypes": ["U"]}}}}})";
+  files["c/tests/deep/1.validation.json"] =
+      R"({"policyValidation": {"strict": true, "permissive": true,
+           "perPolicy": {"policy0": {"strict": true, "permissive": true}}},
+          "entityValidation": {"perEntity": {"U::a": {}, "U::b": {"errors": []}}},
+          "requestValidation": [{"description": "may", "strict": true, "permissive": true},
+                                {"description": "may not", "strict": null}]})";
+  files["c/schemas-json-schemas/s.cedarschema.json"] = files["c/data/s.cedarschema.json"];
+  files.erase("c/data/s.cedarschema.json");
+  const ConformanceReport report = run(files);
+  for (const ConformanceFailure& failure : report.failures) MESSAGE(failure.file << ": " << failure.what);
+  CHECK(report.failed == 0);
+  CHECK(report.checks.at("schema as JSON") == 1);
+  CHECK(report.checks.at("policy permissive") == 1);
+  CHECK(report.checks.at("entity") == 2);
+  CHECK(report.checks.at("request") == 1);
+  files["c/tests/deep/1.validation.json"] = R"({"policyValidation": {"strict": false},
+    "entityValidation": {"perEntity": {"U::a": {"errors": ["no"]}}}, "requestValidation": [{"strict": false}]})";
+  CHECK(run(files).failed == 3);
 }

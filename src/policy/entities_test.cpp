@@ -146,6 +146,8 @@ TEST_CASE("with a schema, each entity is checked and the schema's actions are th
   refused({{"User", "a"}, {{"level", 1}, {"other", 1}}, {}, {}}, "other is not in the schema");
   refused({{"User", "a"}, {{"level", 1}}, {{"User", "b"}}, {}}, "does not allow");
   refused({{"Usr", "a"}, {}, {}, {}}, "no entity type");
-  refused({{"Action", "view"}, {}, {}, {}}, "no entity type");
+  refused({{"Action", "view"}, {}, {}, {}}, "in other groups than the schema says");
+  refused({{"Action", "viw"}, {}, {}, {}}, "there is no action");
+  CHECK(empty.with({{{{"Action", "view"}, {}, {{"Action", "all"}}, {}}}, {}}).has_value());
   CHECK_FALSE(empty.with({{}, {{"Action", "view"}}}).has_value());
 }

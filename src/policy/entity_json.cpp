@@ -1,5 +1,6 @@
 // Values and entities from JSON and back: Cedar's own escapes, and reading as a schema says.
 #include "policy/entity.h"
+#include "policy/est.h"
 #include "policy/extension.h"
 #include "policy/schema.h"
 #include "policy/schema_inside.h"
@@ -13,18 +14,22 @@ Failure wrong(const std::string& path, std::string what, std::string hint = {}) 
   return fail("policy.value", std::move(what), path.empty() ? "/" : path, std::move(hint));
 }
 
+// A path stops growing at some length, so that deep texts cost no more than their length.
+std::string under(const std::string& path, std::string_view name) {
+  constexpr size_t kPathMax = 400;
+  return path.size() > kPathMax ? path : path + "/" + std::string(name.substr(0, 60));
+}
+
 Result<EntityUid> uid_from(const Json& json, const std::string& path) {
-  if (const Json* inner = json.find("__entity")) return uid_from(*inner, path + "/__entity");
-  if (json.is_string()) {
-    auto uid = parse_uid(json.string());
-    if (!uid) return wrong(path, uid.error().what, uid.error().hint);
-    return uid;
-  }
+  if (json.is_object() && json.members().size() == 1)
+    if (const Json* inner = json.find("__entity"); inner != nullptr && inner->find("__entity") == nullptr)
+      return uid_from(*inner, under(path, "__entity"));
   const Json* type = json.find("type");
   const Json* id = json.find("id");
   if (type == nullptr || id == nullptr || !type->is_string() || !id->is_string() ||
       json.members().size() != 2)
     return wrong(path, "this is no entity", R"(write {"type": "T", "id": "x"})");
+  if (!is_type_name(type->string())) return wrong(path, fmt::format("\"{}\" is no type", type->string()));
   return EntityUid{type->string(), id->string()};
 }
 
@@ -34,8 +39,8 @@ Result<Value> plain_value(const Json& json, const std::string& path);
 Result<Value> offset_from(const Json& arguments, const std::string& path) {
   if (!arguments.is_array() || arguments.items().size() != 2)
     return wrong(path, "offset takes a datetime and a duration");
-  TRY(const Value from, plain_value(arguments.items()[0], path + "/args/0"));
-  TRY(const Value by, plain_value(arguments.items()[1], path + "/args/1"));
+  TRY(const Value from, plain_value(arguments.items()[0], under(path, "args/0")));
+  TRY(const Value by, plain_value(arguments.items()[1], under(path, "args/1")));
   int64_t ms = 0;
   if (from.kind() != Value::Kind::datetime || by.kind() != Value::Kind::duration)
     return wrong(path, "offset takes a datetime and a duration");
@@ -49,6 +54,8 @@ Result<Value> extension_from(const Json& json, const std::string& path) {
   if (arguments != nullptr && json.text_or("fn", "") == "offset") return offset_from(*arguments, path);
   const Json* function = json.find("fn");
   const Json* argument = json.find("arg");
+  if (argument == nullptr && arguments != nullptr && arguments->is_array() && arguments->items().size() == 1)
+    argument = &arguments->items()[0];
   if (function == nullptr || argument == nullptr || !function->is_string() || !argument->is_string())
     return wrong(path, "this is no extension value", R"(write {"fn": "datetime", "arg": "..."})");
   if (auto value = make_extension(function->string(), argument->string())) return *std::move(value);
@@ -62,7 +69,7 @@ Result<Value> plain_value(const Json& json, const std::string& path) {
   if (json.is_array()) {
     Value::Items items;
     for (size_t i = 0; i < json.items().size(); ++i) {
-      TRY(Value item, plain_value(json.items()[i], fmt::format("{}/{}", path, i)));
+      TRY(Value item, plain_value(json.items()[i], under(path, std::to_string(i))));
       items.push_back(std::move(item));
     }
     return Value::set(std::move(items));
@@ -78,7 +85,7 @@ Result<Value> plain_value(const Json& json, const std::string& path) {
   }
   Record record;
   for (const auto& [name, member] : json.members()) {
-    TRY(Value value, plain_value(member, path + "/" + name));
+    TRY(Value value, plain_value(member, under(path, name)));
     record.set(name, std::move(value));
   }
   return Value(std::move(record));
@@ -88,7 +95,7 @@ Result<Record> record_from(const Json& json, const std::string& path) {
   if (!json.is_object()) return wrong(path, "an object belongs here");
   Record record;
   for (const auto& [name, member] : json.members()) {
-    TRY(Value value, plain_value(member, path + "/" + name));
+    TRY(Value value, plain_value(member, under(path, name)));
     record.set(name, std::move(value));
   }
   return record;
@@ -117,8 +124,8 @@ Result<Record> typed_record(const Json& json, const Type& type, const std::strin
   for (const auto& [name, member] : json.members()) {
     const auto attribute = type.members.find(name);
     if (attribute == type.members.end())
-      return wrong(path + "/" + name, fmt::format("the schema has no `{}` here", name));
-    TRY(Value value, typed_value(member, *attribute->second.type, path + "/" + name));
+      return wrong(under(path, name), fmt::format("the schema has no `{}` here", name));
+    TRY(Value value, typed_value(member, *attribute->second.type, under(path, name)));
     record.set(name, std::move(value));
   }
   for (const auto& [name, attribute] : type.members)
@@ -140,7 +147,7 @@ Result<Value> typed_value(const Json& json, const Type& type, const std::string&
   if (type.kind == Type::Kind::set && json.is_array()) {
     Value::Items items;
     for (size_t i = 0; i < json.items().size(); ++i) {
-      TRY(Value item, typed_value(json.items()[i], *type.element, fmt::format("{}/{}", path, i)));
+      TRY(Value item, typed_value(json.items()[i], *type.element, under(path, std::to_string(i))));
       items.push_back(std::move(item));
     }
     return Value::set(std::move(items));
@@ -150,7 +157,8 @@ Result<Value> typed_value(const Json& json, const Type& type, const std::string&
     if (auto value = make_extension(constructor, json.string())) return *std::move(value);
     return wrong(path, fmt::format("\"{}\" is no {}", json.string(), type.text()));
   }
-  TRY(Value value, plain_value(json, path));
+  const bool bare_call = !constructor_of(type.kind).empty() && json.is_object() && json.find("fn") != nullptr;
+  TRY(Value value, bare_call ? extension_from(json, path) : plain_value(json, path));
   if (const std::string fault = mismatch(value, type, "this "); !fault.empty()) return wrong(path, fault);
   return value;
 }
@@ -262,6 +270,11 @@ Json entity_to_json(const Entity& entity) {
 Result<Entity> Schema::read_entity(const Json& json) const {
   Entity out;
   TRY(out.uid, own_uid(json));
+  if (inside_->is_action_type(out.uid.type)) {
+    TRY(out, entity_from_json(json));
+    TRY_VOID(check(out));
+    return out;
+  }
   const EntityTypeInfo* type = inside_->type(out.uid.type);
   if (type == nullptr) return wrong("/uid", fmt::format("there is no entity type `{}`", out.uid.type));
   TRY(out.parents, parents_from(json));

@@ -15,8 +15,18 @@ bool starts_name(char c) {
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
-bool is_space(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
+// How many bytes of white space (Unicode's White_Space) stand here first: 0 when none does.
+size_t space_length(std::string_view text) {
+  constexpr std::string_view kOne = " \t\n\r\f\v";
+  constexpr std::string_view kMore[] = {"\u0085", "\u00a0", "\u1680", "\u2000", "\u2001", "\u2002", "\u2003",
+                                        "\u2004", "\u2005", "\u2006", "\u2007", "\u2008", "\u2009", "\u200a",
+                                        "\u2028", "\u2029", "\u202f", "\u205f", "\u3000"};
+  if (text.empty()) return 0;
+  if (kOne.find(text[0]) != std::string_view::npos) return 1;
+  if (static_cast<uint8_t>(text[0]) < 0x80) return 0;
+  for (const std::string_view blank : kMore)
+    if (text.starts_with(blank)) return blank.size();
+  return 0;
 }
 
 constexpr std::array<std::string_view, 7> kTwoMarks = {"::", "==", "!=", "<=", ">=", "&&", "||"};
@@ -74,8 +84,8 @@ class Unescaper {
         TRY_VOID(escape());
       } else if (c == '*' && pattern_) {
         pieces_.emplace_back();
-      } else if (c == '\r' && !(at_ < body_.size() && body_[at_] == '\n')) {
-        return fail("policy.syntax", "a bare carriage return in a string", {}, "write \\r");
+      } else if (c == '\r') {
+        return fail("policy.syntax", "a carriage return in a string", {}, "write \\r");
       } else {
         pieces_.back() += c;
       }
@@ -95,10 +105,6 @@ class Unescaper {
     }
     if (c == '*' && pattern_) {
       pieces_.back() += '*';
-      return {};
-    }
-    if (c == '\n') {
-      while (at_ < body_.size() && is_space(body_[at_])) ++at_;
       return {};
     }
     if (c == 'x') return hex_escape();
@@ -163,10 +169,10 @@ class Lexer {
  private:
   void skip_blank() {
     while (at_ < text_.size()) {
-      if (is_space(text_[at_])) {
-        ++at_;
+      if (const size_t blank = space_length(text_.substr(at_))) {
+        at_ += blank;
       } else if (text_.substr(at_, 2) == "//") {
-        while (at_ < text_.size() && text_[at_] != '\n') ++at_;
+        while (at_ < text_.size() && text_[at_] != '\n' && text_[at_] != '\r') ++at_;
       } else {
         return;
       }

@@ -35,7 +35,7 @@ class PolicyParser {
     out.source = source_;
     const uint32_t begin = in_.now().begin;
     out.info.where = where(begin);
-    while (in_.take("@")) TRY_VOID(annotation(out.info));
+    while (in_.take("@")) TRY_VOID(annotation(out));
     if (in_.take("permit")) {
       out.info.effect = Effect::permit;
     } else if (in_.take("forbid")) {
@@ -72,7 +72,8 @@ class PolicyParser {
     return fmt::format("{}:{}:{}", source_->file, line_, column_);
   }
 
-  Result<void> annotation(PolicyInfo& info) {
+  Result<void> annotation(Policy& out) {
+    PolicyInfo& info = out.info;
     const Token name = in_.now();
     if (!in_.at(Token::Kind::identifier)) return in_.expected("an annotation's name");
     in_.step();
@@ -80,6 +81,8 @@ class PolicyParser {
     if (in_.take("(")) {
       TRY(value, in_.string());
       TRY_VOID(in_.expect(")"));
+    } else {
+      out.bare.emplace_back(name.text);
     }
     if (info.annotations.size() == kAnnotationsMax)
       return in_.wrong(name, fmt::format("more than {} annotations", kAnnotationsMax));
@@ -94,16 +97,16 @@ class PolicyParser {
     const bool action = variable == "action";
     if (in_.take("==")) {
       out.kind = Scope::Kind::equal;
-      TRY_VOID(scope_entity(out));
+      TRY_VOID(scope_entity(out, variable));
     } else if (in_.take("in")) {
       out.kind = Scope::Kind::in;
-      TRY_VOID(action && in_.at("[") ? scope_list(out) : scope_entity(out));
+      TRY_VOID(action && in_.at("[") ? scope_list(out) : scope_entity(out, variable));
     } else if (!action && in_.take("is")) {
       out.kind = Scope::Kind::is;
       TRY(out.type, expressions_.type_name());
       if (in_.take("in")) {
         out.kind = Scope::Kind::is_in;
-        TRY_VOID(scope_entity(out));
+        TRY_VOID(scope_entity(out, variable));
       }
     }
     out.finish = in_.previous().finish;
@@ -114,17 +117,26 @@ class PolicyParser {
     return {};
   }
 
-  Result<void> scope_entity(Scope& out) {
-    if (in_.at("?")) return in_.wrong(in_.now(), "templates are not read here", "name the entity");
+  Result<void> scope_entity(Scope& out, std::string_view variable) {
+    if (in_.at("?")) return slot(out, variable);
     TRY(EntityUid uid, expressions_.entity());
     out.entities.push_back(std::move(uid));
+    return {};
+  }
+
+  Result<void> slot(Scope& out, std::string_view variable) {
+    const Token mark = in_.step();
+    if (variable == "action") return in_.wrong(mark, "actions have no slot", "name the action");
+    if (!in_.take(variable))
+      return in_.expected(fmt::format("`?{}`", variable), "each line of the scope has its own slot");
+    out.slot = true;
     return {};
   }
 
   Result<void> scope_list(Scope& out) {
     in_.step();
     while (!in_.take("]")) {
-      TRY_VOID(scope_entity(out));
+      TRY_VOID(scope_entity(out, "action"));
       if (!in_.take(",") && !in_.at("]")) return in_.expected("`,` or `]`");
     }
     return {};
@@ -137,7 +149,8 @@ class PolicyParser {
       return in_.expected("`when`, `unless` or `;`", did_you_mean(in_.now().text, {"when", "unless"}));
     in_.step();
     TRY_VOID(in_.expect("{"));
-    TRY(one.body, expressions_.expression());
+    TRY(ExprPtr body, expressions_.expression());
+    one.body = std::move(body);
     TRY_VOID(in_.expect("}"));
     out.conditions.push_back(std::move(one));
     return {};

@@ -231,11 +231,12 @@ Result<ExprPtr> ExpressionParser::unary() {
     in_.step();
     ++count;
   }
-  const bool fused = !bang && count > 0 && in_.at(Token::Kind::integer);
+  // `-5` is a number, `-5.a` is minus of `5.a`.
+  const bool fused =
+      !bang && count > 0 && in_.at(Token::Kind::integer) && !in_.after().is(".") && !in_.after().is("[");
   ExprPtr out;
   if (fused) {
-    TRY(ExprPtr number, integer(true));
-    TRY(out, access(std::move(number)));
+    TRY(out, integer(true));
     --count;
   } else {
     TRY(out, member());
@@ -372,7 +373,7 @@ Result<ExprPtr> ExpressionParser::primary() {
   }
   if (in_.at("[")) return set_literal();
   if (in_.at("{")) return record_literal();
-  if (in_.at("?")) return in_.wrong(token, "templates are not read here", "name the entity");
+  if (in_.at("?")) return in_.wrong(token, "slots stand in the scope only", "name the entity");
   if (token.kind != Token::Kind::identifier) return in_.expected("an expression");
   if (in_.at("true") || in_.at("false")) {
     in_.step();

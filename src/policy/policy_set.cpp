@@ -1,7 +1,7 @@
 #include "policy/policy_set.h"
 
+#include "policy/document_inside.h"
 #include "policy/lexer.h"
-#include "policy/parser.h"
 #include "policy/policy_set_inside.h"
 #include "policy/typecheck.h"
 
@@ -22,20 +22,21 @@ class Loader {
   }
 
   std::vector<Error> run(std::span<const PolicySource> sources) {
-    if (out_->schema) {
-      auto signatures = native_signatures(out_->natives, *out_->schema);
-      if (!signatures) return {std::move(signatures).error()};
-      signatures_ = *std::move(signatures);
-    }
+    if (!sign()) return std::move(faults_);
     for (const PolicySource& source : sources) {
-      auto parsed = parse_policies(std::make_shared<const PolicySource>(source), out_->natives);
-      if (!parsed) {
-        faults_.push_back(std::move(parsed).error());
+      auto document = PolicyDocument::read(source, PolicyDocument::Names::annotated, out_->natives);
+      if (!document) {
+        faults_.push_back(std::move(document).error());
       } else {
-        for (Policy& policy : *parsed) take(std::move(policy));
+        take(document->inside());
       }
       if (full()) break;
     }
+    return std::move(faults_);
+  }
+
+  std::vector<Error> run(const PolicyDocument& document) {
+    if (sign()) take(document.inside());
     return std::move(faults_);
   }
 
@@ -45,24 +46,61 @@ class Loader {
   }
 
  private:
+  // Native predicates get their types from the schema.
+  bool sign() {
+    if (!out_->schema) return true;
+    auto signatures = native_signatures(out_->natives, *out_->schema);
+    if (signatures) {
+      signatures_ = *std::move(signatures);
+    } else {
+      faults_.push_back(std::move(signatures).error());
+    }
+    return faults_.empty();
+  }
+
   [[nodiscard]] bool full() const { return faults_.size() >= faults_max_; }
+
+  void take(const PolicyDocument::Inside& document) {
+    for (const Policy& policy : document.policies) take(policy);
+    for (const Policy& policy : document.templates) {
+      if (!out_->schema || full()) break;
+      Checked checked = check_policy(policy, *out_->schema, signatures_);
+      faults_.insert(faults_.end(), checked.faults.begin(), checked.faults.end());
+    }
+    for (const PolicyLink& link : document.links) take(link, *document.template_of(link.template_id));
+  }
+
+  void take(const PolicyLink& link, const Policy& made_from) {
+    auto bound = bind(made_from, link);
+    ENTENTE_CHECK(bound.has_value());  // checked when the link was added
+    std::optional<Error> fault = out_->schema ? check_link(*bound, *out_->schema) : std::nullopt;
+    if (fault) {
+      faults_.push_back(*std::move(fault));
+    } else {
+      keep(*std::move(bound));
+    }
+  }
 
   void take(Policy policy) {
     if (full()) return;
+    if (out_->schema) {
+      Checked checked = check_policy(policy, *out_->schema, signatures_);
+      if (checked.warning) out_->warnings.push_back(*std::move(checked.warning));
+      if (!checked.faults.empty()) {
+        faults_.insert(faults_.end(), checked.faults.begin(), checked.faults.end());
+        return;
+      }
+    }
+    keep(std::move(policy));
+  }
+
+  void keep(Policy policy) {
     if (out_->policies.size() == PolicySet::kPoliciesMax) {
       faults_.push_back({"policy.syntax",
                          fmt::format("more than {} policies", PolicySet::kPoliciesMax),
                          policy.info.where,
                          {}});
       return;
-    }
-    if (out_->schema) {
-      Checked checked = check_policy(policy, *out_->schema, signatures_);
-      if (checked.warning) out_->warnings.push_back(*std::move(checked.warning));
-      if (checked.fault) {
-        faults_.push_back(*std::move(checked.fault));
-        return;
-      }
     }
     const auto [other, fresh] =
         out_->by_id.emplace(policy.info.id, static_cast<uint32_t>(out_->policies.size()));
@@ -130,6 +168,19 @@ Result<PolicySet> PolicySet::unchecked(std::span<const PolicySource> sources,
                                        const NativePredicates& natives) {
   Loader loader(nullptr, natives, 1);
   if (std::vector<Error> faults = loader.run(sources); !faults.empty()) return Failure(std::move(faults[0]));
+  return PolicySet(loader.finish());
+}
+
+Result<PolicySet> PolicySet::load(const Schema& schema, const PolicyDocument& document,
+                                  const NativePredicates& natives) {
+  Loader loader(&schema, natives, 1);
+  if (std::vector<Error> faults = loader.run(document); !faults.empty()) return Failure(std::move(faults[0]));
+  return PolicySet(loader.finish());
+}
+
+Result<PolicySet> PolicySet::unchecked(const PolicyDocument& document, const NativePredicates& natives) {
+  Loader loader(nullptr, natives, 1);
+  if (std::vector<Error> faults = loader.run(document); !faults.empty()) return Failure(std::move(faults[0]));
   return PolicySet(loader.finish());
 }
 

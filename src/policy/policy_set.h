@@ -38,19 +38,25 @@ struct PolicySource {
   std::string text;
 };
 
+class PolicyDocument;  // document.h
+
 class PolicySet {
  public:
   PolicySet();  // empty: denies everything
 
-  // All or nothing. Errors, with file:line:column, the line, a caret and a suggestion in `what` and `hint`:
-  //   "policy.syntax"   what does not parse, templates and depth beyond kDepthMax among it
-  //   "policy.invalid"  what the schema refuses: unknown types, actions, attributes; optional attributes read
-  //   without
+  // All or nothing. A source is Cedar text, or JSON as document.h reads it. Errors, with file:line:column,
+  // the line, a caret and a suggestion in `what` and `hint`:
+  //   "policy.syntax"   what does not parse, depth beyond kDepthMax among it; JSON that is no policy:
+  //   "policy.json" "policy.invalid"  what the schema refuses: unknown types, actions, attributes; optional
+  //   attributes read without
   //                     `has`; wrong types; scopes that no request can meet
   //   "policy.doubled"  two policies of one id
   // A policy that loads can fail at evaluation only by overflow, an entity that does not exist, or a native
   // predicate.
   [[nodiscard]] static Result<PolicySet> load(const Schema& schema, std::span<const PolicySource> sources,
+                                              const NativePredicates& natives = {});
+  // A document's policies and links; its templates decide nothing themselves.
+  [[nodiscard]] static Result<PolicySet> load(const Schema& schema, const PolicyDocument& document,
                                               const NativePredicates& natives = {});
   // As load(), but gives each fault found (at most kFaultsMax); empty when the sources load. For `policy
   // check`.
@@ -58,6 +64,8 @@ class PolicySet {
                                                 const NativePredicates& natives = {});
   // Parsed only: for conformance tests of the evaluator.
   [[nodiscard]] static Result<PolicySet> unchecked(std::span<const PolicySource> sources,
+                                                   const NativePredicates& natives = {});
+  [[nodiscard]] static Result<PolicySet> unchecked(const PolicyDocument& document,
                                                    const NativePredicates& natives = {});
 
   [[nodiscard]] size_t size() const;

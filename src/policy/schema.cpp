@@ -1,7 +1,6 @@
 #include "policy/schema.h"
 
 #include "policy/cursor.h"
-#include "policy/decide.h"
 #include "policy/schema_inside.h"
 #include "policy/schema_parser.h"
 
@@ -22,12 +21,18 @@ std::string qualified(const std::string& space, const std::string& name) {
 TypePtr builtin(std::string_view name) {
   using Kind = Type::Kind;
   constexpr std::pair<std::string_view, Kind> kNames[] = {
-      {"Bool", Kind::boolean},    {"Boolean", Kind::boolean},   {"Long", Kind::integer},
-      {"String", Kind::string},   {"datetime", Kind::datetime}, {"duration", Kind::duration},
-      {"decimal", Kind::decimal}, {"ipaddr", Kind::ip}};
+      {"Bool", Kind::boolean},      {"Long", Kind::integer},      {"String", Kind::string},
+      {"datetime", Kind::datetime}, {"duration", Kind::duration}, {"decimal", Kind::decimal},
+      {"ipaddr", Kind::ip}};
   for (const auto& [known, kind] : kNames)
     if (known == name) return simple_type(kind);
   return nullptr;
+}
+
+bool is_reserved_type(std::string_view name) {
+  constexpr std::string_view kNames[] = {"Bool", "Boolean", "Entity", "Extension",
+                                         "Long", "Record",  "Set",    "String"};
+  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
 
 // Turns names into types: common types first, then entity types, of the namespace, then of none, then Cedar's
@@ -38,18 +43,29 @@ class Resolver {
       : text_(text), file_(file), out_(out) {}
 
   Result<void> run(const std::vector<NamespaceText>& spaces) {
-    for (const NamespaceText& space : spaces) TRY_VOID(declare(space));
+    std::set<std::string> seen;
+    for (const NamespaceText& space : spaces) {
+      if (space.name.starts_with("__cedar")) return wrong(space.span, "`__cedar` is Cedar's own");
+      if (!seen.insert(space.name).second)
+        return wrong(space.span, fmt::format("namespace {} is declared twice", space.name));
+      TRY_VOID(declare(space));
+    }
+    TRY_VOID(refuse_shadows(spaces));
     for (const auto& [name, common] : commons_) TRY_VOID(common_type(name, common.second->span));
+    for (const NamespaceText& space : spaces)
+      for (const ActionText& action : space.actions)
+        for (const NameText& name : action.names)
+          declared_.insert({qualified(space.name, "Action"), name.name});
     for (const NamespaceText& space : spaces) {
       for (const EntityText& entity : space.entities) TRY_VOID(define(space, entity));
       for (const ActionText& action : space.actions) TRY_VOID(define(space, action));
     }
-    for (auto& [name, type] : out_.types) close_over(name, type);
+    for (auto& [name, type] : out_.types) close_over(type);
     return close_actions();
   }
 
   Result<TypePtr> type(const std::string& space, const TypeText& written) {
-    if (written.kind == TypeText::Kind::name) return named(space, written.name, written.span);
+    if (written.kind == TypeText::Kind::name) return named(space, written);
     if (written.kind == TypeText::Kind::set) {
       TRY(TypePtr element, type(space, *written.element));
       return shallow(set_type(std::move(element)), written.span);
@@ -66,6 +82,7 @@ class Resolver {
 
  private:
   [[nodiscard]] Failure wrong(Span span, const std::string& what, std::string hint = {}) const {
+    if (span.finish == 0) return fail("policy.schema", what, std::string(file_), std::move(hint));
     return Failure(error_at("policy.schema", what, text_, file_, span.begin, span.finish, std::move(hint)));
   }
 
@@ -83,13 +100,41 @@ class Resolver {
           return wrong(name.span, fmt::format("entity type `{}` is declared twice", name.name));
       }
     }
-    for (const auto& [name, written] : space.commons) {
-      if (builtin(name.name) != nullptr || name.name == "Set" || name.name == "Record" ||
-          name.name == "Entity")
+    for (const CommonText& common : space.commons) {
+      const NameText& name = common.name;
+      if (is_reserved_type(name.name))
         return wrong(name.span, fmt::format("`{}` is a type of Cedar's own", name.name),
                      "choose another name");
-      if (!commons_.emplace(qualified(space.name, name.name), std::pair(space.name, &written)).second)
+      if (!commons_.emplace(qualified(space.name, name.name), std::pair(space.name, &common.type)).second)
         return wrong(name.span, fmt::format("type `{}` is declared twice", name.name));
+    }
+    return {};
+  }
+
+  // What a namespace declares may not hide what is declared outside of all (Cedar RFC 70).
+  [[nodiscard]] Result<void> refuse_shadows(const std::vector<NamespaceText>& spaces) const {
+    std::set<std::string> types;
+    std::set<std::string> actions;
+    for (const NamespaceText& space : spaces) {
+      if (!space.name.empty()) continue;
+      for (const CommonText& common : space.commons) types.insert(common.name.name);
+      for (const EntityText& entity : space.entities)
+        for (const NameText& name : entity.names) types.insert(name.name);
+      for (const ActionText& action : space.actions)
+        for (const NameText& name : action.names) actions.insert(name.name);
+    }
+    const auto hides = [&](const NameText& name, const std::set<std::string>& outer) -> Result<void> {
+      if (!outer.contains(name.name)) return {};
+      return wrong(name.span, fmt::format("`{}` hides the one outside of all namespaces", name.name),
+                   "choose another name");
+    };
+    for (const NamespaceText& space : spaces) {
+      if (space.name.empty()) continue;
+      for (const CommonText& common : space.commons) TRY_VOID(hides(common.name, types));
+      for (const EntityText& entity : space.entities)
+        for (const NameText& name : entity.names) TRY_VOID(hides(name, types));
+      for (const ActionText& action : space.actions)
+        for (const NameText& name : action.names) TRY_VOID(hides(name, actions));
     }
     return {};
   }
@@ -106,19 +151,24 @@ class Resolver {
     return meant;
   }
 
-  Result<TypePtr> named(const std::string& space, const std::string& name, Span span) {
-    if (name.starts_with("__cedar::")) {
-      if (TypePtr own = builtin(std::string_view(name).substr(9))) return own;
-      return unknown(name, span);
+  Result<TypePtr> named(const std::string& space, const TypeText& written) {
+    using Means = TypeText::Means;
+    const std::string& name = written.name;
+    const std::string_view own = name.starts_with("__cedar::") ? std::string_view(name).substr(9) : name;
+    if (own != name || written.means == Means::own) {
+      if (TypePtr type = written.means == Means::entity ? nullptr : builtin(own)) return type;
+      return unknown(name, written.span);
     }
     const bool path = name.find("::") != std::string::npos;
     for (const std::string& full : path ? std::vector{name} : std::vector{qualified(space, name), name}) {
-      if (commons_.contains(full)) return common_type(full, span);
-      if (const auto known = out_.commons.find(full); known != out_.commons.end()) return known->second;
-      if (out_.types.contains(full)) return entity_type(full);
+      if (written.means != Means::entity) {
+        if (commons_.contains(full)) return common_type(full, written.span);
+        if (const auto known = out_.commons.find(full); known != out_.commons.end()) return known->second;
+      }
+      if (written.means != Means::common && out_.types.contains(full)) return entity_type(full);
     }
-    if (TypePtr own = path ? nullptr : builtin(name)) return own;
-    return unknown(name, span);
+    if (TypePtr type = path || written.means == Means::entity ? nullptr : builtin(name)) return type;
+    return unknown(name, written.span);
   }
 
   [[nodiscard]] Failure unknown(const std::string& name, Span span) const {
@@ -179,8 +229,9 @@ class Resolver {
     }
     TRY(info.context, record_of(space.name, action.context));
     for (const ActionRef& parent : action.parents) {
-      EntityUid uid{parent.type.empty() ? own : parent.type, parent.id};
-      if (!parent.type.empty() && parent.type == "Action") uid.type = own;
+      const bool bare = parent.type.empty() || parent.type == "Action";
+      EntityUid uid{bare ? own : parent.type, parent.id};
+      if (bare && !declared_.contains(uid) && declared_.contains({"Action", parent.id})) uid.type = "Action";
       action_spans_.emplace(uid, parent.span);
       info.parents.insert(std::move(uid));
     }
@@ -190,7 +241,7 @@ class Resolver {
     return {};
   }
 
-  void close_over(const std::string& name, EntityTypeInfo& type) const {
+  void close_over(EntityTypeInfo& type) const {
     std::vector<std::string> queue(type.parents.begin(), type.parents.end());
     while (!queue.empty()) {
       const std::string parent = std::move(queue.back());
@@ -199,7 +250,6 @@ class Resolver {
       const auto& above = out_.types.find(parent)->second.parents;
       queue.insert(queue.end(), above.begin(), above.end());
     }
-    (void)name;
   }
 
   Result<void> close_actions() {
@@ -234,23 +284,112 @@ class Resolver {
   Schema::Inside& out_;
   std::map<std::string, std::pair<std::string, const TypeText*>> commons_;
   std::set<std::string> open_;
+  std::set<EntityUid> declared_;  // actions
   std::map<EntityUid, Span> action_spans_;
 };
 
-Failure refused(std::string_view code, std::string what, std::string hint = {}) {
-  return fail(std::string(code), std::move(what), {}, std::move(hint));
+TypeText copy(const TypeText& type) {
+  TypeText out;
+  out.kind = type.kind;
+  out.means = type.means;
+  out.name = type.name;
+  out.span = type.span;
+  if (type.element) out.element = std::make_unique<TypeText>(copy(*type.element));
+  for (const TypeText::Member& member : type.members)
+    out.members.push_back({member.name, member.required, copy(member.type), member.annotations});
+  return out;
+}
+
+}  // namespace
+
+namespace {
+
+Result<void> not_too_long(std::string_view text, std::string_view file) {
+  if (text.size() <= kSchemaTextMax) return {};
+  return fail("policy.schema", fmt::format("the text is longer than {} bytes", kSchemaTextMax),
+              std::string(file));
+}
+
+Result<std::vector<NamespaceText>> spaces_of_json(std::string_view text, std::string_view file) {
+  TRY_VOID(not_too_long(text, file));
+  auto json = Json::parse(text, {.bytes_max = kSchemaTextMax, .depth_max = 4 * kTypeDepthMax});
+  if (!json) return fail("policy.schema", json.error().what, fmt::format("{}:{}", file, json.error().where));
+  return parse_schema_json(*json, file);
+}
+
+bool looks_like_json(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  return first != std::string_view::npos && text[first] == '{';
+}
+
+Result<std::shared_ptr<const Schema::Inside>> resolved(const std::vector<NamespaceText>& spaces,
+                                                       std::string_view text, std::string_view file) {
+  auto inside = std::make_shared<Schema::Inside>();
+  TRY_VOID(Resolver(text, file, *inside).run(spaces));
+  return inside;
+}
+
+// In text an entity's attributes stand where the entity is declared: a common type that names them is written
+// out. And a name means one thing.
+Result<void> settle_for_text(std::vector<NamespaceText>& spaces, std::string_view file) {
+  for (NamespaceText& space : spaces) {
+    for (EntityText& entity : space.entities) {
+      for (const NameText& name : entity.names)
+        for (const CommonText& common : space.commons)
+          if (common.name.name == name.name)
+            return fail(
+                "policy.schema",
+                fmt::format("`{}` is an entity and a common type, which text cannot tell apart", name.name),
+                std::string(file));
+      for (uint32_t steps = 0; entity.attributes && entity.attributes->kind == TypeText::Kind::name;
+           ++steps) {
+        const TypeText* meant = nullptr;
+        for (const NamespaceText& other : spaces)
+          for (const CommonText& common : other.commons)
+            if (qualified(other.name, common.name.name) == entity.attributes->name ||
+                (&other == &space && common.name.name == entity.attributes->name))
+              meant = &common.type;
+        if (meant == nullptr || steps == kTypeDepthMax)
+          return fail("policy.schema",
+                      fmt::format("the shape `{}` cannot be written as text", entity.attributes->name),
+                      std::string(file));
+        entity.attributes = copy(*meant);
+      }
+    }
+  }
+  return {};
 }
 
 }  // namespace
 
 Result<Schema> Schema::parse(std::string_view text, std::string_view file) {
-  if (text.size() > kSchemaTextMax)
-    return fail("policy.schema", fmt::format("the text is longer than {} bytes", kSchemaTextMax),
-                std::string(file));
+  TRY_VOID(not_too_long(text, file));
   TRY(const std::vector<NamespaceText> spaces, parse_schema_text(text, file));
-  auto inside = std::make_shared<Inside>();
-  TRY_VOID(Resolver(text, file, *inside).run(spaces));
+  TRY(auto inside, resolved(spaces, text, file));
   return Schema(std::move(inside));
+}
+
+Result<Schema> Schema::parse_json(std::string_view text, std::string_view file) {
+  TRY(const std::vector<NamespaceText> spaces, spaces_of_json(text, file));
+  TRY(auto inside, resolved(spaces, {}, file));
+  return Schema(std::move(inside));
+}
+
+Result<Schema> Schema::read(std::string_view text, std::string_view file) {
+  return looks_like_json(text) ? parse_json(text, file) : parse(text, file);
+}
+
+Result<Json> schema_to_json(std::string_view text, std::string_view file) {
+  TRY_VOID(Schema::parse(text, file));
+  TRY(const std::vector<NamespaceText> spaces, parse_schema_text(text, file));
+  return write_schema_json(spaces);
+}
+
+Result<std::string> schema_to_text(std::string_view json, std::string_view file) {
+  TRY_VOID(Schema::parse_json(json, file));
+  TRY(std::vector<NamespaceText> spaces, spaces_of_json(json, file));
+  TRY_VOID(settle_for_text(spaces, file));
+  return write_schema_text(spaces);
 }
 
 Result<TypePtr> parse_type(std::string_view text, const Schema& schema) {
@@ -263,6 +402,10 @@ std::vector<std::string> Schema::entity_types() const {
   std::vector<std::string> out;
   for (const auto& [name, type] : inside_->types) out.push_back(name);
   return out;
+}
+
+std::vector<Entity> Schema::action_entities() const {
+  return inside_->action_entities;
 }
 
 std::vector<EntityUid> Schema::actions() const {
@@ -283,49 +426,6 @@ bool Schema::applies(const EntityUid& action, std::string_view principal_type,
   const ActionInfo* info = inside_->action(action);
   return info != nullptr && info->principals.contains(std::string(principal_type)) &&
          info->resources.contains(std::string(resource_type));
-}
-
-static Result<void> check_tags(const Entity& entity, const EntityTypeInfo& type) {
-  for (const auto& [name, value] : entity.tags.members()) {
-    if (type.tags == nullptr)
-      return refused("policy.entity", fmt::format("{} has tags; its type has none", entity.uid.text()));
-    if (std::string wrong = mismatch(value, *type.tags, "tag " + name + "."); !wrong.empty())
-      return refused("policy.entity", fmt::format("{}: {}", entity.uid.text(), wrong));
-  }
-  return {};
-}
-
-Result<void> Schema::check(const Entity& entity) const {
-  const std::string name = entity.uid.text();
-  const EntityTypeInfo* type = inside_->type(entity.uid.type);
-  if (type == nullptr)
-    return refused("policy.entity", fmt::format("{}: there is no entity type `{}`", name, entity.uid.type),
-                   did_you_mean(entity.uid.type, entity_types()));
-  if (!type->enumerated.empty() && !type->enumerated.contains(entity.uid.id))
-    return refused("policy.entity", fmt::format("{} is not among the ids of its type", name));
-  if (std::string wrong = mismatch(Value(entity.attributes), *type->attributes, ""); !wrong.empty())
-    return refused("policy.entity", fmt::format("{}: {}", name, wrong));
-  for (const EntityUid& parent : entity.parents)
-    if (!type->parents.contains(parent.type))
-      return refused("policy.entity",
-                     fmt::format("{} stands under {}, which its type does not allow", name, parent.text()));
-  return check_tags(entity, *type);
-}
-
-Result<void> Schema::check(const Request& request) const {
-  const ActionInfo* action = inside_->action(request.action);
-  if (action == nullptr) {
-    std::vector<std::string> names;
-    for (const auto& [uid, info] : inside_->actions) names.push_back(uid.text());
-    return refused("policy.request", fmt::format("there is no action {}", request.action.text()),
-                   did_you_mean(request.action.text(), names));
-  }
-  if (!applies(request.action, request.principal.type, request.resource.type))
-    return refused("policy.request", fmt::format("{} does not apply to a {} and a {}", request.action.text(),
-                                                 request.principal.type, request.resource.type));
-  if (std::string wrong = mismatch(Value(request.context), *action->context, "context."); !wrong.empty())
-    return refused("policy.request", std::move(wrong));
-  return {};
 }
 
 }  // namespace entente::policy

@@ -1,5 +1,5 @@
-// The types that policies, entities and requests are checked against, read from Cedar schema text (human
-// syntax). Immutable; copies share.
+// The types that policies, entities and requests are checked against, read from Cedar schema text or
+// JSON. Immutable; copies share.
 #pragma once
 
 #include "base/json.h"
@@ -20,10 +20,15 @@ class Schema {
   // `file` names the text in errors. Namespaces, common types, entity types (attributes, tags, enum, in),
   // actions (in, appliesTo, context), annotations are read. Errors "policy.schema", where "file:line:column".
   [[nodiscard]] static Result<Schema> parse(std::string_view text, std::string_view file);
+  // Cedar's JSON form of schemas. Errors likewise, where the file and the JSON pointer.
+  [[nodiscard]] static Result<Schema> parse_json(std::string_view text, std::string_view file);
+  // By what the text looks like: JSON begins with a brace.
+  [[nodiscard]] static Result<Schema> read(std::string_view text, std::string_view file);
 
   [[nodiscard]] std::vector<std::string> entity_types()
       const;  // full names, sorted; actions' types not among them
   [[nodiscard]] std::vector<EntityUid> actions() const;
+  [[nodiscard]] std::vector<Entity> action_entities() const;  // with their groups as parents
   [[nodiscard]] bool has_entity_type(std::string_view type) const;
   [[nodiscard]] bool has_action(const EntityUid& action) const;
   // Whether the action may be asked for with a principal and a resource of these types.
@@ -37,7 +42,7 @@ class Schema {
 
   // Plain JSON read as the schema's types say: a string becomes an entity, datetime, ... where one is
   // declared
-  // ("2026-11-21T22:00:00Z" for datetime, {"type","id"} or `Type::"id"` for entities). Unknown members are
+  // ("2026-11-21T22:00:00Z" for datetime, {"type","id"} for entities). Unknown members are
   // refused. Errors "policy.value", where the JSON pointer.
   [[nodiscard]] Result<Entity> read_entity(const Json& json) const;
   [[nodiscard]] Result<Record> read_attributes(std::string_view entity_type, const Json& json) const;
@@ -50,5 +55,10 @@ class Schema {
   explicit Schema(std::shared_ptr<const Inside> inside) : inside_(std::move(inside)) {}
   std::shared_ptr<const Inside> inside_;
 };
+
+// A schema's two forms, one into the other; only one that parses. Annotations and the names of common types
+// stay, comments do not. Errors "policy.schema".
+[[nodiscard]] Result<Json> schema_to_json(std::string_view text, std::string_view file);
+[[nodiscard]] Result<std::string> schema_to_text(std::string_view json, std::string_view file);
 
 }  // namespace entente::policy

@@ -8,6 +8,7 @@ namespace entente::policy {
 namespace {
 
 constexpr size_t kTypeDepthMax = 32;
+constexpr size_t kAnnotationsMax = 64;  // on one declaration
 
 class Parser {
  public:
@@ -17,19 +18,21 @@ class Parser {
     TRY_VOID(in_.start());
     std::vector<NamespaceText> all(1);
     while (!in_.done()) {
-      TRY_VOID(annotations());
+      TRY(AnnotationsText notes, annotations());
       if (!in_.at("namespace")) {
-        TRY_VOID(declaration(all[0]));
+        TRY_VOID(declaration(all[0], std::move(notes)));
         continue;
       }
       in_.step();
       NamespaceText space;
       TRY(NameText name, path());
       space.name = std::move(name.name);
+      space.span = name.span;
+      space.annotations = std::move(notes);
       TRY_VOID(in_.expect("{"));
       while (!in_.take("}")) {
-        TRY_VOID(annotations());
-        TRY_VOID(declaration(space));
+        TRY(AnnotationsText inner, annotations());
+        TRY_VOID(declaration(space, std::move(inner)));
       }
       all.push_back(std::move(space));
     }
@@ -44,21 +47,30 @@ class Parser {
   }
 
  private:
-  Result<void> annotations() {
+  Result<AnnotationsText> annotations() {
+    AnnotationsText out;
     while (in_.take("@")) {
+      const Token name = in_.now();
       if (!in_.at(Token::Kind::identifier)) return in_.expected("a name");
       in_.step();
-      if (!in_.take("(")) continue;
-      TRY_VOID(in_.string());
-      TRY_VOID(in_.expect(")"));
+      std::string value;
+      if (in_.take("(")) {
+        TRY(value, in_.string());
+        TRY_VOID(in_.expect(")"));
+      }
+      for (const auto& [other, text] : out)
+        if (other == name.text) return in_.wrong(name, fmt::format("@{} is given twice", name.text));
+      if (out.size() == kAnnotationsMax)
+        return in_.wrong(name, fmt::format("more than {} annotations", kAnnotationsMax));
+      out.emplace_back(name.text, std::move(value));
     }
-    return {};
+    return out;
   }
 
-  Result<void> declaration(NamespaceText& space) {
-    if (in_.take("entity")) return entity(space);
-    if (in_.take("action")) return action(space);
-    if (in_.take("type")) return common(space);
+  Result<void> declaration(NamespaceText& space, AnnotationsText notes) {
+    if (in_.take("entity")) return entity(space, std::move(notes));
+    if (in_.take("action")) return action(space, std::move(notes));
+    if (in_.take("type")) return common(space, std::move(notes));
     return in_.expected("`entity`, `action` or `type`",
                         did_you_mean(in_.now().text, {"entity", "action", "type", "namespace"}));
   }
@@ -92,16 +104,18 @@ class Parser {
       all.push_back(std::move(one));
       return all;
     }
-    while (!in_.take("]")) {
+    if (in_.take("]")) return all;
+    do {
       TRY(NameText one, path());
       all.push_back(std::move(one));
-      if (!in_.take(",") && !in_.at("]")) return in_.expected("`,` or `]`");
-    }
+    } while (in_.take(","));
+    TRY_VOID(in_.expect("]"));
     return all;
   }
 
-  Result<void> entity(NamespaceText& space) {
+  Result<void> entity(NamespaceText& space, AnnotationsText notes) {
     EntityText out;
+    out.annotations = std::move(notes);
     do {
       TRY(NameText name, single());
       out.names.push_back(std::move(name));
@@ -109,11 +123,9 @@ class Parser {
     if (in_.take("enum")) {
       TRY_VOID(in_.expect("["));
       do {
-        if (in_.at("]")) break;
         TRY(std::string id, in_.string());
         out.enumerated.push_back(std::move(id));
       } while (in_.take(","));
-      if (out.enumerated.empty()) return in_.expected("at least one id");
       TRY_VOID(in_.expect("]"));
     } else {
       TRY_VOID(entity_shape(out));
@@ -164,16 +176,18 @@ class Parser {
     return ref;
   }
 
-  Result<void> action(NamespaceText& space) {
+  Result<void> action(NamespaceText& space, AnnotationsText notes) {
     ActionText out;
+    out.annotations = std::move(notes);
     do {
       TRY(NameText name, action_name());
       out.names.push_back(std::move(name));
     } while (in_.take(","));
     if (in_.take("in")) {
       const bool many = in_.take("[");
+      const bool none = many && in_.at("]");
       do {
-        if (many && in_.at("]")) break;
+        if (none) break;
         TRY(ActionRef ref, action_ref());
         out.parents.push_back(std::move(ref));
       } while (many && in_.take(","));
@@ -205,6 +219,9 @@ class Parser {
         TRY(out.resources, paths());
       } else if (what.is("context") && !out.context) {
         TRY(out.context, type(0));
+        if (out.context->kind == TypeText::Kind::set)
+          return in_.wrong(what, "the context is a record, or a type that is one");
+        out.context->means = TypeText::Means::common;
       } else {
         return in_.wrong(what, "`principal`, `resource` and `context` belong here, each once");
       }
@@ -215,12 +232,14 @@ class Parser {
     return {};
   }
 
-  Result<void> common(NamespaceText& space) {
-    TRY(NameText name, single());
+  Result<void> common(NamespaceText& space, AnnotationsText notes) {
+    CommonText out;
+    out.annotations = std::move(notes);
+    TRY(out.name, single());
     TRY_VOID(in_.expect("="));
-    TRY(TypeText meant, type(0));
+    TRY(out.type, type(0));
     TRY_VOID(in_.expect(";"));
-    space.commons.emplace_back(std::move(name), std::move(meant));
+    space.commons.push_back(std::move(out));
     return {};
   }
 
@@ -251,15 +270,13 @@ class Parser {
     std::set<std::string> seen;
     in_.step();
     while (!in_.take("}")) {
-      TRY_VOID(annotations());
       TypeText::Member member;
+      TRY(member.annotations, annotations());
       const Token name = in_.now();
       if (in_.at(Token::Kind::string)) {
         TRY(member.name, in_.string());
-      } else if (in_.at(Token::Kind::identifier)) {
-        member.name = in_.step().text;
       } else {
-        return in_.expected("an attribute's name");
+        TRY(member.name, in_.name("an attribute's name"));
       }
       if (!seen.insert(member.name).second)
         return in_.wrong(name, fmt::format("`{}` is declared twice", member.name));

@@ -21,11 +21,11 @@ bool has(const std::string& text, const std::string& part) {
 
 TEST_CASE("names resolve within their namespace, then without, then to Cedar's own") {
   const auto schema = Schema::parse(R"(
-    type Mail = String;
+    type Post = String;
     entity Shared;
     namespace A {
       type Mail = Long;
-      entity User in [Group] = { mail: Mail, raw: __cedar::String, shared: Shared, other: B::Mail };
+      entity User in [Group] = { mail: Mail, raw: __cedar::String, shared: Shared, other: B::Mail, post: Post };
       entity Group;
       action "open it";
       action close in ["open it"] appliesTo { principal: User, resource: [Group], };
@@ -41,6 +41,7 @@ TEST_CASE("names resolve within their namespace, then without, then to Cedar's o
   Entity user{{"A::User", "u"},
               {{"mail", 1},
                {"raw", "x"},
+               {"post", "y"},
                {"shared", EntityUid{"Shared", "s"}},
                {"other", Value::set({Record{{"x", true}}})}},
               {},
@@ -58,6 +59,13 @@ TEST_CASE("a schema that is not right is refused at its place, with a suggestion
   CHECK(has(fault("type T = U; type U = T;"), "made of itself"));
   CHECK(has(fault("type String = Long;"), "Cedar's own"));
   CHECK(has(fault("action a in [b]; action b in [a];"), "under itself"));
+  CHECK(has(fault("entity T; namespace A { type T = Long; }"), "hides"));
+  CHECK(has(fault("action a; namespace A { action a; }"), "hides"));
+  CHECK(has(fault("namespace A {} namespace A {}"), "declared twice"));
+  CHECK(has(fault("entity A = { if: Long };"), "word of the language"));
+  CHECK(has(fault("@a @a entity A;"), "given twice"));
+  CHECK(has(fault("entity A; action a appliesTo { principal: A, resource: A, context: A };"), "no type `A`"));
+  CHECK(has(fault("entity A in [B,]; entity B;"), "name is expected"));
   CHECK(has(fault("action a in [c];"), "no action"));
   CHECK(has(fault("action a appliesTo { principal: [] };"), "at least one principal"));
   CHECK(has(fault("entity A = { x: Long, x: Long };"), "declared twice"));

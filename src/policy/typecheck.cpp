@@ -12,38 +12,52 @@ namespace {
 
 class PolicyChecker {
  public:
-  PolicyChecker(const Policy& policy, const Schema& schema, const NativeSignatures& natives)
-      : policy_(policy), schema_(schema), inside_(schema.inside()), natives_(natives) {}
+  PolicyChecker(const Policy& policy, const Schema& schema, const NativeSignatures& natives,
+                const ValidationOptions& options)
+      : policy_(policy), schema_(schema), inside_(schema.inside()), natives_(natives), options_(options) {}
 
   Checked run() {
-    Checked out;
-    for (const auto* scope : {&policy_.principal, &policy_.resource})
-      if ((out.fault = check_scope(*scope))) return out;
-    if ((out.fault = check_actions())) return out;
-    for (const Condition& condition : policy_.conditions)
-      if ((out.fault = check_names(*condition.body))) return out;
+    for (const auto* scope : {&policy_.principal, &policy_.resource}) note(check_scope(*scope));
+    note(check_actions());
+    for (const Condition& condition : policy_.conditions) note(check_names(*condition.body));
     const std::vector<RequestKind> all = kinds();
-    if (all.empty()) {
-      out.fault =
-          at(policy_.action,
-             "no request can meet this scope: the schema has no action for these principals and resources");
-      return out;
-    }
+    if (all.empty() && out_.faults.empty()) note(no_request());
+    if (options_.level) note(check_scope_level(policy_, *options_.level));
     bool possible = false;
     for (const RequestKind& kind : all) {
       auto applies = check_conditions(kind);
-      if (!applies) {
-        out.fault = std::move(applies).error();
-        return out;
-      }
-      possible = possible || *applies;
+      possible = possible || !applies || *applies;
+      if (!applies) note(std::move(applies).error());
     }
-    if (!possible)
-      out.warning = at(policy_.principal, "this policy can never apply: its conditions are never true");
-    return out;
+    if (!possible) {
+      out_.warning = at(policy_.principal, "this policy can never apply: its conditions are never true");
+      out_.warning->code = "policy.impossible";
+    }
+    return std::move(out_);
+  }
+
+  // For a link of a template that was checked itself.
+  [[nodiscard]] std::optional<Error> link() const {
+    for (const auto* scope : {&policy_.principal, &policy_.resource})
+      for (const EntityUid& uid : scope->entities)
+        if (!inside_.is_action_type(uid.type))
+          if (auto fault = check_type(*scope, uid.type)) return fault;
+    if (kinds().empty()) return no_request();
+    return std::nullopt;
   }
 
  private:
+  void note(std::optional<Error> fault) {
+    if (!fault || out_.faults.size() == PolicySet::kFaultsMax) return;
+    if (std::find(out_.faults.begin(), out_.faults.end(), *fault) == out_.faults.end())
+      out_.faults.push_back(*std::move(fault));
+  }
+
+  [[nodiscard]] Error no_request() const {
+    return at(policy_.action,
+              "no request can meet this scope: the schema has no action for these principals and resources");
+  }
+
   [[nodiscard]] Error at(const Scope& scope, std::string_view what, std::string hint = {}) const {
     return invalid_at(policy_, scope.begin, scope.finish, what, std::move(hint));
   }
@@ -80,7 +94,7 @@ class PolicyChecker {
   // Entities and types must be known also where no request gets to.
   [[nodiscard]] std::optional<Error> check_names(const Expr& expr) const {
     const RequestKind anyone{};
-    ExpressionChecker checker(policy_, schema_, natives_, anyone);
+    ExpressionChecker checker(policy_, schema_, natives_, anyone, options_.how);
     if (expr.op == Op::literal) {
       auto typed = checker.check(expr, {});
       return typed ? std::nullopt : std::optional(std::move(typed).error());
@@ -116,11 +130,14 @@ class PolicyChecker {
   }
 
   // Whether the conditions can be true for such a request.
-  [[nodiscard]] Result<bool> check_conditions(const RequestKind& kind) const {
-    ExpressionChecker checker(policy_, schema_, natives_, kind);
+  [[nodiscard]] Result<bool> check_conditions(const RequestKind& kind) {
+    ExpressionChecker checker(policy_, schema_, natives_, kind, options_.how);
+    ExpressionChecker::Seen seen;
+    if (options_.level) checker.note_in(seen);
     Guards known;
     for (const Condition& condition : policy_.conditions) {
       TRY(const Typed typed, checker.boolean(*condition.body, known));
+      if (options_.level) note(check_level(policy_, *condition.body, checker, seen, kind, *options_.level));
       if (typed.type->kind == (condition.when ? Type::Kind::no : Type::Kind::yes)) return false;
       if (condition.when) known.insert(typed.guards.begin(), typed.guards.end());
     }
@@ -131,12 +148,19 @@ class PolicyChecker {
   const Schema& schema_;
   const Schema::Inside& inside_;
   const NativeSignatures& natives_;
+  const ValidationOptions& options_;
+  Checked out_;
 };
 
 }  // namespace
 
-Checked check_policy(const Policy& policy, const Schema& schema, const NativeSignatures& natives) {
-  return PolicyChecker(policy, schema, natives).run();
+Checked check_policy(const Policy& policy, const Schema& schema, const NativeSignatures& natives,
+                     const ValidationOptions& options) {
+  return PolicyChecker(policy, schema, natives, options).run();
+}
+
+std::optional<Error> check_link(const Policy& bound, const Schema& schema) {
+  return PolicyChecker(bound, schema, {}, {}).link();
 }
 
 std::vector<EntityUid> actions_of(const Scope& scope, const Schema::Inside& schema) {

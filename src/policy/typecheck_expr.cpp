@@ -102,6 +102,12 @@ std::string ExpressionChecker::text(const Expr& expr) const {
 }
 
 Result<Typed> ExpressionChecker::check(const Expr& expr, const Guards& known) {
+  auto typed = operation(expr, known);
+  if (typed && seen_ != nullptr) (*seen_)[&expr] = typed->type;
+  return typed;
+}
+
+Result<Typed> ExpressionChecker::operation(const Expr& expr, const Guards& known) {
   switch (expr.op) {
     case Op::literal:
       return literal(expr);
@@ -231,8 +237,8 @@ Result<Typed> ExpressionChecker::any(const Expr& expr, const Guards& known) {
   for (const ExprPtr& arg : expr.args) {
     TRY(Typed typed, boolean(*arg, known));
     if (typed.type->kind == Kind::no) continue;
+    if (typed.type->kind == Kind::yes) return truth(true, std::move(typed.guards));
     gained = gained ? common(*gained, typed.guards) : std::move(typed.guards);
-    if (typed.type->kind == Kind::yes) return truth(true, *std::move(gained));
   }
   if (!gained) return truth(false);
   return Typed{simple_type(Kind::boolean), *std::move(gained)};
@@ -249,20 +255,27 @@ Result<Typed> ExpressionChecker::condition(const Expr& expr, const Guards& known
   if (test.type->kind == Kind::no) return check(*expr.args[2], known);
   TRY(const Typed then, check(*expr.args[1], inside));
   TRY(const Typed otherwise, check(*expr.args[2], known));
-  TypePtr joined = join(then.type, otherwise.type);
+  TypePtr joined = join(then.type, otherwise.type, how_);
   if (joined == nullptr)
     return wrong(
         expr, fmt::format("one branch is a {}, the other a {}", then.type->text(), otherwise.type->text()));
-  // A branch that is known to be false adds nothing that could hold when the whole is true.
-  if (otherwise.type->kind == Kind::no) return Typed{std::move(joined), both(then.guards, test.guards)};
-  if (then.type->kind == Kind::no) return Typed{std::move(joined), otherwise.guards};
   return Typed{std::move(joined), common(both(then.guards, test.guards), otherwise.guards)};
 }
 
-std::optional<bool> ExpressionChecker::action_known(const Expr& left, const Expr& right) const {
-  if (left.op != Op::variable || left.variable != Variable::action) return std::nullopt;
-  if (right.op != Op::literal || right.literal.kind() != Value::Kind::entity) return std::nullopt;
-  return kind_.action == right.literal.entity();
+// The entity that an expression is known to be: a literal, or the action of this kind of request.
+const EntityUid* ExpressionChecker::known_entity(const Expr& expr) const {
+  if (expr.op == Op::variable && expr.variable == Variable::action) return &kind_.action;
+  if (expr.op == Op::literal && expr.literal.kind() == Value::Kind::entity) return &expr.literal.entity();
+  return nullptr;
+}
+
+std::optional<bool> ExpressionChecker::known_equal(const Expr& left, const Expr& right) const {
+  const EntityUid* a = known_entity(left);
+  const EntityUid* b = known_entity(right);
+  if (a != nullptr && b != nullptr) return *a == *b;
+  if ((a != nullptr || left.op == Op::literal) && (b != nullptr || right.op == Op::literal))
+    return a == nullptr && b == nullptr && left.literal == right.literal;
+  return std::nullopt;
 }
 
 Result<Typed> ExpressionChecker::equality(const Expr& expr, const Guards& known) {
@@ -271,13 +284,14 @@ Result<Typed> ExpressionChecker::equality(const Expr& expr, const Guards& known)
   const bool negated = expr.op == Op::unequal;
   TRY(const Typed a, check(left, known));
   TRY(const Typed b, check(right, known));
-  if (left.op == Op::literal && right.op == Op::literal)
-    return truth((left.literal == right.literal) != negated);
-  if (const auto same = action_known(left, right)) return truth(*same != negated);
-  if (const auto same = action_known(right, left)) return truth(*same != negated);
-  if (a.type->kind == Kind::entity && b.type->kind == Kind::entity && a.type->entity != b.type->entity)
-    return truth(negated);
-  if (join(a.type, b.type) == nullptr)
+  if (a.type->kind == Kind::entity && b.type->kind == Kind::entity) {
+    const std::set<std::string> names = a.type->entity_names();
+    const std::set<std::string> others = b.type->entity_names();
+    if (std::none_of(names.begin(), names.end(), [&](const auto& name) { return others.contains(name); }))
+      return truth(negated);
+  }
+  if (const auto same = known_equal(left, right)) return truth(*same != negated);
+  if (strict() && join(a.type, b.type, how_) == nullptr)
     return wrong(expr, fmt::format("a {} is never equal to a {}", a.type->text(), b.type->text()));
   return plain(Kind::boolean);
 }
@@ -305,38 +319,102 @@ Result<Typed> ExpressionChecker::in(const Expr& expr, const Guards& known) {
   return in_types(*expr.args[0], *expr.args[1], left.type, known);
 }
 
+// Whether the first action stands among or under those of the others that are actions.
+bool ExpressionChecker::stands_in(const EntityUid& action, const std::vector<const EntityUid*>& above) const {
+  const ActionInfo* info = inside_.action(action);
+  return std::any_of(above.begin(), above.end(), [&](const EntityUid* one) {
+    return inside_.is_action_type(one->type) &&
+           (*one == action || (info != nullptr && info->ancestors.contains(*one)));
+  });
+}
+
+// The entities of a literal, of the action, or of a set of such; none when any other expression is among
+// them.
+std::optional<std::vector<const EntityUid*>> ExpressionChecker::known_entities(const Expr& expr) const {
+  if (const EntityUid* one = known_entity(expr)) return std::vector<const EntityUid*>{one};
+  if (expr.op != Op::set) return std::nullopt;
+  std::vector<const EntityUid*> out;
+  for (const ExprPtr& arg : expr.args) {
+    const EntityUid* one = known_entity(*arg);
+    if (one == nullptr) return std::nullopt;
+    out.push_back(one);
+  }
+  return out;
+}
+
+bool ExpressionChecker::may_stand_in(const std::string& type, const std::string& above) const {
+  if (type == above) return true;
+  const EntityTypeInfo* info = inside_.type(type);
+  if (info != nullptr && info->ancestors.contains(above)) return true;
+  // Groups of actions may cross namespaces.
+  if (!inside_.is_action_type(type) || !inside_.is_action_type(above)) return false;
+  return std::any_of(inside_.actions.begin(), inside_.actions.end(), [&](const auto& action) {
+    const auto& groups = action.second.ancestors;
+    return action.first.type == type &&
+           std::any_of(groups.begin(), groups.end(),
+                       [&](const EntityUid& group) { return group.type == above; });
+  });
+}
+
 Result<Typed> ExpressionChecker::in_types(const Expr& left, const Expr& right, const TypePtr& type,
                                           const Guards& known) {
   TRY(const Typed above, check(right, known));
-  const Type& target = above.type->kind == Kind::set ? *above.type->element : *above.type;
-  if (target.kind != Kind::entity)
+  const bool set = above.type->kind == Kind::set;
+  const Type& target = set ? *above.type->element : *above.type;
+  if (target.kind != Kind::entity && !(set && target.kind == Kind::never))
     return wrong(right,
                  fmt::format("an entity or a set of entities belongs here; this is a {}", above.type->text()),
-                 above.type->kind == Kind::set ? "" : "for a set use .contains(...)");
-  if (left.op == Op::variable && left.variable == Variable::action) {
-    const auto& ancestors = inside_.action(kind_.action)->ancestors;
-    const auto holds = [&](const Expr& one) {
-      return one.literal.entity() == kind_.action || ancestors.contains(one.literal.entity());
-    };
-    const auto is_literal = [](const ExprPtr& one) { return one->op == Op::literal; };
-    if (right.op == Op::variable && right.variable == Variable::action) return truth(true);
-    if (right.op == Op::literal) return truth(holds(right));
-    if (right.op == Op::set && std::all_of(right.args.begin(), right.args.end(), is_literal))
-      return truth(
-          std::any_of(right.args.begin(), right.args.end(), [&](const ExprPtr& one) { return holds(*one); }));
-  }
-  // Groups of actions may cross namespaces.
-  if (inside_.is_action_type(type->entity) && inside_.is_action_type(target.entity))
-    return plain(Kind::boolean);
-  const EntityTypeInfo* info = inside_.type(type->entity);
-  if (type->entity != target.entity && (info == nullptr || !info->ancestors.contains(target.entity)))
-    return truth(false);
-  return plain(Kind::boolean);
+                 set ? "" : "for a set use .contains(...)");
+  const EntityUid* action = known_entity(left);
+  if (action != nullptr && inside_.is_action_type(action->type))
+    if (const auto all = known_entities(right)) return truth(stands_in(*action, *all));
+  if (target.kind == Kind::never) return plain(Kind::boolean);
+  for (const std::string& name : type->entity_names())
+    for (const std::string& other : target.entity_names())
+      if (may_stand_in(name, other)) return plain(Kind::boolean);
+  return truth(false);
 }
 
-TypePtr ExpressionChecker::attributes_of(const Type& type) const {
-  if (type.kind != Kind::entity) return nullptr;
-  const EntityTypeInfo* info = inside_.type(type.entity);
+std::optional<Attribute> ExpressionChecker::attribute(const Type& type, const std::string& name) const {
+  const auto of = [&](const TypePtr& members) -> std::optional<Attribute> {
+    if (members == nullptr) return std::nullopt;
+    const auto found = members->members.find(name);
+    return found == members->members.end() ? std::nullopt : std::optional(found->second);
+  };
+  if (type.kind == Kind::record) {
+    const auto found = type.members.find(name);
+    return found == type.members.end() ? std::nullopt : std::optional(found->second);
+  }
+  if (type.kind != Kind::entity) return std::nullopt;
+  if (type.entities.empty()) return of(attributes_of(type.entity));
+  // One of several types: what all of them have, as far as it agrees.
+  std::optional<Attribute> out;
+  for (const std::string& entity : type.entities) {
+    auto one = of(attributes_of(entity));
+    if (!one) return std::nullopt;
+    if (out) {
+      one->type = join(out->type, one->type, Validating::permissive);
+      one->required = one->required && out->required;
+    }
+    if (one->type == nullptr) return std::nullopt;
+    out = std::move(one);
+  }
+  return out;
+}
+
+// Whether a value of the type could have that attribute although attribute() knows of none.
+bool ExpressionChecker::may_have(const Type& type, const std::string& name) const {
+  if (type.kind == Kind::record) return type.open || type.members.contains(name);
+  if (type.kind != Kind::entity) return type.kind == Kind::never;
+  const std::set<std::string> entities = type.entity_names();
+  return std::any_of(entities.begin(), entities.end(), [&](const std::string& entity) {
+    const TypePtr members = attributes_of(entity);
+    return members != nullptr && members->members.contains(name);
+  });
+}
+
+TypePtr ExpressionChecker::attributes_of(const std::string& entity) const {
+  const EntityTypeInfo* info = inside_.type(entity);
   return info == nullptr ? nullptr : info->attributes;
 }
 
@@ -346,21 +424,23 @@ Result<Typed> ExpressionChecker::has(const Expr& expr, const Guards& known) {
   std::string of = key(*expr.args[0]);
   Guards gained;
   bool certain = true;
-  for (const std::string& name : expr.names) {
+  for (size_t i = 0; i < expr.names.size(); ++i) {
+    const std::string& name = expr.names[i];
     const bool entity = type->kind == Kind::entity;
-    if (!entity && type->kind != Kind::record)
+    if (!entity && type->kind != Kind::record && type->kind != Kind::never)
       return wrong(expr,
                    fmt::format("`has {}` needs an entity or a record; this is a {}", name, type->text()));
-    const TypePtr members = entity ? attributes_of(*type) : type;
-    if (members == nullptr) return truth(false);
-    const auto found = members->members.find(name);
-    if (found == members->members.end()) return truth(false);
+    const auto found = attribute(*type, name);
+    if (!found && !may_have(*type, name)) return truth(false);
+    if (!found && i + 1 < expr.names.size())
+      return wrong(expr, fmt::format("`{}` is not in every type that this may be", name));
+    if (!found) return Typed{simple_type(Kind::boolean), std::move(gained)};
     // An entity may not exist, and then has nothing.
-    const bool sure = known.contains(guard_key(of, name)) || (found->second.required && !entity);
+    const bool sure = known.contains(guard_key(of, name)) || (found->required && !entity);
     certain = certain && sure;
     gained.insert(guard_key(of, name));
     of = member_key(of, name);
-    type = found->second.type;
+    type = found->type;
   }
   if (certain) return truth(true, std::move(gained));
   return Typed{simple_type(Kind::boolean), std::move(gained)};
@@ -370,19 +450,20 @@ Result<Typed> ExpressionChecker::get(const Expr& expr, const Guards& known) {
   const Expr& base = *expr.args[0];
   TRY(const Typed typed, check(base, known));
   const bool entity = typed.type->kind == Kind::entity;
-  const TypePtr members = entity ? attributes_of(*typed.type) : typed.type;
-  if (members == nullptr || members->kind != Kind::record)
+  if (!entity && typed.type->kind != Kind::record)
     return wrong(expr, fmt::format("`{}` has no attributes: it is a {}", text(base), typed.type->text()));
-  const auto found = members->members.find(expr.name);
-  if (found == members->members.end())
+  const auto found = attribute(*typed.type, expr.name);
+  if (!found) {
+    const TypePtr members = entity ? attributes_of(typed.type->entity) : typed.type;
     return wrong(expr,
-                 fmt::format("{} has no attribute `{}`", entity ? typed.type->entity : "`" + text(base) + "`",
+                 fmt::format("{} has no attribute `{}`", entity ? typed.type->text() : "`" + text(base) + "`",
                              expr.name),
-                 did_you_mean(expr.name, member_names(*members)));
-  if (!found->second.required && !known.contains(guard_key(key(base), expr.name)))
+                 members == nullptr ? std::string() : did_you_mean(expr.name, member_names(*members)));
+  }
+  if (!found->required && !known.contains(guard_key(key(base), expr.name)))
     return wrong(expr, fmt::format("`{}` is optional and may be missing", expr.name),
                  fmt::format("ask first: {} has {} && ...", text(base), expr.name));
-  return Typed{found->second.type, {}};
+  return Typed{found->type, {}};
 }
 
 Result<Typed> ExpressionChecker::is(const Expr& expr, const Guards& known) {
@@ -392,20 +473,26 @@ Result<Typed> ExpressionChecker::is(const Expr& expr, const Guards& known) {
   if (inside_.type(expr.name) == nullptr && !inside_.is_action_type(expr.name))
     return wrong(expr, fmt::format("there is no entity type `{}`", expr.name),
                  did_you_mean(expr.name, schema_.entity_types()));
-  if (left.type->entity != expr.name) return truth(false);
-  if (expr.args.size() == 1) return truth(true);
-  return in_types(*expr.args[0], *expr.args[1], left.type, known);
+  const std::set<std::string> names = left.type->entity_names();
+  if (!names.contains(expr.name)) return truth(false);
+  Typed tested = names.size() == 1 ? truth(true) : plain(Kind::boolean);
+  if (expr.args.size() == 1) return tested;
+  TRY(Typed placed, in_types(*expr.args[0], *expr.args[1], left.type, known));
+  return placed.type->kind == Kind::yes                                    ? tested
+         : placed.type->kind == Kind::no || tested.type->kind == Kind::yes ? placed
+                                                                           : plain(Kind::boolean);
 }
 
 Result<Typed> ExpressionChecker::set(const Expr& expr, const Guards& known) {
-  if (expr.args.empty()) return wrong(expr, "the empty set has no type", "use .isEmpty() to ask for it");
-  TypePtr element;
+  if (expr.args.empty() && strict())
+    return wrong(expr, "the empty set has no type", "use .isEmpty() to ask for it");
+  TypePtr element = simple_type(Kind::never);
   for (const ExprPtr& arg : expr.args) {
     TRY(const Typed typed, check(*arg, known));
-    TypePtr joined = element == nullptr ? typed.type : join(element, typed.type);
+    TypePtr joined = join(element, typed.type, how_);
     if (joined == nullptr)
       return wrong(*arg, fmt::format("a {} in a set of {}", typed.type->text(), element->text()));
-    element = joined->is_boolean() ? simple_type(Kind::boolean) : std::move(joined);
+    element = std::move(joined);
   }
   return Typed{set_type(std::move(element)), {}};
 }
@@ -436,7 +523,7 @@ Result<Typed> ExpressionChecker::call(const Expr& expr, const Guards& known) {
     case Method::make_decimal:
     case Method::make_datetime:
     case Method::make_duration:
-      return constructor(expr);
+      return constructor(expr, known);
     default:
       break;
   }
@@ -452,10 +539,27 @@ Result<Typed> ExpressionChecker::set_method(const Expr& expr, const Guards& know
   if (expr.method == Method::is_empty) return plain(Kind::boolean);
   TRY(const Typed argument, check(*expr.args[1], known));
   const TypePtr& wanted = expr.method == Method::contains ? receiver->element : receiver;
-  if (join(wanted, argument.type) == nullptr)
+  if (expr.method != Method::contains && argument.type->kind != Kind::set)
+    return wrong(*expr.args[1], fmt::format("a set belongs here; this is a {}", argument.type->text()),
+                 "for one value use .contains(...)");
+  if (strict() && join(wanted, argument.type, how_) == nullptr)
     return wrong(*expr.args[1],
                  fmt::format("a {} belongs here; this is a {}", wanted->text(), argument.type->text()));
   return plain(Kind::boolean);
+}
+
+// The type of an entity's tags; null when no type it may be of has any, an error when they do not agree.
+Result<TypePtr> ExpressionChecker::tags_of(const Expr& expr, const Type& type) const {
+  TypePtr out;
+  for (const std::string& name : type.entity_names()) {
+    const EntityTypeInfo* info = inside_.type(name);
+    if (info == nullptr || info->tags == nullptr) continue;
+    TypePtr joined = out == nullptr ? info->tags : join(out, info->tags, how_);
+    if (joined == nullptr)
+      return wrong(expr, fmt::format("the tags are a {} or a {}", out->text(), info->tags->text()));
+    out = std::move(joined);
+  }
+  return out;
 }
 
 Result<Typed> ExpressionChecker::tag_method(const Expr& expr, const Guards& known) {
@@ -463,26 +567,29 @@ Result<Typed> ExpressionChecker::tag_method(const Expr& expr, const Guards& know
   if (receiver.type->kind != Kind::entity)
     return wrong(*expr.args[0], fmt::format("an entity belongs here; this is a {}", receiver.type->text()));
   TRY_VOID(of_kind(*expr.args[1], Kind::string, known));
-  const EntityTypeInfo* info = inside_.type(receiver.type->entity);
-  const bool tagged = info != nullptr && info->tags != nullptr;
   const std::string guard = key(*expr.args[0]) + "#" + key(*expr.args[1]);
   if (expr.method == Method::has_tag) {
-    if (!tagged) return truth(false);
+    const auto tags = tags_of(expr, *receiver.type);
+    if (tags && *tags == nullptr) return truth(false, {guard});
+    if (known.contains(guard)) return truth(true, {guard});
     return Typed{simple_type(Kind::boolean), {guard}};
   }
-  if (!tagged) return wrong(expr, fmt::format("`{}` has no tags", receiver.type->entity));
+  TRY(TypePtr tags, tags_of(expr, *receiver.type));
+  if (tags == nullptr) return wrong(expr, fmt::format("`{}` has no tags", receiver.type->text()));
   if (!known.contains(guard))
     return wrong(expr, "this tag may be missing",
                  fmt::format("ask first: {}.hasTag({}) && ...", text(*expr.args[0]), text(*expr.args[1])));
-  return Typed{info->tags, {}};
+  return Typed{std::move(tags), {}};
 }
 
-Result<Typed> ExpressionChecker::constructor(const Expr& expr) {
+Result<Typed> ExpressionChecker::constructor(const Expr& expr, const Guards& known) {
   const Expr& argument = *expr.args[0];
-  if (argument.op != Op::literal || argument.literal.kind() != Value::Kind::string)
+  const bool written = argument.op == Op::literal && argument.literal.kind() == Value::Kind::string;
+  if (!written && strict())
     return wrong(argument,
                  fmt::format("`{}` takes a string as written, so that it is known to be right", expr.name));
-  if (!make_extension(expr.name, argument.literal.string()))
+  if (!written) TRY_VOID(of_kind(argument, Kind::string, known));
+  if (written && !make_extension(expr.name, argument.literal.string()))
     return wrong(argument, fmt::format("{} is no {}", argument.literal.text(), expr.name));
   switch (expr.method) {
     case Method::make_ip:
@@ -501,7 +608,7 @@ Result<Typed> ExpressionChecker::native(const Expr& expr, const Guards& known) {
   for (size_t i = 0; i < expr.args.size(); ++i) {
     TRY(const Typed typed, check(*expr.args[i], known));
     const TypePtr& wanted = signature.parameters[i];
-    if (join(wanted, typed.type) == nullptr)
+    if (join(wanted, typed.type, how_) == nullptr)
       return wrong(*expr.args[i], fmt::format("`{}` takes a {} here; this is a {}", expr.name, wanted->text(),
                                               typed.type->text()));
   }

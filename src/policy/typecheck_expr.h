@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace entente::policy {
@@ -41,13 +42,25 @@ using NativeSignatures = std::map<std::string, NativeSignature, std::less<>>;
 class ExpressionChecker {
  public:
   ExpressionChecker(const Policy& policy, const Schema& schema, const NativeSignatures& natives,
-                    const RequestKind& kind)
-      : policy_(policy), schema_(schema), inside_(schema.inside()), natives_(natives), kind_(kind) {}
+                    const RequestKind& kind, Validating how = Validating::strict)
+      : policy_(policy),
+        schema_(schema),
+        inside_(schema.inside()),
+        natives_(natives),
+        kind_(kind),
+        how_(how) {}
+
+  // The types found from now on, by expression; parts that can never be evaluated get none.
+  using Seen = std::unordered_map<const Expr*, TypePtr>;
+  void note_in(Seen& seen) { seen_ = &seen; }
 
   [[nodiscard]] Result<Typed> check(const Expr& expr, const Guards& known);
   [[nodiscard]] Result<Typed> boolean(const Expr& expr, const Guards& known);
 
+  [[nodiscard]] std::optional<Attribute> attribute(const Type& type, const std::string& name) const;
+
  private:
+  Result<Typed> operation(const Expr& expr, const Guards& known);
   Result<Typed> literal(const Expr& expr);
   Result<Typed> variable(const Expr& expr);
   Result<Typed> all(const Expr& expr, const Guards& known);
@@ -66,13 +79,20 @@ class ExpressionChecker {
   Result<Typed> call(const Expr& expr, const Guards& known);
   Result<Typed> set_method(const Expr& expr, const Guards& known);
   Result<Typed> tag_method(const Expr& expr, const Guards& known);
-  Result<Typed> constructor(const Expr& expr);
+  Result<Typed> constructor(const Expr& expr, const Guards& known);
   Result<Typed> native(const Expr& expr, const Guards& known);
 
   Result<TypePtr> of_kind(const Expr& expr, Type::Kind kind, const Guards& known);
-  // The record of attributes of an entity or record; null with no attributes (actions).
-  [[nodiscard]] TypePtr attributes_of(const Type& type) const;
-  [[nodiscard]] std::optional<bool> action_known(const Expr& left, const Expr& right) const;
+  [[nodiscard]] bool strict() const { return how_ == Validating::strict; }
+  // Null with no attributes (actions).
+  [[nodiscard]] TypePtr attributes_of(const std::string& entity) const;
+  [[nodiscard]] bool may_have(const Type& type, const std::string& name) const;
+  [[nodiscard]] Result<TypePtr> tags_of(const Expr& expr, const Type& type) const;
+  [[nodiscard]] const EntityUid* known_entity(const Expr& expr) const;
+  [[nodiscard]] std::optional<std::vector<const EntityUid*>> known_entities(const Expr& expr) const;
+  [[nodiscard]] std::optional<bool> known_equal(const Expr& left, const Expr& right) const;
+  [[nodiscard]] bool stands_in(const EntityUid& action, const std::vector<const EntityUid*>& above) const;
+  [[nodiscard]] bool may_stand_in(const std::string& type, const std::string& above) const;
   [[nodiscard]] Failure wrong(const Expr& at, const std::string& what, std::string hint = {}) const;
   [[nodiscard]] std::string text(const Expr& expr) const;
 
@@ -81,6 +101,8 @@ class ExpressionChecker {
   const Schema::Inside& inside_;
   const NativeSignatures& natives_;
   const RequestKind& kind_;
+  Validating how_;
+  Seen* seen_ = nullptr;
 };
 
 [[nodiscard]] Error invalid_at(const Policy& policy, uint32_t begin, uint32_t finish, std::string_view what,

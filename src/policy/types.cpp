@@ -1,5 +1,6 @@
 #include "policy/types.h"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
@@ -8,9 +9,10 @@ namespace entente::policy {
 
 std::string Type::text() const {
   constexpr std::array<std::string_view, 13> kNames = {"Bool",     "Bool",    "Bool",   "Long",   "String",
-                                                       "Set",      "Set",     "Record", "Entity", "datetime",
+                                                       "Set",      "nothing", "Record", "Entity", "datetime",
                                                        "duration", "decimal", "ipaddr"};
   if (kind == Kind::set && element != nullptr) return "Set<" + element->text() + ">";
+  if (kind == Kind::entity && !entities.empty()) return fmt::format("{}", fmt::join(entities, " or "));
   if (kind == Kind::entity) return entity;
   if (kind != Kind::record) return std::string(kNames[static_cast<size_t>(kind)]);
   constexpr size_t kShown = 8;
@@ -25,6 +27,10 @@ std::string Type::text() const {
                        attribute.type->kind == Kind::record ? "{...}" : attribute.type->text());
   }
   return "{" + out + "}";
+}
+
+std::set<std::string> Type::entity_names() const {
+  return entities.empty() ? std::set<std::string>{entity} : entities;
 }
 
 TypePtr simple_type(Type::Kind kind) {
@@ -55,32 +61,81 @@ TypePtr entity_type(std::string name) {
   return type;
 }
 
-static TypePtr join_records(const TypePtr& a, const TypePtr& b) {
-  if (a->members.size() != b->members.size()) return nullptr;
+static bool same_names(const Type& a, const Type& b) {
+  if (a.members.size() != b.members.size()) return false;
+  return std::equal(a.members.begin(), a.members.end(), b.members.begin(),
+                    [](const auto& left, const auto& right) { return left.first == right.first; });
+}
+
+static bool is_member_subtype(const Type& a, const Type& b, Validating how) {
+  return std::all_of(b.members.begin(), b.members.end(), [&](const auto& member) {
+    const auto own = a.members.find(member.first);
+    if (own == a.members.end()) return false;
+    const bool required = own->second.required;
+    const bool fits =
+        how == Validating::strict ? required == member.second.required : required || !member.second.required;
+    return fits && is_subtype(*own->second.type, *member.second.type, how);
+  });
+}
+
+bool is_subtype(const Type& a, const Type& b, Validating how) {
+  using Kind = Type::Kind;
+  if (&a == &b || a.kind == Kind::never) return true;
+  if (a.is_boolean() && b.is_boolean()) return a.kind == b.kind || b.kind == Kind::boolean;
+  if (a.kind != b.kind) return false;
+  if (a.kind == Kind::set) return is_subtype(*a.element, *b.element, how);
+  if (a.kind == Kind::entity) {
+    if (how == Validating::strict) return a.entity_names() == b.entity_names();
+    const std::set<std::string> left = a.entity_names();
+    const std::set<std::string> right = b.entity_names();
+    return std::includes(right.begin(), right.end(), left.begin(), left.end());
+  }
+  if (a.kind != Kind::record) return true;
+  if (a.open && !b.open) return false;
+  return is_member_subtype(a, b, how) && ((b.open && how == Validating::permissive) || same_names(a, b));
+}
+
+static TypePtr join_records(const TypePtr& a, const TypePtr& b, Validating how) {
+  const bool strict = how == Validating::strict;
+  const bool same = same_names(*a, *b);
+  if (strict && !same) return nullptr;
   auto out = std::make_shared<Type>();
   out->kind = Type::Kind::record;
   out->depth = std::max(a->depth, b->depth);
-  for (auto left = a->members.begin(), right = b->members.begin(); left != a->members.end();
-       ++left, ++right) {
-    if (left->first != right->first || left->second.required != right->second.required) return nullptr;
-    TypePtr type = join(left->second.type, right->second.type);
-    if (type == nullptr) return nullptr;
-    out->members.emplace(left->first, Attribute{std::move(type), left->second.required});
+  for (const auto& [name, left] : a->members) {
+    const auto right = b->members.find(name);
+    if (right == b->members.end()) continue;
+    if (strict && left.required != right->second.required) return nullptr;
+    TypePtr type = join(left.type, right->second.type, how);
+    if (type != nullptr) {
+      out->members.emplace(name, Attribute{std::move(type), left.required && right->second.required});
+    } else if (strict) {
+      return nullptr;
+    }
   }
+  out->open = a->open || b->open || !same || out->members.size() != a->members.size();
   return out;
 }
 
-TypePtr join(const TypePtr& a, const TypePtr& b) {
+static TypePtr join_entities(const TypePtr& a, const TypePtr& b, Validating how) {
+  if (how == Validating::strict) return nullptr;
+  auto out = std::make_shared<Type>();
+  out->kind = Type::Kind::entity;
+  out->entities = a->entity_names();
+  out->entities.merge(b->entity_names());
+  return out;
+}
+
+TypePtr join(const TypePtr& a, const TypePtr& b, Validating how) {
   using Kind = Type::Kind;
-  if (a == b) return a;
-  if (a->is_boolean() && b->is_boolean()) return a->kind == b->kind ? a : simple_type(Kind::boolean);
-  if (a->kind == Kind::any_set && b->kind == Kind::set) return b;
-  if (b->kind == Kind::any_set && a->kind == Kind::set) return a;
+  if (is_subtype(*a, *b, how)) return b;
+  if (is_subtype(*b, *a, how)) return a;
+  if (a->is_boolean() && b->is_boolean()) return simple_type(Kind::boolean);
   if (a->kind != b->kind) return nullptr;
-  if (a->kind == Kind::entity) return a->entity == b->entity ? a : nullptr;
-  if (a->kind == Kind::record) return join_records(a, b);
-  if (a->kind != Kind::set) return a;
-  TypePtr element = join(a->element, b->element);
+  if (a->kind == Kind::entity) return join_entities(a, b, how);
+  if (a->kind == Kind::record) return join_records(a, b, how);
+  if (a->kind != Kind::set) return nullptr;
+  TypePtr element = join(a->element, b->element, how);
   return element == nullptr ? nullptr : set_type(std::move(element));
 }
 
@@ -115,8 +170,7 @@ std::string mismatch(const Value& value, const Type& type, const std::string& pa
     case Kind::string:
       right = is(Value::Kind::string);
       break;
-    case Kind::any_set:
-      right = is(Value::Kind::set);
+    case Kind::never:
       break;
     case Kind::datetime:
       right = is(Value::Kind::datetime);

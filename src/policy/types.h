@@ -2,10 +2,12 @@
 #pragma once
 
 #include "policy/entity.h"
+#include "policy/types_mode.h"
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,7 +22,8 @@ struct Attribute {
 };
 
 struct Type {
-  // `yes` and `no` are the types of expressions known to be true or false; `any_set` is that of [].
+  // `yes` and `no` are the types of expressions known to be true or false; `never` has no values: the empty
+  // set is a set of it.
   enum class Kind : uint8_t {
     boolean,
     yes,
@@ -28,7 +31,7 @@ struct Type {
     integer,
     string,
     set,
-    any_set,
+    never,
     record,
     entity,
     datetime,
@@ -39,22 +42,25 @@ struct Type {
   Kind kind = Kind::boolean;
   TypePtr element;                                        // set
   std::map<std::string, Attribute, std::less<>> members;  // record
+  bool open = false;                                      // record: may have other members, too
   std::string entity;                                     // entity: its full type name
+  std::set<std::string> entities;                         // permissive: one of these types, two or more
   uint32_t depth = 1;
 
   [[nodiscard]] bool is_boolean() const {
     return kind == Kind::boolean || kind == Kind::yes || kind == Kind::no;
   }
   [[nodiscard]] std::string text() const;  // as schemas write it
+  [[nodiscard]] std::set<std::string> entity_names() const;
 };
 
 [[nodiscard]] TypePtr simple_type(Type::Kind kind);
 [[nodiscard]] TypePtr set_type(TypePtr element);
 [[nodiscard]] TypePtr entity_type(std::string name);
 
-// The one type that both are, as strict validation wants it (Bool for yes and no; [] with any set); null if
-// none.
-[[nodiscard]] TypePtr join(const TypePtr& a, const TypePtr& b);
+// The least type that both are (Bool for yes and no; [] with any set); null if there is none.
+[[nodiscard]] TypePtr join(const TypePtr& a, const TypePtr& b, Validating how);
+[[nodiscard]] bool is_subtype(const Type& a, const Type& b, Validating how);
 
 // What is not as the type says, in a sentence beginning with `path`; empty when the value is right.
 [[nodiscard]] std::string mismatch(const Value& value, const Type& type, const std::string& path);
