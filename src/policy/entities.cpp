@@ -16,11 +16,11 @@ namespace {
 // More ancestors than any real hierarchy has; keeps a chain of parents from costing its square.
 constexpr size_t kAncestorsMax = 10'000;
 
-using Ids = std::vector<uint32_t>;
+using Keys = std::vector<uint64_t>;
+using Names = std::vector<Name>;
 
-const Ids& none() {
-  static const Ids empty;
-  return empty;
+bool before(const Name& a, const Name& b) {
+  return std::pair(a.hash, a.uid) < std::pair(b.hash, b.uid);
 }
 
 // One batch of changes on its way to the next version.
@@ -29,43 +29,42 @@ class Builder {
   explicit Builder(Entities::Inside next) : next_(std::move(next)) {}
 
   void put(const Entity& entity) {
-    const uint32_t id = intern(entity.uid);
-    Ids parents;
+    const uint64_t key = intern(entity.uid);
+    Keys parents;
+    parents.reserve(entity.parents.size());
     for (const EntityUid& parent : entity.parents) parents.push_back(intern(parent));
     std::sort(parents.begin(), parents.end());
     parents.erase(std::unique(parents.begin(), parents.end()), parents.end());
-    set(id, std::make_shared<const Entity>(entity), std::move(parents));
+    set(key, std::make_shared<const Entity>(entity), std::move(parents));
   }
 
   void remove(const EntityUid& uid) {
-    if (const auto id = next_.id_of(uid)) set(*id, nullptr, {});
+    if (next_.node(uid) != nullptr) set(intern(uid), nullptr, {});
   }
 
   // Ancestors anew, for those whose parents changed and all below them, parents first.
   Result<void> settle() {
-    std::unordered_map<uint32_t, size_t>
+    std::unordered_map<uint64_t, size_t>
         waits;  // affected -> parents of it that are affected and not settled
-    Ids queue = moved_;
-    for (const uint32_t id : moved_) waits.emplace(id, 0);
+    Keys queue = moved_;
+    for (const uint64_t key : moved_) waits.emplace(key, 0);
     for (size_t i = 0; i < queue.size(); ++i) {
-      next_.nodes.find(queue[i])->children.each([&](uint64_t key, bool) {
-        const auto child = static_cast<uint32_t>(key);
+      next_.nodes.find(queue[i])->children.each([&](uint64_t child, bool) {
         if (waits.emplace(child, 0).second) queue.push_back(child);
         return true;
       });
     }
-    Ids ready;
-    for (auto& [id, count] : waits) {
-      const Ids& parents = next_.nodes.find(id)->parents;
+    Keys ready;
+    for (auto& [key, count] : waits) {
+      const Keys& parents = next_.nodes.find(key)->parents;
       count = static_cast<size_t>(std::count_if(parents.begin(), parents.end(),
-                                                [&](uint32_t parent) { return waits.contains(parent); }));
-      if (count == 0) ready.push_back(id);
+                                                [&](uint64_t parent) { return waits.contains(parent); }));
+      if (count == 0) ready.push_back(key);
     }
     size_t settled = 0;
     for (; settled < ready.size(); ++settled) {
       TRY_VOID(gather(ready[settled]));
-      next_.nodes.find(ready[settled])->children.each([&](uint64_t key, bool) {
-        const auto child = static_cast<uint32_t>(key);
+      next_.nodes.find(ready[settled])->children.each([&](uint64_t child, bool) {
         if (--waits.at(child) == 0) ready.push_back(child);
         return true;
       });
@@ -79,41 +78,38 @@ class Builder {
   }
 
  private:
-  uint32_t intern(const EntityUid& uid) {
-    if (const auto id = next_.id_of(uid)) return *id;
-    const auto id = static_cast<uint32_t>(next_.nodes.size());
-    const uint64_t hash = UidHash()(uid);
-    const Ids* same = next_.ids.find(hash);
-    Ids ids = same == nullptr ? Ids{} : *same;
-    ids.push_back(id);
-    next_.ids.set(edit_, hash, std::move(ids));
+  uint64_t intern(const EntityUid& uid) {
+    uint64_t key = UidHash()(uid);
+    for (const EntityNode* taken = next_.nodes.find(key); taken != nullptr; taken = next_.nodes.find(++key))
+      if (taken->name->uid == uid) return key;
     EntityNode node;
-    node.uid = std::make_shared<const EntityUid>(uid);
-    next_.nodes.set(edit_, id, std::move(node));
-    return id;
+    node.name = std::make_shared<const Named>(uid);
+    node.number = static_cast<uint32_t>(next_.nodes.size());
+    next_.nodes.set(edit_, key, std::move(node));
+    return key;
   }
 
-  void set(uint32_t id, std::shared_ptr<const Entity> entity, Ids parents) {
-    EntityNode node = *next_.nodes.find(id);
-    const Ids before = node.parents;
+  void set(uint64_t key, std::shared_ptr<const Entity> entity, Keys parents) {
+    EntityNode node = *next_.nodes.find(key);
+    const Keys before = node.parents;
     if (node.entity != nullptr) --next_.size;
     if (entity != nullptr) ++next_.size;
     node.entity = std::move(entity);
     node.parents = parents;
-    next_.nodes.set(edit_, id, std::move(node));
+    next_.nodes.set(edit_, key, std::move(node));
     if (before == parents) return;
-    moved_.push_back(id);
-    Ids gone;
-    Ids come;
+    moved_.push_back(key);
+    Keys gone;
+    Keys come;
     std::set_difference(before.begin(), before.end(), parents.begin(), parents.end(),
                         std::back_inserter(gone));
     std::set_difference(parents.begin(), parents.end(), before.begin(), before.end(),
                         std::back_inserter(come));
-    for (const uint32_t parent : gone) change_children(parent, id, false);
-    for (const uint32_t parent : come) change_children(parent, id, true);
+    for (const uint64_t parent : gone) change_children(parent, key, false);
+    for (const uint64_t parent : come) change_children(parent, key, true);
   }
 
-  void change_children(uint32_t parent, uint32_t child, bool add) {
+  void change_children(uint64_t parent, uint64_t child, bool add) {
     EntityNode node = *next_.nodes.find(parent);
     if (add) {
       node.children.set(edit_, child, true);
@@ -123,38 +119,46 @@ class Builder {
     next_.nodes.set(edit_, parent, std::move(node));
   }
 
-  Result<void> gather(uint32_t id) {
-    EntityNode node = *next_.nodes.find(id);
-    Ids all;
-    for (const uint32_t parent : node.parents) {
-      const auto& above = next_.nodes.find(parent)->ancestors;
-      Ids merged;
-      const Ids& others = above == nullptr ? none() : *above;
-      std::set_union(all.begin(), all.end(), others.begin(), others.end(), std::back_inserter(merged));
-      const auto at = std::lower_bound(merged.begin(), merged.end(), parent);
-      if (at == merged.end() || *at != parent) merged.insert(at, parent);
+  Result<void> gather(uint64_t key) {
+    EntityNode node = *next_.nodes.find(key);
+    Names all;
+    for (const uint64_t parent_key : node.parents) {
+      const EntityNode& parent = *next_.nodes.find(parent_key);
+      Names merged;
+      if (parent.ancestors == nullptr) {
+        merged = std::move(all);
+      } else {
+        merged.reserve(all.size() + parent.ancestors->size() + 1);
+        std::set_union(all.begin(), all.end(), parent.ancestors->begin(), parent.ancestors->end(),
+                       std::back_inserter(merged), before);
+      }
+      const Name& own = parent.name->name;
+      const auto at = std::lower_bound(merged.begin(), merged.end(), own, before);
+      if (at == merged.end() || at->uid != own.uid) merged.insert(at, own);
       all = std::move(merged);
     }
     if (all.size() > kAncestorsMax)
       return fail("policy.entity",
-                  fmt::format("{} stands under more than {} others", node.uid->text(), kAncestorsMax));
-    node.ancestors = all.empty() ? nullptr : std::make_shared<const Ids>(std::move(all));
-    next_.nodes.set(edit_, id, std::move(node));
+                  fmt::format("{} stands under more than {} others", node.name->uid.text(), kAncestorsMax));
+    all.shrink_to_fit();
+    node.ancestors = all.empty() ? nullptr : std::make_shared<const Names>(std::move(all));
+    next_.nodes.set(edit_, key, std::move(node));
     return {};
   }
 
-  Result<void> cycle(const std::unordered_map<uint32_t, size_t>& waits) {
-    uint32_t lowest = UINT32_MAX;
-    for (const auto& [id, count] : waits)
-      if (count != 0) lowest = std::min(lowest, id);
-    return fail("policy.entity-cycle",
-                fmt::format("{} would stand under itself", next_.nodes.find(lowest)->uid->text()), {},
+  Result<void> cycle(const std::unordered_map<uint64_t, size_t>& waits) {
+    const EntityNode* lowest = nullptr;
+    for (const auto& [key, count] : waits) {
+      const EntityNode* node = next_.nodes.find(key);
+      if (count != 0 && (lowest == nullptr || node->number < lowest->number)) lowest = node;
+    }
+    return fail("policy.entity-cycle", fmt::format("{} would stand under itself", lowest->name->uid.text()), {},
                 "a parent may not have its own child among its parents");
   }
 
   Edit edit_;
   Entities::Inside next_;
-  Ids moved_;
+  Keys moved_;
 };
 
 Result<void> check_changes(const EntityChanges& changes, const std::optional<Schema>& schema) {
@@ -175,26 +179,17 @@ Result<void> check_changes(const EntityChanges& changes, const std::optional<Sch
   return {};
 }
 
-std::vector<EntityUid> uids(const Entities::Inside& inside, const Ids& ids) {
-  std::vector<EntityUid> out;
-  out.reserve(ids.size());
-  for (const uint32_t id : ids) out.push_back(*inside.nodes.find(id)->uid);
-  return out;
-}
-
 }  // namespace
 
-std::optional<uint32_t> Entities::Inside::id_of(const EntityUid& uid) const {
-  const Ids* same = ids.find(UidHash()(uid));
-  if (same == nullptr) return std::nullopt;
-  for (const uint32_t id : *same)
-    if (*nodes.find(id)->uid == uid) return id;
-  return std::nullopt;
-}
-
-const EntityNode* Entities::Inside::node(const EntityUid& uid) const {
-  const auto id = id_of(uid);
-  return id ? nodes.find(*id) : nullptr;
+bool is_among(std::span<const Name> names, const Name& name) {
+  constexpr size_t kScannedMax = 16;  // names found faster one by one than by halves
+  const Name* at = names.data();
+  const Name* const end = at + names.size();
+  if (names.size() > kScannedMax)
+    at = std::lower_bound(at, end, name.hash, [](const Name& one, uint64_t hash) { return one.hash < hash; });
+  for (; at != end && at->hash <= name.hash; ++at)
+    if (same(*at, name)) return true;
+  return false;
 }
 
 Entities::Entities(const Schema& schema) {
@@ -231,14 +226,17 @@ size_t Entities::size() const {
 std::vector<EntityUid> Entities::ancestors(const EntityUid& uid) const {
   const EntityNode* node = inside_->node(uid);
   if (node == nullptr || node->ancestors == nullptr) return {};
-  return uids(*inside_, *node->ancestors);
+  std::vector<EntityUid> out;
+  out.reserve(node->ancestors->size());
+  for (const Name& name : *node->ancestors) out.push_back(*name.uid);
+  return out;
 }
 
 std::vector<EntityUid> Entities::children(const EntityUid& uid) const {
   std::vector<EntityUid> out;
   if (const EntityNode* node = inside_->node(uid)) {
-    node->children.each([&](uint64_t id, bool) {
-      out.push_back(*inside_->nodes.find(id)->uid);
+    node->children.each([&](uint64_t key, bool) {
+      out.push_back(inside_->nodes.find(key)->name->uid);
       return true;
     });
   }
@@ -248,14 +246,12 @@ std::vector<EntityUid> Entities::children(const EntityUid& uid) const {
 bool Entities::is_in(const EntityUid& uid, const EntityUid& ancestor) const {
   if (uid == ancestor) return true;
   const EntityNode* node = inside_->node(uid);
-  const auto id = inside_->id_of(ancestor);
-  return node != nullptr && id && node->ancestors != nullptr &&
-         std::binary_search(node->ancestors->begin(), node->ancestors->end(), *id);
+  return node != nullptr && node->ancestors != nullptr && is_among(*node->ancestors, name_of(ancestor));
 }
 
 std::optional<EntityId> Entities::id_of(const EntityUid& uid) const {
-  const auto id = inside_->id_of(uid);
-  return id ? std::optional(EntityId{*id}) : std::nullopt;
+  const EntityNode* node = inside_->node(uid);
+  return node == nullptr ? std::nullopt : std::optional(EntityId{node->number});
 }
 
 void Entities::each(const std::function<bool(const Entity&)>& visit) const {

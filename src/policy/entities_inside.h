@@ -1,33 +1,45 @@
 // What stands behind Entities. Private to the room.
 #pragma once
 
+#include "policy/cell.h"
 #include "policy/entities.h"
 #include "policy/persistent.h"
 
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace entente::policy {
 
 // A name that was ever used, as an entity or as a parent: names and numbers are never taken back.
 struct EntityNode {
-  std::shared_ptr<const EntityUid> uid;
-  std::shared_ptr<const Entity> entity;                    // null: only named, or removed
-  std::vector<uint32_t> parents;                           // sorted
-  std::shared_ptr<const std::vector<uint32_t>> ancestors;  // transitive, sorted; null when there are none
-  PersistentMap<bool> children;
+  std::shared_ptr<const Named> name;
+  std::shared_ptr<const Entity> entity;  // null: only named, or removed
+  uint32_t number = 0;
+  std::vector<uint64_t> parents;                       // keys, sorted
+  std::shared_ptr<const std::vector<Name>> ancestors;  // transitive, sorted by hash; null when there are none
+  PersistentMap<bool> children;                        // by key
 };
+
+// Whether a name stands in a list sorted by hash.
+[[nodiscard]] bool is_among(std::span<const Name> names, const Name& name);
 
 struct Entities::Inside {
   std::optional<Schema> schema;
-  PersistentMap<std::vector<uint32_t>> ids;  // by UidHash; those of equal hash together
-  PersistentMap<EntityNode> nodes;           // by id
+  // A node's key is its name's hash, or when that is taken, the first free one after it. As names are never
+  // taken back, a free key ends every search.
+  PersistentMap<EntityNode> nodes;
   size_t size = 0;
 
-  [[nodiscard]] std::optional<uint32_t> id_of(const EntityUid& uid) const;
-  [[nodiscard]] const EntityNode* node(const EntityUid& uid) const;
+  [[nodiscard]] const EntityNode* node(const Name& name) const {
+    for (uint64_t key = name.hash;; ++key) {
+      const EntityNode* found = nodes.find(key);
+      if (found == nullptr || *found->name->name.uid == *name.uid) return found;
+    }
+  }
+  [[nodiscard]] const EntityNode* node(const EntityUid& uid) const { return node(name_of(uid)); }
 };
 
 }  // namespace entente::policy

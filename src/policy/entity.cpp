@@ -1,5 +1,6 @@
 #include "policy/entity.h"
 
+#include "policy/cell.h"
 #include "policy/extension.h"
 #include "policy/lexer.h"
 
@@ -8,6 +9,10 @@
 #include <fmt/format.h>
 
 namespace entente::policy {
+
+size_t UidHash::operator()(const EntityUid& uid) const noexcept {
+  return hash_uid(hash_text(uid.type), hash_text(uid.id));
+}
 
 std::string EntityUid::text() const {
   return type + "::" + quote(id);
@@ -28,8 +33,8 @@ Result<EntityUid> parse_uid(std::string_view text) {
   return uid;
 }
 
-Value::Value(std::string value) : data_(std::make_shared<const std::string>(std::move(value))) {}
-Value::Value(EntityUid value) : data_(std::make_shared<const EntityUid>(std::move(value))) {}
+Value::Value(std::string value) : data_(std::make_shared<const Text>(std::move(value))) {}
+Value::Value(EntityUid value) : data_(std::make_shared<const Named>(std::move(value))) {}
 Value::Value(Record value) : data_(std::make_shared<const Record>(std::move(value))) {}
 Value::Value(const IpNet& value) : data_(std::make_shared<const IpNet>(value)) {}
 
@@ -37,7 +42,7 @@ Value Value::set(Items items) {
   std::sort(items.begin(), items.end());
   items.erase(std::unique(items.begin(), items.end()), items.end());
   Value out;
-  out.data_ = std::make_shared<const Items>(std::move(items));
+  out.data_ = std::make_shared<const ItemSet>(std::move(items));
   return out;
 }
 
@@ -65,16 +70,16 @@ int64_t Value::integer() const {
   return part<int64_t>(data_);
 }
 const std::string& Value::string() const {
-  return *part<Shared<std::string>>(data_);
+  return part<Shared<Text>>(data_)->text;
 }
 const Value::Items& Value::items() const {
-  return *part<Shared<Items>>(data_);
+  return part<Shared<ItemSet>>(data_)->items;
 }
 const Record& Value::record() const {
   return *part<Shared<Record>>(data_);
 }
 const EntityUid& Value::entity() const {
-  return *part<Shared<EntityUid>>(data_);
+  return part<Shared<Named>>(data_)->uid;
 }
 Datetime Value::datetime() const {
   return part<Datetime>(data_);

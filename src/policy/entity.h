@@ -31,10 +31,7 @@ struct EntityUid {
 };
 
 struct UidHash {
-  [[nodiscard]] size_t operator()(const EntityUid& uid) const noexcept {
-    const size_t type = std::hash<std::string>()(uid.type);
-    return std::hash<std::string>()(uid.id) ^ (type * 0x9e3779b97f4a7c15ULL + (type >> 29U));
-  }
+  [[nodiscard]] size_t operator()(const EntityUid& uid) const noexcept;
 };
 
 // Reads what text() writes. Error "policy.syntax".
@@ -61,6 +58,10 @@ struct Duration {
 };
 
 class Record;
+struct Text;  // private to the room, like the next three
+struct ItemSet;
+struct Named;
+struct Cell;
 
 class Value {
  public:
@@ -117,11 +118,12 @@ class Value {
   [[nodiscard]] bool operator==(const Value& other) const { return (*this <=> other) == 0; }
 
  private:
+  friend struct Cell;
   template <class T>
   using Shared = std::shared_ptr<const T>;
   // The order of the alternatives is that of Kind.
-  std::variant<bool, int64_t, Shared<std::string>, Shared<Items>, Shared<Record>, Shared<EntityUid>, Datetime,
-               Duration, Decimal, Shared<IpNet>>
+  std::variant<bool, int64_t, Shared<Text>, Shared<ItemSet>, Shared<Record>, Shared<Named>, Datetime, Duration,
+               Decimal, Shared<IpNet>>
       data_;
 };
 

@@ -9,13 +9,13 @@ namespace {
 bool before(const EntityUid* a, const EntityUid* b) {
   return *a < *b;
 }
-bool same(const EntityUid* a, const EntityUid* b) {
+bool same_uid(const EntityUid* a, const EntityUid* b) {
   return *a == *b;
 }
 
 void sort_once_each(std::vector<const EntityUid*>& uids) {
   std::sort(uids.begin(), uids.end(), before);
-  uids.erase(std::unique(uids.begin(), uids.end(), same), uids.end());
+  uids.erase(std::unique(uids.begin(), uids.end(), same_uid), uids.end());
 }
 
 }  // namespace
@@ -46,7 +46,7 @@ std::vector<const EntityUid*> View::gather(const EntityUid& uid) const {
   if (overlay_.empty()) {
     const EntityNode* node = store_.node(uid);
     if (node != nullptr && node->ancestors != nullptr)
-      for (const uint32_t id : *node->ancestors) out.push_back(store_.nodes.find(id)->uid.get());
+      for (const Name& name : *node->ancestors) out.push_back(name.uid);
     std::sort(out.begin(), out.end(), before);
     return out;
   }
@@ -63,7 +63,7 @@ std::vector<const EntityUid*> View::gather(const EntityUid& uid) const {
     if (const Entity* own = overlaid(*queue[i])) {
       for (const EntityUid& parent : own->parents) add(parent);
     } else if (const EntityNode* node = store_.node(*queue[i])) {
-      for (const uint32_t id : node->parents) add(*store_.nodes.find(id)->uid);
+      for (const uint64_t key : node->parents) add(store_.nodes.find(key)->name->uid);
     }
   }
   std::sort(out.begin(), out.end(), before);

@@ -1,0 +1,106 @@
+// What stands behind values, and cells: values as the machine handles them, borrowed and two words long.
+// Private to the room.
+#pragma once
+
+#include "policy/entity.h"
+#include "policy/hash.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace entente::policy {
+
+// An entity's name by reference, with its hash.
+struct Name {
+  uint64_t hash = 0;
+  const EntityUid* uid = nullptr;
+};
+inline Name name_of(const EntityUid& uid) {
+  return {UidHash()(uid), &uid};
+}
+inline bool same(const Name& a, const Name& b) {
+  return a.uid == b.uid || (a.hash == b.hash && *a.uid == *b.uid);
+}
+
+struct Text {
+  explicit Text(std::string value) : text(std::move(value)), hash(hash_text(text)) {}
+  std::string text;
+  uint64_t hash;
+};
+
+struct Named {
+  explicit Named(EntityUid value) : uid(std::move(value)), name(name_of(uid)) {}
+  Named(const Named&) = delete;
+  Named& operator=(const Named&) = delete;
+  EntityUid uid;
+  Name name;  // of `uid`
+};
+
+struct ItemSet {
+  struct Keyed {
+    uint64_t hash;
+    uint32_t index;
+  };
+  explicit ItemSet(Value::Items sorted);
+  Value::Items items;        // sorted, once each
+  std::vector<Keyed> keyed;  // sorted by hash
+  bool holds_time = false;
+};
+
+// Trivially copied; what it points to lives in a policy, an entity, the request or the machine.
+struct Cell {
+  using Kind = Value::Kind;
+  static constexpr uint64_t kFailed = 0xff;
+
+  uint64_t tag = kFailed;  // of Kind, or kFailed
+  union {
+    int64_t number = 0;  // boolean, integer, datetime, duration, decimal
+    const Text* text;
+    const ItemSet* set;
+    const Record* record;
+    const Name* entity;
+    const IpNet* ip;
+  };
+
+  [[nodiscard]] bool failed() const { return tag == kFailed; }
+  [[nodiscard]] bool is(Kind kind) const { return tag == static_cast<uint64_t>(kind); }
+  [[nodiscard]] bool is_true() const { return is(Kind::boolean) && number != 0; }
+  [[nodiscard]] Kind kind() const { return static_cast<Kind>(tag); }
+
+  static Cell failure() { return {}; }
+  static Cell of(bool value) { return scalar(Kind::boolean, value ? 1 : 0); }
+  static Cell of(const Value& value);
+  static Cell of(const Name& name) {
+    Cell out;
+    out.tag = static_cast<uint64_t>(Kind::entity);
+    out.entity = &name;
+    return out;
+  }
+  static Cell of(const Record& record) {
+    Cell out;
+    out.tag = static_cast<uint64_t>(Kind::record);
+    out.record = &record;
+    return out;
+  }
+  static Cell of(const IpNet& ip) {
+    Cell out;
+    out.tag = static_cast<uint64_t>(Kind::ip);
+    out.ip = &ip;
+    return out;
+  }
+  static Cell scalar(Kind kind, int64_t number) {
+    Cell out;
+    out.tag = static_cast<uint64_t>(kind);
+    out.number = number;
+    return out;
+  }
+};
+
+[[nodiscard]] bool equal(const Cell& a, const Cell& b);
+[[nodiscard]] uint64_t hash_of(const Cell& cell);
+[[nodiscard]] bool holds_time(const Cell& cell);
+[[nodiscard]] bool contains(const ItemSet& set, const Cell& item);
+[[nodiscard]] Value value_of(const Cell& cell);  // a copy, on the heap
+
+}  // namespace entente::policy

@@ -1,0 +1,52 @@
+// Hashes of names and values, for tables in memory only: a hit is always compared in full. Private to the room.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+namespace entente::policy {
+
+// Both halves of the product folded together: each bit of the result depends on all of both.
+inline uint64_t mix(uint64_t a, uint64_t b) {
+  const unsigned __int128 product = static_cast<unsigned __int128>(a) * b;
+  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64U);
+}
+
+inline uint64_t hash_text(std::string_view text) {
+  constexpr uint64_t kFirst = 0xa0761d6478bd642fULL;
+  constexpr uint64_t kSecond = 0xe7037ed1a0b428dbULL;
+  const auto eight = [](const char* at) {
+    uint64_t out = 0;
+    std::memcpy(&out, at, 8);
+    return out;
+  };
+  const auto four = [](const char* at) {
+    uint32_t out = 0;
+    std::memcpy(&out, at, 4);
+    return uint64_t{out};
+  };
+  const char* at = text.data();
+  size_t left = text.size();
+  uint64_t seed = kFirst ^ text.size();
+  for (; left > 16; at += 16, left -= 16) seed = mix(eight(at) ^ kSecond, eight(at + 8) ^ seed);
+  uint64_t low = 0;
+  uint64_t high = 0;
+  if (left >= 8) {
+    low = eight(at);
+    high = eight(at + left - 8);
+  } else if (left >= 4) {
+    low = four(at);
+    high = four(at + left - 4);
+  } else if (left > 0) {
+    low = (uint64_t{static_cast<uint8_t>(at[0])} << 16U) | (uint64_t{static_cast<uint8_t>(at[left / 2])} << 8U) |
+          static_cast<uint8_t>(at[left - 1]);
+  }
+  return mix(low ^ kSecond, high ^ seed);
+}
+
+inline uint64_t hash_uid(uint64_t type_hash, uint64_t id_hash) {
+  return mix(type_hash ^ 0x8ebc6af09c88c6e3ULL, id_hash ^ 0x589965cc75374cc3ULL);
+}
+
+}  // namespace entente::policy
