@@ -47,6 +47,9 @@ constexpr Verb kVerbs[] = {
      0, ledger_show},
     {"policy check", "SCHEMA FILE...", "Check policies against a schema; says file, line, column", "", 2, 64,
      policy_check},
+    {"policy bench", "FILE...",
+     "Put data sets to the decision point: is each answer right, what does one cost", "", 1, 64,
+     policy_bench},
     {"doctor", "", "What works and what does not, and what to do about it", kSocket, 0, 0, doctor},
     {"man", "", "The manual page, in roff", "", 0, 0, man},
 };

@@ -42,6 +42,7 @@ int why(const Arguments&);
 int ledger_verify(const Arguments&);
 int ledger_show(const Arguments&);
 int policy_check(const Arguments&);
+int policy_bench(const Arguments&);
 int doctor(const Arguments&);
 int man(const Arguments&);
 

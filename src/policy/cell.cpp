@@ -80,6 +80,7 @@ ItemSet::ItemSet(Value::Items sorted) : items(std::move(sorted)) {
     const Cell cell = Cell::of(item);
     keyed.push_back({hash_of(cell), static_cast<uint32_t>(keyed.size())});
     holds_time = holds_time || policy::holds_time(cell);
+    all_entities = all_entities && cell.is(Kind::entity);
   }
   std::sort(keyed.begin(), keyed.end(), [](const Keyed& a, const Keyed& b) { return a.hash < b.hash; });
 }
@@ -145,6 +146,18 @@ bool contains(const ItemSet& set, const Cell& item) {
   for (; at != end && at->hash <= hash; ++at)
     if (at->hash == hash && equal(Cell::of(set.items[at->index]), item)) return true;
   return false;
+}
+
+bool matches(std::string_view text, const std::vector<std::string>& pieces) {
+  if (pieces.size() == 1) return text == pieces[0];
+  if (!text.starts_with(pieces.front())) return false;
+  text.remove_prefix(pieces.front().size());
+  for (size_t i = 1; i + 1 < pieces.size(); ++i) {
+    const size_t at = text.find(pieces[i]);
+    if (at == std::string_view::npos) return false;
+    text.remove_prefix(at + pieces[i].size());
+  }
+  return text.ends_with(pieces.back());
 }
 
 Value value_of(const Cell& cell) {

@@ -46,6 +46,7 @@ struct ItemSet {
   Value::Items items;        // sorted, once each
   std::vector<Keyed> keyed;  // sorted by hash
   bool holds_time = false;
+  bool all_entities = true;
 };
 
 // Trivially copied; what it points to lives in a policy, an entity, the request or the machine.
@@ -101,6 +102,8 @@ struct Cell {
 [[nodiscard]] uint64_t hash_of(const Cell& cell);
 [[nodiscard]] bool holds_time(const Cell& cell);
 [[nodiscard]] bool contains(const ItemSet& set, const Cell& item);
+// Cedar's `like`: the pieces of a pattern between its stars.
+[[nodiscard]] bool matches(std::string_view text, const std::vector<std::string>& pieces);
 [[nodiscard]] Value value_of(const Cell& cell);  // a copy, on the heap
 
 }  // namespace entente::policy

@@ -1,6 +1,7 @@
 #include "policy/decide.h"
 
 #include "policy/eval.h"
+#include "policy/machine.h"
 #include "policy/policy_set_inside.h"
 #include "policy/view.h"
 
@@ -12,72 +13,109 @@
 namespace entente::policy {
 namespace {
 
-// Policies whose scope can match, ascending.
-std::vector<uint32_t> candidates(const ScopeIndex& index, View& view, const Request& request) {
-  std::vector<uint32_t> out = index.any;
-  const auto add = [&](const auto& map, const auto& at) {
-    const auto found = map.find(at);
-    if (found != map.end()) out.insert(out.end(), found->second.begin(), found->second.end());
-  };
-  const auto add_line = [&](const auto& map, const EntityUid& uid) {
-    add(map, uid);
-    const auto& above = view.ancestors(uid);
-    if (map.empty()) return;
-    for (const EntityUid* ancestor : above) add(map, *ancestor);
-  };
-  add_line(index.by_principal, request.principal);
-  add_line(index.by_resource, request.resource);
-  add(index.by_principal_type, request.principal.type);
-  add(index.by_resource_type, request.resource.type);
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
-std::optional<Error> refuse(const PolicySet::Inside& policies, Overlay overlay, const Request& request) {
-  if (overlay.size() > kOverlayMax)
-    return Error{
-        "policy.request", fmt::format("more than {} entities given with the request", kOverlayMax), {}, {}};
-  if (!policies.schema) return std::nullopt;
-  if (policies.schema->applies(request.action, request.principal.type, request.resource.type))
-    return std::nullopt;
-  return Error{"policy.request",
-               fmt::format("the schema knows no {} of a {} by a {}", request.action.text(),
-                           request.resource.type, request.principal.type),
-               {},
-               {}};
-}
-
-Error evaluation_error(const Policy& policy, const Fault& fault) {
-  constexpr size_t kShown = 80;
-  const std::string_view text = policy.source->text;
-  const uint32_t length = std::min<uint32_t>(fault.at->finish - fault.at->begin, kShown);
-  return Error{"policy.evaluation",
-               fmt::format("`{}`: {}", text.substr(fault.at->begin, length), fault.what),
-               policy.info.where,
-               {}};
-}
-
-// Evaluates the policies of one effect.
-struct Tally {
-  std::vector<PolicyIndex> applied;
-  std::vector<PolicyIndex> failed;
+// What a thread uses again from one decision to the next.
+struct Desk {
+  Machine machine;
+  std::vector<uint64_t> principal_keys;
+  std::vector<uint64_t> resource_keys;
+  std::vector<uint64_t> room;
+  std::vector<uint32_t> found;
+  std::vector<uint32_t> failed;
 };
 
-Tally tally(const PolicySet::Inside& policies, const std::vector<uint32_t>& numbers, Effect effect,
-            Evaluator& evaluator, std::vector<PolicyError>& errors) {
-  Tally out;
-  for (const uint32_t number : numbers) {
-    const Policy& policy = policies.policies[number];
-    if (policy.info.effect != effect) continue;
-    const Truth applies = evaluator.applies(policy, !policies.schema);
-    if (!applies) {
-      out.failed.push_back(PolicyIndex{number});
-      errors.push_back({PolicyIndex{number}, evaluation_error(policy, *applies.error())});
-    } else if (*applies) {
-      out.applied.push_back(PolicyIndex{number});
+void keys_of(const Subject& subject, std::vector<uint64_t>& out) {
+  out.clear();
+  out.push_back(type_key(subject.name.uid->type));
+  out.push_back(subject.name.hash);
+  for (const Name& name : subject.above) out.push_back(name.hash);
+}
+
+template <class T>
+void sort_once_each(std::vector<T>& items) {
+  if (items.size() < 2) return;
+  std::sort(items.begin(), items.end());
+  items.erase(std::unique(items.begin(), items.end()), items.end());
+}
+
+// One decision on its way.
+class Deciding {
+ public:
+  Deciding(Desk& desk, const PolicySet::Inside& policies, const Entities& entities, Overlay overlay,
+           const Request& request, Answer& answer)
+      : desk_(desk),
+        policies_(policies),
+        entities_(entities),
+        overlay_(overlay),
+        request_(request),
+        answer_(answer) {}
+
+  void run(const ActionIndex& index, DecideMode mode) {
+    Machine& machine = desk_.machine;
+    machine.begin(policies_.program, entities_, overlay_, request_);
+    machine.read(machine.principal());
+    machine.read(machine.resource());
+    keys_of(machine.principal(), desk_.principal_keys);
+    keys_of(machine.resource(), desk_.resource_keys);
+
+    tally(index.forbids, answer_.reasons);
+    if (mode.forbid_error_denies)
+      for (const uint32_t number : desk_.failed) answer_.reasons.push_back(PolicyIndex{number});
+    sort_once_each(answer_.reasons);
+    const bool forbidden = !answer_.reasons.empty();
+    if (forbidden && !mode.every_error) return;
+    tally(index.permits, answer_.reasons);
+    if (forbidden) {
+      std::erase_if(answer_.reasons, [&](PolicyIndex i) { return rule(i).effect == Effect::permit; });
+    } else if (!answer_.reasons.empty()) {
+      answer_.decision = Decision::permit;
+      sort_once_each(answer_.reasons);
     }
   }
-  return out;
+
+ private:
+  const Rule& rule(PolicyIndex index) const { return policies_.program.rules[static_cast<uint32_t>(index)]; }
+
+  void tally(const ScopeIndex& index, std::vector<PolicyIndex>& applied) {
+    Machine& machine = desk_.machine;
+    desk_.found.clear();
+    desk_.failed.clear();
+    index.find(
+        desk_.principal_keys, desk_.resource_keys, desk_.room,
+        [&](uint32_t code) { return machine.eval(code); }, desk_.found);
+    for (const uint32_t number : desk_.found) {
+      const Machine::Outcome outcome = machine.applies(policies_.program.rules[number], !policies_.schema);
+      if (outcome == Machine::Outcome::yes) applied.push_back(PolicyIndex{number});
+      if (outcome == Machine::Outcome::failed) desk_.failed.push_back(number);
+    }
+    if (!desk_.failed.empty()) explain();
+  }
+
+  // What went wrong, in words: the plain evaluator goes there again.
+  void explain() {
+    sort_once_each(desk_.failed);
+    View view(entities_, overlay_);
+    Evaluator evaluator(view, request_);
+    for (const uint32_t number : desk_.failed) {
+      const Policy& policy = policies_.policies[number];
+      Truth applies = evaluator.applies(policy, !policies_.schema);
+      if (applies)
+        applies =
+            std::unexpected(std::make_unique<Fault>(Fault{"this fails", policy.conditions[0].body.get()}));
+      answer_.errors.push_back({PolicyIndex{number}, evaluation_error(policy, *applies.error())});
+    }
+  }
+
+  Desk& desk_;
+  const PolicySet::Inside& policies_;
+  const Entities& entities_;
+  const Overlay overlay_;
+  const Request& request_;
+  Answer& answer_;
+};
+
+Desk& desk() {
+  static thread_local Desk mine;
+  return mine;
 }
 
 }  // namespace
@@ -85,6 +123,19 @@ Tally tally(const PolicySet::Inside& policies, const std::vector<uint32_t>& numb
 bool Reach::touches(const EntityUid& uid) const {
   return std::binary_search(entities.begin(), entities.end(), uid) ||
          std::binary_search(types.begin(), types.end(), uid.type);
+}
+
+Reach reach_of(std::span<const EntityUid* const> reads) {
+  std::vector<const EntityUid*> each(reads.begin(), reads.end());
+  const auto before = [](const EntityUid* a, const EntityUid* b) { return a != b && *a < *b; };
+  std::sort(each.begin(), each.end());
+  each.erase(std::unique(each.begin(), each.end()), each.end());
+  std::sort(each.begin(), each.end(), before);
+  Reach out;
+  out.entities.reserve(each.size());
+  for (const EntityUid* uid : each)
+    if (out.entities.empty() || out.entities.back() != *uid) out.entities.push_back(*uid);
+  return out;
 }
 
 void Reach::add(const Reach& other) {
@@ -98,36 +149,39 @@ void Reach::add(const Reach& other) {
   types = std::move(names);
 }
 
+void decide(const PolicySet& policies, const Entities& entities, Overlay overlay, const Request& request,
+            DecideMode mode, Answer& answer) {
+  answer.decision = Decision::deny;
+  answer.reasons.clear();
+  answer.errors.clear();
+  answer.reach.entities.clear();
+  answer.reach.types.clear();
+  answer.reads.clear();
+  answer.instants.clear();
+  answer.clock_bound = false;
+  const PolicySet::Inside& inside = policies.inside();
+  if (overlay.size() > kOverlayMax) {
+    answer.errors.push_back({std::nullopt, inside.too_many_entities()});
+    return;
+  }
+  const ActionIndex* index = inside.index_for(request.action);
+  if (index == nullptr || (inside.schema && !index->applies(request.principal, request.resource))) {
+    answer.errors.push_back({std::nullopt, inside.unknown(request)});
+    return;
+  }
+  Desk& mine = desk();
+  Deciding(mine, inside, entities, overlay, request, answer).run(*index, mode);
+  answer.reads.swap(mine.machine.reads());
+  answer.instants.swap(mine.machine.instants());
+  sort_once_each(answer.instants);
+  answer.clock_bound = mine.machine.clock_bound();
+}
+
 Answer decide(const PolicySet& policies, const Entities& entities, Overlay overlay, const Request& request,
               DecideMode mode) {
   Answer answer;
-  const PolicySet::Inside& inside = policies.inside();
-  if (auto error = refuse(inside, overlay, request)) {
-    answer.errors.push_back({std::nullopt, *std::move(error)});
-    return answer;
-  }
-  View view(entities, overlay);
-  Evaluator evaluator(view, request);
-  std::vector<uint32_t> numbers;
-  if (const ScopeIndex* index = inside.index_for(request.action)) numbers = candidates(*index, view, request);
-
-  Tally forbids = tally(inside, numbers, Effect::forbid, evaluator, answer.errors);
-  answer.reasons = std::move(forbids.applied);
-  if (mode.forbid_error_denies) {
-    answer.reasons.insert(answer.reasons.end(), forbids.failed.begin(), forbids.failed.end());
-    std::sort(answer.reasons.begin(), answer.reasons.end());
-  }
-  const bool forbidden = !answer.reasons.empty();
-  if (!forbidden || mode.every_error) {
-    Tally permits = tally(inside, numbers, Effect::permit, evaluator, answer.errors);
-    if (!forbidden && !permits.applied.empty()) {
-      answer.decision = Decision::permit;
-      answer.reasons = std::move(permits.applied);
-    }
-  }
-  answer.instants = evaluator.take_instants();
-  answer.clock_bound = evaluator.clock_bound();
-  answer.reach.entities = std::move(view).reads();
+  decide(policies, entities, overlay, request, mode, answer);
+  answer.reach = reach_of(answer.reads);
   return answer;
 }
 

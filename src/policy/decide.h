@@ -35,6 +35,8 @@ struct Reach {
   void add(const Reach& other);
 };
 
+[[nodiscard]] Reach reach_of(std::span<const EntityUid* const> reads);
+
 struct PolicyError {
   std::optional<PolicyIndex> policy;  // none: the request itself was refused
   Error error;                        // "policy.evaluation", "policy.request"
@@ -45,7 +47,10 @@ struct Answer {
   std::vector<PolicyIndex>
       reasons;  // the policies that determined it, ascending; none on a denial by default
   std::vector<PolicyError> errors;
-  Reach reach;
+  Reach reach;  // of what `reads` names
+  // What was read, in no order, some more than once. As long as policies, entities, overlay and request, and
+  // until the next decision on this thread.
+  std::vector<const EntityUid*> reads;
   // Instants that a datetime was compared with. Together with `clock_bound` false: as long as the time in the
   // context passes none of them, time alone changes nothing. Sorted.
   std::vector<Datetime> instants;
@@ -68,6 +73,10 @@ inline constexpr size_t kOverlayMax = 64;
 // error.
 [[nodiscard]] Answer decide(const PolicySet& policies, const Entities& entities, Overlay overlay,
                             const Request& request, DecideMode mode = {});
+// The same into an answer that is used again, with `reach` left empty: allocates nothing once answer and
+// thread have met requests of this size, unless a policy fails, makes a set or record, or calls a native.
+void decide(const PolicySet& policies, const Entities& entities, Overlay overlay, const Request& request,
+            DecideMode mode, Answer& answer);
 
 // Why a permit did not come about: its first condition that was not true.
 struct NearMiss {

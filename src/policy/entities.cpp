@@ -152,8 +152,8 @@ class Builder {
       const EntityNode* node = next_.nodes.find(key);
       if (count != 0 && (lowest == nullptr || node->number < lowest->number)) lowest = node;
     }
-    return fail("policy.entity-cycle", fmt::format("{} would stand under itself", lowest->name->uid.text()), {},
-                "a parent may not have its own child among its parents");
+    return fail("policy.entity-cycle", fmt::format("{} would stand under itself", lowest->name->uid.text()),
+                {}, "a parent may not have its own child among its parents");
   }
 
   Edit edit_;

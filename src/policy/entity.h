@@ -122,8 +122,8 @@ class Value {
   template <class T>
   using Shared = std::shared_ptr<const T>;
   // The order of the alternatives is that of Kind.
-  std::variant<bool, int64_t, Shared<Text>, Shared<ItemSet>, Shared<Record>, Shared<Named>, Datetime, Duration,
-               Decimal, Shared<IpNet>>
+  std::variant<bool, int64_t, Shared<Text>, Shared<ItemSet>, Shared<Record>, Shared<Named>, Datetime,
+               Duration, Decimal, Shared<IpNet>>
       data_;
 };
 

@@ -1,5 +1,6 @@
 #include "policy/eval.h"
 
+#include "policy/cell.h"
 #include "policy/extension.h"
 
 #include <algorithm>
@@ -26,18 +27,6 @@ std::unexpected<std::unique_ptr<Fault>> wrong_kind(const Expr& at, std::string_v
   auto name = (expression);                                   \
   if (!name) return std::unexpected(std::move(name).error()); \
   declaration = *std::move(name)
-
-bool matches(std::string_view text, const std::vector<std::string>& pieces) {
-  if (pieces.size() == 1) return text == pieces[0];
-  if (!text.starts_with(pieces.front())) return false;
-  text.remove_prefix(pieces.front().size());
-  for (size_t i = 1; i + 1 < pieces.size(); ++i) {
-    const size_t at = text.find(pieces[i]);
-    if (at == std::string_view::npos) return false;
-    text.remove_prefix(at + pieces[i].size());
-  }
-  return text.ends_with(pieces.back());
-}
 
 bool compare(Op op, std::strong_ordering order) {
   switch (op) {
@@ -435,6 +424,16 @@ Evaluated Evaluator::native(const Expr& expr) {
   auto result = expr.native->function(at.second);
   if (!result) return fault(expr, fmt::format("{}: {}", expr.name, result.error().what));
   return remembered_.emplace(std::move(at), *std::move(result)).first->second;
+}
+
+Error evaluation_error(const Policy& policy, const Fault& fault) {
+  constexpr size_t kShown = 80;
+  const std::string_view text = policy.source->text;
+  const uint32_t length = std::min<uint32_t>(fault.at->finish - fault.at->begin, kShown);
+  return Error{"policy.evaluation",
+               fmt::format("`{}`: {}", text.substr(fault.at->begin, length), fault.what),
+               policy.info.where,
+               {}};
 }
 
 }  // namespace entente::policy

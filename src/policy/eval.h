@@ -64,4 +64,7 @@ class Evaluator {
   bool clock_bound_ = false;
 };
 
+// "policy.evaluation", with the place in the policy's text.
+[[nodiscard]] Error evaluation_error(const Policy& policy, const Fault& fault);
+
 }  // namespace entente::policy

@@ -1,4 +1,5 @@
-// Hashes of names and values, for tables in memory only: a hit is always compared in full. Private to the room.
+// Hashes of names and values, for tables in memory only: a hit is always compared in full. Private to the
+// room.
 #pragma once
 
 #include <cstdint>
@@ -39,8 +40,8 @@ inline uint64_t hash_text(std::string_view text) {
     low = four(at);
     high = four(at + left - 4);
   } else if (left > 0) {
-    low = (uint64_t{static_cast<uint8_t>(at[0])} << 16U) | (uint64_t{static_cast<uint8_t>(at[left / 2])} << 8U) |
-          static_cast<uint8_t>(at[left - 1]);
+    low = (uint64_t{static_cast<uint8_t>(at[0])} << 16U) |
+          (uint64_t{static_cast<uint8_t>(at[left / 2])} << 8U) | static_cast<uint8_t>(at[left - 1]);
   }
   return mix(low ^ kSecond, high ^ seed);
 }

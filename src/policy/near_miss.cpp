@@ -71,30 +71,17 @@ class Misses {
   std::vector<NearMiss> found_;
 };
 
-void each_of(const ScopeIndex& index, std::vector<uint32_t>& out) {
-  const auto add = [&](const ScopeIndex::List& list) { out.insert(out.end(), list.begin(), list.end()); };
-  add(index.any);
-  for (const auto& [uid, list] : index.by_principal) add(list);
-  for (const auto& [uid, list] : index.by_resource) add(list);
-  for (const auto& [type, list] : index.by_principal_type) add(list);
-  for (const auto& [type, list] : index.by_resource_type) add(list);
-  std::sort(out.begin(), out.end());
-}
-
 }  // namespace
 
 std::vector<NearMiss> near_misses(const PolicySet& policies, const Entities& entities, Overlay overlay,
                                   const Request& request, size_t count_max) {
   const PolicySet::Inside& inside = policies.inside();
-  const ScopeIndex* index = inside.index_for(request.action);
+  const ActionIndex* index = inside.index_for(request.action);
   if (index == nullptr || overlay.size() > kOverlayMax) return {};
-  if (inside.schema && !inside.schema->applies(request.action, request.principal.type, request.resource.type))
-    return {};
+  if (inside.schema && !index->applies(request.principal, request.resource)) return {};
   View view(entities, overlay);
   Misses misses(inside, view, request);
-  std::vector<uint32_t> numbers;
-  each_of(*index, numbers);
-  for (const uint32_t number : numbers) misses.look(number);
+  for (const uint32_t number : index->permits.all()) misses.look(number);
   return std::move(misses).nearest(count_max);
 }
 

@@ -6,6 +6,7 @@
 #include "policy/typecheck.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -41,7 +42,14 @@ class Loader {
   }
 
   std::shared_ptr<const PolicySet::Inside> finish() {
-    for (uint32_t i = 0; i < out_->policies.size(); ++i) index(i, out_->policies[i]);
+    out_->program = compile(out_->policies);
+    if (!out_->schema) {
+      std::vector<uint32_t> all(out_->policies.size());
+      std::iota(all.begin(), all.end(), 0);
+      index(all, out_->all);
+    } else {
+      index_actions(out_->schema->inside());
+    }
     return std::move(out_);
   }
 
@@ -113,13 +121,27 @@ class Loader {
     out_->policies.push_back(std::move(policy));
   }
 
-  void index(uint32_t number, const Policy& policy) {
-    if (!out_->schema) {
-      out_->all.add(number, policy);
-      return;
+  void index_actions(const Schema::Inside& schema) {
+    std::map<EntityUid, std::vector<uint32_t>> by_action;
+    for (uint32_t i = 0; i < out_->policies.size(); ++i)
+      for (const EntityUid& action : actions_of(out_->policies[i].action, schema))
+        by_action[action].push_back(i);
+    for (const auto& [action, info] : schema.actions) {
+      ActionIndex& one = out_->by_action[action];
+      one.principals.assign(info.principals.begin(), info.principals.end());
+      one.resources.assign(info.resources.begin(), info.resources.end());
+      index(by_action[action], one);
+      one.action = action;
     }
-    for (const EntityUid& action : actions_of(policy.action, out_->schema->inside()))
-      out_->by_action[action].add(number, policy);
+  }
+
+  void index(const std::vector<uint32_t>& numbers, ActionIndex& one) {
+    std::vector<uint32_t> forbids;
+    std::vector<uint32_t> permits;
+    for (const uint32_t number : numbers)
+      (out_->policies[number].info.effect == Effect::forbid ? forbids : permits).push_back(number);
+    one.forbids = ScopeIndex(out_->program, std::move(forbids));
+    one.permits = ScopeIndex(out_->program, std::move(permits));
   }
 
   std::shared_ptr<PolicySet::Inside> out_;
@@ -130,18 +152,21 @@ class Loader {
 
 }  // namespace
 
-void ScopeIndex::add(uint32_t number, const Policy& policy) {
-  if (!policy.principal.entities.empty()) {
-    by_principal[policy.principal.entities[0]].push_back(number);
-  } else if (!policy.resource.entities.empty()) {
-    by_resource[policy.resource.entities[0]].push_back(number);
-  } else if (!policy.principal.type.empty()) {
-    by_principal_type[policy.principal.type].push_back(number);
-  } else if (!policy.resource.type.empty()) {
-    by_resource_type[policy.resource.type].push_back(number);
-  } else {
-    any.push_back(number);
-  }
+bool ActionIndex::applies(const EntityUid& principal, const EntityUid& resource) const {
+  return std::find(principals.begin(), principals.end(), principal.type) != principals.end() &&
+         std::find(resources.begin(), resources.end(), resource.type) != resources.end();
+}
+
+Error PolicySet::Inside::too_many_entities() {
+  return {"policy.request", fmt::format("more than {} entities given with the request", kOverlayMax), {}, {}};
+}
+
+Error PolicySet::Inside::unknown(const Request& request) {
+  return {"policy.request",
+          fmt::format("the schema knows no {} of a {} by a {}", request.action.text(), request.resource.type,
+                      request.principal.type),
+          {},
+          {}};
 }
 
 std::optional<std::string_view> PolicyInfo::annotation(std::string_view name) const {

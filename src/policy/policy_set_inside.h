@@ -2,7 +2,9 @@
 #pragma once
 
 #include "policy/ast.h"
+#include "policy/decide.h"
 #include "policy/policy_set.h"
+#include "policy/scope_index.h"
 
 #include <map>
 #include <optional>
@@ -12,16 +14,15 @@
 
 namespace entente::policy {
 
-// Policies by what their scope pins down; each stands in one place only: the most selective its scope names.
-struct ScopeIndex {
-  using List = std::vector<uint32_t>;
-  List any;
-  std::unordered_map<EntityUid, List, UidHash> by_principal;  // principal == or in
-  std::unordered_map<EntityUid, List, UidHash> by_resource;
-  std::map<std::string, List, std::less<>> by_principal_type;
-  std::map<std::string, List, std::less<>> by_resource_type;
+// The policies that can concern one action (in unchecked sets: any), and of whom and what it may be asked.
+struct ActionIndex {
+  EntityUid action;
+  std::vector<std::string> principals;  // types; of unchecked sets: none
+  std::vector<std::string> resources;
+  ScopeIndex forbids;
+  ScopeIndex permits;
 
-  void add(uint32_t number, const Policy& policy);
+  [[nodiscard]] bool applies(const EntityUid& principal, const EntityUid& resource) const;
 };
 
 struct PolicySet::Inside {
@@ -30,14 +31,18 @@ struct PolicySet::Inside {
   std::vector<Policy> policies;
   std::vector<Error> warnings;
   std::map<std::string, uint32_t, std::less<>> by_id;
-  std::unordered_map<EntityUid, ScopeIndex, UidHash> by_action;  // checked sets: each action of the schema
-  ScopeIndex all;                                                // unchecked sets
+  Program program;
+  std::unordered_map<EntityUid, ActionIndex, UidHash> by_action;  // checked sets: each action of the schema
+  ActionIndex all;                                                // unchecked sets
 
-  [[nodiscard]] const ScopeIndex* index_for(const EntityUid& action) const {
+  [[nodiscard]] const ActionIndex* index_for(const EntityUid& action) const {
     if (!schema) return &all;
     const auto found = by_action.find(action);
     return found == by_action.end() ? nullptr : &found->second;
   }
+  // Why a request is not put to the policies at all.
+  [[nodiscard]] static Error too_many_entities();
+  [[nodiscard]] static Error unknown(const Request& request);
 };
 
 }  // namespace entente::policy

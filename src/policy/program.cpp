@@ -1,0 +1,245 @@
+#include "policy/program.h"
+
+#include "policy/extension.h"
+
+#include <algorithm>
+#include <optional>
+#include <unordered_map>
+
+namespace entente::policy {
+namespace {
+
+using Kind = Value::Kind;
+
+// Bytes that are the same for two expressions just when they are the same expression.
+class Fingerprint {
+ public:
+  explicit Fingerprint(const Expr& expr) {
+    add(static_cast<uint32_t>(expr.op));
+    if (expr.op == Op::variable) add(static_cast<uint32_t>(expr.variable));
+    if (expr.op == Op::call) add(static_cast<uint32_t>(expr.method));
+  }
+  void add(uint32_t number) { bytes_.append(reinterpret_cast<const char*>(&number), sizeof(number)); }
+  void add(std::string_view text) {
+    add(static_cast<uint32_t>(text.size()));
+    bytes_.append(text);
+  }
+  [[nodiscard]] std::string take() { return std::move(bytes_); }
+
+ private:
+  std::string bytes_;
+};
+
+bool many_args(Op op) {
+  return op == Op::all || op == Op::any || op == Op::set || op == Op::record || op == Op::native ||
+         op == Op::call;
+}
+
+// Kinds whose comparison leaves no trace in an answer, unlike that of instants.
+bool is_plain(const Cell& cell) {
+  return cell.is(Kind::boolean) || cell.is(Kind::integer) || cell.is(Kind::string) || cell.is(Kind::entity);
+}
+
+class Compiler {
+ public:
+  Program run(const std::vector<Policy>& policies) {
+    out_.actions.emplace_back();
+    out_.rules.reserve(policies.size());
+    for (const Policy& policy : policies) out_.rules.push_back(rule(policy));
+    for (size_t i = 0; i < out_.codes.size(); ++i) {
+      Code& code = out_.codes[i];
+      if (uses_[i] > 1 && code.op != Op::literal && code.op != Op::variable) code.memo = out_.memos++;
+    }
+    for (const Value& value : out_.constants) out_.cells.push_back(Cell::of(value));
+    return std::move(out_);
+  }
+
+ private:
+  Rule rule(const Policy& policy) {
+    Rule out;
+    out.effect = policy.info.effect;
+    out.principal = test(policy.principal);
+    out.resource = test(policy.resource);
+    out.action = action(policy.action);
+    for (const Condition& condition : policy.conditions)
+      out.conditions.push_back({use(*condition.body), condition.when});
+    out.principal_key = key(out.principal);
+    out.resource_key = key(out.resource);
+    if (!out.conditions.empty() && out.conditions[0].when) asks_first(out, out.conditions[0].code);
+    return out;
+  }
+
+  static ScopeTest test(const Scope& scope) {
+    ScopeTest out{scope.kind, scope.type, {}, 0};
+    if (!scope.entities.empty()) {
+      out.entity = scope.entities[0];
+      out.hash = UidHash()(out.entity);
+    }
+    return out;
+  }
+
+  static uint64_t key(const ScopeTest& test) {
+    if (test.kind == Scope::Kind::any) return kAnyKey;
+    return test.kind == Scope::Kind::is ? type_key(test.type) : test.hash;
+  }
+
+  uint32_t action(const Scope& scope) {
+    if (scope.kind == Scope::Kind::any) return 0;
+    std::vector<ScopeTest> tests;
+    std::string bytes;
+    for (const EntityUid& uid : scope.entities) {
+      tests.push_back({scope.kind, {}, uid, UidHash()(uid)});
+      bytes += uid.text() + (scope.kind == Scope::Kind::in ? "," : ";");
+    }
+    const auto [at, fresh] = actions_.emplace(bytes, static_cast<uint32_t>(out_.actions.size()));
+    if (fresh) out_.actions.push_back(std::move(tests));
+    return at->second;
+  }
+
+  // The first thing that a condition evaluates.
+  void asks_first(Rule& rule, uint32_t at) {
+    while (out_.codes[at].op == Op::all) at = out_.links[out_.codes[at].args[0]];
+    const Code& code = out_.codes[at];
+    const bool contains = code.op == Op::call && code.method == Method::contains && code.args[1] == 2;
+    if (code.op != Op::equal && code.op != Op::in && !contains) return;
+    uint32_t left = contains ? out_.links[code.args[0]] : code.args[0];
+    uint32_t right = contains ? out_.links[code.args[0] + 1] : code.args[1];
+    if (code.op == Op::equal && constant(left) != nullptr) std::swap(left, right);
+    const Value* literal = constant(right);
+    if (literal == nullptr || constant(left) != nullptr) return;
+    const Cell cell = Cell::of(*literal);
+    const Code& asked = out_.codes[left];
+    if (asked.op == Op::variable && asked.variable != Variable::context) {
+      if (contains || !cell.is(Kind::entity)) return;
+      uint64_t* to = asked.variable == Variable::principal  ? &rule.principal_key
+                     : asked.variable == Variable::resource ? &rule.resource_key
+                                                            : nullptr;
+      const bool free = to != nullptr && (*to == kAnyKey || *to != cell.entity->hash) && !pinned(rule, to);
+      if (free) *to = cell.entity->hash;
+      return;
+    }
+    if (code.op != Op::in && is_plain(cell)) rule.guard = {left, contains, hash_of(cell)};
+  }
+
+  static bool pinned(const Rule& rule, const uint64_t* key) {
+    const ScopeTest& test = key == &rule.principal_key ? rule.principal : rule.resource;
+    return test.kind != Scope::Kind::any && test.kind != Scope::Kind::is;
+  }
+
+  [[nodiscard]] const Value* constant(uint32_t at) const {
+    return out_.codes[at].op == Op::literal ? &out_.constants[out_.codes[at].detail] : nullptr;
+  }
+
+  uint32_t use(const Expr& expr) {
+    const uint32_t at = add(expr);
+    ++uses_[at];
+    return at;
+  }
+
+  uint32_t add(const Expr& expr) {
+    if (expr.op == Op::literal) return literal(expr.literal);
+    std::vector<uint32_t> args;
+    args.reserve(expr.args.size());
+    for (const ExprPtr& arg : expr.args) args.push_back(add(*arg));
+    if (auto folded = fold(expr, args)) return literal(*folded);
+    Fingerprint print(expr);
+    print.add(static_cast<uint32_t>(args.size()));
+    for (const uint32_t arg : args) print.add(arg);
+    print.add(expr.name);
+    for (const std::string& name : expr.names) print.add(name);
+    const auto [at, fresh] = known_.emplace(print.take(), static_cast<uint32_t>(out_.codes.size()));
+    if (!fresh) return at->second;
+    for (const uint32_t arg : args) ++uses_[arg];
+    return push(code(expr, args));
+  }
+
+  Code code(const Expr& expr, const std::vector<uint32_t>& args) {
+    Code out;
+    out.op = expr.op;
+    out.variable = expr.variable;
+    out.method = expr.method;
+    if (many_args(expr.op)) {
+      out.args[0] = static_cast<uint32_t>(out_.links.size());
+      out.args[1] = static_cast<uint32_t>(args.size());
+      out_.links.insert(out_.links.end(), args.begin(), args.end());
+    } else {
+      std::copy(args.begin(), args.end(), out.args);
+    }
+    if (expr.op == Op::get || expr.op == Op::is || expr.op == Op::call) out.detail = name(expr.name);
+    if (expr.op == Op::has || expr.op == Op::like || expr.op == Op::record) {
+      out.detail = static_cast<uint32_t>(out_.lists.size());
+      out_.lists.push_back(expr.names);
+    }
+    if (expr.op == Op::get || expr.op == Op::has) out.hint = out_.hints++;
+    if (expr.op == Op::native) {
+      out.detail = static_cast<uint32_t>(out_.natives.size());
+      out_.natives.push_back(expr.native);
+    }
+    return out;
+  }
+
+  // What needs nothing but constants, cannot fail and has to do with no instant of the request.
+  std::optional<Value> fold(const Expr& expr, const std::vector<uint32_t>& args) const {
+    std::vector<Value> values;
+    for (const uint32_t arg : args) {
+      const Value* value = constant(arg);
+      if (value == nullptr) return std::nullopt;
+      values.push_back(*value);
+    }
+    switch (expr.op) {
+      case Op::set:
+        return Value::set(std::move(values));
+      case Op::record: {
+        Record record;
+        for (size_t i = 0; i < values.size(); ++i) record.set(expr.names[i], std::move(values[i]));
+        return Value(std::move(record));
+      }
+      case Op::call:
+        if (expr.method != Method::make_ip && expr.method != Method::make_decimal &&
+            expr.method != Method::make_datetime && expr.method != Method::make_duration)
+          return std::nullopt;
+        if (values.size() != 1 || values[0].kind() != Kind::string) return std::nullopt;
+        return make_extension(expr.name, values[0].string());
+      default:
+        return std::nullopt;
+    }
+  }
+
+  uint32_t literal(const Value& value) {
+    std::string print = "=";
+    print += static_cast<char>('0' + static_cast<int>(value.kind()));
+    print += value.text();
+    const auto [at, fresh] = known_.emplace(std::move(print), static_cast<uint32_t>(out_.codes.size()));
+    if (!fresh) return at->second;
+    Code out;
+    out.detail = static_cast<uint32_t>(out_.constants.size());
+    out_.constants.push_back(value);
+    return push(out);
+  }
+
+  uint32_t push(const Code& code) {
+    out_.codes.push_back(code);
+    uses_.push_back(0);
+    return static_cast<uint32_t>(out_.codes.size() - 1);
+  }
+
+  uint32_t name(const std::string& text) {
+    const auto [at, fresh] = names_.emplace(text, static_cast<uint32_t>(out_.names.size()));
+    if (fresh) out_.names.push_back(text);
+    return at->second;
+  }
+
+  Program out_;
+  std::vector<uint32_t> uses_;  // by code: how many expressions and policies have it
+  std::unordered_map<std::string, uint32_t> known_;
+  std::unordered_map<std::string, uint32_t> names_;
+  std::unordered_map<std::string, uint32_t> actions_;
+};
+
+}  // namespace
+
+Program compile(const std::vector<Policy>& policies) {
+  return Compiler().run(policies);
+}
+
+}  // namespace entente::policy

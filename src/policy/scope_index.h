@@ -1,0 +1,135 @@
+// Finds the policies whose scope a request can meet, at a cost that depends on the request's ancestors and on
+// what is found, not on how many policies there are. Private to the room.
+#pragma once
+
+#include "policy/program.h"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace entente::policy {
+
+// Open addressing; built once. A key stands for a range of something.
+class RangeTable {
+ public:
+  struct Range {
+    uint32_t begin = 0;
+    uint32_t count = 0;
+  };
+  explicit RangeTable(size_t keys = 0);
+  void set(uint64_t key, Range range);  // a key once; at most `keys` of them
+  [[nodiscard]] Range find(uint64_t key) const {
+    for (size_t at = key & mask_;; at = (at + 1) & mask_) {
+      const Slot& slot = slots_[at];
+      if (slot.range.count == 0 || slot.key == key) return slot.range;
+    }
+  }
+
+ private:
+  struct Slot {
+    uint64_t key = 0;
+    Range range;  // count 0: free
+  };
+  std::vector<Slot> slots_;
+  size_t mask_ = 0;
+};
+
+class ScopeIndex {
+ public:
+  ScopeIndex() = default;
+  // Of these rules of the program.
+  ScopeIndex(const Program& program, std::vector<uint32_t> rules);
+
+  // Keys are those of a request's principal and resource (its type, itself and all above it; without
+  // kAnyKey). `found` gets each policy whose keys are met, in no order, some more than once only if their
+  // hashes clash. `guard` is asked for the cell of an expression.
+  template <class Guard>
+  void find(std::span<const uint64_t> principal, std::span<const uint64_t> resource,
+            std::vector<uint64_t>& room, const Guard& guard, std::vector<uint32_t>& found) const;
+
+  [[nodiscard]] std::span<const uint32_t> all() const { return all_; }
+
+ private:
+  // Policies of one pair of keys: those to be looked at in any case, and those behind guards on one
+  // expression.
+  struct Group {
+    RangeTable::Range plain;     // in entries_
+    RangeTable::Range switches;  // in switches_
+  };
+  struct Switch {
+    uint32_t code = 0;
+    bool contains = false;
+    RangeTable::Range all;  // in entries_
+    RangeTable values;      // by hash of the literal, to entries_
+  };
+
+  void group(const Program& program, uint64_t key, std::vector<uint32_t> rules, std::vector<Group>& groups);
+  void keys_met(const RangeTable& keys, bool any, std::span<const uint64_t> of,
+                std::vector<uint64_t>& out) const;
+  template <class Guard>
+  void take(const Group& group, const Guard& guard, std::vector<uint32_t>& found) const;
+  void take(RangeTable::Range range, std::vector<uint32_t>& found) const {
+    const auto begin = entries_.begin() + range.begin;
+    found.insert(found.end(), begin, begin + range.count);
+  }
+
+  std::vector<uint32_t> all_;
+  std::vector<uint32_t> entries_;
+  std::vector<Group> groups_;
+  std::vector<Switch> switches_;
+  RangeTable principals_;  // keys that occur
+  RangeTable resources_;
+  RangeTable pairs_;  // both keys, to one of groups_
+  bool any_principal_ = false;
+  bool any_resource_ = false;
+};
+
+inline uint64_t pair_key(uint64_t principal, uint64_t resource) {
+  return mix(principal ^ 0xa0761d6478bd642fULL, resource ^ 0xe7037ed1a0b428dbULL);
+}
+
+template <class Guard>
+void ScopeIndex::find(std::span<const uint64_t> principal, std::span<const uint64_t> resource,
+                      std::vector<uint64_t>& room, const Guard& guard, std::vector<uint32_t>& found) const {
+  if (all_.empty()) return;
+  room.clear();
+  keys_met(principals_, any_principal_, principal, room);
+  const size_t split = room.size();
+  keys_met(resources_, any_resource_, resource, room);
+  const size_t pairs = split * (room.size() - split);
+  if (pairs > all_.size()) {  // deep hierarchies over few policies
+    found.insert(found.end(), all_.begin(), all_.end());
+    return;
+  }
+  for (size_t i = 0; i < split; ++i) {
+    for (size_t j = split; j < room.size(); ++j) {
+      const RangeTable::Range at = pairs_.find(pair_key(room[i], room[j]));
+      if (at.count != 0) take(groups_[at.begin], guard, found);
+    }
+  }
+}
+
+template <class Guard>
+void ScopeIndex::take(const Group& group, const Guard& guard, std::vector<uint32_t>& found) const {
+  take(group.plain, found);
+  for (uint32_t i = 0; i < group.switches.count; ++i) {
+    const Switch& one = switches_[group.switches.begin + i];
+    const Cell cell = guard(one.code);
+    // What fails, or is no set, fails in each of them: all must say so.
+    if (cell.failed() || (one.contains && !cell.is(Value::Kind::set))) {
+      take(one.all, found);
+    } else if (!one.contains) {
+      take(one.values.find(hash_of(cell)), found);
+    } else if (cell.set->items.size() > one.all.count) {
+      take(one.all, found);
+    } else {
+      for (size_t k = 0; k < cell.set->keyed.size(); ++k) {
+        const uint64_t hash = cell.set->keyed[k].hash;
+        if (k == 0 || hash != cell.set->keyed[k - 1].hash) take(one.values.find(hash), found);
+      }
+    }
+  }
+}
+
+}  // namespace entente::policy
