@@ -36,44 +36,6 @@ bool equal_members(const Record& a, const Record& b) {
 
 }  // namespace
 
-Cell Cell::of(const Value& value) {
-  Cell out;
-  out.tag = static_cast<uint64_t>(value.kind());
-  switch (value.kind()) {
-    case Kind::boolean:
-      out.number = *std::get_if<bool>(&value.data_) ? 1 : 0;
-      break;
-    case Kind::integer:
-      out.number = *std::get_if<int64_t>(&value.data_);
-      break;
-    case Kind::string:
-      out.text = std::get_if<Value::Shared<Text>>(&value.data_)->get();
-      break;
-    case Kind::set:
-      out.set = std::get_if<Value::Shared<ItemSet>>(&value.data_)->get();
-      break;
-    case Kind::record:
-      out.record = std::get_if<Value::Shared<Record>>(&value.data_)->get();
-      break;
-    case Kind::entity:
-      out.entity = &(*std::get_if<Value::Shared<Named>>(&value.data_))->name;
-      break;
-    case Kind::datetime:
-      out.number = std::get_if<Datetime>(&value.data_)->ms;
-      break;
-    case Kind::duration:
-      out.number = std::get_if<Duration>(&value.data_)->ms;
-      break;
-    case Kind::decimal:
-      out.number = std::get_if<Decimal>(&value.data_)->ten_thousandths;
-      break;
-    case Kind::ip:
-      out.ip = std::get_if<Value::Shared<IpNet>>(&value.data_)->get();
-      break;
-  }
-  return out;
-}
-
 ItemSet::ItemSet(Value::Items sorted) : items(std::move(sorted)) {
   keyed.reserve(items.size());
   for (const Value& item : items) {
@@ -89,7 +51,7 @@ bool equal(const Cell& a, const Cell& b) {
   if (a.tag != b.tag) return false;
   switch (a.kind()) {
     case Kind::string:
-      return a.text == b.text || (a.text->hash == b.text->hash && a.text->text == b.text->text);
+      return a.text == b.text || (a.text->hash == b.text->hash && same_text(a.text->text, b.text->text));
     case Kind::set:
       return equal_items(*a.set, *b.set);
     case Kind::record:

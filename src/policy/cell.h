@@ -19,8 +19,11 @@ struct Name {
 inline Name name_of(const EntityUid& uid) {
   return {UidHash()(uid), &uid};
 }
+inline bool same_uid(const EntityUid& a, const EntityUid& b) {
+  return same_text(a.id, b.id) && same_text(a.type, b.type);
+}
 inline bool same(const Name& a, const Name& b) {
-  return a.uid == b.uid || (a.hash == b.hash && *a.uid == *b.uid);
+  return a.uid == b.uid || (a.hash == b.hash && same_uid(*a.uid, *b.uid));
 }
 
 struct Text {
@@ -97,6 +100,44 @@ struct Cell {
     return out;
   }
 };
+
+inline Cell Cell::of(const Value& value) {
+  Cell out;
+  out.tag = static_cast<uint64_t>(value.kind());
+  switch (value.kind()) {
+    case Kind::boolean:
+      out.number = *std::get_if<bool>(&value.data_) ? 1 : 0;
+      break;
+    case Kind::integer:
+      out.number = *std::get_if<int64_t>(&value.data_);
+      break;
+    case Kind::string:
+      out.text = std::get_if<Value::Shared<Text>>(&value.data_)->get();
+      break;
+    case Kind::set:
+      out.set = std::get_if<Value::Shared<ItemSet>>(&value.data_)->get();
+      break;
+    case Kind::record:
+      out.record = std::get_if<Value::Shared<Record>>(&value.data_)->get();
+      break;
+    case Kind::entity:
+      out.entity = &(*std::get_if<Value::Shared<Named>>(&value.data_))->name;
+      break;
+    case Kind::datetime:
+      out.number = std::get_if<Datetime>(&value.data_)->ms;
+      break;
+    case Kind::duration:
+      out.number = std::get_if<Duration>(&value.data_)->ms;
+      break;
+    case Kind::decimal:
+      out.number = std::get_if<Decimal>(&value.data_)->ten_thousandths;
+      break;
+    case Kind::ip:
+      out.ip = std::get_if<Value::Shared<IpNet>>(&value.data_)->get();
+      break;
+  }
+  return out;
+}
 
 [[nodiscard]] bool equal(const Cell& a, const Cell& b);
 [[nodiscard]] uint64_t hash_of(const Cell& cell);

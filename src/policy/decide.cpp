@@ -16,19 +16,10 @@ namespace {
 // What a thread uses again from one decision to the next.
 struct Desk {
   Machine machine;
-  std::vector<uint64_t> principal_keys;
-  std::vector<uint64_t> resource_keys;
   std::vector<uint64_t> room;
   std::vector<uint32_t> found;
   std::vector<uint32_t> failed;
 };
-
-void keys_of(const Subject& subject, std::vector<uint64_t>& out) {
-  out.clear();
-  out.push_back(type_key(subject.name.uid->type));
-  out.push_back(subject.name.hash);
-  for (const Name& name : subject.above) out.push_back(name.hash);
-}
 
 template <class T>
 void sort_once_each(std::vector<T>& items) {
@@ -51,11 +42,12 @@ class Deciding {
 
   void run(const ActionIndex& index, DecideMode mode) {
     Machine& machine = desk_.machine;
-    machine.begin(policies_.program, entities_, overlay_, request_);
+    const RequestHashes hashes(request_);
+    machine.begin(policies_.program, entities_, overlay_, request_, hashes);
     machine.read(machine.principal());
     machine.read(machine.resource());
-    keys_of(machine.principal(), desk_.principal_keys);
-    keys_of(machine.resource(), desk_.resource_keys);
+    principal_ = {hashes.principal_type, hashes.principal, machine.principal().above};
+    resource_ = {hashes.resource_type, hashes.resource, machine.resource().above};
 
     tally(index.forbids, answer_.reasons);
     if (mode.forbid_error_denies)
@@ -80,8 +72,7 @@ class Deciding {
     desk_.found.clear();
     desk_.failed.clear();
     index.find(
-        desk_.principal_keys, desk_.resource_keys, desk_.room,
-        [&](uint32_t code) { return machine.eval(code); }, desk_.found);
+        principal_, resource_, desk_.room, [&](uint32_t code) { return machine.eval(code); }, desk_.found);
     for (const uint32_t number : desk_.found) {
       const Machine::Outcome outcome = machine.applies(policies_.program.rules[number], !policies_.schema);
       if (outcome == Machine::Outcome::yes) applied.push_back(PolicyIndex{number});
@@ -111,6 +102,8 @@ class Deciding {
   const Overlay overlay_;
   const Request& request_;
   Answer& answer_;
+  ScopeIndex::Line principal_{};
+  ScopeIndex::Line resource_{};
 };
 
 Desk& desk() {

@@ -181,17 +181,6 @@ Result<void> check_changes(const EntityChanges& changes, const std::optional<Sch
 
 }  // namespace
 
-bool is_among(std::span<const Name> names, const Name& name) {
-  constexpr size_t kScannedMax = 16;  // names found faster one by one than by halves
-  const Name* at = names.data();
-  const Name* const end = at + names.size();
-  if (names.size() > kScannedMax)
-    at = std::lower_bound(at, end, name.hash, [](const Name& one, uint64_t hash) { return one.hash < hash; });
-  for (; at != end && at->hash <= name.hash; ++at)
-    if (same(*at, name)) return true;
-  return false;
-}
-
 Entities::Entities(const Schema& schema) {
   Inside first;
   first.schema = schema;

@@ -5,6 +5,7 @@
 #include "policy/entities.h"
 #include "policy/persistent.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -24,7 +25,16 @@ struct EntityNode {
 };
 
 // Whether a name stands in a list sorted by hash.
-[[nodiscard]] bool is_among(std::span<const Name> names, const Name& name);
+[[nodiscard]] inline bool is_among(std::span<const Name> names, const Name& name) {
+  constexpr size_t kScannedMax = 16;  // names found faster one by one than by halves
+  const Name* at = names.data();
+  const Name* const end = at + names.size();
+  if (names.size() > kScannedMax)
+    at = std::lower_bound(at, end, name.hash, [](const Name& one, uint64_t hash) { return one.hash < hash; });
+  for (; at != end && at->hash <= name.hash; ++at)
+    if (same(*at, name)) return true;
+  return false;
+}
 
 struct Entities::Inside {
   std::optional<Schema> schema;
@@ -36,7 +46,7 @@ struct Entities::Inside {
   [[nodiscard]] const EntityNode* node(const Name& name) const {
     for (uint64_t key = name.hash;; ++key) {
       const EntityNode* found = nodes.find(key);
-      if (found == nullptr || *found->name->name.uid == *name.uid) return found;
+      if (found == nullptr || same_uid(found->name->uid, *name.uid)) return found;
     }
   }
   [[nodiscard]] const EntityNode* node(const EntityUid& uid) const { return node(name_of(uid)); }

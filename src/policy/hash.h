@@ -14,36 +14,53 @@ inline uint64_t mix(uint64_t a, uint64_t b) {
   return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64U);
 }
 
+inline uint64_t eight_bytes(const char* at) {
+  uint64_t out = 0;
+  std::memcpy(&out, at, 8);
+  return out;
+}
+inline uint64_t four_bytes(const char* at) {
+  uint32_t out = 0;
+  std::memcpy(&out, at, 4);
+  return out;
+}
+
 inline uint64_t hash_text(std::string_view text) {
   constexpr uint64_t kFirst = 0xa0761d6478bd642fULL;
   constexpr uint64_t kSecond = 0xe7037ed1a0b428dbULL;
-  const auto eight = [](const char* at) {
-    uint64_t out = 0;
-    std::memcpy(&out, at, 8);
-    return out;
-  };
-  const auto four = [](const char* at) {
-    uint32_t out = 0;
-    std::memcpy(&out, at, 4);
-    return uint64_t{out};
-  };
   const char* at = text.data();
   size_t left = text.size();
   uint64_t seed = kFirst ^ text.size();
-  for (; left > 16; at += 16, left -= 16) seed = mix(eight(at) ^ kSecond, eight(at + 8) ^ seed);
+  for (; left > 16; at += 16, left -= 16) seed = mix(eight_bytes(at) ^ kSecond, eight_bytes(at + 8) ^ seed);
   uint64_t low = 0;
   uint64_t high = 0;
   if (left >= 8) {
-    low = eight(at);
-    high = eight(at + left - 8);
+    low = eight_bytes(at);
+    high = eight_bytes(at + left - 8);
   } else if (left >= 4) {
-    low = four(at);
-    high = four(at + left - 4);
+    low = four_bytes(at);
+    high = four_bytes(at + left - 4);
   } else if (left > 0) {
     low = (uint64_t{static_cast<uint8_t>(at[0])} << 16U) |
           (uint64_t{static_cast<uint8_t>(at[left / 2])} << 8U) | static_cast<uint8_t>(at[left - 1]);
   }
   return mix(low ^ kSecond, high ^ seed);
+}
+
+// ==, without a call for the lengths that names have.
+inline bool same_text(std::string_view a, std::string_view b) {
+  const size_t size = a.size();
+  if (size != b.size()) return false;
+  const char* const x = a.data();
+  const char* const y = b.data();
+  if (size > 16) return std::memcmp(x, y, size) == 0;
+  if (size >= 8)
+    return ((eight_bytes(x) ^ eight_bytes(y)) | (eight_bytes(x + size - 8) ^ eight_bytes(y + size - 8))) == 0;
+  if (size >= 4)
+    return ((four_bytes(x) ^ four_bytes(y)) | (four_bytes(x + size - 4) ^ four_bytes(y + size - 4))) == 0;
+  for (size_t i = 0; i < size; ++i)
+    if (x[i] != y[i]) return false;
+  return true;
 }
 
 inline uint64_t hash_uid(uint64_t type_hash, uint64_t id_hash) {

@@ -32,8 +32,18 @@ Cell number(int64_t value) {
 
 }  // namespace
 
-void Machine::begin(const Program& program, const Entities& entities, Overlay overlay,
-                    const Request& request) {
+RequestHashes::RequestHashes(const Request& request)
+    : principal_type(hash_text(request.principal.type)),
+      principal(hash_uid(principal_type, hash_text(request.principal.id))),
+      action(UidHash()(request.action)),
+      resource_type(hash_text(request.resource.type)),
+      resource(hash_uid(resource_type, hash_text(request.resource.id))) {
+  principal_type = type_key(principal_type);
+  resource_type = type_key(resource_type);
+}
+
+void Machine::begin(const Program& program, const Entities& entities, Overlay overlay, const Request& request,
+                    const RequestHashes& hashes) {
   program_ = &program;
   store_ = &entities.inside();
   overlay_ = overlay;
@@ -58,10 +68,11 @@ void Machine::begin(const Program& program, const Entities& entities, Overlay ov
   instants_.clear();
   clock_bound_ = false;
 
-  principal_name_ = name_of(request.principal);
-  action_name_ = name_of(request.action);
-  resource_name_ = name_of(request.resource);
-  context_ = Cell::of(request.context);
+  principal_name_ = {hashes.principal, &request.principal};
+  action_name_ = {hashes.action, &request.action};
+  resource_name_ = {hashes.resource, &request.resource};
+  variables_ = {Cell::of(principal_name_), Cell::of(action_name_), Cell::of(resource_name_),
+                Cell::of(request.context)};
   principal_ = Subject{principal_name_, nullptr, {}, false};
   resource_ = Subject{resource_name_, nullptr, {}, false};
   resolve(principal_);
@@ -72,7 +83,7 @@ void Machine::begin(const Program& program, const Entities& entities, Overlay ov
 
 const Entity* Machine::overlaid(const Name& name) const {
   for (size_t i = 0; i < overlay_.size(); ++i)
-    if (overlay_hashes_[i] == name.hash && overlay_[i].uid == *name.uid) return &overlay_[i];
+    if (overlay_hashes_[i] == name.hash && same_uid(overlay_[i].uid, *name.uid)) return &overlay_[i];
   return nullptr;
 }
 
@@ -150,8 +161,11 @@ const Entity* Machine::find(const Name& name) {
 void Machine::read(Subject& subject) {
   if (subject.above_read) return;
   subject.above_read = true;
-  reads_.push_back(subject.name.uid);
-  for (const Name& name : subject.above) reads_.push_back(name.uid);
+  const size_t before = reads_.size();
+  reads_.resize(before + 1 + subject.above.size());
+  const EntityUid** to = reads_.data() + before;
+  *to++ = subject.name.uid;
+  for (const Name& name : subject.above) *to++ = name.uid;
 }
 
 bool Machine::is_in(Subject& subject, const Name& name) {
@@ -164,7 +178,7 @@ bool Machine::is_in(Subject& subject, const Name& name) {
 
 bool Machine::meets(const ScopeTest& test, Subject& subject) {
   if (test.kind == Scope::Kind::any) return true;
-  if (!test.type.empty() && subject.name.uid->type != test.type) return false;
+  if (!test.type.empty() && !same_text(subject.name.uid->type, test.type)) return false;
   if (test.kind == Scope::Kind::is) return true;
   const Name named{test.hash, &test.entity};
   return test.kind == Scope::Kind::equal ? same(subject.name, named) : is_in(subject, named);
@@ -203,6 +217,8 @@ Cell Machine::truth(uint32_t at) {
 
 Cell Machine::eval(uint32_t at) {
   const Code& code = program_->codes[at];
+  if (code.op == Op::variable) return variables_[static_cast<size_t>(code.variable)];
+  if (code.op == Op::literal) return program_->cells[code.detail];
   if (code.memo == kNone) return run(code);
   if (memo_stamps_[code.memo] == stamp_) return memos_[code.memo];
   const Cell out = run(code);
@@ -214,9 +230,8 @@ Cell Machine::eval(uint32_t at) {
 Cell Machine::run(const Code& code) {
   switch (code.op) {
     case Op::literal:
-      return program_->cells[code.detail];
     case Op::variable:
-      return variable(code.variable);
+      break;
     case Op::all:
     case Op::any:
       return settled(code);
@@ -261,20 +276,6 @@ Cell Machine::run(const Code& code) {
       return native(code);
   }
   return Cell::failure();
-}
-
-Cell Machine::variable(Variable variable) const {
-  switch (variable) {
-    case Variable::principal:
-      return Cell::of(principal_name_);
-    case Variable::action:
-      return Cell::of(action_name_);
-    case Variable::resource:
-      return Cell::of(resource_name_);
-    case Variable::context:
-      break;
-  }
-  return context_;
 }
 
 // && and ||: from left to right, until one settles it.
@@ -351,11 +352,11 @@ Cell Machine::in(const Code& code) {
 const Value* Machine::attribute(const Record& record, const std::string& name, uint32_t hint) {
   const auto& members = record.members();
   uint16_t& last = hints_[hint];
-  if (last < members.size() && members[last].first == name) return &members[last].second;
+  if (last < members.size() && same_text(members[last].first, name)) return &members[last].second;
   const auto at =
       std::lower_bound(members.begin(), members.end(), name,
                        [](const Record::Member& one, const std::string& n) { return one.first < n; });
-  if (at == members.end() || at->first != name) return nullptr;
+  if (at == members.end() || !same_text(at->first, name)) return nullptr;
   last = static_cast<uint16_t>(std::min<ptrdiff_t>(at - members.begin(), UINT16_MAX));
   return &at->second;
 }
@@ -397,7 +398,7 @@ Cell Machine::get(const Code& code) {
 Cell Machine::is(const Code& code) {
   const Cell cell = eval(code.args[0]);
   if (!cell.is(Kind::entity)) return Cell::failure();
-  return Cell::of(cell.entity->uid->type == program_->names[code.detail]);
+  return Cell::of(same_text(cell.entity->uid->type, program_->names[code.detail]));
 }
 
 Cell Machine::like(const Code& code) {

@@ -21,11 +21,21 @@ struct Subject {
   bool above_read = false;
 };
 
+struct RequestHashes {
+  explicit RequestHashes(const Request& request);
+  uint64_t principal_type;  // as type_key()
+  uint64_t principal;
+  uint64_t action;
+  uint64_t resource_type;
+  uint64_t resource;
+};
+
 class Machine {
  public:
   enum class Outcome : uint8_t { no, yes, failed };
 
-  void begin(const Program& program, const Entities& entities, Overlay overlay, const Request& request);
+  void begin(const Program& program, const Entities& entities, Overlay overlay, const Request& request,
+             const RequestHashes& hashes);
 
   // Whether the scope lines hold (the action's only when asked for) and all conditions.
   [[nodiscard]] Outcome applies(const Rule& rule, bool with_action);
@@ -43,7 +53,6 @@ class Machine {
   static constexpr size_t kNear = 16;  // entities beside principal and resource that are kept at hand
 
   Cell run(const Code& code);
-  Cell variable(Variable variable) const;
   Cell settled(const Code& code);
   Cell truth(uint32_t at);
   Cell equality(const Code& code);
@@ -83,7 +92,7 @@ class Machine {
   Name principal_name_;
   Name action_name_;
   Name resource_name_;
-  Cell context_;
+  std::array<Cell, 4> variables_;  // by Variable
   Subject principal_;
   Subject resource_;
 

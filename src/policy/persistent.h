@@ -1,11 +1,12 @@
-// A persistent map from 64-bit keys: a trie of 64-way nodes with a bitmap each (Bagwell's HAMT). Copying the
+// A persistent map from 64-bit keys: a trie of 64-way nodes without holes (Bagwell's HAMT). Copying the
 // map is a pointer; a change copies one path. Nodes made within one edit carry its number and are changed in
 // place by it, so that filling a map costs no copies; no other edit ever has that number, so shared nodes
 // stay untouched. Private.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <atomic>
-#include <bit>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -34,9 +35,9 @@ class PersistentMap {
   [[nodiscard]] const T* find(uint64_t key) const {
     const Node* node = root_.get();
     for (unsigned shift = 0; node != nullptr; shift += kBits) {
-      const unsigned bit = slot_of(key, shift);
-      if (((node->used >> bit) & 1U) == 0) return nullptr;
-      const Slot& slot = node->slots[index_of(node->used, bit)];
+      const uint8_t place = node->places[slot_of(key, shift)];
+      if (place == kFree) return nullptr;
+      const Slot& slot = node->slots[place];
       if (slot.child == nullptr) return slot.key == key ? slot.value.get() : nullptr;
       node = slot.child.get();
     }
@@ -75,20 +76,18 @@ class PersistentMap {
     std::shared_ptr<const T> value;  // one of the two
     std::shared_ptr<Node> child;
   };
+  static constexpr uint8_t kFree = 0xff;
   struct Node {
+    Node() { places.fill(kFree); }
     uint64_t edit = 0;
-    uint64_t used = 0;
-    std::vector<Slot> slots;
+    std::array<uint8_t, 64> places;  // by the key's bits: in slots
+    std::vector<Slot> slots;         // in no order
   };
   using Link = std::shared_ptr<Node>;
 
   static unsigned slot_of(uint64_t key, unsigned shift) {
     return static_cast<unsigned>((key >> shift) & 63U);
   }
-  static size_t index_of(uint64_t used, unsigned bit) {
-    return static_cast<size_t>(std::popcount(used & ((uint64_t{1} << bit) - 1)));
-  }
-
   static Node& own(Link& link, const Edit& edit) {
     if (link == nullptr) {
       link = std::make_shared<Node>();
@@ -102,14 +101,13 @@ class PersistentMap {
   static bool put(Link& link, const Edit& edit, uint64_t key, unsigned shift,
                   const std::shared_ptr<const T>& value) {
     Node& node = own(link, edit);
-    const unsigned bit = slot_of(key, shift);
-    const size_t index = index_of(node.used, bit);
-    if (((node.used >> bit) & 1U) == 0) {
-      node.used |= uint64_t{1} << bit;
-      node.slots.insert(node.slots.begin() + static_cast<std::ptrdiff_t>(index), Slot{key, value, nullptr});
+    uint8_t& place = node.places[slot_of(key, shift)];
+    if (place == kFree) {
+      place = static_cast<uint8_t>(node.slots.size());
+      node.slots.push_back(Slot{key, value, nullptr});
       return true;
     }
-    Slot& slot = node.slots[index];
+    Slot& slot = node.slots[place];
     if (slot.child != nullptr) return put(slot.child, edit, key, shift + kBits, value);
     if (slot.key == key) {
       slot.value = value;
@@ -125,12 +123,17 @@ class PersistentMap {
   static void take(Link& link, const Edit& edit, uint64_t key, unsigned shift) {
     Node& node = own(link, edit);
     const unsigned bit = slot_of(key, shift);
-    const size_t index = index_of(node.used, bit);
-    Slot& slot = node.slots[index];
+    const uint8_t place = node.places[bit];
+    Slot& slot = node.slots[place];
     if (slot.child != nullptr) take(slot.child, edit, key, shift + kBits);
-    if (slot.child != nullptr && slot.child->used != 0) return;
-    node.used &= ~(uint64_t{1} << bit);
-    node.slots.erase(node.slots.begin() + static_cast<std::ptrdiff_t>(index));
+    if (slot.child != nullptr && !slot.child->slots.empty()) return;
+    node.places[bit] = kFree;
+    const auto last = static_cast<uint8_t>(node.slots.size() - 1);
+    if (place != last) {
+      node.slots[place] = std::move(node.slots[last]);
+      *std::find(node.places.begin(), node.places.end(), last) = place;
+    }
+    node.slots.pop_back();
   }
 
   template <class Visit>
@@ -147,10 +150,10 @@ class PersistentMap {
     if (mine == nullptr || mine == others) return 0;
     size_t count = 1;
     for (unsigned bit = 0; bit < 64; ++bit) {
-      if (((mine->used >> bit) & 1U) == 0) continue;
-      const Node* below = mine->slots[index_of(mine->used, bit)].child.get();
-      const bool both = others != nullptr && ((others->used >> bit) & 1U) != 0;
-      count += unshared(below, both ? others->slots[index_of(others->used, bit)].child.get() : nullptr);
+      if (mine->places[bit] == kFree) continue;
+      const Node* below = mine->slots[mine->places[bit]].child.get();
+      const bool both = others != nullptr && others->places[bit] != kFree;
+      count += unshared(below, both ? others->slots[others->places[bit]].child.get() : nullptr);
     }
     return count;
   }

@@ -80,7 +80,7 @@ class Compiler {
 
   static uint64_t key(const ScopeTest& test) {
     if (test.kind == Scope::Kind::any) return kAnyKey;
-    return test.kind == Scope::Kind::is ? type_key(test.type) : test.hash;
+    return test.kind == Scope::Kind::is ? type_key(hash_text(test.type)) : test.hash;
   }
 
   uint32_t action(const Scope& scope) {

@@ -15,8 +15,8 @@ inline constexpr uint32_t kNone = UINT32_MAX;
 
 // Keys of scopes: of any entity, of a type, of one entity and all below it (the hash of its name).
 inline constexpr uint64_t kAnyKey = 1;
-inline uint64_t type_key(std::string_view type) {
-  return mix(hash_text(type), 0x9e3779b97f4a7c15ULL);
+inline uint64_t type_key(uint64_t type_hash) {
+  return mix(type_hash, 0x9e3779b97f4a7c15ULL);
 }
 
 // One expression. `args` are places in Program::codes; of operations with any number of arguments (all, any,

@@ -80,11 +80,14 @@ void ScopeIndex::group(const Program& program, uint64_t key, std::vector<uint32_
   groups.push_back(out);
 }
 
-void ScopeIndex::keys_met(const RangeTable& keys, bool any, std::span<const uint64_t> of,
+void ScopeIndex::keys_met(const RangeTable& keys, bool any, const Line& of,
                           std::vector<uint64_t>& out) const {
   if (any) out.push_back(kAnyKey);
-  for (const uint64_t key : of)
-    if (keys.find(key).count != 0) out.push_back(key);
+  if (keys.empty()) return;
+  if (keys.find(of.type_key).count != 0) out.push_back(of.type_key);
+  if (keys.find(of.hash).count != 0) out.push_back(of.hash);
+  for (const Name& name : of.above)
+    if (keys.find(name.hash).count != 0) out.push_back(name.hash);
 }
 
 }  // namespace entente::policy

@@ -19,6 +19,7 @@ class RangeTable {
   };
   explicit RangeTable(size_t keys = 0);
   void set(uint64_t key, Range range);  // a key once; at most `keys` of them
+  [[nodiscard]] bool empty() const { return slots_.size() == 1; }
   [[nodiscard]] Range find(uint64_t key) const {
     for (size_t at = key & mask_;; at = (at + 1) & mask_) {
       const Slot& slot = slots_[at];
@@ -37,6 +38,13 @@ class RangeTable {
 
 class ScopeIndex {
  public:
+  // A request's principal or resource.
+  struct Line {
+    uint64_t type_key;
+    uint64_t hash;
+    std::span<const Name> above;
+  };
+
   ScopeIndex() = default;
   // Of these rules of the program.
   ScopeIndex(const Program& program, std::vector<uint32_t> rules);
@@ -45,8 +53,8 @@ class ScopeIndex {
   // kAnyKey). `found` gets each policy whose keys are met, in no order, some more than once only if their
   // hashes clash. `guard` is asked for the cell of an expression.
   template <class Guard>
-  void find(std::span<const uint64_t> principal, std::span<const uint64_t> resource,
-            std::vector<uint64_t>& room, const Guard& guard, std::vector<uint32_t>& found) const;
+  void find(const Line& principal, const Line& resource, std::vector<uint64_t>& room, const Guard& guard,
+            std::vector<uint32_t>& found) const;
 
   [[nodiscard]] std::span<const uint32_t> all() const { return all_; }
 
@@ -65,8 +73,7 @@ class ScopeIndex {
   };
 
   void group(const Program& program, uint64_t key, std::vector<uint32_t> rules, std::vector<Group>& groups);
-  void keys_met(const RangeTable& keys, bool any, std::span<const uint64_t> of,
-                std::vector<uint64_t>& out) const;
+  void keys_met(const RangeTable& keys, bool any, const Line& of, std::vector<uint64_t>& out) const;
   template <class Guard>
   void take(const Group& group, const Guard& guard, std::vector<uint32_t>& found) const;
   void take(RangeTable::Range range, std::vector<uint32_t>& found) const {
@@ -90,8 +97,8 @@ inline uint64_t pair_key(uint64_t principal, uint64_t resource) {
 }
 
 template <class Guard>
-void ScopeIndex::find(std::span<const uint64_t> principal, std::span<const uint64_t> resource,
-                      std::vector<uint64_t>& room, const Guard& guard, std::vector<uint32_t>& found) const {
+void ScopeIndex::find(const Line& principal, const Line& resource, std::vector<uint64_t>& room,
+                      const Guard& guard, std::vector<uint32_t>& found) const {
   if (all_.empty()) return;
   room.clear();
   keys_met(principals_, any_principal_, principal, room);

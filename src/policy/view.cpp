@@ -9,13 +9,13 @@ namespace {
 bool before(const EntityUid* a, const EntityUid* b) {
   return *a < *b;
 }
-bool same_uid(const EntityUid* a, const EntityUid* b) {
+bool same_pointed(const EntityUid* a, const EntityUid* b) {
   return *a == *b;
 }
 
 void sort_once_each(std::vector<const EntityUid*>& uids) {
   std::sort(uids.begin(), uids.end(), before);
-  uids.erase(std::unique(uids.begin(), uids.end(), same_uid), uids.end());
+  uids.erase(std::unique(uids.begin(), uids.end(), same_pointed), uids.end());
 }
 
 }  // namespace
