@@ -5,7 +5,9 @@
 #include "policy/test_world.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
+#include <cstring>
 #include <thread>
 
 #include <doctest/doctest.h>
@@ -61,7 +63,9 @@ void check_same(const PolicySet& policies, const Entities& entities, Overlay ove
 // More in a long run: ENTENTE_SEEDS=20000.
 unsigned seeds(unsigned usual) {
   const char* given = std::getenv("ENTENTE_SEEDS");
-  return given == nullptr ? usual : static_cast<unsigned>(std::atoi(given));
+  unsigned out = usual;
+  if (given != nullptr) std::from_chars(given, given + std::strlen(given), out);
+  return out;
 }
 
 constexpr DecideMode kModes[] = {{.forbid_error_denies = true, .every_error = true},
