@@ -9,7 +9,7 @@
 namespace entente::net {
 namespace {
 
-constexpr size_t kRecordBytes = 16 * 1024;  // one TLS record: what is framed is handed to TLS in one go
+constexpr size_t kWriteBytes = 64 * 1024;  // framed and handed to TLS in one go: whole records of it
 constexpr unsigned kReadsInARow = 8;        // then the loop's other tasks have a turn
 
 }  // namespace
@@ -265,7 +265,7 @@ Task<Result<void>> Carrier::Impl::read_loop() {
   Buffer buffer;
   unsigned reads = 0;
   while (true) {
-    if (!buffer) buffer = loop.lend();
+    if (!buffer) buffer = loop.lend(Loop::kRelayBufferBytes);
     CO_TRY(const Stream::Attempt attempt, stream->try_read(buffer.span()));
     if (attempt.next == Stream::Next::end) {
       if (ending || session.over() || bodies.empty()) co_return Result<void>{};
@@ -308,11 +308,10 @@ Task<void> Carrier::Impl::write_loop(std::shared_ptr<Impl> self) {
   bool failed = false;
   while (!failed) {
     out.clear();
-    self->session.produce(out, kRecordBytes, self->loop.tick());
+    self->session.produce(out, kWriteBytes, self->loop.tick());
     self->dispatch();
     if (out.empty()) {
       if (self->ending || self->session.over()) break;
-      out = Bytes();
       self->work.clear();
       if (self->session.wants_write()) continue;
       const bool more = co_await self->work.wait(kNoTimeout);

@@ -126,6 +126,7 @@ Task<Result<Socket>> connect_to(Loop& loop, Address address, std::string where, 
   // EAGAIN: a Unix listener's backlog is full, and there is nothing to wait for.
   if (errno != EINPROGRESS) co_return dial_failure(errno == EAGAIN ? ECONNREFUSED : errno, where);
   FdWatch watch(loop, socket.release());
+  watch.used_up(FdWatch::Side::write);
   detail::Woken woken = co_await watch.wait(FdWatch::Side::write, timeout);
   if (woken != detail::Woken::ready) co_return fail("net.timeout", "the connection took too long", where);
   int error = 0;

@@ -36,10 +36,12 @@ struct Parked::Impl {
   ssl_st* ssl = nullptr;
   TlsPeer tls;
   GateRef gate;
+  Bytes received;  // of TLS: came and was not read, sealed and was not sent
+  Bytes unsent;
   ~Impl();
 };
 
-[[nodiscard]] std::unique_ptr<Stream> make_tls_stream(Loop& loop, Socket socket, ssl_st* ssl, TlsPeer tls);
+[[nodiscard]] std::unique_ptr<Stream> make_tls_stream(Loop& loop, Parked::Impl& parked);
 void free_ssl(ssl_st* ssl);
 
 [[nodiscard]] Failure fail_with_errno(int number, std::string where);

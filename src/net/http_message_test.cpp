@@ -30,6 +30,23 @@ TEST_CASE("Fields of one connection stop there, and Connection can't strip what 
   CHECK(headers == Headers{{"Entente-Assertion", "token"}, {"Cookie", "a=b"}, {"Accept", "*/*"}});
 }
 
+TEST_CASE("A value with a control character anywhere in it is refused, whatever stands beside it") {
+  for (size_t length = 1; length <= 20; ++length) {
+    for (size_t at = 0; at < length; ++at) {
+      for (int byte = 0; byte < 256; ++byte) {
+        std::string text(length, '~');
+        text[at] = static_cast<char>(byte);
+        const bool outer = (byte == ' ' || byte == '\t') && (at == 0 || at + 1 == length);
+        const bool fits = (byte >= 0x20 && byte != 0x7f && !outer) || (byte == '\t' && !outer);
+        if (is_field_value(text) == fits) continue;
+        FAIL_CHECK("length ", length, " at ", at, " byte ", byte);
+      }
+    }
+  }
+  CHECK(is_field_value(std::string(12, '\xff')));
+  CHECK_FALSE(is_field_value("aaaaaaaa\x01\x1f\x7f\xff~~~~~~~"));
+}
+
 TEST_CASE("A cookie is found by its exact name, and a doubled __Host- cookie is refused") {
   const auto find = [](Headers headers) { return find_cookie(headers, "__Host-entente-app"); };
   const auto one = find({{"Cookie", "a=b; __Host-entente-app=XyZ_1; c=\"d\""}});

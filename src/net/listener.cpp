@@ -157,7 +157,10 @@ Result<Socket> Listener::Impl::next() {
         ::accept4(watch.fd(), reinterpret_cast<sockaddr*>(&from), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       if (errno == ECONNABORTED || errno == EINTR || errno == EPROTO) continue;
-      if (would_block(errno)) return Socket();
+      if (errno == EAGAIN) {
+        watch.used_up(FdWatch::Side::read);
+        return Socket();
+      }
       return fail(out_of_resources(errno) ? "net.exhausted" : "net.io",
                   std::string("can't accept: ") + std::strerror(errno));
     }

@@ -1,18 +1,15 @@
-#include "net/loop.h"
-
 #include "base/log.h"
 #include "net/loop_internal.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <exception>
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/post.hpp>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 namespace entente::net {
-
-namespace asio = boost::asio;
 
 namespace {
 thread_local Loop* current_loop = nullptr;
@@ -89,11 +86,9 @@ void TimerNode::start(Loop& loop, Millis after) {
   loop_ = &loop;
   due_ = now() + std::clamp(after, Millis(0), kNoTimeout);
   loop.impl_->timers.add(*this);
-  loop.impl_->arm();
 }
 
 void TimerNode::cancel() {
-  // The reactor's timer stays armed: firing early costs less than arming again for every wait.
   if (Loop* loop = std::exchange(loop_, nullptr)) loop->impl_->timers.remove(*this);
 }
 
@@ -152,33 +147,72 @@ void Root::promise_type::unhandled_exception() noexcept {
 
 }  // namespace detail
 
-Loop::Impl::Impl(Loop& self) : loop(self) {}
+Loop::Impl::Impl(Loop& self)
+    : loop(self),
+      epoll_fd(::epoll_create1(EPOLL_CLOEXEC)),
+      wake_fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  ENTENTE_CHECK(epoll_fd >= 0 && wake_fd >= 0);
+  epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.ptr = nullptr}};
+  ENTENTE_CHECK(::epoll_ctl(epoll_fd, EPOLL_CTL_ADD, wake_fd, &event) == 0);
+}
 
-void Loop::Impl::arm() {
-  detail::TimerNode* first = timers.first();
-  if (!first || first->due_ >= armed_for) return;
-  armed_for = first->due_;
-  timer.expires_at(std::chrono::time_point_cast<std::chrono::steady_clock::duration>(armed_for));
-  timer.async_wait([this](const boost::system::error_code& error) {
-    if (!error) fire_timers();
-  });
+Loop::Impl::~Impl() {
+  // Calls that nobody will run may own frames, timers, buffers and watches.
+  std::exchange(running, {}).clear();
+  std::exchange(posted, {}).clear();
+  ::close(wake_fd);
+  ::close(epoll_fd);
+}
+
+void Loop::Impl::watch(FdWatch& fd_watch, int fd) {
+  // Edges alone, both ways at once: a wait costs no call of the kernel. What a watch has not seen the end of
+  // it takes for ready.
+  epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.ptr = &fd_watch}};
+  ENTENTE_CHECK(::epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0);
+}
+
+void Loop::Impl::unwatch(FdWatch& fd_watch, int fd) {
+  epoll_event unused{};
+  ::epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, &unused);
+  for (size_t i = event_at; i < event_count; ++i) {
+    if (events[i].data.ptr == &fd_watch) events[i].events = 0;
+  }
+}
+
+void Loop::Impl::post(Call call) {
+  const std::lock_guard lock(mutex);
+  posted.push_back(std::move(call));
+  if (told || current_loop == &loop) return;
+  told = true;
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(wake_fd, &one, sizeof one);
+}
+
+void Loop::Impl::run_posted() {
+  {
+    const std::lock_guard lock(mutex);
+    if (posted.empty()) return;
+    std::swap(running, posted);
+  }
+  for (running_at = 0; running_at < running.size(); ++running_at) {
+    Call call = std::move(running[running_at]);
+    call();
+  }
+  running.clear();
 }
 
 void Loop::Impl::fire_timers() {
-  armed_for = Tick::max();
-  inside = true;
+  if (timers.first() == nullptr) return;
   const Tick until = now();
   while (detail::TimerNode* node = timers.first()) {
     if (node->due_ > until) break;
     node->cancel();
     node->fire();
   }
-  drain_inside();
-  arm();
 }
 
 void Loop::Impl::drain() {
-  // Those woken meanwhile wait for the next turn, so that two coroutines waking each other starve nobody.
+  // Those woken meanwhile wait for the next time, so that two coroutines waking each other starve nobody.
   std::swap(woken, resuming);
   for (size_t i = 0; i < resuming.size(); ++i) {
     detail::WaitList::Awaiter* awaiter = std::exchange(resuming[i], nullptr);
@@ -189,17 +223,42 @@ void Loop::Impl::drain() {
   resuming.clear();
 }
 
-void Loop::Impl::drain_inside() {
-  drain();
-  inside = false;
-  if (!woken.empty() && !drain_posted) {
-    drain_posted = true;
-    asio::post(reactor, [this] {
-      drain_posted = false;
-      inside = true;
-      drain_inside();
-    });
+int Loop::Impl::poll_ms() {
+  if (!woken.empty() || stopping) return 0;
+  {
+    const std::lock_guard lock(mutex);
+    if (!posted.empty()) return 0;
   }
+  const detail::TimerNode* first = timers.first();
+  if (first == nullptr) return -1;
+  // Rounded up: a deadline that is not reached yet would make the loop turn for nothing.
+  const auto left = std::chrono::ceil<Millis>(first->due_ - now()).count();
+  return static_cast<int>(std::clamp<int64_t>(left, 0, 60'000));
+}
+
+void Loop::Impl::poll() {
+  const int got = ::epoll_wait(epoll_fd, events.data(), static_cast<int>(events.size()), poll_ms());
+  ENTENTE_CHECK(got >= 0 || errno == EINTR);
+  event_count = static_cast<size_t>(std::max(got, 0));
+  for (event_at = 0; event_at < event_count; ++event_at) {
+    const epoll_event event = events[event_at];
+    if (event.data.ptr != nullptr) {
+      if (event.events != 0) static_cast<FdWatch*>(event.data.ptr)->heard(event.events);
+      continue;
+    }
+    const std::lock_guard lock(mutex);
+    uint64_t count = 0;
+    [[maybe_unused]] const ssize_t read = ::read(wake_fd, &count, sizeof count);
+    told = false;
+  }
+  event_count = 0;
+}
+
+void Loop::Impl::turn() {
+  for (unsigned round = 0; round < kDrainsMax && !woken.empty(); ++round) drain();
+  run_posted();
+  fire_timers();
+  poll();
 }
 
 Loop::Loop() : impl_(std::make_unique<Impl>(*this)) {
@@ -214,23 +273,22 @@ Loop::~Loop() {
 
 void Loop::run() {
   Loop* outer = std::exchange(current_loop, this);
-  impl_->reactor.restart();
-  auto work = asio::make_work_guard(impl_->reactor);
-  impl_->reactor.run();
+  impl_->stopping = false;
+  while (!impl_->stopping) impl_->turn();
   current_loop = outer;
 }
 
 void Loop::stop() {
   // By way of the queue: a stop that comes before run() is not lost.
-  asio::post(impl_->reactor, [this] { impl_->reactor.stop(); });
+  impl_->post([this] { impl_->stopping = true; });
 }
 
 void Loop::post(Call call) {
-  asio::post(impl_->reactor, [kept = std::move(call)]() mutable { kept(); });
+  impl_->post(std::move(call));
 }
 
 void Loop::spawn(Task<void> task) {
-  asio::post(impl_->reactor, [this, kept = std::move(task)]() mutable { run_root(*impl_, std::move(kept)); });
+  impl_->post([this, kept = std::move(task)]() mutable { run_root(*impl_, std::move(kept)); });
 }
 
 Task<void> Loop::sleep(Millis time) {
@@ -262,13 +320,6 @@ size_t Loop::tasks() const {
 void Loop::resume_soon(detail::WaitList::Awaiter& awaiter) {
   awaiter.queued_ = true;
   impl_->woken.push_back(&awaiter);
-  if (impl_->inside || impl_->drain_posted) return;
-  impl_->drain_posted = true;
-  asio::post(impl_->reactor, [impl = impl_.get()] {
-    impl->drain_posted = false;
-    impl->inside = true;
-    impl->drain_inside();
-  });
 }
 
 void Loop::forget(detail::WaitList::Awaiter& awaiter) {

@@ -1,18 +1,20 @@
 // The inside of a Loop, for the files of this room that need the reactor.
 #pragma once
 
+#include "net/fd_watch.h"
 #include "net/loop.h"
 
+#include <array>
+#include <mutex>
 #include <vector>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <sys/epoll.h>
 
 namespace entente::net {
 
 namespace detail {
 
-// A binary heap of deadlines; one reactor timer is armed for the earliest it has seen.
+// A binary heap of deadlines; the loop sleeps no longer than to the earliest.
 class TimerHeap {
  public:
   void add(TimerNode& node);
@@ -49,25 +51,45 @@ struct Root {
 
 struct Loop::Impl {
   explicit Impl(Loop& self);
-  void arm();
+  ~Impl();
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  // One turn: those woken, calls posted, deadlines, then what the kernel has to say.
+  void turn();
+  void drain();  // resumes the coroutines that were woken
+  void run_posted();
   void fire_timers();
-  void drain();         // resumes the coroutines that were woken
-  void drain_inside();  // the same at the end of a reactor callback: no post needed
+  void poll();
+  [[nodiscard]] int poll_ms();  // how long the kernel may be waited for; 0 when there is work here
+  void post(Call call);
+  void watch(FdWatch& fd_watch, int fd);
+  void unwatch(FdWatch& fd_watch, int fd);  // also what the kernel has said of it in this turn
+
+  static constexpr unsigned kDrainsMax =
+      4;  // in a turn: what is woken by those woken need not wait for the kernel
+  static constexpr size_t kEventsMax = 256;
 
   Loop& loop;
-  Tick armed_for = Tick::max();
+  int epoll_fd = -1;
+  int wake_fd = -1;  // readable when another thread has posted
   detail::TimerHeap timers;
   std::vector<detail::WaitList::Awaiter*> woken;  // nullptr where one was forgotten
   std::vector<detail::WaitList::Awaiter*> resuming;
-  bool drain_posted = false;
-  bool inside = false;
+  std::array<epoll_event, kEventsMax> events{};
+  size_t event_at = 0;
+  size_t event_count = 0;
+  bool stopping = false;
   detail::Root::promise_type* roots = nullptr;
   size_t root_count = 0;
   std::vector<std::unique_ptr<uint8_t[]>> small_buffers;
   std::vector<std::unique_ptr<uint8_t[]>> large_buffers;
-  // Last, so gone first: calls it still holds may own frames, timers and buffers.
-  boost::asio::io_context reactor{1};
-  boost::asio::steady_timer timer{reactor};
+
+  std::mutex mutex;
+  std::vector<Call> posted;  // under the mutex, as is:
+  bool told = false;         // wake_fd has been written to since it was read
+  std::vector<Call> running;
+  size_t running_at = 0;
 };
 
 }  // namespace entente::net

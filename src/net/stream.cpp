@@ -207,7 +207,11 @@ class PlainStream final : public FdStream {
 
   Result<Attempt> try_read(std::span<uint8_t> into) override {
     TRY_VOID(usable());
+    if (!watch_.ready(FdWatch::Side::read)) return Attempt{0, Next::readable};
     const ssize_t got = ::recv(watch_.fd(), into.data(), into.size(), MSG_DONTWAIT);
+    if (got < static_cast<ssize_t>(into.size()) && (got > 0 || (got < 0 && errno == EAGAIN))) {
+      watch_.used_up(FdWatch::Side::read);
+    }
     if (got > 0) {
       bytes_read_ += static_cast<uint64_t>(got);
       return Attempt{static_cast<size_t>(got), Next::done};
@@ -229,6 +233,7 @@ class PlainStream final : public FdStream {
     message.msg_iovlen = to_iovecs(parts, pieces);
     const ssize_t sent = ::sendmsg(watch_.fd(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent >= 0) return Attempt{static_cast<size_t>(sent), Next::done};
+    if (errno == EAGAIN) watch_.used_up(FdWatch::Side::write);
     if (would_block(errno)) return Attempt{0, Next::writable};
     return fail_with_errno(errno, peer_);
   }
@@ -360,8 +365,7 @@ std::unique_ptr<Stream> adopt(Loop& loop, Parked parked) {
   Parked::Impl& impl = parked.impl();
   std::unique_ptr<Stream> stream;
   if (impl.ssl) {
-    stream =
-        make_tls_stream(loop, std::move(impl.socket), std::exchange(impl.ssl, nullptr), std::move(impl.tls));
+    stream = make_tls_stream(loop, impl);
   } else {
     stream = std::make_unique<PlainStream>(loop, std::move(impl.socket));
   }

@@ -1,0 +1,132 @@
+#include "crypto/digest.h"
+#include "net/tls_internal.h"
+
+#include <mutex>
+
+#include <arpa/inet.h>
+#include <openssl/x509v3.h>
+
+namespace entente::net {
+
+struct TlsClient::Impl {
+  struct Opening {
+    SslPtr ssl;
+    Millis handshake_timeout{};
+    bool alpn_wanted = false;
+  };
+  Result<void> load(TlsClientConfig config);
+  [[nodiscard]] Opening open();
+  static int verify(X509_STORE_CTX* store, void*);
+
+  mutable std::mutex mutex;
+  Context context;
+  Millis handshake_timeout{};
+  bool alpn_wanted = false;
+};
+
+// With a pin the pin decides alone; otherwise chain and host name, as OpenSSL checks them.
+int TlsClient::Impl::verify(X509_STORE_CTX* store, void*) {
+  auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  const auto* target = static_cast<const TlsTarget*>(SSL_get_app_data(ssl));
+  if (!target) return 0;
+  if (!target->pin) return X509_verify_cert(store);
+  const Thumbprint shown = thumbprint_of(X509_STORE_CTX_get0_cert(store));
+  const bool same = crypto::equal_constant_time(ByteView(shown), ByteView(*target->pin));
+  X509_STORE_CTX_set_error(store, same ? X509_V_OK : X509_V_ERR_CERT_UNTRUSTED);
+  return same ? 1 : 0;
+}
+
+Result<void> TlsClient::Impl::load(TlsClientConfig config) {
+  TRY(Context fresh, new_context(TLS_client_method()));
+  if (config.identity) TRY_VOID(use_identity(fresh.get(), *config.identity));
+  TRY(auto anchors, read_certificates(config.trust_pem, "tls.trust", "trusted certificates"));
+  if (anchors.empty() && !config.trust_pem.empty()) {
+    return fail("tls.trust", "no certificate among the trusted ones", "trusted certificates", "give PEM");
+  }
+  for (const X509Ptr& anchor : anchors)
+    X509_STORE_add_cert(SSL_CTX_get_cert_store(fresh.get()), anchor.get());
+  SSL_CTX_set_verify(fresh.get(), SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_cert_verify_callback(fresh.get(), verify, nullptr);
+  std::string names;
+  for (const std::string& name : config.alpn) {
+    ENTENTE_CHECK(!name.empty() && name.size() < 256);
+    names += static_cast<char>(name.size());
+    names += name;
+  }
+  if (!names.empty()) {
+    SSL_CTX_set_alpn_protos(fresh.get(), reinterpret_cast<const unsigned char*>(names.data()),
+                            static_cast<unsigned>(names.size()));
+  }
+  const std::lock_guard lock(mutex);
+  std::swap(context, fresh);
+  handshake_timeout = config.handshake_timeout;
+  alpn_wanted = !names.empty();
+  return {};
+}
+
+TlsClient::Impl::Opening TlsClient::Impl::open() {
+  const std::lock_guard lock(mutex);
+  SslPtr ssl(SSL_new(context.get()));
+  ENTENTE_CHECK(ssl != nullptr);
+  return {std::move(ssl), handshake_timeout, alpn_wanted};
+}
+
+TlsClient::TlsClient(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+TlsClient::TlsClient(TlsClient&&) noexcept = default;
+TlsClient& TlsClient::operator=(TlsClient&&) noexcept = default;
+TlsClient::~TlsClient() = default;
+
+Result<TlsClient> TlsClient::make(TlsClientConfig config) {
+  auto impl = std::make_shared<Impl>();
+  TRY_VOID(impl->load(std::move(config)));
+  return TlsClient(std::move(impl));
+}
+
+Result<void> TlsClient::reload(TlsClientConfig config) {
+  return impl_->load(std::move(config));
+}
+
+namespace {
+
+void set_target(SSL* ssl, TlsTarget& target) {
+  SSL_set_app_data(ssl, &target);
+  in6_addr scratch;
+  const bool numeric = ::inet_pton(AF_INET, target.host.c_str(), &scratch) == 1 ||
+                       ::inet_pton(AF_INET6, target.host.c_str(), &scratch) == 1;
+  if (!numeric && !target.host.empty()) SSL_set_tlsext_host_name(ssl, target.host.c_str());
+  if (target.pin) return;
+  if (numeric) {
+    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), target.host.c_str());
+  } else {
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+    SSL_set1_host(ssl, target.host.c_str());
+  }
+}
+
+Task<Result<std::unique_ptr<Stream>>> connect_tls(Loop& loop, Socket socket, TlsTarget target,
+                                                  std::shared_ptr<TlsClient::Impl> impl) {
+  // Without a name there would be nothing to check the certificate against.
+  if (!target.pin && target.host.empty())
+    co_return fail("tls.untrusted", "no host name and no pin to check the server by");
+  TlsClient::Impl::Opening opening = impl->open();
+  const Millis timeout =
+      std::min(opening.handshake_timeout, target.timeout.value_or(opening.handshake_timeout));
+  SSL_set_connect_state(opening.ssl.get());
+  set_target(opening.ssl.get(), target);
+  auto stream = std::make_unique<TlsStream>(loop, std::move(socket), std::move(opening.ssl));
+  Result<void> done = co_await stream->handshake(timeout, "server");
+  SSL_set_app_data(stream->ssl(), nullptr);  // `target` goes with this frame
+  CO_TRY_VOID(std::move(done));
+  if (opening.alpn_wanted && stream->tls()->alpn.empty()) {
+    co_return fail("tls.handshake", "the server agreed on none of the protocols offered", stream->peer());
+  }
+  co_return std::unique_ptr<Stream>(std::move(stream));
+}
+
+}  // namespace
+
+Task<Result<std::unique_ptr<Stream>>> TlsClient::connect(Loop& loop, Socket socket, TlsTarget target) const {
+  return connect_tls(loop, std::move(socket), std::move(target), impl_);
+}
+
+}  // namespace entente::net
