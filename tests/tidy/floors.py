@@ -9,7 +9,6 @@ floors = [line.strip() for line in (root / "src/FLOORS").read_text().splitlines(
 rank = {room: i for i, room in enumerate(floors)}
 # A library's headers may be included only where the design says it lives.
 homes = {
-    r"boost/": set(),
     r"nghttp2/": {"net"},
     r"simdjson": {"base"},
     r"sqlite3": {"store"},
@@ -66,7 +65,7 @@ for folder in sorted(p for p in (root / "src").iterdir() if p.is_dir()):
                     test = source.stem.endswith("_test")
                     if not (test and pattern == r"openssl/"):
                         faults.append(f"{place}: {target} belongs inside {', '.join(sorted(allowed))}")
-            if source.suffix == ".h" and re.match(r"boost/|nghttp2/|simdjson|sqlite3", target) and not source.stem.endswith("_internal"):
+            if source.suffix == ".h" and re.match(r"nghttp2/|simdjson|sqlite3", target) and not source.stem.endswith("_internal"):
                 faults.append(f"{place}: {target} may not stand in a header others include")
 for fault in faults:
     print(fault)
