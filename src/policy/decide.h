@@ -88,8 +88,9 @@ struct NearMiss {
   uint32_t conditions = 0;  // ... of so many
 };
 
-// For a denial: the permits for this action that came nearest, fewest unmet conditions first. At most
-// `count_max`.
+// For a denial: the permits for this action that came nearest. First those whose scope the request meets,
+// then others (of which only some are looked at, in large sets); among each, fewest unmet conditions first.
+// At most `count_max`.
 [[nodiscard]] std::vector<NearMiss> near_misses(const PolicySet& policies, const Entities& entities,
                                                 Overlay overlay, const Request& request,
                                                 size_t count_max = 8);

@@ -33,10 +33,18 @@ class Misses {
     if (miss.met < miss.conditions) found_.push_back(std::move(miss));
   }
 
+  [[nodiscard]] size_t size() const { return found_.size(); }
+
+  // Ranks those found since the last call; nothing that comes later ranks before them.
+  void settle() {
+    std::sort(found_.begin() + static_cast<std::ptrdiff_t>(settled_), found_.end(),
+              [](const NearMiss& a, const NearMiss& b) {
+                return std::pair(a.conditions - a.met, a.policy) < std::pair(b.conditions - b.met, b.policy);
+              });
+    settled_ = found_.size();
+  }
+
   std::vector<NearMiss> nearest(size_t count_max) && {
-    std::sort(found_.begin(), found_.end(), [](const NearMiss& a, const NearMiss& b) {
-      return std::pair(a.conditions - a.met, a.policy) < std::pair(b.conditions - b.met, b.policy);
-    });
     if (found_.size() > count_max) found_.resize(count_max);
     return std::move(found_);
   }
@@ -69,7 +77,31 @@ class Misses {
   const Request& request_;
   Evaluator evaluator_;
   std::vector<NearMiss> found_;
+  size_t settled_ = 0;
 };
+
+// Looked at beyond those whose scope the request meets: so that a denial costs the same however many policies
+// there are.
+constexpr size_t kOthersMax = 256;
+
+ScopeIndex::Line line_of(View& view, const EntityUid& uid, std::vector<Name>& above) {
+  for (const EntityUid* ancestor : view.ancestors(uid)) above.push_back(name_of(*ancestor));
+  return {type_key(hash_text(uid.type)), UidHash()(uid), above};
+}
+
+// The permits whose scope can be met, ascending.
+std::vector<uint32_t> in_scope(const ScopeIndex& permits, View& view, const Request& request) {
+  std::vector<Name> above_principal;
+  std::vector<Name> above_resource;
+  const ScopeIndex::Line principal = line_of(view, request.principal, above_principal);
+  const ScopeIndex::Line resource = line_of(view, request.resource, above_resource);
+  std::vector<uint64_t> room;
+  std::vector<uint32_t> found;
+  permits.find(principal, resource, room, [](uint32_t) { return Cell::failure(); }, found);
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  return found;
+}
 
 }  // namespace
 
@@ -81,7 +113,17 @@ std::vector<NearMiss> near_misses(const PolicySet& policies, const Entities& ent
   if (inside.schema && !index->applies(request.principal, request.resource)) return {};
   View view(entities, overlay);
   Misses misses(inside, view, request);
-  for (const uint32_t number : index->permits.all()) misses.look(number);
+  const std::vector<uint32_t> nearer = in_scope(index->permits, view, request);
+  for (const uint32_t number : nearer) misses.look(number);
+  misses.settle();
+  size_t others = misses.size() >= count_max ? kOthersMax : 0;
+  for (const uint32_t number : index->permits.all()) {
+    if (others == kOthersMax) break;
+    if (std::binary_search(nearer.begin(), nearer.end(), number)) continue;
+    misses.look(number);
+    ++others;
+  }
+  misses.settle();
   return std::move(misses).nearest(count_max);
 }
 

@@ -1,0 +1,165 @@
+// Decisions take no memory from the heap. Counted by this program's own operator new.
+#include "policy/decide.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <new>
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define ENTENTE_OWN_HEAP 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define ENTENTE_OWN_HEAP 1
+#endif
+#endif
+
+#ifndef ENTENTE_OWN_HEAP
+
+static constinit thread_local size_t taken = 0;
+
+void* operator new(std::size_t bytes) {
+  ++taken;
+  void* out = std::malloc(bytes == 0 ? 1 : bytes);
+  if (out == nullptr) throw std::bad_alloc();
+  return out;
+}
+void operator delete(void* at) noexcept {
+  std::free(at);
+}
+void operator delete(void* at, std::size_t) noexcept {
+  std::free(at);
+}
+
+using namespace entente;
+using namespace entente::policy;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Set {
+  PolicySet policies;
+  Entities entities = Entities::unchecked();
+  std::vector<Request> requests;
+};
+
+struct Counted {
+  size_t permits = 0;
+  size_t denials = 0;
+  size_t allocations = 0;
+};
+
+// The first round grows what is used again.
+Counted count(const Set& set, Overlay overlay = {}) {
+  Answer answer;
+  for (const Request& request : set.requests)
+    decide(set.policies, set.entities, overlay, request, {}, answer);
+  Counted out;
+  const size_t before = taken;
+  for (const Request& request : set.requests) {
+    decide(set.policies, set.entities, overlay, request, {}, answer);
+    ++(answer.permitted() ? out.permits : out.denials);
+  }
+  out.allocations = taken - before;
+  return out;
+}
+
+// People of missions, documents of apps, as a coalition has them.
+Set coalition(int missions) {
+  std::string text = R"(
+    forbid (principal, action, resource) unless { principal.clearance >= resource.classification };
+    forbid (principal, action, resource) unless { resource.releasable.contains(principal.nation) };
+    forbid (principal, action, resource) when { context.risk > 70 };)";
+  EntityChanges all;
+  Set out;
+  for (int i = 0; i < missions; ++i) {
+    text += fmt::format(
+        "permit (principal in Role::\"m{0}\", action == Action::\"read\", resource in App::\"a{0}\") when {{ "
+        "ip(context.from).isInRange(ip(\"10.0.0.0/8\")) && context.purpose like \"a*\" }};",
+        i);
+    all.put.push_back({{"Role", fmt::format("m{}", i)}, {}, {{"Mission", fmt::format("m{}", i)}}, {}});
+    all.put.push_back({{"User", fmt::format("u{}", i)},
+                       {{"clearance", i % 3}, {"nation", i % 2 == 0 ? "XAA" : "XBB"}},
+                       {{"Role", fmt::format("m{}", i)}},
+                       {}});
+    all.put.push_back({{"Doc", fmt::format("d{}", i)},
+                       {{"classification", i % 2}, {"releasable", Value::texts({"XAA", "XCC"})}},
+                       {{"App", fmt::format("a{}", i)}},
+                       {}});
+    for (const int other : {i, (i + 1) % missions}) {
+      out.requests.push_back({{"User", fmt::format("u{}", i)},
+                              {"Action", "read"},
+                              {"Doc", fmt::format("d{}", other)},
+                              {{"risk", i % 90}, {"from", "10.1.2.3"}, {"purpose", "aid"}}});
+    }
+  }
+  const PolicySource source{"p.cedar", text};
+  auto policies = PolicySet::unchecked(std::span(&source, 1));
+  if (!policies) FAIL(policies.error().text());
+  out.policies = *std::move(policies);
+  out.entities = *out.entities.with(all);
+  return out;
+}
+
+EntityUid uid(const Json& json) {
+  return {std::string(json.text_or("type", "")), std::string(json.text_or("id", ""))};
+}
+
+Set read(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  const Json json = *Json::parse(text, {.bytes_max = 64 << 20, .depth_max = 64});
+  Set out;
+  const PolicySource source{"p.cedar", json.find("policies")->string()};
+  out.policies = *PolicySet::unchecked(std::span(&source, 1));
+  EntityChanges all;
+  for (const Json& entity : json.find("entities")->items()) all.put.push_back(*entity_from_json(entity));
+  out.entities = *out.entities.with(all);
+  for (const Json& request : json.find("requests")->items())
+    out.requests.push_back({uid(*request.find("principal")), uid(*request.find("action")),
+                            uid(*request.find("resource")),
+                            value_from_json(*request.find("context"))->record()});
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a decision takes no memory from the heap, permitted or denied") {
+  const Counted counted = count(coalition(500));
+  CHECK(counted.permits > 50);
+  CHECK(counted.denials > 50);
+  CHECK(counted.allocations == 0);
+}
+
+TEST_CASE("nor with entities that come with the request") {
+  const Set set = coalition(50);
+  const Entity own{
+      {"User", "u0"}, {{"clearance", 2}, {"nation", "XAA"}}, {{"Role", "m0"}, {"Role", "m1"}}, {}};
+  const Counted counted = count(set, std::span(&own, 1));
+  CHECK(counted.permits > 0);
+  CHECK(counted.allocations == 0);
+}
+
+TEST_CASE("nor on the coalition's data sets") {
+  const char* given = std::getenv("ENTENTE_CONFORMANCE");
+  const fs::path folder = fs::path(given != nullptr ? given : "../shared/conformance") / "cedar" / "bench";
+  if (!fs::exists(folder / "coalition_p50.json")) {
+    MESSAGE("skipped: there is no " << folder.string() << "; set ENTENTE_CONFORMANCE");
+    return;
+  }
+  for (const char* name :
+       {"coalition_p50.json", "coalition_p200.json", "coalition_p1000.json", "gdrive_n50.json"}) {
+    CAPTURE(name);
+    const Counted counted = count(read(folder / name));
+    CHECK(counted.permits > 0);
+    CHECK(counted.denials > 0);
+    CHECK(counted.allocations == 0);
+  }
+}
+
+#endif
