@@ -1,9 +1,7 @@
-// The verbs of auditors and policy authors: they need no running node.
+// The verbs of auditors: they need no running node.
 #include "cli/verbs.h"
 #include "node/audit.h"
 #include "node/config.h"
-#include "policy/policy_set.h"
-#include "policy/schema.h"
 
 #include <fmt/format.h>
 
@@ -47,23 +45,6 @@ int ledger_verify(const Arguments& arguments) {
         entries, audit->records, revision);
   }
   return kExitOk;
-}
-
-int policy_check(const Arguments& arguments) {
-  const Result<std::string> schema_text = node::read_file(arguments.words[0]);
-  if (!schema_text) return report(schema_text.error(), arguments.json());
-  const Result<policy::Schema> schema = policy::Schema::parse(*schema_text, arguments.words[0]);
-  if (!schema) return report(schema.error(), arguments.json());
-  std::vector<policy::PolicySource> sources;
-  for (size_t i = 1; i < arguments.words.size(); ++i) {
-    Result<std::string> text = node::read_file(arguments.words[i]);
-    if (!text) return report(text.error(), arguments.json());
-    sources.push_back({arguments.words[i], *std::move(text)});
-  }
-  const std::vector<Error> faults = policy::PolicySet::check(*schema, sources);
-  for (const Error& fault : faults) report(fault, arguments.json());
-  if (faults.empty()) fmt::print("{} policy files are right\n", sources.size());
-  return faults.empty() ? kExitOk : kExitRefused;
 }
 
 int man(const Arguments&) {

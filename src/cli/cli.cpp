@@ -39,7 +39,8 @@ const Verb* match(const std::vector<std::string>& words, size_t& taken) {
   return best;
 }
 
-bool takes_value(const Verb& verb, std::string_view name) {
+// An option as the verb's table writes it: "level", or "check!" for a flag.
+bool lists(const Verb& verb, std::string_view name) {
   std::string_view rest = verb.options;
   while (!rest.empty()) {
     const size_t end = std::min(rest.find(','), rest.size());
@@ -64,7 +65,7 @@ Result<Arguments> parse(const Verb& verb, std::span<const std::string> rest) {
     const size_t equals = word.find('=');
     const std::string name = word.substr(2, equals == std::string::npos ? std::string::npos : equals - 2);
     std::string value;
-    if (takes_value(verb, name)) {
+    if (lists(verb, name)) {
       if (equals != std::string::npos) {
         value = word.substr(equals + 1);
       } else if (i + 1 < rest.size()) {
@@ -72,7 +73,7 @@ Result<Arguments> parse(const Verb& verb, std::span<const std::string> rest) {
       } else {
         return usage_fault(verb, fmt::format("--{} needs a value", name));
       }
-    } else if (name != "json" || equals != std::string::npos) {
+    } else if ((name != "json" && !lists(verb, name + "!")) || equals != std::string::npos) {
       return usage_fault(verb, fmt::format("--{} is not known here", name));
     }
     if (!arguments.options.emplace(name, std::move(value)).second) {

@@ -12,7 +12,7 @@ struct Verb {
   std::string_view name;     // "partner suspend"
   std::string_view usage;    // "CODE --reason TEXT"
   std::string_view what;     // one line
-  std::string_view options;  // names of options that take a value, comma separated; the rest are flags
+  std::string_view options;  // names of options that take a value, comma separated; flags end in "!"
   size_t words_min = 0;
   size_t words_max = 0;
   int (*run)(const Arguments&) = nullptr;
@@ -43,6 +43,10 @@ int ledger_verify(const Arguments&);
 int ledger_show(const Arguments&);
 int policy_check(const Arguments&);
 int policy_bench(const Arguments&);
+int policy_fmt(const Arguments&);
+int policy_convert(const Arguments&);
+int policy_test(const Arguments&);
+int policy_conformance(const Arguments&);
 int doctor(const Arguments&);
 int man(const Arguments&);
 

@@ -150,7 +150,7 @@ void ConformanceTestCase::check_schema() {
   const std::string right = normal(*wanted).canonical();
   check("schema as JSON", left == right,
         fmt::format("expected {}, found {}", right.substr(0, 400), left.substr(0, 400)));
-  const auto again = Schema::read(*json_schema, "schema.json");
+  const auto again = Schema::read(*json_schema, "schema as JSON");
   check("schema from JSON", again.has_value(), again ? std::string() : short_text(again.error()));
 }
 

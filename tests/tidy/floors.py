@@ -11,6 +11,7 @@ rank = {room: i for i, room in enumerate(floors)}
 homes = {
     r"nghttp2/": {"net"},
     r"simdjson": {"base"},
+    r"zlib": {"base"},
     r"sqlite3": {"store"},
     r"openssl/": {"crypto", "net"},
     r"libxml/|xmlsec/": {"label"},
@@ -65,7 +66,7 @@ for folder in sorted(p for p in (root / "src").iterdir() if p.is_dir()):
                     test = source.stem.endswith("_test")
                     if not (test and pattern == r"openssl/"):
                         faults.append(f"{place}: {target} belongs inside {', '.join(sorted(allowed))}")
-            if source.suffix == ".h" and re.match(r"nghttp2/|simdjson|sqlite3", target) and not source.stem.endswith("_internal"):
+            if source.suffix == ".h" and re.match(r"nghttp2/|simdjson|sqlite3|zlib", target) and not source.stem.endswith("_internal"):
                 faults.append(f"{place}: {target} may not stand in a header others include")
 for fault in faults:
     print(fault)
