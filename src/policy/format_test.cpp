@@ -1,0 +1,120 @@
+#include "policy/format.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include <doctest/doctest.h>
+
+using namespace entente;
+using namespace entente::policy;
+
+namespace {
+
+std::string laid_out(const std::string& text, FormatOptions options = {}) {
+  const auto out = format_policies(text, "p.cedar", options);
+  REQUIRE_MESSAGE(out.has_value(), (out ? "" : out.error().text()));
+  const auto again = format_policies(*out, "p.cedar", options);
+  REQUIRE(again.has_value());
+  CHECK(*again == *out);
+  return *out;
+}
+
+}  // namespace
+
+TEST_CASE("what fits stands on one line, what does not breaks where it means something") {
+  CHECK(laid_out("permit(principal,action,resource);") == "permit (principal, action, resource);\n");
+  CHECK(laid_out(
+            "permit(principal,action,resource)when{true};forbid(principal,action,resource)unless{1==2 };") ==
+        "permit (principal, action, resource)\nwhen { true };\n\n"
+        "forbid (principal, action, resource)\nunless { 1 == 2 };\n");
+  CHECK(laid_out("@id(\"x\")@b permit(principal==Namespace::User::\"somebody\",action in "
+                 "[Action::\"a\",Action::\"b\",],"
+                 "resource is Thing in ?resource,)when{principal.first.second.contains(resource.third)&&"
+                 "principal.clearance>=resource.classification||context has \"a b\"};") ==
+        R"(@id("x")
+@b
+permit (
+  principal == Namespace::User::"somebody",
+  action in [Action::"a", Action::"b"],
+  resource is Thing in ?resource
+)
+when {
+  principal.first.second.contains(resource.third) &&
+  principal.clearance >= resource.classification ||
+  context has "a b"
+};
+)");
+  CHECK(laid_out("permit(principal,action,resource)when{if principal.aaaaaaaaaaaaaaaaaaaaaaaa then "
+                 "resource.bbbbbbbbbbbbbbbbbbbb "
+                 "else {a:1,b:[1,2,-3],c: !!(true)}.a};") == R"(permit (principal, action, resource)
+when {
+  if principal.aaaaaaaaaaaaaaaaaaaaaaaa
+  then resource.bbbbbbbbbbbbbbbbbbbb
+  else { a: 1, b: [1, 2, -3], c: !!(true) }.a
+};
+)");
+}
+
+TEST_CASE("comments stay where they belong") {
+  CHECK(laid_out("// first\n\n\n// second\n@id(\"a\") // why\npermit (principal, // who\n action, "
+                 "resource)\n// before\n"
+                 "when { a::\"x\" == // left\n b::\"y\" } // after\n; // end\n// last") == R"(// first
+
+// second
+@id("a") // why
+permit (
+  principal, // who
+  action,
+  resource
+)
+// before
+when {
+  a::"x" == // left
+    b::"y"
+} // after
+; // end
+// last
+)");
+  CHECK(laid_out("//only\n\n\n//comments  \n") == "//only\n\n//comments\n");
+  CHECK(laid_out("") == "");
+  CHECK(laid_out("permit(principal,action,resource)when{[1, // "
+                 "one\n]==[]};\n\n//x\n\npermit(principal,action,resource);") ==
+        "permit (principal, action, resource)\nwhen {\n  [\n    1 // one\n  ] ==\n    []\n};\n\n//x\n\n"
+        "permit (principal, action, resource);\n");
+}
+
+TEST_CASE("text that does not parse is refused") {
+  CHECK(format_policies("permit(", "p.cedar").error().code == "policy.syntax");
+}
+
+TEST_CASE("Cedar's formatter samples are laid out, keep their comments and stay as they are") {
+  const char* given = std::getenv("ENTENTE_CONFORMANCE");
+  const std::filesystem::path root =
+      std::filesystem::path(given != nullptr ? given : "../shared/conformance") / "cedar" / "samples";
+  if (!std::filesystem::exists(root)) {
+    MESSAGE("skipped: there is no " << root.string() << "; set ENTENTE_CONFORMANCE");
+    return;
+  }
+  size_t count = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
+    if (entry.path().extension() != ".cedar") continue;
+    std::ifstream in(entry.path(), std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+    CAPTURE(entry.path().string());
+    if (!format_policies(text, "p")) continue;  // some samples are wrong on purpose
+    ++count;
+    for (const size_t width : {20U, 80U, 200U}) {
+      const std::string out = laid_out(text, {.width = width, .indent = 2});
+      const auto comments = [](const std::string& all) {
+        size_t found = 0;
+        for (size_t at = all.find("//"); at != std::string::npos; at = all.find("//", at + 2)) ++found;
+        return found;
+      };
+      CHECK(comments(out) == comments(text));
+    }
+  }
+  CHECK(count > 20);
+}
