@@ -1,12 +1,11 @@
 #include "base/archive.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <array>
 #include <optional>
 
 #include <fmt/format.h>
+#include <zlib.h>
 
 namespace entente {
 namespace {
@@ -21,7 +20,8 @@ Failure wrong(std::string what) {
 class Unpacker {
  public:
   Unpacker(std::string_view bytes, size_t bytes_max) : in_(bytes), left_(bytes_max) {
-    packed_ = bytes.size() > 2 && static_cast<uint8_t>(bytes[0]) == 0x1f && static_cast<uint8_t>(bytes[1]) == 0x8b;
+    packed_ =
+        bytes.size() > 2 && static_cast<uint8_t>(bytes[0]) == 0x1f && static_cast<uint8_t>(bytes[1]) == 0x8b;
   }
   Unpacker(const Unpacker&) = delete;
   Unpacker& operator=(const Unpacker&) = delete;
@@ -144,13 +144,15 @@ std::optional<std::string> safe_name(std::string name) {
 
 class TarReader {
  public:
-  TarReader(std::string_view bytes, const ArchiveLimits& limits) : in_(bytes, limits.bytes_max), limits_(limits) {}
+  TarReader(std::string_view bytes, const ArchiveLimits& limits)
+      : in_(bytes, limits.bytes_max), limits_(limits) {}
 
   Result<std::map<std::string, std::string>> run() {
     while (true) {
       TRY(const std::string block, in_.take(kBlock));
       if (block.empty() || std::all_of(block.begin(), block.end(), [](char c) { return c == '\0'; })) break;
-      if (block.size() < kBlock || !checksum_holds(block)) return wrong("this is no tar archive, or it is damaged");
+      if (block.size() < kBlock || !checksum_holds(block))
+        return wrong("this is no tar archive, or it is damaged");
       TRY_VOID(entry(block));
     }
     return std::move(files_);
@@ -167,7 +169,8 @@ class TarReader {
     std::string name = std::move(next_name_);
     next_name_.clear();
     if (name.empty()) {
-      const std::string prefix = block.substr(257, 5) == "ustar" ? text_field(block, 345, 155) : std::string();
+      const std::string prefix =
+          block.substr(257, 5) == "ustar" ? text_field(block, 345, 155) : std::string();
       name = (prefix.empty() ? "" : prefix + "/") + text_field(block, 0, 100);
     }
     auto safe = safe_name(std::move(name));
@@ -193,8 +196,8 @@ class TarReader {
     for (size_t at = 0; at < text.size();) {
       const size_t space = text.find(' ', at);
       size_t length = 0;
-      for (size_t i = at; i < std::min(space, text.size()) && text[i] >= '0' && text[i] <= '9' && length < kDescriptionMax;
-           ++i)
+      const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+      for (size_t i = at; i < text.size() && is_digit(text[i]) && length < kDescriptionMax; ++i)
         length = length * 10 + static_cast<size_t>(text[i] - '0');
       if (space == std::string::npos || length < space - at + 2 || at + length > text.size()) break;
       const std::string record = text.substr(space + 1, at + length - space - 2);

@@ -1,5 +1,5 @@
-// Reads tar archives, plain or gzipped, from memory. Archives are strangers' bytes: names that lead out of the
-// archive, links and devices are left out, and everything is bounded.
+// Reads tar archives, plain or gzipped, from memory. Archives are strangers' bytes: names that lead out of
+// the archive, links and devices are left out, and everything is bounded.
 #pragma once
 
 #include "base/result.h"

@@ -12,7 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   ENTENTE_CHECK(files->size() <= limits.files_max);
   for (const auto& [name, content] : *files) {
-    ENTENTE_CHECK(!name.starts_with("/") && !name.starts_with("../") && name.find("/../") == std::string::npos);
+    ENTENTE_CHECK(!name.starts_with("/") && !name.starts_with("../") &&
+                  name.find("/../") == std::string::npos);
     ENTENTE_CHECK(content.size() <= limits.file_bytes_max);
   }
   return 0;

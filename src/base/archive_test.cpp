@@ -70,9 +70,9 @@ TEST_CASE("an archive that is damaged, cut short or too large is refused") {
   CHECK_FALSE(read_archive(damaged).has_value());
   CHECK_FALSE(read_archive(good, {.bytes_max = 1000, .file_bytes_max = 5000, .files_max = 5}).has_value());
   CHECK_FALSE(read_archive(good, {.bytes_max = 9000, .file_bytes_max = 500, .files_max = 5}).has_value());
-  CHECK_FALSE(
-      read_archive(entry("a", "") + entry("b", "") + kEnd, {.bytes_max = 9000, .file_bytes_max = 500, .files_max = 1})
-          .has_value());
+  CHECK_FALSE(read_archive(entry("a", "") + entry("b", "") + kEnd,
+                           {.bytes_max = 9000, .file_bytes_max = 500, .files_max = 1})
+                  .has_value());
   std::string packed = seed("packed.tar.gz");
   CHECK_FALSE(read_archive(packed, {.bytes_max = 600, .file_bytes_max = 500, .files_max = 9}).has_value());
   packed.resize(packed.size() / 2);

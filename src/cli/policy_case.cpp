@@ -187,10 +187,11 @@ class CaseFile {
     TRY(policy::EntityUid uid, policy::parse_uid(words[0]));
     if (words.size() == 1) return uid;
     const auto known = entities_.find(uid);
-    Json json = known != entities_.end() ? known->second
-                                         : Json::object({{"uid", Json::object({{"type", uid.type}, {"id", uid.id}})},
-                                                         {"attrs", Json::object()},
-                                                         {"parents", Json::array()}});
+    Json json = known != entities_.end()
+                    ? known->second
+                    : Json::object({{"uid", Json::object({{"type", uid.type}, {"id", uid.id}})},
+                                    {"attrs", Json::object()},
+                                    {"parents", Json::array()}});
     Json attributes = *json.find("attrs");
     for (size_t i = 1; i < words.size(); ++i) {
       if (words[i].empty()) continue;
@@ -232,7 +233,8 @@ class CaseFile {
   // principal | action | resource | context | permit a, b   or   deny a   or   deny
   Result<void> row(std::string_view line) {
     const auto cells = split(line, '|');
-    if (cells.size() != 5) return wrong("a row has five cells", "principal | action | resource | context | expected");
+    if (cells.size() != 5)
+      return wrong("a row has five cells", "principal | action | resource | context | expected");
     if (!schema_ || !policies_) return wrong("`schema` and `policies` have to stand before the first row");
     TRY_VOID(build());
     std::vector<policy::Entity> overlay;
@@ -242,12 +244,13 @@ class CaseFile {
     TRY(request.resource, who(cells[2], overlay));
     TRY(request.context, context(request.action, cells[3]));
     TRY_VOID(schema_->check(request));
-    const policy::Answer answer = policy::decide(*policies_, *store_, overlay, request, {.every_error = true});
+    const policy::Answer answer =
+        policy::decide(*policies_, *store_, overlay, request, {.every_error = true});
     return compare(cells[4], answer, request, overlay);
   }
 
-  Result<void> compare(std::string_view expected, const policy::Answer& answer, const policy::Request& request,
-                       const std::vector<policy::Entity>& overlay) {
+  Result<void> compare(std::string_view expected, const policy::Answer& answer,
+                       const policy::Request& request, const std::vector<policy::Entity>& overlay) {
     const std::string_view word = expected.substr(0, std::min(expected.find(' '), expected.size()));
     if (word != "permit" && word != "deny") return wrong("the last cell begins with permit or deny");
     std::set<std::string> wanted;

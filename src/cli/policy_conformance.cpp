@@ -58,7 +58,8 @@ class Gatherer {
  private:
   Result<void> add_folder(const fs::path& folder) {
     std::error_code fault;
-    for (auto it = fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied, fault);
+    for (auto it =
+             fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied, fault);
          it != fs::recursive_directory_iterator(); it.increment(fault)) {
       if (fault) return fail("cli.file", fmt::format("{}: {}", folder.string(), fault.message()));
       if (!it->is_regular_file(fault)) continue;
@@ -138,7 +139,9 @@ int policy_conformance(const Arguments& arguments) {
     fmt::print("{} tests\n{} passed, {} failed\n", found.tests, found.passed, found.failed);
   }
   if (found.tests == 0)
-    return report(Error{"cli.file", "no test was found", {}, "tests are JSON with policies, entities and requests"}, false);
+    return report(
+        Error{"cli.file", "no test was found", {}, "tests are JSON with policies, entities and requests"},
+        false);
   return found.failed == 0 ? kExitOk : kExitRefused;
 }
 

@@ -98,7 +98,8 @@ Result<std::string> converted_policies(const std::string& path, const std::strin
 }  // namespace
 
 Json error_json(const Error& error) {
-  return Json::object({{"code", error.code}, {"what", error.what}, {"where", error.where}, {"hint", error.hint}});
+  return Json::object(
+      {{"code", error.code}, {"what", error.what}, {"where", error.where}, {"hint", error.hint}});
 }
 
 Result<std::string> read_policy_file(const std::string& path) {
@@ -126,7 +127,8 @@ int policy_check(const Arguments& arguments) {
   }
   // What only shows when the files meet: names that stand twice.
   if (checked.errors.empty() && options->how == policy::Validating::strict)
-    for (Error& fault : policy::PolicySet::check(*schema, sources)) checked.errors.push_back({{}, std::move(fault)});
+    for (Error& fault : policy::PolicySet::check(*schema, sources))
+      checked.errors.push_back({{}, std::move(fault)});
   if (arguments.json()) {
     print_json(Json::object({{"policies", static_cast<int64_t>(checked.policies)},
                              {"errors", findings_json(checked.errors)},

@@ -116,9 +116,9 @@ class Printer {
         out_ += variable(expr.variable);
         return;
       case Op::all:
-        return chain(expr, Bind::relation);
+        return chain(expr, Bind::conjunction, Bind::relation);
       case Op::any:
-        return chain(expr, Bind::conjunction);
+        return chain(expr, Bind::disjunction, Bind::conjunction);
       case Op::negation:
       case Op::minus:
         return prefix(expr);
@@ -171,11 +171,11 @@ class Printer {
     at_least(*expr.args[1], right);
   }
 
-  // A chain is one flat node: an operand that is a chain of the same kind keeps its parentheses.
-  void chain(const Expr& expr, Bind operand) {
+  // A chain leans to the left: (a && b) && c is a && b && c.
+  void chain(const Expr& expr, Bind first, Bind operand) {
     for (size_t i = 0; i < expr.args.size(); ++i) {
       if (i > 0) out_ += fmt::format(" {} ", operator_text(expr.op));
-      at_least(*expr.args[i], operand);
+      at_least(*expr.args[i], i == 0 ? first : operand);
     }
   }
 

@@ -1,0 +1,161 @@
+// Puts the same random cases to our engine and to Cedar's, and shows where they differ.
+//   oracle.mjs BATCH [--cases N] [--seed S] [--seconds T] [--keep FILE]
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { appendFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { World } from './generate.mjs';
+
+const option = (name, otherwise) => {
+  const at = process.argv.indexOf(`--${name}`);
+  return at < 0 ? otherwise : process.argv[at + 1];
+};
+const cases = Number(option('cases', 300));
+const seconds = Number(option('seconds', 1e9));
+const seed = Number(option('seed', 1));
+const keep = option('keep', '');
+
+let cedar;
+try {
+  cedar = createRequire(import.meta.url)('@cedar-policy/cedar-wasm/nodejs');
+} catch (error) {
+  if (error.code !== 'MODULE_NOT_FOUND') throw error;
+  console.log('skipped: npm package @cedar-policy/cedar-wasm is not installed');
+  process.exit(77);
+}
+
+const batch = spawn(process.argv[2], { stdio: ['pipe', 'pipe', 'inherit'] });
+const answers = createInterface({ input: batch.stdout })[Symbol.asyncIterator]();
+const ours = async (given) => {
+  batch.stdin.write(JSON.stringify(given) + '\n');
+  const { value, done } = await answers.next();
+  if (done) throw new Error(`the batch program ended on ${JSON.stringify(given)}`);
+  return JSON.parse(value);
+};
+
+// JSON with its keys sorted.
+const normal = (json) => {
+  if (Array.isArray(json)) return json.map(normal);
+  if (json === null || typeof json !== 'object') return json;
+  return Object.fromEntries(Object.keys(json).sort().map((k) => [k, normal(json[k])]));
+};
+const same = (a, b) => JSON.stringify(normal(a)) === JSON.stringify(normal(b));
+const good = (answer) => answer.type === 'success';
+const said = (answer) => (answer.errors ?? []).map((e) => e.message + (e.related ?? []).map((x) => ' ' + x.message)).join('; ').slice(0, 300);
+
+let compared = 0;
+const differences = [];
+class Differs extends Error {}
+const differs = (what, detail) => {
+  throw new Differs(`${what}: ${typeof detail === 'string' ? detail : JSON.stringify(detail)}`);
+};
+const agree = (what, holds, detail) => {
+  ++compared;
+  if (!holds) differs(what, detail());
+};
+
+function compareSchema(given, found) {
+  const json = cedar.schemaToJson(given.schema);
+  const parsed = good(json) && good(cedar.checkParseSchema(given.schema));
+  agree('schema parses', parsed === found.schema.ok, () => `Cedar ${parsed}, ${said(json)}; ours ${JSON.stringify(found.schema)}`);
+  if (!parsed) return false;
+  agree('schema as JSON', same(json.json, found.schema.json), () => [json.json, found.schema.json]);
+  if (found.schema.text === undefined) differs('schema as text', found.schema.text_fault);
+  const meant = cedar.schemaToJsonWithResolvedTypes(given.schema);
+  const again = cedar.schemaToJsonWithResolvedTypes(found.schema.text);
+  agree('schema as text again', good(again) && same(meant.json, again.json), () => [found.schema.text, again.errors]);
+  return true;
+}
+
+function comparePolicies(given, found) {
+  const set = given.policies;
+  const parsed = cedar.checkParsePolicySet(set);
+  agree('policies parse', good(parsed) === found.policies.ok, () => `Cedar ${said(parsed) || 'yes'}; ours ${JSON.stringify(found.policies).slice(0, 300)}`);
+  if (!good(parsed)) return false;
+  agree('JSON and text are one', found.policies.same, () => found.policies.text);
+  const parts = cedar.policySetTextToParts(set.staticPolicies);
+  const ids = parts.policies.map((_, i) => `policy${i}`);
+  const wanted = Object.values(found.policies.json.staticPolicies);
+  const theirs = parts.policies.map((text) => cedar.policyToJson(text).json);
+  const bag = (list) => list.map((x) => JSON.stringify(normal(x))).sort();
+  agree('policies as JSON', same(bag(theirs), bag(wanted)), () => [theirs, wanted]);
+  for (const [id, text] of Object.entries(set.templates))
+    agree('template as JSON', same(cedar.templateToJson(text).json, found.policies.json.templates[id]), () => [text, found.policies.json.templates[id]]);
+  if (Object.keys(set.templates).length === 0) {
+    const again = cedar.policySetTextToParts(found.policies.text);
+    agree('policies as text', good(again) && same(bag(again.policies.map((t) => cedar.policyToJson(t).json)), bag(theirs)), () => found.policies.text);
+  }
+  if (typeof found.formatted !== 'string') differs('format', found.formatted);
+  agree('laid out again', found.stable, () => found.formatted);
+  const laid = cedar.policySetTextToParts(found.formatted);
+  agree('laid out', good(laid) && same(laid.policies.map((t) => cedar.policyToJson(t).json), theirs), () => found.formatted);
+  return ids.length >= 0;
+}
+
+function compareValidation(given, found) {
+  const theirs = cedar.validate({ schema: given.schema, policies: given.policies });
+  if (!good(theirs)) return differs('validation', said(theirs));
+  const ids = (list) => [...new Set(list.map((e) => e.policyId))].sort();
+  // Newer than language 4.5: a scope that no request can meet is only a warning there.
+  const unmet = theirs.validationWarnings.filter((e) => e.error.message.includes('unable to find an applicable action'));
+  const warnings = theirs.validationWarnings.filter((e) => !unmet.includes(e));
+  agree('validation', same(ids([...theirs.validationErrors, ...unmet]), found.validation.errors), () => ({
+    theirs: theirs.validationErrors.map((e) => `${e.policyId}: ${e.error.message}`),
+    ours: found.validation,
+  }));
+  const impossible = warnings.filter((e) => e.error.message.includes('policy is impossible'));
+  agree('impossible', same(ids(impossible), found.validation.impossible), () => ({
+    theirs: theirs.validationWarnings.map((e) => `${e.policyId}: ${e.error.message}`),
+    ours: found.validation,
+  }));
+  agree('confusable', (warnings.length > impossible.length) === (found.validation.confusable > 0), () => ({
+    theirs: theirs.validationWarnings.map((e) => `${e.policyId}: ${e.error.message}`),
+    ours: found.validation,
+  }));
+  agree('permissive is no stricter', found.permissive.errors.every((id) => found.validation.errors.includes(id)), () => [found.validation, found.permissive]);
+}
+
+function compareAnswers(given, found, withSchema) {
+  const mine = withSchema ? found.answers : found.plain_answers;
+  const schema = withSchema ? { schema: given.schema, validateRequest: true } : {};
+  if (!Array.isArray(mine)) return differs('answers', mine);
+  given.requests.forEach((request, i) => {
+    const theirs = cedar.isAuthorized({ ...request, ...schema, policies: given.policies, entities: given.entities });
+    agree('request is taken', good(theirs) === mine[i].ok, () => ({ request, theirs: said(theirs) || theirs.type, ours: mine[i] }));
+    if (!good(theirs)) return;
+    const { decision, diagnostics } = theirs.response;
+    agree('decision', decision === mine[i].decision && same([...diagnostics.reason].sort(), mine[i].reasons) && same(diagnostics.errors.map((e) => e.policyId).sort(), mine[i].errors), () => ({
+      request,
+      theirs: theirs.response,
+      ours: mine[i],
+    }));
+    agree('validated policies decide alike', !mine[i].loaded_differs, () => ({ request, ours: mine[i] }));
+  });
+}
+
+const begin = Date.now();
+let ran = 0;
+for (; ran < cases && Date.now() - begin < seconds * 1000; ++ran) {
+  const number = seed + ran;
+  const given = new World(number).makeCase();
+  const found = await ours({ id: number, ...given });
+  try {
+    const typed = compareSchema(given, found);
+    if (comparePolicies(given, found)) {
+      if (typed) {
+        compareValidation(given, found);
+        compareAnswers(given, found, true);
+      }
+      compareAnswers(given, found, false);
+    }
+  } catch (error) {
+    if (!(error instanceof Differs)) throw error;
+    differences.push(number);
+    if (differences.length <= 20) console.log(`case ${number}: ${error.message.slice(0, 1500)}`);
+    if (keep) appendFileSync(keep, JSON.stringify({ number, what: error.message, given }) + '\n');
+  }
+  if (ran % 10000 === 9999) console.log(`${ran + 1} cases, ${compared} comparisons, ${differences.length} differences`);
+}
+batch.stdin.end();
+console.log(`${ran} cases (seeds ${seed} to ${seed + ran - 1}), ${compared} comparisons, ${differences.length} differences`);
+process.exit(differences.length === 0 ? 0 : 1);
