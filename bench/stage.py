@@ -81,6 +81,7 @@ class Coalition:
         self._change(definition / "connector-cop.json", lambda text: text["targets"][0].update(socket=str(app.socket)))
         for code in ("xaa", "xbb"):
             limits = {"idle_timeout_s": 3600, "connections_max": 9000, "half_open_max": 2000}
+            limits["requests_per_partner_per_s"] = 1000000  # what is measured is the path, not its cap
             self._change(definition / f"node-{code}.json", lambda text: text.update(limits=limits))
         command = [node, ROOT / "demo/launch.mjs", "--json", "--entente", entente, "--coalition", definition]
         self.launcher = children.start([*command, "--keep", self.folder], stdout=subprocess.PIPE)

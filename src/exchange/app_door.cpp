@@ -40,16 +40,28 @@ std::optional<uint64_t> take_length(net::Headers& headers) {
   return length;
 }
 
+struct NodeRefusal {  // a partner's node said no
+  Ending ending;
+  int status = 403;
+};
+
+// What the browser is told: 429 as the partner's node said it, 503 for what is down, 403 for a refusal.
+int status_of(const Ending& ending, int said) {
+  if (said == 429) return 429;
+  return ending.which == coalition::Refusal::app_down ? 503 : 403;
+}
+
 class DoorAnswer final : public AnswerStart {
  public:
   // `by_node`: a partner's node answers, whose word a refusal is; an app of ours has no such word.
-  DoorAnswer(net::HttpCall& call, bool by_node, std::optional<Ending>& refused)
+  DoorAnswer(net::HttpCall& call, bool by_node, std::optional<NodeRefusal>& refused)
       : call_(call), by_node_(by_node), refused_(refused) {}
   net::Task<Result<net::ByteSink*>> start(net::ResponseHead head) override {
     const std::string* refusal = by_node_ ? head.headers.find(kRefusalHeader) : nullptr;
     if (refusal != nullptr) {
-      refused_ = read_refusal_header(*refusal).value_or(
-          app_down("The other nation's node refused without saying why."));
+      refused_ = NodeRefusal{read_refusal_header(*refusal).value_or(
+                                 app_down("The other nation's node refused without saying why.")),
+                             head.status};
       co_return fail("exchange.refused", "the host refused this request");
     }
     clean_response(head.headers);
@@ -62,7 +74,7 @@ class DoorAnswer final : public AnswerStart {
  private:
   net::HttpCall& call_;
   bool by_node_;
-  std::optional<Ending>& refused_;
+  std::optional<NodeRefusal>& refused_;
 };
 
 }  // namespace
@@ -256,15 +268,14 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
     browser.abort();
     upstream.fence();
   });
-  std::optional<Ending> refused;
+  std::optional<NodeRefusal> refused;
   DoorAnswer answer(call, pass->side == Side::home, refused);
   const Result<void> relayed = co_await relay_request(
       parts_.switchboard, session, call.has_body() ? &call.body() : nullptr, upstream, answer);
   if (!browser.aborted()) browser.set_gate(nullptr);
   if (relayed || call.started()) co_return;
   if (refused) {
-    co_await refuse(call, refusal_from(*refused), refused->which == coalition::Refusal::app_down ? 503 : 403,
-                    false);
+    co_await refuse(call, refusal_from(refused->ending), status_of(refused->ending, refused->status), false);
   } else if (call.has_body() && relayed.error().code.starts_with("http.")) {
     co_await bare(call, net::http_status(relayed.error()));
   } else {
@@ -297,7 +308,7 @@ net::Task<void> AppDoor::upgrade(net::HttpCall& call, net::CarrierStream upstrea
     const std::string* refusal = by_node ? head->headers.find(kRefusalHeader) : nullptr;
     const std::optional<Ending> refused = refusal == nullptr ? std::nullopt : read_refusal_header(*refusal);
     const Ending why = refused.value_or(app_down("The app did not take the connection."));
-    co_await refuse(call, refusal_from(why), why.which == coalition::Refusal::app_down ? 503 : 403, false);
+    co_await refuse(call, refusal_from(why), status_of(why, head ? head->status : 503), false);
     co_return;
   }
   net::ResponseHead answer;

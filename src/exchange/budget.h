@@ -13,6 +13,12 @@ class Budget {
   Budget(uint32_t burst, uint32_t per_second)
       : burst_(int64_t{burst} * kUnit), per_ms_(per_second), left_(burst_) {}
 
+  // Nothing was taken lately: as good as a new one.
+  [[nodiscard]] bool full(Tick now) const {
+    Budget later = *this;
+    later.refill(now);
+    return later.left_ == burst_;
+  }
   [[nodiscard]] bool take(Tick now) {
     refill(now);
     if (left_ < kUnit) return false;

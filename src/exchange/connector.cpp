@@ -72,7 +72,7 @@ net::Task<bool> ConnectorProcess::serve_once() {
   if (!socket) co_return false;
   net::TlsTarget target;
   target.host = options_.node_host;
-  target.pin = options_.node_pin;
+  target.pins = {options_.node_pin};
   Result<std::unique_ptr<net::Stream>> stream =
       co_await tls_.connect(loop_, std::move(*socket), std::move(target));
   if (!stream) {

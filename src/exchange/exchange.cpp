@@ -61,6 +61,7 @@ void Exchange::Core::tick() {
   tick_records();
   if (tick_ - summary_at_ < kSummaryEvery) return;
   summary_at_ = tick_;
+  std::erase_if(openings_, [this](auto& one) { return one.second.full(tick_); });
   if (strangers_ + uncounted_refusals_ == 0) return;
   append_kept(
       {"refusals", {{"at", rfc3339(now_)}, {"strangers", strangers_}, {"over_budget", uncounted_refusals_}}});
@@ -230,6 +231,9 @@ bool Exchange::busy() const {
 }
 Instant Exchange::next_due() const {
   return core_->table_.next_due();
+}
+void Exchange::partner_over_budget() {
+  ++core_->uncounted_refusals_;
 }
 void Exchange::stranger_refused() {
   ++core_->strangers_;

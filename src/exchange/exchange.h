@@ -107,6 +107,8 @@ struct Limits {
   size_t pending_per_partner_max = 256;  // admissions on their way
   uint32_t asks_per_second = 200;        // of one partner, admitted or not
   uint32_t asks_burst = 400;
+  uint32_t openings_per_second = 5;  // of one person at this node's door, admitted or not
+  uint32_t openings_burst = 50;
   size_t wave_max = 512;          // sessions asked again in one call
   size_t unrecorded_max = 4'096;  // narrowing leaves kept for a disk that comes back
   Millis asking_max{10'000};      // an admission without an answer
@@ -178,6 +180,7 @@ class Exchange {
   [[nodiscard]] Instant next_due() const;  // kNever when nothing waits for the wall clock
   // A caller who proved nothing was refused: counted, summarised each 10 s.
   void stranger_refused();
+  void partner_over_budget();  // a partner's request was: counted in the same summary
 
   // To look.
   [[nodiscard]] Instant now() const;  // the node's clock as decisions see it: never a little backwards

@@ -27,6 +27,12 @@ void Exchange::Core::open(Opening opening) {
     effects_.emplace_back(Refused{opening.number, std::move(ending)});
   };
   if (s.who.partner != self) return refuse(app_down("This door is for people of this nation."));
+  const auto budget =
+      openings_.try_emplace(s.who.id, limits_.openings_burst, limits_.openings_per_second).first;
+  if (!budget->second.take(tick_)) {  // costs no disk, or anybody with a sign-in could fill it
+    ++uncounted_refusals_;
+    return refuse(app_down("You open apps faster than this node lets one person."));
+  }
   if (auto full = no_room(s)) return refuse(std::move(*full));
 
   // Decided first: somebody who may not know of the app learns nothing about its link or connector.
@@ -143,6 +149,10 @@ void Exchange::Core::admit(Peer& home, const link::AskAdmission& ask_message) {
     return turn_away(ending);
   }
   home.serving.statements_missing = false;
+  if (vouched->reset) {  // no way to bring it, but it counts
+    take_reset(home, std::move(vouched->remember));
+    return turn_away(app_down("This is no person's statement."));
+  }
   if (vouched->who.partner != home.code)
     return turn_away(app_down("A partner vouches for its own people only."));
   s.id = SessionId(draw_());

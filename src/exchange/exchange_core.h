@@ -21,6 +21,7 @@ struct Waiting {
     admission,    // serial: then it goes live
     ask,          // serial, statement: then it is sent
     facts,        // serial, statement: then they are sent; failed: the session ends
+    reset,        // statement: then it is sent; failed: the host asks again
     remembering,  // a statement gate's state without more to do
     leaf,         // leaf: kept and tried again when it fails
   };
@@ -42,6 +43,7 @@ struct AskingEnd {  // our people, their apps
   uint64_t statements_durable = 0;  // the highest number that may leave
   bool statements_known = false;    // false until the first is issued: then all older ones are durable
   Tick resent{};
+  bool resetting = false;                              // a reset is on its way to the disk
   std::map<std::string, uint64_t> requests{};          // to the session that waits for its answer
   std::unordered_map<SessionId, uint64_t> sessions{};  // by the host's id
   std::shared_ptr<Fence> fence = std::make_shared<Fence>();
@@ -158,6 +160,7 @@ class Exchange::Core {
   std::deque<Leaf> unrecorded_;
   uint64_t unrecorded_lost_ = 0;
   uint64_t last_batch_ = 0;
+  std::unordered_map<PersonId, Budget> openings_;  // of own people who opened lately
   uint64_t strangers_ = 0;
   uint64_t uncounted_refusals_ = 0;  // of partners beyond their budget
   Tick not_recorded_at_{};
@@ -177,6 +180,9 @@ class Exchange::Core {
   void partner_notice(Peer& peer, const link::PartnerNotice& notice);
   void notify_standing(Peer& peer);
   void resend_statements(Peer& peer, uint64_t from);
+  void ask_anew(Peer& peer);
+  void reset_statements(Peer& peer, uint64_t from);
+  void take_reset(Peer& peer, std::optional<coalition::Record> remember);
   void take_statements(Peer& peer, const std::vector<std::string>& statements);
   [[nodiscard]] bool take_facts(Peer& peer, const std::string& statement);
   void ask_for_statements(Peer& peer);

@@ -163,10 +163,7 @@ void Exchange::Core::welcomed(Peer& host, const link::Welcome& welcome) {
   }
   host.asking.welcomed = true;
   say_pulse(host);
-  for (const uint64_t serial : table_.of_partner(host.code, Side::home)) {
-    Session* s = table_.by_serial(serial);
-    if (s != nullptr && s->stage == Stage::asking) start_asking(*s);
-  }
+  ask_anew(host);
 }
 
 void Exchange::Core::beaten(Peer& host, const link::Beat& beat) {
@@ -234,19 +231,50 @@ void Exchange::Core::resend_statements(Peer& host, uint64_t from) {
   host.asking.resent = tick_;
   const uint64_t to = host.asking.statements_known ? host.asking.statements_durable : UINT64_MAX;
   std::vector<std::string> statements = statements_.resend(host.code, from, to);
-  if (statements.empty())
-    alarm("exchange.statements-lost",
-          fmt::format("{} misses statements from {} on that are no longer kept", host.code.text(), from));
+  if (statements.empty()) return reset_statements(host, from);
   for (size_t at = 0; at < statements.size(); at += kLinkStatementsMax) {
     const auto first = statements.begin() + static_cast<std::ptrdiff_t>(at);
     const auto last = statements.begin() +
                       static_cast<std::ptrdiff_t>(std::min(at + kLinkStatementsMax, statements.size()));
     to_host(host, link::ResentStatements{{first, last}});
   }
+  ask_anew(host);
+}
+
+void Exchange::Core::ask_anew(Peer& host) {
   for (const uint64_t serial : table_.of_partner(host.code, Side::home)) {
     Session* s = table_.by_serial(serial);
     if (s != nullptr && s->stage == Stage::asking) start_asking(*s);
   }
+}
+
+// What the host misses is gone for good: it is told so under our signature, durable here first, and forgets
+// what we said before.
+void Exchange::Core::reset_statements(Peer& host, uint64_t from) {
+  if (std::exchange(host.asking.resetting, true)) return;
+  auto issued = statements_.reset(host.code, now_);
+  if (!issued) {
+    host.asking.resetting = false;
+    return alarm("exchange.statements-lost", issued.error().text());
+  }
+  alarm("exchange.statements-reset",
+        fmt::format("{} misses statements from {} on that are no longer kept: they are given up",
+                    host.code.text(), from));
+  statement_issued(host.asking, *issued);
+  Waiting waiting{.what = Waiting::For::reset,
+                  .partner = host.code,
+                  .statement = std::move(issued->statement),
+                  .number = issued->number};
+  std::vector<coalition::Record> records;
+  if (issued->remember) records.push_back(std::move(*issued->remember));
+  commit(std::move(records),
+         Leaf{"statements-reset",
+              {{"at", rfc3339(now_)},
+               {"partner", host.code.text()},
+               {"side", side_name(Side::home)},
+               {"missing_from", from},
+               {"statement", waiting.number}}},
+         std::move(waiting));
 }
 
 Session* Exchange::Core::home_session(const PartnerCode& host, const SessionId& at_host) {
@@ -365,6 +393,10 @@ bool Exchange::Core::take_facts(Peer& home, const std::string& statement) {
     return false;
   }
   home.serving.statements_missing = false;
+  if (vouched->reset) {
+    take_reset(home, std::move(vouched->remember));
+    return true;
+  }
   if (vouched->remember)
     commit({std::move(*vouched->remember)}, std::nullopt, {.what = Waiting::For::remembering});
   for (const uint64_t serial : table_.of_person(vouched->who.id)) {
@@ -376,6 +408,24 @@ bool Exchange::Core::take_facts(Peer& home, const std::string& statement) {
     effects_.emplace_back(PassChanged{pass_of(s)});
   }
   return true;
+}
+
+// Whatever was missed may have narrowed: nobody stays on what was said before. Who comes after is admitted by
+// a commit that follows this one.
+void Exchange::Core::take_reset(Peer& home, std::optional<coalition::Record> remember) {
+  alarm("exchange.statements-reset",
+        fmt::format("{} gave up statements that were missed here; its sessions end", home.code.text()));
+  for (const uint64_t serial : table_.of_partner(home.code, Side::host))
+    end(*table_.by_serial(serial),
+        lease_ended(fmt::format("{} began to vouch for its people anew.", rules_->partner_name(home.code))));
+  Leaf leaf{"statements-reset",
+            {{"at", rfc3339(now_)},
+             {"partner", home.code.text()},
+             {"side", side_name(Side::host)},
+             {"statement", statements_.expected(home.code) - 1}}};
+  if (!remember) return append_kept(std::move(leaf));
+  Waiting waiting{.what = Waiting::For::leaf, .leaf = leaf};
+  commit({std::move(*remember)}, std::move(leaf), std::move(waiting));
 }
 
 Session* Exchange::Core::host_session(const PartnerCode& home, const SessionId& id) {

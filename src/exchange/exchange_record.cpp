@@ -60,10 +60,17 @@ void Exchange::Core::durable(uint64_t token) {
   const Waiting done = std::move(at->second);
   waiting_.erase(at);
   Session* s = done.serial == 0 ? nullptr : table_.by_serial(done.serial);
-  const bool statement = done.what == Waiting::For::ask || done.what == Waiting::For::facts;
+  const bool statement =
+      done.what == Waiting::For::ask || done.what == Waiting::For::facts || done.what == Waiting::For::reset;
   if (statement) {
     AskingEnd& end_of_link = peer(done.partner).asking;
     end_of_link.statements_durable = std::max(end_of_link.statements_durable, done.number);
+  }
+  if (done.what == Waiting::For::reset) {
+    Peer& host = peer(done.partner);
+    host.asking.resetting = false;
+    to_host(host, link::ResentStatements{{done.statement}});
+    return fresh(host.asking) ? ask_anew(host) : void();
   }
   if (s == nullptr) return;
   if (done.what == Waiting::For::admission) {
@@ -91,7 +98,8 @@ void Exchange::Core::failed(uint64_t token, const Error& why) {
     not_recorded_at_ = tick_;
     return alarm("exchange.not-recorded", "the ledger does not take records: " + why.what);
   }
-  if (done.what == Waiting::For::ask || done.what == Waiting::For::facts)
+  if (done.what == Waiting::For::reset) peer(done.partner).asking.resetting = false;
+  if (done.what == Waiting::For::ask || done.what == Waiting::For::facts || done.what == Waiting::For::reset)
     statements_.not_kept(done.partner, done.number);
   Session* s = done.serial == 0 ? nullptr : table_.by_serial(done.serial);
   if (s == nullptr) return;

@@ -65,11 +65,28 @@ struct TestStatements final : Statements {
   }
   std::vector<std::string> resend(const PartnerCode&, uint64_t from, uint64_t to) override {
     std::vector<std::string> again;
+    const bool begins = !kept.empty() && kept.begin()->second.starts_with("reset");
+    if (kept.empty() || (kept.begin()->first > from && !begins)) return again;
     for (const auto& [number, text] : kept)
-      if (number >= from && number <= to) again.push_back(text);
+      if ((number >= from || begins) && number <= to) again.push_back(text);
     return again;
   }
+  Result<Issued> reset(const PartnerCode&, Instant) override {
+    kept.clear();
+    ++sent;
+    kept[sent] = fmt::format("reset {}", sent);
+    return Issued{kept[sent], sent, coalition::Record{"sent/XAA", Json(sent)}};
+  }
   Result<Vouched> verify(const PartnerCode&, std::string_view text, Instant) override {
+    if (text.starts_with("reset ")) {
+      const uint64_t jump = std::stoull(std::string(text.substr(6)));
+      if (jump <= seen) return fail("identity.statement-seen", "the statement was seen before");
+      seen = jump;
+      Vouched reset;
+      reset.reset = true;
+      reset.remember = coalition::Record{"seq/XBB", Json(jump)};
+      return reset;
+    }
     const size_t first = text.find(' '), second = text.rfind(' ');
     const uint64_t number = std::stoull(std::string(text.substr(0, first)));
     if (number > seen + 1) return fail(std::string(kStatementGap), "statements are missing");
@@ -490,6 +507,24 @@ TEST_CASE("a lost statement is sent again, and nobody is admitted out of order")
   pair.pass(Millis(4'000));
   CHECK(pair.host.open_gates() == 2);
   CHECK(pair.home.open_gates() == 2);
+}
+
+TEST_CASE(
+    "statements that are no longer kept are given up: what rested on older ones ends, then all goes on") {
+  Pair pair;
+  pair.admit(1);
+  for (uint64_t i = 0; i < 3; ++i) {  // said, and never heard
+    pair.open(kCop, 2 + i);
+    pair.home.outbox.clear();
+  }
+  pair.home.statements.kept.clear();  // and no longer kept
+  pair.pass(Millis(4'000));
+  CHECK(pair.home.leaves_of("statements-reset") == 1);
+  CHECK(pair.host.leaves_of("statements-reset") == 1);
+  CHECK(pair.host.ended.size() == 1);  // who was inside on an older word
+  CHECK(pair.home.ended.size() == 1);
+  CHECK(pair.host.open_gates() == 3);  // who waited is in
+  CHECK(pair.home.open_gates() == 3);
 }
 
 TEST_CASE("messages that come twice do nothing the second time") {

@@ -43,13 +43,14 @@ Result<std::shared_ptr<const std::string>> Gateway::assertion_for(const Pass& pa
                                                                   const ConnectorId& connector,
                                                                   const coalition::Verdict& verdict) {
   const Instant now = system_clock().now();
-  if (pass.memo) {
+  const bool keeps = pass.memo && switchboard_.settled();
+  if (keeps) {
     if (auto kept = pass.memo->assertion(verdict.revision, connector, now)) return kept;
   }
   TRY(SignedAssertion made, sign_(pass, connector));
   auto text = std::make_shared<const std::string>(made.text);
   made.keep_until = std::min({made.keep_until, now + kAssertionKept, verdict.valid_until});
-  if (pass.memo) pass.memo->keep(std::move(made), verdict.revision, connector, now);
+  if (keeps) pass.memo->keep(std::move(made), verdict.revision, connector, now);
   return text;
 }
 

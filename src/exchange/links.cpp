@@ -29,13 +29,17 @@ constexpr uint32_t kOffersPerSecond = 1, kOffersBurst = 10;
 constexpr net::CarrierTimeouts kPatient{
     .head = Millis(60'000), .read = net::kNoTimeout, .write = Millis(60'000)};
 
-std::optional<net::Thumbprint> newest_pin(const coalition::Partner& partner) {
-  if (partner.link_thumbprints.empty()) return std::nullopt;
-  const Result<Bytes> bytes = from_base64url(partner.link_thumbprints.back());
-  net::Thumbprint pin{};
-  if (!bytes || bytes->size() != pin.size()) return std::nullopt;
-  std::copy(bytes->begin(), bytes->end(), pin.begin());
-  return pin;
+// Any of them may be live while a partner changes its link certificate.
+std::vector<net::Thumbprint> pins_of(const coalition::Partner& partner) {
+  std::vector<net::Thumbprint> pins;
+  for (const std::string& text : partner.link_thumbprints) {
+    const Result<Bytes> bytes = from_base64url(text);
+    net::Thumbprint pin{};
+    if (!bytes || bytes->size() != pin.size()) continue;
+    std::copy(bytes->begin(), bytes->end(), pin.begin());
+    pins.push_back(pin);
+  }
+  return pins;
 }
 
 net::ResponseHead bare(int status) {
@@ -67,14 +71,15 @@ struct Links::Link {
 
 Links::Links(Switchboard& switchboard, Gateway& gateway, const net::TlsClient& asking_tls,
              const net::TlsClient& reverse_tls, net::Resolver& resolver,
-             std::function<const coalition::World&()> world, Offers offers)
+             std::function<const coalition::World&()> world, Offers offers, uint32_t requests_per_s)
     : switchboard_(switchboard),
       gateway_(gateway),
       asking_tls_(asking_tls),
       reverse_tls_(reverse_tls),
       resolver_(resolver),
       world_(std::move(world)),
-      offers_(std::move(offers)) {}
+      offers_(std::move(offers)),
+      requests_per_s_(requests_per_s) {}
 
 Links::~Links() {
   *alive_ = false;
@@ -131,16 +136,16 @@ net::Task<void> Links::keep_dialing(PartnerCode partner) {
 net::Task<bool> Links::dial(PartnerCode partner, Way way) {
   const coalition::Partner* known = world_().partner(partner);
   if (known == nullptr || known->link_address.empty()) co_return false;
-  const std::optional<net::Thumbprint> pin = newest_pin(*known);
+  std::vector<net::Thumbprint> pins = pins_of(*known);
   const Result<net::Authority> address = net::parse_authority(known->link_address);
-  if (!pin || !address) co_return false;
+  if (pins.empty() || !address) co_return false;
   Result<net::Socket> socket =
       co_await net::dial_tcp(switchboard_.loop(), address->host, address->port, kDialTimeout, &resolver_);
   if (!socket) co_return false;
   const net::TlsClient& tls = way == Way::asking ? asking_tls_ : reverse_tls_;
   net::TlsTarget target;
   target.host = address->host;
-  target.pin = pin;
+  target.pins = std::move(pins);
   Result<std::unique_ptr<net::Stream>> stream =
       co_await tls.connect(switchboard_.loop(), std::move(*socket), std::move(target));
   if (!stream) {
@@ -395,6 +400,15 @@ Ending app_down() {
           {}};
 }
 
+Ending too_many() {
+  return {coalition::Refusal::app_down,
+          "Your nation's node sends more requests than this one takes from one partner.",
+          "Try again in a moment.",
+          {},
+          {},
+          {}};
+}
+
 class LinkAnswer final : public AnswerStart {
  public:
   explicit LinkAnswer(net::CarrierStream& stream) : stream_(stream) {}
@@ -412,6 +426,12 @@ class LinkAnswer final : public AnswerStart {
 
 // A partner's person wants bytes of our app, inside a session of theirs here.
 net::Task<void> Links::serve_session(std::shared_ptr<Link> link, net::CarrierStream stream) {
+  const auto budget = requests_.try_emplace(link->partner, 2 * requests_per_s_, requests_per_s_).first;
+  if (!budget->second.take(switchboard_.moment().tick)) {
+    switchboard_.partner_over_budget();
+    [[maybe_unused]] const Result<void> sent = stream.respond(refused_head(too_many(), 429), true);
+    co_return;
+  }
   const SessionId id{std::string(stream.request().headers.get(kSessionHeader))};
   const Session* session = switchboard_.core().session_for(link->partner, id);
   const std::shared_ptr<const Pass> pass = session == nullptr ? nullptr : switchboard_.pass(id);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "coalition/world.h"
+#include "exchange/budget.h"
 #include "exchange/gateway.h"
 #include "exchange/switchboard.h"
 #include "net/carrier.h"
@@ -32,7 +33,7 @@ class Links {
   };
   Links(Switchboard& switchboard, Gateway& gateway, const net::TlsClient& asking_tls,
         const net::TlsClient& reverse_tls, net::Resolver& resolver,
-        std::function<const coalition::World&()> world, Offers offers);
+        std::function<const coalition::World&()> world, Offers offers, uint32_t requests_per_s);
   ~Links();
 
   void start();  // dials partners, now and for as long as this lives
@@ -69,6 +70,8 @@ class Links {
   Offers offers_;
   std::map<Key, std::shared_ptr<Link>> links_;
   std::map<PartnerCode, bool> dialing_;
+  uint32_t requests_per_s_;
+  std::map<PartnerCode, Budget> requests_;  // of each partner, whatever link they come on
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -51,6 +51,8 @@ struct Vouched {
   AppId app{};
   // The gate's new state (highest number seen, its digest): durable before the statement takes effect.
   std::optional<coalition::Record> remember{};
+  // No person: its nation gave up the numbers that were missed, and what it said before counts no more.
+  bool reset = false;
 };
 
 // Signs and checks statements; keeps the numbering. Errors of verify(): "identity.statement-gap" when numbers
@@ -66,9 +68,15 @@ class Statements {
     (void)host;
     (void)number;
   }
-  // Statements for that host numbered `from` to `to`, oldest first; empty when no longer kept.
+  // Statements for that host numbered `from` to `to`, oldest first, or from the newest reset on; empty when
+  // no longer kept.
   [[nodiscard]] virtual std::vector<std::string> resend(const PartnerCode& host, uint64_t from,
                                                         uint64_t to) = 0;
+  // The next statement for that host, which it hears whatever it missed: for what is no longer kept.
+  [[nodiscard]] virtual Result<Issued> reset(const PartnerCode& host, Instant now) {
+    (void)now;
+    return fail("exchange.statements-lost", "statements are missing that are no longer kept", host.text());
+  }
   [[nodiscard]] virtual Result<Vouched> verify(const PartnerCode& from, std::string_view statement,
                                                Instant now) = 0;
   [[nodiscard]] virtual uint64_t expected(const PartnerCode& from) const = 0;

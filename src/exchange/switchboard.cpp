@@ -171,7 +171,7 @@ net::Task<bool> Switchboard::passage(SessionId session) {
 std::shared_ptr<const coalition::Verdict> Switchboard::decide_request(
     const Pass& pass, std::optional<coalition::HttpFacts> http) {
   const Instant now = core_->now();
-  if (pass.memo) {
+  if (pass.memo && settled_) {
     if (auto kept = pass.memo->verdict(rules_->revision(), http, now)) return kept;
   }
   coalition::Ask ask = ask_of(pass, VerdictId(crypto::random_token(12)), now);
@@ -186,7 +186,7 @@ std::shared_ptr<const coalition::Verdict> Switchboard::decide_request(
   made.obligations = {};
   made.reach = {};
   auto verdict = std::make_shared<const coalition::Verdict>(std::move(made));
-  if (pass.memo) pass.memo->keep(verdict, ask.http, now);
+  if (pass.memo && settled_) pass.memo->keep(verdict, ask.http, now);
   return verdict;
 }
 
@@ -260,6 +260,7 @@ void Switchboard::connector_failed(const ConnectorId& connector) {
 size_t Switchboard::world_published(std::shared_ptr<const Rules> rules, const coalition::Touch& touch,
                                     std::shared_ptr<const Rules> acting) {
   rules_ = acting ? acting : rules;
+  settled_ = acting == nullptr;
   Effects effects = core_->world_published(moment(), std::move(rules), touch, std::move(acting));
   size_t held = 0, released = 0;
   for (const Effect& effect : effects) {
@@ -275,6 +276,10 @@ void Switchboard::close_all(const Ending& why) {
   for (const Session* session : core_->sessions()) all.push_back(session->id);
   for (const SessionId& id : all) carry_out(core_->session_closed(moment(), id, why));
   carry_out(core_->tick(moment()));  // the requests of the last second
+}
+
+void Switchboard::partner_over_budget() {
+  core_->partner_over_budget();
 }
 
 void Switchboard::stranger_refused() {

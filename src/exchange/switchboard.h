@@ -83,6 +83,7 @@ class Switchboard {
   // Ends every session, so that both nodes and the ledger know: for a node that stops.
   void close_all(const Ending& why);
   void stranger_refused();
+  void partner_over_budget();
 
   struct Watcher {
     std::function<void(const Ended&, const Pass&)> ended;
@@ -93,6 +94,8 @@ class Switchboard {
 
   [[nodiscard]] const Exchange& core() const { return *core_; }
   [[nodiscard]] const Rules& rules() const { return *rules_; }
+  // No change acts that is not durable yet: then a revision names one world.
+  [[nodiscard]] bool settled() const { return settled_; }
   [[nodiscard]] net::Loop& loop() { return loop_; }
   [[nodiscard]] Moment moment() const { return {clock_.now(), clock_.tick()}; }
 
@@ -123,6 +126,7 @@ class Switchboard {
   net::Timer timer_;
   Budget refusals_{kRefusalsBurst, kRefusalsPerSecond};
   bool stepping_ = false;
+  bool settled_ = true;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

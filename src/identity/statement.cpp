@@ -9,11 +9,12 @@
 namespace entente::identity {
 namespace {
 
-constexpr std::array<std::pair<StatementKind, std::string_view>, 4> kKinds{
+constexpr std::array<std::pair<StatementKind, std::string_view>, 5> kKinds{
     {{StatementKind::person, "person"},
      {StatementKind::offer, "offer"},
      {StatementKind::end, "end"},
-     {StatementKind::membership, "membership"}}};
+     {StatementKind::membership, "membership"},
+     {StatementKind::reset, "reset"}}};
 constexpr int64_t kSeqMax = int64_t{1} << 53;  // what every JSON reader holds exactly
 constexpr size_t kDigestLength = 43;
 constexpr size_t kPersonIdBytesMax = 64;
@@ -84,6 +85,8 @@ Result<Heard> place(const Statement& statement, const std::string& digest, const
     return fail("statement.forked", "The partner made two different statements of one number.", {},
                 "Cut the partner and find out which of its keys are not its own.");
   }
+  // Later than all that was heard, by its signed number: what was missed is given up, not what is known.
+  if (statement.kind == StatementKind::reset) return Heard::fresh;
   if (statement.seq > state.seq + 1) return gap(state.seq + 1, statement.seq);
   if (statement.prev != state.digest)
     return fail("statement.forked", "The statement follows another one than we heard.", {},
@@ -169,7 +172,8 @@ Result<Hearing> hear_statement(std::string_view compact, const StatementExpect& 
   TRY(Heard heard, place(statement, digest, state));
   // A late statement keeps its place, or the chain would stand still for ever; it only has no effect any
   // more.
-  const bool late = expect.now >= statement.end && statement.kind != StatementKind::end;
+  const bool lasting = statement.kind == StatementKind::end || statement.kind == StatementKind::reset;
+  const bool late = expect.now >= statement.end && !lasting;
   if (heard == Heard::fresh && late) heard = Heard::expired;
   const ChainState next{statement.seq, digest};
   return Hearing{heard, std::move(statement), next};

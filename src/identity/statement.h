@@ -4,7 +4,8 @@
 //
 // Compact JWS, ES256, typ "entente-statement+jwt"; claims iss, aud (partner codes), seq (from 1), prev
 // (base64url SHA-256 of the previous compact JWS; "" for the first), iat, exp, kind, body. A body names whose
-// matter it is, which must be the issuer's own: "partner" for person, end and membership, "owner" for offer.
+// matter it is, which must be the issuer's own: "owner" for offer, "partner" for all others. A reset is the
+// next of its issuer's chain, and is heard whatever was missed before it.
 // Errors: "statement.format", "statement.issuer", "statement.audience", "statement.early",
 // "statement.authority", "statement.gap" (stale: ask for the ones between), "statement.old",
 // "statement.forked" (two of one number: an alarm).
@@ -28,7 +29,7 @@ inline constexpr Seconds kStatementLifeMax{31 * 86400};
 inline constexpr Seconds kPersonLifeMax{12 * 3600};
 inline constexpr size_t kStatementsKept = 1024;
 
-enum class StatementKind { person, offer, end, membership };
+enum class StatementKind { person, offer, end, membership, reset };
 [[nodiscard]] std::string_view name(StatementKind kind);
 
 struct Statement {
@@ -82,7 +83,7 @@ struct StatementExpect {
 enum class Heard {
   fresh,    // make `next` durable, then let it take effect
   again,    // the last one once more: answer as before, nothing changes
-  expired,  // make `next` durable; no effect. An "end" is never expired: an end still ends when it comes late
+  expired,  // make `next` durable; no effect. An end or a reset is never expired: late, it still narrows
 };
 struct Hearing {
   Heard heard = Heard::fresh;

@@ -99,6 +99,34 @@ TEST_CASE("a gap is stale until the ones between come") {
   CHECK(hear(two, after_one) == "fresh");
 }
 
+TEST_CASE("a reset is heard over a gap, once, from its issuer alone, and brings nothing old back") {
+  StatementChain sender = chain();
+  std::vector<std::string> sent;
+  for (int i = 0; i < 4; ++i)
+    sent.push_back(sender.make(StatementKind::person, person(), at(0), Seconds(600)).value());
+  const Json whose = Json::object({{"partner", "XBB"}});
+  const std::string reset = sender.make(StatementKind::reset, whose, at(0), Seconds(600)).value();
+  const std::string next = sender.make(StatementKind::person, person(), at(0), Seconds(600)).value();
+  const ChainState one = hear_statement(sent[0], expect(), {}).value().next;
+  CHECK(hear(next, one) == "statement.gap");
+  const Hearing heard = hear_statement(reset, expect(), one).value();
+  CHECK(heard.heard == Heard::fresh);
+  CHECK(heard.next.seq == 5);
+  CHECK(hear(reset, heard.next) == "again");
+  for (const std::string& old : sent) CHECK(hear(old, heard.next) == "statement.old");
+  const ChainState after = hear_statement(next, expect(), heard.next).value().next;
+  CHECK(hear(reset, after) == "statement.old");  // replayed: nothing goes back
+  CHECK(hear(reset, one, 9999) == "fresh");      // late, it still narrows
+  StatementExpect elsewhere = expect();
+  elsewhere.audience = PartnerCode("XCC");
+  CHECK(code(hear_statement(reset, elsewhere, one)) == "statement.audience");
+  const crypto::PrivateKey stranger = crypto::PrivateKey::generate(crypto::KeyKind::p256);
+  const std::string forged =
+      chain(one, stranger).make(StatementKind::reset, whose, at(0), Seconds(600)).value();
+  CHECK(hear(forged, one) == "jose.signature");
+  CHECK_FALSE(sender.make(StatementKind::reset, Json::object({{"partner", "XCC"}}), at(0), Seconds(600)));
+}
+
 TEST_CASE("an old statement does not come back") {
   StatementChain sender = chain();
   const std::string one = sender.make(StatementKind::person, person(), at(0), Seconds(600)).value();

@@ -63,10 +63,11 @@ struct TlsClientConfig {
   Millis handshake_timeout{10'000};
 };
 
-// Whom a client means to reach: by pinned certificate when `pin` is set, otherwise by chain and host name.
+// Whom a client means to reach: by one of the pinned certificates when there are any, otherwise by chain and
+// host name.
 struct TlsTarget {
   std::string host{};  // checked against subjectAltName; sent as SNI when it is a name
-  std::optional<Thumbprint> pin{};
+  std::vector<Thumbprint> pins{};
   std::optional<Millis> timeout{};  // for the handshake, where shorter than the context's
 };
 

@@ -1,6 +1,7 @@
 #include "crypto/digest.h"
 #include "net/tls_internal.h"
 
+#include <algorithm>
 #include <mutex>
 
 #include <arpa/inet.h>
@@ -24,14 +25,16 @@ struct TlsClient::Impl {
   bool alpn_wanted = false;
 };
 
-// With a pin the pin decides alone; otherwise chain and host name, as OpenSSL checks them.
+// With pins they decide alone; otherwise chain and host name, as OpenSSL checks them.
 int TlsClient::Impl::verify(X509_STORE_CTX* store, void*) {
   auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
   const auto* target = static_cast<const TlsTarget*>(SSL_get_app_data(ssl));
   if (!target) return 0;
-  if (!target->pin) return X509_verify_cert(store);
+  if (target->pins.empty()) return X509_verify_cert(store);
   const Thumbprint shown = thumbprint_of(X509_STORE_CTX_get0_cert(store));
-  const bool same = crypto::equal_constant_time(ByteView(shown), ByteView(*target->pin));
+  const bool same = std::ranges::any_of(target->pins, [&](const Thumbprint& pin) {
+    return crypto::equal_constant_time(ByteView(shown), ByteView(pin));
+  });
   X509_STORE_CTX_set_error(store, same ? X509_V_OK : X509_V_ERR_CERT_UNTRUSTED);
   return same ? 1 : 0;
 }
@@ -94,7 +97,7 @@ void set_target(SSL* ssl, TlsTarget& target) {
   const bool numeric = ::inet_pton(AF_INET, target.host.c_str(), &scratch) == 1 ||
                        ::inet_pton(AF_INET6, target.host.c_str(), &scratch) == 1;
   if (!numeric && !target.host.empty()) SSL_set_tlsext_host_name(ssl, target.host.c_str());
-  if (target.pin) return;
+  if (!target.pins.empty()) return;
   if (numeric) {
     X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), target.host.c_str());
   } else {
@@ -106,7 +109,7 @@ void set_target(SSL* ssl, TlsTarget& target) {
 Task<Result<std::unique_ptr<Stream>>> connect_tls(Loop& loop, Socket socket, TlsTarget target,
                                                   std::shared_ptr<TlsClient::Impl> impl) {
   // Without a name there would be nothing to check the certificate against.
-  if (!target.pin && target.host.empty())
+  if (target.pins.empty() && target.host.empty())
     co_return fail("tls.untrusted", "no host name and no pin to check the server by");
   TlsClient::Impl::Opening opening = impl->open();
   const Millis timeout =

@@ -159,7 +159,7 @@ TEST_CASE(
   CHECK(t.with(client, {.host = "cop-xaa.xbb.localhost"}).client.has_value());  // the wildcard
   CHECK(t.with(client, {.host = "door.xcc.localhost"}).client.error().code == "tls.untrusted");
   CHECK(t.with(client, {.host = "127.0.0.1"}).client.error().code == "tls.untrusted");
-  CHECK(t.with(client, {.host = "door.xbb.localhost", .pin = own}).client.error().code == "tls.untrusted");
+  CHECK(t.with(client, {.host = "door.xbb.localhost", .pins = {own}}).client.error().code == "tls.untrusted");
   CHECK(t.with(client, {}).client.error().code == "tls.untrusted");
   TlsClientConfig trusts_nobody = browser_config();
   trusts_nobody.trust_pem.clear();
@@ -172,7 +172,15 @@ TEST_CASE("a pinned server needs no authority and no name") {
   const Thumbprint pin = thumbprint_of_pem(config.identity.chain_pem).value();
   const TlsServer server = TlsServer::make(std::move(config)).value();
   const TlsClient client = TlsClient::make({.alpn = {"http/1.1"}}).value();
-  Shaken shaken = loop.run_until(shake(loop, server, client, {.pin = pin}));
+  // Two while it is being changed: either may be the one that is shown, in any order.
+  Thumbprint other{};
+  for (const std::vector<Thumbprint>& pins : {std::vector{pin, other}, {other, pin}}) {
+    Shaken both = loop.run_until(shake(loop, server, client, {.pins = pins}));
+    CHECK(both.client.has_value());
+  }
+  Shaken neither = loop.run_until(shake(loop, server, client, {.pins = {other, other}}));
+  CHECK(neither.client.error().code == "tls.untrusted");
+  Shaken shaken = loop.run_until(shake(loop, server, client, {.pins = {pin}}));
   REQUIRE(shaken.client);
   CHECK((*shaken.client)->tls()->thumbprint == pin);
 }

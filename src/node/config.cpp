@@ -77,6 +77,8 @@ Limits read_limits(Fields fields, Result<void>& done) {
   limits.half_open_max = fields.integer_or("half_open_max", 512, 4, 10000);
   limits.sessions_per_partner_max = fields.integer_or("sessions_per_partner_max", 4096, 1, 100000);
   limits.streams_per_link_max = fields.integer_or("streams_per_link_max", 8192, 16, 100000);
+  limits.requests_per_partner_per_s = fields.integer_or("requests_per_partner_per_s", 2000, 1, 1000000);
+  limits.admissions_per_partner_per_s = fields.integer_or("admissions_per_partner_per_s", 200, 1, 100000);
   if (done) done = fields.done();
   return limits;
 }
@@ -128,8 +130,8 @@ Result<ConnectorConfig> read_connector(const Json& json, const fs::path& file) {
   config.node_thumbprint = node.text("thumbprint", 64);
   Result<void> done = node.done();
   for (Fields& target : fields.objects("targets", 64)) {
-    config.targets.push_back({target.text("app", 63), beside(file, target.text("socket")),
-                              target.boolean_or("opaque", false)});
+    config.targets.push_back(
+        {target.text("app", 63), beside(file, target.text("socket")), target.boolean_or("opaque", false)});
     if (done) done = target.done();
   }
   config.app_timeout = Seconds(fields.integer_or("app_timeout_s", 30, 1, 600));

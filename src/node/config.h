@@ -21,6 +21,8 @@ struct Limits {  // each has a safe default; docs/operations.md says what they m
   int64_t half_open_max = 512;
   int64_t sessions_per_partner_max = 4096;
   int64_t streams_per_link_max = 8192;
+  int64_t requests_per_partner_per_s = 2000;   // twice as many at once
+  int64_t admissions_per_partner_per_s = 200;  // likewise
 };
 
 struct NodeConfig {

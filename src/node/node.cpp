@@ -188,6 +188,8 @@ Result<void> Node::Parts::build() {
 
   exchange::Exchange::Options options;
   options.limits.sessions_per_partner_max = static_cast<size_t>(config.limits.sessions_per_partner_max);
+  options.limits.asks_per_second = static_cast<uint32_t>(config.limits.admissions_per_partner_per_s);
+  options.limits.asks_burst = 2 * options.limits.asks_per_second;
   switchboard = std::make_unique<exchange::Switchboard>(loop, clock, *archive, *statements,
                                                         exchange::rules_of(world()), options);
   connectors = std::make_unique<exchange::Connectors>(*switchboard, current);
@@ -223,7 +225,8 @@ Result<void> Node::Parts::build() {
   };
   offers.theirs = [this](const PartnerCode& partner, std::string jws) { hear(partner, std::move(jws)); };
   links = std::make_unique<exchange::Links>(*switchboard, *gateway, *asking_tls, *reverse_tls, resolver,
-                                            current, std::move(offers));
+                                            current, std::move(offers),
+                                            static_cast<uint32_t>(config.limits.requests_per_partner_per_s));
 
   TRY(const crypto::PublicKey nation_key, load_genesis_key(config));
   TRY(identity::Crosswalk crosswalk, make_crosswalk(world(), nation_key));

@@ -49,6 +49,9 @@ StatementDesk::Sent& StatementDesk::sent_to(const PartnerCode& host) {
   const Json* record = world_().raw(sent_key(host));
   const identity::ChainState state = state_in(record == nullptr ? nullptr : record->find("state"));
   sent.chain = std::make_unique<identity::StatementChain>(self_, host, keys_.statement, kid_, state);
+  const Json* reset = record == nullptr ? nullptr : record->find("reset");
+  if (reset != nullptr && reset->is_int() && reset->integer() > 0)
+    sent.reset = static_cast<uint64_t>(reset->integer());
   const Json* kept = record == nullptr ? nullptr : record->find("kept");
   if (kept != nullptr && kept->is_array()) {
     uint64_t seq = state.seq + 1 - std::min<uint64_t>(kept->items().size(), state.seq);
@@ -75,10 +78,22 @@ Result<exchange::Issued> StatementDesk::issue(const PartnerCode& host, const coa
   if (const auto signed_in = who.facts.find("signed_in_at"); signed_in != who.facts.end())
     person.facts.insert(*signed_in);
   for (const auto& [name, fact] : context) person.facts.emplace(std::string(kContext) + name, fact);
+  return sign(host, identity::StatementKind::person, identity::to_json(person), now);
+}
+
+Result<exchange::Issued> StatementDesk::reset(const PartnerCode& host, Instant now) {
+  return sign(host, identity::StatementKind::reset, Json::object({{"partner", self_.text()}}), now);
+}
+
+Result<exchange::Issued> StatementDesk::sign(const PartnerCode& host, identity::StatementKind kind, Json body,
+                                             Instant now) {
   Sent& sent = sent_to(host);
   const identity::ChainState before = sent.chain->state();
-  TRY(std::string statement,
-      sent.chain->make(identity::StatementKind::person, identity::to_json(person), now, kPersonLife));
+  TRY(std::string statement, sent.chain->make(kind, std::move(body), now, kPersonLife));
+  if (kind == identity::StatementKind::reset) {
+    sent.kept.clear();  // nobody needs what is given up
+    sent.reset = sent.chain->state().seq;
+  }
   sent.kept.emplace_back(sent.chain->state().seq, statement);
   if (sent.kept.size() > kKeptMax) sent.kept.pop_front();
   sent.undone.push_back({sent.chain->state().seq, before, false});
@@ -86,6 +101,7 @@ Result<exchange::Issued> StatementDesk::issue(const PartnerCode& host, const coa
   Json kept = Json::array();
   for (const auto& [seq, text] : sent.kept) kept.push(text);
   Json record = Json::object({{"state", identity::to_json(sent.chain->state())}, {"kept", std::move(kept)}});
+  if (sent.reset != 0) record.set("reset", sent.reset);
   return exchange::Issued{std::move(statement), sent.chain->state().seq,
                           coalition::Record{sent_key(host), std::move(record)}};
 }
@@ -111,7 +127,8 @@ void StatementDesk::not_kept(const PartnerCode& host, uint64_t number) {
 std::vector<std::string> StatementDesk::resend(const PartnerCode& host, uint64_t from, uint64_t to) {
   std::vector<std::string> out;
   const Sent& sent = sent_to(host);
-  if (sent.kept.empty() || sent.kept.front().first > from) return out;
+  const bool begins = !sent.kept.empty() && sent.kept.front().first == sent.reset;
+  if (sent.kept.empty() || (sent.kept.front().first > from && !begins)) return out;
   for (const auto& [seq, statement] : sent.kept) {
     if (seq >= from && seq <= to) out.push_back(statement);
   }
@@ -144,6 +161,13 @@ Result<exchange::Vouched> StatementDesk::verify(const PartnerCode& from, std::st
   if (hearing->heard != identity::Heard::again) {
     heard_[from] = hearing->next;
     vouched.remember = coalition::Record{heard_key(from), identity::to_json(hearing->next)};
+  }
+  if (hearing->statement.kind == identity::StatementKind::reset) {
+    if (hearing->heard == identity::Heard::again)
+      return fail("statement.old", "this new beginning was heard already");
+    vouched.reset = true;
+    vouched.who.partner = from;
+    return vouched;
   }
   if (hearing->heard == identity::Heard::expired) {
     return fail("statement.expired", "the statement came after its end");

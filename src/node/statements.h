@@ -30,6 +30,7 @@ class StatementDesk final : public exchange::Statements {
                                                Instant now) override;
   void not_kept(const PartnerCode& host, uint64_t number) override;
   [[nodiscard]] std::vector<std::string> resend(const PartnerCode& host, uint64_t from, uint64_t to) override;
+  [[nodiscard]] Result<exchange::Issued> reset(const PartnerCode& host, Instant now) override;
   [[nodiscard]] Result<exchange::Vouched> verify(const PartnerCode& from, std::string_view statement,
                                                  Instant now) override;
   [[nodiscard]] uint64_t expected(const PartnerCode& from) const override;
@@ -47,8 +48,11 @@ class StatementDesk final : public exchange::Statements {
     std::unique_ptr<identity::StatementChain> chain;
     std::deque<std::pair<uint64_t, std::string>> kept;  // the newest, for a host that missed some
     std::deque<Undone> undone;                          // issued in this process, newest last
+    uint64_t reset = 0;                                 // number of the newest reset
   };
   Sent& sent_to(const PartnerCode& host);
+  Result<exchange::Issued> sign(const PartnerCode& host, identity::StatementKind kind, Json body,
+                                Instant now);
   [[nodiscard]] identity::ChainState heard_from(const PartnerCode& from) const;
 
   const Keys& keys_;

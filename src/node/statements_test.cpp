@@ -114,6 +114,48 @@ TEST_CASE(
   CHECK(two_.number == 2);
 }
 
+TEST_CASE("statements that are no longer kept are given up by a signed reset, and all goes on after it") {
+  Pair two;
+  CHECK(two.host.verify(kBorealis, two.issue().statement, kNow));
+  std::optional<coalition::Record> record;
+  for (int lost = 0; lost < 40; ++lost) record = two.issue().remember;  // the host heard none of them
+  CHECK(two.host.expected(kBorealis) == 2);
+  CHECK(two.home.resend(kAldoria, 2, 99).empty());
+  const Result<exchange::Issued> reset = two.home.reset(kAldoria, kNow);
+  REQUIRE(reset);
+  CHECK(reset->number == 42);
+  const exchange::Issued next = two.issue();
+  CHECK(two.home.resend(kAldoria, 2, 99) == std::vector<std::string>{reset->statement, next.statement});
+  CHECK(two.host.verify(kBorealis, next.statement, kNow).error().code == exchange::kStatementGap);
+  const Result<exchange::Vouched> heard = two.host.verify(kBorealis, reset->statement, kNow);
+  REQUIRE(heard);
+  CHECK(heard->reset);
+  CHECK(heard->remember);
+  CHECK_FALSE(two.host.verify(kBorealis, reset->statement, kNow));  // once
+  const Result<exchange::Vouched> person = two.host.verify(kBorealis, next.statement, kNow);
+  REQUIRE(person);
+  CHECK_FALSE(person->reset);
+  CHECK_FALSE(two.host.verify(kBorealis, reset->statement, kNow));  // and never again
+
+  SUBCASE("also after the home was started again") {
+    Result<coalition::World::Next> world =
+        two.at_home.with(std::vector<coalition::Record>{*next.remember}, Revision{2});
+    REQUIRE(world);
+    two.at_home = world->world;
+    StatementDesk again{*two.borealis.keys, kBorealis,
+                        [&]() -> const coalition::World& { return two.at_home; }};
+    CHECK(again.resend(kAldoria, 2, 99) == std::vector<std::string>{reset->statement, next.statement});
+    CHECK(again.resend(kAldoria, 43, 99) == std::vector<std::string>{next.statement});
+  }
+  SUBCASE("one that the disk did not keep is taken back") {
+    const Result<exchange::Issued> second = two.home.reset(kAldoria, kNow);
+    REQUIRE(second);
+    two.home.not_kept(kAldoria, second->number);
+    CHECK(two.home.resend(kAldoria, 2, 99).empty());
+    CHECK(two.issue().number == second->number);
+  }
+}
+
 TEST_CASE("a statement of another audience, or one that was heard before, moves nothing") {
   Pair two;
   const exchange::Issued first = two.issue();

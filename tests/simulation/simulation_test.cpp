@@ -46,17 +46,20 @@ TEST_CASE("nobody is inside who may not be, in any life") {
     sum.ended += outcome.ended;
     sum.refused += outcome.refused;
     sum.kills += outcome.kills;
+    sum.resets += outcome.resets;
     sum.messages += outcome.messages;
     sum.checks += outcome.checks;
     for (const auto& [what, times] : outcome.why) sum.why[what] += times;
     if (!outcome.violation.empty()) FAIL(story(settings));
   }
-  MESSAGE(fmt::format("{} seeds: {} opened, {} ended, {} refused, {} kills, {} messages, {} open gates asked",
-                      seeds, sum.opened, sum.ended, sum.refused, sum.kills, sum.messages, sum.checks));
+  MESSAGE(fmt::format(
+      "{} seeds: {} opened, {} ended, {} refused, {} kills, {} resets, {} messages, {} open gates asked",
+      seeds, sum.opened, sum.ended, sum.refused, sum.kills, sum.resets, sum.messages, sum.checks));
   if (std::getenv("ENTENTE_SIMULATION_WHY") != nullptr)
     for (const auto& [what, times] : sum.why) MESSAGE(fmt::format("{:8} {}", times, what));
   CHECK(sum.opened > seeds);
   CHECK(sum.ended > seeds);
+  if (only == 0) CHECK(sum.resets > 0);
 }
 
 TEST_CASE("the same seed lives the same life") {

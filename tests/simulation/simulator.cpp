@@ -12,7 +12,7 @@ namespace {
 
 constexpr Millis kTickEvery{100};
 constexpr size_t kTraceMax = 40;
-constexpr size_t kKeptStatements = 64;
+constexpr size_t kKeptStatements = 3;  // so few that resets are common
 constexpr size_t kVisitors = 3;
 
 const std::vector<std::string> kCodes{"XAA", "XBB", "XCC"};
@@ -51,9 +51,26 @@ Result<Issued> TableStatements::issue(const PartnerCode& host, const coalition::
                 coalition::Record{"statements/out/" + host.text(), std::move(kept)}};
 }
 
+Result<Issued> TableStatements::reset(const PartnerCode& host, Instant) {
+  std::vector<uint64_t>& sent = sent_[host];
+  const uint64_t number = sent.empty() ? 1 : world_.statements.at(sent.back()).number + 1;
+  const uint64_t place = world_.statements.size();
+  world_.statements.push_back({.issuer = self_, .audience = host, .number = number, .reset = true});
+  sent = {place};
+  Json kept = Json::array();
+  kept.push(place);
+  world_.reset_made();
+  return Issued{fmt::format("s:{}", place), number,
+                coalition::Record{"statements/out/" + host.text(), std::move(kept)}};
+}
+
 std::vector<std::string> TableStatements::resend(const PartnerCode& host, uint64_t from, uint64_t to) {
   std::vector<std::string> again;
-  for (const uint64_t place : sent_[host]) {
+  const std::vector<uint64_t>& sent = sent_[host];
+  if (sent.empty()) return again;
+  const Statement& oldest = world_.statements.at(sent.front());
+  if (oldest.number > from && !oldest.reset) return again;
+  for (const uint64_t place : sent) {
     const uint64_t number = world_.statements.at(place).number;
     if (number >= from && number <= to) again.push_back(fmt::format("s:{}", place));
   }
@@ -65,6 +82,13 @@ Result<Vouched> TableStatements::verify(const PartnerCode& from, std::string_vie
   const Statement& said = world_.statements.at(place);
   if (said.issuer != from || said.audience != self_)
     return entente::fail("identity.statement", "not for this node");
+  if (said.reset && said.number >= expected(from)) {
+    seen_[from] = said.number;
+    Vouched reset;
+    reset.reset = true;
+    reset.remember = coalition::Record{"statements/in/" + from.text(), Json(said.number)};
+    return reset;
+  }
   if (said.number > expected(from))
     return entente::fail(std::string(kStatementGap), "statements are missing");
   if (said.number < expected(from))

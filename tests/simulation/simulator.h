@@ -28,7 +28,7 @@ struct Outcome {
   std::string violation;  // empty: none
   std::vector<std::string> trace;
   std::map<std::string, uint64_t> why{};  // refusals and endings by their words
-  uint64_t opened = 0, ended = 0, refused = 0, kills = 0, commits = 0, messages = 0, checks = 0;
+  uint64_t opened = 0, ended = 0, refused = 0, kills = 0, commits = 0, messages = 0, checks = 0, resets = 0;
 };
 [[nodiscard]] Outcome simulate(const Settings& settings);
 
@@ -51,6 +51,7 @@ class TableStatements final : public exchange::Statements {
                                  const coalition::Person& who, const coalition::Facts& context,
                                  Instant now) override;
   std::vector<std::string> resend(const PartnerCode& host, uint64_t from, uint64_t to) override;
+  Result<exchange::Issued> reset(const PartnerCode& host, Instant now) override;
   Result<exchange::Vouched> verify(const PartnerCode& from, std::string_view statement, Instant now) override;
   uint64_t expected(const PartnerCode& from) const override;
 
@@ -65,9 +66,10 @@ struct Statement {
   PartnerCode issuer;
   PartnerCode audience;
   uint64_t number = 0;
-  coalition::Person who;
-  coalition::Facts context;
-  AppId app;
+  coalition::Person who{};
+  coalition::Facts context{};
+  AppId app{};
+  bool reset = false;
 };
 
 struct Visitor {  // a person at home
@@ -139,6 +141,7 @@ class World {
   [[nodiscard]] const std::string& violation() const { return outcome_.violation; }
   void weather(Weather weather) { weather_ = weather; }
   void note(std::string text);
+  void reset_made() { ++outcome_.resets; }
 
   std::vector<Statement> statements;  // what "s:<place>" stands for
 
