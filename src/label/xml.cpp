@@ -53,10 +53,10 @@ Result<void> refuse_encoding(std::string_view text) {
   return name == "UTF-8" ? Result<void>{} : Result<void>(wrong());
 }
 
-bool too_deep(const xmlNode* root) {
+bool too_deep(const xmlNode* root, size_t depth_max) {
   size_t depth = 1;
   for (const xmlNode* at = root; at != nullptr;) {
-    if (depth > kXmlDepthMax) return true;
+    if (depth > depth_max) return true;
     if (at->children != nullptr && at->type == XML_ELEMENT_NODE) {
       at = at->children;
       ++depth;
@@ -89,7 +89,7 @@ void XmlDocument::Free::operator()(_xmlDoc* doc) const {
   xmlFreeDoc(doc);
 }
 
-Result<XmlDocument> XmlDocument::parse(std::string_view text, size_t bytes_max) {
+Result<XmlDocument> XmlDocument::parse(std::string_view text, size_t bytes_max, size_t depth_max) {
   static const bool ready = (xmlInitParser(), true);
   ENTENTE_CHECK(ready);
   if (text.size() > bytes_max)
@@ -111,8 +111,8 @@ Result<XmlDocument> XmlDocument::parse(std::string_view text, size_t bytes_max) 
   }
   if (xmlGetIntSubset(out.doc_.get()) != nullptr)
     return fail("label.doctype", "this XML has a document type", {}, "write it without one");
-  if (too_deep(out.root().native()))
-    return fail("label.xml", fmt::format("this XML is nested deeper than {}", kXmlDepthMax), {},
+  if (too_deep(out.root().native(), depth_max))
+    return fail("label.xml", fmt::format("this XML is nested deeper than {}", depth_max), {},
                 "make it flatter");
   return out;
 }
@@ -155,6 +155,14 @@ std::optional<std::string> XmlElement::attribute(std::string_view wanted) const 
 std::string XmlElement::attribute_or(std::string_view wanted, std::string_view otherwise) const {
   auto found = attribute(wanted);
   return found ? *std::move(found) : std::string(otherwise);
+}
+
+std::optional<std::string> XmlElement::attribute(std::string_view wanted_space,
+                                                 std::string_view wanted) const {
+  for (const xmlAttr* at = node_->properties; at != nullptr; at = at->next)
+    if (at->ns != nullptr && view(at->name) == wanted && view(at->ns->href) == wanted_space)
+      return attribute_text(at);
+  return std::nullopt;
 }
 
 std::string XmlElement::language() const {

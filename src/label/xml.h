@@ -34,6 +34,7 @@ class XmlElement {
   // An attribute without a namespace; nothing when it is not there.
   [[nodiscard]] std::optional<std::string> attribute(std::string_view name) const;
   [[nodiscard]] std::string attribute_or(std::string_view name, std::string_view otherwise) const;
+  [[nodiscard]] std::optional<std::string> attribute(std::string_view space, std::string_view name) const;
   [[nodiscard]] std::string language() const;  // xml:lang or empty
   // Names of attributes without a namespace.
   [[nodiscard]] std::vector<std::string_view> attribute_names() const;
@@ -52,7 +53,8 @@ class XmlDocument {
  public:
   // Errors: "label.xml" (not well-formed, another encoding, too long, too deep) with line and column,
   // "label.doctype".
-  [[nodiscard]] static Result<XmlDocument> parse(std::string_view text, size_t bytes_max);
+  [[nodiscard]] static Result<XmlDocument> parse(std::string_view text, size_t bytes_max,
+                                                 size_t depth_max = kXmlDepthMax);
 
   [[nodiscard]] XmlElement root() const;
   [[nodiscard]] std::string dump() const;  // the document again, UTF-8
