@@ -4,6 +4,7 @@
 #include "cli/verbs.h"
 #include "node/config.h"
 #include "policy/decide.h"
+#include "policy/document.h"
 #include "policy/reference.h"
 
 #include <algorithm>
@@ -136,9 +137,31 @@ class DataSet {
     if (text == nullptr || !text->is_string()) return fail("cli.bench", "a data set has policies", file);
     const PolicySource source{"policy", text->string()};
     const auto begin = Clock::now();
-    TRY(policies, PolicySet::unchecked(std::span(&source, 1)));
+    TRY(PolicyDocument document, PolicyDocument::parse(source, PolicyDocument::Names::numbered));
+    TRY_VOID(link(json, file, document));
+    TRY(policies, PolicySet::unchecked(document));
     figures.load_policies_ms = us_since(begin) / 1000;
     figures.policies = policies.size();
+    return {};
+  }
+
+  // {"principal", "resource", "template"?} each; without a name it is the first template's, with the slots
+  // that it has.
+  static Result<void> link(const Json& json, const std::string& file, PolicyDocument& document) {
+    const Json* links = json.find("links");
+    if (links == nullptr || !links->is_array() || links->items().empty()) return {};
+    const std::vector<PolicyInfo> templates = document.templates();
+    if (templates.empty()) return fail("cli.bench", "links, but no template", file);
+    for (const Json& item : links->items()) {
+      PolicyLink one{std::string(item.text_or("template", templates[0].id)),
+                     fmt::format("L{}", document.links().size()),
+                     {}};
+      for (const char* slot : {"principal", "resource"}) {
+        if (item.find(slot) == nullptr) continue;
+        TRY(one.values[std::string("?") + slot], uid_from(item.find(slot), file));
+      }
+      TRY_VOID(document.link(std::move(one)));
+    }
     return {};
   }
 
@@ -229,8 +252,7 @@ class DataSet {
   [[nodiscard]] std::vector<std::string> names(const Answer& answer) const {
     std::vector<std::string> out;
     for (const PolicyIndex index : answer.reasons) {
-      const std::string& id = policies[index].id;
-      out.push_back(id.starts_with("policy#") ? "policy" + id.substr(7) : id);
+      out.push_back(policies[index].id);
     }
     std::sort(out.begin(), out.end());
     return out;
