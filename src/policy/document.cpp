@@ -201,10 +201,9 @@ Result<PolicyDocument> PolicyDocument::read(const PolicySource& source, Names na
 }
 
 Result<void> PolicyDocument::link(PolicyLink link) {
-  auto next = std::make_shared<Inside>(*inside_);
-  TRY_VOID(next->add_link(std::move(link), {}));
-  inside_ = std::move(next);
-  return {};
+  // A copy only when somebody else holds the document: many links cost no more than each of them.
+  if (inside_.use_count() > 1) inside_ = std::make_shared<Inside>(*inside_);
+  return inside_->add_link(std::move(link), {});
 }
 
 std::vector<PolicyInfo> PolicyDocument::policies() const {

@@ -199,8 +199,10 @@ bool Machine::meets_action(uint32_t action) {
 
 Machine::Outcome Machine::applies(const Rule& rule, bool with_action) {
   if (with_action && !meets_action(rule.action)) return Outcome::no;
-  if (!meets(rule.principal, principal_) || !meets(rule.resource, resource_)) return Outcome::no;
-  for (const Clause& clause : rule.conditions) {
+  if (rule.principal != 0 && !meets(program_->tests[rule.principal], principal_)) return Outcome::no;
+  if (rule.resource != 0 && !meets(program_->tests[rule.resource], resource_)) return Outcome::no;
+  for (uint32_t i = 0; i < rule.clauses_count; ++i) {
+    const Clause& clause = program_->clauses[rule.clauses + i];
     const Cell holds = truth(clause.code);
     if (holds.failed()) return Outcome::failed;
     if ((holds.number != 0) != clause.when) return Outcome::no;

@@ -44,7 +44,9 @@ class Compiler {
  public:
   Program run(const std::vector<Policy>& policies) {
     out_.actions.emplace_back();
+    out_.tests.emplace_back();
     out_.rules.reserve(policies.size());
+    out_.keys.reserve(policies.size());
     for (const Policy& policy : policies) out_.rules.push_back(rule(policy));
     for (size_t i = 0; i < out_.codes.size(); ++i) {
       Code& code = out_.codes[i];
@@ -61,21 +63,30 @@ class Compiler {
     out.principal = test(policy.principal);
     out.resource = test(policy.resource);
     out.action = action(policy.action);
+    out.clauses = static_cast<uint32_t>(out_.clauses.size());
+    out.clauses_count = static_cast<uint32_t>(policy.conditions.size());
     for (const Condition& condition : policy.conditions)
-      out.conditions.push_back({use(*condition.body), condition.when});
-    out.principal_key = key(out.principal);
-    out.resource_key = key(out.resource);
-    if (!out.conditions.empty() && out.conditions[0].when) asks_first(out, out.conditions[0].code);
+      out_.clauses.push_back({use(*condition.body), condition.when});
+    RuleKeys keys{key(out_.tests[out.principal]), key(out_.tests[out.resource]), {}};
+    if (!policy.conditions.empty() && policy.conditions[0].when)
+      asks_first(out, out_.clauses[out.clauses].code, keys);
+    out_.keys.push_back(keys);
     return out;
   }
 
-  static ScopeTest test(const Scope& scope) {
+  uint32_t test(const Scope& scope) {
+    if (scope.kind == Scope::Kind::any) return 0;
+    std::string print = std::to_string(static_cast<int>(scope.kind)) + " " + scope.type;
+    if (!scope.entities.empty()) print += " " + scope.entities[0].text();
+    const auto [at, fresh] = tests_.emplace(std::move(print), static_cast<uint32_t>(out_.tests.size()));
+    if (!fresh) return at->second;
     ScopeTest out{scope.kind, scope.type, {}, 0};
     if (!scope.entities.empty()) {
       out.entity = scope.entities[0];
       out.hash = UidHash()(out.entity);
     }
-    return out;
+    out_.tests.push_back(std::move(out));
+    return at->second;
   }
 
   static uint64_t key(const ScopeTest& test) {
@@ -97,7 +108,7 @@ class Compiler {
   }
 
   // The first thing that a condition evaluates.
-  void asks_first(Rule& rule, uint32_t at) {
+  void asks_first(const Rule& rule, uint32_t at, RuleKeys& keys) {
     while (out_.codes[at].op == Op::all) at = out_.links[out_.codes[at].args[0]];
     const Code& code = out_.codes[at];
     const bool contains = code.op == Op::call && code.method == Method::contains && code.args[1] == 2;
@@ -111,19 +122,18 @@ class Compiler {
     const Code& asked = out_.codes[left];
     if (asked.op == Op::variable && asked.variable != Variable::context) {
       if (contains || !cell.is(Kind::entity)) return;
-      uint64_t* to = asked.variable == Variable::principal  ? &rule.principal_key
-                     : asked.variable == Variable::resource ? &rule.resource_key
-                                                            : nullptr;
-      const bool free = to != nullptr && (*to == kAnyKey || *to != cell.entity->hash) && !pinned(rule, to);
-      if (free) *to = cell.entity->hash;
+      const bool whose = asked.variable == Variable::principal;
+      if (asked.variable == Variable::action || pinned(whose ? rule.principal : rule.resource)) return;
+      (whose ? keys.principal : keys.resource) = cell.entity->hash;
       return;
     }
-    if (code.op != Op::in && is_plain(cell)) rule.guard = {left, contains, hash_of(cell)};
+    if (code.op != Op::in && is_plain(cell)) keys.guard = {left, contains, hash_of(cell)};
   }
 
-  static bool pinned(const Rule& rule, const uint64_t* key) {
-    const ScopeTest& test = key == &rule.principal_key ? rule.principal : rule.resource;
-    return test.kind != Scope::Kind::any && test.kind != Scope::Kind::is;
+  // Whether the scope names an entity itself.
+  [[nodiscard]] bool pinned(uint32_t test) const {
+    const Scope::Kind kind = out_.tests[test].kind;
+    return kind != Scope::Kind::any && kind != Scope::Kind::is;
   }
 
   [[nodiscard]] const Value* constant(uint32_t at) const {
@@ -234,6 +244,7 @@ class Compiler {
   std::unordered_map<std::string, uint32_t> known_;
   std::unordered_map<std::string, uint32_t> names_;
   std::unordered_map<std::string, uint32_t> actions_;
+  std::unordered_map<std::string, uint32_t> tests_;
 };
 
 }  // namespace

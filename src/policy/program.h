@@ -45,6 +45,15 @@ struct ScopeTest {
   uint64_t hash = 0;  // of the entity
 };
 
+struct Rule {
+  Effect effect = Effect::permit;
+  uint32_t principal = 0;  // in Program::tests
+  uint32_t resource = 0;
+  uint32_t action = 0;   // in Program::actions
+  uint32_t clauses = 0;  // in Program::clauses
+  uint32_t clauses_count = 0;
+};
+
 // What a condition asks first: `expression == literal`, or `expression.contains(literal)`. When that is false
 // the policy does not apply, whatever else it says; nothing of it is evaluated before.
 struct Guard {
@@ -53,21 +62,19 @@ struct Guard {
   uint64_t hash = 0;  // of the literal
 };
 
-struct Rule {
-  Effect effect = Effect::permit;
-  ScopeTest principal;
-  ScopeTest resource;
-  uint32_t action = 0;  // in Program::actions
-  std::vector<Clause> conditions;
-  // What an index may look for: where one of these is not met, the policy is known not to apply, and nothing
-  // of it would have been evaluated but `guard.code`.
-  uint64_t principal_key = kAnyKey;
-  uint64_t resource_key = kAnyKey;
+// What an index may look for: where one of these is not met, the policy is known not to apply, and nothing of
+// it would have been evaluated but `guard.code`.
+struct RuleKeys {
+  uint64_t principal = kAnyKey;
+  uint64_t resource = kAnyKey;
   Guard guard;
 };
 
 struct Program {
-  std::vector<Rule> rules;                      // by policy
+  std::vector<Rule> rules;     // by policy
+  std::vector<RuleKeys> keys;  // likewise
+  std::vector<Clause> clauses;
+  std::vector<ScopeTest> tests;                 // scopes of principals and resources, each once; first: any
   std::vector<std::vector<ScopeTest>> actions;  // each scope of actions once; empty: any action
   std::vector<Code> codes;
   std::vector<uint32_t> links;

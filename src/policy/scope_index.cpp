@@ -32,10 +32,10 @@ ScopeIndex::ScopeIndex(const Program& program, std::vector<uint32_t> rules) : al
   std::set<uint64_t> principals;
   std::set<uint64_t> resources;
   for (const uint32_t number : all_) {
-    const Rule& rule = program.rules[number];
-    by_pair[pair_key(rule.principal_key, rule.resource_key)].push_back(number);
-    principals.insert(rule.principal_key);
-    resources.insert(rule.resource_key);
+    const RuleKeys& keys = program.keys[number];
+    by_pair[pair_key(keys.principal, keys.resource)].push_back(number);
+    principals.insert(keys.principal);
+    resources.insert(keys.resource);
   }
   any_principal_ = principals.erase(kAnyKey) != 0;
   any_resource_ = resources.erase(kAnyKey) != 0;
@@ -51,13 +51,13 @@ void ScopeIndex::group(const Program& program, uint64_t key, std::vector<uint32_
   std::map<std::pair<uint32_t, bool>, std::map<uint64_t, std::vector<uint32_t>>> guarded;
   std::map<std::pair<uint32_t, bool>, size_t> sizes;
   for (const uint32_t number : rules) {
-    const Guard& guard = program.rules[number].guard;
+    const Guard& guard = program.keys[number].guard;
     if (guard.code != kNone) ++sizes[{guard.code, guard.contains}];
   }
   Group out;
   out.plain.begin = static_cast<uint32_t>(entries_.size());
   for (const uint32_t number : rules) {
-    const Guard& guard = program.rules[number].guard;
+    const Guard& guard = program.keys[number].guard;
     const std::pair at{guard.code, guard.contains};
     if (guard.code != kNone && sizes[at] >= kSwitchMin) {
       guarded[at][guard.hash].push_back(number);
@@ -66,6 +66,7 @@ void ScopeIndex::group(const Program& program, uint64_t key, std::vector<uint32_
     }
   }
   out.plain.count = static_cast<uint32_t>(entries_.size()) - out.plain.begin;
+  if (guarded.empty()) return pairs_.set(key, out.plain);
   out.switches = {static_cast<uint32_t>(switches_.size()), static_cast<uint32_t>(guarded.size())};
   for (const auto& [at, values] : guarded) {
     Switch one{at.first, at.second, {static_cast<uint32_t>(entries_.size()), 0}, RangeTable(values.size())};
@@ -76,7 +77,7 @@ void ScopeIndex::group(const Program& program, uint64_t key, std::vector<uint32_
     one.all.count = static_cast<uint32_t>(entries_.size()) - one.all.begin;
     switches_.push_back(std::move(one));
   }
-  pairs_.set(key, {static_cast<uint32_t>(groups.size()), 1});
+  pairs_.set(key, {static_cast<uint32_t>(groups.size()), kGrouped});
   groups.push_back(out);
 }
 

@@ -81,13 +81,15 @@ class ScopeIndex {
     found.insert(found.end(), begin, begin + range.count);
   }
 
+  static constexpr uint32_t kGrouped = UINT32_MAX;
+
   std::vector<uint32_t> all_;
   std::vector<uint32_t> entries_;
   std::vector<Group> groups_;
   std::vector<Switch> switches_;
   RangeTable principals_;  // keys that occur
   RangeTable resources_;
-  RangeTable pairs_;  // both keys, to one of groups_
+  RangeTable pairs_;  // both keys, to entries_, or when there are guards (kGrouped) to one of groups_
   bool any_principal_ = false;
   bool any_resource_ = false;
 };
@@ -112,7 +114,11 @@ void ScopeIndex::find(const Line& principal, const Line& resource, std::vector<u
   for (size_t i = 0; i < split; ++i) {
     for (size_t j = split; j < room.size(); ++j) {
       const RangeTable::Range at = pairs_.find(pair_key(room[i], room[j]));
-      if (at.count != 0) take(groups_[at.begin], guard, found);
+      if (at.count == kGrouped) {
+        take(groups_[at.begin], guard, found);
+      } else if (at.count != 0) {
+        take(at, found);
+      }
     }
   }
 }
