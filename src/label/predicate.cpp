@@ -1,0 +1,113 @@
+#include "label/predicate.h"
+
+#include <fmt/format.h>
+
+namespace entente::label {
+namespace {
+
+using policy::Record;
+using policy::Value;
+
+constexpr std::string_view kCategories = "categories: Set<{tag: String, type: String, values: Set<String>}>";
+
+Failure wrong(std::string_view what) {
+  return fail("label.format", fmt::format("this record is no {}", what), {},
+              "its members are those of the predicate's types");
+}
+
+Result<std::string> text(const Record& record, std::string_view name) {
+  const Value* found = record.find(name);
+  if (found == nullptr || found->kind() != Value::Kind::string) return wrong("label or clearance");
+  return found->string();
+}
+
+Result<std::vector<std::string>> texts(const Record& record, std::string_view name) {
+  const Value* found = record.find(name);
+  if (found == nullptr || found->kind() != Value::Kind::set || found->items().size() > kValuesMax)
+    return wrong("label or clearance");
+  std::vector<std::string> out;
+  for (const Value& item : found->items()) {
+    if (item.kind() != Value::Kind::string) return wrong("label or clearance");
+    out.push_back(item.string());
+  }
+  return out;
+}
+
+Result<std::vector<Category>> categories(const Record& record) {
+  const Value* found = record.find("categories");
+  if (found == nullptr || found->kind() != Value::Kind::set || found->items().size() > kCategoriesMax)
+    return wrong("label or clearance");
+  std::vector<Category> out;
+  for (const Value& item : found->items()) {
+    if (item.kind() != Value::Kind::record) return wrong("category");
+    Category category;
+    TRY(category.tag, text(item.record(), "tag"));
+    TRY(const std::string type, text(item.record(), "type"));
+    const auto known = category_type(type);
+    if (!known) return wrong("category");
+    category.type = *known;
+    TRY(category.values, texts(item.record(), "values"));
+    out.push_back(std::move(category));
+  }
+  return out;
+}
+
+Result<Label> read_label(const Value& value) {
+  if (value.kind() != Value::Kind::record) return wrong("label");
+  Label out;
+  TRY(out.policy, text(value.record(), "policy"));
+  TRY(out.classification, text(value.record(), "classification"));
+  TRY(out.categories, categories(value.record()));
+  return out;
+}
+
+Result<Clearance> read_clearance(const Value& value) {
+  if (value.kind() != Value::Kind::record) return wrong("clearance");
+  Clearance out;
+  TRY(out.policy, text(value.record(), "policy"));
+  TRY(out.classifications, texts(value.record(), "classifications"));
+  TRY(out.categories, categories(value.record()));
+  return out;
+}
+
+Value categories_value(const std::vector<Category>& categories) {
+  Value::Items out;
+  for (const Category& one : categories)
+    out.emplace_back(Record{
+        {"tag", Value(one.tag)}, {"type", Value(name(one.type))}, {"values", Value::texts(one.values)}});
+  return Value::set(std::move(out));
+}
+
+}  // namespace
+
+policy::NativePredicate dominates_predicate(std::shared_ptr<const LabelPolicies> policies, Instant as_of) {
+  policy::NativePredicate out;
+  out.name = kDominates;
+  out.parameters = {fmt::format("{{policy: String, classifications: Set<String>, {}}}", kCategories),
+                    fmt::format("{{policy: String, classification: String, {}}}", kCategories)};
+  out.result = "Bool";
+  out.function = [policies = std::move(policies), as_of](std::span<const Value> arguments) -> Result<Value> {
+    if (arguments.size() != 2) return wrong("label or clearance");
+    TRY(Clearance clearance, read_clearance(arguments[0]));
+    TRY(const Label label, read_label(arguments[1]));
+    const LabelPolicy* its = policies->find(label.policy);
+    if (its == nullptr || !same_name(clearance.policy, its->name())) return Value(false);
+    const Result<Clearance> ready = spelled(*its, std::move(clearance));
+    return Value(ready.has_value() && dominates(*its, *ready, label, as_of).holds);
+  };
+  return out;
+}
+
+Value label_value(const Label& label) {
+  return Record{{"policy", Value(label.policy)},
+                {"classification", Value(label.classification)},
+                {"categories", categories_value(label.categories)}};
+}
+
+Value clearance_value(const Clearance& clearance) {
+  return Record{{"policy", Value(clearance.policy)},
+                {"classifications", Value::texts(clearance.classifications)},
+                {"categories", categories_value(clearance.categories)}};
+}
+
+}  // namespace entente::label

@@ -1,0 +1,88 @@
+#include "label/predicate.h"
+
+#include "label/policies_for_test.h"
+#include "policy/decide.h"
+
+#include <doctest/doctest.h>
+
+using namespace entente;
+using namespace entente::label;
+using policy::Record;
+using policy::Value;
+
+namespace {
+
+constexpr std::string_view kSchema = R"(
+  type Category = {tag: String, type: String, values: Set<String>};
+  entity Person = {clearance: {policy: String, classifications: Set<String>, categories: Set<Category>}};
+  entity Object = {label: {policy: String, classification: String, categories: Set<Category>}};
+  action open appliesTo {principal: [Person], resource: [Object]};
+)";
+
+std::shared_ptr<const LabelPolicies> known() {
+  auto out = std::make_shared<LabelPolicies>();
+  REQUIRE(out->add(std::make_shared<LabelPolicy>(policy_for_test(kXaaSpif))));
+  return out;
+}
+
+Clearance secret_of_xbb() {
+  Clearance out;
+  out.policy = "XAA";
+  out.classifications = {"UNCLASSIFIED", "RESTRICTED", "CONFIDENTIAL", "SECRET"};
+  out.categories = {{"Releasable To", CategoryType::permissive, {"XBB"}}};
+  return out;
+}
+
+bool may_open(const Clearance& clearance, const Label& label) {
+  const policy::Schema schema = policy::Schema::parse(kSchema, "schema").value();
+  policy::NativePredicates natives;
+  REQUIRE(natives.add(dominates_predicate(known(), time_for_test())));
+  const policy::PolicySource source{
+      "p", "permit (principal, action, resource) when { principal.clearance.dominates(resource.label) };"};
+  const auto policies = policy::PolicySet::load(schema, std::span(&source, 1), natives);
+  REQUIRE_MESSAGE(policies.has_value(), policies.error().text());
+  const auto entities =
+      policy::Entities(schema).with({{{{"Person", "p"}, {{"clearance", clearance_value(clearance)}}, {}, {}},
+                                      {{"Object", "o"}, {{"label", label_value(label)}}, {}, {}}},
+                                     {}});
+  REQUIRE_MESSAGE(entities.has_value(), entities.error().text());
+  const auto answer =
+      policy::decide(*policies, *entities, {}, {{"Person", "p"}, {"Action", "open"}, {"Object", "o"}, {}});
+  CHECK(answer.errors.empty());
+  return answer.permitted();
+}
+
+}  // namespace
+
+TEST_CASE("policies ask for dominance with the labels' own rules") {
+  const Category rel{"Releasable To", CategoryType::permissive, {"XAA", "XBB"}};
+  CHECK(may_open(secret_of_xbb(), label_for_test("SECRET", {rel})));
+  CHECK(may_open(secret_of_xbb(), label_for_test("RESTRICTED")));
+  CHECK(!may_open(secret_of_xbb(), label_for_test("TOP SECRET", {rel})));
+  CHECK(!may_open(secret_of_xbb(),
+                  label_for_test("SECRET", {{"Releasable To", CategoryType::permissive, {"XAA", "XCC"}}})));
+  CHECK(!may_open(secret_of_xbb(),
+                  label_for_test("SECRET", {{"Caveats", CategoryType::restrictive, {"NATIONAL"}}})));
+}
+
+TEST_CASE("a label that is unknown, of another policy or against its rules is covered by nobody") {
+  CHECK(!may_open(secret_of_xbb(), label_for_test("SECRET", {}, "XZZ")));
+  CHECK(!may_open(secret_of_xbb(), label_for_test("SEKRET")));
+  CHECK(!may_open(secret_of_xbb(),
+                  label_for_test("SECRET", {{"Releasable To", CategoryType::permissive, {"XBB"}}})));
+  Clearance odd = secret_of_xbb();
+  odd.classifications.push_back("ANYTHING");
+  CHECK(!may_open(odd, label_for_test("SECRET")));
+}
+
+TEST_CASE("values that are no label are evaluation errors, which open nothing") {
+  const auto predicate = dominates_predicate(known(), time_for_test());
+  const Value good = label_value(label_for_test("SECRET"));
+  for (const Value& odd : {Value(1), Value("SECRET"), Value(Record{{"policy", Value("XAA")}}),
+                           Value(Record{{"policy", Value("XAA")},
+                                        {"classifications", Value::texts({"SECRET"})},
+                                        {"categories", Value::set({Value(1)})}})}) {
+    const std::array<Value, 2> arguments{odd, good};
+    CHECK(!predicate.function(arguments).has_value());
+  }
+}
