@@ -21,7 +21,7 @@ void help() {
       "\nOperators' verbs speak to the node over its local socket: --socket PATH, --config FILE of the node, "
       "or ENTENTE_SOCKET.\n"
       "exit codes: 0 done, 1 refused or failed, 2 not understood, 3 the node does not answer, 4 verification "
-      "found a fault\n";
+      "found a fault, 5 verified but for an unfinished last write\n";
   std::fwrite(out.data(), 1, out.size(), stdout);
 }
 

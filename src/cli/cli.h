@@ -19,6 +19,7 @@ inline constexpr int kExitRefused = 1;      // asked and refused, or it failed
 inline constexpr int kExitUsage = 2;        // the command line is not understood
 inline constexpr int kExitUnreachable = 3;  // the node does not answer
 inline constexpr int kExitUntrue = 4;       // verification found a fault
+inline constexpr int kExitUnfinished = 5;   // verified, but for a last write that was broken off
 
 // A command line after its verb: words in order, options by name ("--reason x", "--json").
 struct Arguments {

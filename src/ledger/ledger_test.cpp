@@ -335,13 +335,50 @@ TEST_CASE("an unfinished write at the end is cut, and nothing before it") {
     half[15] = 1;
     write_at(segment, at + length, half);
   }
-  CHECK(house.verify().error().code == "ledger.tail");
+  const auto verified = house.verify();
+  REQUIRE_MESSAGE(verified, (verified ? "" : verified.error().text()));
+  CHECK_FALSE(verified->unfinished.empty());
+  CHECK(verified->checkpoint.size == 5);
   {
     auto ledger = house.open();
     CHECK(ledger->size() == 5);
     must_append(*ledger, 5, 1);
   }
   CHECK(house.verify()->checkpoint.size == 6);
+  CHECK(house.verify()->unfinished.empty());
+}
+
+TEST_CASE(
+    "what no unfinished write leaves behind the last batch is damage, also where nothing was announced yet") {
+  const House house;
+  const auto checkpoint = house.path() / "checkpoint";
+  {
+    auto ledger = house.open();
+    must_append(*ledger, 0, 5);
+  }
+  const Bytes announced = read_file(checkpoint).value();
+  {
+    auto ledger = house.open();
+    must_append(*ledger, 5, 1);
+  }
+  write_at(checkpoint, 0, announced);  // as a kill leaves it within the second after the last batch
+  std::filesystem::resize_file(checkpoint, announced.size());
+  const auto segment = house.path() / "log" / "00000000.seg";
+  const auto [at, length] = frame_of(segment, 1);
+  const Bytes whole = read_file(segment).value();
+  for (uint64_t byte = 0; byte < length; byte += byte < 32 ? 1 : 7) {
+    if (byte >= 4 && byte < 8) continue;  // its length: then nothing tells where it should have ended
+    CAPTURE(byte);
+    Bytes flipped{static_cast<uint8_t>(whole[at + byte] ^ 0x10)};
+    if (at + byte + 8 >= at + length) break;  // padding
+    write_at(segment, at + byte, flipped);
+    const auto found = house.verify();
+    CHECK_FALSE(found);
+    write_at(segment, at + byte, Bytes{whole[at + byte]});
+  }
+  CHECK(house.verify());
+  write_at(segment, at + length + 4096, Bytes{1});
+  CHECK(house.verify().error().code == "ledger.tail");
 }
 
 TEST_CASE("a folder put back to an older copy shows against a checkpoint that was seen") {

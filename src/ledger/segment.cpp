@@ -172,6 +172,23 @@ uint64_t SegmentReader::dirty_end() const {
   return at;
 }
 
+bool SegmentReader::unfinished() const {
+  constexpr uint64_t kSector = 512;  // what a disk writes whole or not at all
+  const uint64_t dirty = dirty_end();
+  if (dirty <= offset_ || offset_ + kFrameHeaderBytes > file_.size()) return false;
+  const ByteView header = file_.subspan(offset_, kFrameHeaderBytes);
+  const auto missing = [&](uint64_t from, uint64_t to) {  // a sector in there never reached the disk
+    for (uint64_t at = (from + kSector - 1) / kSector * kSector; at < to; at += kSector)
+      if (all_zero(file_.subspan(at, std::min(kSector, to - at)))) return true;
+    return false;
+  };
+  if (as_text(header.first(4)) != kFrameMagic || get<uint64_t>(header, 8) != batch_) return false;
+  const size_t length = get<uint32_t>(header, 4);
+  if (length == 0 || frame_bytes(length) > file_.size() - offset_) return false;
+  const uint64_t end = offset_ + frame_bytes(length);
+  return dirty <= end && (missing(offset_, end) || dirty + kAlign < offset_ + kFrameHeaderBytes + length);
+}
+
 std::string segment_name(uint32_t number) {
   std::string digits = std::to_string(number);
   return std::string(8 - std::min<size_t>(8, digits.size()), '0') + digits + ".seg";

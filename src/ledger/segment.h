@@ -56,6 +56,9 @@ class SegmentReader {
   [[nodiscard]] uint64_t end() const { return offset_; }  // where the next frame goes
   [[nodiscard]] uint64_t dirty_end() const;               // behind the last byte that is not zero, or end()
   [[nodiscard]] bool torn() const { return dirty_end() > offset_; }
+  // Torn as a write that was broken off leaves it: one frame that begins right and is not all there. A frame
+  // that is all there and does not hold, or bytes where none belong, is damage.
+  [[nodiscard]] bool unfinished() const;
 
  private:
   SegmentReader(ByteView file, uint64_t batch) : file_(file), batch_(batch) {}

@@ -120,11 +120,13 @@ class Audit {
       TRY(const std::optional<Frame> mine, own.next(index));
       if (!frame && !mine) return {};
       if (!frame) {
+        // The owner's side is written first: one batch more there was never answered for.
+        TRY(const OwnBatch extra, OwnBatch::parse(mine->payload));
+        TRY(const std::optional<Frame> second, own.next(index + extra.items.size()));
         const std::string where = own.place(mine->offset);
-        return fault(
-            "tail",
-            "the owner's side has a batch that the log lacks: an unfinished write, or entries removed", where,
-            "if the node was stopped hard, start it once and verify again");
+        if (second) return fault("corrupt", "the log lost batches that its owner's side still has", where);
+        out_.unfinished = where;
+        return {};
       }
       if (!mine) return fault("plaintext", "the owner's side lacks a batch", log.place(frame->offset));
       if (Result<void> done = batch(*frame, *mine); !done) {
@@ -177,13 +179,16 @@ class Audit {
     return {};
   }
 
-  Result<void> tails(const FolderReader& log, const FolderReader& own) const {
+  Result<void> tails(const FolderReader& log, const FolderReader& own) {
     for (const FolderReader* reader : {&log, &own}) {
-      if (reader->last() != nullptr && reader->last()->torn()) {
-        return fault("tail", "behind the last whole batch there is something: an unfinished write, or damage",
-                     reader->place(reader->last()->end()),
-                     "if the node was stopped hard, start it once and verify again");
+      if (reader->last() == nullptr || !reader->last()->torn()) continue;
+      const std::string where = reader->place(reader->last()->end());
+      if (!reader->last()->unfinished()) {
+        return fault(
+            "tail", "behind the last whole batch there is something that no unfinished write leaves", where,
+            "after a loss of power start the node once and verify again; else keep the folder as evidence");
       }
+      out_.unfinished = where;
     }
     for (const char* part : {"log", "own"}) {
       const std::filesystem::path next = folder_ / part / "next.seg";

@@ -106,8 +106,10 @@ Result<std::unique_ptr<Records>> Records::open(const NodeConfig& config, const K
   TRY_VOID(ledger::recover(*store, *ledger));
   TRY_VOID(ledger->publish());
   TRY(const store::Loaded loaded, store->load_all());
-  TRY_VOID(ledger::verify(config.data / "ledger", ledger->verifier(),
-                          {.remembered = std::nullopt, .store = &loaded}));
+  TRY(const ledger::VerifyReport report, ledger::verify(config.data / "ledger", ledger->verifier(),
+                                                        {.remembered = std::nullopt, .store = &loaded}));
+  if (!report.unfinished.empty())
+    return fail("ledger.tail", "an unfinished write is still in the ledger", report.unfinished);
   TRY(coalition::World world, world_of(loaded));
   return std::unique_ptr<Records>(
       new Records(control, std::move(store), std::move(ledger), std::move(world)));

@@ -162,9 +162,7 @@ system('a gap is given up by a signed reset alone: it ends what was before, is r
   const reset = node.statement({ claims: { kind: 'reset', body: { partner: 'XCC' } } });
   const forged = node.statement({
     claims: { kind: 'reset', body: { partner: 'XCC' } },
-    signer: new HostileNode(makeNation('XDD', folder), port).nation.privateKey
-      ? (bytes) => Buffer.alloc(64, bytes.length)
-      : undefined,
+    signer: (bytes) => Buffer.alloc(64, bytes.length),
   });
   node.say({ kind: 'resent', statements: [forged] });
   await wait(300);
@@ -267,10 +265,12 @@ system('a person of a partner who asks too fast is told so, as a page with 429',
 system("one partner's flood of admissions is turned away without a record each", async () => {
   const node = await link();
   const size = (await records(1))[0].index;
-  for (let i = 0; i < 600; i += 1)
-    node.say({ kind: 'ask', request: `flood-${i}`, statement: 'not.a.statement' });
+  const statement = node.statement(); // a right one, again and again
+  for (let i = 0; i < 600; i += 1) node.say({ kind: 'ask', request: `flood-${i}`, statement });
+  node.took(statement);
   await until('all are answered', () => node.heard.filter(({ kind }) => kind === 'answer').length >= 600);
-  assert.ok((await records(1))[0].index - size < 60, 'no record each');
+  const grown = (await records(1))[0].index - size;
+  assert.ok(grown < 200, `${grown} records for 600 admissions`);
   await works(ingrid);
   const other = await Visitor.in(coalition, 'ingrid');
   assert.equal((await other.openApp()).status, 200, "another partner's person gets in");

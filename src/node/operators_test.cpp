@@ -1,0 +1,49 @@
+#include "node/operators.h"
+
+#include "crypto/digest.h"
+
+#include <doctest/doctest.h>
+
+using namespace entente;
+using namespace entente::node;
+
+namespace {
+
+const Instant kNow = from_unix_seconds(1'795'262'400);  // 2026-11-21
+
+coalition::World world_with(std::vector<coalition::Record> more) {
+  std::vector<coalition::Record> records = std::move(more);
+  records.push_back({"node/self", Json::object({{"partner", "XAA"}})});
+  Result<Json> partner = Json::parse(R"({"name": "Aldoria", "state": "active", "ceiling": "SECRET",
+      "member_since": "2026-06-01T00:00:00Z", "member_until": "2027-06-01T00:00:00Z"})");
+  REQUIRE(partner);
+  records.push_back({"partner/XAA", std::move(*partner)});
+  Result<coalition::World> made = coalition::World::load(records, Revision{1});
+  REQUIRE_MESSAGE(made, (made ? "" : made.error().text()));
+  return *std::move(made);
+}
+
+}  // namespace
+
+TEST_CASE("an enrolment token works for a day, for its own connector, and is told by nothing in the record") {
+  const coalition::Person who{PersonId("operator/asha.lind"), PartnerCode("XAA"), {}};
+  const std::string token = crypto::random_token(32);
+  const Change expected =
+      enrolment_change("cop-1", {"cop"}, std::chrono::days(90), token, who, coalition::Verdict{}, kNow);
+  CHECK(expected.records[0].value->dump().find(token) == std::string::npos);
+  const coalition::World world = world_with(expected.records);
+  const std::string print(43, 'A');
+  const auto tried = [&](const char* id, std::string_view shown, Instant when) {
+    const Result<Change> change = enrol_connector(world, id, shown, print, when);
+    return change ? std::string("enrolled") : change.error().code;
+  };
+  CHECK(tried("cop-1", token, kNow) == "enrolled");
+  CHECK(tried("cop-1", token, kNow + kEnrolmentLife - Seconds(1)) == "enrolled");
+  CHECK(tried("cop-1", token, kNow + kEnrolmentLife) == "enrol.refused");
+  CHECK(tried("cop-1", token, kNow + std::chrono::days(30)) == "enrol.refused");
+  CHECK(tried("cop-2", token, kNow) == "enrol.refused");
+  CHECK(tried("cop-1", crypto::random_token(32), kNow) == "enrol.refused");
+  const Result<Change> enrolled = enrol_connector(world, "cop-1", token, print, kNow);
+  REQUIRE(enrolled);
+  CHECK_FALSE(enrolled->records[0].value);  // used up in the same commit
+}
