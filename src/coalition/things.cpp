@@ -50,15 +50,19 @@ Entity from(const App& app) {
   return {uid_of(app.ref), std::move(attributes), {uid_of(app.segment), uid_of(app.ref.owner)}, {}};
 }
 
+EntityUid operator_uid(const Operator& person, const PartnerCode& self) {
+  Person who;
+  who.id = PersonId(std::string(kOperatorPrefix) + person.name.text());
+  who.partner = self;
+  return entity_of(who);
+}
+
 Entity from(const Operator& person, const PartnerCode& self) {
   PersonView view;
   view.partner = &self;
   view.is_operator = true;
   view.roles = person.roles;
-  Person who;
-  who.id = PersonId(std::string(kOperatorPrefix) + person.name.text());
-  who.partner = self;
-  return person_entity(entity_of(who), view);
+  return person_entity(operator_uid(person, self), view);
 }
 
 Entity from(const NodeSelf& node) {
@@ -77,6 +81,16 @@ std::optional<Entity> entity_from(const Thing& thing, const PartnerCode& self) {
   if (const auto* segment = std::get_if<Segment>(&thing)) return from(*segment);
   if (const auto* app = std::get_if<App>(&thing)) return from(*app);
   if (const auto* person = std::get_if<Operator>(&thing)) return from(*person, self);
+  return std::nullopt;
+}
+
+std::optional<EntityUid> uid_from(const Thing& thing, const PartnerCode& self) {
+  if (const auto* node = std::get_if<NodeSelf>(&thing)) return uid_of(NodeRef{node->partner});
+  if (const auto* partner = std::get_if<Partner>(&thing)) return uid_of(partner->code);
+  if (const auto* mission = std::get_if<Mission>(&thing)) return uid_of(mission->id);
+  if (const auto* segment = std::get_if<Segment>(&thing)) return uid_of(segment->id);
+  if (const auto* app = std::get_if<App>(&thing)) return uid_of(app->ref);
+  if (const auto* person = std::get_if<Operator>(&thing)) return operator_uid(*person, self);
   return std::nullopt;
 }
 

@@ -10,6 +10,7 @@
 namespace entente::coalition {
 
 [[nodiscard]] std::optional<policy::Entity> entity_from(const Thing& thing, const PartnerCode& self);
+[[nodiscard]] std::optional<policy::EntityUid> uid_from(const Thing& thing, const PartnerCode& self);
 
 [[nodiscard]] policy::EntityUid uid_of(const PartnerCode& code);
 [[nodiscard]] policy::EntityUid uid_of(const MissionId& id);

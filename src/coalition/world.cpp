@@ -26,8 +26,10 @@ using EntryPtr = std::shared_ptr<const Entry>;
 
 struct Change {
   std::string key;
-  EntryPtr was;  // null: there was none
-  EntryPtr now;  // null: removed
+  EntryPtr was;                      // null: there was none
+  EntryPtr now;                      // null: removed
+  std::vector<std::string> named{};  // keys of the records that each names
+  std::vector<std::string> names{};
 };
 
 size_t layer_index(std::string_view name) {
@@ -153,8 +155,10 @@ Result<std::vector<Change>> World::Data::read(std::span<const Record> batch) con
     if (was == nullptr && !record.value) continue;
     if (was != nullptr && record.value && (*was)->raw == *record.value) continue;
     Change change{record.key, was == nullptr ? nullptr : *was, nullptr};
+    if (change.was) change.named = references(change.was->thing);
     if (record.value) {
       TRY(Thing thing, read_record(record.key, *record.value));
+      change.names = references(thing);
       change.now = std::make_shared<const Entry>(Entry{*record.value, std::move(thing)});
     }
     changes.push_back(std::move(change));
@@ -211,12 +215,9 @@ Result<void> World::Data::index(const std::vector<Change>& changes) {
 void World::Data::count_uses(const std::vector<Change>& changes) {
   std::map<std::string, int64_t, std::less<>> differences;
   for (const Change& change : changes) {
-    if (change.was) {
-      for (const std::string& key : references(change.was->thing)) --differences[key];
-    }
-    if (change.now) {
-      for (const std::string& key : references(change.now->thing)) ++differences[key];
-    }
+    if (change.named == change.names) continue;
+    for (const std::string& key : change.named) --differences[key];
+    for (const std::string& key : change.names) ++differences[key];
   }
   for (const auto& [key, difference] : differences) {
     if (difference == 0) continue;
@@ -237,7 +238,9 @@ Result<void> World::Data::check_references(const Change& change) const {
     return fail("coalition.reference", "other records still name this one", change.key,
                 "remove or change those too");
   }
-  for (const std::string& key : references(change.now->thing)) {
+  for (const std::string& key : change.names) {
+    // What it named before is there still: a record that others name is not removed, in no batch.
+    if (std::ranges::binary_search(change.named, key)) continue;
     if (records.find(key) == nullptr) {
       return fail("coalition.reference", fmt::format("this names {}, which does not exist", key), change.key,
                   fmt::format("add {} first, or in the same change", key));
@@ -250,7 +253,12 @@ Result<void> World::Data::check_fit(const Change& change) const {
   if (!change.now) return {};
   const Thing& thing = change.now->thing;
   TRY_VOID(fits(change.key, thing, self));
-  if (const auto* app = std::get_if<App>(&thing)) {
+  const auto* app = std::get_if<App>(&thing);
+  const auto* was = change.was ? std::get_if<App>(&change.was->thing) : nullptr;
+  // A segment in which apps stand keeps its mission.
+  const bool moved =
+      app != nullptr && (was == nullptr || was->segment != app->segment || was->mission != app->mission);
+  if (moved) {
     const auto* segment = get<Segment>(record_key(app->segment));
     if (segment == nullptr || segment->mission != app->mission) {
       return fail("coalition.reference", "the app's segment belongs to another mission",
@@ -309,8 +317,8 @@ Result<void> World::Data::change_entities(const std::vector<Change>& changes, bo
     for (const Change& change : changes) {
       if (change.now) {
         if (auto entity = entity_from(change.now->thing, self)) next.put.push_back(*std::move(entity));
-      } else if (auto gone = entity_from(change.was->thing, self)) {
-        next.remove.push_back(std::move(gone->uid));
+      } else if (auto gone = uid_from(change.was->thing, self)) {
+        next.remove.push_back(*std::move(gone));
       }
     }
   }
@@ -324,13 +332,13 @@ Touch World::Data::touch_of(const std::vector<Change>& changes, bool policies) c
   touch.policies = policies;
   touch.only_widens = !policies && !changes.empty();
   for (const Change& change : changes) {
-    const auto entity = entity_from((change.now ? change.now : change.was)->thing, self);
+    auto uid = uid_from((change.now ? change.now : change.was)->thing, self);
     // Provable only for what is new: no record named it (references must exist), no person was asked about
     // with it but in vain, and no policy names it.
     bool widens = change.was == nullptr;
-    if (entity) {
-      for (const auto& layer : layers) widens = widens && (!layer || !layer->may_name(entity->uid.id));
-      touch.entities.push_back(entity->uid);
+    if (uid) {
+      for (const auto& layer : layers) widens = widens && (!layer || !layer->may_name(uid->id));
+      touch.entities.push_back(*std::move(uid));
     }
     touch.only_widens = touch.only_widens && widens;
   }

@@ -299,6 +299,7 @@ void Records::start_next() {
   if (!stored) {
     return later(change.narrowing ? &Records::not_durable : &Records::refused, stored.error());
   }
+  pending->next = apart ? std::nullopt : std::optional(*next);
   busy_ = true;
   store::Commit commit;
   commit.ops = record_ops(change.records);
@@ -327,8 +328,8 @@ void Records::written(std::shared_ptr<Pending> pending, Result<store::Committed>
     start_next();
     return;
   }
-  unpublished_.push_back(
-      {committed->rev, pending->change.records, pending->change.narrowing, pending->number});
+  unpublished_.push_back({committed->rev, pending->change.records, pending->change.narrowing, pending->number,
+                          std::move(pending->next)});
   const ledger::Space space = pending->change.narrowing ? ledger::Space::narrowing : ledger::Space::ordinary;
   ledger_->append_commit(
       committed->outgoing, space, [this, pending, committed](Result<ledger::Appended> appended) {
@@ -389,8 +390,13 @@ Result<void> Records::publish(Revision up_to, bool in_ledger) {
   while (!unpublished_.empty() && unpublished_.front().revision <= up_to) {
     const Written& next_written = unpublished_.front();
     const bool shown = in_ledger || next_written.narrowing;
+    const bool judged = shown && next_written.next &&
+                        next_written.next->world.revision() == next_written.revision &&
+                        world_.revision().value + 1 == next_written.revision.value;
     Result<coalition::World::Next> next =
-        world_.with(shown ? next_written.records : std::vector<coalition::Record>{}, next_written.revision);
+        judged ? *next_written.next
+               : world_.with(shown ? next_written.records : std::vector<coalition::Record>{},
+                             next_written.revision);
     if (!next) {
       // It was right when it was submitted and nothing came between: this must not be.
       log(LogLevel::error, "node", "a durable change does not fit the world",

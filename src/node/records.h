@@ -86,7 +86,8 @@ class Records {
     uint64_t number = 0;  // in the order of decisions
     size_t held = 0;
     std::chrono::microseconds held_us{0};
-    bool again = false;  // answered already: fenced, not yet durable
+    bool again = false;                            // answered already: fenced, not yet durable
+    std::optional<coalition::World::Next> next{};  // what it was judged by: the world after it, and it alone
   };
   struct Fenced {  // a record as a narrowing change made it, before that is durable
     uint64_t number = 0;
@@ -98,6 +99,7 @@ class Records {
     std::vector<coalition::Record> records;
     bool narrowing = false;
     uint64_t number = 0;
+    std::optional<coalition::World::Next> next{};  // the world after it, where nothing came between
   };
 
   Records(net::Loop& control, std::unique_ptr<store::Store> store, std::unique_ptr<ledger::Ledger> ledger,
