@@ -77,6 +77,38 @@ class DoorAnswer final : public AnswerStart {
   std::optional<NodeRefusal>& refused_;
 };
 
+// An upgraded connection: all that is left of its request, which has ended.
+struct Crossing {
+  Crossing(Switchboard& switchboard, const SessionId& session, net::Upgraded its_taken,
+           net::CarrierStream its_upstream)
+      : taken(std::move(its_taken)),
+        upstream(std::move(its_upstream)),
+        from_browser(*taken.stream, net::kNoTimeout, std::move(taken.leftover)),
+        to_browser(*taken.stream, Millis(30'000)),
+        patient_browser(to_browser, switchboard, session),
+        patient_app(upstream.sink(), switchboard, session),
+        attached(switchboard.attach(session, [this] {
+          taken.stream->abort();
+          upstream.fence();
+        })) {}
+  Crossing(const Crossing&) = delete;
+  Crossing& operator=(const Crossing&) = delete;
+
+  net::Upgraded taken;
+  net::CarrierStream upstream;
+  net::StreamSource from_browser;
+  net::StreamSink to_browser;
+  PatientSink patient_browser;
+  PatientSink patient_app;
+  Attachment attached;  // last, so gone first: it may abort the others until then
+};
+
+net::Task<void> cross(net::Loop* loop, std::unique_ptr<Crossing> crossing) {
+  [[maybe_unused]] const net::RelayReport report =
+      co_await net::relay(*loop, {crossing->from_browser, crossing->patient_browser},
+                          {crossing->upstream.body(), crossing->patient_app});
+}
+
 }  // namespace
 
 net::Task<void> AppDoor::bare(net::HttpCall& call, int status) {
@@ -284,7 +316,7 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
 }
 
 // WebSockets and other upgrades: an extended CONNECT behind, 101 in front, then bytes both ways until one
-// side ends or the session does.
+// side ends or the session does. That goes on after the request has ended, and holds nothing of it.
 net::Task<void> AppDoor::upgrade(net::HttpCall& call, net::CarrierStream upstream,
                                  std::shared_ptr<const Pass> pass) {
   const SessionId session = pass->id;
@@ -296,7 +328,6 @@ net::Task<void> AppDoor::upgrade(net::HttpCall& call, net::CarrierStream upstrea
     co_return;
   }
   upstream.set_timeouts({.head = Millis(30'000), .read = net::kNoTimeout, .write = Millis(60'000)});
-  net::Upgraded taken;  // outlives the attachment, which may abort it
   net::Stream& browser = call.stream();
   const Attachment attached = parts_.switchboard.attach(session, [&browser, &upstream] {
     browser.abort();
@@ -324,13 +355,10 @@ net::Task<void> AppDoor::upgrade(net::HttpCall& call, net::CarrierStream upstrea
       std::make_shared<SessionGate>(pass->gate, parts_.clock));  // before the 101: it is the app's
   Result<net::Upgraded> upgraded = co_await call.take_over(std::move(answer));
   if (!upgraded) co_return;
-  taken = std::move(*upgraded);
-  net::StreamSource from_browser(browser, net::kNoTimeout, std::move(taken.leftover));
-  net::StreamSink to_browser(browser, Millis(30'000));
-  PatientSink patient_browser(to_browser, parts_.switchboard, session);
-  PatientSink patient_app(upstream.sink(), parts_.switchboard, session);
-  [[maybe_unused]] const net::RelayReport report = co_await net::relay(
-      parts_.switchboard.loop(), {from_browser, patient_browser}, {upstream.body(), patient_app});
+  auto crossing =
+      std::make_unique<Crossing>(parts_.switchboard, session, *std::move(upgraded), std::move(upstream));
+  net::Loop& loop = crossing->taken.stream->loop();
+  loop.spawn(cross(&loop, std::move(crossing)));
 }
 
 }  // namespace entente::exchange

@@ -30,6 +30,22 @@ void ReadAhead::put(ByteView bytes) {
   end_ = bytes.size();
 }
 
+Result<bool> ReadAhead::try_more() {
+  ENTENTE_DCHECK(empty());
+  buffer_ = stream_->loop().lend();
+  Result<Stream::Attempt> attempt = stream_->try_read(buffer_.span());
+  if (attempt && attempt->next == Stream::Next::done) {
+    at_ = 0;
+    end_ = attempt->bytes;
+    return true;
+  }
+  buffer_.give_back();
+  TRY_VOID(std::move(attempt));
+  if (attempt->next == Stream::Next::writable)
+    return fail("net.timeout", "the other side takes no answers", stream_->peer());
+  return attempt->next == Stream::Next::end;
+}
+
 Task<Result<size_t>> ReadAhead::more(Millis timeout) {
   ENTENTE_DCHECK(empty());
   for (;;) {

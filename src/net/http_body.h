@@ -16,6 +16,8 @@ class ReadAhead {
   void take(size_t count);
   [[nodiscard]] Bytes take_all();
   void put(ByteView bytes);  // into an empty one; at most Loop::kBufferBytes
+  // What has come already, into an empty one: false when nothing has. True and still empty: the clean end.
+  [[nodiscard]] Result<bool> try_more();
   // Reads some more into an empty one; 0 is the stream's clean end.
   [[nodiscard]] Task<Result<size_t>> more(Millis timeout);
   [[nodiscard]] Stream& stream() const { return *stream_; }

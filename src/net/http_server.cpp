@@ -36,16 +36,21 @@ void drop_framing(Headers& headers) {
 
 class HttpConnection final : public HttpCall {
  public:
-  HttpConnection(std::unique_ptr<Stream> stream, std::shared_ptr<const HttpService> service)
+  HttpConnection(std::unique_ptr<Stream> stream, std::shared_ptr<const HttpService> service,
+                 uint64_t requests)
       : service_(std::move(service)),
         stream_(std::move(stream)),
         ahead_(*stream_),
         parser_(limits().heads),
         body_(ahead_,
               {limits().heads, limits().body_timeout, limits().body_rate_min, limits().body_rate_grace}),
-        writer_(*stream_, limits().write_timeout) {}
+        writer_(*stream_, limits().write_timeout),
+        requests_(requests) {}
 
-  Task<void> serve();
+  // What is there: true when the connection is idle then, and may be served again.
+  Task<bool> serve();
+  [[nodiscard]] uint64_t requests() const { return requests_; }
+  [[nodiscard]] std::unique_ptr<Stream> give_back() { return std::move(stream_); }
 
   Stream& stream() override {
     ENTENTE_CHECK(stream_ != nullptr);
@@ -62,7 +67,8 @@ class HttpConnection final : public HttpCall {
 
  private:
   [[nodiscard]] const HttpServerLimits& limits() const { return service_->limits; }
-  [[nodiscard]] Task<Result<bool>> read_head(bool first);
+  enum class Head : uint8_t { here, none, ended };  // none: not a byte of one has come
+  [[nodiscard]] Task<Result<Head>> read_head();
   [[nodiscard]] Task<void> refuse(Error error);
   void begin_call();
   [[nodiscard]] bool must_close() const;
@@ -81,36 +87,39 @@ class HttpConnection final : public HttpCall {
   bool keep_ = true;
 };
 
-Task<void> HttpConnection::serve() {
+Task<bool> HttpConnection::serve() {
   for (;;) {
-    Result<bool> got = co_await read_head(requests_ == 0);
-    if (!got) {
-      co_await refuse(std::move(got.error()));
-      co_return;
+    Result<Head> head = co_await read_head();
+    if (!head) {
+      co_await refuse(std::move(head.error()));
+      co_return false;
     }
-    if (!*got) break;
+    if (*head == Head::none) co_return true;
+    if (*head == Head::ended) break;
     begin_call();
     Task<void> handling = service_->handle(*this);
     co_await std::move(handling);
     bool go_on = co_await settle();
-    if (!go_on) co_return;
+    if (!go_on) co_return false;
   }
   Result<void> ended = co_await stream_->shutdown_write(kLingerTime);
   (void)ended;
+  co_return false;
 }
 
-// True: a head is there. False: the connection ended, or stayed idle too long, between two requests.
-Task<Result<bool>> HttpConnection::read_head(bool first) {
+Task<Result<HttpConnection::Head>> HttpConnection::read_head() {
   parser_.reset();
   if (ahead_.empty()) {
-    Result<size_t> more = co_await ahead_.more(first ? limits().head_timeout : limits().idle_timeout);
-    if (!more || *more == 0) co_return false;
+    const Result<bool> some = ahead_.try_more();
+    if (!some) co_return Head::ended;
+    if (!*some) co_return Head::none;
+    if (ahead_.empty()) co_return Head::ended;
   }
   const Tick deadline = ahead_.stream().loop().tick() + limits().head_timeout;
   for (;;) {
     CO_TRY(const size_t used, parser_.feed(ahead_.text()));
     ahead_.take(used);
-    if (parser_.done()) co_return true;
+    if (parser_.done()) co_return Head::here;
     const Millis left = std::chrono::duration_cast<Millis>(deadline - ahead_.stream().loop().tick());
     if (left <= Millis(0))
       co_return fail("net.timeout", "the request's head came too slowly", stream_->peer());
@@ -278,9 +287,22 @@ Task<Result<std::string>> HttpCall::read_all(size_t bytes_max) {
   co_return std::move(all);
 }
 
+// Between requests there is nothing but the stream: what a request needs is made when its first byte comes.
 Task<void> serve_http(std::unique_ptr<Stream> stream, std::shared_ptr<const HttpService> service) {
-  auto connection = std::make_unique<HttpConnection>(std::move(stream), std::move(service));
-  co_await connection->serve();
+  uint64_t requests = 0;
+  for (;;) {
+    const HttpServerLimits& limits = service->limits;
+    Result<void> some =
+        co_await stream->wait_readable(requests == 0 ? limits.head_timeout : limits.idle_timeout);
+    if (!some) break;
+    auto connection = std::make_unique<HttpConnection>(std::move(stream), service, requests);
+    const bool idle = co_await connection->serve();
+    if (!idle) co_return;
+    requests = connection->requests();
+    stream = connection->give_back();
+  }
+  Result<void> ended = co_await stream->shutdown_write(kLingerTime);
+  (void)ended;
 }
 
 }  // namespace entente::net
