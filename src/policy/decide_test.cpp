@@ -103,6 +103,10 @@ TEST_CASE("entities that do not exist") {
        {"principal in Group::\"g\" && principal in [User::\"z\", Group::\"g\"]", Outcome::yes},
        {"principal in [User::\"a\", 1]", Outcome::error},
        {"principal is User && principal is User in Group::\"g\" && !(principal is Doc)", Outcome::yes},
+       {"principal is User in Group::\"nowhere\"", Outcome::no},
+       {"principal is Doc in Group::\"g\"", Outcome::no},
+       {"principal is Doc in 1", Outcome::no},
+       {"principal is User in 1", Outcome::error},
        {"1 is User", Outcome::error}});
 }
 

@@ -400,7 +400,8 @@ Cell Machine::get(const Code& code) {
 Cell Machine::is(const Code& code) {
   const Cell cell = eval(code.args[0]);
   if (!cell.is(Kind::entity)) return Cell::failure();
-  return Cell::of(same_text(cell.entity->uid->type, program_->names[code.detail]));
+  const bool typed = same_text(cell.entity->uid->type, program_->names[code.detail]);
+  return typed && code.args[1] != kNone ? in(code) : Cell::of(typed);
 }
 
 Cell Machine::like(const Code& code) {

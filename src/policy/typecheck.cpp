@@ -42,7 +42,7 @@ class PolicyChecker {
       for (const EntityUid& uid : scope->entities)
         if (!inside_.is_action_type(uid.type))
           if (auto fault = check_type(*scope, uid.type)) return fault;
-    if (kinds().empty()) return no_request();
+    if (check_actions() || kinds().empty()) return no_request();
     return std::nullopt;
   }
 
