@@ -83,7 +83,7 @@ struct Figures {
   size_t policies = 0;
   size_t entities = 0;
   size_t requests = 0;
-  size_t permits = 0;
+  std::string decisions;  // A or D for each request
   size_t wrong = 0;
   double p50_ns = 0;
   double p99_ns = 0;
@@ -266,7 +266,7 @@ void check(const DataSet& set, Figures& figures) {
   Answer answer;
   for (size_t i = 0; i < set.requests.size(); ++i) {
     decide(set.policies, set.entities, {}, set.requests[i], kCedar, answer);
-    figures.permits += answer.permitted() ? 1 : 0;
+    figures.decisions += answer.permitted() ? 'A' : 'D';
     const Wanted& wanted = set.wanted[i];
     const bool right =
         answer.permitted() == wanted.permit && (!wanted.reasons || *wanted.reasons == set.names(answer));
@@ -340,7 +340,7 @@ Json to_json(const Figures& of) {
                        {"policies", of.policies},
                        {"entities", of.entities},
                        {"requests", of.requests},
-                       {"permits", of.permits},
+                       {"decisions", of.decisions},
                        {"wrong", of.wrong},
                        {"checked_by", of.checked_by},
                        {"p50_ns", of.p50_ns},
