@@ -29,8 +29,13 @@ class Notes {
   void read(policy::EntityUid uid) { reach_.entities.push_back(std::move(uid)); }
 
   void add(const policy::Answer& answer) {
-    reach_.entities.insert(reach_.entities.end(), answer.reach.entities.begin(), answer.reach.entities.end());
-    reach_.types.insert(reach_.types.end(), answer.reach.types.begin(), answer.reach.types.end());
+    for (const policy::EntityUid* uid : answer.reads) {
+      // Layers read much the same: few are copied. What is left double goes in take_reach().
+      constexpr size_t kSearchedMax = 64;
+      const auto known = reach_.entities.begin();
+      const auto end = known + static_cast<std::ptrdiff_t>(std::min(reach_.entities.size(), kSearchedMax));
+      if (std::find(known, end, *uid) == end) reach_.entities.push_back(*uid);
+    }
     for (const policy::Datetime at : answer.instants) {
       const Instant instant{Millis(at.ms)};
       note(instant);

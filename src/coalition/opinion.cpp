@@ -57,7 +57,8 @@ class LayerAsked {
       return false;
     }
     if (known_.world.may_read_request(layer_name(layer_))) notes.request_read();
-    const policy::Answer answer = policy::decide(*set_, known_.world.entities(), overlay_, request_);
+    policy::Answer answer;
+    policy::decide(*set_, known_.world.entities(), overlay_, request_, {}, answer);
     notes.add(answer);
     note_errors(answer, denials.errors);
     if (!answer.permitted()) {

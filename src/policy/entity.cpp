@@ -158,6 +158,7 @@ std::string Value::text() const {
 }
 
 Record::Record(std::initializer_list<Member> members) {
+  members_.reserve(members.size());
   for (const Member& member : members) set(member.first, member.second);
 }
 

@@ -27,7 +27,8 @@ struct EntityUid {
 
   [[nodiscard]] std::string text() const;  // as policies write it
   auto operator<=>(const EntityUid&) const = default;
-  bool operator==(const EntityUid&) const = default;
+  // Ids differ sooner than types do.
+  bool operator==(const EntityUid& other) const { return id == other.id && type == other.type; }
 };
 
 struct UidHash {
