@@ -11,7 +11,9 @@ EntityUid RandomPolicies::uid() {
 }
 
 Value RandomPolicies::value(unsigned depth) {
-  switch (below(depth == 0 ? 7 : 9)) {
+  switch (below(depth == 0 ? 7 : 10)) {
+    case 9:
+      return below(2) == 0 ? Value("10.0.0.1") : Value(IpNet{false, 8, {10}});
     case 0:
       return below(2) == 0;
     case 1:
@@ -98,7 +100,29 @@ std::string RandomPolicies::boolean(unsigned depth) {
   static const char* const kNames[] = {"a", "b", "e", "s", "a.b", "e.e.a"};
   static const char* const kSetMethods[] = {"contains", "containsAll", "containsAny"};
   static const char* const kDecimalMethods[] = {"lessThan", "greaterThanOrEqual"};
-  switch (below(16)) {
+  static const char* const kIpMethods[] = {"isIpv4", "isIpv6", "isLoopback", "isMulticast"};
+  static const char* const kUnits[] = {"toMilliseconds", "toSeconds", "toMinutes", "toHours", "toDays"};
+  static const char* const kMakers[] = {"ip", "decimal", "datetime", "duration"};
+  switch (below(23)) {
+    case 15:
+      return typed(depth) + " is U in " + typed(depth);
+    case 16:
+      return typed(depth) + " is T in [" + uid().text() + ", " + typed(depth) + "]";
+    case 17:
+      return "-" + typed(depth) + " * " + typed(depth) + " - 1 < " + typed(depth);
+    case 18:
+      return "ip(\"10.0.0.1\")." + one_of(kIpMethods) + "() == " + typed(depth) + "." + one_of(kIpMethods) +
+             "()";
+    case 19:
+      return "ip(context.a).isInRange(ip(\"10.0.0.0/8\")) || " + typed(depth) + ".isInRange(" + typed(depth) +
+             ")";
+    case 20:
+      return typed(depth) + ".durationSince(" + typed(depth) + ")." + one_of(kUnits) +
+             "() >= " + typed(depth);
+    case 21:
+      return typed(depth) + ".offset(duration(\"1ms\")).toDate() < " + typed(depth) + ".toTime()";
+    case 22:
+      return one_of(kMakers) + "(" + typed(depth) + ") == " + typed(depth) + ".getTag(context.a)";
     case 0:
     case 1:
       return typed(depth) + one_of(kOrders) + typed(depth);
