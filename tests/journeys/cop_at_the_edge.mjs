@@ -24,6 +24,7 @@ export async function plannerOpensTheMap(stage) {
     'nobody who is unknown sees an app',
   );
   await planner.shoot('j1-1-lobby');
+  await planner.isAccessible('the lobby before signing in');
 
   await planner.signIn();
   await planner.page.waitForSelector(planner.card);
@@ -38,6 +39,8 @@ export async function plannerOpensTheMap(stage) {
   assert.match(card, /XAA|Aldoria/, 'a card names the nation whose app it is');
   assert.ok((await planner.text(`${planner.card} [data-state]`)).length > 0, 'a card says how the app is');
   await planner.shoot('j1-2-card');
+  await planner.isAccessible('the lobby with a card');
+  await planner.openLobby(); // without what the check has loaded
 
   const times = await planner.openApp();
   await planner.shoot('j1-3-map');
@@ -135,6 +138,7 @@ export async function clerkCannotTellThatTheMapExists(stage) {
   }
   assert.deepEqual(typed[0], typed[1], 'in the browser, too');
   await clerk.shoot('j1-6-clerk-types-the-address');
+  await clerk.isAccessible('the page of a name that is not there');
   stage.stopwatch.note(
     'J1',
     'clerk of XBB signs in and types the address',
@@ -154,6 +158,7 @@ export async function analystMayKnowButNotOpen(stage) {
   assert.ok((await analyst.text('main[data-refusal] [data-verdict]')).length > 0, "the verdict's id");
   assert.equal(await analyst.page.locator('[data-map]').count(), 0);
   await analyst.shoot('j1-8-analyst-refused');
+  await analyst.isAccessible('a refusal');
   stage.stopwatch.note('J1', 'analyst of XBB opens the map', 'that it is denied, why, and who decides');
   await analyst.context.close();
 }

@@ -1,5 +1,6 @@
 // J1 and the cutting half of J3 against a coalition that really runs: providers, two nodes, a connector, an
 // app, a browser.
+import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import * as edge from './cop_at_the_edge.mjs';
 import * as leaving from './nation_leaves.mjs';
@@ -49,4 +50,8 @@ step("J3: suspending XBB ends its streams and leaves XAA's alone", () =>
 );
 step('J3: the lobby says why', () => leaving.theLobbySaysWhy(stage, planner));
 step('J3: resuming restores nothing by itself', () => leaving.resumeRestoresNothing(stage, planner));
+step('J1: signing out ends all, on every tab', () => leaving.signOutEndsAll(stage, planner));
+step('no page of the lobby breaks a rule of accessibility that a tool can check', async () => {
+  assert.ok(stage.accessible.size >= 7, [...stage.accessible].join(', '));
+});
 step('the ledgers of both nations are whole', () => leaving.theLedgerIsWhole(stage));

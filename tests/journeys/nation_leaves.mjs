@@ -37,6 +37,7 @@ export async function theLobbySaysWhy(stage, planner) {
   await planner.openLobby();
   const shown = await planner.text();
   await planner.shoot('j3-3-lobby-says-why');
+  await planner.isAccessible('the lobby after a cut');
   assert.match(shown, /suspend/i, 'the lobby names what happened');
   assert.ok(shown.includes(kReason), 'and the reason that XAA gave');
   stage.stopwatch.note('J3', 'planner of XBB looks into the lobby', 'that XAA suspended XBB, and why');
@@ -47,6 +48,7 @@ export async function theLobbySaysWhy(stage, planner) {
   if (verdict > 0)
     assert.equal(await planner.page.getAttribute('main[data-refusal]', 'data-refusal'), 'denied');
   await planner.shoot('j3-4-refusal');
+  await planner.isAccessible('an app that was cut');
 }
 
 export async function resumeRestoresNothing(stage, planner) {
@@ -79,6 +81,34 @@ export async function resumeRestoresNothing(stage, planner) {
     times.moving,
     2000,
   );
+}
+
+// Signing out takes effect on every tab at once, and what is left opens nothing.
+export async function signOutEndsAll(stage, planner) {
+  const map = planner.page;
+  await map.waitForSelector('body[data-link="live"] [data-track]');
+  planner.page = await planner.context.newPage();
+  await planner.openLobby();
+  await planner.page.waitForSelector('form[action="/sign-out"]');
+  const clicked = performance.now();
+  await Promise.all([
+    planner.page.waitForSelector('a[data-action="sign-in"]'),
+    planner.click('form[action="/sign-out"] button'),
+  ]);
+  await map.waitForFunction(() => document.body.dataset.link !== 'live');
+  const ended = performance.now() - clicked;
+  await planner.shoot('j1-9-signed-out');
+  await planner.isAccessible('the lobby after signing out');
+  assert.equal(await planner.page.locator('article[data-app]').count(), 0, 'no card is left');
+  const names = (await planner.context.cookies()).map(({ name }) => name);
+  // That the provider still knows its person is its own matter (docs/limits.md): here it is made to forget.
+  await planner.context.clearCookies({ domain: new URL(planner.nation.issuer).hostname });
+  await planner.page.goto(`${planner.nation.app}/`);
+  assert.equal(await planner.page.locator('[data-map]').count(), 0, 'the address opens nothing');
+  await planner.openLobby();
+  assert.equal(await planner.page.locator('article[data-app]').count(), 0, 'nor does the lobby');
+  assert.ok(!names.includes('__Host-entente'), `the sign-in's cookie is gone: ${names.join(' ')}`);
+  stage.stopwatch.note('J1', 'planner signs out in another tab', 'the map ends, since the click', ended, 1000);
 }
 
 export async function theLedgerIsWhole(stage) {

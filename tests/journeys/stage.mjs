@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openHeadless } from '../../demo/browser.mjs';
@@ -11,6 +12,8 @@ import { firstLine } from '../../demo/lifeline.mjs';
 import { Stopwatch } from './stopwatch.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const kAccessibility = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 const kStepMsMax = 15_000; // when a step is given up; far beyond any target
 
 // A person at a screen: their own browser context, a count of their clicks, and what their live connections
@@ -40,6 +43,24 @@ export class Visitor {
 
   async shoot(name) {
     if (this.stage.shots) await this.page.screenshot({ path: join(this.stage.shots, `${name}.png`) });
+  }
+
+  // The page breaks no accessibility rule that axe-core can check, in the dark and in the light.
+  async isAccessible(what) {
+    await this.page.evaluate(axe);
+    for (const colorScheme of ['light', 'dark']) {
+      await this.page.emulateMedia({ colorScheme });
+      const { violations, passes } = await this.page.evaluate(
+        (rules) => window.axe.run(document, { runOnly: rules }),
+        kAccessibility,
+      );
+      const found = violations.map(
+        ({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`,
+      );
+      assert.deepEqual(found, [], `${what}, ${colorScheme}`);
+      assert.ok(passes.length > 5, `${what}: there was something to check`);
+    }
+    this.stage.accessible.add(what);
   }
 
   text(selector = 'body') {
@@ -130,6 +151,7 @@ export class Visitor {
 export class Stage {
   stopwatch = new Stopwatch();
   visitors = [];
+  accessible = new Set(); // pages that axe-core found no fault with
 
   constructor(demo, browser, shots) {
     Object.assign(this, { demo, browser, shots });

@@ -11,6 +11,7 @@ async function play(stage) {
   await leaving.suspendWhileBothWatch(stage, planner, officer);
   await leaving.theLobbySaysWhy(stage, planner);
   await leaving.resumeRestoresNothing(stage, planner);
+  await leaving.signOutEndsAll(stage, planner);
   await leaving.theLedgerIsWhole(stage);
 }
 

@@ -11,6 +11,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { ask } from '../../demo/loopback.mjs';
 import { Coalition, program, readJson, skip, until, writeJson } from './coalition.mjs';
 import { block, endHeaders, endStream, frame, framesIn, preface, settings } from './frames.mjs';
+import { makeNation } from './hostile_node.mjs';
 import { Visitor } from './visitor.mjs';
 import { Witness } from './witness.mjs';
 import { openTls } from './wire.mjs';
@@ -23,18 +24,20 @@ const kEndedByBytes = 20 * 1024 * 1024; // one frame of the greatest length, and
 const kPatienceMs = 10_000;
 
 const system = (name, run) => test(name, { skip }, run);
-let coalition, folder, konrad, port, foreign, borealis;
+let coalition, folder, konrad, port, foreign, borealis, cassia;
 
 before(async () => {
   if (skip) return;
+  folder = mkdtempSync(join(tmpdir(), 'entente-links-'));
+  cassia = makeNation('XCC', folder); // has no node that would dial again and replace what we dial
   coalition = await Coalition.start((plan) => {
     const path = join(plan, 'genesis-xaa.json');
     const genesis = readJson(path);
     genesis.records['app/relief'] = { ...genesis.records['app/cop'], name: 'Relief desk', offered_to: [] };
+    genesis.records['partner/XCC'] = cassia.record;
     writeJson(path, genesis);
   });
   port = coalition.nation('XAA').port;
-  folder = mkdtempSync(join(tmpdir(), 'entente-links-'));
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
   const made = [
     'req',
@@ -208,7 +211,8 @@ system('a connector with a key of its own is given only the apps the world lists
 
 // Writes what `next` gives until the node ends the connection; fails if it never does.
 async function flood(next) {
-  const socket = await openTls(port, { alpn: [kLink], insecure: true, ...borealis });
+  const { key, cert } = cassia;
+  const socket = await openTls(port, { alpn: [kLink], insecure: true, key, cert });
   let ended = false;
   socket.on('data', () => {}).on('error', () => {});
   const closed = once(socket, 'close')
