@@ -62,8 +62,8 @@ int object_close(void*) {
 void silent(const char*, int, const char*, const char*, const char*, int, const char*) {}
 
 bool start_xmlsec() {
-  xmlSecErrorsSetCallback(silent);
   if (xmlSecInit() < 0 || xmlSecOpenSSLInit() < 0) return false;
+  xmlSecErrorsSetCallback(silent);  // after xmlSecInit(), which sets one that writes to standard error
   xmlSecIOCleanupCallbacks();
   return xmlSecIORegisterCallbacks(object_match, object_open, object_read, object_close) == 0;
 }

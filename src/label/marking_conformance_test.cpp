@@ -1,0 +1,256 @@
+// Marking lines of a public national grammar, when $ENTENTE_CONFORMANCE (or ../shared/conformance) has them:
+// the grammar stands here as label policies, built from the words of its public register.
+#include "label/marking.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+
+#include <doctest/doctest.h>
+
+using namespace entente;
+using namespace entente::label;
+
+namespace {
+
+using Words = std::vector<std::string>;
+constexpr auto kPermissive = CategoryType::permissive;
+constexpr auto kRestrictive = CategoryType::restrictive;
+constexpr auto kInformative = CategoryType::informative;
+
+Tag tag_of(CategoryType type, const Words& values, const std::string& prefix = "",
+           const std::string& separator = "/") {
+  Tag out;
+  out.type = type;
+  for (const std::string& name : values) {
+    out.values.push_back({});
+    out.values.back().name = name;
+  }
+  if (!prefix.empty()) out.qualifiers.push_back({Qualifier::Part::prefix, prefix, "", false});
+  out.qualifiers.push_back({Qualifier::Part::separator, separator, "", false});
+  return out;
+}
+
+PolicyData base_of(const std::string& name, const std::string& prefix, const std::string& phrase,
+                   const std::string& joiner, const Words& classes) {
+  PolicyData out;
+  out.name = name;
+  out.id = "2.999.8." + name;
+  out.phrases.push_back({phrase, "", kReplacePolicy});
+  if (!prefix.empty()) out.qualifiers.push_back({Qualifier::Part::prefix, prefix, "", false});
+  out.qualifiers.push_back({Qualifier::Part::separator, joiner, "", false});
+  for (size_t i = 0; i < classes.size(); ++i) {
+    out.classifications.push_back({});
+    out.classifications.back().name = classes[i];
+    out.classifications.back().hierarchy = static_cast<int64_t>(i);
+  }
+  return out;
+}
+
+void add_set(PolicyData& policy, const std::string& name, std::vector<Tag> tags,
+             const std::string& joiner = "//") {
+  policy.tag_sets.push_back({name, policy.id + "." + name, std::move(tags), {}});
+  policy.tag_sets.back().qualifiers.push_back({Qualifier::Part::separator, joiner, "", false});
+}
+
+TagValue& value(PolicyData& policy, const std::string& set, const std::string& name) {
+  for (TagSet& one : policy.tag_sets)
+    if (one.name == set)
+      for (Tag& tag : one.tags)
+        for (TagValue& found : tag.values)
+          if (found.name == name) return found;
+  throw std::runtime_error("no value " + name);
+}
+
+CategoryRef any(const std::string& set, CategoryType type) {
+  return {set, type, ""};
+}
+
+PolicyData usa() {
+  PolicyData out = base_of("USA", "", "", "//", {"UNCLASSIFIED", "CONFIDENTIAL", "SECRET", "TOP SECRET"});
+  const Words sci{"ABC",
+                  "HCS",
+                  "HCS-XXX",
+                  "HCS-XXX-GAMMA",
+                  "HCS-X ABC DEF",
+                  "HCS-O",
+                  "TK-ABC X Y Z",
+                  "COMINT",
+                  "SI",
+                  "SI-GAMMA",
+                  "SI-GAMMA XYZ",
+                  "SI-GAMMA-X",
+                  "SI-GAMMA-X ABC DEF",
+                  "SI-GAMMA-XXX",
+                  "FOO-O XYZ",
+                  "TK",
+                  "TK-ABC-XYZ HELLO WORLD",
+                  "KLONDIKE",
+                  "MADE-UP-SCI"};
+  const Words programmes{
+      "BP", "GB", "TC", "FOO", "BAR", "BUTTERED POPCORN", "AA", "BB", "CC", "DD", "MULTIPLE PROGRAMS"};
+  add_set(out, "SCI", {tag_of(kRestrictive, sci)});
+  add_set(out, "SAR", {tag_of(kRestrictive, programmes, "SAR-")});
+  add_set(out, "SAR long", {tag_of(kRestrictive, programmes, "SPECIAL ACCESS REQUIRED-")});
+  for (TagSet& set : out.tag_sets)
+    if (set.name != "SCI") set.tags[0].selection_max = 4;
+  add_set(out, "Access", {tag_of(kRestrictive, {"WAIVED", "HVSACO"})});
+  add_set(
+      out, "AEA",
+      {tag_of(kRestrictive, {"RESTRICTED DATA", "RESTRICTED DATA-N", "RESTRICTED DATA-SIGMA 1 2", "RD",
+                             "RD-N", "RD-SIGMA 1 2", "RD-SIGMA 1 2 3", "RD-SIGMA 2 5 6", "RD-SIGMA 1 12 40",
+                             "FORMERLY RESTRICTED DATA", "FORMERLY RESTRICTED DATA-SIGMA 14", "FRD",
+                             "DOD UNCLASSIFIED CONTROLLED NUCLEAR INFORMATION",
+                             "DOE UNCLASSIFIED CONTROLLED NUCLEAR INFORMATION"})});
+  const Words countries{"AFG", "CAN", "DEU", "FRA", "GBR", "NZL", "FVEY", "NATO"};
+  Words rel{"USA"};
+  rel.insert(rel.end(), countries.begin(), countries.end());
+  add_set(out, "FGI", {tag_of(kInformative, countries, "FGI ", " "), tag_of(kInformative, {"FGI"})});
+  add_set(out, "Dissemination",
+          {tag_of(kRestrictive, {"ORCON", "IMCON", "NOFORN", "PROPIN", "RELIDO", "FISA"}),
+           tag_of(kPermissive, rel, "REL TO ", ", "), tag_of(kInformative, countries, "DISPLAY ONLY ", ", "),
+           tag_of(kRestrictive, {"DEA SENSITIVE"})},
+          "/");
+  add_set(out, "Other",
+          {tag_of(kRestrictive, {"LIMDIS", "LIMITED DISTRIBUTION"}),
+           tag_of(kRestrictive, {"FOOBAR", "BAZ", "LEMONADE", "PARTY FAVORS"}, "ACCM-"),
+           tag_of(kRestrictive, {"SBU NOFORN", "EXDIS", "NODIS"})},
+          "/");
+  const CategoryRef rel_to = any("Dissemination", kPermissive);
+  const CategoryRef display = any("Dissemination", kInformative);
+  const CategoryRef noforn{"Dissemination", kRestrictive, "NOFORN"};
+  const CategoryRef relido{"Dissemination", kRestrictive, "RELIDO"};
+  using Operation = Requirement::Operation;
+  for (const std::string& name : sci)
+    value(out, "SCI", name)
+        .required.push_back({Operation::one_or_more, {any("Dissemination", kRestrictive), rel_to, display}});
+  for (const std::string& name : sci)
+    if (name.starts_with("HCS") || name == "KLONDIKE")
+      value(out, "SCI", name).required.push_back({Operation::all, {noforn}});
+  value(out, "Access", "WAIVED")
+      .required.push_back(
+          {Operation::one_or_more, {any("SAR", kRestrictive), any("SAR long", kRestrictive)}});
+  for (const char* name : {"RD", "FRD", "RESTRICTED DATA", "FORMERLY RESTRICTED DATA"})
+    value(out, "AEA", name).excluded_classes.push_back("UNCLASSIFIED");
+  for (const char* name : {"ORCON", "IMCON", "PROPIN", "RELIDO", "NOFORN"})
+    value(out, "Dissemination", name).excluded_classes.push_back("UNCLASSIFIED");
+  value(out, "Dissemination", "IMCON").excluded_classes.push_back("CONFIDENTIAL");
+  value(out, "Dissemination", "IMCON").required.push_back({Operation::one_or_more, {noforn, relido, rel_to}});
+  value(out, "Dissemination", "NOFORN").excluded = {rel_to, display, relido};
+  value(out, "Dissemination", "RELIDO").excluded = {display};
+  Requirement others{Operation::one_or_more, {}};
+  for (const std::string& name : countries) others.of.push_back({"Dissemination", kPermissive, name});
+  value(out, "Dissemination", "USA").required.push_back(others);
+  value(out, "Other", "NODIS").excluded = {{"Other", kRestrictive, "EXDIS"}, rel_to};
+  value(out, "Other", "EXDIS").excluded = {rel_to};
+  return out;
+}
+
+PolicyData nato() {
+  PolicyData out = base_of("NATO", "//", "NATO", "//",
+                           {"UNCLASSIFIED", "RESTRICTED", "CONFIDENTIAL", "SECRET", "TOP SECRET"});
+  out.classifications.back().phrases.push_back({"COSMIC", "", kReplacePolicy});
+  add_set(out, "Additional", {tag_of(kRestrictive, {"ATOMAL", "BOHEMIA", "BALK"})});
+  value(out, "Additional", "ATOMAL").excluded_classes = {"UNCLASSIFIED", "RESTRICTED"};
+  value(out, "Additional", "BOHEMIA").required_class = "TOP SECRET";
+  value(out, "Additional", "BALK").required_class = "TOP SECRET";
+  return out;
+}
+
+PolicyData joint() {
+  PolicyData out =
+      base_of("JOINT", "//", "JOINT", "", {"RESTRICTED", "CONFIDENTIAL", "SECRET", "TOP SECRET"});
+  add_set(out, "Owners", {tag_of(kInformative, {"CAN", "DEU", "GBR", "USA", "NATO"}, " ", " ")});
+  add_set(out, "SCI", {tag_of(kRestrictive, {"TK"}, "//")});
+  add_set(out, "Dissemination", {tag_of(kRestrictive, {"RELIDO"}, "//")});
+  value(out, "Owners", "USA").excluded_classes = {"RESTRICTED"};
+  for (Classification& one : out.classifications)
+    one.required.push_back({Requirement::Operation::one_or_more, {any("Owners", kInformative)}});
+  return out;
+}
+
+std::vector<MarkingGrammar> grammars() {
+  std::vector<PolicyData> data{usa(), nato(), joint()};
+  for (const char* name : {"DEU", "GBR", "CAN"})
+    data.push_back(base_of(name, "//", name, "//", {"RESTRICTED", "CONFIDENTIAL", "SECRET", "TOP SECRET"}));
+  std::vector<MarkingGrammar> out;
+  for (PolicyData& one : data)
+    out.emplace_back(LabelPolicy::from_data(std::move(one)).value(), MarkingStyle{});
+  return out;
+}
+
+struct Line {
+  std::string text;
+  bool refused = false;
+};
+
+// Lines of the tables, with what their test expects: a whole test that throws, or an error column.
+std::vector<Line> lines_of(const std::filesystem::path& path) {
+  static const std::regex row(R"(^\s*(?:def markings = )?'([^']*)'(?:\s*\|\s*(true|false)\b)?)");
+  std::vector<Line> out;
+  std::ifstream in(path);
+  std::string block;
+  const auto flush = [&] {
+    const bool throws = block.find("thrown(MarkingsValidationException)") != std::string::npos;
+    const bool column = block.find("validationError") != std::string::npos;
+    std::istringstream text(block);
+    for (std::string line; std::getline(text, line);) {
+      std::smatch found;
+      if (!std::regex_search(line, found, row)) continue;
+      const std::string marking = found[1];
+      const bool whole = marking.find("//") != std::string::npos || marking == "TOP SECRET" ||
+                         marking == "CONFIDENTIAL" || marking == "CAN RESTRICTED" ||
+                         marking.starts_with("COSMIC");
+      // One marking is split over three source lines.
+      if (whole && !marking.ends_with("//"))
+        out.push_back({marking, throws || (column && found[2] == "true")});
+    }
+    block.clear();
+  };
+  for (std::string line; std::getline(in, line); block += line + "\n")
+    if (line.find(" def 'test") != std::string::npos) flush();
+  flush();
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("marking lines of a public national grammar: what it refuses is refused, what it writes is read") {
+  const char* given = std::getenv("ENTENTE_CONFORMANCE");
+  const std::filesystem::path folder =
+      std::filesystem::path(given != nullptr ? given : "../shared/conformance") / "guard/marking/alliance";
+  if (!std::filesystem::exists(folder)) {
+    MESSAGE("skipped: no marking lines in " << folder.string());
+    return;
+  }
+  const auto known = grammars();
+  const Instant now = parse_rfc3339("2026-11-22T00:00:00Z").value();
+  int refused = 0;
+  int read = 0;
+  std::string otherwise;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    for (const Line& line : lines_of(entry.path())) {
+      int readers = 0;
+      for (const MarkingGrammar& grammar : known) {
+        const auto label = grammar.parse(line.text, now);
+        if (!label) continue;
+        ++readers;
+        CHECK(grammar.print(*label, now).value() == line.text);
+      }
+      INFO(line.text);
+      CHECK(readers <= 1);
+      if (line.refused) {
+        CHECK(readers == 0);
+        ++refused;
+      } else if (readers == 1) {
+        ++read;
+      } else {
+        otherwise += "\n  " + line.text;
+      }
+    }
+  }
+  MESSAGE(refused << " lines refused, " << read << " read; stricter here than there:" << otherwise);
+  CHECK(refused >= 50);
+  CHECK(read >= 90);
+}
