@@ -80,7 +80,8 @@ class Coalition:
         shutil.copytree(ROOT / "demo/coalition", definition)
         self._change(definition / "connector-cop.json", lambda text: text["targets"][0].update(socket=str(app.socket)))
         for code in ("xaa", "xbb"):
-            limits = {"idle_timeout_s": 3600, "connections_max": 9000, "half_open_max": 2000}
+            limits = {"idle_timeout_s": 3600, "connections_max": 9000, "half_open_max": 2000,
+                      "connections_per_source_max": 9000, "half_open_per_source_max": 2000}
             limits["requests_per_partner_per_s"] = 1000000  # what is measured is the path, not its cap
             self._change(definition / f"node-{code}.json", lambda text: text.update(limits=limits))
         command = [node, ROOT / "demo/launch.mjs", "--json", "--entente", entente, "--coalition", definition]

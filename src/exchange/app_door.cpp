@@ -79,21 +79,23 @@ class DoorAnswer final : public AnswerStart {
 
 // An upgraded connection: all that is left of its request, which has ended.
 struct Crossing {
-  Crossing(Switchboard& switchboard, const SessionId& session, net::Upgraded its_taken,
+  Crossing(Lane& lane, std::shared_ptr<const Pass> its_pass, net::Upgraded its_taken,
            net::CarrierStream its_upstream)
-      : taken(std::move(its_taken)),
+      : pass(std::move(its_pass)),
+        taken(std::move(its_taken)),
         upstream(std::move(its_upstream)),
         from_browser(*taken.stream, net::kNoTimeout, std::move(taken.leftover)),
         to_browser(*taken.stream, Millis(30'000)),
-        patient_browser(to_browser, switchboard, session),
-        patient_app(upstream.sink(), switchboard, session),
-        attached(switchboard.attach(session, [this] {
+        patient_browser(to_browser, lane, *pass),
+        patient_app(upstream.sink(), lane, *pass),
+        attached(lane.attach(*pass, [this] {
           taken.stream->abort();
           upstream.fence();
         })) {}
   Crossing(const Crossing&) = delete;
   Crossing& operator=(const Crossing&) = delete;
 
+  std::shared_ptr<const Pass> pass;
   net::Upgraded taken;
   net::CarrierStream upstream;
   net::StreamSource from_browser;
@@ -137,13 +139,21 @@ AppDoor::Way AppDoor::way_in(const net::HttpCall& call, const std::optional<coal
   const net::Headers& headers = const_cast<net::HttpCall&>(call).head().headers;
   const std::optional<std::string> token = cookie_of(headers, kAppCookie);
   if (!token) return way;
-  const AppEntry* entry = parts_.browsers.apps.find(*token, parts_.clock.now());
+  std::optional<AppEntry> entry = parts_.browsers.apps.find(*token, parts_.clock.now());
   // A cookie is good for the one name it was set on, whatever a client makes of it.
-  if (entry == nullptr || entry->app != *app) return way;
+  if (!entry || entry->app != *app) return way;
   way.known = true;
-  way.session = entry->session;
-  way.pass = parts_.switchboard.pass(entry->session);
+  way.session = std::move(entry->session);
+  way.pass = parts_.lane.pass(way.session);
   return way;
+}
+
+net::Task<std::optional<Refusal>> AppDoor::ending(SessionId session) {
+  std::move_only_function<std::optional<Refusal>(Switchboard&)> look = [this, session](Switchboard&) {
+    return parts_.browsers.ending(session);
+  };
+  std::optional<Refusal> why = co_await parts_.lane.ask<std::optional<Refusal>>(std::move(look));
+  co_return why;
 }
 
 net::Task<void> AppDoor::handle(net::HttpCall& call, net::NormalTarget target,
@@ -172,7 +182,7 @@ net::Task<void> AppDoor::handle(net::HttpCall& call, net::NormalTarget target,
     co_return;
   }
   if (!way.pass) {
-    std::optional<Refusal> why = parts_.browsers.ending(way.session);
+    std::optional<Refusal> why = co_await ending(way.session);
     if (!why)
       why = refusal_from({coalition::Refusal::lease_ended,
                           "This session has ended.",
@@ -184,8 +194,12 @@ net::Task<void> AppDoor::handle(net::HttpCall& call, net::NormalTarget target,
     co_return;
   }
   if (!origin_fits(head, names_.app_origin(*app), !call.upgrade().empty())) {
-    parts_.switchboard.stranger_refused();
+    parts_.lane.stranger_refused();
     co_await bare(call, 403);
+    co_return;
+  }
+  if (way.pass->side == Side::home && parts_.lanes.number_of(way.pass->partner) != parts_.lane.number()) {
+    call.move_to(parts_.lanes.of(way.pass->partner).http);
     co_return;
   }
   co_await forward(call, std::move(target), way.pass);
@@ -218,12 +232,15 @@ net::Task<void> AppDoor::enter(net::HttpCall& call, std::string query, std::opti
   const std::string path = pairs ? query_value(*pairs, "path") : "";
   const std::string bind = cookie_of(call.head().headers, kBindCookie).value_or("");
   // Taking uses the code up, also when the rest does not fit.
-  const std::optional<HandOff> hand_off = parts_.browsers.hand_offs.take(code, parts_.clock.now());
+  std::move_only_function<std::optional<HandOff>(Switchboard&)> take = [this, code](Switchboard&) {
+    return parts_.browsers.hand_offs.take(code, parts_.clock.now());
+  };
+  const std::optional<HandOff> hand_off = co_await parts_.lane.ask<std::optional<HandOff>>(std::move(take));
   const bool fits = hand_off && app && hand_off->app == *app && !bind.empty() &&
                     crypto::equal_constant_time(bind_digest(bind), hand_off->bind_digest) &&
                     net::normal_target(path);
   if (!fits) {
-    parts_.switchboard.stranger_refused();
+    parts_.lane.stranger_refused();
     net::ResponseHead head;
     head.status = 403;
     add_page_headers(head.headers);
@@ -247,11 +264,11 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
                                  std::shared_ptr<const Pass> pass) {
   const SessionId session = pass->id;
   const bool upgrades = !call.upgrade().empty();
-  const bool passes = co_await parts_.switchboard.passage(session);
+  const bool passes = co_await parts_.lane.passage(*pass);
   if (!passes) {
-    const Refusal why = parts_.browsers.ending(session).value_or(
-        refusal_from(app_down("The session is being asked about again.")));
-    co_await refuse(call, why, 503, false);
+    std::optional<Refusal> why = co_await ending(session);
+    if (!why) why = refusal_from(app_down("The session is being asked about again."));
+    co_await refuse(call, *std::move(why), 503, false);
     co_return;
   }
   const auto gate = std::make_shared<SessionGate>(pass->gate, parts_.clock);
@@ -272,7 +289,7 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
     coalition::HttpFacts http;
     http.method = upgrades ? "GET" : head.method;
     http.path = target.path;
-    const auto verdict = parts_.switchboard.decide_request(*pass, std::move(http));
+    const auto verdict = parts_.lane.decide_request(*pass, std::move(http));
     if (!verdict->permit) {
       co_await refuse(call, refusal_from(ending_of(coalition::shown(*verdict))), 403, false);
       co_return;
@@ -296,14 +313,14 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
   }
   net::Stream& browser = call.stream();
   browser.set_gate(gate);
-  const Attachment attached = parts_.switchboard.attach(session, [&browser, &upstream] {
+  const Attachment attached = parts_.lane.attach(*pass, [&browser, &upstream] {
     browser.abort();
     upstream.fence();
   });
   std::optional<NodeRefusal> refused;
   DoorAnswer answer(call, pass->side == Side::home, refused);
-  const Result<void> relayed = co_await relay_request(
-      parts_.switchboard, session, call.has_body() ? &call.body() : nullptr, upstream, answer);
+  const Result<void> relayed =
+      co_await relay_request(parts_.lane, *pass, call.has_body() ? &call.body() : nullptr, upstream, answer);
   if (!browser.aborted()) browser.set_gate(nullptr);
   if (relayed || call.started()) co_return;
   if (refused) {
@@ -319,7 +336,6 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
 // side ends or the session does. That goes on after the request has ended, and holds nothing of it.
 net::Task<void> AppDoor::upgrade(net::HttpCall& call, net::CarrierStream upstream,
                                  std::shared_ptr<const Pass> pass) {
-  const SessionId session = pass->id;
   const bool websocket = call.upgrade() == "websocket";
   const std::optional<std::string> accept =
       net::websocket_accept(call.head().headers.get("Sec-WebSocket-Key"));
@@ -329,7 +345,7 @@ net::Task<void> AppDoor::upgrade(net::HttpCall& call, net::CarrierStream upstrea
   }
   upstream.set_timeouts({.head = Millis(30'000), .read = net::kNoTimeout, .write = Millis(60'000)});
   net::Stream& browser = call.stream();
-  const Attachment attached = parts_.switchboard.attach(session, [&browser, &upstream] {
+  const Attachment attached = parts_.lane.attach(*pass, [&browser, &upstream] {
     browser.abort();
     upstream.fence();
   });
@@ -355,8 +371,7 @@ net::Task<void> AppDoor::upgrade(net::HttpCall& call, net::CarrierStream upstrea
       std::make_shared<SessionGate>(pass->gate, parts_.clock));  // before the 101: it is the app's
   Result<net::Upgraded> upgraded = co_await call.take_over(std::move(answer));
   if (!upgraded) co_return;
-  auto crossing =
-      std::make_unique<Crossing>(parts_.switchboard, session, *std::move(upgraded), std::move(upstream));
+  auto crossing = std::make_unique<Crossing>(parts_.lane, pass, *std::move(upgraded), std::move(upstream));
   net::Loop& loop = crossing->taken.stream->loop();
   loop.spawn(cross(&loop, std::move(crossing)));
 }

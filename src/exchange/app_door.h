@@ -1,13 +1,14 @@
 // An app's own name at the door: one origin to each app. Hands a browser in from the lobby, lets a session's
 // requests through to the app, and says why not. Names that are unknown, hidden or not entered are answered
-// alike. Lives on the control loop.
+// alike. One on each loop; a connection that needs another loop's link goes there.
 #pragma once
 
 #include "exchange/browsers.h"
 #include "exchange/gateway.h"
 #include "exchange/host_names.h"
+#include "exchange/lane.h"
+#include "exchange/lanes.h"
 #include "exchange/links.h"
-#include "exchange/switchboard.h"
 #include "net/http1_parser.h"
 #include "net/http_server.h"
 
@@ -21,12 +22,13 @@ namespace entente::exchange {
 class AppDoor {
  public:
   struct Parts {
-    Switchboard& switchboard;
-    Browsers& browsers;
+    Lane& lane;
+    const Lanes& lanes;
+    Browsers& browsers;  // its app cookies from here, the rest on the control loop
     Gateway& gateway;
     Links& links;
     const Clock& clock;
-    std::function<PageFrame()> frame;
+    std::function<PageFrame()> frame;  // from any loop
   };
   AppDoor(Parts parts, HostNames names) : parts_(std::move(parts)), names_(std::move(names)) {}
 
@@ -41,6 +43,7 @@ class AppDoor {
     bool known = false;  // the cookie named a session, living or ended
   };
   [[nodiscard]] Way way_in(const net::HttpCall& call, const std::optional<coalition::AppRef>& app);
+  [[nodiscard]] net::Task<std::optional<Refusal>> ending(SessionId session);
   net::Task<void> to_lobby(net::HttpCall& call, net::NormalTarget target);
   net::Task<void> enter(net::HttpCall& call, std::string query, std::optional<coalition::AppRef> app);
   net::Task<void> forward(net::HttpCall& call, net::NormalTarget target, std::shared_ptr<const Pass> pass);

@@ -4,6 +4,34 @@
 
 namespace entente::exchange {
 
+AppCookies::AppCookies(size_t size_max) {
+  for (std::unique_ptr<Shard>& shard : shards_) shard = std::make_unique<Shard>(size_max / kShards);
+}
+
+std::string AppCookies::issue(AppEntry entry, Instant end) {
+  std::string token = crypto::random_token(kTokenBytes);
+  const crypto::Digest key = crypto::sha256(token);
+  Shard& shard = shard_of(key);
+  const std::lock_guard lock(shard.mutex);
+  shard.table.put(key, std::move(entry), end);
+  return token;
+}
+
+std::optional<AppEntry> AppCookies::find(std::string_view token, Instant now) {
+  const crypto::Digest key = crypto::sha256(token);
+  Shard& shard = shard_of(key);
+  const std::lock_guard lock(shard.mutex);
+  const AppEntry* found = shard.table.find(key, now);
+  return found == nullptr ? std::nullopt : std::optional(*found);
+}
+
+void AppCookies::sweep(Instant now) {
+  for (const std::unique_ptr<Shard>& shard : shards_) {
+    const std::lock_guard lock(shard->mutex);
+    shard->table.sweep(now);
+  }
+}
+
 void Browsers::session_opened(const SessionId& session, std::string_view sign_in_token) {
   owners_.insert_or_assign(session, TokenTable<SignIn>::key_of(sign_in_token));
 }

@@ -8,8 +8,11 @@
 #include "exchange/token_table.h"
 #include "net/http_message.h"
 
+#include <array>
 #include <deque>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -43,6 +46,26 @@ struct AppEntry {
   SessionId session;
 };
 
+// App cookies, sharded: each lock is held for one look or one change. A shard that is full forgets the one of
+// its own that ends first.
+class AppCookies {
+ public:
+  explicit AppCookies(size_t size_max);
+  [[nodiscard]] std::string issue(AppEntry entry, Instant end);
+  [[nodiscard]] std::optional<AppEntry> find(std::string_view token, Instant now);
+  void sweep(Instant now);
+
+ private:
+  static constexpr size_t kShards = 16;
+  struct alignas(64) Shard {
+    explicit Shard(size_t size_max) : table(size_max) {}
+    std::mutex mutex;
+    TokenTable<AppEntry> table;
+  };
+  [[nodiscard]] Shard& shard_of(const crypto::Digest& key) { return *shards_[key[0] % kShards]; }
+  std::array<std::unique_ptr<Shard>, kShards> shards_;
+};
+
 class Browsers {
  public:
   static constexpr size_t kSignInsMax = 50'000;
@@ -54,7 +77,7 @@ class Browsers {
 
   TokenTable<SignIn> sign_ins{kSignInsMax};
   TokenTable<HandOff> hand_offs{kHandOffsMax};
-  TokenTable<AppEntry> apps{kAppCookiesMax};
+  AppCookies apps{kAppCookiesMax};  // from any loop
 
   // Whose sign-in a session came about by.
   void session_opened(const SessionId& session, std::string_view sign_in_token);

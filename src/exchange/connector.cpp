@@ -6,6 +6,7 @@
 #include "net/dial.h"
 #include "net/websocket.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace entente::exchange {
@@ -53,20 +54,35 @@ ConnectorProcess::ConnectorProcess(net::Loop& loop, net::TlsClient tls, Options 
 
 void ConnectorProcess::stop() {
   stopping_ = true;
-  if (carrier_) carrier_->close();
+  for (auto& [number, carrier] : carriers_) carrier.close();
 }
 
 net::Task<void> ConnectorProcess::run() {
+  co_await keep(0);
+}
+
+net::Task<void> ConnectorProcess::keep(size_t number) {
+  kept_.insert(number);
   Millis wait = kAgainFirst;
-  while (!stopping_) {
-    const bool served = co_await serve_once();
-    if (stopping_) co_return;
+  while (!stopping_ && number < wanted_) {
+    const bool served = co_await serve_once(number);
+    // A node that is gone says itself, once it is back, how many it wants then.
+    if (carriers_.empty()) wanted_ = 1;
+    if (stopping_ || number >= wanted_) break;
     wait = served ? kAgainFirst : std::min(wait * 2, kAgainMost);
     co_await loop_.sleep(wait);
   }
+  kept_.erase(number);
 }
 
-net::Task<bool> ConnectorProcess::serve_once() {
+void ConnectorProcess::want(size_t connections) {
+  wanted_ = std::clamp(connections, size_t{1}, kConnectionsMax);
+  for (size_t number = 1; number < wanted_ && !stopping_; ++number) {
+    if (kept_.insert(number).second) loop_.spawn(keep(number));
+  }
+}
+
+net::Task<bool> ConnectorProcess::serve_once(size_t number) {
   Result<net::Socket> socket =
       co_await net::dial_tcp(loop_, options_.node_host, options_.node_port, kDialTimeout, &resolver_);
   if (!socket) co_return false;
@@ -80,20 +96,28 @@ net::Task<bool> ConnectorProcess::serve_once() {
         {{"why", stream.error().text()}});
     co_return false;
   }
-  carrier_ = net::Carrier::server(
+  net::Carrier carrier = net::Carrier::server(
       std::move(*stream), [this](net::CarrierStream incoming) { return handle(std::move(incoming)); },
       carrier_config());
-  connected_ = true;
+  carriers_.insert_or_assign(number, carrier);
   log(LogLevel::info, "connector", "connected to the node", {});
-  net::Carrier carrier = *carrier_;
   const Result<void> ended = co_await carrier.run();
-  connected_ = false;
-  carrier_.reset();
+  carriers_.erase(number);
   log(LogLevel::info, "connector", "disconnected", {{"why", ended ? "" : ended.error().text()}});
   co_return true;
 }
 
 net::Task<void> ConnectorProcess::handle(net::CarrierStream stream) {
+  const net::RequestHead& asked = stream.request();
+  if (asked.path == kConnectionsPath && asked.protocol.empty() && !asked.headers.has(kAppHeader)) {
+    const std::string_view text = asked.headers.get(kConnectionsHeader);
+    size_t connections = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), connections);
+    const bool good = error == std::errc() && end == text.data() + text.size();
+    if (good) want(connections);
+    [[maybe_unused]] const Result<void> sent = stream.respond(bare(good ? 204 : 400), true);
+    co_return;
+  }
   const auto target = options_.targets.find(std::string(stream.request().headers.get(kAppHeader)));
   if (target == options_.targets.end() || stream.request().headers.count(kAppHeader) != 1) {
     [[maybe_unused]] const Result<void> sent = stream.respond(bare(404), true);

@@ -1,6 +1,6 @@
 // The process beside an app: dials its node, serves its streams, and brings each to the app's Unix socket.
-// Listens for nobody. What it can reach is what its own configuration says; which of it is used is what the
-// node asks for.
+// The node says how many connections it wants (one to each of its loops); they are alike. Listens for nobody.
+// What it can reach is what its own configuration says; which of it is used is what the node asks for.
 #pragma once
 
 #include "base/time.h"
@@ -32,10 +32,12 @@ class ConnectorProcess {
   // Dials, serves and dials again, until stop().
   [[nodiscard]] net::Task<void> run();
   void stop();
-  [[nodiscard]] bool connected() const { return connected_; }
+  [[nodiscard]] bool connected() const { return !carriers_.empty(); }
 
  private:
-  net::Task<bool> serve_once();
+  net::Task<void> keep(size_t number);  // one connection, the first or one that the node wants besides
+  net::Task<bool> serve_once(size_t number);
+  void want(size_t connections);
   net::Task<void> handle(net::CarrierStream stream);
   net::Task<void> request(net::CarrierStream& stream, std::string target, std::string socket);
   net::Task<void> upgrade(net::CarrierStream& stream, std::string socket);
@@ -46,8 +48,9 @@ class ConnectorProcess {
   Options options_;
   net::Resolver resolver_;
   std::map<std::string, std::vector<std::unique_ptr<net::HttpClient>>> idle_;
-  std::optional<net::Carrier> carrier_;
-  bool connected_ = false;
+  std::map<size_t, net::Carrier> carriers_;  // by the connection's number
+  std::set<size_t> kept_;                    // numbers of connections that are dialed again when they end
+  size_t wanted_ = 1;
   bool stopping_ = false;
 };
 

@@ -60,12 +60,13 @@ std::vector<ConnectorId> ConnectorRoster::world_changed(const Rules& rules, Inst
   return gone;
 }
 
-std::optional<ConnectorId> ConnectorRoster::pick(const AppId& app, const ConnectorId& current,
-                                                 Tick now) const {
+std::optional<ConnectorId> ConnectorRoster::pick(const AppId& app, const ConnectorId& current, Tick now,
+                                                 const Usable& usable) const {
   const Entry* nearest = nullptr;
   const Entry* stay = nullptr;
   for (const auto& [id, entry] : entries_) {
     if (!lists(entry, app) || !healthy(entry, now)) continue;
+    if (usable && !usable(id)) continue;
     if (id == current) stay = &entry;
     if (nearest == nullptr || distance(entry) < distance(*nearest)) nearest = &entry;
   }

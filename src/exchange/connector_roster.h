@@ -7,6 +7,7 @@
 #include "exchange/rules.h"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -39,8 +40,11 @@ class ConnectorRoster {
   // After a commit: what is no longer listed serves no more. Gives those that must be disconnected.
   [[nodiscard]] std::vector<ConnectorId> world_changed(const Rules& rules, Instant now);
 
-  // The nearest healthy one for the app; `current` stays unless another is clearly nearer.
-  [[nodiscard]] std::optional<ConnectorId> pick(const AppId& app, const ConnectorId& current, Tick now) const;
+  // The nearest healthy one for the app, of those `usable` names where given; `current` stays unless another
+  // is clearly nearer.
+  using Usable = std::function<bool(const ConnectorId&)>;
+  [[nodiscard]] std::optional<ConnectorId> pick(const AppId& app, const ConnectorId& current, Tick now,
+                                                const Usable& usable = {}) const;
   [[nodiscard]] bool serves(const ConnectorId& id, const AppId& app, Tick now) const;
   [[nodiscard]] std::vector<Entry> entries() const;
 

@@ -2,6 +2,8 @@
 
 #include "base/log.h"
 
+#include <algorithm>
+
 namespace entente::exchange {
 namespace {
 
@@ -21,45 +23,158 @@ net::CarrierConfig carrier_config() {
   return config;
 }
 
-Connectors::Connectors(Switchboard& switchboard, CurrentWorld world)
-    : switchboard_(switchboard), world_(std::move(world)) {}
+std::optional<ConnectorDesk::Claim> ConnectorDesk::claim(const ConnectorId& id, const std::string& thumbprint,
+                                                         size_t here) {
+  const auto known = places_.find(id);
+  std::map<size_t, Place> places = known == places_.end() ? std::map<size_t, Place>() : known->second;
+  size_t lane = here;
+  if (places.size() == lanes_.all.size()) {
+    lane = std::ranges::min_element(places, {}, [](const auto& at) { return at.second.heard; })->first;
+  } else {
+    for (size_t i = 0; places.contains(lane); ++i) lane = i;
+  }
+  places.erase(lane);
+  // The first one, or all there is: a new beginning, also for what was measured.
+  if (places.empty() && !switchboard_.connector_up(id, thumbprint)) return std::nullopt;
+  const Claim claim{lane, ++last_number_};
+  places[lane] = {claim.number, switchboard_.moment().tick};
+  places_[id] = std::move(places);
+  return claim;
+}
+
+void ConnectorDesk::heard(const ConnectorId& id, const Claim& claim, Tick at, Millis round_trip) {
+  const auto known = places_.find(id);
+  if (known == places_.end()) return;
+  const auto place = known->second.find(claim.lane);
+  if (place == known->second.end() || place->second.number != claim.number) return;
+  place->second.heard = at;
+  if (round_trip >= Millis(0)) switchboard_.connector_measured(id, round_trip);
+}
+
+void ConnectorDesk::gone(const ConnectorId& id, const Claim& claim) {
+  const auto known = places_.find(id);
+  if (known == places_.end()) return;
+  const auto place = known->second.find(claim.lane);
+  if (place == known->second.end() || place->second.number != claim.number) return;  // replaced meanwhile
+  known->second.erase(place);
+  if (!known->second.empty()) return;
+  places_.erase(known);
+  switchboard_.connector_down(id);
+}
+
+void ConnectorDesk::drop(const ConnectorId& id) {
+  places_.erase(id);
+  for (const Lanes::One& one : lanes_.all) {
+    if (one.lane->is_control()) {
+      one.connectors->drop(id);
+    } else {
+      one.lane->loop().post([connectors = one.connectors, id] { connectors->drop(id); });
+    }
+  }
+}
+
+Connectors::Connectors(Lane& lane, const Lanes& lanes, ConnectorDesk& desk, CurrentWorld world)
+    : lane_(lane), lanes_(lanes), desk_(desk), world_(std::move(world)), arrived_(lane.loop()) {}
 
 net::Task<void> Connectors::serve(std::unique_ptr<net::Stream> stream) {
   const net::TlsPeer* peer = stream->tls();
   const std::string thumbprint = peer == nullptr ? std::string() : base64url(peer->thumbprint);
-  const coalition::Connector* known = world_().connector_by_thumbprint(thumbprint);
-  if (known == nullptr) {
-    switchboard_.stranger_refused();
+  const std::shared_ptr<const coalition::World> world = world_();
+  const coalition::Connector* known = world->connector_by_thumbprint(thumbprint);
+  std::optional<ConnectorDesk::Claim> claim;
+  ConnectorId id;
+  if (known != nullptr) {
+    id = known->id;
+    std::move_only_function<std::optional<ConnectorDesk::Claim>(Switchboard&)> wanted =
+        [this, id, thumbprint](Switchboard&) { return desk_.claim(id, thumbprint, lane_.number()); };
+    claim = co_await lane_.ask<std::optional<ConnectorDesk::Claim>>(std::move(wanted));
+  }
+  if (!claim) {
+    lane_.stranger_refused();
     stream->abort();
     co_return;
   }
-  const ConnectorId id = known->id;
-  net::Carrier carrier = net::Carrier::client(std::move(stream), carrier_config());
-  if (!switchboard_.connector_up(id, thumbprint)) {
-    switchboard_.stranger_refused();
-    carrier.abort();
+  if (claim->lane == lane_.number()) {
+    co_await run(id, *claim, std::move(stream));
     co_return;
   }
+  Result<net::Parked> parked = stream->park();
+  if (!parked) {
+    lane_.tell([this, id, claim = *claim](Switchboard&) { desk_.gone(id, claim); });
+    co_return;
+  }
+  const Lanes::One& there = lanes_.all[claim->lane];
+  there.lane->loop().spawn(there.connectors->arrive(id, *claim, std::move(*parked)));
+}
+
+net::Task<void> Connectors::arrive(ConnectorId id, ConnectorDesk::Claim claim, net::Parked parked) {
+  std::unique_ptr<net::Stream> stream = net::adopt(lane_.loop(), std::move(parked));
+  co_await run(id, claim, std::move(stream));
+}
+
+net::Task<void> Connectors::run(ConnectorId id, ConnectorDesk::Claim claim,
+                                std::unique_ptr<net::Stream> stream) {
+  // The world may have moved on since the handshake; from here on drop() finds this connection.
+  const std::shared_ptr<const coalition::World> world = world_();
+  const coalition::Connector* known = world->connector_by_thumbprint(base64url(stream->tls()->thumbprint));
+  if (known == nullptr || known->id != id) {
+    stream->abort();
+    lane_.tell([this, id, claim](Switchboard&) { desk_.gone(id, claim); });
+    co_return;
+  }
+  net::Carrier carrier = net::Carrier::client(std::move(stream), carrier_config());
   drop(id);  // a second connection of the same connector replaces the first
   up_.insert_or_assign(id, carrier);
-  log(LogLevel::info, "exchange", "a connector is up", {{"connector", id.text()}});
-  switchboard_.loop().spawn(measure(id, carrier));
+  log(LogLevel::info, "exchange", "a connector is up",
+      {{"connector", id.text()}, {"loop", static_cast<int64_t>(lane_.number())}});
+  lane_.loop().spawn(measure(id, claim, carrier));
+  if (lanes_.all.size() > 1) lane_.loop().spawn(tell_connections(carrier));
+  arrived_.pulse();
   const Result<void> ended = co_await carrier.run();
   log(LogLevel::info, "exchange", "a connector is gone",
-      {{"connector", id.text()}, {"why", ended ? "" : ended.error().text()}});
+      {{"connector", id.text()},
+       {"loop", static_cast<int64_t>(lane_.number())},
+       {"why", ended ? "" : ended.error().text()}});
   const auto at = up_.find(id);
-  if (at != up_.end() && at->second.over()) {
-    up_.erase(at);
-    switchboard_.connector_down(id);
+  if (at != up_.end() && at->second.over()) up_.erase(at);
+  lane_.tell([this, id, claim](Switchboard&) { desk_.gone(id, claim); });
+}
+
+net::Task<void> Connectors::measure(ConnectorId connector, ConnectorDesk::Claim claim, net::Carrier carrier) {
+  while (!carrier.over()) {
+    const net::CarrierCounts counts = carrier.counts();
+    lane_.tell([this, connector, claim, heard = counts.heard, round_trip = counts.round_trip](Switchboard&) {
+      desk_.heard(connector, claim, heard, round_trip);
+    });
+    co_await lane_.loop().sleep(kMeasureEvery);
   }
 }
 
-net::Task<void> Connectors::measure(ConnectorId connector, net::Carrier carrier) {
-  while (!carrier.over()) {
-    const Millis round_trip = carrier.counts().round_trip;
-    if (round_trip >= Millis(0)) switchboard_.connector_measured(connector, round_trip);
-    co_await switchboard_.loop().sleep(kMeasureEvery);
+net::Task<void> Connectors::tell_connections(net::Carrier carrier) {
+  net::RequestHead head;
+  head.method = "GET";
+  head.scheme = "https";
+  head.authority = "node";
+  head.path = std::string(kConnectionsPath);
+  head.headers.add(std::string(kConnectionsHeader), std::to_string(lanes_.all.size()));
+  Result<net::CarrierStream> opened = co_await carrier.open(std::move(head), true);
+  if (!opened) co_return;
+  [[maybe_unused]] const Result<net::ResponseHead> answer = co_await opened->read_head();
+}
+
+std::optional<ConnectorId> Connectors::pick(const Pass& pass) {
+  return lane_.connector_for(pass, [this](const ConnectorId& id) { return up_.contains(id); });
+}
+
+net::Task<std::optional<ConnectorId>> Connectors::choose(const Pass& pass) {
+  std::optional<ConnectorId> picked = pick(pass);
+  if (picked || lanes_.all.size() == 1) co_return picked;
+  const Tick end = lane_.moment().tick + kElsewhereMax;
+  while (!picked && lane_.connected_anywhere(pass.app.app) && lane_.moment().tick < end) {
+    [[maybe_unused]] const bool arrived = co_await arrived_.wait(Millis(50));
+    picked = pick(pass);
   }
+  co_return picked;
 }
 
 net::Task<Result<net::CarrierStream>> Connectors::open(ConnectorId connector, net::RequestHead head, bool end,
@@ -68,7 +183,8 @@ net::Task<Result<net::CarrierStream>> Connectors::open(ConnectorId connector, ne
   if (at == up_.end()) co_return fail("exchange.connector-down", "the app's connector is not connected");
   net::Carrier carrier = at->second;
   Result<net::CarrierStream> opened = co_await carrier.open(std::move(head), end, std::move(gate));
-  if (!opened && opened.error().code != "net.fenced") switchboard_.connector_failed(connector);
+  if (!opened && opened.error().code != "net.fenced")
+    lane_.tell([connector](Switchboard& control) { control.connector_failed(connector); });
   co_return std::move(opened);
 }
 

@@ -28,19 +28,21 @@ std::vector<net::TlsServerConfig::Protocol> door_protocols() {
 Door::Door(Parts parts, HostNames names, net::HttpServerLimits limits)
     : parts_(std::move(parts)), names_(std::move(names)), service_(std::make_shared<net::HttpService>()) {
   service_->limits = limits;
+  service_->loop = &parts_.lane.loop();
   service_->handle = [this](net::HttpCall& call) { return handle(call); };
 }
 
-net::Task<void> Door::serve(net::Listener& listener) {
-  while (true) {
+net::Task<void> serve_doors(net::Listener& listener, const std::vector<Door*>& doors) {
+  for (size_t next = 0;; next = (next + 1) % doors.size()) {
     Result<net::Socket> socket = co_await listener.accept();
     if (!socket) co_return;
-    parts_.loop.spawn(connection(std::move(*socket)));
+    doors[next]->loop().spawn(doors[next]->connection(std::move(*socket)));
   }
 }
 
 net::Task<void> Door::connection(net::Socket socket) {
-  Result<std::unique_ptr<net::Stream>> accepted = co_await parts_.tls.accept(parts_.loop, std::move(socket));
+  Result<std::unique_ptr<net::Stream>> accepted =
+      co_await parts_.tls.accept(parts_.lane.loop(), std::move(socket));
   if (!accepted) co_return;
   std::unique_ptr<net::Stream> stream = std::move(*accepted);
   const std::string alpn = stream->tls()->alpn;
@@ -91,6 +93,10 @@ net::Task<void> Door::handle(net::HttpCall& call) {
     co_return;
   }
   if (std::holds_alternative<LobbyHost>(host)) {
+    if (!parts_.lane.is_control()) {
+      call.move_to(parts_.lanes.control().http);
+      co_return;
+    }
     if (target->path == "/.entente/enrol" && head.method == "POST") {
       co_await enrol(call);
     } else if (target->path == "/.entente/keys" && head.method == "GET") {

@@ -1,5 +1,6 @@
 // The one door of a node: takes connections, lets the ClientHello's ALPN say what they are, and gives each to
-// whom it is for. A caller that has not proved itself learns nothing here. Lives on the control loop.
+// whom it is for. A caller that has not proved itself learns nothing here. One on each loop; the control
+// loop's accepts for all and serves the lobby.
 #pragma once
 
 #include "exchange/app_door.h"
@@ -14,15 +15,17 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace entente::exchange {
 
 class Door {
  public:
   struct Parts {
-    net::Loop& loop;
+    Lane& lane;
+    const Lanes& lanes;
     const net::TlsServer& tls;
-    Lobby& lobby;
+    Lobby& lobby;  // on the control loop
     AppDoor& apps;
     Links& links;
     Connectors& connectors;
@@ -33,17 +36,23 @@ class Door {
   };
   Door(Parts parts, HostNames names, net::HttpServerLimits limits);
 
-  [[nodiscard]] net::Task<void> serve(net::Listener& listener);  // until the listener is closed
-  [[nodiscard]] net::Task<void> handle(net::HttpCall& call);     // one request, whatever its name
+  // A connection just accepted, from its handshake to its end, or until it goes to another loop.
+  [[nodiscard]] net::Task<void> connection(net::Socket socket);
+  [[nodiscard]] net::Task<void> handle(net::HttpCall& call);  // one request, whatever its name
+  // What connections from other loops are given to.
+  [[nodiscard]] std::shared_ptr<const net::HttpService> service() const { return service_; }
+  [[nodiscard]] net::Loop& loop() const { return parts_.lane.loop(); }
 
  private:
-  net::Task<void> connection(net::Socket socket);
   net::Task<void> enrol(net::HttpCall& call);
 
   Parts parts_;
   HostNames names_;
   std::shared_ptr<net::HttpService> service_;
 };
+
+// Accepts until the listener is closed, and deals the connections to the doors of all loops in turn.
+[[nodiscard]] net::Task<void> serve_doors(net::Listener& listener, const std::vector<Door*>& doors);
 
 // For the door's TLS: which protocols there are, and which of them ask for a certificate.
 [[nodiscard]] std::vector<net::TlsServerConfig::Protocol> door_protocols();

@@ -207,14 +207,6 @@ void Exchange::connector_failed(const ConnectorId& connector) {
   core_->roster_.failed(connector);
 }
 
-std::optional<ConnectorId> Exchange::connector_for(Moment at, const SessionId& session) {
-  Session* s = core_->table_.by_id(session);
-  if (s == nullptr || s->side == Side::home) return std::nullopt;
-  const std::optional<ConnectorId> picked = core_->roster_.pick(s->app.app, s->connector, at.tick);
-  if (picked) s->connector = *picked;
-  return picked;
-}
-
 Effects Exchange::tick(Moment at) {
   core_->begin(at);
   core_->tick();
@@ -232,11 +224,11 @@ bool Exchange::busy() const {
 Instant Exchange::next_due() const {
   return core_->table_.next_due();
 }
-void Exchange::partner_over_budget() {
-  ++core_->uncounted_refusals_;
+void Exchange::partners_over_budget(uint64_t count) {
+  core_->uncounted_refusals_ += count;
 }
-void Exchange::stranger_refused() {
-  ++core_->strangers_;
+void Exchange::strangers_refused(uint64_t count) {
+  core_->strangers_ += count;
 }
 Instant Exchange::now() const {
   return core_->now_;
@@ -271,6 +263,9 @@ bool Exchange::fenced(const PartnerCode& partner) const {
 
 std::vector<ConnectorRoster::Entry> Exchange::connectors() const {
   return core_->roster_.entries();
+}
+const ConnectorRoster& Exchange::roster() const {
+  return core_->roster_;
 }
 
 }  // namespace entente::exchange

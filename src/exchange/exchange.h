@@ -170,17 +170,15 @@ class Exchange {
   [[nodiscard]] Effects connector_down(Moment at, const ConnectorId& connector);
   void connector_measured(Moment at, const ConnectorId& connector, std::chrono::microseconds round_trip);
   void connector_failed(const ConnectorId& connector);
-  // The connector for the session's next stream; none: the app is down.
-  [[nodiscard]] std::optional<ConnectorId> connector_for(Moment at, const SessionId& session);
 
   // Time.
   [[nodiscard]] Effects tick(Moment at);
   [[nodiscard]] Effects step(Moment at);  // goes on asking
   [[nodiscard]] bool busy() const;
   [[nodiscard]] Instant next_due() const;  // kNever when nothing waits for the wall clock
-  // A caller who proved nothing was refused: counted, summarised each 10 s.
-  void stranger_refused();
-  void partner_over_budget();  // a partner's request was: counted in the same summary
+  // Callers who proved nothing were refused: counted, summarised each 10 s.
+  void strangers_refused(uint64_t count);
+  void partners_over_budget(uint64_t count);  // requests of partners were: in the same summary
 
   // To look.
   [[nodiscard]] Instant now() const;  // the node's clock as decisions see it: never a little backwards
@@ -191,6 +189,7 @@ class Exchange {
   [[nodiscard]] bool link_fresh(const PartnerCode& partner, Way way) const;
   [[nodiscard]] bool fenced(const PartnerCode& partner) const;
   [[nodiscard]] std::vector<ConnectorRoster::Entry> connectors() const;
+  [[nodiscard]] const ConnectorRoster& roster() const;
 
  private:
   class Core;

@@ -34,8 +34,8 @@ std::optional<Ending> read_refusal_header(std::string_view text) {
   return ending;
 }
 
-Gateway::Gateway(Switchboard& switchboard, Connectors& connectors, SignAssertion sign)
-    : switchboard_(switchboard), connectors_(connectors), sign_(std::move(sign)) {}
+Gateway::Gateway(Lane& lane, Connectors& connectors, SignAssertion sign)
+    : lane_(lane), connectors_(connectors), sign_(std::move(sign)) {}
 
 // Kept for some seconds of its minute: signing costs more than all else in a request. Never beyond what the
 // verdict of this very request is good for; another pass, world or connector gets one of its own.
@@ -43,7 +43,7 @@ Result<std::shared_ptr<const std::string>> Gateway::assertion_for(const Pass& pa
                                                                   const ConnectorId& connector,
                                                                   const coalition::Verdict& verdict) {
   const Instant now = system_clock().now();
-  const bool keeps = pass.memo && switchboard_.settled();
+  const bool keeps = pass.memo != nullptr;
   if (keeps) {
     if (auto kept = pass.memo->assertion(verdict.revision, connector, now)) return kept;
   }
@@ -58,7 +58,7 @@ net::Task<Result<net::CarrierStream>> Gateway::open(std::shared_ptr<const Pass> 
                                                     bool end) {
   const Result<net::NormalTarget> target = net::normal_target(head.path);
   if (!target) co_return Failure(target.error());
-  const bool passes = co_await switchboard_.passage(pass->id);
+  const bool passes = co_await lane_.passage(*pass);
   if (!passes) co_return fail("exchange.ended", "the session has ended");
   const bool bytes = head.protocol == kBytesProtocol;
   if (!bytes &&
@@ -71,12 +71,12 @@ net::Task<Result<net::CarrierStream>> Gateway::open(std::shared_ptr<const Pass> 
     http->method = head.protocol.empty() ? head.method : "GET";
     http->path = target->path;
   }
-  const auto verdict = switchboard_.decide_request(*pass, std::move(http));
+  const auto verdict = lane_.decide_request(*pass, std::move(http));
   if (!verdict->permit) {
     co_return fail("exchange.refused", "this request is refused", {},
                    refusal_header(ending_of(coalition::shown(*verdict))));
   }
-  const std::optional<ConnectorId> connector = switchboard_.connector_for(pass->id);
+  const std::optional<ConnectorId> connector = co_await connectors_.choose(*pass);
   if (!connector) co_return fail("exchange.connector-down", "no connector of this app is connected");
   CO_TRY(const std::shared_ptr<const std::string> assertion, assertion_for(*pass, *connector, *verdict));
   head.path = target->text();

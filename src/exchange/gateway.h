@@ -1,10 +1,10 @@
 // The host's way from a session to its app: the request is asked about, the nearest connector chosen, the
 // person's identity for that one app signed, and a stream opened. The same for a partner's person over the
-// link and for our own.
+// link and for our own. One on each loop.
 #pragma once
 
 #include "exchange/connectors.h"
-#include "exchange/switchboard.h"
+#include "exchange/lane.h"
 #include "net/carrier.h"
 
 #include <functional>
@@ -20,10 +20,10 @@ namespace entente::exchange {
 class Gateway {
  public:
   // Signs the Entente-Assertion for a session's person, bound to that connector; and says for how long no
-  // fact in it ends. An app that wants one for each request gets none that is kept.
+  // fact in it ends. An app that wants one for each request gets none that is kept. From any loop.
   using SignAssertion = std::function<Result<SignedAssertion>(const Pass&, const ConnectorId&)>;
   static constexpr Seconds kAssertionKept{15};  // of its minute
-  Gateway(Switchboard& switchboard, Connectors& connectors, SignAssertion sign);
+  Gateway(Lane& lane, Connectors& connectors, SignAssertion sign);
 
   // Towards the app of a host or local session. Refusals are errors of code "exchange.refused" whose `hint`
   // is a refusal_header(); "exchange.connector-down" and "net.*" mean the app is down.
@@ -35,7 +35,7 @@ class Gateway {
                                                                          const ConnectorId& connector,
                                                                          const coalition::Verdict& verdict);
 
-  Switchboard& switchboard_;
+  Lane& lane_;
   Connectors& connectors_;
   SignAssertion sign_;
 };

@@ -7,6 +7,8 @@
 #include "net/url.h"
 
 #include <deque>
+#include <mutex>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -24,8 +26,10 @@ constexpr size_t kQueuedBytesMax = 16 << 20;
 // What a partner's control stream may cost: more is read later, and so pushes back on that partner alone.
 constexpr uint32_t kControlPerSecond = 2'000, kControlBurst = 16'384;
 constexpr Millis kControlPause{10};
+constexpr size_t kBatchBytes = 256 * 1024;  // of control messages in one write
 // Each list of offers is signed: a partner asks for it now and then.
 constexpr uint32_t kOffersPerSecond = 1, kOffersBurst = 10;
+constexpr uint32_t kOwnStreams = 8;  // control, offers: on top of those of sessions
 constexpr net::CarrierTimeouts kPatient{
     .head = Millis(60'000), .read = net::kNoTimeout, .write = Millis(60'000)};
 
@@ -42,11 +46,51 @@ std::vector<net::Thumbprint> pins_of(const coalition::Partner& partner) {
   return pins;
 }
 
+bool is_pinned(const coalition::World& world, const PartnerCode& partner, std::string_view thumbprint) {
+  const coalition::Partner* found = world.partner_by_link_thumbprint(thumbprint);
+  return found != nullptr && found->code == partner;
+}
+
 net::ResponseHead bare(int status) {
   net::ResponseHead head;
   head.status = status;
   return head;
 }
+
+// Control messages that wait to be written. Filled by the control loop, emptied by the link's.
+class Outbox {
+ public:
+  enum class Put { first, behind, full, over };  // behind others: who writes those finds it
+  Put put(std::string line) {
+    const std::lock_guard lock(mutex_);
+    if (over_) return Put::over;
+    if (lines_.size() >= kQueuedMax || bytes_ >= kQueuedBytesMax) return Put::full;
+    bytes_ += line.size();
+    lines_.push_back(std::move(line));
+    return lines_.size() == 1 ? Put::first : Put::behind;
+  }
+  // Some of them, put together; empty when there is none.
+  std::string take(size_t bytes_max) {
+    const std::lock_guard lock(mutex_);
+    std::string batch;
+    while (!lines_.empty() && batch.size() < bytes_max) {
+      bytes_ -= lines_.front().size();
+      batch += lines_.front();
+      lines_.pop_front();
+    }
+    return batch;
+  }
+  void close() {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::deque<std::string> lines_;
+  size_t bytes_ = 0;
+  bool over_ = false;
+};
 
 }  // namespace
 
@@ -57,40 +101,49 @@ struct Links::Link {
         thumbprint(std::move(shown)),
         carrier(std::move(on)),
         more(loop) {}
+  void end() {
+    over = true;
+    outbox->close();
+  }
   PartnerCode partner;
   Way way;
   std::string thumbprint;
   net::Carrier carrier;
-  std::deque<std::string> queue;  // control messages to send
-  size_t queued_bytes = 0;
+  std::shared_ptr<Outbox> outbox = std::make_shared<Outbox>();
   Budget offers_asked{kOffersBurst, kOffersPerSecond};
-  net::Event more;
+  net::Event more;          // in the outbox
   bool controlled = false;  // its control stream runs
   bool over = false;
 };
 
-Links::Links(Switchboard& switchboard, Gateway& gateway, const net::TlsClient& asking_tls,
-             const net::TlsClient& reverse_tls, net::Resolver& resolver,
-             std::function<const coalition::World&()> world, Offers offers, uint32_t requests_per_s)
-    : switchboard_(switchboard),
+Links::Links(Lane& lane, const Lanes& lanes, Gateway& gateway, Dialing dialing, CurrentWorld world,
+             Offers offers, Caps caps)
+    : lane_(lane),
+      lanes_(lanes),
       gateway_(gateway),
-      asking_tls_(asking_tls),
-      reverse_tls_(reverse_tls),
-      resolver_(resolver),
+      dialing_tls_(dialing),
       world_(std::move(world)),
       offers_(std::move(offers)),
-      requests_per_s_(requests_per_s) {}
+      caps_(caps) {}
 
 Links::~Links() {
   *alive_ = false;
 }
 
+net::CarrierConfig Links::link_config() const {
+  net::CarrierConfig config = carrier_config();
+  config.h2.streams_max = static_cast<uint32_t>(caps_.streams) + kOwnStreams;
+  return config;
+}
+
 void Links::start() {
-  for (const coalition::Partner* partner : world_().partners()) {
-    if (partner->code == world_().self() || partner->link_address.empty() || dialing_[partner->code])
+  const std::shared_ptr<const coalition::World> world = world_();
+  for (const coalition::Partner* partner : world->partners()) {
+    if (partner->code == world->self() || partner->link_address.empty() || dialing_[partner->code] ||
+        lanes_.number_of(partner->code) != lane_.number())
       continue;
     dialing_[partner->code] = true;
-    switchboard_.loop().spawn(keep_dialing(partner->code));
+    lane_.loop().spawn(keep_dialing(partner->code));
   }
 }
 
@@ -99,106 +152,127 @@ void Links::close_all() {
   for (auto& [key, link] : links_) link->carrier.close();
 }
 
-bool Links::up(const PartnerCode& partner, Way way) const {
-  const auto at = links_.find({partner, way});
-  return at != links_.end() && at->second->controlled;
-}
-
 void Links::world_changed() {
   start();
+  const std::shared_ptr<const coalition::World> world = world_();
   for (const auto& [key, link] : links_) {
-    const coalition::Partner* partner = world_().partner_by_link_thumbprint(link->thumbprint);
-    if (partner == nullptr || partner->code != key.first) link->carrier.abort();
+    if (!is_pinned(*world, key.first, link->thumbprint)) link->carrier.abort();
   }
+}
+
+// The core hears of it once, and before anything of a newer connection.
+void Links::down(Link& link) {
+  link.end();
+  if (!std::exchange(link.controlled, false)) return;
+  lane_.tell(
+      [partner = link.partner, way = link.way](Switchboard& control) { control.link_down(partner, way); });
 }
 
 net::Task<void> Links::keep_dialing(PartnerCode partner) {
   const std::shared_ptr<bool> alive = alive_;
   Millis wait = kDialAgainFirst;
-  Tick serving_seen = switchboard_.moment().tick;
+  Tick serving_seen = lane_.moment().tick;
   while (*alive) {
     bool reached = true;
     if (!links_.contains({partner, Way::asking})) reached = co_await dial(partner, Way::asking);
     if (!*alive) co_return;
-    if (links_.contains({partner, Way::serving})) serving_seen = switchboard_.moment().tick;
+    if (links_.contains({partner, Way::serving})) serving_seen = lane_.moment().tick;
     // One open path is enough: if they cannot dial us, we dial for them to ask.
-    if (reached && switchboard_.moment().tick - serving_seen > kReverseAfter) {
+    if (reached && lane_.moment().tick - serving_seen > kReverseAfter) {
       const bool opened = co_await dial(partner, Way::serving);
       if (!*alive) co_return;
-      if (opened) serving_seen = switchboard_.moment().tick;
+      if (opened) serving_seen = lane_.moment().tick;
     }
     wait = reached ? kDialAgainFirst : std::min(wait * 2, kDialAgainMost);
-    co_await switchboard_.loop().sleep(wait);
+    co_await lane_.loop().sleep(wait);
   }
 }
 
 // True once the handshake is done; the link then runs by itself.
 net::Task<bool> Links::dial(PartnerCode partner, Way way) {
-  const coalition::Partner* known = world_().partner(partner);
+  const std::shared_ptr<const coalition::World> world = world_();
+  const coalition::Partner* known = world->partner(partner);
   if (known == nullptr || known->link_address.empty()) co_return false;
   std::vector<net::Thumbprint> pins = pins_of(*known);
   const Result<net::Authority> address = net::parse_authority(known->link_address);
   if (pins.empty() || !address) co_return false;
-  Result<net::Socket> socket =
-      co_await net::dial_tcp(switchboard_.loop(), address->host, address->port, kDialTimeout, &resolver_);
+  Result<net::Socket> socket = co_await net::dial_tcp(lane_.loop(), address->host, address->port,
+                                                      kDialTimeout, &dialing_tls_.resolver);
   if (!socket) co_return false;
-  const net::TlsClient& tls = way == Way::asking ? asking_tls_ : reverse_tls_;
+  const net::TlsClient& tls = way == Way::asking ? dialing_tls_.asking_tls : dialing_tls_.reverse_tls;
   net::TlsTarget target;
   target.host = address->host;
   target.pins = std::move(pins);
   Result<std::unique_ptr<net::Stream>> stream =
-      co_await tls.connect(switchboard_.loop(), std::move(*socket), std::move(target));
+      co_await tls.connect(lane_.loop(), std::move(*socket), std::move(target));
   if (!stream) {
     log(LogLevel::warning, "exchange", "a partner's node was not who it should be",
         {{"partner", partner.text()}, {"why", stream.error().text()}});
     co_return false;
   }
   if (way == Way::serving && links_.contains({partner, way})) co_return true;  // they dialed meanwhile
-  switchboard_.loop().spawn(run(partner, way, std::move(*stream)));
+  lane_.loop().spawn(run(partner, way, std::move(*stream)));
   co_return true;
 }
 
 net::Task<void> Links::serve(std::unique_ptr<net::Stream> stream) {
   const net::TlsPeer* peer = stream->tls();
+  const std::shared_ptr<const coalition::World> world = world_();
   const coalition::Partner* partner =
-      peer == nullptr ? nullptr : world_().partner_by_link_thumbprint(base64url(peer->thumbprint));
-  if (partner == nullptr || partner->code == world_().self()) {
-    switchboard_.stranger_refused();
+      peer == nullptr ? nullptr : world->partner_by_link_thumbprint(base64url(peer->thumbprint));
+  if (partner == nullptr || partner->code == world->self()) {
+    lane_.stranger_refused();
     stream->abort();
     co_return;
   }
+  const PartnerCode code = partner->code;
   const Way way = peer->alpn == kLinkAlpn ? Way::serving : Way::asking;
-  co_await run(partner->code, way, std::move(stream));
+  const Lanes::One& there = lanes_.of(code);
+  if (there.links == this) {
+    co_await run(code, way, std::move(stream));
+    co_return;
+  }
+  Result<net::Parked> parked = stream->park();
+  if (parked) there.lane->loop().spawn(there.links->arrive(code, way, std::move(*parked)));
+}
+
+net::Task<void> Links::arrive(PartnerCode partner, Way way, net::Parked parked) {
+  std::unique_ptr<net::Stream> stream = net::adopt(lane_.loop(), std::move(parked));
+  co_await run(std::move(partner), way, std::move(stream));
 }
 
 net::Task<void> Links::run(PartnerCode partner, Way way, std::unique_ptr<net::Stream> stream) {
   const std::string thumbprint = base64url(stream->tls()->thumbprint);
   const std::shared_ptr<bool> alive = alive_;
+  // The world may have moved on since the handshake; from here on world_changed() sees this link.
+  if (!is_pinned(*world_(), partner, thumbprint)) {
+    stream->abort();
+    co_return;
+  }
   // The handler needs the link, and the link the carrier: it is filled in before anything can arrive.
   auto self = std::make_shared<std::weak_ptr<Link>>();
-  net::Carrier carrier = way == Way::asking ? net::Carrier::client(std::move(stream), carrier_config())
+  net::Carrier carrier = way == Way::asking ? net::Carrier::client(std::move(stream), link_config())
                                             : net::Carrier::server(
                                                   std::move(stream),
                                                   [this, self](net::CarrierStream incoming) {
                                                     return serve_stream(self->lock(), std::move(incoming));
                                                   },
-                                                  carrier_config());
-  auto link = std::make_shared<Link>(switchboard_.loop(), partner, way, thumbprint, carrier);
+                                                  link_config());
+  auto link = std::make_shared<Link>(lane_.loop(), partner, way, thumbprint, carrier);
   *self = link;
   const auto before = links_.find({partner, way});
   if (before != links_.end()) {
     const std::shared_ptr<Link> old = before->second;
-    old->over = true;
     old->carrier.abort();
-    if (std::exchange(old->controlled, false)) switchboard_.link_down(partner, way);
+    down(*old);
   }
   links_.insert_or_assign(Key{partner, way}, link);
-  if (way == Way::asking) switchboard_.loop().spawn(ask_control(link));
+  if (way == Way::asking) lane_.loop().spawn(ask_control(link));
   const Result<void> ended = co_await carrier.run();
-  link->over = true;
+  link->end();
   link->more.set();
   if (!*alive) co_return;
-  if (std::exchange(link->controlled, false)) switchboard_.link_down(partner, way);
+  down(*link);
   const auto at = links_.find({partner, way});
   if (at != links_.end() && at->second == link) links_.erase(at);
   log(LogLevel::info, "exchange", "a link is down",
@@ -225,7 +299,7 @@ net::Task<void> Links::ask_control(std::shared_ptr<Link> link) {
     link->carrier.abort();
     co_return;
   }
-  switchboard_.loop().spawn(ask_offers(link));
+  lane_.loop().spawn(ask_offers(link));
   co_await talk(link, &stream);
 }
 
@@ -245,23 +319,34 @@ namespace {
 
 // Writes queued control messages, one a line, until the link is over.
 net::Task<void> write_lines(std::shared_ptr<bool> gone, net::ByteSink* sink, net::Event* more,
-                            std::deque<std::string>* queue, size_t* queued_bytes, net::Event* done) {
+                            std::shared_ptr<Outbox> outbox, net::Event* done) {
   while (!*gone) {
-    if (queue->empty()) {
-      more->clear();
+    more->clear();
+    const std::string batch = outbox->take(kBatchBytes);
+    if (batch.empty()) {
       [[maybe_unused]] const bool woken = co_await more->wait(Millis(1000));
       continue;
-    }
-    std::string batch;
-    while (!queue->empty() && batch.size() < 256 * 1024) {
-      batch += queue->front();
-      *queued_bytes -= queue->front().size();
-      queue->pop_front();
     }
     const Result<void> written = co_await sink->write(as_bytes(batch));
     if (!written) break;
   }
   done->set();
+}
+
+// The lines that `bytes` complete, read as messages; `line` keeps the rest. False: what came is no message.
+bool read_lines(std::string_view bytes, std::string& line, std::vector<Json>& messages) {
+  while (!bytes.empty()) {
+    const size_t end = std::min(bytes.find('\n'), bytes.size());
+    line += bytes.substr(0, end);
+    if (line.size() > kLinkMessageBytesMax) return false;
+    if (end == bytes.size()) return true;
+    bytes.remove_prefix(end + 1);
+    Result<Json> message = Json::parse(line, {.bytes_max = kLinkMessageBytesMax});
+    line.clear();
+    if (!message) return false;
+    messages.push_back(std::move(*message));
+  }
+  return true;
 }
 
 }  // namespace
@@ -270,52 +355,59 @@ net::Task<void> write_lines(std::shared_ptr<bool> gone, net::ByteSink* sink, net
 net::Task<void> Links::talk(std::shared_ptr<Link> link, net::CarrierStream* stream) {
   const std::shared_ptr<bool> alive = alive_;
   auto gone = std::make_shared<bool>(false);
-  net::Event written(switchboard_.loop());
+  net::Event written(lane_.loop());
   // A handshake that was won by a newer connection meanwhile has no say any more.
   const auto current = links_.find({link->partner, link->way});
   if (link->over || current == links_.end() || current->second != link) co_return;
   link->controlled = true;
   log(LogLevel::info, "exchange", "a link is up",
       {{"partner", link->partner.text()}, {"way", way_name(link->way)}});
-  std::weak_ptr<Link> weak = link;
-  switchboard_.link_up(link->partner, link->way, [weak](const Json& message) {
-    const std::shared_ptr<Link> to = weak.lock();
-    if (!to || to->over) return;
-    if (to->queue.size() >= kQueuedMax || to->queued_bytes >= kQueuedBytesMax) {
-      to->carrier.abort();  // they take nothing: the link is as good as cut
-      return;
-    }
-    to->queue.push_back(message.dump() + "\n");
-    to->queued_bytes += to->queue.back().size();
-    to->more.set();
+  const auto send = [loop = &lane_.loop(), outbox = link->outbox,
+                     weak = std::weak_ptr<Link>(link)](const Json& message) {
+    const Outbox::Put put = outbox->put(message.dump() + "\n");
+    if (put == Outbox::Put::over || put == Outbox::Put::behind) return;
+    // The link itself is touched on its own loop only.
+    net::Call wake = [weak, full = put == Outbox::Put::full] {
+      const std::shared_ptr<Link> to = weak.lock();
+      if (!to || to->over) return;
+      if (full) to->carrier.abort();  // they take nothing: the link is as good as cut
+      to->more.set();
+    };
+    if (loop->in_loop()) return wake();
+    loop->post(std::move(wake));
+  };
+  lane_.tell([partner = link->partner, way = link->way, send](Switchboard& control) {
+    control.link_up(partner, way, send);
   });
-  switchboard_.loop().spawn(
-      write_lines(gone, &stream->sink(), &link->more, &link->queue, &link->queued_bytes, &written));
+  lane_.loop().spawn(write_lines(gone, &stream->sink(), &link->more, link->outbox, &written));
   Budget budget(kControlBurst, kControlPerSecond);
   std::string line;
   net::Buffer buffer;
   while (!link->over) {
     Result<void> ready = co_await stream->body().wait();
     if (!ready) break;
-    buffer = switchboard_.loop().lend();
+    buffer = lane_.loop().lend();
     Result<size_t> got = co_await stream->body().read(buffer.span());
     if (!got || *got == 0) break;
-    std::string_view bytes = as_text(buffer.span().first(*got));
-    bool good = true;
-    while (!bytes.empty() && good && !link->over) {
-      const size_t end = std::min(bytes.find('\n'), bytes.size());
-      line += bytes.substr(0, end);
-      good = line.size() <= kLinkMessageBytesMax;
-      if (end == bytes.size() || !good) break;
-      bytes.remove_prefix(end + 1);
-      while (!budget.take(switchboard_.moment().tick) && !link->over)
-        co_await switchboard_.loop().sleep(kControlPause);
-      const Result<Json> message = Json::parse(line, {.bytes_max = kLinkMessageBytesMax});
-      line.clear();
-      good = message.has_value();
-      if (good && *alive && !link->over) switchboard_.received(link->partner, link->way, *message);
-    }
+    std::vector<Json> messages;
+    const bool good = read_lines(as_text(buffer.span().first(*got)), line, messages);
     buffer.give_back();
+    for (size_t taken = 0; taken < messages.size() && !link->over;) {
+      if (budget.take(lane_.moment().tick)) {
+        ++taken;
+      } else {
+        co_await lane_.loop().sleep(kControlPause);
+      }
+    }
+    // Waited for: a partner's words never queue up before a core that is busy.
+    if (*alive && !link->over && !messages.empty()) {
+      std::move_only_function<bool(Switchboard&)> receive =
+          [partner = link->partner, way = link->way, said = std::move(messages)](Switchboard& control) {
+            for (const Json& message : said) control.received(partner, way, message);
+            return true;
+          };
+      [[maybe_unused]] const bool heard = co_await lane_.ask<bool>(std::move(receive));
+    }
     if (!good) {
       log(LogLevel::warning, "exchange", "a partner's control message is not one",
           {{"partner", link->partner.text()}});
@@ -341,7 +433,7 @@ net::Task<void> Links::ask_offers(std::shared_ptr<Link> link) {
     head.path = "/entente/offers";
     Result<net::CarrierStream> stream = co_await link->carrier.open(std::move(head), true);
     if (!stream) {
-      co_await switchboard_.loop().sleep(kOffersEvery);
+      co_await lane_.loop().sleep(kOffersEvery);
       continue;
     }
     stream->set_class(net::H2Class::control);
@@ -349,14 +441,18 @@ net::Task<void> Links::ask_offers(std::shared_ptr<Link> link) {
     std::string text;
     bool whole = false;
     while (answer && answer->status == 200 && text.size() <= kOffersBytesMax) {
-      net::Buffer buffer = switchboard_.loop().lend();
+      net::Buffer buffer = lane_.loop().lend();
       Result<size_t> got = co_await stream->body().read(buffer.span());
       whole = got && *got == 0;
       if (!got || *got == 0) break;
       text += as_text(buffer.span().first(*got));
     }
-    if (whole && *alive && !link->over) offers_.theirs(link->partner, std::move(text));
-    co_await switchboard_.loop().sleep(kOffersEvery);
+    if (whole && *alive && !link->over) {
+      lane_.tell([this, partner = link->partner, said = std::move(text)](Switchboard&) mutable {
+        offers_.theirs(partner, std::move(said));
+      });
+    }
+    co_await lane_.loop().sleep(kOffersEvery);
   }
 }
 
@@ -368,7 +464,7 @@ net::Task<void> Links::serve_stream(std::shared_ptr<Link> link, net::CarrierStre
     co_return;
   }
   if (head.method == "GET" && head.path == "/entente/offers" && !head.headers.has(kSessionHeader)) {
-    const Result<std::string> offers = link->offers_asked.take(switchboard_.moment().tick)
+    const Result<std::string> offers = link->offers_asked.take(lane_.moment().tick)
                                            ? offers_.ours(link->partner)
                                            : Result<std::string>(fail("exchange.busy", "asked too often"));
     const Result<void> responded = stream.respond(bare(offers ? 200 : 403), !offers);
@@ -426,16 +522,18 @@ class LinkAnswer final : public AnswerStart {
 
 // A partner's person wants bytes of our app, inside a session of theirs here.
 net::Task<void> Links::serve_session(std::shared_ptr<Link> link, net::CarrierStream stream) {
-  const auto budget = requests_.try_emplace(link->partner, 2 * requests_per_s_, requests_per_s_).first;
-  if (!budget->second.take(switchboard_.moment().tick)) {
-    switchboard_.partner_over_budget();
+  const auto budget =
+      requests_.try_emplace(link->partner, 2 * caps_.requests_per_s, caps_.requests_per_s).first;
+  if (!budget->second.take(lane_.moment().tick)) {
+    lane_.partner_over_budget();
     [[maybe_unused]] const Result<void> sent = stream.respond(refused_head(too_many(), 429), true);
     co_return;
   }
   const SessionId id{std::string(stream.request().headers.get(kSessionHeader))};
-  const Session* session = switchboard_.core().session_for(link->partner, id);
-  const std::shared_ptr<const Pass> pass = session == nullptr ? nullptr : switchboard_.pass(id);
-  if (!pass || stream.request().headers.count(kSessionHeader) != 1) {
+  // Live sessions only, and of this partner's people alone.
+  const std::shared_ptr<const Pass> pass = lane_.pass(id);
+  const bool theirs = pass && pass->side == Side::host && pass->partner == link->partner;
+  if (!theirs || stream.request().headers.count(kSessionHeader) != 1) {
     const Ending ended{coalition::Refusal::lease_ended,
                        "This session is not known here any more.",
                        "Open the app again.",
@@ -463,13 +561,13 @@ net::Task<void> Links::serve_session(std::shared_ptr<Link> link, net::CarrierStr
     stream.set_timeouts(kPatient);
     upstream.set_timeouts(kPatient);
   }
-  const Attachment attached = switchboard_.attach(id, [&stream, &upstream] {
+  const Attachment attached = lane_.attach(*pass, [&stream, &upstream] {
     stream.fence();
     upstream.fence();
   });
   LinkAnswer answer(stream);
   net::ByteSource* body = stream.has_body() ? &stream.body() : nullptr;
-  const Result<void> relayed = co_await relay_request(switchboard_, id, body, upstream, answer);
+  const Result<void> relayed = co_await relay_request(lane_, *pass, body, upstream, answer);
   if (!relayed && relayed.error().code != "net.fenced") {
     // Before an answer began this is the app's fault, and said so; after, the broken stream says it.
     [[maybe_unused]] const Result<void> sent = stream.respond(refused_head(app_down(), 503), true);

@@ -1,12 +1,13 @@
 // The carriers between this node and its partners: dialing, accepting, the control stream, and the streams of
-// sessions. A link has one connection for each way of asking; either node may dial both. Lives on the control
-// loop.
+// sessions. A link has one connection for each way of asking; either node may dial both. One on each loop: a
+// partner's carriers live on that partner's loop (Lanes), what they say of sessions goes to the control loop.
 #pragma once
 
 #include "coalition/world.h"
 #include "exchange/budget.h"
 #include "exchange/gateway.h"
-#include "exchange/switchboard.h"
+#include "exchange/lane.h"
+#include "exchange/lanes.h"
 #include "net/carrier.h"
 #include "net/dial.h"
 #include "net/tls.h"
@@ -28,17 +29,26 @@ inline constexpr std::string_view kControlProtocol =
 class Links {
  public:
   struct Offers {  // what the node says of its apps to a partner, and what it does with what partners say
-    std::function<Result<std::string>(const PartnerCode&)> ours;
-    std::function<void(const PartnerCode&, std::string)> theirs;
+    std::function<Result<std::string>(const PartnerCode&)> ours;  // from any loop
+    std::function<void(const PartnerCode&, std::string)> theirs;  // on the control loop
   };
-  Links(Switchboard& switchboard, Gateway& gateway, const net::TlsClient& asking_tls,
-        const net::TlsClient& reverse_tls, net::Resolver& resolver,
-        std::function<const coalition::World&()> world, Offers offers, uint32_t requests_per_s);
+  struct Caps {
+    size_t streams = 8192;           // of sessions at once on one link
+    uint32_t requests_per_s = 2000;  // of one partner's people; twice as many at once
+  };
+  struct Dialing {
+    const net::TlsClient& asking_tls;
+    const net::TlsClient& reverse_tls;
+    net::Resolver& resolver;
+  };
+  Links(Lane& lane, const Lanes& lanes, Gateway& gateway, Dialing dialing, CurrentWorld world, Offers offers,
+        Caps caps);
   ~Links();
 
-  void start();  // dials partners, now and for as long as this lives
+  void start();  // dials this loop's partners, now and for as long as this lives
   void close_all();
-  // A stream whose handshake chose one of the link protocols. Returns when the link is gone.
+  // A stream whose handshake chose one of the link protocols. Returns when the link is gone, or on
+  // another loop.
   [[nodiscard]] net::Task<void> serve(std::unique_ptr<net::Stream> stream);
   // Drops links whose certificate the world no longer pins.
   void world_changed();
@@ -46,7 +56,6 @@ class Links {
   // A stream to a partner's node, for a session of ours there; `gate` is the session's.
   [[nodiscard]] net::Task<Result<net::CarrierStream>> open(PartnerCode partner, net::RequestHead head,
                                                            bool end, net::GateRef gate);
-  [[nodiscard]] bool up(const PartnerCode& partner, Way way) const;
 
  private:
   using Key = std::pair<PartnerCode, Way>;
@@ -54,6 +63,8 @@ class Links {
   net::Task<void> keep_dialing(PartnerCode partner);
   net::Task<bool> dial(PartnerCode partner, Way way);
   net::Task<void> run(PartnerCode partner, Way way, std::unique_ptr<net::Stream> stream);
+  net::Task<void> arrive(PartnerCode partner, Way way, net::Parked parked);
+  void down(Link& link);
   net::Task<void> ask_control(std::shared_ptr<Link> link);
   net::Task<void> serve_control(std::shared_ptr<Link> link, net::CarrierStream stream);
   net::Task<void> talk(std::shared_ptr<Link> link, net::CarrierStream* stream);
@@ -61,16 +72,17 @@ class Links {
   net::Task<void> serve_stream(std::shared_ptr<Link> link, net::CarrierStream stream);
   net::Task<void> serve_session(std::shared_ptr<Link> link, net::CarrierStream stream);
 
-  Switchboard& switchboard_;
+  [[nodiscard]] net::CarrierConfig link_config() const;
+
+  Lane& lane_;
+  const Lanes& lanes_;
   Gateway& gateway_;
-  const net::TlsClient& asking_tls_;
-  const net::TlsClient& reverse_tls_;
-  net::Resolver& resolver_;
-  std::function<const coalition::World&()> world_;
+  Dialing dialing_tls_;
+  CurrentWorld world_;
   Offers offers_;
+  Caps caps_;
   std::map<Key, std::shared_ptr<Link>> links_;
   std::map<PartnerCode, bool> dialing_;
-  uint32_t requests_per_s_;
   std::map<PartnerCode, Budget> requests_;  // of each partner, whatever link they come on
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

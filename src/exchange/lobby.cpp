@@ -55,12 +55,16 @@ Lobby::Lobby(Parts parts, HostNames names, std::string provider_name, identity::
       client_(std::move(client)),
       crosswalk_(std::move(crosswalk)) {}
 
-PageFrame Lobby::frame(const SignIn* sign_in) const {
-  const coalition::World& world = parts_.world();
+PageFrame page_frame(const coalition::World& world) {
   PageFrame frame;
   frame.node_code = world.self().text();
   const coalition::Partner* self = world.partner(world.self());
   frame.node_name = self == nullptr ? frame.node_code : self->name;
+  return frame;
+}
+
+PageFrame Lobby::frame(const SignIn* sign_in) const {
+  PageFrame frame = page_frame(parts_.world());
   if (sign_in != nullptr) {
     frame.person = sign_in->display;
     frame.form_token = sign_in->form_token;

@@ -75,6 +75,8 @@ class Lobby {
   size_t beginning_ = 0;
 };
 
+// The frame of a page as the node shows it to whoever is not signed in.
+[[nodiscard]] PageFrame page_frame(const coalition::World& world);
 [[nodiscard]] net::ResponseHead redirect_head(std::string location);
 
 }  // namespace entente::exchange

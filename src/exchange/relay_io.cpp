@@ -9,11 +9,11 @@ struct Upload {
   std::optional<Error> broken;  // why the request's body did not come whole
 };
 
-net::Task<void> upload(Switchboard* switchboard, SessionId session, net::ByteSource* body,
-                       net::CarrierStream* upstream, std::shared_ptr<Upload> state) {
-  PatientSink sink(upstream->sink(), *switchboard, session);
+net::Task<void> upload(Lane* lane, const Pass* pass, net::ByteSource* body, net::CarrierStream* upstream,
+                       std::shared_ptr<Upload> state) {
+  PatientSink sink(upstream->sink(), *lane, *pass);
   MarkedSource source(*body);
-  Result<uint64_t> sent = co_await net::pump(switchboard->loop(), source, sink);
+  Result<uint64_t> sent = co_await net::pump(lane->loop(), source, sink);
   if (source.failed()) {
     // The app waits for a rest that never comes, and we for its answer.
     state->broken = sent.error();
@@ -25,22 +25,28 @@ net::Task<void> upload(Switchboard* switchboard, SessionId session, net::ByteSou
 }  // namespace
 
 net::Task<Result<void>> PatientSink::write(ByteView bytes) {
-  const bool open = co_await switchboard_.passage(session_);
-  if (!open) co_return fail("net.fenced", "the session does not pass any more");
+  if (!lane_.passes(pass_)) {
+    const bool open = co_await lane_.passage(pass_);
+    if (!open) co_return fail("net.fenced", "the session does not pass any more");
+  }
   Result<void> written = co_await sink_.write(bytes);
   co_return written;
 }
 
 net::Task<Result<void>> PatientSink::flush() {
-  const bool open = co_await switchboard_.passage(session_);
-  if (!open) co_return fail("net.fenced", "the session does not pass any more");
+  if (!lane_.passes(pass_)) {
+    const bool open = co_await lane_.passage(pass_);
+    if (!open) co_return fail("net.fenced", "the session does not pass any more");
+  }
   Result<void> flushed = co_await sink_.flush();
   co_return flushed;
 }
 
 net::Task<Result<void>> PatientSink::finish() {
-  const bool open = co_await switchboard_.passage(session_);
-  if (!open) co_return fail("net.fenced", "the session does not pass any more");
+  if (!lane_.passes(pass_)) {
+    const bool open = co_await lane_.passage(pass_);
+    if (!open) co_return fail("net.fenced", "the session does not pass any more");
+  }
   Result<void> finished = co_await sink_.finish();
   co_return finished;
 }
@@ -57,11 +63,11 @@ net::Task<Result<size_t>> MarkedSource::read(std::span<uint8_t> into) {
   co_return got;
 }
 
-net::Task<Result<void>> relay_request(Switchboard& switchboard, SessionId session, net::ByteSource* body,
+net::Task<Result<void>> relay_request(Lane& lane, const Pass& pass, net::ByteSource* body,
                                       net::CarrierStream& upstream, AnswerStart& answer) {
-  auto state = std::make_shared<Upload>(switchboard.loop());
+  auto state = std::make_shared<Upload>(lane.loop());
   if (body != nullptr) {
-    switchboard.loop().spawn(upload(&switchboard, session, body, &upstream, state));
+    lane.loop().spawn(upload(&lane, &pass, body, &upstream, state));
   } else {
     state->done.set();
   }
@@ -74,8 +80,8 @@ net::Task<Result<void>> relay_request(Switchboard& switchboard, SessionId sessio
     if (!sink) {
       outcome = Failure(sink.error());
     } else if (*sink != nullptr) {
-      PatientSink patient(**sink, switchboard, session);
-      Result<uint64_t> passed = co_await net::pump(switchboard.loop(), upstream.body(), patient);
+      PatientSink patient(**sink, lane, pass);
+      Result<uint64_t> passed = co_await net::pump(lane.loop(), upstream.body(), patient);
       if (!passed) {
         (*sink)->abort();
         outcome = Failure(passed.error());

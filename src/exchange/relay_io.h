@@ -2,7 +2,7 @@
 // app. Every write looks at the session's gate; a held session's bytes wait, a cut one's are dropped.
 #pragma once
 
-#include "exchange/switchboard.h"
+#include "exchange/lane.h"
 #include "net/carrier.h"
 #include "net/http_message.h"
 #include "net/relay.h"
@@ -24,11 +24,10 @@ class SessionGate final : public net::Gate {
   const Clock& clock_;
 };
 
-// Waits while the session is held, then writes.
+// Waits while the session is held, then writes. The pass must outlive it.
 class PatientSink final : public net::ByteSink {
  public:
-  PatientSink(net::ByteSink& sink, Switchboard& switchboard, SessionId session)
-      : sink_(sink), switchboard_(switchboard), session_(std::move(session)) {}
+  PatientSink(net::ByteSink& sink, Lane& lane, const Pass& pass) : sink_(sink), lane_(lane), pass_(pass) {}
   [[nodiscard]] net::Task<Result<void>> write(ByteView bytes) override;
   [[nodiscard]] net::Task<Result<void>> flush() override;   // a head that was held back
   [[nodiscard]] net::Task<Result<void>> finish() override;  // the end is the session's too
@@ -36,8 +35,8 @@ class PatientSink final : public net::ByteSink {
 
  private:
   net::ByteSink& sink_;
-  Switchboard& switchboard_;
-  SessionId session_;
+  Lane& lane_;
+  const Pass& pass_;
 };
 
 // Remembers that it was the source that failed: only then is the request broken, and to be broken off behind.
@@ -66,8 +65,7 @@ class AnswerStart {
 // Sends `body` (nullptr: none) up while the answer comes down. Returns when both directions have ended. On an
 // error nothing was answered unless `answer` was started. A body that breaks takes the request with it: its
 // error is the outcome.
-[[nodiscard]] net::Task<Result<void>> relay_request(Switchboard& switchboard, SessionId session,
-                                                    net::ByteSource* body, net::CarrierStream& upstream,
-                                                    AnswerStart& answer);
+[[nodiscard]] net::Task<Result<void>> relay_request(Lane& lane, const Pass& pass, net::ByteSource* body,
+                                                    net::CarrierStream& upstream, AnswerStart& answer);
 
 }  // namespace entente::exchange

@@ -84,6 +84,7 @@ Pass pass_of(const Session& session) {
           .obligations = session.verdict.obligations,
           .purpose = session.purpose,
           .binding = session.binding,
+          .connector = session.connector,
           .gate = session.gate,
           .memo = std::make_shared<PassMemo>()};
 }

@@ -95,6 +95,7 @@ struct Pass {
   std::vector<coalition::Obligation> obligations{};
   std::string purpose{};
   std::string binding{};
+  ConnectorId connector{};  // host and local: the one it was admitted with
   std::shared_ptr<Gate> gate{};
   std::shared_ptr<PassMemo> memo{};  // this pass's own; never null but in tests
 };

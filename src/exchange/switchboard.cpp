@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "crypto/digest.h"
+#include "exchange/lane.h"
 
 #include <algorithm>
 
@@ -13,19 +14,16 @@ struct Switchboard::Waiting {
   std::optional<OpenAnswer> answer;
 };
 
-struct Switchboard::Live {
-  explicit Live(net::Loop& loop) : moved(loop) {}
-  std::shared_ptr<const Pass> pass;
-  net::Event moved;  // pulsed when it is released or ends
-  uint64_t next_stream = 1;
-  std::map<uint64_t, std::function<void()>> streams;
-  bool ended = false;
-};
-
 Switchboard::Switchboard(net::Loop& loop, const Clock& clock, Archive& archive, Statements& statements,
                          std::shared_ptr<const Rules> rules, Exchange::Options options)
-    : loop_(loop), clock_(clock), archive_(archive), rules_(std::move(rules)) {
+    : loop_(loop),
+      clock_(clock),
+      archive_(archive),
+      rules_(std::move(rules)),
+      rules_now_(rules_),
+      now_ms_(clock.now().time_since_epoch().count()) {
   core_ = std::make_unique<Exchange>(rules_, statements, [] { return crypto::random_token(16); }, options);
+  publish_roster();
   keep_time();
 }
 
@@ -39,13 +37,18 @@ void Switchboard::keep_time() {
   const Instant due = core_->next_due();
   if (due != kNever) wait = std::clamp(due - clock_.now(), Millis(1), kTickEvery);
   timer_ = loop_.after(wait, [this] {
+    core_->strangers_refused(strangers_.exchange(0));
+    core_->partners_over_budget(over_budget_.exchange(0));
     carry_out(core_->tick(moment()));
+    if (std::exchange(roster_moved_, false)) publish_roster();
     keep_time();
   });
 }
 
 void Switchboard::carry_out(Effects effects) {
+  now_ms_.store(core_->now().time_since_epoch().count(), std::memory_order_relaxed);
   for (Effect& effect : effects) carry_out_one(effect);
+  spread(std::exchange(news_, {}));
   if (!core_->busy() || stepping_) return;
   // A wave is asked in slices, so that other people's bytes go on in between.
   stepping_ = true;
@@ -54,6 +57,36 @@ void Switchboard::carry_out(Effects effects) {
     stepping_ = false;
     carry_out(core_->step(moment()));
   });
+}
+
+// The control loop's own streams have heard already, in the order of the effects.
+void Switchboard::spread(News news) {
+  if (lanes_.size() < 2 || (news.released.empty() && news.ended.empty())) return;
+  const auto shared = std::make_shared<const News>(std::move(news));
+  for (Lane* lane : lanes_) {
+    if (lane->is_control()) continue;
+    lane->loop().post([lane, shared] {
+      for (const SessionId& session : shared->ended) lane->ended(session);
+      for (const SessionId& session : shared->released) lane->released(session);
+    });
+  }
+}
+
+std::shared_ptr<Switchboard::Seen> Switchboard::seen_by_all() {
+  auto seen = std::make_shared<Seen>(loop_, std::max<size_t>(lanes_.size(), 1));
+  const auto went_on = [&clock = clock_](Seen& on) {
+    if (--on.left != 0) return;
+    on.at = clock.tick();
+    on.done.set();
+  };
+  for (Lane* lane : lanes_) {
+    if (lane->is_control()) continue;
+    lane->loop().post([control = &loop_, kept = seen, went_on]() mutable {
+      control->post([back = std::move(kept), went_on] { went_on(*back); });
+    });
+  }
+  went_on(*seen);  // this loop does
+  return seen;
 }
 
 void Switchboard::answer(uint64_t token, const Result<void>& result) {
@@ -74,9 +107,7 @@ void Switchboard::carry_out_one(Effect& effect) {
   } else if (auto* append = std::get_if<AppendEffect>(&effect)) {
     archive_.append(std::move(append->leaf), append->narrowing, done_for(append->token));
   } else if (auto* opened = std::get_if<Opened>(&effect)) {
-    auto live = std::make_shared<Live>(loop_);
-    live->pass = std::make_shared<const Pass>(opened->pass);
-    live_[opened->pass.id] = live;
+    passes_.put(std::make_shared<const Pass>(opened->pass));
     const auto at = waiting_.find(opened->opening);
     if (at != waiting_.end()) {
       at->second->answer = opened->pass;
@@ -91,22 +122,16 @@ void Switchboard::carry_out_one(Effect& effect) {
       waiting_.erase(at);
     }
   } else if (auto* released = std::get_if<ReleasedEffect>(&effect)) {
-    const auto at = live_.find(released->session);
-    if (at != live_.end()) at->second->moved.pulse();
+    if (!lanes_.empty()) lanes_.front()->released(released->session);
+    news_.released.push_back(released->session);
   } else if (auto* changed = std::get_if<PassChanged>(&effect)) {
-    const auto at = live_.find(changed->pass.id);
-    if (at != live_.end()) at->second->pass = std::make_shared<const Pass>(changed->pass);
+    if (passes_.find(changed->pass.id)) passes_.put(std::make_shared<const Pass>(changed->pass));
   } else if (auto* ended = std::get_if<Ended>(&effect)) {
-    const auto at = live_.find(ended->session);
-    if (at == live_.end()) return;
-    const std::shared_ptr<Live> live = at->second;
-    live_.erase(at);
-    live->ended = true;
-    live->moved.set();
-    const auto streams = std::move(live->streams);
-    live->streams.clear();
-    for (const auto& [number, abort] : streams) abort();
-    if (watcher_.ended) watcher_.ended(*ended, *live->pass);
+    const std::shared_ptr<const Pass> pass = passes_.take(ended->session);
+    if (!pass) return;
+    if (!lanes_.empty()) lanes_.front()->ended(ended->session);
+    news_.ended.push_back(ended->session);
+    if (watcher_.ended) watcher_.ended(*ended, *pass);
   } else if (auto* dropped = std::get_if<ConnectorDropped>(&effect)) {
     if (watcher_.connector_dropped) watcher_.connector_dropped(dropped->connector);
   } else if (auto* fence = std::get_if<FenceNoted>(&effect)) {
@@ -148,86 +173,13 @@ void Switchboard::close(const SessionId& session, Ending why) {
   carry_out(core_->session_closed(moment(), session, std::move(why)));
 }
 
-std::shared_ptr<const Pass> Switchboard::pass(const SessionId& session) const {
-  const auto at = live_.find(session);
-  return at == live_.end() ? nullptr : at->second->pass;
+bool Switchboard::may_record_refusal() {
+  const std::lock_guard lock(refusals_mutex_);
+  return refusals_.take(clock_.tick());
 }
 
-net::Task<bool> Switchboard::passage(SessionId session) {
-  const Tick end = clock_.tick() + kHeldMax;
-  while (true) {
-    const auto at = live_.find(session);
-    if (at == live_.end()) co_return false;
-    const std::shared_ptr<Live> live = at->second;
-    const Tick now = clock_.tick();
-    if (live->pass->gate->passes(now)) co_return true;
-    if (now >= end) co_return false;
-    // A fence or a lease that opens again pulses nothing: look again soon.
-    const bool moved = co_await live->moved.wait(Millis(20));
-    if (moved && live->ended) co_return false;
-  }
-}
-
-std::shared_ptr<const coalition::Verdict> Switchboard::decide_request(
-    const Pass& pass, std::optional<coalition::HttpFacts> http) {
-  const Instant now = core_->now();
-  if (pass.memo && settled_) {
-    if (auto kept = pass.memo->verdict(rules_->revision(), http, now)) return kept;
-  }
-  coalition::Ask ask = ask_of(pass, VerdictId(crypto::random_token(12)), now);
-  ask.http = std::move(http);
-  coalition::Verdict made = rules_->decide(ask);
-  if (!made.permit) {
-    refuse_request(pass, ask, made);
-    return std::make_shared<const coalition::Verdict>(std::move(made));
-  }
-  // What it rests on is the session's business; a request's permit is only whether, under what and how long.
-  made.reasons = {};
-  made.obligations = {};
-  made.reach = {};
-  auto verdict = std::make_shared<const coalition::Verdict>(std::move(made));
-  if (pass.memo && settled_) pass.memo->keep(verdict, ask.http, now);
-  return verdict;
-}
-
-void Switchboard::refuse_request(const Pass& pass, const coalition::Ask& ask,
-                                 const coalition::Verdict& verdict) {
-  if (!refusals_.take(clock_.tick())) return core_->stranger_refused();
-  Leaf leaf{"refusal",
-            {{"session", pass.id.text()},
-             {"side", side_name(pass.side)},
-             {"partner", pass.partner.text()},
-             {"app", coalition::target_text(pass.app)},
-             {"person", pass.who.id.text()}}};
-  if (ask.http) {
-    leaf.fields.emplace_back("method", ask.http->method);
-    leaf.fields.emplace_back("path", ask.http->path);
-  }
-  leaf.fields.emplace_back("context", coalition::facts_to_json(pass.context));
-  leaf.fields.emplace_back("verdict", verdict.id.text());
-  leaf.fields.emplace_back("answer", verdict.to_json());
+void Switchboard::record(Leaf leaf) {
   archive_.append(std::move(leaf), false, [](const Result<void>&) {});
-}
-
-std::optional<ConnectorId> Switchboard::connector_for(const SessionId& session) {
-  return core_->connector_for(moment(), session);
-}
-
-Attachment Switchboard::attach(const SessionId& session, std::function<void()> abort) {
-  const auto at = live_.find(session);
-  if (at == live_.end()) {
-    abort();
-    return Attachment();
-  }
-  const std::shared_ptr<Live> live = at->second;
-  const uint64_t number = live->next_stream++;
-  live->streams.emplace(number, std::move(abort));
-  live->pass->gate->stream_opened();
-  const std::shared_ptr<Gate> gate = live->pass->gate;
-  return Attachment(std::shared_ptr<void>(live.get(), [live, gate, number](void*) {
-    live->streams.erase(number);
-    gate->stream_closed();
-  }));
 }
 
 void Switchboard::link_up(const PartnerCode& partner, Way way, Send send) {
@@ -244,24 +196,35 @@ void Switchboard::received(const PartnerCode& partner, Way way, const Json& mess
   carry_out(core_->received(moment(), partner, way, message));
 }
 
+void Switchboard::publish_roster() {
+  roster_.set(std::make_shared<const ConnectorRoster>(core_->roster()));
+}
+
 bool Switchboard::connector_up(const ConnectorId& connector, std::string thumbprint) {
-  return core_->connector_up(moment(), connector, std::move(thumbprint));
+  const bool up = core_->connector_up(moment(), connector, std::move(thumbprint));
+  publish_roster();
+  return up;
 }
 void Switchboard::connector_down(const ConnectorId& connector) {
-  carry_out(core_->connector_down(moment(), connector));
+  Effects effects = core_->connector_down(moment(), connector);
+  publish_roster();
+  carry_out(std::move(effects));
 }
 void Switchboard::connector_measured(const ConnectorId& connector, std::chrono::microseconds round_trip) {
   core_->connector_measured(moment(), connector, round_trip);
+  roster_moved_ = true;  // published with the next tick: distances are no hurry
 }
 void Switchboard::connector_failed(const ConnectorId& connector) {
   core_->connector_failed(connector);
+  publish_roster();
 }
 
 size_t Switchboard::world_published(std::shared_ptr<const Rules> rules, const coalition::Touch& touch,
                                     std::shared_ptr<const Rules> acting) {
   rules_ = acting ? acting : rules;
-  settled_ = acting == nullptr;
+  rules_now_.set(rules_);
   Effects effects = core_->world_published(moment(), std::move(rules), touch, std::move(acting));
+  publish_roster();
   size_t held = 0, released = 0;
   for (const Effect& effect : effects) {
     held += std::holds_alternative<HeldEffect>(effect) ? 1 : 0;
@@ -276,14 +239,6 @@ void Switchboard::close_all(const Ending& why) {
   for (const Session* session : core_->sessions()) all.push_back(session->id);
   for (const SessionId& id : all) carry_out(core_->session_closed(moment(), id, why));
   carry_out(core_->tick(moment()));  // the requests of the last second
-}
-
-void Switchboard::partner_over_budget() {
-  core_->partner_over_budget();
-}
-
-void Switchboard::stranger_refused() {
-  core_->stranger_refused();
 }
 
 }  // namespace entente::exchange

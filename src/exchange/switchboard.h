@@ -1,15 +1,20 @@
-// Carries out what the core says: sends control messages, has changes written, resets streams, answers those
-// who wait at the door. Owns the core. Everything here is called on the control loop.
+// Carries out what the core says: sends control messages, has changes written, tells the lanes whose streams
+// to reset, answers those who wait at the door. Owns the core. Everything here is called on the control loop,
+// but for what says that any loop may.
 #pragma once
 
+#include "base/published.h"
 #include "exchange/budget.h"
 #include "exchange/exchange.h"
+#include "exchange/passes.h"
 #include "net/loop.h"
 #include "net/stream.h"
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -27,15 +32,7 @@ class Archive {
   virtual void append(Leaf leaf, bool narrowing, Done done) = 0;
 };
 
-// Streams of one session that must end with it. Detaches when destroyed.
-class Attachment {
- public:
-  Attachment() = default;
-  explicit Attachment(std::shared_ptr<void> token) : token_(std::move(token)) {}
-
- private:
-  std::shared_ptr<void> token_;
-};
+class Lane;
 
 class Switchboard {
  public:
@@ -43,32 +40,46 @@ class Switchboard {
               std::shared_ptr<const Rules> rules, Exchange::Options options = {});
   ~Switchboard();
 
+  // The loops whose streams are reset when a session ends; the control loop's first. Before any of them runs.
+  void add_lane(Lane& lane) { lanes_.push_back(&lane); }
+
+  // From any loop.
+  [[nodiscard]] std::shared_ptr<const Pass> pass(const SessionId& session) const {
+    return passes_.find(session);
+  }
+  [[nodiscard]] const Published<Rules>& rules_now() const { return rules_now_; }
+  [[nodiscard]] const Published<ConnectorRoster>& roster() const { return roster_; }
+  // The node's clock as decisions see it.
+  [[nodiscard]] Instant now() const { return Instant(Millis(now_ms_.load(std::memory_order_relaxed))); }
+  void stranger_refused() { strangers_.fetch_add(1, std::memory_order_relaxed); }
+  void partner_over_budget() { over_budget_.fetch_add(1, std::memory_order_relaxed); }
+  // Whether a refused request is to be recorded one by one; more of them are only counted.
+  [[nodiscard]] bool may_record_refusal();
+
   // Asks here, then at the host, has the admission recorded, and comes back with the way in or with why not.
   using OpenAnswer = std::variant<Pass, Ending>;
   [[nodiscard]] net::Task<OpenAnswer> open(Opening opening);
   void sign_out(const PersonId& who, Ending why);
   void close(const SessionId& session, Ending why);
 
-  // The pass of a session that lives, or nullptr. Held ones live.
-  [[nodiscard]] std::shared_ptr<const Pass> pass(const SessionId& session) const;
-  // Waits while the session is held; true once bytes may pass, false when it ended or stayed held too long.
-  [[nodiscard]] net::Task<bool> passage(SessionId session);
-  // The request's own verdict: the session's ask with its method and normalised path, under the newest world.
-  // A refusal is recorded. Without `http` for opaque bytes: what reads a method or a path then finds none.
-  // A permit that cannot have changed since comes from the pass's memo; permits carry no reasons and no
-  // reach.
-  [[nodiscard]] std::shared_ptr<const coalition::Verdict> decide_request(
-      const Pass& pass, std::optional<coalition::HttpFacts> http);
-  [[nodiscard]] std::optional<ConnectorId> connector_for(const SessionId& session);
-  // `abort` is called once when the session ends, at once; it must not throw and may run inside the ending
-  // commit.
-  [[nodiscard]] Attachment attach(const SessionId& session, std::function<void()> abort);
+  // Done once each loop has gone on since: then no loop is between a look at a gate and its write.
+  struct Seen {
+    explicit Seen(net::Loop& loop, size_t count) : done(loop), left(count) {}
+    net::Event done;
+    size_t left;
+    Tick at{};
+  };
+  [[nodiscard]] std::shared_ptr<Seen> seen_by_all();
+  void record(Leaf leaf);
 
   // Links. `send` queues one control message on that link's control stream.
   using Send = std::function<void(const Json&)>;
   void link_up(const PartnerCode& partner, Way way, Send send);
   void link_down(const PartnerCode& partner, Way way);
   void received(const PartnerCode& partner, Way way, const Json& message);
+  [[nodiscard]] bool link_is_up(const PartnerCode& partner, Way way) const {
+    return links_.contains({partner, way});
+  }
 
   // Connectors.
   [[nodiscard]] bool connector_up(const ConnectorId& connector, std::string thumbprint);
@@ -82,8 +93,6 @@ class Switchboard {
                          std::shared_ptr<const Rules> acting = nullptr);
   // Ends every session, so that both nodes and the ledger know: for a node that stops.
   void close_all(const Ending& why);
-  void stranger_refused();
-  void partner_over_budget();
 
   struct Watcher {
     std::function<void(const Ended&, const Pass&)> ended;
@@ -94,20 +103,22 @@ class Switchboard {
 
   [[nodiscard]] const Exchange& core() const { return *core_; }
   [[nodiscard]] const Rules& rules() const { return *rules_; }
-  // No change acts that is not durable yet: then a revision names one world.
-  [[nodiscard]] bool settled() const { return settled_; }
   [[nodiscard]] net::Loop& loop() { return loop_; }
   [[nodiscard]] Moment moment() const { return {clock_.now(), clock_.tick()}; }
 
-  static constexpr Millis kHeldMax{5'000};  // longer than any wave: then the stream gives up
+  static constexpr Millis kSeenMax{1'000};  // for a loop to go on
   static constexpr Millis kTickEvery{100};
   // Refused requests inside sessions that are recorded one by one; more are only counted.
   static constexpr uint32_t kRefusalsPerSecond = 20, kRefusalsBurst = 200;
 
  private:
   struct Waiting;
-  struct Live;
-  void refuse_request(const Pass& pass, const coalition::Ask& ask, const coalition::Verdict& verdict);
+  struct News {  // for the other loops, of one carrying out
+    std::vector<SessionId> released;
+    std::vector<SessionId> ended;
+  };
+  void spread(News news);
+  void publish_roster();
   void carry_out(Effects effects);
   void carry_out_one(Effect& effect);
   void answer(uint64_t token, const Result<void>& result);
@@ -121,12 +132,20 @@ class Switchboard {
   Watcher watcher_;
   std::map<std::pair<PartnerCode, Way>, Send> links_;
   std::map<uint64_t, std::shared_ptr<Waiting>> waiting_;
-  std::map<SessionId, std::shared_ptr<Live>> live_;
+  std::vector<Lane*> lanes_;
+  Passes passes_;
+  Published<Rules> rules_now_;
+  Published<ConnectorRoster> roster_;
+  bool roster_moved_ = false;
+  std::atomic<int64_t> now_ms_;
+  std::atomic<uint64_t> strangers_{0};
+  std::atomic<uint64_t> over_budget_{0};
+  std::mutex refusals_mutex_;
+  News news_;
   uint64_t next_opening_ = 1;
   net::Timer timer_;
   Budget refusals_{kRefusalsBurst, kRefusalsPerSecond};
   bool stepping_ = false;
-  bool settled_ = true;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -24,12 +24,19 @@ class TokenTable {
 
   [[nodiscard]] std::string issue(T value, Instant end) {
     std::string token = crypto::random_token(kTokenBytes);
-    put(token, std::move(value), end);
+    put(crypto::sha256(token), std::move(value), end);
     return token;
   }
+  // For a token drawn elsewhere.
+  void put(const crypto::Digest& digest, T value, Instant end) {
+    if (entries_.size() >= size_max_) forget(entries_.find(ends_.begin()->second));
+    entries_.emplace(digest, Entry{std::move(value), end});
+    ends_.emplace(end, digest);
+  }
   // The value of a token that has not ended, or nullptr. Valid until the table changes.
-  [[nodiscard]] T* find(std::string_view token, Instant now) {
-    const auto at = entries_.find(crypto::sha256(token));
+  [[nodiscard]] T* find(std::string_view token, Instant now) { return find(crypto::sha256(token), now); }
+  [[nodiscard]] T* find(const crypto::Digest& key, Instant now) {
+    const auto at = entries_.find(key);
     return at == entries_.end() || at->second.end <= now ? nullptr : &at->second.value;
   }
   // What stands for a token where the token itself must not be kept.
@@ -76,12 +83,6 @@ class TokenTable {
   };
   using Entries = std::map<crypto::Digest, Entry>;
 
-  void put(std::string_view token, T value, Instant end) {
-    if (entries_.size() >= size_max_) forget(entries_.find(ends_.begin()->second));
-    const crypto::Digest digest = crypto::sha256(token);
-    entries_.emplace(digest, Entry{std::move(value), end});
-    ends_.emplace(end, digest);
-  }
   void forget(typename Entries::iterator at) {
     ends_.erase({at->second.end, at->first});
     entries_.erase(at);

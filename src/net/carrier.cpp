@@ -449,8 +449,8 @@ bool Carrier::over() const {
 }
 
 CarrierCounts Carrier::counts() const {
-  return {impl_->session.counts(), impl_->bytes_in, impl_->bytes_out, impl_->bodies.size(),
-          impl_->round_trip};
+  return {impl_->session.counts(), impl_->bytes_in,   impl_->bytes_out,
+          impl_->bodies.size(),    impl_->round_trip, impl_->last_heard};
 }
 
 Stream& Carrier::transport() {

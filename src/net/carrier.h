@@ -50,6 +50,7 @@ struct CarrierCounts {
   uint64_t bytes_out = 0;
   size_t streams = 0;     // open now
   Millis round_trip{-1};  // of the last ping; -1 before the first
+  Tick heard{};           // when anything came last
 };
 
 class CarrierBody;

@@ -21,6 +21,10 @@ class ReadAhead {
   // Reads some more into an empty one; 0 is the stream's clean end.
   [[nodiscard]] Task<Result<size_t>> more(Millis timeout);
   [[nodiscard]] Stream& stream() const { return *stream_; }
+  void move_to(Stream& stream) {  // an empty one, on the stream's loop
+    ENTENTE_DCHECK(empty());
+    stream_ = &stream;
+  }
 
  private:
   Stream* stream_;
@@ -85,6 +89,7 @@ class BodyWriter final : public ByteSink {
   [[nodiscard]] bool started() const { return started_; }
   [[nodiscard]] bool finished() const { return finished_; }
   void reset() { started_ = finished_ = false; }
+  void move_to(Stream& stream) { stream_ = &stream; }
 
   [[nodiscard]] Task<Result<void>> write(ByteView bytes) override;
   [[nodiscard]] Task<Result<void>> flush() override;

@@ -34,6 +34,9 @@ void drop_framing(Headers& headers) {
 
 }  // namespace
 
+static Task<void> serve_on(std::unique_ptr<Stream> stream, std::shared_ptr<const HttpService> service,
+                           std::unique_ptr<HttpConnection> moved);
+
 class HttpConnection final : public HttpCall {
  public:
   HttpConnection(std::unique_ptr<Stream> stream, std::shared_ptr<const HttpService> service,
@@ -47,10 +50,13 @@ class HttpConnection final : public HttpCall {
         writer_(*stream_, limits().write_timeout),
         requests_(requests) {}
 
-  // What is there: true when the connection is idle then, and may be served again.
-  Task<bool> serve();
+  enum class Then : uint8_t { over, idle, elsewhere };
+  // Serves what is there. Idle: give_back() and wait for more; elsewhere: leave().
+  Task<Then> serve();
   [[nodiscard]] uint64_t requests() const { return requests_; }
   [[nodiscard]] std::unique_ptr<Stream> give_back() { return std::move(stream_); }
+  // Takes it off this loop and goes on with its request on the loop of the service it moves to.
+  static void leave(std::unique_ptr<HttpConnection> connection);
 
   Stream& stream() override {
     ENTENTE_CHECK(stream_ != nullptr);
@@ -64,6 +70,11 @@ class HttpConnection final : public HttpCall {
   Task<Result<void>> interim(ResponseHead head) override;
   Task<Result<Upgraded>> take_over(ResponseHead head) override;
   void close_after() override { keep_ = false; }
+  void move_to(std::shared_ptr<const HttpService> there) override {
+    ENTENTE_CHECK(there->loop != nullptr && !writer_.started());
+    service_ = std::move(there);
+    moving_ = true;
+  }
 
  private:
   [[nodiscard]] const HttpServerLimits& limits() const { return service_->limits; }
@@ -72,6 +83,8 @@ class HttpConnection final : public HttpCall {
   [[nodiscard]] Task<void> refuse(Error error);
   void begin_call();
   [[nodiscard]] bool must_close() const;
+  void arrive(Parked parked, ByteView ahead);
+  static Task<void> go_on_here(std::unique_ptr<HttpConnection> connection, Parked parked, Bytes ahead);
   [[nodiscard]] Task<bool> settle();
   [[nodiscard]] Task<void> drain();
   [[nodiscard]] Task<void> close();
@@ -85,26 +98,53 @@ class HttpConnection final : public HttpCall {
   uint64_t requests_ = 0;
   bool is_head_ = false;  // of the request's method: the handler may move head() away
   bool keep_ = true;
+  bool moving_ = false;  // to service_->loop, with the request that is there
 };
 
-Task<bool> HttpConnection::serve() {
+Task<HttpConnection::Then> HttpConnection::serve() {
   for (;;) {
-    Result<Head> head = co_await read_head();
-    if (!head) {
-      co_await refuse(std::move(head.error()));
-      co_return false;
+    if (!std::exchange(moving_, false)) {
+      Result<Head> head = co_await read_head();
+      if (!head) {
+        co_await refuse(std::move(head.error()));
+        co_return Then::over;
+      }
+      if (*head == Head::none) co_return Then::idle;
+      if (*head == Head::ended) break;
+      begin_call();
     }
-    if (*head == Head::none) co_return true;
-    if (*head == Head::ended) break;
-    begin_call();
     Task<void> handling = service_->handle(*this);
     co_await std::move(handling);
+    if (moving_) co_return Then::elsewhere;
     bool go_on = co_await settle();
-    if (!go_on) co_return false;
+    if (!go_on) co_return Then::over;
   }
   Result<void> ended = co_await stream_->shutdown_write(kLingerTime);
   (void)ended;
-  co_return false;
+  co_return Then::over;
+}
+
+void HttpConnection::leave(std::unique_ptr<HttpConnection> connection) {
+  Bytes ahead = connection->ahead_.take_all();
+  Result<Parked> parked = connection->stream_->park();
+  if (!parked) return;          // broken off meanwhile
+  connection->stream_.reset();  // what is left of it is this loop's
+  Loop& there = *connection->service_->loop;
+  there.spawn(go_on_here(std::move(connection), std::move(*parked), std::move(ahead)));
+}
+
+void HttpConnection::arrive(Parked parked, ByteView ahead) {
+  stream_ = adopt(*service_->loop, std::move(parked));
+  ahead_.move_to(*stream_);
+  writer_.move_to(*stream_);
+  ahead_.put(ahead);
+}
+
+Task<void> HttpConnection::go_on_here(std::unique_ptr<HttpConnection> connection, Parked parked,
+                                      Bytes ahead) {
+  connection->arrive(std::move(parked), ahead);
+  std::shared_ptr<const HttpService> service = connection->service_;
+  co_await serve_on(nullptr, std::move(service), std::move(connection));
 }
 
 Task<Result<HttpConnection::Head>> HttpConnection::read_head() {
@@ -288,21 +328,34 @@ Task<Result<std::string>> HttpCall::read_all(size_t bytes_max) {
 }
 
 // Between requests there is nothing but the stream: what a request needs is made when its first byte comes.
-Task<void> serve_http(std::unique_ptr<Stream> stream, std::shared_ptr<const HttpService> service) {
+// `moved`: one that came from another loop with its request.
+static Task<void> serve_on(std::unique_ptr<Stream> stream, std::shared_ptr<const HttpService> service,
+                           std::unique_ptr<HttpConnection> moved) {
   uint64_t requests = 0;
   for (;;) {
-    const HttpServerLimits& limits = service->limits;
-    Result<void> some =
-        co_await stream->wait_readable(requests == 0 ? limits.head_timeout : limits.idle_timeout);
-    if (!some) break;
-    auto connection = std::make_unique<HttpConnection>(std::move(stream), service, requests);
-    const bool idle = co_await connection->serve();
-    if (!idle) co_return;
+    std::unique_ptr<HttpConnection> connection = std::move(moved);
+    if (!connection) {
+      const HttpServerLimits& limits = service->limits;
+      Result<void> some =
+          co_await stream->wait_readable(requests == 0 ? limits.head_timeout : limits.idle_timeout);
+      if (!some) break;
+      connection = std::make_unique<HttpConnection>(std::move(stream), service, requests);
+    }
+    const HttpConnection::Then then = co_await connection->serve();
+    if (then == HttpConnection::Then::over) co_return;
+    if (then == HttpConnection::Then::elsewhere) {
+      HttpConnection::leave(std::move(connection));
+      co_return;
+    }
     requests = connection->requests();
     stream = connection->give_back();
   }
   Result<void> ended = co_await stream->shutdown_write(kLingerTime);
   (void)ended;
+}
+
+Task<void> serve_http(std::unique_ptr<Stream> stream, std::shared_ptr<const HttpService> service) {
+  co_await serve_on(std::move(stream), std::move(service), nullptr);
 }
 
 }  // namespace entente::net

@@ -41,6 +41,7 @@ struct Upgraded {
 };
 
 class HttpConnection;
+struct HttpService;
 
 // One request and its answer. Valid while the handler runs.
 class HttpCall {
@@ -76,6 +77,9 @@ class HttpCall {
   // Answers 101 with `head`'s fields (Connection: upgrade is set here) and gives the connection away.
   [[nodiscard]] virtual Task<Result<Upgraded>> take_over(ResponseHead head) = 0;
   virtual void close_after() = 0;  // no further request on this connection
+  // The connection goes to the service on another loop, which handles this request from its beginning. For a
+  // handler that has answered nothing, read nothing of the body and returns next.
+  virtual void move_to(std::shared_ptr<const HttpService> there) = 0;
 
  protected:
   HttpCall() = default;
@@ -88,6 +92,7 @@ struct HttpService {
   HttpServerLimits limits{};
   // A handler that returns without an answer gives 500; without finishing it, a broken connection.
   std::function<Task<void>(HttpCall&)> handle{};
+  Loop* loop = nullptr;  // where it serves; only a service that connections move to needs one
 };
 
 // Serves the connection until it ends. Ending it from outside: abort() the stream.

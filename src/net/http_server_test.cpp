@@ -4,6 +4,7 @@
 #include "net/net_testing.h"
 
 #include <string>
+#include <thread>
 
 #include <doctest/doctest.h>
 
@@ -369,6 +370,90 @@ TEST_CASE("fetch asks over TLS, within limits") {
   const std::string silence = "https://door.xbb.localhost:" + std::to_string(nobody->port());
   CHECK(loop.run_until(fetch_text(loop, silence, client, 3, Millis(20))) == "!net.timeout");
   listener->close();
+}
+
+namespace {
+
+// Two loops: a request for "/a" is served by the first, one for "/b" by the second, wherever it came in.
+struct TwoLoops {
+  Loop a;
+  Loop b;
+  std::shared_ptr<HttpService> on_a = std::make_shared<HttpService>();
+  std::shared_ptr<HttpService> on_b = std::make_shared<HttpService>();
+  TwoLoops() {
+    on_a->loop = &a;
+    on_b->loop = &b;
+    on_a->handle = [this](HttpCall& call) { return serve(call, *on_a, "/b", on_b); };
+    on_b->handle = [this](HttpCall& call) { return serve(call, *on_b, "/a", on_a); };
+  }
+  static Task<void> serve(HttpCall& call, const HttpService& here, std::string_view elsewhere,
+                          std::shared_ptr<HttpService> there) {
+    CHECK(here.loop->in_loop());
+    CHECK(&call.stream().loop() == here.loop);
+    if (call.head().path == elsewhere) {
+      call.move_to(std::move(there));
+      co_return;
+    }
+    Result<std::string> body = co_await call.read_all(100'000);
+    CHECK(body);
+    std::string text = call.head().path + "=" + (body ? *body : "");
+    ResponseHead head = status(200);
+    Result<void> sent = co_await call.answer(std::move(head), std::move(text));
+    CHECK(sent);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a connection moves to another loop with its request, its body and what was sent after it") {
+  TwoLoops loops;
+  Loop asking;
+  std::thread first([&] { loops.a.run(); });
+  std::thread second([&] { loops.b.run(); });
+  {
+    auto sockets = socket_pair().value();
+    std::unique_ptr<Stream> client = make_stream(asking, std::move(sockets.first));
+    std::unique_ptr<Stream> server = make_stream(loops.a, std::move(sockets.second));
+    loops.a.spawn(serve_http(std::move(server), loops.on_a));
+    std::string text;
+    for (const char* path : {"/a", "/b", "/b", "/a", "/b"}) {
+      text += std::string("POST ") + path + " HTTP/1.1\r\n" + kHost + "Content-Length: 5\r\n\r\nbytes";
+    }
+    const std::string long_body(40'000, 'x');
+    text += "POST /a HTTP/1.1\r\n" + kHost + "Content-Length: 40000\r\n\r\n" + long_body;
+    const std::string all = asking.run_until(talk_to(*client, std::move(text), true));
+    size_t at = 0;
+    for (const char* answer : {"/a=bytes", "/b=bytes", "/b=bytes", "/a=bytes", "/b=bytes", "/a=xxx"}) {
+      at = all.find(answer, at);
+      REQUIRE_MESSAGE(at != std::string::npos, answer);
+      ++at;
+    }
+    CHECK(all.ends_with(long_body));
+  }
+  loops.a.stop();
+  loops.b.stop();
+  first.join();
+  second.join();
+}
+
+TEST_CASE("a connection on its way to a loop that never runs again goes with it") {
+  Loop asking;
+  auto sockets = socket_pair().value();
+  std::unique_ptr<Stream> client = make_stream(asking, std::move(sockets.first));
+  {
+    TwoLoops loops;
+    std::unique_ptr<Stream> server = make_stream(loops.a, std::move(sockets.second));
+    loops.a.spawn(serve_http(std::move(server), loops.on_a));
+    const Timer stop = loops.a.after(Millis(50), [&] { loops.a.stop(); });
+    const std::string text = "GET /b HTTP/1.1\r\n" + kHost + "\r\n";
+    asking.run_until([](Stream& stream, std::string_view bytes) -> Task<void> {
+      Result<void> sent = co_await stream.write_all(as_bytes(bytes), kPatience);
+      CHECK(sent);
+    }(*client, text));
+    loops.a.run();
+  }
+  const std::string all = asking.run_until(talk_to(*client, "", false));
+  CHECK(all.find("200") == std::string::npos);
 }
 
 }  // namespace entente::net

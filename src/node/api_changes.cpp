@@ -1,5 +1,6 @@
 // What operators change. Each is asked of decide(), committed, and answered in one way.
 #include "base/fields.h"
+#include "base/log.h"
 #include "crypto/digest.h"
 #include "node/api_answers.h"
 #include "node/operators.h"
@@ -59,7 +60,13 @@ net::Task<Api::Answer> Api::change(Change change, Words words) {
     *answer = std::move(outcome);
     done->set();
   });
+  const auto seen = narrowing ? switchboard_.seen_by_all() : nullptr;
   const bool heard = co_await done->wait(narrowing ? kNarrowingMax : kWriteMax);
+  if (seen) {
+    // Said only when no loop can be between a look at a gate and its write.
+    const bool all = co_await seen->done.wait(exchange::Switchboard::kSeenMax);
+    if (!all) log(LogLevel::error, "node", "a loop does not go on", {});
+  }
   if (heard && answer->has_value()) co_return changed(**answer, words, narrowing);
   const Error slow{
       "node.slow", "the change was not written in time", {}, "look at the disk; see `entente doctor`"};

@@ -74,7 +74,12 @@ Limits read_limits(Fields fields, Result<void>& done) {
   limits.idle_timeout = Seconds(fields.integer_or("idle_timeout_s", 60, 1, 3600));
   limits.write_timeout = Seconds(fields.integer_or("write_timeout_s", 30, 1, 600));
   limits.connections_max = fields.integer_or("connections_max", 8192, 16, 100000);
+  // Behind one address there may be many people, but never so many that nobody else gets in.
+  limits.connections_per_source_max = fields.integer_or(
+      "connections_per_source_max", limits.connections_max * 3 / 4, 1, limits.connections_max);
   limits.half_open_max = fields.integer_or("half_open_max", 512, 4, 10000);
+  limits.half_open_per_source_max = fields.integer_or(
+      "half_open_per_source_max", std::max<int64_t>(limits.half_open_max / 2, 1), 1, limits.half_open_max);
   limits.sessions_per_partner_max = fields.integer_or("sessions_per_partner_max", 4096, 1, 100000);
   limits.streams_per_link_max = fields.integer_or("streams_per_link_max", 8192, 16, 100000);
   limits.requests_per_partner_per_s = fields.integer_or("requests_per_partner_per_s", 2000, 1, 1000000);
@@ -97,7 +102,7 @@ Result<NodeConfig> read_node(const Json& json, const fs::path& file, Instant now
   if (config.operators_socket.string().size() > 100) {
     fields.wrong("operators_socket", "a socket's path has at most 100 bytes", "choose a shorter folder");
   }
-  config.loops = fields.integer_or("loops", 1, 1, 64);
+  config.loops = fields.integer_or("loops", 0, 0, 64);
   check_exists(fields, "genesis_key", config.genesis_key);
   check_exists(fields, "trust", config.trust);
 

@@ -17,13 +17,17 @@ struct Limits {  // each has a safe default; docs/operations.md says what they m
   Seconds head_timeout{10};
   Seconds idle_timeout{60};
   Seconds write_timeout{30};
-  int64_t connections_max = 8192;
+  int64_t connections_max = 8192;  // these four over all loops together
+  int64_t connections_per_source_max = 6144;
   int64_t half_open_max = 512;
+  int64_t half_open_per_source_max = 256;
   int64_t sessions_per_partner_max = 4096;
   int64_t streams_per_link_max = 8192;
   int64_t requests_per_partner_per_s = 2000;   // twice as many at once
   int64_t admissions_per_partner_per_s = 200;  // likewise
 };
+
+inline constexpr size_t kLoopsByDefaultMax = 16;  // however many cores there are
 
 struct NodeConfig {
   PartnerCode partner;
@@ -36,7 +40,8 @@ struct NodeConfig {
   std::filesystem::path door_key;          // PEM, mode 0600
   std::filesystem::path trust;             // PEM: authorities for identity providers
   std::filesystem::path operators_socket;  // the API for operators of this machine
-  int64_t loops = 1;                       // event loops that serve doors; the first is also the control loop
+  int64_t loops =
+      0;  // event loops, each on a thread of its own; the first is also the control loop; 0: one a core
   Limits limits;
 };
 

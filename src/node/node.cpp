@@ -2,6 +2,7 @@
 
 #include "base/fields.h"
 #include "base/log.h"
+#include "base/published.h"
 #include "exchange/door.h"
 #include "identity/assertion.h"
 #include "node/api.h"
@@ -13,6 +14,8 @@
 
 #include <algorithm>
 #include <map>
+#include <thread>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -113,12 +116,42 @@ Result<net::TlsClient> make_link_tls(const Keys& keys, std::string_view alpn) {
   return net::TlsClient::make(std::move(tls));
 }
 
+net::ListenerLimits listener_limits(const Limits& limits) {
+  net::ListenerLimits out;
+  out.connections_max = static_cast<size_t>(limits.connections_max);
+  out.connections_per_source_max = static_cast<size_t>(limits.connections_per_source_max);
+  out.half_open_max = static_cast<size_t>(limits.half_open_max);
+  out.half_open_per_source_max = static_cast<size_t>(limits.half_open_per_source_max);
+  return out;
+}
+
+size_t count_of_loops(const NodeConfig& config) {
+  if (config.loops != 0) return static_cast<size_t>(config.loops);
+  return std::clamp<size_t>(std::thread::hardware_concurrency(), 1, kLoopsByDefaultMax);
+}
+
+// What stands on one loop.
+struct LoopParts {
+  std::unique_ptr<exchange::Lane> lane;
+  std::unique_ptr<exchange::Connectors> connectors;
+  std::unique_ptr<exchange::Gateway> gateway;
+  std::unique_ptr<exchange::Links> links;
+  std::unique_ptr<exchange::AppDoor> apps;
+  std::unique_ptr<exchange::Door> door;
+};
+
 }  // namespace
 
 struct Node::Parts {
-  Parts(NodeConfig given, Keys own) : config(std::move(given)), keys(std::move(own)) {}
+  Parts(NodeConfig given, Keys own)
+      : config(std::move(given)), keys(std::move(own)), loops(count_of_loops(config)), loop(loops.front()) {}
 
   Result<void> build();
+  void build_loop(size_t number, const exchange::HostNames& names);
+  Result<exchange::SignedAssertion> sign_for(const exchange::Pass& pass, const ConnectorId& connector) const;
+  // On each loop, its own part; at once on the control loop, which this is called on.
+  void on_each(const std::function<void(LoopParts&)>& call);
+  void say_goodbye();
   void watch();
   net::Task<Result<Json>> enrol(Json body);
   void hear(const PartnerCode& from, std::string jws);
@@ -128,9 +161,11 @@ struct Node::Parts {
   NodeConfig config;
   Keys keys;
   const Clock& clock = system_clock();
-  net::Loop loop;
+  std::vector<net::Loop> loops;  // the first is the control loop, and run by whoever runs the node
+  net::Loop& loop;
   net::Resolver resolver;
   std::unique_ptr<Records> records;
+  Published<coalition::World> shown;  // the records' world, for any loop
   std::unique_ptr<NodeArchive> archive;
   std::unique_ptr<StatementDesk> statements;
   std::unique_ptr<net::TlsServer> door_tls;
@@ -139,12 +174,11 @@ struct Node::Parts {
   std::unique_ptr<net::TlsClient> provider_tls;
   std::unique_ptr<exchange::Switchboard> switchboard;
   exchange::Browsers browsers;
-  std::unique_ptr<exchange::Connectors> connectors;
-  std::unique_ptr<exchange::Gateway> gateway;
-  std::unique_ptr<exchange::Links> links;
+  exchange::Lanes lanes;
+  std::unique_ptr<exchange::ConnectorDesk> connector_desk;
   std::unique_ptr<exchange::Lobby> lobby;
-  std::unique_ptr<exchange::AppDoor> apps;
-  std::unique_ptr<exchange::Door> door;
+  std::vector<LoopParts> by_loop;
+  std::vector<exchange::Door*> doors;
   std::unique_ptr<Api> api;
   std::unique_ptr<net::Listener> door_listener;
   std::unique_ptr<net::Listener> api_listener;
@@ -171,6 +205,7 @@ Result<void> Node::Parts::build() {
     return fail("node.partner", fmt::format("the store is {}'s, and the configuration is {}'s",
                                             world().self().text(), config.partner.text()));
   }
+  shown.set(std::make_shared<const coalition::World>(world()));
   archive = std::make_unique<NodeArchive>(*records, clock);
   const auto current = [this]() -> const coalition::World& { return world(); };
   statements = std::make_unique<StatementDesk>(keys, config.partner, current);
@@ -192,73 +227,24 @@ Result<void> Node::Parts::build() {
   options.limits.asks_burst = 2 * options.limits.asks_per_second;
   switchboard = std::make_unique<exchange::Switchboard>(loop, clock, *archive, *statements,
                                                         exchange::rules_of(world()), options);
-  connectors = std::make_unique<exchange::Connectors>(*switchboard, current);
-  gateway = std::make_unique<exchange::Gateway>(
-      *switchboard, *connectors,
-      [this, kid = key_id(keys.statement)](const exchange::Pass& pass,
-                                           const ConnectorId& id) -> Result<exchange::SignedAssertion> {
-        const coalition::App* app = world().app(pass.app);
-        const coalition::Connector* connector = world().connector(id);
-        if (app == nullptr || connector == nullptr)
-          return fail("exchange.connector-down", "the app or its connector is gone");
-        identity::Assertion assertion;
-        assertion.issuer = config.partner;
-        assertion.app = pass.app;
-        assertion.person =
-            pass.side == exchange::Side::host ? pass.who.id : statements->pairwise(pass.who.id, pass.app);
-        assertion.partner = pass.who.partner;
-        assertion.mission = app->mission;
-        const Instant now = clock.now();
-        assertion.attributes = identity::attributes_for(pass.who.facts, app->shares, now);
-        assertion.connector = connector->thumbprint;
-        assertion.session = identity::session_reference(keys.pairwise, pass.id, pass.app);
-        exchange::SignedAssertion made;
-        made.keep_until =
-            app->assertion_each_request ? now : identity::attributes_end(pass.who.facts, app->shares, now);
-        TRY(made.text, identity::sign_assertion(keys.statement, kid, std::move(assertion), now,
-                                                crypto::random_token(12)));
-        return made;
-      });
-  exchange::Links::Offers offers;
-  offers.ours = [this](const PartnerCode& partner) {
-    return sign_offers(world(), partner, keys.statement, clock.now());
-  };
-  offers.theirs = [this](const PartnerCode& partner, std::string jws) { hear(partner, std::move(jws)); };
-  links = std::make_unique<exchange::Links>(*switchboard, *gateway, *asking_tls, *reverse_tls, resolver,
-                                            current, std::move(offers),
-                                            static_cast<uint32_t>(config.limits.requests_per_partner_per_s));
-
+  connector_desk = std::make_unique<exchange::ConnectorDesk>(*switchboard, lanes);
   TRY(const crypto::PublicKey nation_key, load_genesis_key(config));
   TRY(identity::Crosswalk crosswalk, make_crosswalk(world(), nation_key));
   std::string provider_name;
   TRY(identity::OidcClient oidc, make_oidc(world(), keys, provider_name));
-  net::ListenerLimits limits;
-  limits.connections_max = static_cast<size_t>(config.limits.connections_max);
-  limits.connections_per_source_max = limits.connections_max;
-  limits.half_open_max = static_cast<size_t>(config.limits.half_open_max);
-  // One address that opens and stays silent must leave room for the others.
-  limits.half_open_per_source_max = limits.half_open_max / 2;
-  TRY(door_listener, net::Listener::tcp(loop, config.door_port, limits));
+  TRY(door_listener, net::Listener::tcp(loop, config.door_port, listener_limits(config.limits)));
   const uint16_t public_port = config.door_public_port != 0 ? config.door_public_port : door_listener->port();
   const exchange::HostNames names(config.door_name, public_port);
   lobby = std::make_unique<exchange::Lobby>(
       exchange::Lobby::Parts{*switchboard, browsers, *archive, clock, *provider_tls, resolver, current},
       names, provider_name, std::move(oidc), std::move(crosswalk));
-  apps = std::make_unique<exchange::AppDoor>(
-      exchange::AppDoor::Parts{*switchboard, browsers, *gateway, *links, clock,
-                               [this] { return lobby->frame(nullptr); }},
-      names);
-  door = std::make_unique<exchange::Door>(
-      exchange::Door::Parts{loop, *door_tls, *lobby, *apps, *links, *connectors,
-                            [this](Json body) { return enrol(std::move(body)); },
-                            [this] { return *public_keys(keys, config.partner).find("statement_keys"); }},
-      names, http_limits(config.limits));
+  for (size_t number = 0; number < loops.size(); ++number) build_loop(number, names);
   api = std::make_unique<Api>(*records, *switchboard, clock, config.partner, [this] {
     std::vector<LinkState> out;
     for (const coalition::Partner* partner : world().partners()) {
       if (partner->code == config.partner) continue;
-      out.push_back({partner->code, links->up(partner->code, exchange::Way::asking),
-                     links->up(partner->code, exchange::Way::serving)});
+      out.push_back({partner->code, switchboard->link_is_up(partner->code, exchange::Way::asking),
+                     switchboard->link_is_up(partner->code, exchange::Way::serving)});
     }
     return out;
   });
@@ -267,13 +253,83 @@ Result<void> Node::Parts::build() {
   return {};
 }
 
+void Node::Parts::build_loop(size_t number, const exchange::HostNames& names) {
+  const exchange::CurrentWorld newest = [this] { return shown.get(); };
+  LoopParts& made = by_loop.emplace_back();
+  made.lane = std::make_unique<exchange::Lane>(loops[number], number, clock, *switchboard);
+  switchboard->add_lane(*made.lane);
+  made.connectors = std::make_unique<exchange::Connectors>(*made.lane, lanes, *connector_desk, newest);
+  made.gateway = std::make_unique<exchange::Gateway>(
+      *made.lane, *made.connectors,
+      [this](const exchange::Pass& pass, const ConnectorId& id) { return sign_for(pass, id); });
+  exchange::Links::Offers offers;
+  offers.ours = [this](const PartnerCode& partner) {
+    return sign_offers(*shown.get(), partner, keys.statement, clock.now());
+  };
+  offers.theirs = [this](const PartnerCode& partner, std::string jws) { hear(partner, std::move(jws)); };
+  made.links = std::make_unique<exchange::Links>(
+      *made.lane, lanes, *made.gateway, exchange::Links::Dialing{*asking_tls, *reverse_tls, resolver}, newest,
+      std::move(offers),
+      exchange::Links::Caps{static_cast<size_t>(config.limits.streams_per_link_max),
+                            static_cast<uint32_t>(config.limits.requests_per_partner_per_s)});
+  made.apps = std::make_unique<exchange::AppDoor>(
+      exchange::AppDoor::Parts{*made.lane, lanes, browsers, *made.gateway, *made.links, clock,
+                               [this] { return exchange::page_frame(*shown.get()); }},
+      names);
+  made.door = std::make_unique<exchange::Door>(
+      exchange::Door::Parts{*made.lane, lanes, *door_tls, *lobby, *made.apps, *made.links, *made.connectors,
+                            [this](Json body) { return enrol(std::move(body)); },
+                            [this] { return *public_keys(keys, config.partner).find("statement_keys"); }},
+      names, http_limits(config.limits));
+  doors.push_back(made.door.get());
+  lanes.all.push_back({made.lane.get(), made.links.get(), made.connectors.get(), made.door->service()});
+}
+
+// From any loop.
+Result<exchange::SignedAssertion> Node::Parts::sign_for(const exchange::Pass& pass,
+                                                        const ConnectorId& id) const {
+  const std::shared_ptr<const coalition::World> newest = shown.get();
+  const coalition::App* app = newest->app(pass.app);
+  const coalition::Connector* connector = newest->connector(id);
+  if (app == nullptr || connector == nullptr)
+    return fail("exchange.connector-down", "the app or its connector is gone");
+  identity::Assertion assertion;
+  assertion.issuer = config.partner;
+  assertion.app = pass.app;
+  assertion.person =
+      pass.side == exchange::Side::host ? pass.who.id : statements->pairwise(pass.who.id, pass.app);
+  assertion.partner = pass.who.partner;
+  assertion.mission = app->mission;
+  const Instant now = clock.now();
+  assertion.attributes = identity::attributes_for(pass.who.facts, app->shares, now);
+  assertion.connector = connector->thumbprint;
+  assertion.session = identity::session_reference(keys.pairwise, pass.id, pass.app);
+  exchange::SignedAssertion made;
+  made.keep_until =
+      app->assertion_each_request ? now : identity::attributes_end(pass.who.facts, app->shares, now);
+  TRY(made.text, identity::sign_assertion(keys.statement, key_id(keys.statement), std::move(assertion), now,
+                                          crypto::random_token(12)));
+  return made;
+}
+
+void Node::Parts::on_each(const std::function<void(LoopParts&)>& call) {
+  for (LoopParts& parts : by_loop) {
+    if (parts.lane->is_control()) {
+      call(parts);
+    } else {
+      parts.lane->loop().post([&parts, call] { call(parts); });
+    }
+  }
+}
+
 void Node::Parts::watch() {
   records->on_published(
       [this](const coalition::World& durable, const coalition::World& acting, const coalition::Touch& touch) {
+        shown.set(std::make_shared<const coalition::World>(acting));
         const bool fenced = acting.revision() != durable.revision();
         const size_t held = switchboard->world_published(exchange::rules_of(durable), touch,
                                                          fenced ? exchange::rules_of(acting) : nullptr);
-        links->world_changed();
+        on_each([](LoopParts& parts) { parts.links->world_changed(); });
         return held;
       });
   exchange::Switchboard::Watcher watcher;
@@ -289,7 +345,7 @@ void Node::Parts::watch() {
         {coalition::Layer::structure, "", ended.ending.what, ended.ending.change, ended.ending.who});
     browsers.session_ended(pass.id, pass.who.id, std::move(why));
   };
-  watcher.connector_dropped = [this](const ConnectorId& id) { connectors->drop(id); };
+  watcher.connector_dropped = [this](const ConnectorId& id) { connector_desk->drop(id); };
   switchboard->watch(std::move(watcher));
 }
 
@@ -340,13 +396,26 @@ void Node::Parts::sweep() {
 void Node::run(std::function<void(uint16_t)> ready) {
   Parts& parts = *parts_;
   parts.loop.post([&parts, ready = std::move(ready)] {
-    parts.loop.spawn(parts.door->serve(*parts.door_listener));
+    parts.loop.spawn(exchange::serve_doors(*parts.door_listener, parts.doors));
     parts.loop.spawn(parts.api->serve(*parts.api_listener));
-    parts.links->start();
+    parts.on_each([](LoopParts& own) { own.links->start(); });
     parts.sweep();
     if (ready) ready(parts.door_listener->port());
   });
+  std::vector<std::thread> others;
+  for (size_t number = 1; number < parts.loops.size(); ++number)
+    others.emplace_back([&loop = parts.loops[number]] { loop.run(); });
   parts.loop.run();
+  for (size_t number = 1; number < parts.loops.size(); ++number) parts.loops[number].stop();
+  for (std::thread& other : others) other.join();
+}
+
+void Node::Parts::say_goodbye() {
+  on_each([](LoopParts& own) {
+    own.links->close_all();
+    own.connectors->close_all();
+  });
+  last_words = loop.after(kLastWords, [this] { loop.stop(); });
 }
 
 void Node::stop() {
@@ -364,15 +433,10 @@ void Node::stop() {
     // waited for longer than kStopWait.
     ledger::Record leaf{.event_class = "node.stop", .time = parts.clock.now(), .fields = {}};
     leaf.fields.emplace_back("partner", parts.config.partner.text());
-    const auto finish = [&parts] {
-      parts.links->close_all();
-      parts.connectors->close_all();
-      parts.last_words = parts.loop.after(kLastWords, [&parts] { parts.loop.stop(); });
-    };
-    parts.stop_wait = parts.loop.after(kStopWait, finish);
-    parts.records->append({std::move(leaf)}, true, [&parts, finish](const Result<ledger::Appended>&) {
+    parts.stop_wait = parts.loop.after(kStopWait, [&parts] { parts.say_goodbye(); });
+    parts.records->append({std::move(leaf)}, true, [&parts](const Result<ledger::Appended>&) {
       parts.stop_wait.cancel();
-      finish();
+      parts.say_goodbye();
     });
   });
 }

@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const kCliMsMax = 45_000;
+const kLoops = Number(process.env.ENTENTE_LOOPS ?? 2); // of each node: what goes between loops is attacked too
 
 export const program = process.env.ENTENTE_PROGRAM;
 export const skip = program ? false : 'ENTENTE_PROGRAM names no built entente';
@@ -54,6 +55,8 @@ export class Coalition {
   static async start(change) {
     const plan = mkdtempSync(join(tmpdir(), 'entente-system-'));
     cpSync(join(here, '../../demo/coalition'), plan, { recursive: true });
+    for (const node of ['node-xaa.json', 'node-xbb.json'])
+      writeJson(join(plan, node), { ...readJson(join(plan, node)), loops: kLoops });
     change?.(plan);
     const args = [join(here, '../../demo/launch.mjs'), '--json', '--steer', '--entente', program];
     const launcher = spawn(process.execPath, [...args, '--coalition', plan], {
