@@ -54,6 +54,7 @@ Result<std::string> read_reason(const Json& body) {
 // says: then the answer is "fenced, not yet durable".
 net::Task<Api::Answer> Api::change(Change change, Words words) {
   const bool narrowing = change.narrowing;
+  const Tick decided = clock_.tick();
   auto done = std::make_shared<net::Event>(switchboard_.loop());
   auto answer = std::make_shared<std::optional<Result<Outcome>>>();
   records_.commit(std::move(change), [done, answer](Result<Outcome> outcome) {
@@ -66,6 +67,10 @@ net::Task<Api::Answer> Api::change(Change change, Words words) {
     // Said only when no loop can be between a look at a gate and its write.
     const bool all = co_await seen->done.wait(exchange::Switchboard::kSeenMax);
     if (!all) log(LogLevel::error, "node", "a loop does not go on", {});
+    if (answer->has_value() && **answer) {
+      const Tick held = all ? seen->at : clock_.tick();
+      (**answer)->held_us = std::chrono::duration_cast<std::chrono::microseconds>(held - decided);
+    }
   }
   if (heard && answer->has_value()) co_return changed(**answer, words, narrowing);
   const Error slow{
