@@ -140,6 +140,46 @@ TEST_CASE("a change outside what an answer read does not change the answer") {
   CHECK(untouched > 500);
 }
 
+TEST_CASE("what a decision could read is known before, and holds all that it reads") {
+  for (unsigned seed = 1; seed <= seeds(200); ++seed) {
+    CAPTURE(seed);
+    RandomPolicies make(seed);
+    const PolicySet policies = unchecked(make.policies(1 + make.below(10)));
+    const Entities entities = stored(make.changes(12));
+    const EntityChanges overlay = make.changes(make.below(3));
+    for (int i = 0; i < 8; ++i) {
+      const Request request = make.request();
+      const Reach could = could_read(policies, entities, overlay.put, request);
+      for (const EntityUid& uid :
+           decide(policies, entities, overlay.put, request, kModes[0]).reach.entities) {
+        CAPTURE(uid.text());
+        CHECK(could.touches(uid));
+      }
+    }
+  }
+}
+
+TEST_CASE("what could be read follows the policies of the action, and no further") {
+  const PolicySet policies = load(R"(
+    permit (principal, action == Shop::Action::"view", resource) when { resource.owner.level > 1 };
+    permit (principal, action == Shop::Action::"edit", resource) when { principal has boss && principal.boss.level > 1 };
+  )");
+  Entity ben = a_user("ben", 1, {{"Shop::Team", "t"}});
+  ben.attributes.set("boss", user("chris"));
+  const Entities entities =
+      *Entities(schema()).with({{ben, a_user("ann", 1), a_user("chris", 2), a_doc("d", "ann", 1)}, {}});
+  Request request = view("ben", "d");
+  const Reach viewing = could_read(policies, entities, {}, request);
+  CHECK(viewing.touches(user("ann")));
+  CHECK(viewing.touches({"Shop::Team", "t"}));
+  CHECK_FALSE(viewing.touches(user("chris")));
+  CHECK(viewing.types.empty());
+  request.action = action("edit");
+  const Reach editing = could_read(policies, entities, {}, request);
+  CHECK(editing.touches(user("chris")));
+  CHECK_FALSE(editing.touches(user("ann")));
+}
+
 TEST_CASE("an expression that many policies share stands once") {
   std::vector<std::string> texts;
   for (int i = 0; i < 100; ++i)

@@ -78,6 +78,12 @@ inline constexpr size_t kOverlayMax = 64;
 void decide(const PolicySet& policies, const Entities& entities, Overlay overlay, const Request& request,
             DecideMode mode, Answer& answer);
 
+// All that deciding this request could read, known before it is decided: whatever the conditions come to, its
+// reach lies in here until an entity in here changes. Where a native predicate's result is no plain value,
+// all types of a loaded set's schema are in it.
+[[nodiscard]] Reach could_read(const PolicySet& policies, const Entities& entities, Overlay overlay,
+                               const Request& request);
+
 // Why a permit did not come about: its first condition that was not true.
 struct NearMiss {
   PolicyIndex policy;

@@ -140,6 +140,7 @@ class Loader {
     std::vector<uint32_t> permits;
     for (const uint32_t number : numbers)
       (out_->policies[number].info.effect == Effect::forbid ? forbids : permits).push_back(number);
+    one.readers = readers_of(out_->program, numbers);
     one.forbids = ScopeIndex(out_->program, std::move(forbids));
     one.permits = ScopeIndex(out_->program, std::move(permits));
   }

@@ -21,6 +21,7 @@ struct ActionIndex {
   std::vector<std::string> resources;
   ScopeIndex forbids;
   ScopeIndex permits;
+  std::vector<uint32_t> readers;  // expressions of these policies that read entities, or call natives
 
   [[nodiscard]] bool applies(const EntityUid& principal, const EntityUid& resource) const;
 };

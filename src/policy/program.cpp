@@ -253,4 +253,37 @@ Program compile(const std::vector<Policy>& policies) {
   return Compiler().run(policies);
 }
 
+std::vector<uint32_t> readers_of(const Program& program, const std::vector<uint32_t>& rules) {
+  std::vector<uint32_t> out;
+  std::vector<uint32_t> open;
+  std::vector<bool> seen(program.codes.size());
+  const auto add = [&](uint32_t at) {
+    if (seen[at]) return;
+    seen[at] = true;
+    open.push_back(at);
+  };
+  for (const uint32_t number : rules) {
+    const Rule& rule = program.rules[number];
+    for (uint32_t i = 0; i < rule.clauses_count; ++i) add(program.clauses[rule.clauses + i].code);
+  }
+  while (!open.empty()) {
+    const uint32_t at = open.back();
+    open.pop_back();
+    const Code& code = program.codes[at];
+    const bool tags = code.op == Op::call &&
+                      (code.method == Method::get_tag || code.method == Method::has_tag) && code.args[1] > 0;
+    const bool is_in = code.op == Op::is && code.args[1] != kNone;
+    if (code.op == Op::get || code.op == Op::has || code.op == Op::in || code.op == Op::native || tags ||
+        is_in)
+      out.push_back(at);
+    if (many_args(code.op)) {
+      for (uint32_t i = 0; i < code.args[1]; ++i) add(program.links[code.args[0] + i]);
+    } else {
+      for (const uint32_t arg : code.args)
+        if (arg != kNone) add(arg);
+    }
+  }
+  return out;
+}
+
 }  // namespace entente::policy

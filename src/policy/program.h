@@ -90,4 +90,7 @@ struct Program {
 // The policies (and the natives they name) may go afterwards, except that natives are only pointed to.
 [[nodiscard]] Program compile(const std::vector<Policy>& policies);
 
+// The expressions of these policies that read entities (get, has, in, is in, tags) or call natives.
+[[nodiscard]] std::vector<uint32_t> readers_of(const Program& program, const std::vector<uint32_t>& rules);
+
 }  // namespace entente::policy
