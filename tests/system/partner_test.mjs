@@ -211,7 +211,7 @@ system('nonsense and replays on the control stream cost the partner its own link
     const node = await link();
     await say(node);
     // What is no message at all, or longer than one may be, ends the link.
-    if (ends.has(name)) await until(`${name}: the link is ended`, () => node.session.closed);
+    if (ends.has(name)) await until(`${name}: the link is ended`, () => node.session.destroyed);
     else await wait(150);
     assert.ok(!node.heard.some(({ session }) => session), name);
     await works(konrad);
