@@ -643,6 +643,22 @@ TEST_CASE("one partner's flood is turned away without a disk write, and costs ot
   CHECK(std::ranges::any_of(pair.host.opened, [](const Opened& one) { return one.opening == 99; }));
 }
 
+TEST_CASE("one person opens apps no faster than a person would, and what is beyond that costs no disk") {
+  Limits limits;
+  limits.openings_burst = 3;
+  limits.openings_per_second = 1;
+  Pair pair(limits);
+  pair.publish(pair.home, [](TestRules& rules) { rules.denied_roles.insert("planner"); });
+  for (int i = 0; i < 50; ++i) pair.open(kCop, 1);
+  CHECK(pair.home.leaves_of("refusal") == 3);
+  CHECK(pair.home.refused.size() == 50);
+  pair.open(kCop, 2);  // somebody else
+  CHECK(pair.home.leaves_of("refusal") == 4);
+  pair.pass(Millis(2'100));
+  pair.open(kCop, 1);
+  CHECK(pair.home.leaves_of("refusal") == 5);
+}
+
 TEST_CASE("a partner vouches for its own people only") {
   Pair pair;
   coalition::Person foreign = pair.opening(kCop).who;

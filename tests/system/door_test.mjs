@@ -11,6 +11,7 @@ import { assertionOf, Witness } from './witness.mjs';
 
 const kHalfOpenMax = 64;
 const kHeadSeconds = 2;
+const kAppSeconds = 2;
 
 const refusedStatuses = new Set([400, 403, 408, 413, 414, 417, 431, 501, 505]);
 const system = (name, run) => test(name, { skip }, run);
@@ -23,6 +24,8 @@ before(async () => {
     const path = join(plan, 'node-xbb.json');
     const limits = { head_timeout_s: kHeadSeconds, half_open_max: kHalfOpenMax };
     writeJson(path, { ...readJson(path), limits });
+    const connector = join(plan, 'connector-cop.json');
+    writeJson(connector, { ...readJson(connector), app_timeout_s: kAppSeconds });
   });
   xbb = coalition.nation('XBB');
   host = new URL(xbb.app).host;
@@ -463,6 +466,42 @@ system('an app that answers garbage, nothing, or not at all is down, and the nod
   witness.misbehave = undefined;
   for (const visitor of [ingrid, konrad])
     assert.equal((await visitor.go(`${visitor.nation.app}/in`)).status, 200, 'and back again');
+});
+
+system('an app that never answers is given up after its time, and everything it held is given back', async () => {
+  const silent = new Set();
+  witness.misbehave = (socket) => {
+    silent.add(socket);
+    socket.on('close', () => silent.delete(socket)).resume();
+  };
+  const asked = [ingrid, konrad].flatMap((visitor) =>
+    Array.from({ length: 15 }, () => visitor.go(`${visitor.nation.app}/in`)),
+  );
+  await until('all have reached the app', () => silent.size === asked.length);
+  for (const { status, body } of await Promise.all(asked)) {
+    assert.ok(status === 502 || status === 503, `${status}`);
+    assert.match(body, /data-refusal="app-down"/);
+  }
+  witness.misbehave = undefined;
+  await until('the connector has closed its sockets', () => silent.size === 0);
+  await until('no stream is left', async () => {
+    const { sessions } = await coalition.ask('XAA', 'session', 'ls');
+    return sessions.every(({ streams }) => streams === 0);
+  });
+  for (const visitor of [ingrid, konrad])
+    assert.equal((await visitor.go(`${visitor.nation.app}/in`)).status, 200, 'and back again');
+});
+
+system('no assertion or cookie of a visitor is in any log', async () => {
+  const secrets = witness.seen.flatMap(({ headers }) =>
+    headers.filter(([name]) => name.toLowerCase() === 'entente-assertion').map(([, value]) => value),
+  );
+  for (const visitor of [ingrid, konrad])
+    for (const kept of visitor.jar.values())
+      for (const { value } of kept.values()) if (value.length > 20) secrets.push(value);
+  assert.ok(secrets.length > 4);
+  for (const name of ['node-xaa', 'node-xbb', 'connector-cop'])
+    for (const secret of secrets) assert.ok(!coalition.log(name).includes(secret), name);
 });
 
 system('an app that is not there is said to be down, and comes back by itself', async () => {
