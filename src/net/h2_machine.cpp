@@ -54,6 +54,12 @@ void set_callbacks(nghttp2_session_callbacks* callbacks) {
       callbacks, [](nghttp2_session*, uint8_t, int32_t id, const uint8_t* data, size_t size, void* user) {
         return self(user).data_in(id, {data, size});
       });
+  nghttp2_session_callbacks_set_send_data_callback(
+      callbacks, [](nghttp2_session*, nghttp2_frame* frame, const uint8_t* frame_head, size_t count,
+                    nghttp2_data_source*, void* user) {
+        self(user).append_data(frame->hd.stream_id, frame_head, count);
+        return 0;
+      });
   nghttp2_session_callbacks_set_on_stream_close_callback(
       callbacks, [](nghttp2_session*, int32_t id, uint32_t code, void* user) {
         self(user).closed(id, code);
@@ -321,23 +327,33 @@ void H2Session::Impl::closed(H2StreamId id, uint32_t code) {
 }
 
 // Gives bytes to nghttp2 only when this stream was chosen, and only once: the order of sending is ours.
-ssize_t H2Session::Impl::data_out(H2StreamId id, uint8_t* into, size_t room, uint32_t* flags) {
+ssize_t H2Session::Impl::data_out(H2StreamId id, size_t room, uint32_t* flags) {
   H2Stream* stream = find(id);
   if (id != chosen || allowance == 0 || stream == nullptr || !stream->has_work() || stream->gate_closed())
     return NGHTTP2_ERR_DEFERRED;
-  const size_t count = stream->out.pop(into, std::min(room, allowance));
-  if (stream->out.empty() && stream->out_ended) {
-    *flags |= NGHTTP2_DATA_FLAG_EOF;
-    stream->end_framed = true;
-  } else if (count == 0) {
-    return NGHTTP2_ERR_DEFERRED;
-  }
+  const size_t count = std::min({room, allowance, stream->out.size()});
+  const bool last = stream->out_ended && count == stream->out.size();
+  if (count == 0 && !last) return NGHTTP2_ERR_DEFERRED;
+  *flags |= NGHTTP2_DATA_FLAG_NO_COPY;  // append_data() is called next
+  if (last) *flags |= NGHTTP2_DATA_FLAG_EOF;
+  stream->end_framed = last;
   allowance = 0;
   if (now - stream->last_sent > config.bulk_pause) stream->burst_bytes = 0;
   stream->burst_bytes += count;
   stream->last_sent = now;
   counts.data_bytes_out += count;
   return static_cast<ssize_t>(count);
+}
+
+// From the stream's queue straight to what goes out.
+void H2Session::Impl::append_data(H2StreamId id, const uint8_t* frame_head, size_t count) {
+  ENTENTE_CHECK(frames != nullptr);
+  frames->insert(frames->end(), frame_head, frame_head + kFrameHeadBytes);
+  H2Stream* stream = find(id);
+  ENTENTE_CHECK(stream != nullptr && stream->out.size() >= count);
+  const ByteView bytes = stream->out.front(count);
+  frames->insert(frames->end(), bytes.begin(), bytes.end());
+  stream->out.drop(count);
 }
 
 void H2Session::Impl::drop_queues(H2Stream& stream) {
@@ -413,14 +429,16 @@ H2Stream* H2Session::Impl::next_sender() {
 }
 
 void H2Session::Impl::flush(Bytes& out, size_t bytes_max) {
+  frames = &out;
   while (out.size() < bytes_max) {
     const uint8_t* bytes = nullptr;
     const ssize_t count = nghttp2_session_mem_send(session, &bytes);
     if (count < 0 && !fault)
       fault = Error{"h2.protocol", nghttp2_strerror(static_cast<int>(count)), "connection", ""};
-    if (count <= 0) return;
+    if (count <= 0) break;
     out.insert(out.end(), bytes, bytes + count);
   }
+  frames = nullptr;
 }
 
 }  // namespace entente::net

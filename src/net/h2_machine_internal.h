@@ -44,7 +44,8 @@ struct H2Session::Impl {
   int headers_in(const nghttp2_frame& frame);
   int data_in(H2StreamId id, ByteView bytes);
   void closed(H2StreamId id, uint32_t code);
-  ssize_t data_out(H2StreamId id, uint8_t* into, size_t room, uint32_t* flags);
+  ssize_t data_out(H2StreamId id, size_t room, uint32_t* flags);
+  void append_data(H2StreamId id, const uint8_t* frame_head, size_t count);
 
   void announce_request(H2Stream& stream, bool end);
   void take_response(H2Stream& stream, bool end);
@@ -74,6 +75,7 @@ struct H2Session::Impl {
   std::vector<H2StreamId> blocked;
   H2StreamId chosen = 0;  // may send one frame of at most `allowance` bytes now
   size_t allowance = 0;
+  Bytes* frames = nullptr;  // where what goes out is put, while it is
   Tick now{};
   H2Spent spent;
   H2Counts counts;

@@ -96,9 +96,9 @@ std::vector<nghttp2_nv> as_nv(const std::vector<H2Line>& lines) {
 
 nghttp2_data_provider body_of() {
   nghttp2_data_provider provider{};
-  provider.read_callback = [](nghttp2_session*, int32_t id, uint8_t* into, size_t room, uint32_t* flags,
+  provider.read_callback = [](nghttp2_session*, int32_t id, uint8_t*, size_t room, uint32_t* flags,
                               nghttp2_data_source*, void* user) {
-    return static_cast<H2Session::Impl*>(user)->data_out(id, into, room, flags);
+    return static_cast<H2Session::Impl*>(user)->data_out(id, room, flags);
   };
   return provider;
 }

@@ -25,11 +25,16 @@ class ByteQueue {
     }
     bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
   }
+  // The first bytes, to be looked at until the queue changes, and their going.
+  [[nodiscard]] ByteView front(size_t count) const { return ByteView(bytes_).subspan(head_, count); }
+  void drop(size_t count) {
+    head_ += count;
+    if (empty()) clear();
+  }
   size_t pop(uint8_t* into, size_t most) {
     const size_t count = std::min(most, size());
     if (count > 0) std::memcpy(into, bytes_.data() + head_, count);
-    head_ += count;
-    if (empty()) clear();
+    drop(count);
     return count;
   }
   void clear() {
