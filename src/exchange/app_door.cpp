@@ -272,7 +272,8 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
     co_return;
   }
   const auto gate = std::make_shared<SessionGate>(pass->gate, parts_.clock);
-  net::RequestHead head = call.head();
+  // Only an upgrade looks at the request's own head again.
+  net::RequestHead head = upgrades ? call.head() : std::move(call.head());
   head.path = target.text();
   head.target = head.path;
   head.scheme = "https";

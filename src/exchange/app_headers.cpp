@@ -46,23 +46,21 @@ std::optional<std::string> own_origin_cookie(std::string_view set_cookie) {
 
 void clean_response(net::Headers& headers) {
   net::remove_hop_by_hop(headers);
-  net::Headers kept;
-  for (const net::Field& field : headers) {
+  headers.keep_if([](net::Field& field) {
     if (has_prefix_no_case(field.name, "entente-") ||
         net::equal_no_case(field.name, "Service-Worker-Allowed") ||
         net::equal_no_case(field.name, "Alt-Svc") || net::equal_no_case(field.name, "Clear-Site-Data") ||
         net::equal_no_case(field.name, "Server") || net::equal_no_case(field.name, "Cache-Control") ||
         net::equal_no_case(field.name, "Expires") || net::equal_no_case(field.name, "Date") ||
         net::equal_no_case(field.name, "Strict-Transport-Security")) {
-      continue;
+      return false;
     }
-    if (net::equal_no_case(field.name, "Set-Cookie")) {
-      if (auto cookie = own_origin_cookie(field.value)) kept.add(field.name, *std::move(cookie));
-      continue;
-    }
-    kept.add(field.name, field.value);
-  }
-  headers = std::move(kept);
+    if (!net::equal_no_case(field.name, "Set-Cookie")) return true;
+    std::optional<std::string> cookie = own_origin_cookie(field.value);
+    if (!cookie) return false;
+    field.value = *std::move(cookie);
+    return true;
+  });
   headers.set("Cache-Control", "no-store");
 }
 

@@ -3,6 +3,7 @@
 #include "net/url.h"
 
 #include <algorithm>
+#include <array>
 
 namespace entente::net {
 namespace {
@@ -72,6 +73,21 @@ Result<void> add_lines(const Headers& headers, std::vector<H2Line>& out) {
     out.push_back(std::move(line));
   }
   return {};
+}
+
+// "100" to "599".
+std::string_view status_text(int status) {
+  static const std::array<std::array<char, 3>, 500> kTexts = [] {
+    std::array<std::array<char, 3>, 500> out{};
+    for (int i = 0; i < 500; ++i) {
+      const int number = i + 100;
+      out[static_cast<size_t>(i)] = {static_cast<char>('0' + number / 100),
+                                     static_cast<char>('0' + number / 10 % 10),
+                                     static_cast<char>('0' + number % 10)};
+    }
+    return out;
+  }();
+  return {kTexts[static_cast<size_t>(status - 100)].data(), 3};
 }
 
 }  // namespace
@@ -173,10 +189,11 @@ Result<std::vector<H2Line>> h2_lines(const RequestHead& head) {
   TRY_VOID(check_request(head));
   TRY_VOID(check_content_length(head.headers));
   std::vector<H2Line> out;
+  out.reserve(head.headers.size() + 5);
   out.push_back({":method", head.method, false});
   if (!head.protocol.empty()) out.push_back({":protocol", head.protocol, false});
   out.push_back({":scheme", head.scheme, false});
-  out.push_back({":authority", lower_case(head.authority), false});
+  out.push_back({":authority", head.authority, false});
   out.push_back({":path", head.path, false});
   TRY_VOID(add_lines(head.headers, out));
   return out;
@@ -187,7 +204,8 @@ Result<std::vector<H2Line>> h2_lines(const ResponseHead& head) {
     return refuse_head("the status is not a number from 100 to 599, or is 101");
   TRY_VOID(check_content_length(head.headers));
   std::vector<H2Line> out;
-  out.push_back({":status", std::to_string(head.status), false});
+  out.reserve(head.headers.size() + 1);
+  out.push_back({":status", status_text(head.status), false});
   TRY_VOID(add_lines(head.headers, out));
   return out;
 }

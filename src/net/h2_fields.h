@@ -49,11 +49,12 @@ class H2HeadReader {
 };
 
 struct H2Line {
-  std::string name;  // lower case
-  std::string value;
-  bool secret = false;  // never indexed: its length can't be guessed through compression
+  std::string name;        // lower case
+  std::string_view value;  // of the head, or a constant
+  bool secret = false;     // never indexed: its length can't be guessed through compression
 };
-// The field lines of a head, pseudo fields first. Error "h2.head" for what HTTP/2 can't carry or must not.
+// The field lines of a head, which must outlive them; pseudo fields first. Error "h2.head" for what HTTP/2
+// can't carry or must not.
 [[nodiscard]] Result<std::vector<H2Line>> h2_lines(const RequestHead& head);
 [[nodiscard]] Result<std::vector<H2Line>> h2_lines(const ResponseHead& head);
 

@@ -60,6 +60,7 @@ Result<Field> parse_field(std::string_view line, size_t index, const HttpLimits&
 
 Result<Headers> parse_fields(std::string_view text, const HttpLimits& limits, bool request) {
   Headers out;
+  out.reserve(16);
   while (true) {
     const std::string_view line = take_line(text);
     if (line.empty()) return out;

@@ -277,22 +277,21 @@ Result<std::optional<std::string>> find_cookie(const Headers& headers, std::stri
 }
 
 void remove_cookie(Headers& headers, std::string_view name) {
-  Headers kept;
-  for (const Field& field : headers) {
-    if (!equal_no_case(field.name, "cookie")) {
-      kept.add(field.name, field.value);
-      continue;
-    }
+  headers.keep_if([&](Field& field) {
+    if (!equal_no_case(field.name, "cookie")) return true;
     std::string line;
+    bool removed = false;
     each_cookie(field.value, [&](std::string_view its_name, std::string_view, std::string_view pair) {
+      removed = removed || pair.empty() || equal_no_case(its_name, name);
       if (pair.empty() || equal_no_case(its_name, name)) return true;
       if (!line.empty()) line += "; ";
       line += pair;
       return true;
     });
-    if (!line.empty()) kept.add(field.name, std::move(line));
-  }
-  headers = std::move(kept);
+    if (line.empty()) return false;
+    if (removed) field.value = std::move(line);
+    return true;
+  });
 }
 
 }  // namespace entente::net

@@ -5,6 +5,7 @@
 
 #include "base/result.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -31,12 +32,20 @@ class Headers {
   [[nodiscard]] std::string_view get(std::string_view name) const;     // the first, or empty
   [[nodiscard]] size_t count(std::string_view name) const;
   [[nodiscard]] bool has(std::string_view name) const { return find(name) != nullptr; }
+  void reserve(size_t count) { fields_.reserve(count); }
   void add(std::string name, std::string value);
   void set(std::string name, std::string value);  // replaces all of that name
   size_t remove(std::string_view name);           // how many went
   template <class Unwanted>
   size_t remove_if(Unwanted unwanted) {
     return std::erase_if(fields_, unwanted);
+  }
+  // keep(field) may change a field; those for which it gives false go.
+  template <class Keep>
+  void keep_if(Keep keep) {
+    const auto kept =
+        std::remove_if(fields_.begin(), fields_.end(), [&](Field& field) { return !keep(field); });
+    fields_.erase(kept, fields_.end());
   }
 
   [[nodiscard]] size_t size() const { return fields_.size(); }
