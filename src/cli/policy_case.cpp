@@ -74,6 +74,13 @@ Result<void> assign(Json& into, std::string_view pair) {
   return {};
 }
 
+// a=1; b.c=x
+Result<void> assign_all(Json& into, std::string_view pairs) {
+  for (const std::string_view pair : split(pairs, ';'))
+    if (!pair.empty()) TRY_VOID(assign(into, pair));
+  return {};
+}
+
 class CaseFile {
  public:
   CaseFile(const std::string& path, std::string_view text)
@@ -106,6 +113,7 @@ class CaseFile {
     const std::string_view word = line.substr(0, space);
     const std::string_view rest = trimmed(line.substr(space));
     if (word == "entity") return entity(rest);
+    if (word == "context") return assign_all(default_context_, rest);
     std::vector<std::string> files;
     for (const std::string_view name : split(rest, ' '))
       if (!name.empty()) files.push_back((folder_ / name).string());
@@ -117,7 +125,8 @@ class CaseFile {
     } else if (word == "entities") {
       for (const std::string& file : files) TRY_VOID(read_entities(file));
     } else {
-      return wrong(fmt::format("there is no setting `{}`", word), "schema, policies, entities, entity");
+      return wrong(fmt::format("there is no setting `{}`", word),
+                   "schema, policies, entities, entity, context");
     }
     return {};
   }
@@ -213,9 +222,8 @@ class CaseFile {
       TRY(const Json json, Json::parse(text));
       return schema_->read_context(action_uid, json);
     }
-    Json json = Json::object();
-    for (const std::string_view pair : split(text, ';'))
-      if (!pair.empty()) TRY_VOID(assign(json, pair));
+    Json json = default_context_;
+    TRY_VOID(assign_all(json, text));
     return schema_->read_context(action_uid, json);
   }
 
@@ -278,6 +286,7 @@ class CaseFile {
   std::optional<policy::Schema> schema_;
   std::optional<policy::PolicySet> policies_;
   std::map<policy::EntityUid, Json> entities_;
+  Json default_context_ = Json::object();
   std::optional<policy::Entities> store_;
   CaseReport report_;
 };

@@ -49,6 +49,7 @@ class ConformanceTestCase {
   void check_policy_verdicts(const Json& wanted);
   void check_entity_verdicts(const Json& wanted);
   void read_entities();
+  void read_each_entity();
   [[nodiscard]] const Json* verdict_of(size_t number) const;
   Asked ask(const Json& request) const;
   void run_request(size_t number, const Json& request);

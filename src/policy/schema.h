@@ -45,6 +45,9 @@ class Schema {
   // ("2026-11-21T22:00:00Z" for datetime, {"type","id"} for entities). Unknown members are
   // refused. Errors "policy.value", where the JSON pointer.
   [[nodiscard]] Result<Entity> read_entity(const Json& json) const;
+  // A list of them, each once. Actions may be among them when they are as the schema says; they are left out.
+  // Errors besides: "policy.entity", "policy.entity-doubled".
+  [[nodiscard]] Result<std::vector<Entity>> read_entities(const Json& json) const;
   [[nodiscard]] Result<Record> read_attributes(std::string_view entity_type, const Json& json) const;
   [[nodiscard]] Result<Record> read_context(const EntityUid& action, const Json& json) const;
 

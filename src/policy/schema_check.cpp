@@ -5,6 +5,8 @@
 #include "policy/schema_inside.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -42,6 +44,13 @@ std::string misnamed_inside(const Value& value, const Schema::Inside& schema) {
   }
 }
 
+std::string_view item_type(const Json& item) {
+  const Json* uid = item.find("uid");
+  if (uid == nullptr) return {};
+  const Json* inner = uid->find("__entity");
+  return (inner == nullptr ? uid : inner)->text_or("type", "");
+}
+
 Result<void> check_tags(const Entity& entity, const EntityTypeInfo& type, const Schema::Inside& schema) {
   for (const auto& [name, value] : entity.tags.members()) {
     if (type.tags == nullptr)
@@ -54,22 +63,33 @@ Result<void> check_tags(const Entity& entity, const EntityTypeInfo& type, const 
   return {};
 }
 
-// The schema knows its actions: one that is given anyway has to be the same.
+// The schema knows its actions: one that is given anyway has to name all the groups it stands in.
 Result<void> check_action(const Entity& entity, const Schema::Inside& schema) {
   const std::string name = entity.uid.text();
   const ActionInfo* action = schema.action(entity.uid);
   if (action == nullptr) return refused("policy.entity", fmt::format("there is no action {}", name));
   if (!entity.attributes.empty() || !entity.tags.empty())
     return refused("policy.entity", fmt::format("{}: actions have neither attributes nor tags", name));
-  std::set<EntityUid> above;
-  for (const EntityUid& parent : entity.parents) {
-    above.insert(parent);
-    if (const ActionInfo* group = schema.action(parent))
-      above.insert(group->ancestors.begin(), group->ancestors.end());
-  }
-  if (above != action->ancestors)
+  if (std::set<EntityUid>(entity.parents.begin(), entity.parents.end()) != action->ancestors)
     return refused("policy.entity", fmt::format("{} stands in other groups than the schema says", name));
   return {};
+}
+
+// Actions among those given, each with all groups above it, as far as they are given themselves.
+void close_actions(std::map<EntityUid, Entity>& actions) {
+  for (auto& [uid, action] : actions) {
+    std::set<EntityUid> above;
+    std::vector<EntityUid> queue = action.parents;
+    while (!queue.empty()) {
+      const EntityUid parent = std::move(queue.back());
+      queue.pop_back();
+      if (!above.insert(parent).second) continue;
+      const auto known = actions.find(parent);
+      if (known != actions.end())
+        queue.insert(queue.end(), known->second.parents.begin(), known->second.parents.end());
+    }
+    action.parents.assign(above.begin(), above.end());
+  }
 }
 
 }  // namespace
@@ -96,6 +116,25 @@ Result<void> Schema::check(const Entity& entity) const {
       return refused("policy.entity", fmt::format("{} stands under {}: {}", name, parent.text(), wrong));
   }
   return check_tags(entity, *type, *inside_);
+}
+
+Result<std::vector<Entity>> Schema::read_entities(const Json& json) const {
+  if (!json.is_array()) return refused("policy.entity", "entities are a list");
+  std::map<EntityUid, Entity> all;
+  std::map<EntityUid, Entity> actions;
+  for (const Json& item : json.items()) {
+    TRY(Entity plain, inside_->is_action_type(item_type(item)) ? entity_from_json(item) : read_entity(item));
+    auto& kept = inside_->is_action_type(plain.uid.type) ? actions : all;
+    const auto [other, fresh] = kept.emplace(plain.uid, plain);
+    if (!fresh && !(other->second == plain))
+      return refused("policy.entity-doubled", fmt::format("{} is given twice", plain.uid.text()));
+  }
+  close_actions(actions);
+  for (const auto& [uid, action] : actions) TRY_VOID(check(action));
+  std::vector<Entity> out;
+  out.reserve(all.size());
+  for (auto& [uid, entity] : all) out.push_back(std::move(entity));
+  return out;
 }
 
 Result<void> Schema::check(const Request& request) const {

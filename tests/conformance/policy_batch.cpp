@@ -73,15 +73,15 @@ Json validation_answer(const PolicyDocument& document, const Schema& schema, Val
 
 Result<Entities> entities_of(const Json& given, const Schema* schema) {
   EntityChanges all;
-  std::set<EntityUid> seen;
+  if (schema != nullptr) {
+    TRY(all.put, schema->read_entities(given));
+    for (Entity& action : schema->action_entities()) all.put.push_back(std::move(action));
+    return Entities::unchecked().with(all);
+  }
   for (const Json& item : given.items()) {
-    TRY(Entity one, schema != nullptr ? schema->read_entity(item) : entity_from_json(item));
-    if (schema != nullptr && schema->has_action(one.uid)) continue;
-    if (!seen.insert(one.uid).second) return fail("policy.entity-doubled", "given twice");
+    TRY(Entity one, entity_from_json(item));
     all.put.push_back(std::move(one));
   }
-  if (schema != nullptr)
-    for (Entity& action : schema->action_entities()) all.put.push_back(std::move(action));
   return Entities::unchecked().with(all);
 }
 
