@@ -60,7 +60,7 @@ Result<void> merge_categories(std::vector<Category>& categories) {
   for (Category& category : categories) {
     TRY(category.tag, clean(category.tag, "a category's tag", false));
   }
-  std::stable_sort(categories.begin(), categories.end(), [](const Category& a, const Category& b) {
+  std::sort(categories.begin(), categories.end(), [](const Category& a, const Category& b) {
     return std::tie(a.tag, a.type) < std::tie(b.tag, b.type);
   });
   std::vector<Category> out;

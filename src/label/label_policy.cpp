@@ -80,9 +80,8 @@ bool matches(const Label& label, const CategoryRef& ref) {
 Result<LabelPolicy> LabelPolicy::from_data(PolicyData data) {
   if (data.name.empty()) return wrong_spif("the policy has no name");
   if (data.classifications.empty()) return wrong_spif("the policy has no classification");
-  std::stable_sort(
-      data.classifications.begin(), data.classifications.end(),
-      [](const Classification& a, const Classification& b) { return a.hierarchy < b.hierarchy; });
+  std::sort(data.classifications.begin(), data.classifications.end(),
+            [](const Classification& a, const Classification& b) { return a.hierarchy < b.hierarchy; });
   LabelPolicy out;
   out.data_ = std::make_shared<const PolicyData>(std::move(data));
   TRY_VOID(out.index());

@@ -21,7 +21,7 @@ Label full() {
                                         {"Handling", kInformative, {"STAFF"}}});
   out.policy_id = "2.999.1.1";
   out.privacy_mark = "none & all";
-  out.originator = {"planner@xaa.example", "userPrincipalName"};
+  out.originator = {"planner@xaa.example", "user&<\"Principal'>"};
   out.created = time_for_test("2026-11-01T10:00:00.125Z");
   out.review = time_for_test("2027-11-01T10:00:00Z");
   out.succeeded = time_for_test("2028-01-01T00:00:00Z");

@@ -88,8 +88,8 @@ struct MarkingGrammar::Inside {
           add_heads(*tag.values[i].policy_text,
                     CategoryRef{tag.set->name, tag.tag->type, tag.tag->values[i].name});
     }
-    std::stable_sort(heads.begin(), heads.end(),
-                     [](const Head& a, const Head& b) { return a.text.size() > b.text.size(); });
+    std::sort(heads.begin(), heads.end(),
+              [](const Head& a, const Head& b) { return a.text.size() > b.text.size(); });
   }
 
   void add_heads(const std::string& policy_text, const std::optional<CategoryRef>& value) {
