@@ -1,5 +1,7 @@
-// Policy text from anywhere: must end in policies or in a message, and whatever parses must evaluate.
+// Policy text from anywhere: must end in policies or in a message, and whatever parses must evaluate,
+// compiled as it does plainly.
 #include "policy/decide.h"
+#include "policy/reference.h"
 
 #include <cstdint>
 
@@ -21,7 +23,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       {{Entity{{"U", "a"}, {{"n", 7}, {"s", "x"}, {"g", EntityUid{"G", "g"}}}, {{"G", "g"}}, {{"t", "v"}}}},
        {}});
   const Request request{{"U", "a"}, {"Action", "view"}, {"U", "a"}, {{"at", Datetime{1000}}}};
-  (void)decide(*parsed, entities, {}, request);
+  const Answer answer = decide(*parsed, entities, {}, request);
+  const Answer plain = decide_plainly(*parsed, entities, {}, request);
+  ENTENTE_CHECK(answer.decision == plain.decision && answer.reasons == plain.reasons);
+  (void)could_read(*parsed, entities, {}, request);
   (void)near_misses(*parsed, entities, {}, request);
   if (loaded) (void)decide(*loaded, entities, {}, request);
   return 0;
