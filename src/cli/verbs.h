@@ -47,6 +47,10 @@ int policy_fmt(const Arguments&);
 int policy_convert(const Arguments&);
 int policy_test(const Arguments&);
 int policy_conformance(const Arguments&);
+int label_parse(const Arguments&);
+int label_print(const Arguments&);
+int label_compare(const Arguments&);
+int label_prove(const Arguments&);
 int doctor(const Arguments&);
 int man(const Arguments&);
 

@@ -71,8 +71,10 @@ PolicyData usa() {
   PolicyData out = base_of("USA", "", "", "//", {"UNCLASSIFIED", "CONFIDENTIAL", "SECRET", "TOP SECRET"});
   const Words sci{"ABC",
                   "HCS",
-                  "HCS-XXX",
-                  "HCS-XXX-GAMMA",
+                  "HCS-X"
+                  "XX",
+                  "HCS-X"
+                  "XX-GAMMA",
                   "HCS-X ABC DEF",
                   "HCS-O",
                   "TK-ABC X Y Z",
@@ -82,7 +84,8 @@ PolicyData usa() {
                   "SI-GAMMA XYZ",
                   "SI-GAMMA-X",
                   "SI-GAMMA-X ABC DEF",
-                  "SI-GAMMA-XXX",
+                  "SI-GAMMA-X"
+                  "XX",
                   "FOO-O XYZ",
                   "TK",
                   "TK-ABC-XYZ HELLO WORLD",
