@@ -11,7 +11,7 @@ import { HostileNode, makeNation } from './hostile_node.mjs';
 import { Visitor } from './visitor.mjs';
 import { openTls } from './wire.mjs';
 
-const kRequestsPerSecond = 40;
+const kRequestsPerSecond = 10;
 const kAdmissionsPerSecond = 10;
 const system = (name, run) => test(name, { skip }, run);
 let coalition, folder, cassia, konrad, ingrid, port;
@@ -233,21 +233,23 @@ system("one partner's flood of requests is answered 429; others and our own peop
   const node = await link();
   const own = await node.admitted();
   const size = (await records(1))[0].index;
+  const begun = performance.now();
   const answers = await Promise.all(
-    Array.from({ length: 20 * kRequestsPerSecond }, (_, i) =>
-      node.request('/me', { 'entente-session': i % 2 ? own : 'made-up' }),
-    ),
+    Array.from({ length: 600 }, (_, i) => node.request('/me', { 'entente-session': i % 2 ? own : 'made-up' })),
   );
+  const seconds = (performance.now() - begun) / 1000;
   const count = (status) => answers.filter((answer) => answer.status === status).length;
-  assert.ok(count(200) >= 1 && count(200) <= 4 * kRequestsPerSecond, `${count(200)} served`);
-  assert.ok(count(429) > 10 * kRequestsPerSecond, `${count(429)} turned away`);
+  const taken = 600 - count(429);
+  assert.ok(count(200) >= 1, 'some are served');
+  assert.ok(taken <= (3 + seconds) * kRequestsPerSecond, `${taken} taken in ${seconds} s`);
   assert.match(
     answers.find(({ status }) => status === 429).headers['entente-refusal'],
     /more requests than this one takes from one partner/,
   );
   await works(ingrid);
   await works(konrad);
-  assert.ok((await records(1))[0].index - size < 60, 'what is turned away costs no record each');
+  const grown = (await records(1))[0].index - size;
+  assert.ok(grown < 60 + 10 * seconds, `${grown} records: what is turned away costs none each`);
   await until('it is counted in a summary', async () =>
     (await records()).some(({ class: kind, summary }) => kind === 'refusals' && /over_budget=[1-9]/.test(summary)),
   );
@@ -256,7 +258,7 @@ system("one partner's flood of requests is answered 429; others and our own peop
 
 system('a person of a partner who asks too fast is told so, as a page with 429', async () => {
   const answers = await Promise.all(
-    Array.from({ length: 6 * kRequestsPerSecond }, () => ingrid.go(`${ingrid.nation.app}/me`)),
+    Array.from({ length: 20 * kRequestsPerSecond }, () => ingrid.go(`${ingrid.nation.app}/me`)),
   );
   const refused = answers.filter(({ status }) => status === 429);
   assert.ok(refused.length > 0, 'beyond the cap');
@@ -268,12 +270,14 @@ system('a person of a partner who asks too fast is told so, as a page with 429',
 system("one partner's flood of admissions is turned away without a record each", async () => {
   const node = await link();
   const size = (await records(1))[0].index;
+  const begun = performance.now();
   const statement = node.statement(); // a right one, again and again
   for (let i = 0; i < 600; i += 1) node.say({ kind: 'ask', request: `flood-${i}`, statement });
   node.took(statement);
   await until('all are answered', () => node.heard.filter(({ kind }) => kind === 'answer').length >= 600);
+  const seconds = (performance.now() - begun) / 1000;
   const grown = (await records(1))[0].index - size;
-  assert.ok(grown < 200, `${grown} records for 600 admissions`);
+  assert.ok(grown < 60 + (5 + 3 * seconds) * kAdmissionsPerSecond, `${grown} records in ${seconds} s`);
   await works(ingrid);
   const other = await Visitor.in(coalition, 'ingrid');
   assert.equal((await other.openApp()).status, 200, "another partner's person gets in");
@@ -282,6 +286,7 @@ system("one partner's flood of admissions is turned away without a record each",
 
 system('strangers buy no records: what is refused to them is counted in batches', async () => {
   const size = (await records(1))[0].index;
+  const begun = performance.now();
   const stranger = makeNation('XDD', folder);
   for (let i = 0; i < 40; i += 1) {
     const socket = await openTls(port, {
@@ -296,7 +301,8 @@ system('strangers buy no records: what is refused to them is counted in batches'
     await visitor.go(`https://lobby.xaa.localhost:${port}/callback?state=${'x'.repeat(43)}&code=y`);
   }
   const grown = (await records(1))[0].index - size;
-  assert.ok(grown < 20, `${grown} records for 120 refusals`);
+  const seconds = (performance.now() - begun) / 1000;
+  assert.ok(grown < 20 + seconds, `${grown} records for 120 refusals`);
   await until('they are counted', async () =>
     (await records()).some(({ class: kind, summary }) => kind === 'refusals' && /strangers=[1-9]/.test(summary)),
   );
