@@ -19,6 +19,22 @@ struct Desk {
   std::vector<uint64_t> room;
   std::vector<uint32_t> found;
   std::vector<uint32_t> failed;
+  bool busy = false;
+};
+
+// A native predicate that asks for a decision itself would find its own request overwritten.
+class AtDesk {
+ public:
+  explicit AtDesk(Desk& desk) : desk_(desk) {
+    ENTENTE_CHECK(!desk.busy);
+    desk.busy = true;
+  }
+  ~AtDesk() { desk_.busy = false; }
+  AtDesk(const AtDesk&) = delete;
+  AtDesk& operator=(const AtDesk&) = delete;
+
+ private:
+  Desk& desk_;
 };
 
 template <class T>
@@ -163,6 +179,7 @@ void decide(const PolicySet& policies, const Entities& entities, Overlay overlay
     return;
   }
   Desk& mine = desk();
+  const AtDesk here(mine);
   Deciding(mine, inside, entities, overlay, request, answer).run(*index, mode);
   answer.reads.swap(mine.machine.reads());
   answer.instants.swap(mine.machine.instants());

@@ -8,10 +8,11 @@
 
 namespace entente::policy {
 
-// Both halves of the product folded together: each bit of the result depends on all of both.
+// Both halves of the product folded together: each bit of the result depends on all of both. The factors are
+// kept in it, so that a factor of zero does not make everything the same.
 inline uint64_t mix(uint64_t a, uint64_t b) {
   const unsigned __int128 product = static_cast<unsigned __int128>(a) * b;
-  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64U);
+  return (a ^ static_cast<uint64_t>(product)) ^ (b ^ static_cast<uint64_t>(product >> 64U));
 }
 
 inline uint64_t eight_bytes(const char* at) {

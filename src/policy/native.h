@@ -18,8 +18,8 @@
 namespace entente::policy {
 
 struct NativePredicate {
-  // Pure: the same arguments give the same result, nothing else is read or changed. An error is an evaluation
-  // error.
+  // Pure: the same arguments give the same result, nothing else is read, changed or decided. An error is an
+  // evaluation error.
   using Function = std::function<Result<Value>(std::span<const Value> arguments)>;
 
   std::string name;  // an identifier that is no method of Cedar's own
