@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 #include <libxml/tree.h>
+#include <libxml/xmlerror.h>
 #include <xmlsec/buffer.h>
 #include <xmlsec/errors.h>
 #include <xmlsec/io.h>
@@ -108,9 +109,16 @@ Result<Context> context_for(crypto::KeyKind kind, evp_pkey_st* key, const Detach
   return out;
 }
 
+// For one computation: the object it may read, and nothing of it on standard error.
 struct Lend {
-  explicit Lend(const Detached* object) { reading = {object, 0}; }
-  ~Lend() { reading = {}; }
+  explicit Lend(const Detached* object) {
+    reading = {object, 0};
+    xmlSetStructuredErrorFunc(nullptr, [](void*, xmlErrorPtr) {});
+  }
+  ~Lend() {
+    xmlSetStructuredErrorFunc(nullptr, nullptr);
+    reading = {};
+  }
   Lend(const Lend&) = delete;
   Lend& operator=(const Lend&) = delete;
 };
