@@ -12,7 +12,7 @@
 namespace entente::policy {
 namespace {
 
-constexpr Json::Limits kJsonLimits{.bytes_max = 64 << 20, .depth_max = 4096};
+constexpr Json::Limits kJsonLimits{.bytes_max = 64 << 20, .depth_max = 1536};
 
 Failure wrong(std::string what, std::string where, std::string hint = {}) {
   return fail("policy.json", std::move(what), std::move(where), std::move(hint));

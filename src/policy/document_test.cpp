@@ -94,6 +94,17 @@ TEST_CASE("policies survive the way to JSON and back, every construct") {
     check_round(when(condition));
 }
 
+TEST_CASE("what would be too deep for JSON is refused, what is not can be read again") {
+  const auto chain = [](size_t count, const std::string& first) {
+    std::string text = first;
+    for (size_t i = 0; i < count; ++i) text += " && true";
+    return text;
+  };
+  check_round(when(chain(600, "true")));
+  CHECK(document(when(chain(800, "true"))).json().error().code == "policy.json");
+  CHECK(document(when(chain(400, "(" + chain(400, "1 == 2") + " || false)"))).json().error().code == "policy.json");
+}
+
 TEST_CASE("a path of `has` in JSON whose names text cannot write is spelled out") {
   const PolicyDocument out = from_json(
       R"({"effect": "permit", "principal": {"op": "All"}, "action": {"op": "All"}, "resource": {"op": "All"},

@@ -10,8 +10,8 @@
 namespace entente::policy {
 namespace {
 
-// A chain of n operands nests n times in JSON.
-constexpr size_t kChainMax = 1000;
+// Of one condition; a chain of n operands nests n times in JSON. What is written can be read again.
+constexpr size_t kDepthMax = 1400;
 
 std::string_view binary_name(Op op) {
   switch (op) {
@@ -52,6 +52,16 @@ Json only(std::string_view key, Json value) {
 class Writer {
  public:
   Result<Json> expression(const Expr& expr) {
+    constexpr size_t kEach = 2;  // an object in an object
+    if (depth_ > kDepthMax) return fail("policy.json", "a condition is too deep for JSON");
+    depth_ += kEach;
+    auto out = operation(expr);
+    depth_ -= kEach;
+    return out;
+  }
+
+ private:
+  Result<Json> operation(const Expr& expr) {
     switch (expr.op) {
       case Op::literal:
         return only("Value", literal(expr.literal));
@@ -100,7 +110,6 @@ class Writer {
     }
   }
 
- private:
   static Json literal(const Value& value) {
     if (value.kind() == Value::Kind::entity) return only("__entity", uid_json(value.entity()));
     return value_to_json(value);
@@ -112,16 +121,18 @@ class Writer {
     return only(name, Json::object({{"left", std::move(left)}, {"right", std::move(right)}}));
   }
 
+  // Leans to the left: the first operand is the deepest.
   Result<Json> chain(const Expr& expr) {
-    if (expr.args.size() > kChainMax)
-      return fail("policy.json",
-                  fmt::format("more than {} conditions in a row are too deep for JSON", kChainMax));
-    TRY(Json out, expression(*expr.args[0]));
-    for (size_t i = 1; i < expr.args.size(); ++i) {
-      TRY(Json right, expression(*expr.args[i]));
-      out = only(expr.op == Op::all ? "&&" : "||",
-                 Json::object({{"left", std::move(out)}, {"right", std::move(right)}}));
+    const size_t before = depth_;
+    Json out;
+    for (size_t i = 0; i < expr.args.size(); ++i) {
+      depth_ = before + 2 * (expr.args.size() - std::max<size_t>(i, 1));
+      TRY(Json operand, expression(*expr.args[i]));
+      out = i == 0 ? std::move(operand)
+                   : only(expr.op == Op::all ? "&&" : "||",
+                          Json::object({{"left", std::move(out)}, {"right", std::move(operand)}}));
     }
+    depth_ = before;
     return out;
   }
 
@@ -190,6 +201,8 @@ class Writer {
     TRY(Json arguments, list(expr));
     return only(expr.name, std::move(arguments));
   }
+
+  size_t depth_ = 0;
 };
 
 Json scope_json(const Scope& scope, std::string_view variable) {
