@@ -102,7 +102,8 @@ TEST_CASE("what would be too deep for JSON is refused, what is not can be read a
   };
   check_round(when(chain(600, "true")));
   CHECK(document(when(chain(800, "true"))).json().error().code == "policy.json");
-  CHECK(document(when(chain(400, "(" + chain(400, "1 == 2") + " || false)"))).json().error().code == "policy.json");
+  CHECK(document(when(chain(400, "(" + chain(400, "1 == 2") + " || false)"))).json().error().code ==
+        "policy.json");
 }
 
 TEST_CASE("a path of `has` in JSON whose names text cannot write is spelled out") {
