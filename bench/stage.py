@@ -74,7 +74,7 @@ class App:
 class Coalition:
     """The demonstration's two nations, with the bench's app behind the connector and limits that suit a crowd."""
 
-    def __init__(self, children, entente, node, folder, app):
+    def __init__(self, children, entente, node, folder, app, loops=0):
         self.children, self.folder = children, folder / "demo"
         definition = folder / "coalition"
         shutil.copytree(ROOT / "demo/coalition", definition)
@@ -83,7 +83,7 @@ class Coalition:
             limits = {"idle_timeout_s": 3600, "connections_max": 9000, "half_open_max": 2000,
                       "connections_per_source_max": 9000, "half_open_per_source_max": 2000}
             limits["requests_per_partner_per_s"] = 1000000  # what is measured is the path, not its cap
-            self._change(definition / f"node-{code}.json", lambda text: text.update(limits=limits))
+            self._change(definition / f"node-{code}.json", lambda text: text.update(limits=limits, loops=loops))
         command = [node, ROOT / "demo/launch.mjs", "--json", "--entente", entente, "--coalition", definition]
         self.launcher = children.start([*command, "--keep", self.folder], stdout=subprocess.PIPE)
         said = self.launcher.stdout.readline()

@@ -278,6 +278,7 @@ Result<Bytes> TlsStream::tls_exporter(std::string_view label, ByteView context, 
 }
 
 Result<Parked> TlsStream::park() {
+  TRY_VOID(usable());
   TRY(Parked parked, park_with(ssl_.release(), std::move(tls_)));
   Parked::Impl& impl = parked.impl();
   impl.received.assign(received_.begin() + static_cast<std::ptrdiff_t>(received_at_), received_.end());

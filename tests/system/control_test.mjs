@@ -93,6 +93,24 @@ system('cutting one session ends that one alone, and why explains it', async () 
   for (const { socket } of [ours, hers]) socket.terminate();
 });
 
+system('cutting a session ends its streams on every loop', async () => {
+  // Connections are dealt to the loops in turn: eight of one session live on all of them.
+  const streams = await Promise.all(Array.from({ length: 8 }, () => konrad.watch()));
+  await until('tracks arrive on every stream', () => streams.every(({ messages }) => messages > 2));
+  const [cut] = (await sessions('XAA')).filter(({ side, streams: count }) => side === 'local' && count >= 8);
+  await coalition.ask('XAA', 'session', 'cut', cut.id, '--reason', 'exercise: all of one session');
+  await wait(50); // what was already in this process' own buffers
+  const received = streams.map(({ messages }) => messages);
+  await Promise.all(streams.map(({ closed }) => closed));
+  assert.deepEqual(
+    streams.map(({ messages }) => messages),
+    received,
+    'no track after the answer',
+  );
+  assert.equal((await konrad.go(`${konrad.nation.app}/`)).status, 403);
+  konrad = await Visitor.inside(coalition, 'konrad');
+});
+
 system('what why is asked must be known', async () => {
   for (const id of ['nothing', '../../etc/passwd', 'a/b', 'x'.repeat(5000), '%00']) {
     const { code, output } = await coalition.cli('XAA', 'why', id);

@@ -22,6 +22,8 @@ const kConnector = 'entente-connector/1';
 const kFloodBytesMax = 64 * 1024 * 1024; // where an attack gives up; the node must have ended it long before
 const kEndedByBytes = 20 * 1024 * 1024; // one frame of the greatest length, and little more
 const kPatienceMs = 10_000;
+const kStreamsPerLink = 64;
+const kOwnStreams = 8; // of the nodes themselves, on top
 
 const system = (name, run) => test(name, { skip }, run);
 let coalition, folder, konrad, port, foreign, borealis, cassia;
@@ -36,6 +38,8 @@ before(async () => {
     genesis.records['app/relief'] = { ...genesis.records['app/cop'], name: 'Relief desk', offered_to: [] };
     genesis.records['partner/XCC'] = cassia.record;
     writeJson(path, genesis);
+    const node = join(plan, 'node-xaa.json');
+    writeJson(node, { ...readJson(node), limits: { streams_per_link_max: kStreamsPerLink } });
   });
   port = coalition.nation('XAA').port;
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
@@ -110,7 +114,12 @@ system("a partner's own key is answered, so silence above means refusal", async 
     borealis,
     Buffer.concat([preface, settings(), frame('goaway', 0, 0, Buffer.alloc(8))]),
   );
-  assert.equal(framesIn(received)[0]?.type, 'settings');
+  const [first] = framesIn(received);
+  assert.equal(first?.type, 'settings');
+  const said = new Map();
+  for (let at = 0; at < first.payload.length; at += 6)
+    said.set(first.payload.readUInt16BE(at), first.payload.readUInt32BE(at + 2));
+  assert.equal(said.get(3), kStreamsPerLink + kOwnStreams, 'SETTINGS_MAX_CONCURRENT_STREAMS is the limit');
 });
 
 system('a key of one kind opens no door of another', async () => {
