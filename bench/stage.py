@@ -74,7 +74,7 @@ class App:
 class Coalition:
     """The demonstration's two nations, with the bench's app behind the connector and limits that suit a crowd."""
 
-    def __init__(self, children, entente, node, folder, app, loops=0):
+    def __init__(self, children, entente, node, folder, app, loops=1):  # one, as the peers have one worker
         self.children, self.folder = children, folder / "demo"
         definition = folder / "coalition"
         shutil.copytree(ROOT / "demo/coalition", definition)
