@@ -24,6 +24,7 @@ after(() => coalition?.end());
 async function locked(work) {
   const { DatabaseSync } = await import('node:sqlite');
   const holder = new DatabaseSync(database);
+  holder.exec('PRAGMA busy_timeout = 10000'); // the node may be writing just now
   holder.exec('BEGIN EXCLUSIVE');
   try {
     return await work();
@@ -110,7 +111,7 @@ system('a suspension that is not durable is given up by resuming, once the store
 system('cutting a session acts at once, and nobody gets in while admissions cannot be kept', async () => {
   const ingrid = await until('inside again', () => Visitor.inside(coalition, 'ingrid').catch(() => undefined));
   const stream = await ingrid.watch();
-  const cut = (await sessions()).find(({ partner: nation }) => nation === 'XBB');
+  const cut = (await sessions()).findLast(({ partner: nation }) => nation === 'XBB'); // the newest
   await locked(async () => {
     await silences(stream, () => coalition.ask('XAA', 'session', 'cut', cut.id, '--reason', kReason));
     await stream.closed;
