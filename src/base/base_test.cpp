@@ -23,7 +23,7 @@ TEST_CASE("json refuses what two readers could read differently") {
 TEST_CASE("json says the line and column of a fault and of a value") {
   const auto broken = Json::parse("{\n  \"a\": 1,\n  \"b\" 2\n}");
   REQUIRE_FALSE(broken.has_value());
-  CHECK(broken.error().where == "3:7");
+  CHECK(broken.error().where() == "3:7");
   const std::string text = "{\n  \"door\": {\"listen\": [1,\n     \"x\"]},\n \"k\": true}";
   CHECK(json_place(text, "/door/listen/1") == "3:6");
   CHECK(json_place(text, "/k") == "4:7");
@@ -51,8 +51,8 @@ TEST_CASE("fields name what is missing, wrong, out of bounds or unknown") {
     f.integer("port", 1, 65535);
     const auto done = f.done();
     REQUIRE_FALSE(done.has_value());
-    CHECK(done.error().where == "/port");
-    CHECK(done.error().hint == "write a whole number from 1 to 65535");
+    CHECK(done.error().where() == "/port");
+    CHECK(done.error().hint() == "write a whole number from 1 to 65535");
   }
   {
     Fields f(*parsed, "");
@@ -61,13 +61,13 @@ TEST_CASE("fields name what is missing, wrong, out of bounds or unknown") {
     f.value_if("list");
     const auto done = f.done();
     REQUIRE_FALSE(done.has_value());
-    CHECK(done.error().code == "field.unknown");
-    CHECK(done.error().where == "/extra");
+    CHECK(done.error().code() == "field.unknown");
+    CHECK(done.error().where() == "/extra");
   }
   {
     Fields f(*parsed, "");
     f.text("missing");
-    CHECK(f.done().error().code == "field.missing");
+    CHECK(f.done().error().code() == "field.missing");
   }
 }
 

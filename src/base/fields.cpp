@@ -117,7 +117,7 @@ Instant Fields::instant(std::string_view key) {
   if (written.empty()) return Instant();
   const Result<Instant> parsed = parse_rfc3339(written);
   if (!parsed) {
-    wrong(key, parsed.error().what, parsed.error().hint);
+    wrong(key, parsed.error().what(), parsed.error().hint());
     return Instant();
   }
   return *parsed;

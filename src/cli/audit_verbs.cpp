@@ -28,7 +28,7 @@ int ledger_verify(const Arguments& arguments) {
   const Result<node::Audit> audit = run_audit(arguments);
   if (!audit) {
     report(audit.error(), arguments.json());
-    return audit.error().code == "cli.usage" ? kExitUsage : kExitUntrue;
+    return audit.error().code() == "cli.usage" ? kExitUsage : kExitUntrue;
   }
   const auto entries = static_cast<int64_t>(audit->ledger.checkpoint.size);
   const auto revision = static_cast<int64_t>(audit->ledger.store_revision.value);

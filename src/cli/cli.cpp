@@ -135,16 +135,16 @@ int run(std::span<char*> raw) {
 
 int report(const Error& error, bool json) {
   if (json) {
-    const Json out = Json::object(
-        {{"error",
-          Json::object(
-              {{"code", error.code}, {"what", error.what}, {"where", error.where}, {"hint", error.hint}})}});
+    const Json out = Json::object({{"error", Json::object({{"code", error.code()},
+                                                           {"what", error.what()},
+                                                           {"where", error.where()},
+                                                           {"hint", error.hint()}})}});
     fmt::print(stderr, "{}\n", out.dump());
   } else {
     fmt::print(stderr, "entente: {}\n", error.text());
   }
-  if (error.code == "cli.usage") return kExitUsage;
-  if (error.code == "cli.unreachable") return kExitUnreachable;
+  if (error.code() == "cli.usage") return kExitUsage;
+  if (error.code() == "cli.unreachable") return kExitUnreachable;
   return kExitRefused;
 }
 

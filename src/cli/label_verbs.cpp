@@ -33,7 +33,7 @@ Result<LabelPolicy> read_label_policy(const std::string& path) {
   auto read = LabelPolicy::from_spif(text);
   if (!read) {
     Error error = read.error();
-    error.where = error.where.empty() ? path : path + ": " + error.where;
+    error.where() = error.where().empty() ? path : path + ": " + error.where();
     return std::unexpected(std::move(error));
   }
   return read;

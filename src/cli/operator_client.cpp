@@ -62,7 +62,7 @@ Result<Json> call_node(const Arguments& arguments, std::string_view method, std:
   const Result<net::FetchResponse> answer =
       loop.run_until(talk(&loop, socket, std::move(head), std::move(text)));
   if (!answer) {
-    return fail("cli.unreachable", "the node does not answer: " + answer.error().what, socket,
+    return fail("cli.unreachable", "the node does not answer: " + answer.error().what(), socket,
                 "check that it runs, and that --socket names its operators_socket");
   }
   TRY(Json json, Json::parse(answer->body, {.bytes_max = kAnswerBytesMax}));

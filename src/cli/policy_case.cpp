@@ -97,7 +97,7 @@ class CaseFile {
       if (line.empty() || line.front() == '#') continue;
       auto done = line.find('|') == std::string_view::npos ? setting(line) : row(line);
       if (done) continue;
-      if (done.error().where.empty()) done.error().where = where_;
+      if (done.error().where().empty()) done.error().where() = where_;
       return std::unexpected(std::move(done).error());
     }
     return std::move(report_);

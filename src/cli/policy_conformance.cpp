@@ -80,7 +80,7 @@ class Gatherer {
     TRY(const std::string bytes, read_bytes(path));
     auto files = read_archive(bytes);
     if (!files) {
-      files.error().where = root;
+      files.error().where() = root;
       return std::unexpected(std::move(files).error());
     }
     for (auto& [name, content] : *files) {

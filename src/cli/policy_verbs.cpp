@@ -59,8 +59,8 @@ Json findings_json(const std::vector<policy::Finding>& findings) {
 void show(const std::vector<policy::Finding>& findings, std::string_view kind) {
   for (const policy::Finding& one : findings) {
     const Error& error = one.error;
-    fmt::print(stderr, "{}: {}: {}\n", error.where, kind, error.what);
-    if (!error.hint.empty()) fmt::print(stderr, "  help: {}\n", error.hint);
+    fmt::print(stderr, "{}: {}: {}\n", error.where(), kind, error.what());
+    if (!error.hint().empty()) fmt::print(stderr, "  help: {}\n", error.hint());
   }
 }
 
@@ -99,7 +99,7 @@ Result<std::string> converted_policies(const std::string& path, const std::strin
 
 Json error_json(const Error& error) {
   return Json::object(
-      {{"code", error.code}, {"what", error.what}, {"where", error.where}, {"hint", error.hint}});
+      {{"code", error.code()}, {"what", error.what()}, {"where", error.where()}, {"hint", error.hint()}});
 }
 
 Result<std::string> read_policy_file(const std::string& path) {

@@ -184,7 +184,7 @@ Result<void> sign_genesis(const Arguments& arguments) {
   Result<Json> payload = Json::parse(text, {.bytes_max = 16 << 20});
   if (!payload) {
     Error error = payload.error();
-    error.where = in + ":" + error.where;
+    error.where() = in + ":" + error.where();
     return Failure(error);
   }
   fix_times(*payload, system_clock().now());
@@ -199,7 +199,7 @@ Result<void> sign_genesis(const Arguments& arguments) {
     Result<Json> complete = complete_record(record_key, value, key, std::filesystem::path(in).parent_path());
     if (!complete) {
       Error error = complete.error();
-      error.where = fmt::format("{}: {} {}", in, record_key, error.where);
+      error.where() = fmt::format("{}: {} {}", in, record_key, error.where());
       return Failure(error);
     }
     records.push(Json::object({{"key", record_key}, {"value", *std::move(complete)}}));

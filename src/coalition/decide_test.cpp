@@ -329,7 +329,7 @@ TEST_CASE("facts survive their text form, and a fact without an end is refused")
   REQUIRE(read);
   CHECK(*read == facts);
   const auto open_ended = Json::parse(R"({"clearance": {"value": "SECRET", "source": "idp"}})");
-  CHECK(facts_from_json(*open_ended).error().code == "field.missing");
+  CHECK(facts_from_json(*open_ended).error().code() == "field.missing");
 }
 
 }  // namespace

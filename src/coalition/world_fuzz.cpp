@@ -43,7 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!json) return 0;
   const std::vector<Record> change{{key, *json}};
   const auto next = base().with(change, Revision{2});
-  if (!next) return next.error().code.empty() ? __builtin_trap(), 0 : 0;
+  if (!next) return next.error().code().empty() ? __builtin_trap(), 0 : 0;
   // What was taken is there, and goes again.
   if (next->world.raw(key) == nullptr) __builtin_trap();
   const std::vector<Record> removal{{key, std::nullopt}};

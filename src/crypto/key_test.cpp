@@ -38,8 +38,8 @@ TEST_CASE("every algorithm signs, verifies, and notices a changed bit") {
 
 TEST_CASE("an algorithm is bound to its kind of key") {
   const PrivateKey p256 = key_of(KeyKind::p256);
-  CHECK(p256.sign(SignatureAlg::ES384, {}).error().code == "crypto.key_use");
-  CHECK(p256.sign(SignatureAlg::RS256, {}).error().code == "crypto.key_use");
+  CHECK(p256.sign(SignatureAlg::ES384, {}).error().code() == "crypto.key_use");
+  CHECK(p256.sign(SignatureAlg::RS256, {}).error().code() == "crypto.key_use");
   const PrivateKey rsa = key_of(KeyKind::rsa);
   const Bytes pss = rsa.sign(SignatureAlg::PS256, as_bytes("x")).value();
   CHECK_FALSE(rsa.public_key().verify(SignatureAlg::RS256, as_bytes("x"), pss));
@@ -86,17 +86,17 @@ TEST_CASE("weak and odd keys never become a value") {
     jwk.set(member, std::move(value));
     return PublicKey::from_jwk(jwk);
   };
-  CHECK(changed(good, "e", "AQ").error().code == "crypto.key_weak");        // 1
-  CHECK(changed(good, "e", "Aw").error().code == "crypto.key_weak");        // 3
-  CHECK(changed(good, "e", "AQAA").error().code == "crypto.key_weak");      // even
-  CHECK(changed(good, "e", "AQAAAAAB").error().code == "crypto.key_weak");  // huge
-  CHECK(changed(good, "e", "AAEAAQ").error().code == "crypto.key");         // leading zero
-  CHECK(changed(good, "n", base64url(Bytes(128, 0xff))).error().code == "crypto.key_weak");
+  CHECK(changed(good, "e", "AQ").error().code() == "crypto.key_weak");        // 1
+  CHECK(changed(good, "e", "Aw").error().code() == "crypto.key_weak");        // 3
+  CHECK(changed(good, "e", "AQAA").error().code() == "crypto.key_weak");      // even
+  CHECK(changed(good, "e", "AQAAAAAB").error().code() == "crypto.key_weak");  // huge
+  CHECK(changed(good, "e", "AAEAAQ").error().code() == "crypto.key");         // leading zero
+  CHECK(changed(good, "n", base64url(Bytes(128, 0xff))).error().code() == "crypto.key_weak");
   const Json point = key_of(KeyKind::p256).public_key().jwk();
-  CHECK(changed(point, "y", base64url(Bytes(32, 7))).error().code == "crypto.key");
-  CHECK(changed(point, "crv", "P-384").error().code == "crypto.key");
-  CHECK(changed(point, "kty", "RSA").error().code == "crypto.key");
-  CHECK(changed(point, "crv", "secp256k1").error().code == "crypto.key");
+  CHECK(changed(point, "y", base64url(Bytes(32, 7))).error().code() == "crypto.key");
+  CHECK(changed(point, "crv", "P-384").error().code() == "crypto.key");
+  CHECK(changed(point, "kty", "RSA").error().code() == "crypto.key");
+  CHECK(changed(point, "crv", "secp256k1").error().code() == "crypto.key");
 }
 
 TEST_CASE("what a JWK says about its use is kept to") {
@@ -105,7 +105,7 @@ TEST_CASE("what a JWK says about its use is kept to") {
     Json jwk = good;
     jwk.set(member, std::move(value));
     auto key = PublicKey::from_jwk(jwk);
-    return key ? std::string("accepted") : key.error().code;
+    return key ? std::string("accepted") : key.error().code();
   };
   CHECK(code("use", "sig") == "accepted");
   CHECK(code("use", "enc") == "crypto.key_use");
@@ -138,16 +138,17 @@ TEST_CASE("a private key file is ours alone") {
   CHECK(std::distance(std::filesystem::directory_iterator(folder), {}) == 1);
 
   ::chmod(path.c_str(), 0644);
-  CHECK(load_private_key(path).error().code == "crypto.key_file");
-  CHECK(load_private_key(folder / "none.key").error().code == "crypto.key_file");
-  CHECK(save_private_key(folder / "no" / "node.key", key).error().code == "crypto.key_file");
+  CHECK(load_private_key(path).error().code() == "crypto.key_file");
+  CHECK(load_private_key(folder / "none.key").error().code() == "crypto.key_file");
+  CHECK(save_private_key(folder / "no" / "node.key", key).error().code() == "crypto.key_file");
   std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("text that is no key is refused calmly") {
-  CHECK(PublicKey::from_pem("").error().code == "crypto.key");
-  CHECK(PrivateKey::from_pem("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").error().code ==
-        "crypto.key");
-  CHECK(PublicKey::from_jwk(Json("x")).error().code == "crypto.key");
-  CHECK(PublicKey::from_spki({}).error().code == "crypto.key");
+  CHECK(PublicKey::from_pem("").error().code() == "crypto.key");
+  CHECK(
+      PrivateKey::from_pem("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").error().code() ==
+      "crypto.key");
+  CHECK(PublicKey::from_jwk(Json("x")).error().code() == "crypto.key");
+  CHECK(PublicKey::from_spki({}).error().code() == "crypto.key");
 }

@@ -374,7 +374,7 @@ Result<PrivateKey> load_private_key(const std::string& path) {
   }
   const Secret pem(std::move(text));
   auto key = PrivateKey::from_pem(as_text(pem.bytes().first(have)));
-  if (!key) key.error().where = path;
+  if (!key) key.error().where() = path;
   return key;
 }
 

@@ -233,7 +233,7 @@ Result<CertificateRequest> parse_request(std::string_view pem) {
   const std::string common_name = common_name_of(X509_REQ_get_subject_name(request.get()));
   ERR_clear_error();
   auto good = check_wanted_names(common_name, names);
-  if (!good) return fail("x509.request", good.error().what, {}, good.error().hint);
+  if (!good) return fail("x509.request", good.error().what(), {}, good.error().hint());
   return CertificateRequest{PublicKey(std::move(inside)), common_name, std::move(names.dns),
                             std::move(names.uris)};
 }

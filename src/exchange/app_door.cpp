@@ -300,8 +300,9 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
     opened = co_await parts_.links.open(pass->partner, std::move(head), end, gate);
   }
   if (!opened) {
-    const std::optional<Ending> refused =
-        opened.error().code == "exchange.refused" ? read_refusal_header(opened.error().hint) : std::nullopt;
+    const std::optional<Ending> refused = opened.error().code() == "exchange.refused"
+                                              ? read_refusal_header(opened.error().hint())
+                                              : std::nullopt;
     const Ending why = refused.value_or(app_down("The app cannot be reached now."));
     co_await refuse(call, refusal_from(why), refused ? 403 : 503, false);
     co_return;
@@ -326,7 +327,7 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
   if (relayed || call.started()) co_return;
   if (refused) {
     co_await refuse(call, refusal_from(refused->ending), status_of(refused->ending, refused->status), false);
-  } else if (call.has_body() && relayed.error().code.starts_with("http.")) {
+  } else if (call.has_body() && relayed.error().code().starts_with("http.")) {
     co_await bare(call, net::http_status(relayed.error()));
   } else {
     co_await refuse(call, refusal_from(app_down("The app did not answer as it should.")), 502, false);

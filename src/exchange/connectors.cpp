@@ -183,7 +183,7 @@ net::Task<Result<net::CarrierStream>> Connectors::open(ConnectorId connector, ne
   if (at == up_.end()) co_return fail("exchange.connector-down", "the app's connector is not connected");
   net::Carrier carrier = at->second;
   Result<net::CarrierStream> opened = co_await carrier.open(std::move(head), end, std::move(gate));
-  if (!opened && opened.error().code != "net.fenced")
+  if (!opened && opened.error().code() != "net.fenced")
     lane_.tell([connector](Switchboard& control) { control.connector_failed(connector); });
   co_return std::move(opened);
 }

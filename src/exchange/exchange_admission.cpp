@@ -99,7 +99,7 @@ void Exchange::Core::start_asking(Session& s) {
   if (!issued) {
     Ending ending;
     ending.which = Refusal::credential_dead;
-    ending.what = issued.error().what;
+    ending.what = issued.error().what();
     ending.change = "Sign in again.";
     return end(s, std::move(ending));
   }
@@ -141,10 +141,10 @@ void Exchange::Core::admit(Peer& home, const link::AskAdmission& ask_message) {
 
   auto vouched = statements_.verify(home.code, ask_message.statement, now_);
   if (!vouched) {
-    if (vouched.error().code == kStatementGap) return ask_for_statements(home);
+    if (vouched.error().code() == kStatementGap) return ask_for_statements(home);
     Ending ending;
     ending.which = Refusal::credential_dead;
-    ending.what = vouched.error().what;
+    ending.what = vouched.error().what();
     ending.change = "Sign in again.";
     return turn_away(ending);
   }

@@ -210,7 +210,7 @@ void Exchange::Core::push_statement(Session& s) {
   if (!issued) {
     Ending ending;
     ending.which = Refusal::credential_dead;
-    ending.what = issued.error().what;
+    ending.what = issued.error().what();
     return end(s, std::move(ending));
   }
   Waiting waiting{.what = Waiting::For::facts,
@@ -388,7 +388,7 @@ bool Exchange::Core::take_facts(Peer& home, const std::string& statement) {
   }
   auto vouched = statements_.verify(home.code, statement, now_);
   if (!vouched) {
-    if (vouched.error().code != kStatementGap) return true;
+    if (vouched.error().code() != kStatementGap) return true;
     ask_for_statements(home);
     return false;
   }

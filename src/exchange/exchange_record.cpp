@@ -96,7 +96,7 @@ void Exchange::Core::failed(uint64_t token, const Error& why) {
     }
     if (not_recorded_at_ != Tick{} && tick_ - not_recorded_at_ < kAlarmEvery) return;
     not_recorded_at_ = tick_;
-    return alarm("exchange.not-recorded", "the ledger does not take records: " + why.what);
+    return alarm("exchange.not-recorded", "the ledger does not take records: " + why.what());
   }
   if (done.what == Waiting::For::reset) peer(done.partner).asking.resetting = false;
   if (done.what == Waiting::For::ask || done.what == Waiting::For::facts || done.what == Waiting::For::reset)

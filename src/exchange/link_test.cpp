@@ -69,9 +69,9 @@ TEST_CASE("a message that lacks a member, or has one too many or of another type
     }
   }
   CHECK_FALSE(from_json(Json::array()));
-  CHECK(from_json(Json::object({{"v", 2}, {"epoch", 1}, {"n", 1}, {"kind", "resync"}})).error().code ==
+  CHECK(from_json(Json::object({{"v", 2}, {"epoch", 1}, {"n", 1}, {"kind", "resync"}})).error().code() ==
         "link.version");
-  CHECK(from_json(Json::object({{"v", 1}, {"epoch", 1}, {"n", 1}, {"kind", "open"}})).error().code ==
+  CHECK(from_json(Json::object({{"v", 1}, {"epoch", 1}, {"n", 1}, {"kind", "open"}})).error().code() ==
         "link.kind");
 }
 

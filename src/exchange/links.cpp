@@ -547,8 +547,8 @@ net::Task<void> Links::serve_session(std::shared_ptr<Link> link, net::CarrierStr
   const bool upgrades = !head.protocol.empty();
   Result<net::CarrierStream> opened = co_await gateway_.open(pass, std::move(head), !stream.has_body());
   if (!opened) {
-    const std::optional<Ending> refused = read_refusal_header(opened.error().hint);
-    const bool denied = opened.error().code == "exchange.refused" && refused;
+    const std::optional<Ending> refused = read_refusal_header(opened.error().hint());
+    const bool denied = opened.error().code() == "exchange.refused" && refused;
     [[maybe_unused]] const Result<void> sent =
         stream.respond(refused_head(denied ? *refused : app_down(), denied ? 403 : 503), true);
     co_return;
@@ -568,7 +568,7 @@ net::Task<void> Links::serve_session(std::shared_ptr<Link> link, net::CarrierStr
   LinkAnswer answer(stream);
   net::ByteSource* body = stream.has_body() ? &stream.body() : nullptr;
   const Result<void> relayed = co_await relay_request(lane_, *pass, body, upstream, answer);
-  if (!relayed && relayed.error().code != "net.fenced") {
+  if (!relayed && relayed.error().code() != "net.fenced") {
     // Before an answer began this is the app's fault, and said so; after, the broken stream says it.
     [[maybe_unused]] const Result<void> sent = stream.respond(refused_head(app_down(), 503), true);
   }

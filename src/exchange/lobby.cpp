@@ -209,9 +209,9 @@ net::Task<void> Lobby::begin_sign_in(net::HttpCall& call, std::string return_to)
   Result<identity::OidcStep> step = co_await walk(std::move(begun));
   --beginning_;
   if (!step || !std::holds_alternative<identity::Redirect>(*step)) {
-    const std::string code = step ? "oidc.provider_down" : step.error().code;
+    const std::string code = step ? "oidc.provider_down" : step.error().code();
     log(LogLevel::warning, "exchange", "a sign-in could not begin",
-        {{"code", code}, {"why", step ? "" : step.error().what}});
+        {{"code", code}, {"why", step ? "" : step.error().what()}});
     co_await page(
         call, 503,
         plain_page(
@@ -239,11 +239,12 @@ net::Task<void> Lobby::finish_sign_in(net::HttpCall& call, std::string query) {
   }
   const Error error =
       step ? Error{"oidc.answer", "the provider's answer leads nowhere", {}, {}} : step.error();
-  log(LogLevel::warning, "exchange", "a sign-in was refused", {{"code", error.code}, {"why", error.what}});
+  log(LogLevel::warning, "exchange", "a sign-in was refused",
+      {{"code", error.code()}, {"why", error.what()}});
   parts_.switchboard.stranger_refused();
-  Refusal refusal{coalition::Refusal::credential_dead, "You could not be signed in", {}, error.code};
+  Refusal refusal{coalition::Refusal::credential_dead, "You could not be signed in", {}, error.code()};
   refusal.reasons.push_back(
-      {coalition::Layer::structure, error.code, "The sign-in could not be verified.",
+      {coalition::Layer::structure, error.code(), "The sign-in could not be verified.",
        "Start again from the lobby; if it happens again, tell your own help desk the code below.",
        provider_name_});
   co_await page(call, 403, refusal_page(frame(nullptr), refusal, names_.lobby_origin() + "/"));
@@ -259,16 +260,16 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
     facts = fail("crosswalk.empty", "nothing of what the provider says is used here");
   const PersonId id = identity::person_id(world.self(), who.issuer, who.subject);
   Leaf leaf{facts ? "sign-in" : "sign-in.refused", {{"person", id.text()}, {"issuer", who.issuer}}};
-  if (!facts) leaf.fields.emplace_back("why", facts.error().code);
+  if (!facts) leaf.fields.emplace_back("why", facts.error().code());
   parts_.archive.append(std::move(leaf), false, [](const Result<void>&) {});
   if (!facts) {
     log(LogLevel::warning, "exchange", "a person was refused at sign-in",
-        {{"code", facts.error().code}, {"why", facts.error().what}});
+        {{"code", facts.error().code()}, {"why", facts.error().what()}});
     Refusal refusal{coalition::Refusal::credential_dead,
                     "Your sign-in does not say what is needed",
                     {},
-                    facts.error().code};
-    refusal.reasons.push_back({coalition::Layer::structure, facts.error().code,
+                    facts.error().code()};
+    refusal.reasons.push_back({coalition::Layer::structure, facts.error().code(),
                                "What your identity provider says of you cannot be used here.",
                                "Your own identity provider's help desk can put it right.", provider_name_});
     co_await page(call, 403, refusal_page(frame(nullptr), refusal, names_.lobby_origin() + "/"));

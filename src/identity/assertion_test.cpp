@@ -40,7 +40,7 @@ AssertionVerifier verifier(const char* connector = "thumbprint-of-connector") {
   return {{PartnerCode("XAA"), AppId("cop")}, connector, keys()};
 }
 std::string code(const Result<Assertion>& result) {
-  return result ? "accepted" : result.error().code;
+  return result ? "accepted" : result.error().code();
 }
 
 }  // namespace

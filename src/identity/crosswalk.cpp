@@ -296,7 +296,7 @@ Result<void> Crosswalk::run_examples(const Json& examples) const {
       return fail("crosswalk.format", "An example says either what comes out or why it is denied.", where);
     const auto result =
         map({issuers_.front(), claims, static_cast<int64_t>(coalition::kLevels.size()) - 1, from_});
-    const std::string got = result ? plain_values(*result).canonical() : result.error().code;
+    const std::string got = result ? plain_values(*result).canonical() : result.error().code();
     const std::string wanted = facts != nullptr ? facts->canonical() : deny;
     if (got != wanted)
       return fail("crosswalk.example", fmt::format("The example gives {} and not {}.", got, wanted), where,

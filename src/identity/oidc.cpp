@@ -228,8 +228,8 @@ Result<void> OidcClient::read_keys(const std::string& body, const Moment& moment
   const bool is_rsa = crypto::fits(provider_.id_token_alg, crypto::KeyKind::rsa);
   auto keys = crypto::KeySet::parse(body, is_rsa ? provider_.id_token_alg : crypto::SignatureAlg::PS256);
   if (!keys)
-    return fail("oidc.keys", "The provider's keys can't be used: " + keys.error().what, provider_.issuer,
-                keys.error().hint);
+    return fail("oidc.keys", "The provider's keys can't be used: " + keys.error().what(), provider_.issuer,
+                keys.error().hint());
   keys_ = *std::move(keys);
   keys_at_ = moment.tick;
   return {};
@@ -239,7 +239,7 @@ Result<OidcStep> OidcClient::answered(Fetch fetch, Result<HttpAnswer> answer, co
   ENTENTE_CHECK(fetch.attempt != nullptr);
   AttemptPtr attempt = std::move(fetch.attempt);
   if (!answer)
-    return fail("oidc.provider_down", "The provider could not be reached: " + answer.error().what,
+    return fail("oidc.provider_down", "The provider could not be reached: " + answer.error().what(),
                 provider_.issuer, "Try again in a moment.");
   switch (attempt->waits) {
     case Attempt::Waits::discovery: {
@@ -281,7 +281,7 @@ Result<OidcStep> OidcClient::finish(AttemptPtr attempt, const Moment& moment) {
   // The provider may have changed keys: look once, but never more often than the pause allows, or unknown
   // kids would make us flood it.
   const bool may_look = !attempt->keys_renewed && (!keys_asked_ || moment.tick - *keys_asked_ >= kKeysPause);
-  if (person.error().code != "jose.key" || !may_look) return Failure(std::move(person.error()));
+  if (person.error().code() != "jose.key" || !may_look) return Failure(std::move(person.error()));
   attempt->keys_renewed = true;
   return ask_keys(std::move(attempt), moment);
 }

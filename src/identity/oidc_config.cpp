@@ -13,7 +13,7 @@ constexpr size_t kDiscoveryBytesMax = 256 * 1024;
 crypto::SignatureAlg read_alg(Fields& fields, std::string_view key, crypto::SignatureAlg otherwise) {
   const std::string written = fields.text_or(key, std::string(crypto::name(otherwise)), 16);
   const auto alg = crypto::signature_alg(written);
-  if (!alg) fields.wrong(key, alg.error().what, alg.error().hint);
+  if (!alg) fields.wrong(key, alg.error().what(), alg.error().hint());
   return alg.value_or(otherwise);
 }
 

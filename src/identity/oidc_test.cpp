@@ -128,7 +128,7 @@ struct Visit {
 };
 
 std::string code(const Result<OidcStep>& step) {
-  if (!step) return step.error().code;
+  if (!step) return step.error().code();
   return std::holds_alternative<SignedIn>(*step) ? "signed in" : "under way";
 }
 
@@ -202,7 +202,7 @@ TEST_CASE("without PAR the request rides on the redirect, unless the record asks
 
   OidcProvider strict = record();
   strict.par_required = true;
-  CHECK(check_discovery(strict, visit.provider.document.dump()).error().code == "oidc.discovery");
+  CHECK(check_discovery(strict, visit.provider.document.dump()).error().code() == "oidc.discovery");
 }
 
 TEST_CASE("a state works once, in its own browser, for ten minutes") {
@@ -253,7 +253,7 @@ TEST_CASE("an error, a doubled field or a broken escape ends the attempt calmly"
   const auto refused =
       visit.come_back(form_text({{"error", "access_denied"}, {"state", visit.state()}, {"iss", kIssuer}}));
   CHECK(code(refused) == "oidc.refused");
-  CHECK(refused.error().what == "The provider ended the sign-in: access_denied.");
+  CHECK(refused.error().what() == "The provider ended the sign-in: access_denied.");
   REQUIRE(visit.begin().has_value());
   CHECK(code(visit.come_back(visit.query() + "&code=c2")) == "oidc.answer");
   CHECK(code(visit.come_back(visit.query() + "&x=%4")) == "oidc.answer");
@@ -390,7 +390,7 @@ TEST_CASE("a provider that is down or answers garbage ends the attempt with what
   step = visit.client.answered(std::get<Fetch>(std::move(*step)),
                                HttpAnswer{400, R"({"error":"invalid_grant"})"}, visit.moment());
   CHECK(code(step) == "oidc.refused");
-  CHECK(step.error().what == "The provider's token endpoint answered 400: invalid_grant.");
+  CHECK(step.error().what() == "The provider's token endpoint answered 400: invalid_grant.");
 }
 
 TEST_CASE("sign-ins begun and left do not pile up") {
@@ -427,9 +427,9 @@ TEST_CASE("records: what is wrong is said, and no two providers share an issuer 
   CHECK_FALSE(changed("nation", "xbb"));
   OidcProvider other = read;
   other.issuer = "https://idp.xaa.localhost";
-  CHECK(check_providers(std::vector{read, other}).error().code == "oidc.config");
+  CHECK(check_providers(std::vector{read, other}).error().code() == "oidc.config");
   other.redirect_uri = "https://lobby.xbb.localhost/other";
   CHECK(check_providers(std::vector{read, other}).has_value());
   other.issuer = read.issuer;
-  CHECK(check_providers(std::vector{read, other}).error().code == "oidc.config");
+  CHECK(check_providers(std::vector{read, other}).error().code() == "oidc.config");
 }

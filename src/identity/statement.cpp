@@ -37,7 +37,7 @@ Result<Statement> read(const Json& claims) {
   const auto done = fields.done();
   if (!done)
     return fail("statement.format",
-                "The statement's claims are not as they must be: " + done.error().what + ".");
+                "The statement's claims are not as they must be: " + done.error().what() + ".");
   const size_t length = out.seq == 1 ? 0 : kDigestLength;
   if (prev == nullptr || !prev->is_string() || prev->string().size() != length)
     return fail("statement.format", "The statement's \"prev\" does not fit its number.");

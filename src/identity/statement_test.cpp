@@ -41,7 +41,7 @@ Json ended() {
 }
 
 std::string code(const Result<Hearing>& hearing) {
-  if (!hearing) return hearing.error().code;
+  if (!hearing) return hearing.error().code();
   return hearing->heard == Heard::fresh ? "fresh" : hearing->heard == Heard::again ? "again" : "expired";
 }
 std::string hear(const std::string& compact, const ChainState& state, int64_t seconds = 0) {
@@ -175,7 +175,7 @@ TEST_CASE("nobody speaks about another nation's people, apps or membership") {
   Json foreign = person();
   foreign.set("partner", "XCC");
   CHECK(hear(forge(with("body", foreign)), {}) == "statement.authority");
-  CHECK(chain().make(StatementKind::person, foreign, at(0), Seconds(60)).error().code ==
+  CHECK(chain().make(StatementKind::person, foreign, at(0), Seconds(60)).error().code() ==
         "statement.authority");
   Json offer = with("body", Json::object({{"owner", "XAA"}, {"app", "cop"}}));
   offer.set("kind", "offer");
@@ -188,7 +188,7 @@ TEST_CASE("nobody speaks about another nation's people, apps or membership") {
   StatementChain sender = chain();
   const std::string compact = sender.make(StatementKind::person, person("XAA"), at(0), Seconds(60)).value();
   const Statement statement = hear_statement(compact, expect(), {})->statement;
-  CHECK(person_of(statement, 3).error().code == "statement.authority");
+  CHECK(person_of(statement, 3).error().code() == "statement.authority");
 }
 
 TEST_CASE(

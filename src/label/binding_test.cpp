@@ -33,7 +33,7 @@ const PrivateKey& key_of(KeyKind kind) {
 }
 
 std::string code_of(const auto& result) {
-  return result ? "" : result.error().code;
+  return result ? "" : result.error().code();
 }
 
 std::string replaced(std::string text, std::string_view from, std::string_view to) {

@@ -400,7 +400,7 @@ Result<Translation> Crosswalk::translate(const Label& label, std::string_view to
   out.label.succeeded.reset();  // a successor could be lower, and is not translated
   out.label.successor.clear();
   Result<Label> made = target->check(std::move(out.label), Use::read, now);
-  if (!made) return no_equivalent(*at, fmt::format("the result is not right there: {}", made.error().what));
+  if (!made) return no_equivalent(*at, fmt::format("the result is not right there: {}", made.error().what()));
   out.label = *std::move(made);
   return out;
 }

@@ -81,7 +81,7 @@ struct Creep {
 
 std::string refused(const LabelPolicies& policies, Mapping mapping) {
   const auto made = checked(mapping, *policies.find(mapping.from), *policies.find(mapping.to));
-  return made ? "" : made.error().what;
+  return made ? "" : made.error().what();
 }
 
 }  // namespace
@@ -95,9 +95,9 @@ TEST_CASE("what SPIFs say becomes a mapping in one direction, with an agreement 
   CHECK(there.rule(CategoryRef{"Releasable To", kPermissive, "XDD"})->to.empty());
   const Mapping back = of_spifs(*policies, "XBB", "XAA");
   CHECK(back.classifications.size() == 3);
-  CHECK(mapping_of_spifs(*policies->find("XAA"), *policies->find("XBB"), "", kFrom, kUntil).error().code ==
+  CHECK(mapping_of_spifs(*policies->find("XAA"), *policies->find("XBB"), "", kFrom, kUntil).error().code() ==
         "label.mapping");
-  CHECK(mapping_of_spifs(*policies->find("XAA"), *policies->find("XBB"), "a", kUntil, kFrom).error().code ==
+  CHECK(mapping_of_spifs(*policies->find("XAA"), *policies->find("XBB"), "a", kUntil, kFrom).error().code() ==
         "label.mapping");
 }
 
@@ -129,7 +129,7 @@ TEST_CASE("there is no equivalent in the other direction, before or after, or wi
       Crosswalk::make(policies, {of_spifs(*policies, "XAA", "XBB")}, time_for_test()).value();
   const auto code = [&](const Label& label, std::string_view to, Instant at) {
     const auto made = crosswalk.translate(label, to, at);
-    return made ? "" : made.error().code;
+    return made ? "" : made.error().code();
   };
   const Label secret = label_for_test("SECRET");
   CHECK(code(secret, "XBB", time_for_test()).empty());
@@ -157,8 +157,8 @@ TEST_CASE(
   const Crosswalk crosswalk = Crosswalk::make(policies, {mapping}, time_for_test()).value();
   const auto made = crosswalk.translate(
       label_for_test("SECRET", {{"Releasable To", kPermissive, {"XAA", "XDD"}}}), "XBB", time_for_test());
-  CHECK(made.error().code == "label.no-equivalent");
-  CHECK(made.error().what.find("open to more") != std::string::npos);
+  CHECK(made.error().code() == "label.no-equivalent");
+  CHECK(made.error().what().find("open to more") != std::string::npos);
 }
 
 TEST_CASE("a mapping that is not safe by itself is refused") {
@@ -216,7 +216,7 @@ TEST_CASE("SPIFs that disagree make no mapping") {
   const std::string_view rule = "policyRef=\"XAA\" lacv=\"4\" applied=\"both\"";
   other.replace(other.find(rule), rule.size(), "policyRef=\"XAA\" lacv=\"3\" applied=\"both\"");
   const auto made = mapping_of_spifs(policy_for_test(kXaaSpif), policy_for_test(other), "a", kFrom, kUntil);
-  CHECK(made.error().what == "the SPIFs disagree: CONFIDENTIAL is CLOSED-B or SEALED-B");
+  CHECK(made.error().what() == "the SPIFs disagree: CONFIDENTIAL is CLOSED-B or SEALED-B");
 }
 
 TEST_CASE("ACP 122: RESTRICTED becomes CONFIDENTIAL becomes CONFIDENTIAL, and the prover prints that chain") {
@@ -227,7 +227,7 @@ TEST_CASE("ACP 122: RESTRICTED becomes CONFIDENTIAL becomes CONFIDENTIAL, and th
         "XAA RESTRICTED -> XCC CONFIDENTIAL (aldoria-cassia) -> XDD CONFIDENTIAL (cassia-dunmore): raised, "
         "since "
         "agreement aldoria-dunmore says XDD RESTRICTED");
-  CHECK(Crosswalk::make(creep.policies, creep.mappings, time_for_test()).error().code == "label.crosswalk");
+  CHECK(Crosswalk::make(creep.policies, creep.mappings, time_for_test()).error().code() == "label.crosswalk");
   const Creep mended(true);
   CHECK(!prove(*mended.policies, mended.mappings, time_for_test())->chain);
   CHECK(Crosswalk::make(mended.policies, mended.mappings, time_for_test()).has_value());

@@ -177,7 +177,7 @@ Result<Label> combine(const LabelPolicy& policy, std::span<const Label> parts, O
   out.classification = top->name;
   Result<Label> checked = policy.check(std::move(out), Use::read, now);
   if (!checked)
-    return no_combination(fmt::format("these can't stand in one: {}", checked.error().what),
+    return no_combination(fmt::format("these can't stand in one: {}", checked.error().what()),
                           "keep them apart");
   return checked;
 }

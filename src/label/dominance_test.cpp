@@ -199,13 +199,13 @@ TEST_CASE("what nobody may read together, or the policy forbids together, is not
   const auto join = [&](std::vector<Label> parts) { return combine(policy, parts, {"desk", ""}, now); };
   CHECK(join({rel({"XAA", "XBB", "XCC"}), rel({"XAA", "XCC", "XDD"})})->releasable_to() ==
         std::vector<std::string>{"XAA", "XCC"});
-  CHECK(join({rel({"XAA", "XBB"}), rel({"XAA", "XCC"})}).error().code == "label.combination");
+  CHECK(join({rel({"XAA", "XBB"}), rel({"XAA", "XCC"})}).error().code() == "label.combination");
   CHECK(join({rel({"XAA", "XBB"}),
               label_for_test("SECRET", {{"Caveats", CategoryType::restrictive, {"NATIONAL"}}})})
             .error()
-            .code == "label.combination");
-  CHECK(join({}).error().code == "label.combination");
-  CHECK(join({label_for_test("NOTHING")}).error().code == "label.unknown");
+            .code() == "label.combination");
+  CHECK(join({}).error().code() == "label.combination");
+  CHECK(join({label_for_test("NOTHING")}).error().code() == "label.unknown");
   // A part that says nothing of releasability does not lift what another says.
   CHECK(join({rel({"XAA", "XBB"}), label_for_test("RESTRICTED")})->releasable_to().size() == 2);
 }
@@ -234,11 +234,11 @@ TEST_CASE("a clearance of another policy, or one not spelled by the policy, cove
   loose.classifications = {"secret"};
   const Label label = label_for_test("SECRET");
   CHECK(!dominates(policy, loose, label, time_for_test()).holds);
-  CHECK(spelled(other, loose).error().code == "label.policy");
+  CHECK(spelled(other, loose).error().code() == "label.policy");
   CHECK(dominates(policy, spelled(policy, loose).value(), label, time_for_test()).holds);
   CHECK(up_to(policy, "Confidential")->size() == 3);
   loose.classifications = {"above"};
-  CHECK(spelled(policy, loose).error().code == "label.unknown");
+  CHECK(spelled(policy, loose).error().code() == "label.unknown");
 }
 
 TEST_CASE("a clearance is read from JSON, strictly") {

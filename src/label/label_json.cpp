@@ -56,7 +56,7 @@ Result<std::vector<std::string>> values(const Json* in, std::string_view where) 
 Result<std::optional<Instant>> time(const std::string& written, std::string_view where) {
   if (written.empty()) return std::optional<Instant>{};
   const auto read = parse_xml_time(written);
-  if (!read) return wrong(read.error().what, std::string(where), read.error().hint);
+  if (!read) return wrong(read.error().what(), std::string(where), read.error().hint());
   return std::optional<Instant>(*read);
 }
 

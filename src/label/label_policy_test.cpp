@@ -16,7 +16,7 @@ constexpr auto kInformative = CategoryType::informative;
 std::string verdict(const LabelPolicy& policy, const Label& label, Use use = Use::read,
                     std::string_view at = "2026-11-22T02:00:00Z") {
   const auto checked = policy.check(label, use, time_for_test(at));
-  return checked ? "" : checked.error().code;
+  return checked ? "" : checked.error().code();
 }
 
 // The SPIF of XAA with something else in it.
@@ -30,7 +30,7 @@ Result<LabelPolicy> changed(std::string_view from, std::string_view to) {
 
 std::string refusal(std::string_view from, std::string_view to) {
   const auto read = changed(from, to);
-  return read ? "" : read.error().code;
+  return read ? "" : read.error().code();
 }
 
 }  // namespace
@@ -159,11 +159,11 @@ TEST_CASE("policies are found by name and id, and a label that mixes two finds n
   LabelPolicies policies;
   REQUIRE(policies.add(std::make_shared<LabelPolicy>(policy_for_test(kXaaSpif))).has_value());
   REQUIRE(policies.add(std::make_shared<LabelPolicy>(policy_for_test(kXbbSpif))).has_value());
-  CHECK(policies.add(std::make_shared<LabelPolicy>(policy_for_test(kXaaSpif))).error().code ==
+  CHECK(policies.add(std::make_shared<LabelPolicy>(policy_for_test(kXaaSpif))).error().code() ==
         "label.policy");
   CHECK(policies.find("urn:oid:2.999.2.1")->name() == "XBB");
   Label label = label_for_test("SECRET");
   CHECK((*policies.of(label))->name() == "XAA");
   label.policy_id = "2.999.2.1";
-  CHECK(policies.of(label).error().code == "label.policy");
+  CHECK(policies.of(label).error().code() == "label.policy");
 }

@@ -30,7 +30,7 @@ Label full() {
 }
 
 std::string code_of(const auto& result) {
-  return result ? "" : result.error().code;
+  return result ? "" : result.error().code();
 }
 
 // A 4774 label around what the test wants to say.
@@ -118,7 +118,7 @@ TEST_CASE("document types and entities are refused before anything is read") {
        }) {
     const auto read = read_label_xml(attack);
     CHECK(code_of(read) == "label.doctype");
-    CHECK(read.error().where.starts_with("line "));
+    CHECK(read.error().where().starts_with("line "));
   }
   CHECK(code_of(read_label_xml("<x>&undefined;</x>")) == "label.xml");
 }
@@ -164,7 +164,7 @@ TEST_CASE("what STANAG 4774 does not know, doubles, or hides in a comment is ref
     CHECK((code_of(read) == "label.format" || code_of(read) == "label.value"));
   }
   const auto text = "<x\n xmlns='urn:nato:stanag:4774:confidentialitymetadatalabel:1:0'>\n<y/></x>";
-  CHECK(read_label_xml(text).error().where == "line 2");
+  CHECK(read_label_xml(text).error().where() == "line 2");
 }
 
 TEST_CASE("labels in assertions of real TDF objects are read, as text and as object") {

@@ -75,7 +75,7 @@ class LabelReader {
  private:
   static Result<std::optional<Instant>> time(const XmlElement& at, std::string_view text) {
     const auto read = parse_xml_time(text);
-    if (!read) return misshapen(at, read.error().what, read.error().hint);
+    if (!read) return misshapen(at, read.error().what(), read.error().hint());
     return std::optional<Instant>(*read);
   }
 

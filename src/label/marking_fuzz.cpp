@@ -16,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const MarkingGrammar* grammar : {&banner, &portion, &sentence, &translated}) {
     const auto label = grammar->parse(line, now);
     if (!label) {
-      ENTENTE_CHECK(!label.error().code.empty());
+      ENTENTE_CHECK(!label.error().code().empty());
       continue;
     }
     const std::string printed = grammar->print(*label, now).value();

@@ -61,7 +61,7 @@ TEST_CASE("marking.case: lines are read and printed, or refused with code and pl
       REQUIRE(!label.has_value());
       const std::string said = label.error().text();
       const size_t space = cell[3].find(' ');
-      CHECK(label.error().code == cell[3].substr(0, space));
+      CHECK(label.error().code() == cell[3].substr(0, space));
       CHECK_MESSAGE(said.find(cell[3].substr(space + 1)) != std::string::npos, said);
     }
   }
@@ -72,9 +72,9 @@ TEST_CASE("marking.case: lines are read and printed, or refused with code and pl
 TEST_CASE("a refusal says what would fit") {
   const MarkingGrammar grammar = grammar_of("XAA");
   const Error said = grammar.parse("EXERCISE SECRET//REL TO XAA, XYZ", time_for_test()).error();
-  CHECK(said.what == "\"XYZ\" is not understood here");
-  CHECK(said.where == "column 30");
-  CHECK(said.hint.find("\"XDD\"") != std::string::npos);
+  CHECK(said.what() == "\"XYZ\" is not understood here");
+  CHECK(said.where() == "column 30");
+  CHECK(said.hint().find("\"XDD\"") != std::string::npos);
 }
 
 TEST_CASE("two phrases that look alike make a line ambiguous, and it is refused") {
@@ -85,7 +85,7 @@ TEST_CASE("two phrases that look alike make a line ambiguous, and it is refused"
                "name=\"CHARLIE\" lacv=\"4\"><spif:markingData phrase=\"alpha\"><spif:code>pageTop</spif:code>"
                "</spif:markingData></spif:tagCategory>");
   const MarkingGrammar grammar(policy_for_test(spif), {});
-  CHECK(grammar.parse("EXERCISE SECRET//ALPHA", time_for_test()).error().code == "label.ambiguous");
+  CHECK(grammar.parse("EXERCISE SECRET//ALPHA", time_for_test()).error().code() == "label.ambiguous");
 }
 
 TEST_CASE("hostile lines end in bounded time") {
@@ -102,5 +102,5 @@ TEST_CASE("hostile lines end in bounded time") {
 
 TEST_CASE("a label that breaks the rules is not printed") {
   const MarkingGrammar grammar = grammar_of("XAA");
-  CHECK(grammar.print(label_for_test("TOP SECRET"), time_for_test()).error().code == "label.rule");
+  CHECK(grammar.print(label_for_test("TOP SECRET"), time_for_test()).error().code() == "label.rule");
 }

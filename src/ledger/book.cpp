@@ -101,7 +101,7 @@ Result<void> Book::replay(FolderReader& log, FolderReader& own) {
     log_places_.push_back({.first_index = index, .segment = log.segment(), .offset = frame->offset});
     own_places_.push_back({.first_index = index, .segment = own.segment(), .offset = mine->offset});
     if (Result<void> done = replay_batch(*frame, *mine); !done) {
-      if (done.error().where.empty()) done.error().where = log.place(frame->offset);
+      if (done.error().where().empty()) done.error().where() = log.place(frame->offset);
       return done;
     }
   }

@@ -231,7 +231,7 @@ void Ledger::Inside::fail_rest(const Error& error, bool narrowing_too) {
 // Everything in one batch. When there is no room, what narrows once more alone, into the reserve.
 void Ledger::Inside::write_batch() {
   Result<void> wrote = write_chosen(false);
-  if (!wrote && wrote.error().code == "ledger.full") {
+  if (!wrote && wrote.error().code() == "ledger.full") {
     fail_rest(wrote.error(), false);
     wrote = write_chosen(true);
   }
@@ -381,7 +381,7 @@ void commit_recorded(store::Store& store, Ledger& ledger, store::Commit commit, 
     store::Outgoing outgoing = committed->outgoing;
     auto pending = std::make_shared<Pending>(Pending{*std::move(committed), space, done});
     ledger.append_commit(std::move(outgoing), space, [&store, &ledger, pending](Result<Appended> result) {
-      if (!result && result.error().code == "ledger.gap") return record_backlog(store, ledger, pending);
+      if (!result && result.error().code() == "ledger.gap") return record_backlog(store, ledger, pending);
       if (!result) return pending->done(Failure(result.error()));
       store.integrated(pending->committed.rev);
       pending->done(pending->committed);

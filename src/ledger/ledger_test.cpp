@@ -151,7 +151,7 @@ TEST_CASE("what is appended is recorded, proved, disclosed and verified") {
   SUBCASE("a disclosed value can't be changed") {
     Disclosure lie = received;
     lie.fields[0].value = Json("map");
-    CHECK(verify_disclosure(lie, ledger->verifier()).error().code == "ledger.disclosure");
+    CHECK(verify_disclosure(lie, ledger->verifier()).error().code() == "ledger.disclosure");
   }
   SUBCASE("a disclosed field can't be renamed") {
     Disclosure lie = received;
@@ -161,7 +161,7 @@ TEST_CASE("what is appended is recorded, proved, disclosed and verified") {
   SUBCASE("a leaf can't be moved") {
     Disclosure lie = received;
     lie.index = 8;
-    CHECK(verify_disclosure(lie, ledger->verifier()).error().code == "ledger.proof");
+    CHECK(verify_disclosure(lie, ledger->verifier()).error().code() == "ledger.proof");
   }
   ledger.reset();
   const auto report = house.verify();
@@ -199,7 +199,7 @@ TEST_CASE("a ledger goes on where it was, through many segments") {
   CHECK(report->checkpoint.size == 1600);
   auto ledger = house.open();
   CHECK(ledger->record(801)->fields.size() == 4);
-  CHECK(Ledger::open(house.options()).error().code == "ledger.locked");
+  CHECK(Ledger::open(house.options()).error().code() == "ledger.locked");
   const auto live = house.verify();
   CHECK_MESSAGE(live, (live ? "" : live.error().text()));
 }
@@ -228,15 +228,15 @@ TEST_CASE("many callers at once each get their own indices") {
 TEST_CASE("what can't be recorded is refused and changes nothing") {
   const House house;
   auto ledger = house.open();
-  CHECK(ledger->append_and_wait({}).error().code == "ledger.record");
-  CHECK(ledger->append_and_wait({{.event_class = "Bad Class"}}).error().code == "ledger.record");
-  CHECK(ledger->append_and_wait({{.event_class = "a", .fields = {{"x", 1}, {"x", 2}}}}).error().code ==
+  CHECK(ledger->append_and_wait({}).error().code() == "ledger.record");
+  CHECK(ledger->append_and_wait({{.event_class = "Bad Class"}}).error().code() == "ledger.record");
+  CHECK(ledger->append_and_wait({{.event_class = "a", .fields = {{"x", 1}, {"x", 2}}}}).error().code() ==
         "ledger.record");
-  CHECK(ledger->append_and_wait({{.event_class = "a", .fields = {{"store.rev", 1}}}}).error().code ==
+  CHECK(ledger->append_and_wait({{.event_class = "a", .fields = {{"store.rev", 1}}}}).error().code() ==
         "ledger.record");
   CHECK(ledger->append_and_wait({{.event_class = "a", .fields = {{"x", std::string(kRecordBytesMax, 'x')}}}})
             .error()
-            .code == "ledger.record");
+            .code() == "ledger.record");
   CHECK(ledger->size() == 0);
 }
 
@@ -279,8 +279,8 @@ TEST_CASE("removed, reordered and cut entries are found, by an auditor and on op
     cut.insert(cut.end(), original.begin() + static_cast<ptrdiff_t>(at + length), original.end());
     cut.resize(original.size());
     write_at(segment, 0, cut);
-    CHECK(house.verify().error().code == "ledger.corrupt");
-    CHECK(Ledger::open(house.options()).error().code == "ledger.corrupt");
+    CHECK(house.verify().error().code() == "ledger.corrupt");
+    CHECK(Ledger::open(house.options()).error().code() == "ledger.corrupt");
   }
   SUBCASE("two batches swapped") {
     const auto [at, length] = frame_of(segment, 1);
@@ -288,34 +288,34 @@ TEST_CASE("removed, reordered and cut entries are found, by an auditor and on op
     REQUIRE(length == next_length);
     write_at(segment, at, ByteView(original).subspan(next, length));
     write_at(segment, next, ByteView(original).subspan(at, length));
-    CHECK(house.verify().error().code == "ledger.corrupt");
-    CHECK(Ledger::open(house.options()).error().code == "ledger.corrupt");
+    CHECK(house.verify().error().code() == "ledger.corrupt");
+    CHECK(Ledger::open(house.options()).error().code() == "ledger.corrupt");
   }
   SUBCASE("the last batch zeroed") {
     const auto [at, length] = frame_of(segment, 3);
     write_at(segment, at, Bytes(length));
     CHECK(!house.verify());
-    CHECK(Ledger::open(house.options()).error().code == "ledger.rolled-back");
+    CHECK(Ledger::open(house.options()).error().code() == "ledger.rolled-back");
   }
   SUBCASE("the last batch zeroed on both sides") {
     const auto own = house.path() / "own/00000000.seg";
     write_at(segment, frame_of(segment, 3).first, Bytes(frame_of(segment, 3).second));
     write_at(own, frame_of(own, 3).first, Bytes(frame_of(own, 3).second));
-    CHECK(house.verify().error().code == "ledger.rolled-back");
-    CHECK(Ledger::open(house.options()).error().code == "ledger.rolled-back");
+    CHECK(house.verify().error().code() == "ledger.rolled-back");
+    CHECK(Ledger::open(house.options()).error().code() == "ledger.rolled-back");
   }
   SUBCASE("an inner byte flipped") {
     write_at(segment, frame_of(segment, 1).first + 40, to_bytes("!"));
-    CHECK(Ledger::open(house.options()).error().code == "ledger.corrupt");
+    CHECK(Ledger::open(house.options()).error().code() == "ledger.corrupt");
   }
   SUBCASE("a file cut short") {
     std::filesystem::resize_file(segment, original.size() - 8);
     CHECK(!house.verify());
-    CHECK(Ledger::open(house.options()).error().code == "ledger.corrupt");
+    CHECK(Ledger::open(house.options()).error().code() == "ledger.corrupt");
   }
   SUBCASE("a tile gone") {
     std::filesystem::remove(house.path() / "tile/0/000.p/4");
-    CHECK(house.verify().error().code == "ledger.tile");
+    CHECK(house.verify().error().code() == "ledger.tile");
   }
 }
 
@@ -378,7 +378,7 @@ TEST_CASE(
   }
   CHECK(house.verify());
   write_at(segment, at + length + 4096, Bytes{1});
-  CHECK(house.verify().error().code == "ledger.tail");
+  CHECK(house.verify().error().code() == "ledger.tail");
 }
 
 TEST_CASE("a folder put back to an older copy shows against a checkpoint that was seen") {
@@ -397,13 +397,13 @@ TEST_CASE("a folder put back to an older copy shows against a checkpoint that wa
     seen.remembered = ledger->checkpoint();
   }
   CHECK(house.verify(old.path(), {}));
-  CHECK(house.verify(old.path(), seen).error().code == "ledger.rolled-back");
+  CHECK(house.verify(old.path(), seen).error().code() == "ledger.rolled-back");
   CHECK(house.verify(seen));
   {
     auto ledger = other.open();
     must_append(*ledger, 0, 12);
   }
-  CHECK(other.verify(seen).error().code == "ledger.fork");
+  CHECK(other.verify(seen).error().code() == "ledger.fork");
 }
 
 TEST_CASE("a ledger is not opened with another key or under another name") {
@@ -414,10 +414,10 @@ TEST_CASE("a ledger is not opened with another key or under another name") {
   }
   Options other = house.options();
   other.key = house.store_key;
-  CHECK(Ledger::open(other).error().code == "ledger.signature");
+  CHECK(Ledger::open(other).error().code() == "ledger.signature");
   Options renamed = house.options();
   renamed.origin = "entente.xbb/ledger";
-  CHECK(Ledger::open(renamed).error().code == "ledger.key");
+  CHECK(Ledger::open(renamed).error().code() == "ledger.key");
 }
 
 TEST_CASE("store commits are recorded once each, in order, and both sides agree") {
@@ -457,14 +457,14 @@ TEST_CASE("store commits are recorded once each, in order, and both sides agree"
     store::Loaded older = *loaded;
     older.head = {4};
     older.manifests.pop_back();
-    CHECK(house.verify({.store = &older}).error().code == "ledger.store");
+    CHECK(house.verify({.store = &older}).error().code() == "ledger.store");
   }
   SUBCASE("a store whose history was written anew with its own key") {
     store::Loaded other = *loaded;
     other.manifests[3].digest[0] ^= 1;
     const auto found = house.verify({.store = &other});
-    CHECK(found.error().code == "ledger.store");
-    CHECK(found.error().what.find("revision 4") != std::string::npos);
+    CHECK(found.error().code() == "ledger.store");
+    CHECK(found.error().what().find("revision 4") != std::string::npos);
   }
   SUBCASE("a ledger that lacks what it was given") {
     std::filesystem::remove_all(house.path());
@@ -516,7 +516,7 @@ TEST_CASE("on a full disk ordinary records are refused while narrowing ones stil
   Result<Appended> done = ledger->append_and_wait({record(n)});
   while (done && n < 1000) done = ledger->append_and_wait({record(++n)});
   REQUIRE(!done);
-  CHECK(done.error().code == "ledger.full");
+  CHECK(done.error().code() == "ledger.full");
   const uint64_t size = ledger->size();
   CHECK(ledger->append_and_wait({record(n)}, Space::narrowing)->first == size);
   CHECK(!ledger->append_and_wait({record(n)}));

@@ -218,7 +218,7 @@ TEST_CASE("a note is bound to its text, its name and its key") {
   const Checkpoint checkpoint{.origin = "entente.xaa/ledger", .size = 3, .root = leaf_of(1)};
   const std::string note = signer->sign(checkpoint.text()).value();
   CHECK(Checkpoint::open(note, signer->verifier()).value() == checkpoint);
-  CHECK(Checkpoint::open(note, other->verifier()).error().code == "ledger.signature");
+  CHECK(Checkpoint::open(note, other->verifier()).error().code() == "ledger.signature");
   CHECK(signer->verifier().id() != other->verifier().id());
   const auto again = NoteVerifier::parse(signer->verifier().vkey());
   CHECK(Checkpoint::open(note, *again));
@@ -229,7 +229,7 @@ TEST_CASE("a note is bound to its text, its name and its key") {
   }
   const auto elsewhere =
       NoteSigner::make("entente.xbb/ledger", crypto::PrivateKey::generate(crypto::KeyKind::ed25519));
-  CHECK(Checkpoint::open(elsewhere->sign(checkpoint.text()).value(), elsewhere->verifier()).error().code ==
+  CHECK(Checkpoint::open(elsewhere->sign(checkpoint.text()).value(), elsewhere->verifier()).error().code() ==
         "ledger.checkpoint");
   CHECK(!Checkpoint::parse("a\n01\n" + base64(leaf_of(1)) + "\n"));
   CHECK(!Checkpoint::parse("a\n1\n" + base64(leaf_of(1)) + "\nmore\n"));

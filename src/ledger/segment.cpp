@@ -239,7 +239,7 @@ Result<void> FolderReader::load(uint32_t number, uint64_t index) {
   segment_ = number;
   auto reader = SegmentReader::open(file_, magic_, {.number = number, .batch = batch_, .index = index});
   if (!reader) {
-    reader.error().where = folder_ / segment_name(number) / reader.error().where;
+    reader.error().where() = folder_ / segment_name(number) / reader.error().where();
     return Failure(reader.error());
   }
   reader_.emplace(*reader);
@@ -256,7 +256,7 @@ Result<std::optional<Frame>> FolderReader::next(uint64_t index) {
   while (true) {
     Result<std::optional<Frame>> frame = reader_->next(index);
     if (!frame) {
-      frame.error().where = (folder_ / segment_name(segment_)).string() + ": " + frame.error().where;
+      frame.error().where() = (folder_ / segment_name(segment_)).string() + ": " + frame.error().where();
       return frame;
     }
     if (*frame) ++batch_;

@@ -106,7 +106,7 @@ class Audit {
     TRY(const Bytes bytes, read_file(path));
     Result<Checkpoint> opened = Checkpoint::open(as_text(bytes), verifier_);
     if (!opened) {
-      opened.error().where = path;
+      opened.error().where() = path;
       return Failure(opened.error());
     }
     announced_ = *opened;
@@ -130,7 +130,7 @@ class Audit {
       }
       if (!mine) return fault("plaintext", "the owner's side lacks a batch", log.place(frame->offset));
       if (Result<void> done = batch(*frame, *mine); !done) {
-        done.error().where += (done.error().where.empty() ? "" : ", ") + log.place(frame->offset);
+        done.error().where() += (done.error().where().empty() ? "" : ", ") + log.place(frame->offset);
         return done;
       }
       ++out_.batches;
@@ -157,7 +157,7 @@ class Audit {
 
   Result<void> record(uint64_t index, ByteView entry, const OwnBatch::Item& item) {
     const Result<Leaf> leaf = Leaf::parse(entry);
-    if (!leaf) return fault("corrupt", "the entry is no leaf: " + leaf.error().what, at(index));
+    if (!leaf) return fault("corrupt", "the entry is no leaf: " + leaf.error().what(), at(index));
     const Result<Leaf> again = reseal(*leaf, item.key, item.plain);
     if (!again || *again != *leaf)
       return fault("plaintext", "the record is not the one in the log", at(index));
@@ -170,8 +170,8 @@ class Audit {
     const Result<Note> parsed = Note::parse(text);
     const Result<Checkpoint> checkpoint = Checkpoint::open(text, verifier_);
     if (!parsed || parsed->signatures.size() != 1 || !checkpoint) {
-      return fault("signature", checkpoint ? "the checkpoint is not as we write it" : checkpoint.error().what,
-                   where);
+      return fault("signature",
+                   checkpoint ? "the checkpoint is not as we write it" : checkpoint.error().what(), where);
     }
     const Checkpoint wanted{.origin = verifier_.name(), .size = tree_.size(), .root = tree_.root()};
     if (*checkpoint != wanted) return fault("root", "the entries do not lead to the signed root", where);

@@ -10,7 +10,7 @@ namespace entente::net {
 namespace {
 
 constexpr size_t kWriteBytes = 64 * 1024;  // framed and handed to TLS in one go: whole records of it
-constexpr unsigned kReadsInARow = 8;        // then the loop's other tasks have a turn
+constexpr unsigned kReadsInARow = 8;       // then the loop's other tasks have a turn
 
 }  // namespace
 
@@ -120,7 +120,7 @@ class CarrierBody final : public ByteSource, public ByteSink {
 };
 
 Failure CarrierBody::problem(Error error) const {
-  if (error.code == "net.fenced") return Failure(std::move(error));
+  if (error.code() == "net.fenced") return Failure(std::move(error));
   if (aborted) return fail("net.aborted", "the stream was broken off here", "stream");
   if (impl->over) return Failure(impl->closed_error());
   if (code == H2Code::refused_stream)
@@ -200,7 +200,7 @@ Task<Result<ResponseHead>> CarrierBody::read_head() {
 }
 
 Error Carrier::Impl::closed_error() const {
-  return Error{"h2.closed", broken ? "the connection ended: " + broken->what : "the connection ended",
+  return Error{"h2.closed", broken ? "the connection ended: " + broken->what() : "the connection ended",
                stream->peer(), ""};
 }
 
@@ -396,7 +396,7 @@ Task<Result<CarrierStream>> Carrier::Impl::open(std::shared_ptr<Impl> self, Requ
         self->kick();
         co_return CarrierStream(std::make_unique<CarrierBody>(self, *id));
       }
-      if (id.error().code != "h2.busy") co_return Failure(std::move(id.error()));
+      if (id.error().code() != "h2.busy") co_return Failure(std::move(id.error()));
     }
     const auto left = std::chrono::duration_cast<Millis>(deadline - self->loop.tick());
     if (left <= Millis(0) || self->openers >= self->config.openers_max)

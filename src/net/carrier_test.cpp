@@ -61,20 +61,20 @@ Task<void> serve(Host* host, CarrierStream stream) {
   Result<uint64_t> moved;
   if (path == "/echo") {
     moved = co_await pump(host->loop, stream.body(), stream.sink());
-    if (!moved) host->last_error = moved.error().code;
+    if (!moved) host->last_error = moved.error().code();
   }
   while (responded && (path == "/pour" || path == "/gated")) {
     const Bytes block(4096, 'x');
     Result<void> written = co_await stream.sink().write(block);
     if (!written) {
-      host->last_error = written.error().code;
+      host->last_error = written.error().code();
       break;
     }
   }
   if (path == "/silent") {
     std::vector<uint8_t> buffer(64);
     Result<size_t> got = co_await stream.body().read(buffer);
-    if (!got) host->last_error = got.error().code;
+    if (!got) host->last_error = got.error().code();
   }
   host->framed = stream.bytes_out();
   ++host->ended;
@@ -131,9 +131,9 @@ Task<Result<std::string>> echo(Carrier carrier, const std::string* text) {
 
 Task<std::string> status_of(Carrier carrier, std::string path) {
   Result<CarrierStream> opened = co_await carrier.open(ask(std::move(path)), true);
-  if (!opened) co_return opened.error().code;
+  if (!opened) co_return opened.error().code();
   Result<ResponseHead> head = co_await opened->read_head();
-  if (!head) co_return head.error().code;
+  if (!head) co_return head.error().code();
   co_return std::to_string(head->status);
 }
 
@@ -209,7 +209,7 @@ TEST_CASE("After a gate closes no byte of its stream leaves, and both sides know
   const uint64_t framed = pair.server->counts().h2.data_bytes_out;
   const auto rest = loop.run_until(read_text(&gated->body()));
   REQUIRE_FALSE(rest);
-  CHECK(rest.error().code == "h2.reset");
+  CHECK(rest.error().code() == "h2.reset");
   run_until(loop, [&] { return pair.host.ended == 1; });
   CHECK(pair.host.last_error == "net.fenced");
   CHECK(pair.server->counts().h2.data_bytes_out == framed);
@@ -224,7 +224,7 @@ TEST_CASE("fence() wakes who waits on a silent stream and resets it at the peer"
   silent->fence();
   const auto rest = loop.run_until(read_text(&silent->body()));
   REQUIRE_FALSE(rest);
-  CHECK(rest.error().code == "net.fenced");
+  CHECK(rest.error().code() == "net.fenced");
   run_until(loop, [&] { return pair.host.ended == 1; });
   CHECK(pair.host.last_error == "h2.reset");
 }
@@ -315,7 +315,7 @@ TEST_CASE("A peer that no longer answers is given up") {
   Carrier carrier = Carrier::client(std::move(ends.a), config);
   const auto ended = loop.run_until(carrier.run());
   REQUIRE_FALSE(ended);
-  CHECK(ended.error().code == "net.timeout");
+  CHECK(ended.error().code() == "net.timeout");
 }
 
 TEST_CASE("A peer that answers pings is kept, and its distance is known") {
@@ -340,7 +340,7 @@ TEST_CASE("A peer that speaks no HTTP/2 is told why and dropped") {
   ends.b.reset();
   run_until(loop, [&] { return ended.has_value(); });
   REQUIRE_FALSE(ended->has_value());
-  CHECK(ended->error().code == "h2.protocol");
+  CHECK(ended->error().code() == "h2.protocol");
 }
 
 TEST_CASE("A handler that ends without an answer resets its stream") {

@@ -37,7 +37,7 @@ struct Side {
     }
   }
   void hear(ByteView bytes, Tick now = at(0)) {
-    if (const auto heard = session.receive(bytes, now); !heard) fault = heard.error().code;
+    if (const auto heard = session.receive(bytes, now); !heard) fault = heard.error().code();
     poll();
   }
   Bytes say(Tick now = at(0)) {
@@ -81,7 +81,7 @@ std::string read_all(H2Session& session, H2StreamId id, bool* end = nullptr) {
   std::vector<uint8_t> buffer(4096);
   while (true) {
     const auto got = session.read(id, buffer);
-    if (!got) return out + "!" + got.error().code;
+    if (!got) return out + "!" + got.error().code();
     out.append(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(got->bytes));
     if (end != nullptr) *end = got->end;
     if (got->bytes == 0) return out;
@@ -182,7 +182,7 @@ TEST_CASE("A WebSocket's extended CONNECT crosses once the server has offered it
   head.protocol = "websocket";
   const auto early = client.session.request(head, false);
   REQUIRE_FALSE(early);
-  CHECK(early.error().code == "h2.protocol-unknown");
+  CHECK(early.error().code() == "h2.protocol-unknown");
   settle(client, server);
   const auto id = client.session.request(head, false);
   REQUIRE(id);
@@ -319,7 +319,7 @@ TEST_CASE("Once a gate is closed no byte of its stream is framed, and the peer s
   CHECK(server.session.counts().fenced == 1);
   const auto refused = server.session.write(id, as_bytes("more"));
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().code == "net.fenced");
+  CHECK(refused.error().code() == "net.fenced");
 }
 
 TEST_CASE("A closed gate also stops what has come in and was not read") {
@@ -353,7 +353,7 @@ TEST_CASE("A reset stream is over on both sides and its codes arrive") {
   client.session.reset(id, H2Code::cancel);
   settle(client, server);
   CHECK(server.resets.at(id) == H2Code::cancel);
-  CHECK(server.session.respond(id, ok(), true).error().code == "h2.reset");
+  CHECK(server.session.respond(id, ok(), true).error().code() == "h2.reset");
   server.session.release(id);
   client.session.release(id);
   CHECK(server.session.streams() == 0);
@@ -391,7 +391,7 @@ TEST_CASE("The number of streams is bounded on both sides") {
   settle(client, server);
   for (int i = 0; i < 4; ++i) REQUIRE(client.session.request(get("/"), false));
   CHECK_FALSE(client.session.can_open());
-  CHECK(client.session.request(get("/"), false).error().code == "h2.busy");
+  CHECK(client.session.request(get("/"), false).error().code() == "h2.busy");
 }
 
 TEST_CASE("Pings are answered; a drained connection finishes what is open and takes no more") {
@@ -403,7 +403,7 @@ TEST_CASE("Pings are answered; a drained connection finishes what is open and ta
   server.session.drain();
   settle(client, server);
   CHECK(client.goaway);
-  CHECK(client.session.request(get("/b"), true).error().code == "h2.closed");
+  CHECK(client.session.request(get("/b"), true).error().code() == "h2.closed");
   REQUIRE(server.session.respond(id, ok(), true));
   settle(client, server);
   CHECK(client.responses.size() == 1);
@@ -677,7 +677,7 @@ TEST_CASE("Heads that can't be sent are refused before they leave") {
     RequestHead head = get("/");
     change(head);
     const auto id = client.session.request(head, true);
-    return !id && id.error().code == "h2.head";
+    return !id && id.error().code() == "h2.head";
   };
   CHECK(refused([](RequestHead& h) { h.headers.add("X", "a\r\nb"); }));
   CHECK(refused([](RequestHead& h) { h.headers.add("X Y", "a"); }));

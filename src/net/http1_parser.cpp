@@ -111,7 +111,7 @@ Result<BodyFraming> field_framing(const Headers& headers, const HttpLimits& limi
 Result<void> take_absolute_target(RequestHead& head) {
   TRY(Url url, [&]() -> Result<Url> {
     auto parsed = parse_url(head.target);
-    if (!parsed) return head_fault("http.target", parsed.error().what, "request line");
+    if (!parsed) return head_fault("http.target", parsed.error().what(), "request line");
     return parsed;
   }());
   const size_t start = head.target.find("://") + 3;
@@ -466,7 +466,7 @@ int http_status(const Error& error) {
       {"http.version", 505},
   };
   for (const auto& [code, status] : kStatuses)
-    if (code == error.code) return status;
+    if (code == error.code()) return status;
   return 400;
 }
 

@@ -12,12 +12,12 @@ namespace {
 std::string verdict_on_request(const std::string& text, const HttpLimits& limits = {}) {
   RequestParser whole(limits);
   const auto at_once = whole.feed(text);
-  const std::string code = !at_once ? at_once.error().code : whole.done() ? "" : "incomplete";
+  const std::string code = !at_once ? at_once.error().code() : whole.done() ? "" : "incomplete";
   RequestParser slow(limits);
   std::string slow_code = "incomplete";
   for (size_t i = 0; i < text.size() && slow_code == "incomplete"; ++i) {
     const auto used = slow.feed(std::string_view(text).substr(i, 1));
-    if (!used) slow_code = used.error().code;
+    if (!used) slow_code = used.error().code();
     if (slow.done()) slow_code = "";
   }
   CHECK(slow_code == code);
@@ -30,7 +30,7 @@ std::string verdict_on_response(const std::string& text, const std::string& meth
   ResponseParser parser;
   parser.expect(method, upgrade);
   const auto used = parser.feed(text);
-  return !used ? used.error().code : parser.done() ? "" : "incomplete";
+  return !used ? used.error().code() : parser.done() ? "" : "incomplete";
 }
 
 struct Case {
@@ -282,7 +282,7 @@ TEST_CASE("Chunked bodies decode at any cut; anything but plain chunks is refuse
       for (size_t at = 0; at < one.text.size() && code == "incomplete";) {
         const auto step = decoder.next(std::string_view(one.text).substr(at, piece));
         if (!step) {
-          code = step.error().code;
+          code = step.error().code();
           break;
         }
         body += step->data;
@@ -308,7 +308,7 @@ TEST_CASE("A head that would smuggle a line is not written") {
     RequestHead changed = request;
     change(changed);
     const auto out = write_request_head(changed);
-    return !out && out.error().code == "http.unwritable";
+    return !out && out.error().code() == "http.unwritable";
   };
   CHECK(refused([](RequestHead& h) { h.headers.add("X-B", "b\r\nEvil: 1"); }));
   CHECK(refused([](RequestHead& h) { h.headers.add("X-B", std::string("b\0c", 3)); }));
@@ -327,7 +327,7 @@ TEST_CASE("A head that would smuggle a line is not written") {
     response.reason = std::move(reason);
     response.headers = std::move(headers);
     const auto out = write_response_head(response);
-    return out ? *out : out.error().code;
+    return out ? *out : out.error().code();
   };
   CHECK(answer(200, "", {{"Location", "/\r\nSet-Cookie: a=b"}}) == "http.unwritable");
   CHECK(answer(200, "OK\r\nEvil: 1", {}) == "http.unwritable");

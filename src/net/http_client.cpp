@@ -84,7 +84,7 @@ Task<Result<ResponseHead>> HttpClient::Impl::read_one_head() {
     if (parser.done()) co_return parser.take_head();
     const Millis left = std::max(Millis(1), std::chrono::duration_cast<Millis>(deadline - loop().tick()));
     Result<size_t> more = co_await ahead.more(left);
-    if (!more && more.error().code == "net.timeout" && !writer.finished()) {
+    if (!more && more.error().code() == "net.timeout" && !writer.finished()) {
       deadline = loop().tick() + limits.head_timeout;  // the request's body is still on its way
       continue;
     }

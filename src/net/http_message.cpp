@@ -271,7 +271,7 @@ Result<std::optional<std::string>> find_cookie(const Headers& headers, std::stri
       found = std::string(value);
       return true;
     });
-    if (!fault.code.empty()) return Failure(std::move(fault));
+    if (!fault.code().empty()) return Failure(std::move(fault));
   }
   return found;
 }

@@ -183,9 +183,9 @@ void HttpConnection::begin_call() {
 
 Task<void> HttpConnection::refuse(Error error) {
   int status = 0;
-  if (error.code == "net.timeout") {
+  if (error.code() == "net.timeout") {
     status = parser_.started() ? 408 : 0;
-  } else if (!error.code.starts_with("net.")) {
+  } else if (!error.code().starts_with("net.")) {
     status = http_status(error);
   }
   if (status == 0) {

@@ -59,13 +59,13 @@ Task<void> held(HttpCall& call) {
   gate->close();
   const std::string secret = "unseen";
   Result<void> second = co_await call.answer_body().write(as_bytes(secret));
-  CHECK(second.error().code == "net.fenced");
+  CHECK(second.error().code() == "net.fenced");
 }
 
 Task<void> answer_body(HttpCall& call) {
   Result<std::string> body = co_await call.read_all(1000);
   ResponseHead head = status(body ? 200 : 413);
-  std::string text = body ? "got " + *body : body.error().code;
+  std::string text = body ? "got " + *body : body.error().code();
   Result<void> sent = co_await call.answer(std::move(head), std::move(text));
   (void)sent;
 }
@@ -115,7 +115,7 @@ Task<std::string> talk_to(Stream& stream, std::string text, bool end) {
   std::array<uint8_t, 4096> buffer;
   for (;;) {
     Result<size_t> got = co_await stream.read_some(buffer, kPatience);
-    if (!got) co_return all + "!" + got.error().code;
+    if (!got) co_return all + "!" + got.error().code();
     if (*got == 0) co_return all;
     all.append(as_text(ByteView(buffer).first(*got)));
   }
@@ -207,7 +207,7 @@ Task<std::string> fetch_text(Loop& loop, std::string url, const TlsClient& clien
   request.body_max = body_max;
   request.timeout = timeout;
   Result<FetchResponse> response = co_await fetch(loop, std::move(request), client);
-  if (!response) co_return "!" + response.error().code;
+  if (!response) co_return "!" + response.error().code();
   co_return std::to_string(response->status) + " " + response->body;
 }
 

@@ -231,7 +231,7 @@ Task<Result<Socket>> Listener::accept() {
   for (;;) {
     if (impl_->watch.fd() < 0) co_return fail("net.closed", "the listener is closed");
     Result<Socket> socket = impl_->next();
-    if (!socket && socket.error().code == "net.exhausted") {
+    if (!socket && socket.error().code() == "net.exhausted") {
       co_await impl_->loop.sleep(impl_->quota->limits().backoff);
       continue;
     }

@@ -48,7 +48,7 @@ Task<std::string> read_code(Loop& loop, Socket socket) {
   std::unique_ptr<Stream> stream = make_stream(loop, std::move(socket));
   std::array<uint8_t, 8> buffer;
   Result<size_t> got = co_await stream->read_some(buffer, kPatience);
-  co_return got ? "read " + std::to_string(*got) : got.error().code;
+  co_return got ? "read " + std::to_string(*got) : got.error().code();
 }
 
 Task<void> handshake_all(Loop* loop, Listener* listener, const TlsServer* server, int* finished) {

@@ -43,7 +43,7 @@ Task<void> pump_into(Loop* loop, ByteSource* source, Stream* stream, PumpOptions
                      std::string* outcome) {
   StreamSink sink(*stream, kPatience);
   Result<uint64_t> moved = co_await pump(*loop, *source, sink, std::move(options));
-  *outcome = moved ? std::to_string(*moved) : moved.error().code;
+  *outcome = moved ? std::to_string(*moved) : moved.error().code();
   if (!moved) stream->abort();
 }
 
@@ -61,7 +61,7 @@ Task<std::string> read_text(Stream& stream, size_t bytes) {
   std::array<uint8_t, 256> buffer;
   while (all.size() < bytes) {
     Result<size_t> got = co_await stream.read_some(buffer, kPatience);
-    if (!got) co_return all + "!" + got.error().code;
+    if (!got) co_return all + "!" + got.error().code();
     if (*got == 0) co_return all + "!end";
     all.append(as_text(ByteView(buffer).first(*got)));
   }
@@ -151,7 +151,7 @@ TEST_CASE("after the gate closes a relay passes nothing and breaks both ends off
   t.gate->close();
   CHECK(t.loop.run_until(write_text(*t.left.a, "late")));
   CHECK(t.loop.run_until(wait_for(t.done)));
-  CHECK(t.report.error->code == "net.fenced");
+  CHECK(t.report.error->code() == "net.fenced");
   CHECK(t.loop.run_until(read_text(*t.right.b, 1)) == "!net.reset");
   CHECK(t.loop.run_until(read_text(*t.left.a, 1)) == "!net.reset");
 }
@@ -161,7 +161,7 @@ TEST_CASE("aborting one end of an idle relay ends it") {
   CHECK(t.loop.run_until(read_text(*t.right.b, 6)) == "early ");
   t.left.b->abort();
   CHECK(t.loop.run_until(wait_for(t.done)));
-  CHECK(t.report.error->code == "net.aborted");
+  CHECK(t.report.error->code() == "net.aborted");
   CHECK(t.loop.run_until(read_text(*t.right.b, 1)) == "!net.reset");
 }
 

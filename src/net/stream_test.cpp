@@ -29,7 +29,7 @@ Task<std::string> read_all(Stream& stream) {
   std::array<uint8_t, 4096> buffer;
   for (;;) {
     Result<size_t> got = co_await stream.read_some(buffer, kPatience);
-    if (!got) co_return all + "!" + got.error().code;
+    if (!got) co_return all + "!" + got.error().code();
     if (*got == 0) co_return all;
     all.append(as_text(ByteView(buffer).first(*got)));
   }
@@ -38,12 +38,12 @@ Task<std::string> read_all(Stream& stream) {
 Task<std::string> read_code(Stream& stream, Millis timeout) {
   std::array<uint8_t, 16> buffer;
   Result<size_t> got = co_await stream.read_some(buffer, timeout);
-  co_return got ? "read " + std::to_string(*got) : got.error().code;
+  co_return got ? "read " + std::to_string(*got) : got.error().code();
 }
 
 Task<std::string> write_code(Stream& stream, std::string text, Millis timeout) {
   Result<void> sent = co_await stream.write_all(as_bytes(text), timeout);
-  co_return sent ? "written" : sent.error().code;
+  co_return sent ? "written" : sent.error().code();
 }
 
 Task<void> write_and_end(Stream* stream, std::string text) {
@@ -115,7 +115,7 @@ Task<StreamPair> tcp_streams_on(Loop& loop) {
 
 Task<std::string> dial_code(Loop& loop, std::string host, uint16_t port, Resolver* resolver = nullptr) {
   Result<Socket> socket = co_await dial_tcp(loop, host, port, kPatience, resolver);
-  co_return socket ? "connected" : socket.error().code;
+  co_return socket ? "connected" : socket.error().code();
 }
 
 Task<StreamPair> unix_path_streams(Loop& loop, Listener& listener, std::string path) {
@@ -186,7 +186,7 @@ TEST_CASE("a Unix listener's file is for its owner only, and gone afterwards") {
     StreamPair pair = loop.run_until(unix_path_streams(loop, *listener, path));
     loop.spawn(write_and_end(pair.a.get(), "hello"));
     CHECK(loop.run_until(read_all(*pair.b)) == "hello");
-    CHECK(Listener::unix_path(loop, path).error().code == "net.listen");  // in use
+    CHECK(Listener::unix_path(loop, path).error().code() == "net.listen");  // in use
   }
   CHECK(::access(path.c_str(), F_OK) != 0);
   // A socket file left behind by a killed process is replaced; a file that is no socket is not.
@@ -198,7 +198,7 @@ TEST_CASE("a Unix listener's file is for its owner only, and gone afterwards") {
   CHECK(Listener::unix_path(loop, path).has_value());
   const int file = ::open(path.c_str(), O_CREAT | O_WRONLY, 0600);
   ::close(file);
-  CHECK(Listener::unix_path(loop, path).error().code == "net.listen");
+  CHECK(Listener::unix_path(loop, path).error().code() == "net.listen");
   ::unlink(path.c_str());
   ::rmdir(folder.c_str());
 }

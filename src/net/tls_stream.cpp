@@ -242,7 +242,7 @@ Result<Stream::Attempt> TlsStream::try_read(std::span<uint8_t> into) {
   }
   if (passage.out.empty()) return outcome;
   Result<bool> sent = send_sealed();  // an answer to a key update, or an alert
-  if (!sent && outcome) return std::move(sent).failure();
+  if (!sent && outcome) return Failure(std::move(sent).error());
   return outcome;
 }
 

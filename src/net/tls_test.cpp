@@ -38,7 +38,7 @@ Task<Shaken> shake(Loop& loop, const TlsServer& server, const TlsClient& client,
   loop.spawn(serve_one(&loop, listener.get(), &server, &shaken, &done));
   Result<Socket> socket = co_await dial_tcp(loop, "127.0.0.1", listener->port(), kPatience);
   shaken.client = co_await client.connect(loop, std::move(*socket), target);
-  if (!shaken.client) shaken.client.error().where.clear();
+  if (!shaken.client) shaken.client.error().where().clear();
   bool set = co_await done.wait(kPatience);
   CHECK(set);
   co_return std::move(shaken);
@@ -49,13 +49,13 @@ const TlsTarget kDoor{.host = "door.xbb.localhost"};
 Task<std::string> read_text(Stream& stream) {
   std::array<uint8_t, 4096> buffer;
   Result<size_t> got = co_await stream.read_some(buffer, kPatience);
-  if (!got) co_return "!" + got.error().code;
+  if (!got) co_return "!" + got.error().code();
   co_return *got == 0 ? std::string("!end") : std::string(as_text(ByteView(buffer).first(*got)));
 }
 
 Task<std::string> write_code(Stream& stream, std::string text) {
   Result<void> sent = co_await stream.write_all(as_bytes(text), kPatience);
-  co_return sent ? "written" : sent.error().code;
+  co_return sent ? "written" : sent.error().code();
 }
 
 Task<bool> end_writing(Stream& stream) {
@@ -77,7 +77,7 @@ Task<std::string> read_all(Stream& stream) {
   Bytes buffer(64 * 1024);
   for (;;) {
     Result<size_t> got = co_await stream.read_some(buffer, kPatience);
-    if (!got) co_return all + "!" + got.error().code;
+    if (!got) co_return all + "!" + got.error().code();
     if (*got == 0) co_return all;
     all.append(as_text(ByteView(buffer).first(*got)));
   }
@@ -139,12 +139,12 @@ TEST_CASE("a link shows its certificate, which the server hands up by thumbprint
 TEST_CASE("a link without a certificate is refused by the handshake") {
   TlsTest t;
   Shaken shaken = t.with(make_client({"entente-link/1"}));
-  CHECK(shaken.server.error().code == "tls.handshake");
+  CHECK(shaken.server.error().code() == "tls.handshake");
 }
 
 TEST_CASE("unknown protocols are refused, none at all means the default") {
   TlsTest t;
-  CHECK(t.with(make_client({"h2"})).server.error().code == "tls.handshake");
+  CHECK(t.with(make_client({"h2"})).server.error().code() == "tls.handshake");
   Shaken shaken = t.with(make_client({}));
   REQUIRE(shaken.server);
   CHECK((*shaken.server)->tls()->alpn == "http/1.1");
@@ -157,13 +157,14 @@ TEST_CASE(
   const Thumbprint own =
       thumbprint_of_pem(testing::door_identity().chain_pem).value();            // a renewed certificate
   CHECK(t.with(client, {.host = "cop-xaa.xbb.localhost"}).client.has_value());  // the wildcard
-  CHECK(t.with(client, {.host = "door.xcc.localhost"}).client.error().code == "tls.untrusted");
-  CHECK(t.with(client, {.host = "127.0.0.1"}).client.error().code == "tls.untrusted");
-  CHECK(t.with(client, {.host = "door.xbb.localhost", .pins = {own}}).client.error().code == "tls.untrusted");
-  CHECK(t.with(client, {}).client.error().code == "tls.untrusted");
+  CHECK(t.with(client, {.host = "door.xcc.localhost"}).client.error().code() == "tls.untrusted");
+  CHECK(t.with(client, {.host = "127.0.0.1"}).client.error().code() == "tls.untrusted");
+  CHECK(t.with(client, {.host = "door.xbb.localhost", .pins = {own}}).client.error().code() ==
+        "tls.untrusted");
+  CHECK(t.with(client, {}).client.error().code() == "tls.untrusted");
   TlsClientConfig trusts_nobody = browser_config();
   trusts_nobody.trust_pem.clear();
-  CHECK(t.with(TlsClient::make(trusts_nobody).value()).client.error().code == "tls.untrusted");
+  CHECK(t.with(TlsClient::make(trusts_nobody).value()).client.error().code() == "tls.untrusted");
 }
 
 TEST_CASE("a pinned server needs no authority and no name") {
@@ -179,7 +180,7 @@ TEST_CASE("a pinned server needs no authority and no name") {
     CHECK(both.client.has_value());
   }
   Shaken neither = loop.run_until(shake(loop, server, client, {.pins = {other, other}}));
-  CHECK(neither.client.error().code == "tls.untrusted");
+  CHECK(neither.client.error().code() == "tls.untrusted");
   Shaken shaken = loop.run_until(shake(loop, server, client, {.pins = {pin}}));
   REQUIRE(shaken.client);
   CHECK((*shaken.client)->tls()->thumbprint == pin);
@@ -196,7 +197,7 @@ TEST_CASE("TLS 1.2 is refused") {
   SSL_set_connect_state(old);
   SSL_do_handshake(old);  // sends its hello; the socket does not block
   auto refused = loop.run_until(server.accept(loop, std::move(sockets.first)));
-  CHECK(refused.error().code == "tls.handshake");
+  CHECK(refused.error().code() == "tls.handshake");
   SSL_free(old);
   SSL_CTX_free(context);
 }
@@ -321,7 +322,7 @@ TEST_CASE("a peer that does not finish its handshake is cut") {
   const TlsServer server = TlsServer::make(std::move(config)).value();
   auto sockets = socket_pair().value();
   auto result = loop.run_until(server.accept(loop, std::move(sockets.first)));
-  CHECK(result.error().code == "net.timeout");
+  CHECK(result.error().code() == "net.timeout");
 }
 
 TEST_CASE("reload shows the new certificate, and a faulty one changes nothing") {
@@ -329,12 +330,12 @@ TEST_CASE("reload shows the new certificate, and a faulty one changes nothing") 
   const TlsClient client = make_client({"http/1.1"});
   TlsIdentity fresh = testing::door_identity();
   const Thumbprint expected = thumbprint_of_pem(fresh.chain_pem).value();
-  CHECK(t.server.reload({.chain_pem = "nonsense", .key_pem = fresh.key_pem}).error().code ==
+  CHECK(t.server.reload({.chain_pem = "nonsense", .key_pem = fresh.key_pem}).error().code() ==
         "tls.certificate");
-  CHECK(t.server.reload({.chain_pem = fresh.chain_pem, .key_pem = "nonsense"}).error().code == "tls.key");
+  CHECK(t.server.reload({.chain_pem = fresh.chain_pem, .key_pem = "nonsense"}).error().code() == "tls.key");
   CHECK(t.server.reload({.chain_pem = fresh.chain_pem, .key_pem = testing::door_identity().key_pem})
             .error()
-            .code == "tls.mismatch");
+            .code() == "tls.mismatch");
   REQUIRE(t.with(client).client);
   REQUIRE(t.server.reload(std::move(fresh)));
   CHECK((*t.with(client).client)->tls()->thumbprint == expected);

@@ -19,10 +19,10 @@ constexpr Seconds kNarrowingMax{5};  // then it is said that it is fenced and no
 }  // namespace
 
 Api::Answer refusal(int status, const Error& error) {
-  return {status, Json::object({{"error", Json::object({{"code", error.code},
-                                                        {"what", error.what},
-                                                        {"where", error.where},
-                                                        {"hint", error.hint}})}})};
+  return {status, Json::object({{"error", Json::object({{"code", error.code()},
+                                                        {"what", error.what()},
+                                                        {"where", error.where()},
+                                                        {"hint", error.hint()}})}})};
 }
 
 Api::Answer not_found(std::string what) {
@@ -32,9 +32,9 @@ Api::Answer not_found(std::string what) {
 // Which status an error of a change deserves: 409 for what is not so, 507 for no space, 503 for what may work
 // later.
 int status_of(const Error& error) {
-  if (error.code == "store.full" || error.code == "ledger.full") return 507;
-  if (error.code.starts_with("coalition.") || error.code.starts_with("field.") ||
-      error.code == "store.precondition")
+  if (error.code() == "store.full" || error.code() == "ledger.full") return 507;
+  if (error.code().starts_with("coalition.") || error.code().starts_with("field.") ||
+      error.code() == "store.precondition")
     return 409;
   return 503;
 }
@@ -98,13 +98,13 @@ Api::Answer Api::changed(const Result<Outcome>& outcome, const Words& words, boo
     body.set("text", std::move(text));
     return {200, std::move(body)};
   }
-  const std::string what = fmt::format("{} is fenced, not yet durable: {}", words.what, outcome->why.what);
+  const std::string what = fmt::format("{} is fenced, not yet durable: {}", words.what, outcome->why.what());
   body.set("text", what);
   body.set("fenced", true);
   body.set("error",
            Json::object({{"code", "node.fenced-not-durable"},
                          {"what", what},
-                         {"where", outcome->why.where},
+                         {"where", outcome->why.where()},
                          {"hint",
                           "nothing of it passes, but a restart would forget it: mend the disk; it is "
                           "written by itself then"}}));

@@ -24,11 +24,11 @@ fs::path beside(const fs::path& file, const std::string& written) {
 
 // "/door/port" in an error becomes "node.json:4:13".
 Error placed(Error error, const fs::path& file, std::string_view text) {
-  const std::string path = error.where == "/" ? std::string() : error.where;
-  if (error.where.empty() || error.where.starts_with('/')) {
-    error.where = fmt::format("{}:{}", file.string(), json_place(text, path));
+  const std::string path = error.where() == "/" ? std::string() : error.where();
+  if (error.where().empty() || error.where().starts_with('/')) {
+    error.where() = fmt::format("{}:{}", file.string(), json_place(text, path));
   } else {
-    error.where = fmt::format("{}:{}", file.string(), error.where);
+    error.where() = fmt::format("{}:{}", file.string(), error.where());
   }
   return error;
 }
@@ -53,7 +53,7 @@ void check_certificate(Fields& fields, std::string_view key, const fs::path& pat
   if (!pem) return;
   const auto chain = crypto::Certificate::chain_from_pem(*pem);
   if (!chain) {
-    fields.wrong(key, fmt::format("{} holds no certificate: {}", path.string(), chain.error().what),
+    fields.wrong(key, fmt::format("{} holds no certificate: {}", path.string(), chain.error().what()),
                  "name a PEM file that begins with the node's own certificate");
     return;
   }

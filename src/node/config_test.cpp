@@ -86,9 +86,9 @@ TEST_CASE("what is wrong in a configuration is said with file, line, column and 
     CAPTURE(row.text);
     const auto config = folder.read(row.text);
     REQUIRE_FALSE(config);
-    CHECK(config.error().code == row.code);
-    CHECK(config.error().where.starts_with(file + row.where));
-    CHECK(config.error().hint.find(row.hint) != std::string::npos);
+    CHECK(config.error().code() == row.code);
+    CHECK(config.error().where().starts_with(file + row.where));
+    CHECK(config.error().hint().find(row.hint) != std::string::npos);
   }
 }
 
@@ -97,11 +97,11 @@ TEST_CASE("a certificate that has ended or a key that others can read starts not
     const Folder folder(kNow - std::chrono::hours(1));
     const auto config = folder.read(good());
     REQUIRE_FALSE(config);
-    CHECK(config.error().what.find("ended at") != std::string::npos);
+    CHECK(config.error().what().find("ended at") != std::string::npos);
   }
   const Folder folder(kNow + std::chrono::hours(24));
   REQUIRE(::chmod((folder.path() / "door.key").c_str(), 0644) == 0);
   const auto config = folder.read(good());
   REQUIRE_FALSE(config);
-  CHECK(config.error().hint.starts_with("chmod 600"));
+  CHECK(config.error().hint().starts_with("chmod 600"));
 }

@@ -34,7 +34,7 @@ Result<Genesis> open_genesis(std::string_view jws, const crypto::PublicKey& nati
   const Result<crypto::Jws> verified = crypto::verify_jws(jws, keys, expect);
   if (!verified) {
     return fail("genesis.signature",
-                "the genesis is not signed by the nation's key: " + verified.error().what, {},
+                "the genesis is not signed by the nation's key: " + verified.error().what(), {},
                 "check genesis_key in the node's configuration, or sign the genesis again");
   }
   TRY(const Json payload, Json::parse(as_text(verified->payload), {.bytes_max = kGenesisBytesMax}));

@@ -35,7 +35,7 @@ TEST_CASE("an enrolment token works for a day, for its own connector, and is tol
   const std::string print(43, 'A');
   const auto tried = [&](const char* id, std::string_view shown, Instant when) {
     const Result<Change> change = enrol_connector(world, id, shown, print, when);
-    return change ? std::string("enrolled") : change.error().code;
+    return change ? std::string("enrolled") : change.error().code();
   };
   CHECK(tried("cop-1", token, kNow) == "enrolled");
   CHECK(tried("cop-1", token, kNow + kEnrolmentLife - Seconds(1)) == "enrolled");

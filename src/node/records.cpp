@@ -33,7 +33,8 @@ ledger::Options ledger_options(const NodeConfig& config, const Keys& keys) {
 
 // The change is not right, or no longer: no disk would take it.
 bool is_wrong(const Error& error) {
-  return error.code == "store.precondition" || error.code == "store.key" || error.code == "store.too-large";
+  return error.code() == "store.precondition" || error.code() == "store.key" ||
+         error.code() == "store.too-large";
 }
 
 Result<coalition::World> world_of(const store::Loaded& loaded) {
@@ -41,7 +42,7 @@ Result<coalition::World> world_of(const store::Loaded& loaded) {
   records.reserve(loaded.records.size());
   for (const store::Record& record : loaded.records) {
     Result<Json> value = Json::parse(record.value);
-    if (!value) return fail("store.format", "this record is no JSON: " + value.error().what, record.key);
+    if (!value) return fail("store.format", "this record is no JSON: " + value.error().what(), record.key);
     records.push_back({record.key, std::move(*value)});
   }
   return coalition::World::load(records, loaded.head);
@@ -341,7 +342,7 @@ void Records::written(std::shared_ptr<Pending> pending, Result<store::Committed>
 void Records::recorded(std::shared_ptr<Pending> pending, Result<store::Committed> committed,
                        Result<ledger::Appended> appended) {
   busy_ = false;
-  if (!appended && appended.error().code == "ledger.gap") {
+  if (!appended && appended.error().code() == "ledger.gap") {
     // An earlier change is still owed to the ledger: pay in order, then this one is in it too.
     const Result<void> recovered = ledger::recover(*store_, *ledger_);
     if (recovered) appended = ledger::Appended{};

@@ -160,13 +160,13 @@ TEST_CASE("a narrowing change that is not right is refused, and its fence lifted
   SUBCASE("it does not fit the world") {
     const Result<Outcome> outcome = house.commit({{"segment/maritime", std::nullopt}}, true);
     REQUIRE_FALSE(outcome);
-    CHECK(outcome.error().code == "coalition.reference");
+    CHECK(outcome.error().code() == "coalition.reference");
   }
   SUBCASE("somebody else was faster") {
     const Result<Outcome> outcome =
         house.commit({house.suspension()}, true, {{.key = "partner/XBB", .rev = Revision{7}}});
     REQUIRE_FALSE(outcome);
-    CHECK(outcome.error().code == "store.precondition");
+    CHECK(outcome.error().code() == "store.precondition");
     CHECK(house.acted->partner(kBorealis)->state == coalition::PartnerState::suspended);
   }
   CHECK_FALSE(house.suspended());
@@ -182,7 +182,7 @@ TEST_CASE("with a broken ledger nothing widens; what narrows acts, and is durabl
   const Result<Outcome> outcome = house.commit({house.suspension()}, true);
   REQUIRE(outcome);
   CHECK_FALSE(outcome->durable);
-  CHECK_FALSE(outcome->why.what.empty());
+  CHECK_FALSE(outcome->why.what().empty());
   CHECK(house.suspended());
   CHECK(house.records->owed() > 0);
   house.disk.broken = false;

@@ -154,7 +154,7 @@ Result<exchange::Vouched> StatementDesk::verify(const PartnerCode& from, std::st
   Result<identity::Hearing> hearing = identity::hear_statement(statement, expect, heard_from(from));
   if (!hearing) {
     Error error = hearing.error();
-    if (error.code == "statement.gap") error.code = exchange::kStatementGap;
+    if (error.code() == "statement.gap") error.code() = exchange::kStatementGap;
     return Failure(std::move(error));
   }
   exchange::Vouched vouched;

@@ -126,7 +126,7 @@ TEST_CASE("statements that are no longer kept are given up by a signed reset, an
   CHECK(reset->number == 42);
   const exchange::Issued next = two.issue();
   CHECK(two.home.resend(kAldoria, 2, 99) == std::vector<std::string>{reset->statement, next.statement});
-  CHECK(two.host.verify(kBorealis, next.statement, kNow).error().code == exchange::kStatementGap);
+  CHECK(two.host.verify(kBorealis, next.statement, kNow).error().code() == exchange::kStatementGap);
   const Result<exchange::Vouched> heard = two.host.verify(kBorealis, reset->statement, kNow);
   REQUIRE(heard);
   CHECK(heard->reset);
@@ -160,7 +160,7 @@ TEST_CASE("a statement of another audience, or one that was heard before, moves 
   Pair two;
   const exchange::Issued first = two.issue();
   const exchange::Issued second = two.issue();
-  CHECK(two.host.verify(kBorealis, second.statement, kNow).error().code == exchange::kStatementGap);
+  CHECK(two.host.verify(kBorealis, second.statement, kNow).error().code() == exchange::kStatementGap);
   CHECK(two.host.verify(kBorealis, first.statement, kNow));
   CHECK(two.host.verify(kBorealis, second.statement, kNow));
   CHECK_FALSE(two.host.verify(kBorealis, first.statement, kNow));

@@ -133,7 +133,7 @@ class Looker {
   void warn(uint32_t begin, uint32_t finish, const std::string& what) {
     if (out_.size() == kWarningsMax) return;
     out_.push_back(invalid_at(policy_, begin, finish, what, {}));
-    out_.back().code = "policy.confusable";
+    out_.back().code() = "policy.confusable";
   }
 
   const Policy& policy_;

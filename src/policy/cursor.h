@@ -58,7 +58,7 @@ class Cursor {
     if (!at(Token::Kind::string)) return expected("a string");
     const Token& token = step();
     auto value = unescape(token);
-    if (!value) return wrong(token, value.error().what, value.error().hint);
+    if (!value) return wrong(token, value.error().what(), value.error().hint());
     return *std::move(value);
   }
   // A name that may not be one of Cedar's words.

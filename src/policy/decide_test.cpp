@@ -227,8 +227,8 @@ TEST_CASE("a forbid that fails denies, unless exactly Cedar is asked for") {
   const Answer answer = decide(policies, entities, {}, view("a", "d"));
   CHECK_FALSE(answer.permitted());
   REQUIRE(answer.errors.size() == 1);
-  CHECK(answer.errors[0].error.code == "policy.evaluation");
-  CHECK(answer.errors[0].error.what.find("ghost") != std::string::npos);
+  CHECK(answer.errors[0].error.code() == "policy.evaluation");
+  CHECK(answer.errors[0].error.what().find("ghost") != std::string::npos);
   CHECK(decide(policies, entities, {}, view("a", "d"), {.forbid_error_denies = false, .every_error = true})
             .permitted());
 }
@@ -240,7 +240,7 @@ TEST_CASE("a request that the schema does not know is denied, whatever the polic
   unknown.action.id = "destroy";
   const Answer answer = decide(policies, entities, {}, unknown);
   CHECK_FALSE(answer.permitted());
-  CHECK(answer.errors.at(0).error.code == "policy.request");
+  CHECK(answer.errors.at(0).error.code() == "policy.request");
   Request swapped = view("a", "d");
   std::swap(swapped.principal, swapped.resource);
   CHECK_FALSE(decide(policies, entities, {}, swapped).permitted());
@@ -251,9 +251,9 @@ TEST_CASE("the schema checks a request's context") {
   CHECK(schema().check(view("a", "d")).has_value());
   Request request = view("a", "d");
   request.context = {};
-  CHECK(schema().check(request).error().what.find("context.now is missing") != std::string::npos);
+  CHECK(schema().check(request).error().what().find("context.now is missing") != std::string::npos);
   request.context = {{"now", Datetime{1}}, {"aal", "2"}};
-  CHECK(schema().check(request).error().what.find("context.aal is a String where a Long belongs") !=
+  CHECK(schema().check(request).error().what().find("context.aal is a String where a Long belongs") !=
         std::string::npos);
 }
 
@@ -315,8 +315,9 @@ TEST_CASE("native predicates are called like methods, typed, and once for the sa
                            "permit (principal, action, resource) when { principal.level.covers(\"x\") };"};
   CHECK(PolicySet::load(schema(), std::span(&wrong, 1), natives)
             .error()
-            .what.find("takes a Set<String> here") != std::string::npos);
+            .what()
+            .find("takes a Set<String> here") != std::string::npos);
   CHECK(natives.add({"contains", {"Long"}, "Bool", [](std::span<const Value>) { return Value(true); }})
             .error()
-            .code == "policy.native");
+            .code() == "policy.native");
 }

@@ -73,7 +73,7 @@ class SetReader {
     } else {
       auto made = policy_text_from_json(json, path, natives_);
       if (!made) {
-        made.error().where = at(made.error().where);
+        made.error().where() = at(made.error().where());
         return std::unexpected(std::move(made).error());
       }
       written = *std::move(made);
@@ -110,7 +110,7 @@ class SetReader {
       return wrong("a link has `templateId`, `newId` and `values`", at(path));
     for (const auto& [slot, value] : values->members()) {
       auto uid = uid_from_json(value, path + "/values/" + slot);
-      if (!uid) return wrong(uid.error().what, at(uid.error().where), uid.error().hint);
+      if (!uid) return wrong(uid.error().what(), at(uid.error().where()), uid.error().hint());
       out.values.emplace(slot, *std::move(uid));
     }
     return out;
@@ -187,7 +187,7 @@ Result<PolicyDocument> PolicyDocument::parse(const PolicySource& source, Names n
 Result<PolicyDocument> PolicyDocument::parse_json(const PolicySource& source,
                                                   const NativePredicates& natives) {
   auto json = Json::parse(source.text, kJsonLimits);
-  if (!json) return wrong(json.error().what, fmt::format("{}:{}", source.file, json.error().where));
+  if (!json) return wrong(json.error().what(), fmt::format("{}:{}", source.file, json.error().where()));
   auto inside = std::make_shared<Inside>();
   TRY_VOID(SetReader(source, natives, *inside).run(*json));
   return PolicyDocument(std::move(inside));

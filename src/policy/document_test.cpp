@@ -24,7 +24,7 @@ PolicyDocument from_json(const std::string& text) {
 
 std::string fault(const std::string& json) {
   const auto out = PolicyDocument::parse_json({"p.json", json});
-  return out ? std::string() : out.error().code + " " + out.error().text();
+  return out ? std::string() : out.error().code() + " " + out.error().text();
 }
 
 bool has(const std::string& text, std::string_view part) {
@@ -101,8 +101,8 @@ TEST_CASE("what would be too deep for JSON is refused, what is not can be read a
     return text;
   };
   check_round(when(chain(600, "true")));
-  CHECK(document(when(chain(800, "true"))).json().error().code == "policy.json");
-  CHECK(document(when(chain(400, "(" + chain(400, "1 == 2") + " || false)"))).json().error().code ==
+  CHECK(document(when(chain(800, "true"))).json().error().code() == "policy.json");
+  CHECK(document(when(chain(400, "(" + chain(400, "1 == 2") + " || false)"))).json().error().code() ==
         "policy.json");
 }
 
@@ -182,7 +182,7 @@ TEST_CASE("a link that does not fit its template is refused") {
     PolicyDocument set =
         document("permit(principal == ?principal, action, resource); permit(principal, action, resource);");
     const auto done = set.link(std::move(link));
-    return done ? std::string() : done.error().code + " " + done.error().what;
+    return done ? std::string() : done.error().code() + " " + done.error().what();
   };
   CHECK(refused({"policy0", "l", {{"?principal", {"U", "a"}}}}).empty());
   CHECK(has(refused({"policy9", "l", {}}), "policy.link link \"l\": there is no template"));
@@ -218,7 +218,7 @@ TEST_CASE("sources in JSON load like text, and templates are checked though noth
   const auto load = [&](const std::string& text) {
     const PolicySource source{"p", text};
     const auto set = PolicySet::load(schema, std::span(&source, 1));
-    return set ? std::to_string(set->size()) : set.error().code + " " + set.error().what;
+    return set ? std::to_string(set->size()) : set.error().code() + " " + set.error().what();
   };
   const std::string good =
       R"({"templates": {"t": "permit(principal == ?principal, action, resource) when { principal.n > 1 };"},

@@ -115,7 +115,7 @@ TEST_CASE("a cycle of parents is refused and leaves nothing behind") {
       *Entities::unchecked().with({{{uid(1), {}, {uid(2)}, {}}, {uid(2), {}, {uid(3)}, {}}}, {}});
   const auto cycle = chain.with({{{uid(3), {}, {uid(1)}, {}}}, {}});
   REQUIRE_FALSE(cycle.has_value());
-  CHECK(cycle.error().code == "policy.entity-cycle");
+  CHECK(cycle.error().code() == "policy.entity-cycle");
   CHECK_FALSE(Entities::unchecked().with({{{uid(1), {}, {uid(1)}, {}}}, {}}).has_value());
   CHECK(chain.is_in(uid(1), uid(3)));
 }
@@ -123,7 +123,7 @@ TEST_CASE("a cycle of parents is refused and leaves nothing behind") {
 TEST_CASE("one uid twice in one change is refused") {
   const auto doubled = Entities::unchecked().with({{{uid(1), {}, {}, {}}}, {uid(1)}});
   REQUIRE_FALSE(doubled.has_value());
-  CHECK(doubled.error().code == "policy.entity-doubled");
+  CHECK(doubled.error().code() == "policy.entity-doubled");
 }
 
 TEST_CASE("with a schema, each entity is checked and the schema's actions are there") {
@@ -137,8 +137,8 @@ TEST_CASE("with a schema, each entity is checked and the schema's actions are th
   const auto refused = [&](Entity entity, const char* part) {
     const auto next = empty.with({{std::move(entity)}, {}});
     REQUIRE_FALSE(next.has_value());
-    CHECK(next.error().code == "policy.entity");
-    CHECK(next.error().what.find(part) != std::string::npos);
+    CHECK(next.error().code() == "policy.entity");
+    CHECK(next.error().what().find(part) != std::string::npos);
   };
   refused({{"User", "a"}, {}, {}, {}}, "level is missing");
   refused({{"User", "a"}, {{"level", "1"}}, {}, {}}, "level is a String where a Long belongs");

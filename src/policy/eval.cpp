@@ -422,7 +422,7 @@ Evaluated Evaluator::native(const Expr& expr) {
   auto at = std::pair(expr.native, std::move(arguments));
   if (const auto known = remembered_.find(at); known != remembered_.end()) return known->second;
   auto result = expr.native->function(at.second);
-  if (!result) return fault(expr, fmt::format("{}: {}", expr.name, result.error().what));
+  if (!result) return fault(expr, fmt::format("{}: {}", expr.name, result.error().what()));
   return remembered_.emplace(std::move(at), *std::move(result)).first->second;
 }
 

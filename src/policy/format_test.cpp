@@ -87,7 +87,7 @@ when {
 }
 
 TEST_CASE("text that does not parse is refused") {
-  CHECK(format_policies("permit(", "p.cedar").error().code == "policy.syntax");
+  CHECK(format_policies("permit(", "p.cedar").error().code() == "policy.syntax");
 }
 
 TEST_CASE("Cedar's formatter samples are laid out, keep their comments and stay as they are") {

@@ -179,7 +179,7 @@ Result<ExprPtr> ExpressionParser::like_relation(ExprPtr left) {
   if (!in_.at(Token::Kind::string)) return in_.expected("a pattern in quotes");
   const Token token = in_.step();
   auto pieces = unescape_pattern(token);
-  if (!pieces) return in_.wrong(token, pieces.error().what, pieces.error().hint);
+  if (!pieces) return in_.wrong(token, pieces.error().what(), pieces.error().hint());
   const uint32_t begin = left->begin;
   ExprPtr out = node(Op::like, begin, one(std::move(left)));
   out->names = *std::move(pieces);

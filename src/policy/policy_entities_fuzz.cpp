@@ -27,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     (void)Entities(schema).with({*typed, {}});
   } else {
-    ENTENTE_CHECK(!typed.error().what.empty());
+    ENTENTE_CHECK(!typed.error().what().empty());
   }
   if (const auto value = value_from_json(*json)) {
     const auto again = value_from_json(value_to_json(*value));

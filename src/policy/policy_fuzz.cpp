@@ -16,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ENTENTE_CHECK(schema.has_value());
   const PolicySource source{"fuzz", std::string(reinterpret_cast<const char*>(data), size)};
   const auto loaded = PolicySet::load(*schema, std::span(&source, 1));
-  if (!loaded) ENTENTE_CHECK(!loaded.error().what.empty());
+  if (!loaded) ENTENTE_CHECK(!loaded.error().what().empty());
   const auto parsed = PolicySet::unchecked(std::span(&source, 1));
   if (!parsed) return 0;
   static const Entities entities = *Entities::unchecked().with(

@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const PolicySource source{"fuzz", std::string(reinterpret_cast<const char*>(data), size)};
   const auto document = PolicyDocument::parse_json(source);
   if (!document) {
-    ENTENTE_CHECK(!document.error().what.empty());
+    ENTENTE_CHECK(!document.error().what().empty());
     return 0;
   }
   const auto json = document->json();

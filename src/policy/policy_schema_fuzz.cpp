@@ -26,10 +26,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       (void)schema->check(Entity{{type, "x"}, {}, {}, {}});
     check_forms(text);
   } else {
-    ENTENTE_CHECK(!schema.error().what.empty());
+    ENTENTE_CHECK(!schema.error().what().empty());
   }
   const auto from_json = Schema::parse_json(text, "fuzz");
-  if (!from_json) ENTENTE_CHECK(!from_json.error().what.empty());
+  if (!from_json) ENTENTE_CHECK(!from_json.error().what().empty());
   if (from_json)
     if (const auto written = schema_to_text(text, "fuzz")) check_forms(*written);
   (void)parse_uid(text);

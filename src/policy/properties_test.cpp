@@ -160,7 +160,7 @@ Said said(const PolicySet& policies, const Answer& answer) {
   Said out{answer.decision, {}, {}};
   for (const PolicyIndex reason : answer.reasons) out.reasons.insert(policies[reason].id);
   for (const PolicyError& error : answer.errors)
-    out.errors.insert(policies[*error.policy].id + error.error.what);
+    out.errors.insert(policies[*error.policy].id + error.error.what());
   return out;
 }
 
@@ -275,9 +275,9 @@ TEST_CASE("a validated policy fails only by overflow or an entity that does not 
     for (int i = 0; i < 10; ++i) {
       const Request request = make.request();
       for (const PolicyError& error : decide(policies, entities, {}, request, kThorough).errors) {
-        const bool allowed = error.error.what.find("beyond 64 bits") != std::string::npos ||
-                             error.error.what.find("does not exist") != std::string::npos;
-        CAPTURE(error.error.what);
+        const bool allowed = error.error.what().find("beyond 64 bits") != std::string::npos ||
+                             error.error.what().find("does not exist") != std::string::npos;
+        CAPTURE(error.error.what());
         CHECK(allowed);
       }
     }

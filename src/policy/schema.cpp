@@ -313,7 +313,8 @@ Result<void> not_too_long(std::string_view text, std::string_view file) {
 Result<std::vector<NamespaceText>> spaces_of_json(std::string_view text, std::string_view file) {
   TRY_VOID(not_too_long(text, file));
   auto json = Json::parse(text, {.bytes_max = kSchemaTextMax, .depth_max = 4 * kTypeDepthMax});
-  if (!json) return fail("policy.schema", json.error().what, fmt::format("{}:{}", file, json.error().where));
+  if (!json)
+    return fail("policy.schema", json.error().what(), fmt::format("{}:{}", file, json.error().where()));
   return parse_schema_json(*json, file);
 }
 

@@ -11,7 +11,7 @@ namespace {
 
 std::string fault(const std::string& text) {
   const auto schema = Schema::parse(text, "s");
-  return schema ? "" : schema.error().where + " " + schema.error().what + " " + schema.error().hint;
+  return schema ? "" : schema.error().where() + " " + schema.error().what() + " " + schema.error().hint();
 }
 bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
@@ -97,11 +97,11 @@ TEST_CASE("plain JSON is read as the schema says") {
   for (const int64_t ms : {int64_t{0}, int64_t{-1}, int64_t{253'402'300'800'000}, INT64_MIN, INT64_MAX})
     CHECK(*value_from_json(value_to_json(Value(Datetime{ms}))) == Value(Datetime{ms}));
   const auto refused = schema.read_context({"Action", "view"}, *Json::parse(R"({"now": "2026-11-31"})"));
-  CHECK(refused.error().where == "/now");
+  CHECK(refused.error().where() == "/now");
   CHECK(schema.read_context({"Action", "view"}, *Json::parse(R"({"now": "2026-11-21", "x": 1})"))
             .error()
-            .where == "/x");
-  CHECK(has(schema.read_context({"Action", "view"}, *Json::parse("{}")).error().what, "`now` is missing"));
+            .where() == "/x");
+  CHECK(has(schema.read_context({"Action", "view"}, *Json::parse("{}")).error().what(), "`now` is missing"));
   CHECK_FALSE(schema.read_attributes("User", *Json::parse(R"({"kind": "Kind::\"c\""})")).has_value());
   CHECK_FALSE(schema.check(Entity{{"Kind", "c"}, {}, {}, {}}).has_value());
 }

@@ -31,7 +31,7 @@ class PolicyChecker {
     }
     if (!possible) {
       out_.warning = at(policy_.principal, "this policy can never apply: its conditions are never true");
-      out_.warning->code = "policy.impossible";
+      out_.warning->code() = "policy.impossible";
     }
     return std::move(out_);
   }

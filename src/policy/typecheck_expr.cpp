@@ -624,7 +624,7 @@ Result<NativeSignatures> native_signatures(const NativePredicates& natives, cons
       auto type = parse_type(text, schema);
       if (type) return *std::move(type);
       return fail("policy.native", fmt::format("`{}` needs a type this schema lacks: {}", name, text), {},
-                  type.error().hint);
+                  type.error().hint());
     };
     for (const std::string& text : predicate.parameters) {
       TRY(TypePtr type, resolve(text));

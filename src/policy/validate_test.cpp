@@ -100,7 +100,7 @@ TEST_CASE("every fault of a policy is told once, and impossible policies are war
   CHECK(found.errors[0].policy == "policy0");
   CHECK(found.warnings.size() == 1);
   CHECK(found.warnings[0].policy == "policy1");
-  CHECK(found.warnings[0].error.code == "policy.impossible");
+  CHECK(found.warnings[0].error.code() == "policy.impossible");
 }
 
 TEST_CASE("text that could be taken for other text is warned of") {
@@ -108,7 +108,7 @@ TEST_CASE("text that could be taken for other text is warned of") {
     const Validation found = checked(edit(condition));
     size_t count = 0;
     for (const Finding& one : found.warnings)
-      if (one.error.code == "policy.confusable") ++count;
+      if (one.error.code() == "policy.confusable") ++count;
     return count;
   };
   CHECK(warned("resource.n == \"say \xd2\xbb"
@@ -135,7 +135,7 @@ TEST_CASE("a link's entities have to fit the schema") {
     PolicyDocument one = *document;
     REQUIRE(one.link({"policy0", "l", {{"?principal", principal}, {"?resource", resource}}}).has_value());
     const Validation found = validate(one, schema());
-    return found.passed() ? std::string() : found.errors[0].policy + ": " + found.errors[0].error.what;
+    return found.passed() ? std::string() : found.errors[0].policy + ": " + found.errors[0].error.what();
   };
   CHECK(linked({"G", "g"}, {"D", "d"}).empty());
   CHECK(linked({"X", "g"}, {"D", "d"}).find("l: policy l: there is no entity type `X`") == 0);

@@ -105,7 +105,7 @@ Result<Committed> write_commit(Rows& rows, const Commit& commit, Head& head, Ins
 }
 
 bool is_refusal(const Error& error) {
-  return error.code == "store.precondition";
+  return error.code() == "store.precondition";
 }
 
 }  // namespace entente::store

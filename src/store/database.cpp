@@ -108,7 +108,7 @@ Result<Database> Database::open(const std::string& path, const std::string& vfs,
   out.database_.reset(handle);
   if (code != SQLITE_OK) {
     auto failed = failure(handle, code);
-    failed.error().where = path;
+    failed.error().where() = path;
     return failed;
   }
   sqlite3_busy_timeout(handle, kBusyWait_ms);

@@ -343,10 +343,10 @@ bool Store::Inside::serve() {
 // then once more with the space that was kept for them.
 void Store::Inside::write_batch() {
   Result<void> wrote = attempt(false);
-  if (!wrote && wrote.error().code == "store.full") {
+  if (!wrote && wrote.error().code() == "store.full") {
     give_up(wrote.error(), false);
     wrote = attempt(true);
-    if (!wrote && wrote.error().code == "store.full") {
+    if (!wrote && wrote.error().code() == "store.full") {
       reserve_.release();
       reserve_missing_ = true;
       wrote = attempt(true);
@@ -397,7 +397,7 @@ Result<void> Store::Inside::attempt(bool narrowing_only) {
   if (wrote) return wrote;
   fresh_.clear();
   const bool clean = !writer_->in_transaction() || writer_->run("ROLLBACK").has_value();
-  if (!clean || wrote.error().code != "store.full") {
+  if (!clean || wrote.error().code() != "store.full") {
     rows_.reset();
     writer_.reset();
   }

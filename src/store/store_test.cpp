@@ -120,16 +120,17 @@ struct Listener {
 
 TEST_CASE("a store without a signed genesis is not opened") {
   const House house;
-  CHECK(Store::open(house.options()).error().code == "store.no-genesis");
+  CHECK(Store::open(house.options()).error().code() == "store.no-genesis");
   house.found();
   SUBCASE("twice") {
-    CHECK(Store::found(house.options(), {}, signer(house.genesis_key)).error().code == "store.exists");
+    CHECK(Store::found(house.options(), {}, signer(house.genesis_key)).error().code() == "store.exists");
   }
   SUBCASE("of a key that nobody trusts") {
     Options other = house.options();
     other.verify_genesis = verifier(house.node_key.public_key());
-    CHECK(Store::open(other).error().code == "store.genesis");
-    CHECK(load_all(house.folder.path(), other.verify, other.verify_genesis).error().code == "store.genesis");
+    CHECK(Store::open(other).error().code() == "store.genesis");
+    CHECK(load_all(house.folder.path(), other.verify, other.verify_genesis).error().code() ==
+          "store.genesis");
   }
 }
 
@@ -164,12 +165,12 @@ TEST_CASE("a precondition that does not hold changes nothing and uses no revisio
   Commit stale = put("a", "2");
   stale.preconditions = {{"a", Revision{1}}};
   const auto refused = store->commit_and_wait(stale);
-  CHECK(refused.error().code == "store.precondition");
-  CHECK(refused.error().where == "a");
+  CHECK(refused.error().code() == "store.precondition");
+  CHECK(refused.error().where() == "a");
   stale.preconditions = {{"b", Revision{1}}};
-  CHECK(store->commit_and_wait(stale).error().code == "store.precondition");
+  CHECK(store->commit_and_wait(stale).error().code() == "store.precondition");
   stale.preconditions = {{"a", std::nullopt}};
-  CHECK(store->commit_and_wait(stale).error().code == "store.precondition");
+  CHECK(store->commit_and_wait(stale).error().code() == "store.precondition");
   CHECK(store->get("a")->value().value == "1");
   stale.preconditions = {{"a", Revision{2}}, {"b", std::nullopt}};
   CHECK(store->commit_and_wait(stale)->rev == Revision{3});
@@ -179,11 +180,11 @@ TEST_CASE("what does not fit is refused before it is queued") {
   const House house;
   house.found();
   auto store = house.open();
-  CHECK(store->commit_and_wait(put("", "1")).error().code == "store.key");
-  CHECK(store->commit_and_wait(put("a b", "1")).error().code == "store.key");
-  CHECK(store->commit_and_wait(put("lease/x", "1")).error().code == "store.key");
-  CHECK(store->commit_and_wait({.ops = {{"a", "1"}, {"a", "2"}}}).error().code == "store.key");
-  CHECK(store->commit_and_wait(put("a", std::string(kValueBytesMax + 1, 'x'))).error().code ==
+  CHECK(store->commit_and_wait(put("", "1")).error().code() == "store.key");
+  CHECK(store->commit_and_wait(put("a b", "1")).error().code() == "store.key");
+  CHECK(store->commit_and_wait(put("lease/x", "1")).error().code() == "store.key");
+  CHECK(store->commit_and_wait({.ops = {{"a", "1"}, {"a", "2"}}}).error().code() == "store.key");
+  CHECK(store->commit_and_wait(put("a", std::string(kValueBytesMax + 1, 'x'))).error().code() ==
         "store.too-large");
   CHECK(store->head() == Revision{1});
 }
@@ -208,7 +209,7 @@ TEST_CASE("a store survives being closed and refuses a second opener") {
   {
     auto store = house.open();
     must_commit(*store, put("a", "1"));
-    CHECK(Store::open(house.options()).error().code == "store.locked");
+    CHECK(Store::open(house.options()).error().code() == "store.locked");
   }
   auto store = house.open();
   CHECK(store->head() == Revision{2});
@@ -239,7 +240,7 @@ TEST_CASE("many committers at once: every answer is a revision of its own, in or
   store->stop();
   REQUIRE(answered.size() == 400);
   for (size_t i = 0; i < answered.size(); ++i) CHECK(answered[i] == i + 2);
-  CHECK(store->commit_and_wait(put("a", "1")).error().code == "store.closed");
+  CHECK(store->commit_and_wait(put("a", "1")).error().code() == "store.closed");
   const auto loaded = store->load_all();
   REQUIRE_MESSAGE(loaded, (loaded ? "" : loaded.error().text()));
   CHECK(loaded->records.size() == 401);
@@ -327,16 +328,16 @@ TEST_CASE("a lease has one holder; a new holder has a higher token") {
   };
   CHECK(take("one")->token == Revision{2});
   CHECK(take("one")->token == Revision{2});
-  CHECK(take("two").error().code == "store.held");
+  CHECK(take("two").error().code() == "store.held");
   clock.at = 4;
   CHECK(take("one")->token == Revision{2});
   clock.at = 8;
-  CHECK(take("two").error().code == "store.held");
+  CHECK(take("two").error().code() == "store.held");
   clock.at = 9;
   CHECK(take("two")->token == Revision{3});
   store.reset();
   store = House::open(options);
-  CHECK(take("one").error().code == "store.held");
+  CHECK(take("one").error().code() == "store.held");
   clock.at = 20;
   CHECK(take("one")->token == Revision{4});
 }
@@ -359,7 +360,7 @@ TEST_CASE("the outbox keeps each revision's leaves until they are integrated") {
   CHECK(store->load_all());
   store->integrated({2});
   must_commit(*store, put("c", "1"));
-  CHECK(store->outbox({1}, 10).error().code == "store.outbox-gone");
+  CHECK(store->outbox({1}, 10).error().code() == "store.outbox-gone");
   CHECK(store->outbox({2}, 10)->size() == 2);
   CHECK(store->load_all()->integrated == Revision{2});
 }
@@ -408,8 +409,8 @@ TEST_CASE("whatever is changed in the database by hand is found and named") {
     copy.tamper(attack.sql);
     const auto found = copy.audit();
     REQUIRE(!found);
-    CHECK(found.error().code == "store.tampered");
-    CHECK(found.error().where == attack.where);
+    CHECK(found.error().code() == "store.tampered");
+    CHECK(found.error().where() == attack.where);
   }
 }
 
@@ -423,7 +424,7 @@ TEST_CASE("a commit signed by somebody else's key is found") {
   }
   const auto found = house.audit();
   REQUIRE(!found);
-  CHECK(found.error().where == "revision 2");
+  CHECK(found.error().where() == "revision 2");
   CHECK(!house.open()->load_all());
 }
 
@@ -440,7 +441,7 @@ TEST_CASE(
   disk.fill(house.folder.path() / "store.reserve");
   const auto full = store->commit_and_wait(put("a", "2"));
   REQUIRE(!full);
-  CHECK(full.error().code == "store.full");
+  CHECK(full.error().code() == "store.full");
   CHECK(store->get("a")->value().value == "1");
   CHECK(store->head() == Revision{2});
   Commit narrowing = put("partner/XBB", "suspended");
@@ -468,7 +469,7 @@ TEST_CASE("when the disk fails in the middle of a commit nothing is half applied
     disk.fail_after(writes);
     const auto done = store->commit_and_wait(put("a", "try " + std::to_string(writes)));
     if (!done) {
-      CHECK(done.error().code == "store.io");
+      CHECK(done.error().code() == "store.io");
       CHECK(store->head() == before);
     }
     disk.mend();
@@ -495,7 +496,7 @@ TEST_CASE("a database taken away or replaced under a running store is not writte
     std::filesystem::rename(file, aside);
     const auto done = store->commit_and_wait(put("a", "2"));
     REQUIRE_FALSE(done);
-    CHECK(done.error().code == "store.io");
+    CHECK(done.error().code() == "store.io");
     CHECK_FALSE(store->commit_and_wait(put("a", "2")));
     CHECK(store->head() == before);
     std::filesystem::rename(aside, file);

@@ -58,7 +58,7 @@ Json validation_answer(const PolicyDocument& document, const Schema& schema, Val
   const auto ids = [](const std::vector<Finding>& findings, bool impossible) {
     std::set<std::string> all;
     for (const Finding& one : findings)
-      if (!impossible || one.error.code == "policy.impossible") all.insert(one.policy);
+      if (!impossible || one.error.code() == "policy.impossible") all.insert(one.policy);
     Json out = Json::array();
     for (const std::string& id : all) out.push(id);
     return out;

@@ -285,7 +285,7 @@ void World::written(Node& node, bool store, uint64_t life) {
   queue.pop_front();
   (store ? node.store_busy : node.ledger_busy) = false;
   if (node.disk_fails) {
-    const Error why{.code = "store.full", .what = "the disk is full", .where = {}, .hint = {}};
+    const Error why("store.full", "the disk is full");
     note(fmt::format("{} could not write {}", node.code.text(), write.token));
     if (write.token != 0) apply(node, node.core->failed(moment(node), write.token, why));
   } else {
