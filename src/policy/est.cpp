@@ -13,33 +13,6 @@ namespace {
 // Of one condition; a chain of n operands nests n times in JSON. What is written can be read again.
 constexpr size_t kDepthMax = 1400;
 
-std::string_view binary_name(Op op) {
-  switch (op) {
-    case Op::equal:
-      return "==";
-    case Op::unequal:
-      return "!=";
-    case Op::less:
-      return "<";
-    case Op::less_equal:
-      return "<=";
-    case Op::greater:
-      return ">";
-    case Op::greater_equal:
-      return ">=";
-    case Op::in:
-      return "in";
-    case Op::plus:
-      return "+";
-    case Op::subtract:
-      return "-";
-    case Op::times:
-      return "*";
-    default:
-      return {};
-  }
-}
-
 bool is_left_right(Method method) {
   return method == Method::contains || method == Method::contains_all || method == Method::contains_any ||
          method == Method::get_tag || method == Method::has_tag;
@@ -106,7 +79,7 @@ class Writer {
       case Op::native:
         return call(expr);
       default:
-        return binary(binary_name(expr.op), *expr.args[0], *expr.args[1]);
+        return binary(operator_text(expr.op), *expr.args[0], *expr.args[1]);
     }
   }
 
@@ -129,7 +102,7 @@ class Writer {
       depth_ = before + 2 * (expr.args.size() - std::max<size_t>(i, 1));
       TRY(Json operand, expression(*expr.args[i]));
       out = i == 0 ? std::move(operand)
-                   : only(expr.op == Op::all ? "&&" : "||",
+                   : only(operator_text(expr.op),
                           Json::object({{"left", std::move(out)}, {"right", std::move(operand)}}));
     }
     depth_ = before;

@@ -132,7 +132,7 @@ class Reader {
 
   // Chains lean to the left: {"&&": {"left": {"&&": ...}, "right": ...}} becomes one node, without recursion.
   Result<ExprPtr> chain(const Json& json, Op op, const std::string& path) {
-    const std::string name = op == Op::all ? "&&" : "||";
+    const std::string name(operator_text(op));
     std::vector<ExprPtr> reversed;
     const Json* now = &json;
     while (now->is_object() && now->members().size() == 1 && now->members()[0].first == name) {

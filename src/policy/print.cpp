@@ -7,20 +7,6 @@
 #include <fmt/format.h>
 
 namespace entente::policy {
-namespace {
-
-// How tightly an operator binds: an operand that binds less tightly needs parentheses.
-enum class Bind : uint8_t {
-  expression,
-  disjunction,
-  conjunction,
-  relation,
-  sum,
-  product,
-  unary,
-  member,
-  primary
-};
 
 std::string_view operator_text(Op op) {
   switch (op) {
@@ -52,6 +38,21 @@ std::string_view operator_text(Op op) {
       return {};
   }
 }
+
+namespace {
+
+// How tightly an operator binds: an operand that binds less tightly needs parentheses.
+enum class Bind : uint8_t {
+  expression,
+  disjunction,
+  conjunction,
+  relation,
+  sum,
+  product,
+  unary,
+  member,
+  primary
+};
 
 bool is_negative(const Expr& expr) {
   return expr.op == Op::literal && expr.literal.kind() == Value::Kind::integer && expr.literal.integer() < 0;

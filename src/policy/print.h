@@ -9,6 +9,8 @@
 
 namespace entente::policy {
 
+// The sign between two operands; empty where the operator is written otherwise. JSON uses the same.
+[[nodiscard]] std::string_view operator_text(Op op);
 [[nodiscard]] std::string expression_text(const Expr& expr);
 [[nodiscard]] std::string policy_text(const Policy& policy);
 // Whether the text is an identifier that may stand bare as an attribute or key.
