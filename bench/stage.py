@@ -78,7 +78,8 @@ class Coalition:
         self.children, self.folder = children, folder / "demo"
         definition = folder / "coalition"
         shutil.copytree(ROOT / "demo/coalition", definition)
-        self._change(definition / "connector-cop.json", lambda text: text["targets"][0].update(socket=str(app.socket)))
+        subprocess.run([node, ROOT / "demo/smaller.mjs", definition, "XAA,XBB", "cop-1"], check=True)
+        self._change(definition / "connector-cop-1.json", lambda text: text["targets"][0].update(socket=str(app.socket)))
         for code in ("xaa", "xbb"):
             limits = {"idle_timeout_s": 3600, "connections_max": 9000, "half_open_max": 2000,
                       "connections_per_source_max": 9000, "half_open_per_source_max": 2000}
@@ -92,7 +93,7 @@ class Coalition:
         self.demo = json.loads(pathlib.Path(json.loads(said)["demo"]).read_text())
         self.trust = ssl.create_default_context(cafile=self.demo["authority"])
         self.xaa, self.xbb = self._process("node-xaa.json"), self._process("node-xbb.json")
-        self.connector = self._process("connector-cop.json")
+        self.connector = self._process("connector-cop-1.json")
 
     @staticmethod
     def _change(path, change):

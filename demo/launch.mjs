@@ -114,7 +114,7 @@ class Demonstration {
       coalition: join(folder, 'coalition'),
       entente: resolve(args.entente),
     });
-    names.add({ cop: { socket: join(folder, 'cop.sock') }, uid: process.getuid() });
+    names.add({ uid: process.getuid() });
   }
 
   #writeJson(name, value) {
@@ -140,20 +140,26 @@ class Demonstration {
       },
       data: join(this.folder, `provider-${low}`),
       people: join(this.folder, 'people.json'),
-      clients: [this.plan.part('clients')[code]],
+      clients: [this.plan.part('client', { nation: low })],
     });
+  }
+
+  #startApp({ id, program, settings }) {
+    return this.#startScript(id, program, { socket: join(this.folder, `${id}.sock`), ...settings });
   }
 
   async start() {
     await this.#nameEverything();
     this.people = peopleForThisRun(join(here, 'people.json'));
     this.#writeJson('people.json', this.people);
-    const app = { socket: join(this.folder, 'cop.sock'), seed: 46, ...this.plan.part('app') };
     await Promise.all([
       ...this.nations.map((code) => this.#startProvider(code)),
-      this.#startScript('cop', 'cop/server.mjs', app),
+      ...this.plan.part('apps').map((app) => this.#startApp(app)),
     ]);
-    for (let index = 0; index < this.plan.steps.length; index += 1) await this.#take(this.plan.step(index));
+    for (const group of this.plan.groups) {
+      const ready = group.map((one) => this.plan.ready(one));
+      await Promise.all(ready.map((step) => this.#take(step)));
+    }
     return this.#describe();
   }
 
@@ -176,18 +182,21 @@ class Demonstration {
   // What the journeys need to know; written to demo.json.
   #describe() {
     const name = (text) => this.names.fill(text, 'launch');
-    const cli = this.plan.part('cli');
+    const apps = [...new Set(this.plan.content.apps.map(({ app, nation }) => `${app}-${nation}`))];
     const nations = this.nations.map((code) => {
       const low = code.toLowerCase();
       const [lobby, port] = [name(`\${${low}.lobby}`), name(`\${${low}.port}`)];
+      const address = (app) => `https://${app}.${low}.localhost:${port}`;
       const facts = {
         lobby,
         port,
         data: name(`\${${low}.data}`),
         issuer: name(`\${${low}.idp.issuer}`),
-        cli: cli[code],
+        cli: this.plan.part('cli', { nation: low }),
+        app: address('cop-xaa'),
+        apps: Object.fromEntries(apps.map((app) => [app, address(app)])),
       };
-      return [code, { ...facts, app: `https://cop-xaa.${low}.localhost:${port}` }];
+      return [code, facts];
     });
     const demo = {
       folder: this.folder,

@@ -45,22 +45,30 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 function coalition(name, changes = {}) {
   const source = join(folder, name);
   mkdirSync(join(source, 'policies'), { recursive: true });
-  const client = (code) => ({
-    client_id: code,
-    redirect_uris: [`\${${code}.lobby}/entente/callback`],
-    jwks: `\${${code}.data}/client.jwks`,
-  });
   const plan = {
     nations: ['XAA', 'XBB'],
     certificates: { 'connector-cop': ['connector-cop.xaa.localhost'] },
-    clients: { XAA: client('xaa'), XBB: client('xbb') },
-    app: {
-      audience: 'cop',
-      issuer: '${xaa.lobby}/',
-      keys: { file: '${folder}/host.jwks' },
-      marking: 'EXERCISE RESTRICTED REL XAA XBB',
+    client: {
+      client_id: '{nation}',
+      redirect_uris: ['${{nation}.lobby}/entente/callback'],
+      jwks: '${{nation}.data}/client.jwks',
     },
-    cli: { XAA: ['${entente}', '{}'], XBB: ['${entente}', '{}'] },
+    apps: [
+      {
+        id: 'cop-1',
+        app: 'cop',
+        nation: 'xaa',
+        program: 'cop/server.mjs',
+        settings: {
+          seed: 46,
+          audience: 'cop',
+          issuer: '${xaa.lobby}/',
+          keys: { file: '${folder}/host.jwks' },
+          marking: 'EXERCISE RESTRICTED REL XAA XBB',
+        },
+      },
+    ],
+    cli: ['${entente}', '{}'],
     steps: [
       {
         start: 'node-xaa',
@@ -145,8 +153,8 @@ test('the plan is followed: templates filled, answers kept, passphrases made', a
   assert.equal(typeof written('node-xaa.json').port, 'number');
   assert.ok(existsSync(join(demo.folder, 'coalition/policies/a.cedar')));
   assert.equal(demo.nations.XBB.app, `https://cop-xaa.xbb.localhost:${demo.nations.XBB.port}`);
-  assert.equal(demo.people.length, 5);
-  assert.equal(new Set(demo.people.map((person) => person.passphrase)).size, 5);
+  assert.equal(demo.people.length, 8);
+  assert.equal(new Set(demo.people.map((person) => person.passphrase)).size, 8);
   const pids = processesOf(demo);
   assert.ok(pids.length >= 7, 'two nodes with a child each, two providers, the app');
   child.kill('SIGINT');

@@ -13,14 +13,40 @@ function filesUnder(folder) {
     .map((entry) => join(entry.parentPath, entry.name));
 }
 
+function readJson(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new SettingsError(`${path}: ${error.message}`);
+  }
+}
+
+// A file of the folder as it is meant: its own records after those it shares with others.
+export function readTemplate(path) {
+  const { shared, ...own } = readJson(path);
+  if (!shared) return own;
+  return { ...own, records: { ...readJson(join(dirname(path), shared)), ...own.records } };
+}
+
+// `{name}` in every string replaced by what `item` says.
+function forItem(value, item) {
+  if (typeof value === 'string') return value.replace(/\{([a-z]+)\}/g, (whole, name) => item[name] ?? whole);
+  if (Array.isArray(value)) return value.map((element) => forItem(element, item));
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [forItem(key, item), forItem(inner, item)]),
+  );
+}
+
 export class Names {
   #values = new Map();
 
-  // Nested objects become dotted names.
+  // Nested objects become dotted names, and stay names of their own.
   add(values, prefix = '') {
     for (const [key, value] of Object.entries(values)) {
-      if (value !== null && typeof value === 'object') this.add(value, `${prefix}${key}.`);
-      else this.#values.set(`${prefix}${key}`, String(value));
+      const whole = value !== null && typeof value === 'object';
+      this.#values.set(`${prefix}${key}`, whole ? value : String(value));
+      if (whole) this.add(value, `${prefix}${key}.`);
     }
   }
 
@@ -29,7 +55,7 @@ export class Names {
   }
 
   // A JSON value with every string filled in. "${xaa.port}" alone, with nothing around it, becomes a number
-  // where it is one.
+  // where it is one, "${xaa.statement}" alone the whole of it.
   fill(value, place) {
     if (typeof value === 'string') return this.#fillText(value, place);
     if (Array.isArray(value)) return value.map((element, index) => this.fill(element, `${place}/${index}`));
@@ -48,6 +74,8 @@ export class Names {
       throw new SettingsError(
         `${place}: \${${missing}} is not known here; known: ${[...this.#values.keys()].join(', ')}`,
       );
+    const whole = this.#values.get(/^\$\{([^}]*)\}$/.exec(text)?.[1]);
+    if (typeof whole === 'object') return structuredClone(whole);
     const filled = text.replace(namePattern, (whole, name) => this.#values.get(name));
     return /^\$\{[^}]*(port|uid)\}$/.test(text) ? Number(filled) : filled;
   }
@@ -69,40 +97,44 @@ export class Plan {
       cpSync(path, copy);
     }
     this.path = join(source, 'plan.json');
-    this.content = this.#read(this.path);
-  }
-
-  #read(path) {
-    try {
-      return JSON.parse(readFileSync(path, 'utf8'));
-    } catch (error) {
-      throw new SettingsError(`${path}: ${error.message}`);
-    }
+    this.content = readJson(this.path);
   }
 
   // Writes each template whose names are all known by now.
   write() {
     for (const path of this.#pending) {
-      if (this.names.missingIn(readFileSync(path, 'utf8')).length > 0) continue;
+      const template = readTemplate(path);
+      if (this.names.missingIn(JSON.stringify(template)).length > 0) continue;
       const written = join(this.target, relative(this.source, path));
       mkdirSync(dirname(written), { recursive: true, mode: 0o700 });
-      writeFileSync(written, `${JSON.stringify(this.names.fill(this.#read(path), path), null, 2)}\n`, {
+      writeFileSync(written, `${JSON.stringify(this.names.fill(template, path), null, 2)}\n`, {
         mode: 0o600,
       });
       this.#pending.delete(path);
     }
   }
 
-  part(key) {
-    return this.names.fill(this.content[key], `${this.path}: /${key}`);
+  part(key, item = {}) {
+    return this.names.fill(forItem(this.content[key], item), `${this.path}: /${key}`);
   }
 
-  get steps() {
-    return this.content.steps;
+  // How often and for what a step stands.
+  #items(each) {
+    if (!each) return [{}];
+    if (each === 'nations')
+      return this.content.nations.map((code) => ({ code, nation: code.toLowerCase() }));
+    return this.content[each];
   }
 
-  step(index) {
+  // In order; what stands in one group does not wait for each other.
+  get groups() {
+    return this.content.steps.map(({ each, ...step }, index) =>
+      this.#items(each).map((item) => ({ step: forItem(step, item), place: `${this.path}: /steps/${index}` })),
+    );
+  }
+
+  ready({ step, place }) {
     this.write();
-    return this.names.fill(this.steps[index], `${this.path}: /steps/${index}`);
+    return this.names.fill(step, place);
   }
 }

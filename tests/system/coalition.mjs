@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { makeSmaller } from '../../demo/smaller.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const kCliMsMax = 45_000;
@@ -51,12 +52,16 @@ export async function until(what, done, msMax = 15_000) {
 }
 
 export class Coalition {
-  // change(folder) may edit the copied demo/coalition before anything starts.
-  static async start(change) {
+  // change(folder) may edit the copied demo/coalition before anything starts. Two nations and one app, unless
+  // a test needs more.
+  static async start(change, { nations = ['XAA', 'XBB'], apps = ['cop-1'] } = {}) {
     const plan = mkdtempSync(join(tmpdir(), 'entente-system-'));
     cpSync(join(here, '../../demo/coalition'), plan, { recursive: true });
-    for (const node of ['node-xaa.json', 'node-xbb.json'])
-      writeJson(join(plan, node), { ...readJson(join(plan, node)), loops: kLoops });
+    makeSmaller(plan, nations, apps);
+    for (const code of nations) {
+      const path = join(plan, `node-${code.toLowerCase()}.json`);
+      writeJson(path, { ...readJson(path), loops: kLoops });
+    }
     change?.(plan);
     const args = [join(here, '../../demo/launch.mjs'), '--json', '--steer', '--entente', program];
     const launcher = spawn(process.execPath, [...args, '--coalition', plan], {
@@ -64,7 +69,7 @@ export class Coalition {
     });
     const coalition = new Coalition(plan, launcher);
     try {
-      return await coalition.#ready();
+      return await coalition.#ready(apps);
     } catch (error) {
       await coalition.end();
       throw error;
@@ -76,19 +81,23 @@ export class Coalition {
     this.lines = createInterface(launcher.stdout)[Symbol.asyncIterator]();
   }
 
-  async #ready() {
+  async #ready(apps) {
     const { value } = await this.lines.next();
     if (!value) throw new Error('the coalition did not start; what it said is above');
     this.demo = readJson(JSON.parse(value).demo);
     this.folder = this.demo.folder;
     this.ca = readFileSync(this.demo.authority);
-    await until('the link and the connector are up', async () => {
-      const [partners, connectors] = [
-        await this.ask('XBB', 'partner', 'list'),
-        await this.ask('XAA', 'connector', 'list'),
-      ];
-      const xaa = partners.partners.find(({ code }) => code === 'XAA');
-      return xaa.link === 'both ways' && connectors.connectors.some(({ state }) => state === 'up');
+    const codes = Object.keys(this.demo.nations);
+    await until('links and connectors are up', async () => {
+      let up = 0;
+      for (const code of codes) {
+        const { partners } = await this.ask(code, 'partner', 'list');
+        if (partners.some(({ code: other, link }) => codes.includes(other) && other !== code && link !== 'both ways'))
+          return false;
+        const { connectors } = await this.ask(code, 'connector', 'list');
+        up += connectors.filter(({ state }) => state === 'up').length;
+      }
+      return up >= apps.length;
     });
     return this;
   }

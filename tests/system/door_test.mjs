@@ -24,13 +24,13 @@ before(async () => {
     const path = join(plan, 'node-xbb.json');
     const limits = { head_timeout_s: kHeadSeconds, half_open_max: kHalfOpenMax };
     writeJson(path, { ...readJson(path), limits });
-    const connector = join(plan, 'connector-cop.json');
+    const connector = join(plan, 'connector-cop-1.json');
     writeJson(connector, { ...readJson(connector), app_timeout_s: kAppSeconds });
   });
   xbb = coalition.nation('XBB');
   host = new URL(xbb.app).host;
-  await coalition.stop('cop');
-  witness = await new Witness(coalition.file('cop.sock')).listen();
+  await coalition.stop('cop-1');
+  witness = await new Witness(coalition.file('cop-1.sock')).listen();
   ingrid = await Visitor.inside(coalition, 'ingrid');
   konrad = await Visitor.inside(coalition, 'konrad');
 });
@@ -500,7 +500,7 @@ system('no assertion or cookie of a visitor is in any log', async () => {
     for (const kept of visitor.jar.values())
       for (const { value } of kept.values()) if (value.length > 20) secrets.push(value);
   assert.ok(secrets.length > 4);
-  for (const name of ['node-xaa', 'node-xbb', 'connector-cop'])
+  for (const name of ['node-xaa', 'node-xbb', 'connector-cop-1'])
     for (const secret of secrets) assert.ok(!coalition.log(name).includes(secret), name);
 });
 
@@ -511,6 +511,6 @@ system('an app that is not there is said to be down, and comes back by itself', 
     assert.ok(status === 502 || status === 503, `${visitor.person.login} got ${status}`);
     assert.match(body, /data-refusal="app-down"/);
   }
-  witness = await new Witness(coalition.file('cop.sock')).listen();
+  witness = await new Witness(coalition.file('cop-1.sock')).listen();
   await until('the app is reached again', async () => (await ingrid.go(`${xbb.app}/in`)).status === 200);
 });

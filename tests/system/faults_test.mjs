@@ -159,7 +159,7 @@ system(
 
 system('a killed connector and a killed app are back by themselves', async () => {
   const konrad = await opened('konrad');
-  for (const name of ['connector-cop', 'cop']) {
+  for (const name of ['connector-cop-1', 'cop-1']) {
     await coalition.stop(name, 'SIGKILL');
     const page = await konrad.go(`${konrad.nation.app}/me`);
     assert.ok(page.status === 502 || page.status === 503, `${name}: ${page.status}`);

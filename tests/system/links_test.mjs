@@ -124,8 +124,8 @@ system("a partner's own key is answered, so silence above means refusal", async 
 
 system('a key of one kind opens no door of another', async () => {
   const connector = {
-    cert: readFileSync(coalition.file('connector-cop', 'connector-certificate.pem')),
-    key: readFileSync(coalition.file('connector-cop', 'connector-key.pem')),
+    cert: readFileSync(coalition.file('connector-cop-1', 'connector-certificate.pem')),
+    key: readFileSync(coalition.file('connector-cop-1', 'connector-key.pem')),
   };
   for (const [name, alpn, credentials] of [
     ["a connector's key on a link", kLink, connector],
@@ -188,7 +188,7 @@ system('a connector with a key of its own is given only the apps the world lists
   const data = join(folder, 'greedy');
   mkdirSync(data);
   const witness = await new Witness(join(folder, 'greedy.sock')).listen();
-  const config = readJson(coalition.file('coalition', 'connector-cop.json'));
+  const config = readJson(coalition.file('coalition', 'connector-cop-1.json'));
   const path = join(folder, 'greedy.json');
   const targets = ['cop', 'relief'].map((app) => ({ app, socket: witness.path }));
   writeJson(path, { ...config, id: 'greedy-1', data, targets });
@@ -204,7 +204,7 @@ system('a connector with a key of its own is given only the apps the world lists
     };
     await until('the second connector is up', () => up('greedy-1', 'up'));
     for (let i = 0; i < 5; i += 1) assert.equal((await konrad.go(`${konrad.nation.app}/me`)).status, 200);
-    await coalition.stop('connector-cop');
+    await coalition.stop('connector-cop-1');
     await until('the true connector is gone', () => up('cop-1', 'down'));
     const alone = await konrad.go(`${konrad.nation.app}/me`);
     assert.equal(alone.status, 503, 'nobody else may serve the picture');
@@ -213,7 +213,7 @@ system('a connector with a key of its own is given only the apps the world lists
     child.kill();
     await once(child, 'exit');
     await witness.close();
-    await coalition.startAgain('connector-cop');
+    await coalition.startAgain('connector-cop-1');
   }
   await until('the picture is back', async () => (await konrad.go(`${konrad.nation.app}/me`)).status === 200);
 });
