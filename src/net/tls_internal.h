@@ -60,6 +60,7 @@ class TlsStream final : public FdStream {
   [[nodiscard]] Result<Shaken> shake_on(const char* role);
   void keep_rest();
   [[nodiscard]] Result<bool> send_sealed();
+  [[nodiscard]] Result<bool> send_answers();
   [[nodiscard]] static ByteView first_record(const Gather& parts);
   [[nodiscard]] Result<size_t> seal(Gather parts);
   [[nodiscard]] Result<Attempt> read_stopped(int got, size_t total);

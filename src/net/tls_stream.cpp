@@ -240,10 +240,21 @@ Result<Stream::Attempt> TlsStream::try_read(std::span<uint8_t> into) {
     if (static_cast<size_t>(got) < kRecordBytes && passage.in_at == passage.in_end && received_.empty())
       break;
   }
-  if (passage.out.empty()) return outcome;
-  Result<bool> sent = send_sealed();  // an answer to a key update, or an alert
+  const bool no_room = outcome && outcome->next == Next::writable;
+  if (passage.out.empty() && !no_room) return outcome;
+  Result<bool> sent = send_answers();
   if (!sent && outcome) return Failure(std::move(sent).error());
   return outcome;
+}
+
+// Answers to key updates, and alerts. What was sealed before them goes first, and while the gate is closed
+// stays here with them.
+Result<bool> TlsStream::send_answers() {
+  if (unsent_.empty() || !gate_ || gate_->is_open()) return send_sealed();
+  if (passage.out.empty())
+    return fail("net.fenced", "the gate is closed, and there is no room for more answers", peer_);
+  unsent_.insert(unsent_.end(), passage.out.begin(), passage.out.end());
+  return false;
 }
 
 Result<Stream::Attempt> TlsStream::read_stopped(int got, size_t total) {
@@ -327,8 +338,9 @@ Result<Stream::Attempt> TlsStream::do_write(const Gather& parts) {
   if (!unsent_.empty()) {
     TRY(const bool sent, send_sealed());
     if (!sent) return Attempt{0, Next::writable};
-    if (sealed_bytes_ > 0) return Attempt{std::exchange(sealed_bytes_, 0), Next::done};
   }
+  // Also when an answer of the reading side has taken them along.
+  if (sealed_bytes_ > 0) return Attempt{std::exchange(sealed_bytes_, 0), Next::done};
   const Passing passing(*this);
   TRY(const size_t sealed, seal(parts));
   if (sealed == 0) return Attempt{0, parts.bytes() == 0 ? Next::done : Next::writable};
