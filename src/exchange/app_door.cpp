@@ -4,7 +4,6 @@
 #include "exchange/lobby.h"
 #include "exchange/relay_io.h"
 #include "net/url.h"
-#include "net/websocket.h"
 
 #include <charconv>
 
@@ -79,27 +78,23 @@ class DoorAnswer final : public AnswerStart {
 
 // An upgraded connection: all that is left of its request, which has ended.
 struct Crossing {
-  Crossing(Lane& lane, std::shared_ptr<const Pass> its_pass, net::Upgraded its_taken,
+  Crossing(Lane& lane, std::shared_ptr<const Pass> its_pass, std::unique_ptr<net::Tunnel> its_browser,
            net::CarrierStream its_upstream)
       : pass(std::move(its_pass)),
-        taken(std::move(its_taken)),
+        browser(std::move(its_browser)),
         upstream(std::move(its_upstream)),
-        from_browser(*taken.stream, net::kNoTimeout, std::move(taken.leftover)),
-        to_browser(*taken.stream, Millis(30'000)),
-        patient_browser(to_browser, lane, *pass),
+        patient_browser(browser->sink(), lane, *pass),
         patient_app(upstream.sink(), lane, *pass),
         attached(lane.attach(*pass, [this] {
-          taken.stream->abort();
+          browser->abort();
           upstream.fence();
         })) {}
   Crossing(const Crossing&) = delete;
   Crossing& operator=(const Crossing&) = delete;
 
   std::shared_ptr<const Pass> pass;
-  net::Upgraded taken;
+  std::unique_ptr<net::Tunnel> browser;
   net::CarrierStream upstream;
-  net::StreamSource from_browser;
-  net::StreamSink to_browser;
   PatientSink patient_browser;
   PatientSink patient_app;
   Attachment attached;  // last, so gone first: it may abort the others until then
@@ -107,7 +102,7 @@ struct Crossing {
 
 net::Task<void> cross(net::Loop* loop, std::unique_ptr<Crossing> crossing) {
   [[maybe_unused]] const net::RelayReport report =
-      co_await net::relay(*loop, {crossing->from_browser, crossing->patient_browser},
+      co_await net::relay(*loop, {crossing->browser->source(), crossing->patient_browser},
                           {crossing->upstream.body(), crossing->patient_app});
 }
 
@@ -196,10 +191,6 @@ net::Task<void> AppDoor::handle(net::HttpCall& call, net::NormalTarget target,
   if (!origin_fits(head, names_.app_origin(*app), !call.upgrade().empty())) {
     parts_.lane.stranger_refused();
     co_await bare(call, 403);
-    co_return;
-  }
-  if (way.pass->side == Side::home && parts_.lanes.number_of(way.pass->partner) != parts_.lane.number()) {
-    call.move_to(parts_.lanes.of(way.pass->partner).http);
     co_return;
   }
   co_await forward(call, std::move(target), way.pass);
@@ -313,17 +304,18 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
     co_await upgrade(call, std::move(upstream), pass);
     co_return;
   }
-  net::Stream& browser = call.stream();
-  browser.set_gate(gate);
-  const Attachment attached = parts_.lane.attach(*pass, [&browser, &upstream] {
-    browser.abort();
+  call.set_gate(gate);
+  const Attachment attached = parts_.lane.attach(*pass, [&call, &upstream] {
+    call.abort();
     upstream.fence();
   });
+  call.when_gone([&upstream] { upstream.reset(net::H2Code::cancel); });
   std::optional<NodeRefusal> refused;
   DoorAnswer answer(call, pass->side == Side::home, refused);
   const Result<void> relayed =
       co_await relay_request(parts_.lane, *pass, call.has_body() ? &call.body() : nullptr, upstream, answer);
-  if (!browser.aborted()) browser.set_gate(nullptr);
+  call.when_gone(nullptr);
+  call.set_gate(nullptr);
   if (relayed || call.started()) co_return;
   if (refused) {
     co_await refuse(call, refusal_from(refused->ending), status_of(refused->ending, refused->status), false);
@@ -334,24 +326,19 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
   }
 }
 
-// WebSockets and other upgrades: an extended CONNECT behind, 101 in front, then bytes both ways until one
-// side ends or the session does. That goes on after the request has ended, and holds nothing of it.
+// WebSockets and other upgrades: an extended CONNECT behind, what the browser speaks in front, then bytes
+// both ways until one side ends or the session does. That goes on after the request has ended, and holds
+// nothing of it.
 net::Task<void> AppDoor::upgrade(net::HttpCall& call, net::CarrierStream upstream,
                                  std::shared_ptr<const Pass> pass) {
-  const bool websocket = call.upgrade() == "websocket";
-  const std::optional<std::string> accept =
-      net::websocket_accept(call.head().headers.get("Sec-WebSocket-Key"));
-  if (websocket && (!accept || call.head().headers.get("Sec-WebSocket-Version") != "13")) {
-    co_await bare(call, 400);
-    co_return;
-  }
   upstream.set_timeouts({.head = Millis(30'000), .read = net::kNoTimeout, .write = Millis(60'000)});
-  net::Stream& browser = call.stream();
-  const Attachment attached = parts_.lane.attach(*pass, [&browser, &upstream] {
-    browser.abort();
+  const Attachment attached = parts_.lane.attach(*pass, [&call, &upstream] {
+    call.abort();
     upstream.fence();
   });
+  call.when_gone([&upstream] { upstream.reset(net::H2Code::cancel); });
   Result<net::ResponseHead> head = co_await upstream.read_head();
+  call.when_gone(nullptr);
   if (!head || head->status != 200) {
     const bool by_node = head && pass->side == Side::home;
     const std::string* refusal = by_node ? head->headers.find(kRefusalHeader) : nullptr;
@@ -360,21 +347,16 @@ net::Task<void> AppDoor::upgrade(net::HttpCall& call, net::CarrierStream upstrea
     co_await refuse(call, refusal_from(why), status_of(why, head ? head->status : 503), false);
     co_return;
   }
-  net::ResponseHead answer;
-  answer.status = 101;
-  if (websocket) {
-    answer.headers.add("Sec-WebSocket-Accept", *accept);
-    for (const std::string_view name : {"Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"}) {
-      if (head->headers.has(name))
-        answer.headers.add(std::string(name), std::string(head->headers.get(name)));
-    }
+  net::Headers agreed;
+  for (const std::string_view name : {"Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"}) {
+    if (head->headers.has(name)) agreed.add(std::string(name), std::string(head->headers.get(name)));
   }
-  browser.set_gate(
-      std::make_shared<SessionGate>(pass->gate, parts_.clock));  // before the 101: it is the app's
-  Result<net::Upgraded> upgraded = co_await call.take_over(std::move(answer));
-  if (!upgraded) co_return;
-  auto crossing = std::make_unique<Crossing>(parts_.lane, pass, *std::move(upgraded), std::move(upstream));
-  net::Loop& loop = crossing->taken.stream->loop();
+  // Before the answer: it is the app's.
+  call.set_gate(std::make_shared<SessionGate>(pass->gate, parts_.clock));
+  Result<std::unique_ptr<net::Tunnel>> browser = co_await call.take_over(std::move(agreed));
+  if (!browser) co_return;
+  auto crossing = std::make_unique<Crossing>(parts_.lane, pass, *std::move(browser), std::move(upstream));
+  net::Loop& loop = parts_.lane.loop();
   loop.spawn(cross(&loop, std::move(crossing)));
 }
 

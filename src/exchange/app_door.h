@@ -1,6 +1,6 @@
 // An app's own name at the door: one origin to each app. Hands a browser in from the lobby, lets a session's
 // requests through to the app, and says why not. Names that are unknown, hidden or not entered are answered
-// alike. One on each loop; a connection that needs another loop's link goes there.
+// alike. One on each loop; a partner's apps are served on the loop that has its links.
 #pragma once
 
 #include "exchange/browsers.h"

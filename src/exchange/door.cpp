@@ -30,6 +30,7 @@ Door::Door(Parts parts, HostNames names, net::HttpServerLimits limits)
   service_->limits = limits;
   service_->loop = &parts_.lane.loop();
   service_->handle = [this](net::HttpCall& call) { return handle(call); };
+  service_->place = [this](const net::RequestHead& head) { return place(head.authority); };
 }
 
 net::Task<void> serve_doors(net::Listener& listener, const std::vector<Door*>& doors) {
@@ -53,6 +54,14 @@ net::Task<void> Door::connection(net::Socket socket) {
   } else {
     co_await net::serve_http(std::move(stream), service_);
   }
+}
+
+std::shared_ptr<const net::HttpService> Door::place(std::string_view authority) const {
+  const HostName host = names_.read(authority);
+  if (std::holds_alternative<LobbyHost>(host)) return parts_.lanes.control().http;
+  const AppHost* named = std::get_if<AppHost>(&host);
+  if (named == nullptr || named->app.owner == parts_.self) return nullptr;
+  return parts_.lanes.of(named->app.owner).http;
 }
 
 net::Task<void> Door::enrol(net::HttpCall& call) {
@@ -93,10 +102,6 @@ net::Task<void> Door::handle(net::HttpCall& call) {
     co_return;
   }
   if (std::holds_alternative<LobbyHost>(host)) {
-    if (!parts_.lane.is_control()) {
-      call.move_to(parts_.lanes.control().http);
-      co_return;
-    }
     if (target->path == "/.entente/enrol" && head.method == "POST") {
       co_await enrol(call);
     } else if (target->path == "/.entente/keys" && head.method == "GET") {

@@ -24,6 +24,7 @@ class Door {
   struct Parts {
     Lane& lane;
     const Lanes& lanes;
+    PartnerCode self;
     const net::TlsServer& tls;
     Lobby& lobby;  // on the control loop
     AppDoor& apps;
@@ -44,6 +45,8 @@ class Door {
   [[nodiscard]] net::Loop& loop() const { return parts_.lane.loop(); }
 
  private:
+  // The loop that a name's requests belong on, by the name alone: the lobby's, a partner's, or any.
+  [[nodiscard]] std::shared_ptr<const net::HttpService> place(std::string_view authority) const;
   net::Task<void> enrol(net::HttpCall& call);
 
   Parts parts_;

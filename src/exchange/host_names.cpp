@@ -6,9 +6,15 @@
 
 namespace entente::exchange {
 
+HostNames::HostNames(std::string_view door_name, uint16_t port)
+    : suffix_(port == 443 ? fmt::format(".{}", door_name) : fmt::format(".{}:{}", door_name, port)) {}
+
+bool HostNames::is_ours(std::string_view authority) const {
+  return authority.size() > suffix_.size() && authority.ends_with(suffix_);
+}
+
 std::string HostNames::origin_of(std::string_view first_label) const {
-  const std::string port = port_ == 443 ? std::string() : fmt::format(":{}", port_);
-  return fmt::format("https://{}.{}{}", first_label, door_name_, port);
+  return fmt::format("https://{}{}", first_label, suffix_);
 }
 
 std::string HostNames::lobby_origin() const {
@@ -34,10 +40,8 @@ std::optional<coalition::AppRef> HostNames::read_app_label(std::string_view labe
 }
 
 HostName HostNames::read(std::string_view authority) const {
-  const std::string port = port_ == 443 ? std::string() : fmt::format(":{}", port_);
-  const std::string suffix = fmt::format(".{}{}", door_name_, port);
-  if (authority.size() <= suffix.size() || !authority.ends_with(suffix)) return NoHost{};
-  const std::string_view label = authority.substr(0, authority.size() - suffix.size());
+  if (!is_ours(authority)) return NoHost{};
+  const std::string_view label = authority.substr(0, authority.size() - suffix_.size());
   if (label == "lobby") return LobbyHost{};
   const std::optional<coalition::AppRef> app = read_app_label(label);
   if (!app) return NoHost{};

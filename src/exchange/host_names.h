@@ -24,7 +24,9 @@ using HostName = std::variant<LobbyHost, AppHost, NoHost>;
 class HostNames {
  public:
   // `port` is what browsers see; the scheme's own (443) is left out of addresses.
-  HostNames(std::string door_name, uint16_t port) : door_name_(std::move(door_name)), port_(port) {}
+  HostNames(std::string_view door_name, uint16_t port);
+  // The authority is one under this door, whether or not it is anything.
+  [[nodiscard]] bool is_ours(std::string_view authority) const;
   [[nodiscard]] HostName read(std::string_view authority) const;
   [[nodiscard]] std::string lobby_origin() const;
   [[nodiscard]] std::string app_origin(const coalition::AppRef& app) const;
@@ -33,8 +35,7 @@ class HostNames {
   [[nodiscard]] std::string origin_of(std::string_view first_label) const;
 
  private:
-  std::string door_name_;
-  uint16_t port_;
+  std::string suffix_;  // ".<door>[:port]"
 };
 
 }  // namespace entente::exchange

@@ -195,7 +195,7 @@ bool Lobby::may_begin(const std::string& peer) {
 }
 
 net::Task<void> Lobby::begin_sign_in(net::HttpCall& call, std::string return_to) {
-  if (!may_begin(call.stream().peer())) {
+  if (!may_begin(call.peer())) {
     parts_.switchboard.stranger_refused();
     co_await page(call, 429,
                   plain_page(frame(nullptr), "Too many sign-ins at once",

@@ -36,6 +36,12 @@ struct HttpClientLimits {
   size_t interim_max = 8;        // 1xx answers before the real one
 };
 
+// A connection after 101: nothing of HTTP is left on it.
+struct Upgraded {
+  std::unique_ptr<Stream> stream{};
+  Bytes leftover{};  // bytes of the new protocol that came with the head
+};
+
 class HttpClient {
  public:
   explicit HttpClient(std::unique_ptr<Stream> stream, HttpClientLimits limits = {});

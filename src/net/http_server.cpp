@@ -1,6 +1,7 @@
 #include "net/http_server.h"
 
 #include "net/http_body.h"
+#include "net/websocket.h"
 
 #include <ctime>
 
@@ -58,30 +59,30 @@ class HttpConnection final : public HttpCall {
   // Takes it off this loop and goes on with its request on the loop of the service it moves to.
   static void leave(std::unique_ptr<HttpConnection> connection);
 
-  Stream& stream() override {
-    ENTENTE_CHECK(stream_ != nullptr);
-    return *stream_;
+  Loop& loop() override { return ahead_.stream().loop(); }
+  [[nodiscard]] std::string peer() const override { return stream_ ? stream_->peer() : std::string(); }
+  void set_gate(GateRef gate) override {
+    if (stream_ && (gate || !stream_->aborted())) stream_->set_gate(std::move(gate));
   }
+  void abort() override {
+    if (stream_) stream_->abort();
+  }
+  void when_gone(std::function<void()>) override {}  // seen at the next read or write only
   ByteSource& body() override { return body_; }
   Task<Result<void>> answer(ResponseHead head, std::string body) override;
   Result<void> start(ResponseHead head, std::optional<uint64_t> length) override;
   ByteSink& answer_body() override { return writer_; }
   [[nodiscard]] bool started() const override { return writer_.started(); }
   Task<Result<void>> interim(ResponseHead head) override;
-  Task<Result<Upgraded>> take_over(ResponseHead head) override;
-  void close_after() override { keep_ = false; }
-  void move_to(std::shared_ptr<const HttpService> there) override {
-    ENTENTE_CHECK(there->loop != nullptr && !writer_.started());
-    service_ = std::move(there);
-    moving_ = true;
-  }
+  Task<Result<std::unique_ptr<Tunnel>>> take_over(Headers fields) override;
 
  private:
   [[nodiscard]] const HttpServerLimits& limits() const { return service_->limits; }
   enum class Head : uint8_t { here, none, ended };  // none: not a byte of one has come
   [[nodiscard]] Task<Result<Head>> read_head();
   [[nodiscard]] Task<void> refuse(Error error);
-  void begin_call();
+  [[nodiscard]] Result<void> begin_call();
+  [[nodiscard]] bool belongs_elsewhere();
   [[nodiscard]] bool must_close() const;
   void arrive(Parked parked, ByteView ahead);
   static Task<void> go_on_here(std::unique_ptr<HttpConnection> connection, Parked parked, Bytes ahead);
@@ -95,6 +96,7 @@ class HttpConnection final : public HttpCall {
   RequestParser parser_;
   BodyReader body_;
   BodyWriter writer_;
+  std::string accept_;  // what a WebSocket's key is answered with
   uint64_t requests_ = 0;
   bool is_head_ = false;  // of the request's method: the handler may move head() away
   bool keep_ = true;
@@ -111,11 +113,15 @@ Task<HttpConnection::Then> HttpConnection::serve() {
       }
       if (*head == Head::none) co_return Then::idle;
       if (*head == Head::ended) break;
-      begin_call();
+      Result<void> begun = begin_call();
+      if (!begun) {
+        co_await refuse(std::move(begun.error()));
+        co_return Then::over;
+      }
+      if (belongs_elsewhere()) co_return Then::elsewhere;
     }
     Task<void> handling = service_->handle(*this);
     co_await std::move(handling);
-    if (moving_) co_return Then::elsewhere;
     bool go_on = co_await settle();
     if (!go_on) co_return Then::over;
   }
@@ -170,7 +176,7 @@ Task<Result<HttpConnection::Head>> HttpConnection::read_head() {
   }
 }
 
-void HttpConnection::begin_call() {
+Result<void> HttpConnection::begin_call() {
   ++requests_;
   framing_ = parser_.framing();
   upgrade_ = parser_.upgrade();
@@ -179,6 +185,18 @@ void HttpConnection::begin_call() {
   writer_.reset();
   head_ = parser_.take_head();
   is_head_ = head_.method == "HEAD";
+  if (upgrade_ != "websocket") return {};
+  TRY(accept_, accept_websocket(head_.headers));
+  return {};
+}
+
+bool HttpConnection::belongs_elsewhere() {
+  std::shared_ptr<const HttpService> there = service_->place ? service_->place(head_) : nullptr;
+  if (there == nullptr || there == service_) return false;
+  ENTENTE_CHECK(there->loop != nullptr);
+  service_ = std::move(there);
+  moving_ = true;
+  return true;
 }
 
 Task<void> HttpConnection::refuse(Error error) {
@@ -246,21 +264,43 @@ Task<Result<void>> HttpConnection::interim(ResponseHead head) {
   co_return sent;
 }
 
-Task<Result<Upgraded>> HttpConnection::take_over(ResponseHead head) {
+namespace {
+
+class StreamTunnel final : public Tunnel {
+ public:
+  StreamTunnel(std::unique_ptr<Stream> stream, Bytes leftover, Millis write_timeout)
+      : stream_(std::move(stream)),
+        source_(*stream_, kNoTimeout, std::move(leftover)),
+        sink_(*stream_, write_timeout) {}
+  ByteSource& source() override { return source_; }
+  ByteSink& sink() override { return sink_; }
+  void abort() override { stream_->abort(); }
+
+ private:
+  std::unique_ptr<Stream> stream_;
+  StreamSource source_;
+  StreamSink sink_;
+};
+
+}  // namespace
+
+Task<Result<std::unique_ptr<Tunnel>>> HttpConnection::take_over(Headers fields) {
   if (!stream_ || writer_.started()) co_return fail("http.state", "the request has been answered already");
   if (upgrade_.empty() || !body_.done()) {
     co_return fail("http.state", "no upgrade was asked for, or the request's body has not been read");
   }
+  ResponseHead head;
   head.status = 101;
+  head.headers = std::move(fields);
   drop_framing(head.headers);
   head.headers.add("Connection", "upgrade");
-  if (!head.headers.has("upgrade")) head.headers.add("Upgrade", upgrade_);
+  head.headers.set("Upgrade", upgrade_);
+  if (!accept_.empty()) head.headers.set("Sec-WebSocket-Accept", accept_);
   CO_TRY(const std::string text, write_response_head(head));
   Result<void> sent = co_await stream_->write_all(as_bytes(text), limits().write_timeout);
   CO_TRY_VOID(std::move(sent));
-  Upgraded upgraded{nullptr, ahead_.take_all()};
-  upgraded.stream = std::move(stream_);
-  co_return std::move(upgraded);
+  Bytes leftover = ahead_.take_all();
+  co_return std::make_unique<StreamTunnel>(std::move(stream_), std::move(leftover), limits().write_timeout);
 }
 
 // After the handler: true when the connection can carry another request.
@@ -316,7 +356,7 @@ Task<Result<std::string>> HttpCall::read_all(size_t bytes_max) {
     co_return fail("http.body_too_large", "the body is longer than it may be");
   }
   while (has_body()) {
-    Buffer buffer = stream().loop().lend();
+    Buffer buffer = loop().lend();
     Result<size_t> got = co_await body().read(buffer.span());
     CO_TRY(const size_t count, std::move(got));
     if (count == 0) break;

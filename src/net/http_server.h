@@ -34,16 +34,23 @@ struct HttpServerLimits {
   uint64_t drain_max = 64 * 1024;  // unread request body that is read and dropped to keep the connection
 };
 
-// A connection after 101: nothing of HTTP is left on it.
-struct Upgraded {
-  std::unique_ptr<Stream> stream{};
-  Bytes leftover{};  // bytes of the new protocol that came with the head
+// What a call becomes when it is upgraded: bytes both ways, nothing of HTTP is left. Outlives the call; what
+// waits on it must be over before it goes.
+class Tunnel {
+ public:
+  Tunnel() = default;
+  Tunnel(const Tunnel&) = delete;
+  Tunnel& operator=(const Tunnel&) = delete;
+  virtual ~Tunnel() = default;
+  [[nodiscard]] virtual ByteSource& source() = 0;  // waits for ever: silence is normal here
+  [[nodiscard]] virtual ByteSink& sink() = 0;
+  virtual void abort() = 0;  // both ways, at once
 };
 
 class HttpConnection;
 struct HttpService;
 
-// One request and its answer. Valid while the handler runs.
+// One request and its answer, whichever version of HTTP carries it. Valid while the handler runs.
 class HttpCall {
  public:
   virtual ~HttpCall() = default;
@@ -54,8 +61,16 @@ class HttpCall {
   [[nodiscard]] BodyFraming framing() const { return framing_; }
   [[nodiscard]] bool has_body() const { return framing_.kind != BodyKind::none; }
   [[nodiscard]] const std::string& upgrade() const { return upgrade_; }  // "websocket", or empty
-  [[nodiscard]] virtual Stream&
-  stream() = 0;  // for tls(), peer(), set_gate(), abort(); not for reading or writing
+  [[nodiscard]] virtual Loop& loop() = 0;
+  [[nodiscard]] virtual std::string peer() const = 0;  // who asks: for budgets and logs
+
+  // From now on bytes of the answer go out only while `gate` is open. nullptr ends that for an answer that
+  // has not begun; one that has begun keeps its gate to its last byte.
+  virtual void set_gate(GateRef gate) = 0;
+  virtual void abort() = 0;  // breaks this call off at once, here and for the client
+  // `gone` is called once when the client gives the call up and the connection can tell (HTTP/2: a reset, the
+  // connection's end). It must not end the call itself. nullptr: nobody wants to know any more.
+  virtual void when_gone(std::function<void()> gone) = 0;
 
   // The request's body. The first read sends 100 Continue where the client waits for it. Errors: "http.*" for
   // bad framing, "net.timeout" when it comes too slowly.
@@ -74,12 +89,8 @@ class HttpCall {
       const = 0;  // an answer has begun: it can only be finished or broken off
   // Sends an interim answer other than 100 and 101 (103, say).
   [[nodiscard]] virtual Task<Result<void>> interim(ResponseHead head) = 0;
-  // Answers 101 with `head`'s fields (Connection: upgrade is set here) and gives the connection away.
-  [[nodiscard]] virtual Task<Result<Upgraded>> take_over(ResponseHead head) = 0;
-  virtual void close_after() = 0;  // no further request on this connection
-  // The connection goes to the service on another loop, which handles this request from its beginning. For a
-  // handler that has answered nothing, read nothing of the body and returns next.
-  virtual void move_to(std::shared_ptr<const HttpService> there) = 0;
+  // Agrees to the upgrade that was asked for, with `fields` beside those of the handshake itself.
+  [[nodiscard]] virtual Task<Result<std::unique_ptr<Tunnel>>> take_over(Headers fields) = 0;
 
  protected:
   HttpCall() = default;
@@ -93,6 +104,9 @@ struct HttpService {
   // A handler that returns without an answer gives 500; without finishing it, a broken connection.
   std::function<Task<void>(HttpCall&)> handle{};
   Loop* loop = nullptr;  // where it serves; only a service that connections move to needs one
+  // Which service a request belongs to, before it is handled: on another loop the connection goes there, and
+  // the request is handled from its beginning. Null, or giving null: here.
+  std::function<std::shared_ptr<const HttpService>(const RequestHead&)> place{};
 };
 
 // Serves the connection until it ends. Ending it from outside: abort() the stream.

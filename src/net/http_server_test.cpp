@@ -25,18 +25,16 @@ Task<void> echo_body(HttpCall& call) {
       call.start(status(200), call.framing().kind == BodyKind::length ? std::optional(call.framing().length)
                                                                       : std::nullopt);
   CHECK(begun);
-  Result<uint64_t> moved = co_await pump(call.stream().loop(), call.body(), call.answer_body());
+  Result<uint64_t> moved = co_await pump(call.loop(), call.body(), call.answer_body());
   (void)moved;
 }
 
 Task<void> take_over_and_echo(HttpCall& call) {
-  ResponseHead head = status(101);
-  Result<Upgraded> upgraded = co_await call.take_over(std::move(head));
-  CHECK(upgraded);
-  if (!upgraded) co_return;
-  StreamSource source(*upgraded->stream, kPatience, std::move(upgraded->leftover));
-  StreamSink sink(*upgraded->stream, kPatience);
-  Result<uint64_t> moved = co_await pump(upgraded->stream->loop(), source, sink);
+  Headers none;
+  Result<std::unique_ptr<Tunnel>> tunnel = co_await call.take_over(std::move(none));
+  CHECK(tunnel);
+  if (!tunnel) co_return;
+  Result<uint64_t> moved = co_await pump(call.loop(), (*tunnel)->source(), (*tunnel)->sink());
   CHECK(moved);
 }
 
@@ -50,7 +48,7 @@ Task<void> half_an_answer(HttpCall& call) {
 
 Task<void> held(HttpCall& call) {
   auto gate = std::make_shared<Gate>();
-  call.stream().set_gate(gate);
+  call.set_gate(gate);
   Result<void> begun = call.start(status(200), std::nullopt);
   CHECK(begun);
   const std::string text = "seen";
@@ -179,10 +177,13 @@ Task<std::string> upgrade(HttpClient& client) {
   head.path = "/ws";
   head.authority = "x.localhost";
   head.headers.add("Upgrade", "websocket");
+  head.headers.add("Sec-WebSocket-Version", "13");
+  head.headers.add("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
   CHECK(client.start(std::move(head)));
   Result<ResponseHead> answer = co_await client.read_head();
   CHECK(answer);
   CHECK(client.framing().kind == BodyKind::upgrade);
+  CHECK(answer->headers.get("Sec-WebSocket-Accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
   Result<Upgraded> taken = client.take_over();
   CHECK(taken);
   std::string text = "opaque \xff bytes";
@@ -383,17 +384,16 @@ struct TwoLoops {
   TwoLoops() {
     on_a->loop = &a;
     on_b->loop = &b;
-    on_a->handle = [this](HttpCall& call) { return serve(call, *on_a, "/b", on_b); };
-    on_b->handle = [this](HttpCall& call) { return serve(call, *on_b, "/a", on_a); };
+    on_a->handle = [this](HttpCall& call) { return serve(call, *on_a, "/a"); };
+    on_b->handle = [this](HttpCall& call) { return serve(call, *on_b, "/b"); };
+    on_a->place = on_b->place = [this](const RequestHead& head) {
+      return head.path == "/a" ? on_a : head.path == "/b" ? on_b : nullptr;
+    };
   }
-  static Task<void> serve(HttpCall& call, const HttpService& here, std::string_view elsewhere,
-                          std::shared_ptr<HttpService> there) {
+  static Task<void> serve(HttpCall& call, const HttpService& here, std::string_view path) {
     CHECK(here.loop->in_loop());
-    CHECK(&call.stream().loop() == here.loop);
-    if (call.head().path == elsewhere) {
-      call.move_to(std::move(there));
-      co_return;
-    }
+    CHECK(&call.loop() == here.loop);
+    CHECK(call.head().path == path);
     Result<std::string> body = co_await call.read_all(100'000);
     CHECK(body);
     std::string text = call.head().path + "=" + (body ? *body : "");

@@ -23,4 +23,11 @@ std::optional<std::string> websocket_accept(std::string_view key) {
   return base64(digest);
 }
 
+Result<std::string> accept_websocket(const Headers& headers) {
+  const std::optional<std::string> accept = websocket_accept(headers.get("Sec-WebSocket-Key"));
+  if (!accept || headers.count("Sec-WebSocket-Key") != 1 || headers.get("Sec-WebSocket-Version") != "13")
+    return fail("http.websocket", "the WebSocket's key or version is not what RFC 6455 asks for");
+  return *accept;
+}
+
 }  // namespace entente::net

@@ -277,8 +277,8 @@ void Node::Parts::build_loop(size_t number, const exchange::HostNames& names) {
                                [this] { return exchange::page_frame(*shown.get()); }},
       names);
   made.door = std::make_unique<exchange::Door>(
-      exchange::Door::Parts{*made.lane, lanes, *door_tls, *lobby, *made.apps, *made.links, *made.connectors,
-                            [this](Json body) { return enrol(std::move(body)); },
+      exchange::Door::Parts{*made.lane, lanes, config.partner, *door_tls, *lobby, *made.apps, *made.links,
+                            *made.connectors, [this](Json body) { return enrol(std::move(body)); },
                             [this] { return *public_keys(keys, config.partner).find("statement_keys"); }},
       names, http_limits(config.limits));
   doors.push_back(made.door.get());
