@@ -1,7 +1,7 @@
 // The question. Pure data: it carries the time and every fact about the moment.
 #pragma once
 
-#include "coalition/facts.h"
+#include "coalition/access.h"
 
 #include <optional>
 #include <string>
@@ -42,7 +42,9 @@ struct Ask {
   Instant now;
   Facts context;  // at least "risk" and "network": missing means no
   std::optional<HttpFacts> http;
+  bool bytes = false;   // a stream of opaque bytes inside a session: no policy sees what is in it
   std::string purpose;  // free text for the ledger, may be empty
+  std::optional<RequestFacts> request{};  // approve: what is to be approved
 };
 
 }  // namespace entente::coalition

@@ -1,12 +1,10 @@
 #include "coalition/decide.h"
 
 #include "coalition/levels.h"
-#include "coalition/notes.h"
-#include "coalition/opinion.h"
-#include "coalition/things.h"
-#include "coalition/words.h"
+#include "coalition/question.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -21,69 +19,7 @@ bool contains(const std::vector<PartnerCode>& codes, const PartnerCode& code) {
   return std::find(codes.begin(), codes.end(), code) != codes.end();
 }
 
-// One ask on its way to a verdict. Structure first, each group of rules only when the one before holds, so
-// that what is said about a person is the same whatever they asked for.
-class Question {
- public:
-  Question(const World& world, const Ask& ask) : world_(world), ask_(ask), notes_(ask.now) {}
-
-  Verdict answer() {
-    const bool of_operator = ask_.action == Action::administer || ask_.action == Action::approve ||
-                             !std::holds_alternative<AppRef>(ask_.target);
-    if (of_operator) {
-      answer_operator();
-    } else {
-      answer_person(std::get<AppRef>(ask_.target));
-    }
-    return finish();
-  }
-
- private:
-  void refuse(std::string_view rule, std::string text, std::string change, std::string who) {
-    reasons_.push_back(
-        {Layer::structure, std::string(rule), std::move(text), std::move(change), std::move(who)});
-  }
-  std::string named(const PartnerCode& code) const { return partner_text(world_, code); }
-
-  const Fact* live(const Facts& facts, std::string_view name) {
-    const auto found = facts.find(name);
-    return found != facts.end() && notes_.before(found->second.end) ? &found->second : nullptr;
-  }
-
-  void check_vouching_partner();
-  void check_identity();
-  void check_signed_in_since_resumed(const PartnerCode& code);
-  void check_identity_fact(std::string_view name);
-  void check_context();
-  void read_identity();
-  std::optional<int64_t> number(const Facts& facts, std::string_view name, int64_t lowest, int64_t highest);
-
-  void answer_person(const AppRef& ref);
-  void answer_operator();
-
-  const App* find_app(const AppRef& ref);
-  void check_owner(const App& app);
-  void check_mission(const App& app);
-  void hide();
-
-  Opinion ask_policies(Action action, bool own_target);
-  void take(Opinion opinion);
-  Verdict finish();
-
-  const World& world_;
-  const Ask& ask_;
-  Notes notes_;
-  PersonView person_;
-  int64_t risk_ = 0;
-  std::string network_;
-  std::vector<Reason> reasons_;
-  std::vector<Obligation> obligations_;
-  std::vector<std::string> errors_;
-  bool permit_ = false;
-  bool credential_dead_ = false;
-  bool in_mission_ = false;
-  bool hidden_ = false;
-};
+}  // namespace
 
 void Question::check_vouching_partner() {
   const PartnerCode& code = ask_.who.partner;
@@ -305,7 +241,9 @@ Opinion Question::ask_policies(Action action, bool own_target) {
                           .risk = risk_,
                           .network = network_,
                           .own_target = own_target,
-                          .own_person = ask_.who.partner == world_.self()};
+                          .own_person = ask_.who.partner == world_.self(),
+                          .grant = grant_,
+                          .delegation = delegation_};
   return ask_layers(known, action, notes_);
 }
 
@@ -320,16 +258,25 @@ void Question::answer_person(const AppRef& ref) {
   if (app == nullptr) return hide();
   check_owner(*app);
   check_mission(*app);
+  if (ask_.bytes && !app->carries_bytes) {
+    notes_.request_read();
+    refuse("bytes-not-carried", "This app is reached by single requests only.", "", named(app->ref.owner));
+  }
   if (reasons_.empty()) check_signed_in_since_resumed(app->ref.owner);
   const bool own = ref.owner == world_.self();
-  if (reasons_.empty()) {
-    take(ask_policies(ask_.action, own));
+  const bool asked = reasons_.empty();
+  if (asked) {
+    grant_ = own ? find_grant(*app) : nullptr;
+    Opinion opinion = ask_policies(ask_.action, own);
+    if (opinion.permit && grant_ != nullptr) rest_on_grant(opinion, own);
+    take(std::move(opinion));
     if (permit_) return;
     hidden_ = ask_.action == Action::view;
   }
   // A refusal says why only to those whom policies would let know of the app.
   hidden_ = hidden_ || !in_mission_ || !ask_policies(Action::view, own).permit;
-  if (hidden_) hide();
+  if (hidden_) return hide();
+  if (asked && own) say_terms(own);
 }
 
 void Question::answer_operator() {
@@ -355,6 +302,18 @@ void Question::answer_operator() {
            "Ask its own operators.", named(app != nullptr ? app->owner : node->partner));
   }
   check_context();
+  if (reasons_.empty() && ask_.action == Action::approve && ask_.request) {
+    check_not_twice(ask_.who.id.text());
+    check_not_twice(person->person.text());
+    check_not_own(person->person);
+    const bool may_be_own = ask_.request->partner == self || ask_.request->approvals_needed > 1;
+    if (person->person.empty() && may_be_own) {
+      refuse("operator-not-named",
+             "It cannot be told whether you are the one who asked for this, or approved it before.",
+             "A security officer can write into your operator's record who you are where people sign in.",
+             named(self));
+    }
+  }
   if (!reasons_.empty()) return;
 
   notes_.read(entity_of(ask_.target));
@@ -385,13 +344,18 @@ Verdict Question::finish() {
   verdict.reach = notes_.take_reach();
   verdict.any_request = notes_.any_request();
   verdict.errors = std::move(errors_);
+  if (permit_ && grant_ != nullptr) verdict.grant = grant_->id;
+  if (permit_ && delegation_ != nullptr) verdict.authority = delegation_->from;
+  verdict.terms = terms_;
   return verdict;
 }
 
-}  // namespace
-
 Verdict decide(const World& world, const Ask& ask) {
   return Question(world, ask).answer();
+}
+
+Verdict decide_as_if(const World& world, const Ask& ask, const Grant& supposed) {
+  return Question(world, ask, &supposed).answer();
 }
 
 }  // namespace entente::coalition

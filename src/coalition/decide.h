@@ -12,4 +12,11 @@ namespace entente::coalition {
 // identity, context or risk), then policies.
 [[nodiscard]] Verdict decide(const World& world, const Ask& ask);
 
+// What an open would come to if the world held this grant as well and no other for that person and app: what
+// somebody who is about to give it should see first. `supposed` is live whatever its times say.
+[[nodiscard]] Verdict decide_as_if(const World& world, const Ask& ask, const Grant& supposed);
+
+// The fact of a session's context that names the grant it was admitted by: that admission is counted already.
+inline constexpr std::string_view kEnteredBy = "entered_by";
+
 }  // namespace entente::coalition

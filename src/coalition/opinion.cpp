@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include <fmt/format.h>
 
@@ -19,6 +20,22 @@ policy::Record context_of(const Established& known, bool with_http) {
                          {"purpose", ask.purpose}};
   if (with_http && ask.http) {
     context.set("http", policy::Record{{"method", ask.http->method}, {"path", ask.http->path}});
+  }
+  if (known.grant != nullptr) {
+    context.set("grant", policy::Record{{"id", known.grant->id.text()},
+                                        {"purpose", known.grant->purpose},
+                                        {"end", known.grant->end}});
+  }
+  if (known.delegation != nullptr) {
+    Person from;
+    from.id = known.delegation->from;
+    from.partner = known.world.self();
+    context.set("delegation", policy::Record{{"from", entity_of(from)}, {"end", known.delegation->end}});
+  }
+  if (ask.request) {
+    context.set("request", policy::Record{{"partner", uid_of(ask.request->partner)},
+                                          {"minutes", ask.request->minutes},
+                                          {"purpose", ask.request->purpose}});
   }
   return context;
 }
@@ -41,6 +58,26 @@ void read_obligations(std::string_view text, std::vector<Obligation>& out) {
                     equals == std::string_view::npos ? "" : std::string(item.substr(equals + 1))};
     if (std::find(out.begin(), out.end(), duty) == out.end()) out.push_back(std::move(duty));
   }
+}
+
+// A number that a policy's author annotated; what cannot be read counts as the strictest.
+int64_t annotated(const policy::PolicyInfo& policy, std::string_view name, int64_t otherwise,
+                  int64_t strictest, int64_t most) {
+  const auto text = policy.annotation(name);
+  if (!text) return otherwise;
+  int64_t value = 0;
+  const auto read = std::from_chars(text->data(), text->data() + text->size(), value);
+  const bool whole = read.ec == std::errc() && read.ptr == text->data() + text->size();
+  return whole && value >= 1 && value <= most ? value : strictest;
+}
+
+void tighten(GrantTerms& terms, const policy::PolicyInfo& policy) {
+  const GrantTerms usual;
+  terms.approvals = std::max(terms.approvals,
+                             annotated(policy, "approvals", usual.approvals, kApprovalsMax, kApprovalsMax));
+  terms.minutes = std::min(
+      terms.minutes, annotated(policy, "minutes", usual.minutes, 1, kGrantLifeMax / std::chrono::minutes(1)));
+  terms.uses = std::min(terms.uses, annotated(policy, "uses", usual.uses, 1, kGrantUsesMax));
 }
 
 // One layer's share of an opinion.
@@ -68,6 +105,7 @@ class LayerAsked {
     for (const policy::PolicyIndex index : answer.reasons) {
       permits.reasons.push_back(reason((*set_)[index]));
       read_obligations(annotation((*set_)[index], "obligation"), permits.obligations);
+      if (layer_ == Layer::host) tighten(permits.terms, (*set_)[index]);
     }
     return true;
   }
@@ -123,6 +161,8 @@ Opinion ask_layers(const Established& known, Action action, Notes& notes) {
   const policy::Request request{overlay[0].uid, uid_of(action), entity_of(known.ask.target),
                                 context_of(known, action == known.ask.action)};
   Opinion permits;
+  permits.terms = {1, kGrantLifeMax / std::chrono::minutes(1),
+                   kGrantUsesMax};  // the widest; policies tighten it
   Opinion denials;
   permits.permit = LayerAsked(known, Layer::coalition, request, overlay).run(notes, permits, denials);
   if (known.own_target) {

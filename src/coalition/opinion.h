@@ -16,8 +16,10 @@ struct Established {
   const PersonView& person;
   int64_t risk = 0;
   std::string network;
-  bool own_target = false;  // the host layer concerns us
-  bool own_person = false;  // the home layer does
+  bool own_target = false;                 // the host layer concerns us
+  bool own_person = false;                 // the home layer does
+  const Grant* grant = nullptr;            // what policies read as context.grant
+  const Delegation* delegation = nullptr;  // likewise
 };
 
 struct Opinion {
@@ -25,6 +27,7 @@ struct Opinion {
   std::vector<Reason> reasons;  // of the permits when all layers permit; otherwise of the layers that do not
   std::vector<Obligation> obligations;  // only with permit
   std::vector<std::string> errors;
+  GrantTerms terms;  // of the host's permits
 };
 
 // Asked for `action`; when that is not the ask's own, http facts are left out. All that was read goes to

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/fields.h"
+#include "coalition/access_records.h"
 #include "coalition/levels.h"
 
 #include <algorithm>
@@ -146,6 +147,14 @@ bool read_assertion_use(Fields& fields) {
   return use == "each_request";
 }
 
+bool read_protocol(Fields& fields) {
+  const std::string protocol = fields.text_or("protocol", "http", 32);
+  if (protocol != "http" && protocol != "bytes") {
+    fields.wrong("protocol", "this is no protocol of an app", "write \"http\" or \"bytes\"");
+  }
+  return protocol == "bytes";
+}
+
 App read_app(Fields& fields, std::string_view id) {
   App app;
   app.ref.owner = read_code(fields, "owner");
@@ -159,6 +168,7 @@ App read_app(Fields& fields, std::string_view id) {
   app.offered_to = read_codes(fields, "offered_to");
   app.shares = fields.texts_or_none("shares", kFactsMax);
   app.assertion_each_request = read_assertion_use(fields);
+  app.carries_bytes = read_protocol(fields);
   app.end = fields.instant("end");
   return app;
 }
@@ -193,6 +203,7 @@ Operator read_operator(Fields& fields, const Json& value, std::string_view name)
     }
   }
   person.roles = read_list(fields, "roles", 16, is_label, "role");
+  person.person = PersonId(fields.text_or("person", "", 80));
   person.end = fields.instant("end");
   return person;
 }
@@ -201,12 +212,21 @@ Failure bad_key(std::string_view key, std::string hint) {
   return fail("coalition.record", "this is no key of such a record", std::string(key), std::move(hint));
 }
 
+Result<Thing> as_thing(Thing thing) {
+  return thing;
+}
+template <class T>
+Result<Thing> as_thing(Result<T> read) {
+  if (!read) return Failure(read.error());
+  return Thing(*std::move(read));
+}
+
 // Reads with `read`, and says the record's key in front of the field's path.
 template <class Read>
 Result<Thing> reading(std::string_view key, const Json& value, const Read& read) {
   Fields fields(value, std::string(key));
-  Thing thing = read(fields);
-  TRY_VOID(fields.done());
+  Result<Thing> thing = as_thing(read(fields));
+  if (thing) TRY_VOID(fields.done());
   return thing;
 }
 
@@ -266,6 +286,18 @@ Result<Thing> read_record(std::string_view key, const Json& value) {
   }
   if (take_prefix(rest, "offer/")) return read_offer(key, rest, value);
   if (take_prefix(rest, "policy/")) return read_policy(key, rest, value);
+  if (take_prefix(rest, "grant/")) {
+    return reading(key, value, [&](Fields& f) { return read_grant(rest, f); });
+  }
+  if (take_prefix(rest, "request/")) {
+    return reading(key, value, [&](Fields& f) { return read_request(rest, f, true); });
+  }
+  if (take_prefix(rest, "asked/")) {
+    return reading(key, value, [&](Fields& f) { return read_request(rest, f, false); });
+  }
+  if (take_prefix(rest, "delegation/")) {
+    return reading(key, value, [&](Fields& f) { return read_delegation(rest, f); });
+  }
 
   using Read = Thing (*)(Fields&, std::string_view);
   constexpr std::pair<std::string_view, Read> kinds[] = {
@@ -298,6 +330,11 @@ std::vector<std::string> references(const Thing& thing) {
     for (const AppId& app : connector->apps) keys.push_back("app/" + app.text());
   }
   if (std::holds_alternative<PolicyText>(thing)) keys.emplace_back("schema");
+  if (const auto* grant = std::get_if<Grant>(&thing)) {
+    keys = {record_key(grant->partner), "app/" + grant->app.text()};
+  }
+  if (const auto* delegation = std::get_if<Delegation>(&thing))
+    keys.push_back("app/" + delegation->app.text());
   std::sort(keys.begin(), keys.end());
   keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
   return keys;

@@ -23,7 +23,7 @@ struct PolicyText {
 struct Carried {};  // a record that decisions do not read
 
 using Thing = std::variant<Carried, NodeSelf, Partner, Mission, Segment, App, Connector, Operator, SchemaText,
-                           PolicyText>;
+                           PolicyText, Grant, AccessRequest, Delegation>;
 
 // Strict: error "coalition.record" for a key of no good form, "field...." for a value; `where` names key and
 // field.

@@ -94,6 +94,15 @@ std::optional<EntityUid> uid_from(const Thing& thing, const PartnerCode& self) {
   return std::nullopt;
 }
 
+std::optional<EntityUid> concerned(const Thing& thing) {
+  const auto* grant = std::get_if<Grant>(&thing);
+  if (grant == nullptr) return std::nullopt;
+  Person who;
+  who.id = grant->person;
+  who.partner = grant->partner;
+  return entity_of(who);
+}
+
 Entity person_entity(EntityUid uid, const PersonView& view) {
   Value::Items missions;
   for (const std::string& mission : view.missions) missions.emplace_back(uid_of(MissionId(mission)));

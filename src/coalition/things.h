@@ -12,6 +12,9 @@ namespace entente::coalition {
 [[nodiscard]] std::optional<policy::Entity> entity_from(const Thing& thing, const PartnerCode& self);
 [[nodiscard]] std::optional<policy::EntityUid> uid_from(const Thing& thing, const PartnerCode& self);
 
+// The person a grant is for: no entity is made of a grant, but who asks about that person has read it.
+[[nodiscard]] std::optional<policy::EntityUid> concerned(const Thing& thing);
+
 [[nodiscard]] policy::EntityUid uid_of(const PartnerCode& code);
 [[nodiscard]] policy::EntityUid uid_of(const MissionId& id);
 [[nodiscard]] policy::EntityUid uid_of(const SegmentId& id);

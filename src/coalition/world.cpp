@@ -332,7 +332,13 @@ Touch World::Data::touch_of(const std::vector<Change>& changes, bool policies) c
   touch.policies = policies;
   touch.only_widens = !policies && !changes.empty();
   for (const Change& change : changes) {
-    auto uid = uid_from((change.now ? change.now : change.was)->thing, self);
+    const Thing& thing = (change.now ? change.now : change.was)->thing;
+    if (auto who = concerned(thing)) {  // whom it lets do what: nobody else is touched
+      touch.entities.push_back(*std::move(who));
+      touch.only_widens = false;
+      continue;
+    }
+    auto uid = uid_from(thing, self);
     // Provable only for what is new: no record named it (references must exist), no person was asked about
     // with it but in vain, and no policy names it.
     bool widens = change.was == nullptr;
@@ -416,6 +422,36 @@ std::vector<const Mission*> World::missions() const {
 std::vector<const Connector*> World::connectors() const {
   std::vector<const Connector*> out;
   data_->collect("connector/", out);
+  return out;
+}
+std::vector<const AccessRequest*> World::requests() const {
+  std::vector<const AccessRequest*> out;
+  data_->collect("request/", out);
+  return out;
+}
+std::vector<const AccessRequest*> World::asked() const {
+  std::vector<const AccessRequest*> out;
+  data_->collect("asked/", out);
+  return out;
+}
+std::vector<const Grant*> World::grants() const {
+  std::vector<const Grant*> out;
+  data_->collect("grant/", out);
+  return out;
+}
+std::vector<const Grant*> World::grants(const Person& who, const AppId& app) const {
+  std::vector<const Grant*> out;
+  data_->collect(fmt::format("grant/{}/{}/{}/", who.partner.text(), who.id.text(), app.text()), out);
+  return out;
+}
+std::vector<const Delegation*> World::delegations() const {
+  std::vector<const Delegation*> out;
+  data_->collect("delegation/", out);
+  return out;
+}
+std::vector<const Delegation*> World::delegations(const AppId& app, const PersonId& to) const {
+  std::vector<const Delegation*> out;
+  data_->collect(fmt::format("delegation/{}/{}/", app.text(), to.text()), out);
   return out;
 }
 const Json* World::raw(std::string_view key) const {

@@ -5,6 +5,7 @@
 #include "base/ids.h"
 #include "base/json.h"
 #include "base/time.h"
+#include "coalition/access.h"
 #include "coalition/ask.h"
 #include "policy/entities.h"
 #include "policy/policy_set.h"
@@ -62,6 +63,7 @@ struct App {
   SegmentId segment;
   std::vector<PartnerCode> offered_to;  // partners told about it; the owner is implied
   std::vector<std::string> shares;  // attribute names that may leave a person's home for this app's decision
+  bool carries_bytes = false;       // streams of opaque bytes too: policies cannot tell requests apart there
   bool assertion_each_request = false;  // the app takes no Entente-Assertion twice: sign one for each request
   Instant end;
 };
@@ -78,6 +80,7 @@ struct Operator {
   std::string display;
   std::vector<uint32_t> uids;  // peer credentials of the local socket that are this person
   std::vector<std::string> roles;
+  PersonId person;  // who they are where people sign in; may be empty
   Instant end;
 };
 
@@ -91,9 +94,12 @@ struct Operator {
 //   segment/maritime      name, mission                        mission stays while an app stands in the
 //   segment app/cop               owner (this node's), name, description?, banner, classification, mission,
 //   segment,
-//                         offered_to, shares, assertion? ("kept", "each_request"), end
+//                         offered_to, shares, assertion? ("kept", "each_request"),
+//                                 protocol? ("http", "bytes": opaque streams as well), end
 //   offer/XAA/cop         the same, told by a partner: owner as in the key, offered_to has this node's
-//   partner connector/cop-1       thumbprint, apps (own), end operator/asha.lind    display, uids, roles, end
+//   partner connector/cop-1       thumbprint, apps (own), end operator/asha.lind    display, uids, roles,
+//   person?, end
+//   grant/..., request/..., asked/..., delegation/...          access.h
 //   schema                text                                 Cedar schema; required by policies
 //   policy/coalition/base text                                 layers: coalition, host, home
 // Others ("crosswalk/...", "issuer/...", "seq/...") are carried but not read here: raw() gives them.
@@ -138,6 +144,12 @@ class World {
   [[nodiscard]] std::vector<const App*> apps() const;
   [[nodiscard]] std::vector<const Mission*> missions() const;
   [[nodiscard]] std::vector<const Connector*> connectors() const;
+  [[nodiscard]] std::vector<const AccessRequest*> requests() const;  // of this node's apps
+  [[nodiscard]] std::vector<const AccessRequest*> asked() const;     // by this node's people, of partners
+  [[nodiscard]] std::vector<const Grant*> grants() const;
+  [[nodiscard]] std::vector<const Grant*> grants(const Person& who, const AppId& app) const;
+  [[nodiscard]] std::vector<const Delegation*> delegations() const;
+  [[nodiscard]] std::vector<const Delegation*> delegations(const AppId& app, const PersonId& to) const;
   [[nodiscard]] const Json* raw(std::string_view key) const;  // any record's JSON
 
   [[nodiscard]] const policy::Entities& entities() const;

@@ -47,6 +47,7 @@ std::shared_ptr<const coalition::Verdict> Lane::decide_request(const Pass& pass,
     if (auto kept = pass.memo->verdict(published, http, now)) return kept;
   }
   coalition::Ask ask = ask_of(pass, VerdictId(crypto::random_token(12)), now);
+  ask.bytes = !http;
   ask.http = std::move(http);
   coalition::Verdict made = rules->decide(ask);
   if (!made.permit) {

@@ -205,7 +205,8 @@ TEST_CASE("attack: each loop decides under the new world as soon as it is publis
     house.on(0, [&] { house.board->world_published(next, {}); });
     const size_t number = (round / 2) % House::kLoops;
     house.on(number, [&] {
-      CHECK(house.lanes[number]->decide_request(*pass, std::nullopt)->permit == next->permit);
+      CHECK(house.lanes[number]->decide_request(*pass, coalition::HttpFacts{"GET", "/"})->permit ==
+            next->permit);
     });
   }
 }

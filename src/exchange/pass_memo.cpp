@@ -19,7 +19,9 @@ std::shared_ptr<const coalition::Verdict> PassMemo::verdict(Revision world,
     if (kept.verdict == nullptr || kept.verdict->revision != world) continue;
     // A clock that was set back behind the decision makes it one about another time.
     if (now < kept.made || now >= kept.verdict->valid_until) continue;
-    if (kept.verdict->any_request || same_request(kept.http, http)) return kept.verdict;
+    // What is the same for any request says nothing of opaque bytes.
+    const bool any = kept.verdict->any_request && kept.http.has_value() == http.has_value();
+    if (any || same_request(kept.http, http)) return kept.verdict;
   }
   return nullptr;
 }

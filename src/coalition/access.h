@@ -1,0 +1,120 @@
+// What a person asks for beyond what policies give them, and what an owner gives: always to one person, for
+// one app, for a purpose, with a start, an end and a count. Policies read a grant as `context.grant`; a grant
+// opens nothing that no policy of the owner lets it open.
+#pragma once
+
+#include "coalition/facts.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace entente::coalition {
+
+using RequestId =
+    TextId<struct RequestIdTag>;  // 128 random bits, base64url; the grant it leads to has the same
+
+inline constexpr Millis kGrantLifeMax = std::chrono::days(30);
+inline constexpr Millis kRequestLifeMax = std::chrono::days(7);
+inline constexpr Millis kDelegationLifeMax = std::chrono::days(30);
+inline constexpr int64_t kGrantUsesMax = 10'000;
+inline constexpr size_t kPurposeBytesMax = 500;
+inline constexpr int64_t kApprovalsMax = 5;
+
+// Which requests inside a session a grant speaks for: outside of it, it is as if there were none.
+struct Scope {
+  bool read_only = false;          // GET and HEAD
+  std::vector<std::string> paths;  // "/files": that and what lies below; none: all
+  [[nodiscard]] bool whole() const { return !read_only && paths.empty(); }
+  [[nodiscard]] bool covers(std::string_view method, std::string_view path) const;
+  bool operator==(const Scope&) const = default;
+};
+[[nodiscard]] Json to_json(const Scope& scope);
+[[nodiscard]] std::string scope_text(const Scope& scope);  // "reading only, below /files"; "everything"
+
+// Record grant/<partner>/<person>/<app>/<id>, at the app's owner: purpose, start, end, count, used, scope?,
+// approved_by. The person is named as the owner knows them.
+struct Grant {
+  RequestId id;
+  PartnerCode partner;
+  PersonId person;
+  AppId app;
+  std::string purpose;
+  Instant start;
+  Instant end;        // at most kGrantLifeMax after the start
+  int64_t count = 1;  // admissions it is good for
+  int64_t used = 0;
+  Scope scope;
+  std::vector<std::string> approved_by;
+};
+[[nodiscard]] std::string record_key(const Grant& grant);
+[[nodiscard]] Json to_json(const Grant& grant);
+
+struct Approval {
+  std::string by;         // person id, or "operator/<name>"
+  std::string authority;  // who delegated it to them; empty: their own
+  Instant at;
+  VerdictId verdict;
+};
+
+enum class RequestState { open, granted, denied, withdrawn };
+[[nodiscard]] std::string_view state_name(RequestState state);
+
+// Record request/<partner>/<id>: at the owner what a person of that partner asks for.
+// Record asked/<owner>/<id>: at a person's home what they asked of a partner, as the owner told last.
+struct AccessRequest {
+  RequestId id;
+  PartnerCode partner;  // whose person
+  PersonId person;      // as this node knows them
+  PartnerCode owner;
+  AppId app;
+  std::string purpose;
+  int64_t minutes = 0;  // how long they want it
+  Scope scope;
+  Instant asked;
+  Instant end;  // unanswered by then, it is over
+  RequestState state = RequestState::open;
+  int64_t approvals_needed = 1;
+  std::vector<Approval> approvals;
+  std::string answer;  // in words for the person; may be empty
+  Facts facts;         // owner: what their nation said of them when they asked
+  std::optional<Instant> granted_until;
+};
+[[nodiscard]] std::string record_key(const AccessRequest& request, const PartnerCode& self);
+[[nodiscard]] Json to_json(const AccessRequest& request);
+
+// Record delegation/<app>/<to>/<id>: `from` lets `to` answer requests for the app. Policies read it as
+// `context.delegation`.
+struct Delegation {
+  RequestId id;
+  AppId app;
+  PersonId from;
+  PersonId to;
+  Instant start;
+  Instant end;
+};
+[[nodiscard]] std::string record_key(const Delegation& delegation);
+[[nodiscard]] Json to_json(const Delegation& delegation);
+
+// What a grant would have to be to open the app: what the owner's policies say that let it (annotations
+// @approvals, @minutes, @uses).
+struct GrantTerms {
+  int64_t approvals = 1;  // of different people
+  int64_t minutes = 480;  // at most
+  int64_t uses = 100;     // at most
+  bool operator==(const GrantTerms&) const = default;
+};
+
+// What the one who answers a request is asked about.
+struct RequestFacts {
+  PartnerCode partner;  // who asks
+  PersonId person;
+  int64_t minutes = 0;
+  std::string purpose;
+  int64_t approvals_needed = 1;
+  std::vector<std::string> approved_by;  // who approved it already: people and authorities
+};
+
+}  // namespace entente::coalition

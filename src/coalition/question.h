@@ -1,0 +1,97 @@
+// One ask on its way to a verdict, for decide.cpp and decide_access.cpp. Private to the room.
+#pragma once
+
+#include "coalition/decide.h"
+#include "coalition/notes.h"
+#include "coalition/opinion.h"
+#include "coalition/things.h"
+#include "coalition/words.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace entente::coalition {
+
+// Structure first, each group of rules only when the one before holds, so
+// that what is said about a person is the same whatever they asked for.
+class Question {
+ public:
+  Question(const World& world, const Ask& ask, const Grant* supposed = nullptr)
+      : world_(world), ask_(ask), notes_(ask.now), supposed_(supposed) {}
+
+  Verdict answer() {
+    const bool of_app = std::holds_alternative<AppRef>(ask_.target);
+    if (ask_.action == Action::approve && of_app && !as_operator()) {
+      answer_approver(std::get<AppRef>(ask_.target));
+    } else if (ask_.action == Action::administer || ask_.action == Action::approve || !of_app) {
+      answer_operator();
+    } else {
+      answer_person(std::get<AppRef>(ask_.target));
+    }
+    return finish();
+  }
+
+ private:
+  void refuse(std::string_view rule, std::string text, std::string change, std::string who) {
+    reasons_.push_back(
+        {Layer::structure, std::string(rule), std::move(text), std::move(change), std::move(who)});
+  }
+  std::string named(const PartnerCode& code) const { return partner_text(world_, code); }
+
+  const Fact* live(const Facts& facts, std::string_view name) {
+    const auto found = facts.find(name);
+    return found != facts.end() && notes_.before(found->second.end) ? &found->second : nullptr;
+  }
+
+  void check_vouching_partner();
+  void check_identity();
+  void check_signed_in_since_resumed(const PartnerCode& code);
+  void check_identity_fact(std::string_view name);
+  void check_context();
+  void read_identity();
+  std::optional<int64_t> number(const Facts& facts, std::string_view name, int64_t lowest, int64_t highest);
+
+  void answer_person(const AppRef& ref);
+  void answer_approver(const AppRef& ref);
+  void answer_operator();
+  [[nodiscard]] bool as_operator() const {
+    return ask_.who.partner == world_.self() && ask_.who.id.text().starts_with(kOperatorPrefix);
+  }
+
+  const App* find_app(const AppRef& ref);
+  const Grant* find_grant(const App& app);
+  void find_delegation(const AppId& app);
+  void rest_on_grant(Opinion& opinion, bool own);
+  void say_terms(bool own);
+  void check_not_own(const PersonId& person);
+  void check_not_twice(std::string_view who);
+  void check_owner(const App& app);
+  void check_mission(const App& app);
+  void hide();
+
+  Opinion ask_policies(Action action, bool own_target);
+  void take(Opinion opinion);
+  Verdict finish();
+
+  const World& world_;
+  const Ask& ask_;
+  Notes notes_;
+  PersonView person_;
+  int64_t risk_ = 0;
+  std::string network_;
+  std::vector<Reason> reasons_;
+  std::vector<Obligation> obligations_;
+  std::vector<std::string> errors_;
+  const Grant* supposed_;
+  const Grant* grant_ = nullptr;
+  const Delegation* delegation_ = nullptr;
+  std::optional<GrantTerms> terms_;
+  bool permit_ = false;
+  bool credential_dead_ = false;
+  bool in_mission_ = false;
+  bool hidden_ = false;
+};
+
+}  // namespace entente::coalition
