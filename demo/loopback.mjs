@@ -9,7 +9,7 @@ const kWaitMsMax = 10_000;
 const toLoopback = (host, options, done) =>
   options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4);
 
-// Answers { status, headers, rawHeaders, body }; never follows a redirect.
+// Answers { status, headers, rawHeaders, bytes, body } (body is the bytes as text); never follows a redirect.
 export function ask(address, { method = 'GET', headers = {}, body, ca } = {}) {
   return new Promise((resolve, reject) => {
     const options = { method, headers, ca, lookup: toLoopback, agent: false, timeout: kWaitMsMax };
@@ -24,7 +24,8 @@ export function ask(address, { method = 'GET', headers = {}, body, ca } = {}) {
       });
       answer.on('end', () => {
         const { statusCode: status, headers: received, rawHeaders } = answer;
-        resolve({ status, headers: received, rawHeaders, body: Buffer.concat(chunks).toString('utf8') });
+        const bytes = Buffer.concat(chunks);
+        resolve({ status, headers: received, rawHeaders, bytes, body: bytes.toString('utf8') });
       });
       answer.on('error', reject);
     });

@@ -11,7 +11,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { WebSocket } from 'ws';
 import { firstLine } from '../lifeline.mjs';
-import { IdentityCheck } from './assertion.mjs';
+import { IdentityCheck } from '../assertion.mjs';
 import { audience, HostStandIn, issuer } from './host_stand_in.mjs';
 import { makeFleet, whereIs } from './fleet.mjs';
 

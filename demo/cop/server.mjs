@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
 import { endWithParent, sayReady } from '../lifeline.mjs';
 import { readSettings, runWithSettings, SettingsError } from '../settings.mjs';
-import { IdentityCheck, Refusal, whoAmI } from './assertion.mjs';
+import { IdentityCheck, Refusal, whoAmI } from '../assertion.mjs';
 import { bay } from './bay.mjs';
 import { Feed } from './feed.mjs';
 import { symbolsFor } from './symbols.mjs';

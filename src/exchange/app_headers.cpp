@@ -77,7 +77,8 @@ bool is_relayed_upgrade(std::string_view protocol) {
 }
 
 bool is_safe_method(std::string_view method) {
-  return method == "GET" || method == "HEAD" || method == "OPTIONS";
+  return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PROPFIND" ||
+         method == "REPORT";
 }
 
 bool origin_fits(const net::RequestHead& head, std::string_view own_origin, bool upgrade) {

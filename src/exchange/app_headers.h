@@ -30,7 +30,9 @@ void clean_response(net::Headers& headers);
 // would pass that nobody decided, and none of the names that nodes use among themselves.
 [[nodiscard]] bool is_relayed_upgrade(std::string_view protocol);
 
-// Whether a request may change something: then its Origin has to be the app's own.
+// Methods that change nothing, CalDAV's reading ones (RFC 4918, RFC 3253) among them: no form of another site
+// can send those, and scripts of one always say their Origin. For all others the Origin has to be the app's
+// own.
 [[nodiscard]] bool is_safe_method(std::string_view method);
 // Exactly the app's own origin; for safe methods that are no upgrades a missing Origin is fine.
 [[nodiscard]] bool origin_fits(const net::RequestHead& head, std::string_view own_origin, bool upgrade);

@@ -49,8 +49,14 @@ TEST_CASE("a change needs the app's exact origin, and so does an upgrade") {
   head.method = "GET";
   CHECK(origin_fits(head, own, false));
   CHECK_FALSE(origin_fits(head, own, true));
-  head.method = "POST";
-  CHECK_FALSE(origin_fits(head, own, false));
+  for (const char* method : {"HEAD", "OPTIONS", "PROPFIND", "REPORT"}) {
+    head.method = method;
+    CHECK(origin_fits(head, own, false));
+  }
+  for (const char* method : {"PUT", "DELETE", "MKCALENDAR", "MOVE", "PROPPATCH", "LOCK", "POST"}) {
+    head.method = method;
+    CHECK_FALSE(origin_fits(head, own, false));
+  }
   head.headers.add("Origin", own);
   CHECK(origin_fits(head, own, false));
   CHECK(origin_fits(head, own, true));

@@ -2,7 +2,7 @@
 // holds.
 import { readFile } from 'node:fs/promises';
 import { createLocalJWKSet, errors, jwtVerify } from 'jose';
-import { ask } from '../loopback.mjs';
+import { ask } from './loopback.mjs';
 
 const kHeader = 'entente-assertion';
 const kLifeSecondsMax = 120; // the host signs for a minute; more is not one of its assertions
