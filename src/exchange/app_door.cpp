@@ -290,6 +290,10 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
     head.headers.add(std::string(kSessionHeader), pass->at_host.text());
     opened = co_await parts_.links.open(pass->partner, std::move(head), end, gate);
   }
+  if (!opened && opened.error().code() == "h2.head") {
+    co_await bare(call, 431);
+    co_return;
+  }
   if (!opened) {
     const std::optional<Ending> refused = opened.error().code() == "exchange.refused"
                                               ? read_refusal_header(opened.error().hint())

@@ -9,12 +9,16 @@ namespace {
 
 constexpr Millis kMeasureEvery{1000};
 constexpr uint32_t kStreamsMax = 16'384;
+// Streams that end before their time within ten seconds, whoever gave them up: a crowd that leaves at once, a
+// nation that is cut off, an app that is down. They share a connection with people who have no part in it.
+constexpr uint32_t kResetsMax = 10 * kStreamsMax;
 
 }  // namespace
 
 net::CarrierConfig carrier_config() {
   net::CarrierConfig config;
   config.h2.streams_max = kStreamsMax;
+  config.h2.resets_max = kResetsMax;
   config.h2.connection_window_bytes = 16 << 20;
   config.h2.unread_bytes_max = 256 << 20;
   config.openers_max = 4096;
@@ -183,7 +187,8 @@ net::Task<Result<net::CarrierStream>> Connectors::open(ConnectorId connector, ne
   if (at == up_.end()) co_return fail("exchange.connector-down", "the app's connector is not connected");
   net::Carrier carrier = at->second;
   Result<net::CarrierStream> opened = co_await carrier.open(std::move(head), end, std::move(gate));
-  if (!opened && opened.error().code() != "net.fenced")
+  // A head that cannot be sent is the fault of whoever asked.
+  if (!opened && opened.error().code() != "net.fenced" && opened.error().code() != "h2.head")
     lane_.tell([connector](Switchboard& control) { control.connector_failed(connector); });
   co_return std::move(opened);
 }

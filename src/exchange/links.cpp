@@ -130,9 +130,11 @@ Links::~Links() {
   *alive_ = false;
 }
 
-net::CarrierConfig Links::link_config() const {
+net::CarrierConfig link_carrier_config(const Links::Caps& caps) {
   net::CarrierConfig config = carrier_config();
-  config.h2.streams_max = static_cast<uint32_t>(caps_.streams) + kOwnStreams;
+  config.h2.streams_max = static_cast<uint32_t>(caps.streams) + kOwnStreams;
+  // All that may be open may end at once, and so may what is opened meanwhile; a flood is more than that.
+  config.h2.resets_max = static_cast<uint32_t>(caps.streams) + 4 * caps.requests_per_s;
   return config;
 }
 
@@ -251,13 +253,14 @@ net::Task<void> Links::run(PartnerCode partner, Way way, std::unique_ptr<net::St
   }
   // The handler needs the link, and the link the carrier: it is filled in before anything can arrive.
   auto self = std::make_shared<std::weak_ptr<Link>>();
-  net::Carrier carrier = way == Way::asking ? net::Carrier::client(std::move(stream), link_config())
-                                            : net::Carrier::server(
-                                                  std::move(stream),
-                                                  [this, self](net::CarrierStream incoming) {
-                                                    return serve_stream(self->lock(), std::move(incoming));
-                                                  },
-                                                  link_config());
+  net::Carrier carrier = way == Way::asking
+                             ? net::Carrier::client(std::move(stream), link_carrier_config(caps_))
+                             : net::Carrier::server(
+                                   std::move(stream),
+                                   [this, self](net::CarrierStream incoming) {
+                                     return serve_stream(self->lock(), std::move(incoming));
+                                   },
+                                   link_carrier_config(caps_));
   auto link = std::make_shared<Link>(lane_.loop(), partner, way, thumbprint, carrier);
   *self = link;
   const auto before = links_.find({partner, way});

@@ -72,8 +72,6 @@ class Links {
   net::Task<void> serve_stream(std::shared_ptr<Link> link, net::CarrierStream stream);
   net::Task<void> serve_session(std::shared_ptr<Link> link, net::CarrierStream stream);
 
-  [[nodiscard]] net::CarrierConfig link_config() const;
-
   Lane& lane_;
   const Lanes& lanes_;
   Gateway& gateway_;
@@ -86,5 +84,8 @@ class Links {
   std::map<PartnerCode, Budget> requests_;  // of each partner, whatever link they come on
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
+
+// What links are carried with: as carrier_config(), within the caps of one partner.
+[[nodiscard]] net::CarrierConfig link_carrier_config(const Links::Caps& caps);
 
 }  // namespace entente::exchange

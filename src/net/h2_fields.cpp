@@ -8,8 +8,6 @@
 namespace entente::net {
 namespace {
 
-constexpr size_t kFieldOverhead = 32;  // RFC 9113 section 6.5.2
-
 Failure refuse_head(std::string what) {
   return fail("h2.head", std::move(what), "header block");
 }

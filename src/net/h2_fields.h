@@ -13,6 +13,8 @@
 
 namespace entente::net {
 
+inline constexpr size_t kFieldOverhead = 32;  // of each field, as RFC 9113 section 6.5.2 counts a list
+
 // One header block on its way in. After the first fault everything else of it is ignored.
 class H2HeadReader {
  public:

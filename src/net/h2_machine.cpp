@@ -96,6 +96,10 @@ H2Session::Impl::Impl(H2Role its_role, const H2Config& its_config)
   nghttp2_option_set_no_closed_streams(option, 1);
   nghttp2_option_set_max_outbound_ack(option, kOutboundAcksMax);
   nghttp2_option_set_max_deflate_dynamic_table_size(option, 4096);
+  // Its own limit of resets, as a bucket: what we allow in a window, coming back at that rate.
+  const auto window_s = std::max<int64_t>(1, std::chrono::floor<Seconds>(config.flood_window).count());
+  nghttp2_option_set_stream_reset_rate_limit(option, config.resets_max,
+                                             config.resets_max / static_cast<uint64_t>(window_s) + 1);
   const int made = role == H2Role::server ? nghttp2_session_server_new2(&session, callbacks, this, option)
                                           : nghttp2_session_client_new2(&session, callbacks, this, option);
   nghttp2_option_del(option);

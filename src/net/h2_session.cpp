@@ -81,6 +81,14 @@ bool H2Session::over() const {
 
 namespace {
 
+Result<void> check_size(const std::vector<H2Line>& lines, const H2Config& config) {
+  size_t bytes = 0;
+  for (const H2Line& line : lines) bytes += line.name.size() + line.value.size() + kFieldOverhead;
+  if (lines.size() <= config.header_fields_max && bytes <= config.header_list_bytes_max) return {};
+  return fail("h2.head", "the head has more fields, or more bytes, than a head here may have",
+              "header block");
+}
+
 std::vector<nghttp2_nv> as_nv(const std::vector<H2Line>& lines) {
   std::vector<nghttp2_nv> out;
   out.reserve(lines.size());
@@ -119,6 +127,7 @@ Result<H2StreamId> H2Session::request(const RequestHead& head, bool end) {
       nghttp2_session_get_remote_settings(impl.session, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) != 1)
     return fail("h2.protocol-unknown", "the peer takes no extended CONNECT", "request");
   TRY(const std::vector<H2Line> lines, h2_lines(head));
+  TRY_VOID(check_size(lines, impl.config));
   const std::vector<nghttp2_nv> nv = as_nv(lines);
   const nghttp2_data_provider provider = body_of();
   const int32_t id =
@@ -140,6 +149,7 @@ Result<void> H2Session::respond(H2StreamId id, const ResponseHead& head, bool en
   if (impl.role != H2Role::server || stream->answered || head.status < 200)
     return fail("h2.head", "a request is answered once, with a final status", "response");
   TRY(const std::vector<H2Line> lines, h2_lines(head));
+  TRY_VOID(check_size(lines, impl.config));
   const std::vector<nghttp2_nv> nv = as_nv(lines);
   const nghttp2_data_provider provider = body_of();
   const int done = nghttp2_submit_response(impl.session, id, nv.data(), nv.size(), end ? nullptr : &provider);

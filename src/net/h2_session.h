@@ -55,7 +55,9 @@ struct H2Config {
   Millis bulk_pause{1000};  // a stream that sent nothing for so long is interactive again
   size_t header_list_bytes_max =
       32 * 1024;  // RFC 9113 section 6.5.2; over: stream reset, four times: connection
-  size_t header_fields_max = 100;
+  // Our own heads keep to both limits as well: the peer would count a larger one as a fault of ours. More
+  // than an HTTP/1.1 head's, so that what came by one leaves by the other, with some fields of ours.
+  size_t header_fields_max = 128;
   size_t header_frames_max = 8;   // HEADERS and its CONTINUATIONs
   bool underscore_names = false;  // see HttpLimits
   // Budgets of the peer within `flood_window`; over: the connection ends with ENHANCE_YOUR_CALM.
