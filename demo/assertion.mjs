@@ -22,14 +22,22 @@ export class Refusal extends Error {
 class HostKeys {
   #keys;
   #readAt = -Infinity;
+  #reading;
 
   constructor(source) {
     this.source = source;
   }
 
-  async #read() {
-    if (performance.now() - this.#readAt < kReloadEveryMs) return;
-    this.#readAt = performance.now();
+  // Whoever comes while it is being read waits for the same.
+  #read() {
+    if (performance.now() - this.#readAt >= kReloadEveryMs) {
+      this.#readAt = performance.now();
+      this.#reading = this.#load();
+    }
+    return this.#reading;
+  }
+
+  async #load() {
     const { file, url, ca } = this.source;
     const text = file
       ? await readFile(file, 'utf8')

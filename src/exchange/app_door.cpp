@@ -274,9 +274,11 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
   }
   clean_request(head.headers);
   const bool end = !upgrades && !call.has_body();
+  Gateway::Attempt attempt;
+  Elsewhere elsewhere;
   Result<net::CarrierStream> opened = fail("exchange.link-down", "not asked yet");
   if (pass->side == Side::local) {
-    opened = co_await parts_.gateway.open(pass, std::move(head), end);
+    opened = co_await parts_.gateway.open(pass, std::move(head), end, attempt);
   } else {
     coalition::HttpFacts http;
     http.method = upgrades ? "GET" : head.method;
@@ -304,8 +306,13 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
   }
   net::CarrierStream upstream = std::move(*opened);
   upstream.set_gate(gate);
+  if (pass->side == Side::local) {
+    elsewhere = [this, &pass, &attempt](const Error& why) {
+      return parts_.gateway.elsewhere(pass, attempt, why);
+    };
+  }
   if (upgrades) {
-    co_await upgrade(call, std::move(upstream), pass);
+    co_await upgrade(call, std::move(upstream), pass, std::move(elsewhere));
     co_return;
   }
   call.set_gate(gate);
@@ -316,8 +323,8 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
   call.when_gone([&upstream] { upstream.reset(net::H2Code::cancel); });
   std::optional<NodeRefusal> refused;
   DoorAnswer answer(call, pass->side == Side::home, refused);
-  const Result<void> relayed =
-      co_await relay_request(parts_.lane, *pass, call.has_body() ? &call.body() : nullptr, upstream, answer);
+  const Result<void> relayed = co_await relay_request(
+      parts_.lane, *pass, call.has_body() ? &call.body() : nullptr, upstream, answer, std::move(elsewhere));
   call.when_gone(nullptr);
   call.set_gate(nullptr);
   if (relayed || call.started()) co_return;
@@ -334,7 +341,7 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
 // both ways until one side ends or the session does. That goes on after the request has ended, and holds
 // nothing of it.
 net::Task<void> AppDoor::upgrade(net::HttpCall& call, net::CarrierStream upstream,
-                                 std::shared_ptr<const Pass> pass) {
+                                 std::shared_ptr<const Pass> pass, Elsewhere elsewhere) {
   upstream.set_timeouts({.head = Millis(30'000), .read = net::kNoTimeout, .write = Millis(60'000)});
   const Attachment attached = parts_.lane.attach(*pass, [&call, &upstream] {
     call.abort();
@@ -342,6 +349,10 @@ net::Task<void> AppDoor::upgrade(net::HttpCall& call, net::CarrierStream upstrea
   });
   call.when_gone([&upstream] { upstream.reset(net::H2Code::cancel); });
   Result<net::ResponseHead> head = co_await upstream.read_head();
+  if (!head && elsewhere) {
+    // Notes only that the app is away there: the browser tries an upgrade again by itself.
+    [[maybe_unused]] const Result<net::CarrierStream> other = co_await elsewhere(head.error());
+  }
   call.when_gone(nullptr);
   if (!head || head->status != 200) {
     const bool by_node = head && pass->side == Side::home;

@@ -9,6 +9,7 @@
 #include "exchange/lane.h"
 #include "exchange/lanes.h"
 #include "exchange/links.h"
+#include "exchange/relay_io.h"
 #include "net/http1_parser.h"
 #include "net/http_server.h"
 
@@ -47,7 +48,8 @@ class AppDoor {
   net::Task<void> to_lobby(net::HttpCall& call, net::NormalTarget target);
   net::Task<void> enter(net::HttpCall& call, std::string query, std::optional<coalition::AppRef> app);
   net::Task<void> forward(net::HttpCall& call, net::NormalTarget target, std::shared_ptr<const Pass> pass);
-  net::Task<void> upgrade(net::HttpCall& call, net::CarrierStream upstream, std::shared_ptr<const Pass> pass);
+  net::Task<void> upgrade(net::HttpCall& call, net::CarrierStream upstream, std::shared_ptr<const Pass> pass,
+                          Elsewhere elsewhere);
   net::Task<void> refuse(net::HttpCall& call, Refusal refusal, int status, bool clear);
   net::Task<void> bare(net::HttpCall& call, int status);
 

@@ -14,6 +14,11 @@ bool lists(const ConnectorRoster::Entry& entry, const AppId& app) {
   return std::ranges::find(entry.apps, app) != entry.apps.end();
 }
 
+bool is_away(const ConnectorRoster::Entry& entry, const AppId& app, Tick now) {
+  const auto at = entry.away.find(app);
+  return at != entry.away.end() && now < at->second;
+}
+
 // Not measured yet counts as far away: a newcomer takes nothing over before it has shown its distance.
 int64_t distance(const ConnectorRoster::Entry& entry) {
   return entry.round_trip_us == 0 ? INT64_MAX / 200 : entry.round_trip_us;
@@ -50,10 +55,17 @@ void ConnectorRoster::failed(const ConnectorId& id) {
   if (at != entries_.end() && at->second.failures < kConnectorFailuresMax) ++at->second.failures;
 }
 
+void ConnectorRoster::app_away(const ConnectorId& id, const AppId& app, Tick tick) {
+  const auto at = entries_.find(id);
+  if (at != entries_.end() && lists(at->second, app))
+    at->second.away.insert_or_assign(app, tick + kAppAwayFor);
+}
+
 std::vector<ConnectorId> ConnectorRoster::world_changed(const Rules& rules, Instant now) {
   std::vector<ConnectorId> gone;
   for (auto& [id, entry] : entries_) {
     entry.apps = rules.connector_apps(id, entry.thumbprint, now);
+    std::erase_if(entry.away, [&entry = entry](const auto& away) { return !lists(entry, away.first); });
     if (entry.apps.empty()) gone.push_back(id);
   }
   for (const ConnectorId& id : gone) entries_.erase(id);
@@ -64,11 +76,17 @@ std::optional<ConnectorId> ConnectorRoster::pick(const AppId& app, const Connect
                                                  const Usable& usable) const {
   const Entry* nearest = nullptr;
   const Entry* stay = nullptr;
+  bool nearest_away = false;
   for (const auto& [id, entry] : entries_) {
     if (!lists(entry, app) || !healthy(entry, now)) continue;
     if (usable && !usable(id)) continue;
-    if (id == current) stay = &entry;
-    if (nearest == nullptr || distance(entry) < distance(*nearest)) nearest = &entry;
+    const bool away = is_away(entry, app, now);
+    if (id == current && !away) stay = &entry;
+    const bool better =
+        nearest == nullptr || (away == nearest_away ? distance(entry) < distance(*nearest) : nearest_away);
+    if (!better) continue;
+    nearest = &entry;
+    nearest_away = away;
   }
   if (nearest == nullptr) return std::nullopt;
   if (stay != nullptr && distance(*nearest) * (100 + kNearerPercent) >= distance(*stay) * 100)

@@ -18,7 +18,8 @@ namespace entente::exchange {
 inline constexpr size_t kConnectorsMax = 8'192;
 inline constexpr uint32_t kConnectorFailuresMax = 3;   // in a row: not healthy until it answers again
 inline constexpr Millis kConnectorSilenceMax{10'000};  // not heard of for so long: not healthy
-inline constexpr int64_t kNearerPercent = 20;          // so much nearer must another be to change to it
+inline constexpr Millis kAppAwayFor{2'000};    // the app behind it took nothing: others first, for so long
+inline constexpr int64_t kNearerPercent = 20;  // so much nearer must another be to change to it
 
 class ConnectorRoster {
  public:
@@ -29,6 +30,7 @@ class ConnectorRoster {
     int64_t round_trip_us = 0;  // smoothed; 0: not measured yet
     uint32_t failures = 0;
     Tick heard{};
+    std::map<AppId, Tick> away{};  // apps that took nothing there: until when others come first
   };
 
   // False when the world does not list this connector under that certificate, or the roster is full. Coming
@@ -37,11 +39,14 @@ class ConnectorRoster {
   void down(const ConnectorId& id);
   void measured(const ConnectorId& id, std::chrono::microseconds round_trip, Tick tick);
   void failed(const ConnectorId& id);
+  // The connector answers, but the app behind it does not. It counts as healthy, and for other apps nothing
+  // changes.
+  void app_away(const ConnectorId& id, const AppId& app, Tick tick);
   // After a commit: what is no longer listed serves no more. Gives those that must be disconnected.
   [[nodiscard]] std::vector<ConnectorId> world_changed(const Rules& rules, Instant now);
 
-  // The nearest healthy one for the app, of those `usable` names where given; `current` stays unless another
-  // is clearly nearer.
+  // The nearest healthy one for the app, one whose app is away only if there is no other; of those `usable`
+  // names where given; `current` stays unless another is clearly nearer.
   using Usable = std::function<bool(const ConnectorId&)>;
   [[nodiscard]] std::optional<ConnectorId> pick(const AppId& app, const ConnectorId& current, Tick now,
                                                 const Usable& usable = {}) const;

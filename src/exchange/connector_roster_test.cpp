@@ -89,5 +89,26 @@ TEST_CASE("failures in a row and silence take a connector out until it answers a
   CHECK_FALSE(room.roster.pick(kCop, kOne, room.tick + kConnectorSilenceMax));
 }
 
+TEST_CASE("a connector whose app is away comes last for that app, for a while, and stays healthy") {
+  Room room;
+  room.rules.listed[{kOne, "tp-one"}] = {kCop, kTides};
+  REQUIRE(room.up(kOne, "tp-one"));
+  REQUIRE(room.up(kTwo, "tp-two"));
+  room.measure(kOne, 100);
+  room.measure(kTwo, 900);
+  CHECK(room.roster.pick(kCop, kOne, room.tick) == kOne);
+  room.roster.app_away(kOne, kCop, room.tick);
+  CHECK(room.roster.pick(kCop, kOne, room.tick) == kTwo);
+  CHECK(room.roster.pick(kTides, {}, room.tick) == kOne);
+  room.measure(kOne, 100);
+  CHECK(room.roster.pick(kCop, kOne, room.tick) == kTwo);  // it answers pings all the while
+  room.roster.app_away(kTwo, kCop, room.tick);
+  CHECK(room.roster.pick(kCop, {}, room.tick) == kOne);  // away on both: better asked than given up
+  CHECK(room.roster.pick(kCop, {}, room.tick + kAppAwayFor) == kOne);
+  room.roster.down(kTwo);
+  room.roster.app_away(kOne, kCop, room.tick);
+  CHECK(room.roster.pick(kCop, {}, room.tick) == kOne);
+}
+
 }  // namespace
 }  // namespace entente::exchange

@@ -170,6 +170,10 @@ std::optional<ConnectorId> Connectors::pick(const Pass& pass) {
   return lane_.connector_for(pass, [this](const ConnectorId& id) { return up_.contains(id); });
 }
 
+std::optional<ConnectorId> Connectors::another(const Pass& pass, const ConnectorId& than) {
+  return lane_.connector_for(pass, [&](const ConnectorId& id) { return id != than && up_.contains(id); });
+}
+
 net::Task<std::optional<ConnectorId>> Connectors::choose(const Pass& pass) {
   std::optional<ConnectorId> picked = pick(pass);
   if (picked || lanes_.all.size() == 1) co_return picked;

@@ -66,6 +66,9 @@ class Connectors {
   // The nearest for the session's next stream. Waits a little while its app's connectors are connected to
   // other loops only. The pass must outlive the task.
   [[nodiscard]] net::Task<std::optional<ConnectorId>> choose(const Pass& pass);
+  [[nodiscard]] bool several() const { return up_.size() > 1; }
+  // The nearest but that one, which the session's next streams then go to; none when this loop has no other.
+  [[nodiscard]] std::optional<ConnectorId> another(const Pass& pass, const ConnectorId& than);
   // `gate` is the session's: nothing of it leaves while it is closed.
   [[nodiscard]] net::Task<Result<net::CarrierStream>> open(ConnectorId connector, net::RequestHead head,
                                                            bool end, net::GateRef gate);

@@ -207,6 +207,10 @@ void Exchange::connector_failed(const ConnectorId& connector) {
   core_->roster_.failed(connector);
 }
 
+void Exchange::app_away(const ConnectorId& connector, const AppId& app, Tick at) {
+  core_->roster_.app_away(connector, app, at);
+}
+
 Effects Exchange::tick(Moment at) {
   core_->begin(at);
   core_->tick();

@@ -170,6 +170,7 @@ class Exchange {
   [[nodiscard]] Effects connector_down(Moment at, const ConnectorId& connector);
   void connector_measured(Moment at, const ConnectorId& connector, std::chrono::microseconds round_trip);
   void connector_failed(const ConnectorId& connector);
+  void app_away(const ConnectorId& connector, const AppId& app, Tick at);
 
   // Time.
   [[nodiscard]] Effects tick(Moment at);

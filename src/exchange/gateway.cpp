@@ -7,6 +7,8 @@
 #include "identity/assertion.h"
 #include "net/http1_parser.h"
 
+#include <utility>
+
 namespace entente::exchange {
 
 std::string refusal_header(const Ending& ending) {
@@ -54,40 +56,75 @@ Result<std::shared_ptr<const std::string>> Gateway::assertion_for(const Pass& pa
   return text;
 }
 
+std::shared_ptr<const coalition::Verdict> Gateway::decide(const Pass& pass, const net::RequestHead& head) {
+  // A protocol switch reads and writes like a GET that goes on; bytes have no method and no path.
+  std::optional<coalition::HttpFacts> http;
+  if (head.protocol != kBytesProtocol) {
+    http.emplace();
+    http->method = head.protocol.empty() ? head.method : "GET";
+    http->path = head.path.substr(0, head.path.find('?'));
+  }
+  return lane_.decide_request(pass, std::move(http));
+}
+
 net::Task<Result<net::CarrierStream>> Gateway::open(std::shared_ptr<const Pass> pass, net::RequestHead head,
-                                                    bool end) {
+                                                    bool end, Attempt& attempt) {
   const Result<net::NormalTarget> target = net::normal_target(head.path);
   if (!target) co_return Failure(target.error());
   const bool passes = co_await lane_.passage(*pass);
   if (!passes) co_return fail("exchange.ended", "the session has ended");
-  const bool bytes = head.protocol == kBytesProtocol;
-  if (!bytes &&
+  if (head.protocol != kBytesProtocol &&
       (!is_relayed_upgrade(head.protocol) || (head.protocol.empty() && !is_relayed_method(head.method))))
     co_return fail("exchange.method", "this is no request that passes to an app");
-  // A protocol switch reads and writes like a GET that goes on.
-  std::optional<coalition::HttpFacts> http;
-  if (!bytes) {
-    http.emplace();
-    http->method = head.protocol.empty() ? head.method : "GET";
-    http->path = target->path;
-  }
-  const auto verdict = lane_.decide_request(*pass, std::move(http));
+  head.path = target->text();
+  head.target = head.path;
+  clean_request(head.headers);
+  std::shared_ptr<const coalition::Verdict> verdict = decide(*pass, head);
   if (!verdict->permit) {
     co_return fail("exchange.refused", "this request is refused", {},
                    refusal_header(ending_of(coalition::shown(*verdict))));
   }
   const std::optional<ConnectorId> connector = co_await connectors_.choose(*pass);
   if (!connector) co_return fail("exchange.connector-down", "no connector of this app is connected");
-  CO_TRY(const std::shared_ptr<const std::string> assertion, assertion_for(*pass, *connector, *verdict));
-  head.path = target->text();
-  head.target = head.path;
-  clean_request(head.headers);
+  attempt.connector = *connector;
+  if (end && connectors_.several()) attempt.head = head;
+  Result<net::CarrierStream> opened =
+      co_await send(pass, std::move(head), end, *connector, std::move(verdict));
+  if (!opened && attempt.head && opened.error().code() != "net.fenced")
+    opened = co_await elsewhere(std::move(pass), attempt, opened.error());
+  co_return std::move(opened);
+}
+
+net::Task<Result<net::CarrierStream>> Gateway::send(std::shared_ptr<const Pass> pass, net::RequestHead head,
+                                                    bool end, ConnectorId connector,
+                                                    std::shared_ptr<const coalition::Verdict> verdict) {
+  CO_TRY(const std::shared_ptr<const std::string> assertion, assertion_for(*pass, connector, *verdict));
   head.headers.add(std::string(identity::kAssertionHeader), *assertion);
   head.headers.add(std::string(kAppHeader), pass->app.app.text());
   auto gate = std::make_shared<SessionGate>(pass->gate, system_clock());
   pass->gate->count_request();
   Result<net::CarrierStream> opened =
-      co_await connectors_.open(*connector, std::move(head), end, std::move(gate));
+      co_await connectors_.open(connector, std::move(head), end, std::move(gate));
+  co_return std::move(opened);
+}
+
+net::Task<Result<net::CarrierStream>> Gateway::elsewhere(std::shared_ptr<const Pass> pass, Attempt& attempt,
+                                                         Error why) {
+  const bool untaken = why.code() == "h2.refused";
+  if (untaken) {
+    lane_.tell([connector = attempt.connector, app = pass->app.app](Switchboard& control) {
+      control.app_away(connector, app);
+    });
+  }
+  std::optional<net::RequestHead> head = std::exchange(attempt.head, std::nullopt);
+  if (!head || (!untaken && !is_safe_method(head->method))) co_return Failure(std::move(why));
+  const std::optional<ConnectorId> other = connectors_.another(*pass, attempt.connector);
+  if (!other) co_return Failure(std::move(why));
+  attempt.connector = *other;
+  std::shared_ptr<const coalition::Verdict> verdict = decide(*pass, *head);
+  if (!verdict->permit) co_return Failure(std::move(why));
+  Result<net::CarrierStream> opened =
+      co_await send(std::move(pass), *std::move(head), true, *other, std::move(verdict));
   co_return std::move(opened);
 }
 

@@ -548,7 +548,9 @@ net::Task<void> Links::serve_session(std::shared_ptr<Link> link, net::CarrierStr
   }
   net::RequestHead head = stream.request();
   const bool upgrades = !head.protocol.empty();
-  Result<net::CarrierStream> opened = co_await gateway_.open(pass, std::move(head), !stream.has_body());
+  Gateway::Attempt attempt;
+  Result<net::CarrierStream> opened =
+      co_await gateway_.open(pass, std::move(head), !stream.has_body(), attempt);
   if (!opened) {
     const std::optional<Ending> refused = read_refusal_header(opened.error().hint());
     const bool denied = opened.error().code() == "exchange.refused" && refused;
@@ -570,7 +572,9 @@ net::Task<void> Links::serve_session(std::shared_ptr<Link> link, net::CarrierStr
   });
   LinkAnswer answer(stream);
   net::ByteSource* body = stream.has_body() ? &stream.body() : nullptr;
-  const Result<void> relayed = co_await relay_request(lane_, *pass, body, upstream, answer);
+  const Result<void> relayed = co_await relay_request(
+      lane_, *pass, body, upstream, answer,
+      [this, &pass, &attempt](const Error& why) { return gateway_.elsewhere(pass, attempt, why); });
   if (!relayed && relayed.error().code() != "net.fenced") {
     // Before an answer began this is the app's fault, and said so; after, the broken stream says it.
     [[maybe_unused]] const Result<void> sent = stream.respond(refused_head(app_down(), 503), true);

@@ -64,7 +64,8 @@ net::Task<Result<size_t>> MarkedSource::read(std::span<uint8_t> into) {
 }
 
 net::Task<Result<void>> relay_request(Lane& lane, const Pass& pass, net::ByteSource* body,
-                                      net::CarrierStream& upstream, AnswerStart& answer) {
+                                      net::CarrierStream& upstream, AnswerStart& answer,
+                                      Elsewhere elsewhere) {
   auto state = std::make_shared<Upload>(lane.loop());
   if (body != nullptr) {
     lane.loop().spawn(upload(&lane, &pass, body, &upstream, state));
@@ -73,6 +74,13 @@ net::Task<Result<void>> relay_request(Lane& lane, const Pass& pass, net::ByteSou
   }
   Result<void> outcome;
   Result<net::ResponseHead> head = co_await upstream.read_head();
+  if (!head && elsewhere) {
+    Result<net::CarrierStream> other = co_await elsewhere(head.error());
+    if (other) {
+      upstream = std::move(*other);
+      head = co_await upstream.read_head();
+    }
+  }
   if (!head) {
     outcome = Failure(head.error());
   } else {

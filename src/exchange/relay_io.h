@@ -7,6 +7,7 @@
 #include "net/http_message.h"
 #include "net/relay.h"
 
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -62,10 +63,15 @@ class AnswerStart {
   [[nodiscard]] virtual net::Task<Result<net::ByteSink*>> start(net::ResponseHead head) = 0;
 };
 
+// Another stream for a request that brought no answer for that error, or the error again.
+using Elsewhere = std::function<net::Task<Result<net::CarrierStream>>(const Error& why)>;
+
 // Sends `body` (nullptr: none) up while the answer comes down. Returns when both directions have ended. On an
 // error nothing was answered unless `answer` was started. A body that breaks takes the request with it: its
-// error is the outcome.
+// error is the outcome. `elsewhere`, if any, is asked once when nothing came back; what it gives takes
+// upstream's place.
 [[nodiscard]] net::Task<Result<void>> relay_request(Lane& lane, const Pass& pass, net::ByteSource* body,
-                                                    net::CarrierStream& upstream, AnswerStart& answer);
+                                                    net::CarrierStream& upstream, AnswerStart& answer,
+                                                    Elsewhere elsewhere = {});
 
 }  // namespace entente::exchange

@@ -219,6 +219,11 @@ void Switchboard::connector_failed(const ConnectorId& connector) {
   publish_roster();
 }
 
+void Switchboard::app_away(const ConnectorId& connector, const AppId& app) {
+  core_->app_away(connector, app, moment().tick);
+  publish_roster();
+}
+
 size_t Switchboard::world_published(std::shared_ptr<const Rules> rules, const coalition::Touch& touch,
                                     std::shared_ptr<const Rules> acting) {
   rules_ = acting ? acting : rules;

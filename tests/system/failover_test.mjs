@@ -1,0 +1,86 @@
+// The map in two instances behind two connectors: whichever of the four is killed, people go on.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Coalition, skip, until } from './coalition.mjs';
+import { Visitor } from './visitor.mjs';
+
+const kRequests = 30; // of each person, before and after a kill, one after the other
+const system = (name, run) => test(name, { skip }, run);
+let coalition, people;
+
+before(async () => {
+  if (skip) return;
+  coalition = await Coalition.start(undefined, { apps: ['cop-1', 'cop-2'] });
+  people = [await Visitor.inside(coalition, 'konrad'), await Visitor.inside(coalition, 'ingrid')];
+});
+
+after(() => coalition?.end());
+
+const connectors = async () => (await coalition.ask('XAA', 'connector', 'list')).connectors;
+const up = (id) =>
+  until(`${id} is up`, async () => (await connectors()).find((one) => one.id === id)?.state === 'up');
+
+async function asked(visitor, count, statuses) {
+  for (let i = 0; i < count; i += 1) statuses.push((await visitor.go(`${visitor.nation.app}/me`)).status);
+}
+
+// Kills one process while everybody asks on. Answers the statuses they saw, before, during and after.
+async function killWhileAsking(name) {
+  const statuses = [];
+  const asking = people.map((visitor) => asked(visitor, kRequests, statuses));
+  await until('some are answered', () => statuses.length >= 10);
+  await coalition.stop(name, 'SIGKILL');
+  await Promise.all(asking);
+  await Promise.all(people.map((visitor) => asked(visitor, kRequests, statuses)));
+  return statuses;
+}
+
+const watching = () => Promise.all(people.map((visitor) => visitor.watch()));
+
+for (const number of [1, 2]) {
+  system(`connector ${number} is killed: no request fails, streams come back over the other`, async () => {
+    await Promise.all([up('cop-1'), up('cop-2')]);
+    const streams = await watching();
+    const statuses = await killWhileAsking(`connector-cop-${number}`);
+    assert.deepEqual(
+      statuses.filter((status) => status !== 200),
+      [],
+    );
+    const again = await watching();
+    await until('tracks move on the new streams', () => again.every(({ messages }) => messages > 2));
+    for (const { socket } of [...streams, ...again]) socket.terminate();
+    const { state } = (await connectors()).find(({ id }) => id === `cop-${number}`);
+    assert.notEqual(state, 'up');
+    await coalition.startAgain(`connector-cop-${number}`);
+  });
+
+  system(`app instance ${number} is killed, its connector stays: no request fails, streams come back`, async () => {
+    await Promise.all([up('cop-1'), up('cop-2')]);
+    const streams = await watching();
+    const statuses = await killWhileAsking(`cop-${number}`);
+    assert.deepEqual(
+      statuses.filter((status) => status !== 200),
+      [],
+    );
+    const again = await watching();
+    await until('tracks move on the new streams', () => again.every(({ messages }) => messages > 2));
+    for (const { socket } of [...streams, ...again]) socket.terminate();
+    await coalition.startAgain(`cop-${number}`);
+  });
+}
+
+system('with both instances gone the app is down, and comes back by itself', async () => {
+  await coalition.stop('cop-1', 'SIGKILL');
+  await coalition.stop('cop-2', 'SIGKILL');
+  for (const visitor of people) {
+    const answer = await visitor.go(`${visitor.nation.app}/me`);
+    assert.ok([502, 503].includes(answer.status), `${answer.status}`);
+    assert.match(answer.body, /data-refusal="app-down"/);
+  }
+  await coalition.startAgain('cop-2');
+  await until('it serves again', async () => {
+    const answers = await Promise.all(people.map((visitor) => visitor.go(`${visitor.nation.app}/me`)));
+    return answers.every(({ status }) => status === 200);
+  });
+  await coalition.startAgain('cop-1');
+});
