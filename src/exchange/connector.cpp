@@ -172,6 +172,7 @@ net::Task<void> ConnectorProcess::request(net::CarrierStream& stream, std::strin
     [[maybe_unused]] const Result<void> sent = stream.respond(bare(400), true);
     co_return;
   }
+  stream.when_broken([asked = client.get()] { asked->abort(); });
   auto state = std::make_shared<Upload>(loop_);
   if (framing.kind == net::BodyKind::none) {
     state->done.set();
@@ -180,11 +181,11 @@ net::Task<void> ConnectorProcess::request(net::CarrierStream& stream, std::strin
   }
   bool whole = false;
   Result<net::ResponseHead> answer = co_await client->read_head();
-  if (!answer) {
+  if (!answer && !stream.reset_code()) {
     log(LogLevel::warning, "connector", "the app answers what is no HTTP",
         {{"app", target}, {"why", answer.error().text()}});
     stream.reset(net::H2Code::internal_error);
-  } else {
+  } else if (answer) {
     net::remove_hop_by_hop(answer->headers);
     const bool empty = client->framing().kind == net::BodyKind::none;
     const Result<void> responded = stream.respond(std::move(*answer), empty);
@@ -196,6 +197,7 @@ net::Task<void> ConnectorProcess::request(net::CarrierStream& stream, std::strin
       whole = responded.has_value();
     }
   }
+  stream.when_broken(nullptr);
   if (!state->done.is_set()) {
     client->abort();
     stream.body().abort();

@@ -19,7 +19,8 @@ const Asset* find_asset(std::string_view path) {
 }  // namespace
 
 std::vector<net::TlsServerConfig::Protocol> door_protocols() {
-  return {{"http/1.1", false},
+  return {{"h2", false},
+          {"http/1.1", false},
           {std::string(kLinkAlpn), true},
           {std::string(kReverseLinkAlpn), true},
           {std::string(kConnectorAlpn), true}};
@@ -87,6 +88,13 @@ net::Task<void> Door::handle(net::HttpCall& call) {
     net::ResponseHead bad;
     bad.status = 400;
     [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(bad), "");
+    co_return;
+  }
+  // Also where a browser uses one connection for several names: each request is its own name's, or nobody's.
+  if (!names_.is_ours(head.authority)) {
+    net::ResponseHead misdirected;
+    misdirected.status = 421;
+    [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(misdirected), "");
     co_return;
   }
   const HostName host = names_.read(head.authority);

@@ -43,6 +43,7 @@ class Door {
   // What connections from other loops are given to.
   [[nodiscard]] std::shared_ptr<const net::HttpService> service() const { return service_; }
   [[nodiscard]] net::Loop& loop() const { return parts_.lane.loop(); }
+  void drain() { service_->connections->drain(); }  // on its loop: HTTP/2 connections end in order
 
  private:
   // The loop that a name's requests belong on, by the name alone: the lobby's, a partner's, or any.

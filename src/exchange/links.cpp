@@ -570,11 +570,13 @@ net::Task<void> Links::serve_session(std::shared_ptr<Link> link, net::CarrierStr
     stream.fence();
     upstream.fence();
   });
+  stream.when_broken([&upstream] { upstream.reset(net::H2Code::cancel); });
   LinkAnswer answer(stream);
   net::ByteSource* body = stream.has_body() ? &stream.body() : nullptr;
   const Result<void> relayed = co_await relay_request(
       lane_, *pass, body, upstream, answer,
       [this, &pass, &attempt](const Error& why) { return gateway_.elsewhere(pass, attempt, why); });
+  stream.when_broken(nullptr);
   if (!relayed && relayed.error().code() != "net.fenced") {
     // Before an answer began this is the app's fault, and said so; after, the broken stream says it.
     [[maybe_unused]] const Result<void> sent = stream.respond(refused_head(app_down(), 503), true);

@@ -74,7 +74,8 @@ net::Task<Result<void>> relay_request(Lane& lane, const Pass& pass, net::ByteSou
   }
   Result<void> outcome;
   Result<net::ResponseHead> head = co_await upstream.read_head();
-  if (!head && elsewhere) {
+  // What was given up on this side is not asked for again.
+  if (!head && elsewhere && head.error().code() != "net.aborted") {
     Result<net::CarrierStream> other = co_await elsewhere(head.error());
     if (other) {
       upstream = std::move(*other);

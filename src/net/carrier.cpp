@@ -15,10 +15,11 @@ constexpr unsigned kReadsInARow = 8;       // then the loop's other tasks have a
 }  // namespace
 
 struct Carrier::Impl : std::enable_shared_from_this<Impl> {
-  Impl(std::unique_ptr<Stream> its_stream, H2Role role, Handler its_handler, CarrierConfig its_config)
+  Impl(std::unique_ptr<Stream> its_stream, H2Session its_session, Handler its_handler,
+       CarrierConfig its_config)
       : loop(its_stream->loop()),
         stream(std::move(its_stream)),
-        session(role, its_config.h2),
+        session(std::move(its_session)),
         handler(std::move(its_handler)),
         config(its_config),
         work(loop),
@@ -30,6 +31,8 @@ struct Carrier::Impl : std::enable_shared_from_this<Impl> {
   static Task<Result<void>> run(std::shared_ptr<Impl> self);
   static Task<void> write_loop(std::shared_ptr<Impl> self);
   static Task<void> keep_alive(std::shared_ptr<Impl> self);
+  static Task<void> watch_idle(std::shared_ptr<Impl> self);
+  [[nodiscard]] Result<Bytes> write_now();
   static Task<Result<CarrierStream>> open(std::shared_ptr<Impl> self, RequestHead head, bool end,
                                           GateRef gate);
   Task<Result<void>> read_loop();
@@ -61,6 +64,7 @@ struct Carrier::Impl : std::enable_shared_from_this<Impl> {
   bool ping_waits = false;
   Tick ping_sent{};
   Tick last_heard{};
+  Tick quiet_since{};  // there is no stream since then
   Millis round_trip{-1};
   bool ending = false;  // write what is left, then close
   bool over = false;
@@ -80,6 +84,7 @@ class CarrierBody final : public ByteSource, public ByteSink {
   ~CarrierBody() override {
     impl->bodies.erase(id);
     impl->session.release(id);
+    if (impl->bodies.empty()) impl->quiet_since = impl->loop.tick();
     impl->room.pulse();
     impl->kick();
   }
@@ -94,7 +99,12 @@ class CarrierBody final : public ByteSource, public ByteSink {
   [[nodiscard]] Task<Result<void>> finish() override;
   void abort() override;
   [[nodiscard]] Task<Result<ResponseHead>> read_head();
+  [[nodiscard]] Task<Result<void>> sent();
   void wake();
+  void is_broken() {
+    wake();
+    if (gone) std::exchange(gone, nullptr)();
+  }
 
   std::shared_ptr<Carrier::Impl> impl;
   H2StreamId id;
@@ -105,6 +115,7 @@ class CarrierBody final : public ByteSource, public ByteSink {
   bool has_body = false;
   std::optional<ResponseHead> response;
   std::optional<H2Code> code;
+  std::function<void()> gone;
   bool aborted = false;
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
@@ -187,6 +198,15 @@ Task<Result<void>> CarrierBody::finish() {
   co_return Result<void>{};
 }
 
+Task<Result<void>> CarrierBody::sent() {
+  while (!impl->session.tell_when_sent(id)) {
+    if (aborted || impl->over) co_return problem({});
+    const bool woken = co_await out.wait(timeouts.write);
+    if (!woken) co_return fail("net.timeout", "the peer took no bytes of the stream in time", "stream");
+  }
+  co_return Result<void>{};
+}
+
 Task<Result<ResponseHead>> CarrierBody::read_head() {
   while (!response) {
     auto alive = impl->session.read(id, {});
@@ -218,6 +238,7 @@ void Carrier::Impl::serve(H2Request request) {
   body->has_body = !request.end;
   body->request = std::move(request.head);
   if (!ending && handler) loop.spawn(handler(CarrierStream(std::move(body))));
+  if (config.streams_ever_max > 0 && session.counts().streams >= config.streams_ever_max) session.drain();
 }
 
 void Carrier::Impl::dispatch() {
@@ -241,7 +262,7 @@ void Carrier::Impl::dispatch() {
       CarrierBody* body = body_of(reset->stream);
       if (body == nullptr) continue;
       body->code = reset->code;
-      body->wake();
+      body->is_broken();
     } else if (const auto* ack = std::get_if<H2PingAck>(&*event);
                ack != nullptr && ack->opaque == ping_number) {
       ping_waits = false;
@@ -301,16 +322,31 @@ Task<void> Carrier::Impl::discard_rest() {
   }
 }
 
-// The only one who writes. What produce() frames goes to TLS in the same breath, so that a gate that closes
-// finds nothing between the two.
+// Frames what may go and hands it to TLS in the same breath, so that a gate that closes finds nothing between
+// the two. Gives what the transport did not take: most often nothing, and then the connection holds no
+// buffer.
+Result<Bytes> Carrier::Impl::write_now() {
+  static thread_local Bytes framed;
+  framed.clear();
+  session.produce(framed, kWriteBytes, loop.tick());
+  bytes_out += framed.size();
+  ByteView rest(framed);
+  while (!rest.empty()) {
+    TRY(const Stream::Attempt attempt, stream->try_write({.parts = {rest}}));
+    if (attempt.next != Stream::Next::done) break;
+    rest = rest.subspan(attempt.bytes);
+  }
+  dispatch();
+  return Bytes(rest.begin(), rest.end());
+}
+
+// The only one who writes.
 Task<void> Carrier::Impl::write_loop(std::shared_ptr<Impl> self) {
-  Bytes out;
   bool failed = false;
   while (!failed) {
-    out.clear();
-    self->session.produce(out, kWriteBytes, self->loop.tick());
-    self->dispatch();
-    if (out.empty()) {
+    const uint64_t before = self->bytes_out;
+    Result<Bytes> rest = self->write_now();
+    if (rest && rest->empty() && self->bytes_out == before) {
       if (self->ending || self->session.over()) break;
       self->work.clear();
       if (self->session.wants_write()) continue;
@@ -318,8 +354,12 @@ Task<void> Carrier::Impl::write_loop(std::shared_ptr<Impl> self) {
       (void)more;
       continue;
     }
-    self->bytes_out += out.size();
-    Result<void> written = co_await self->stream->write_all(ByteView(out), self->config.write_timeout);
+    Result<void> written;
+    if (!rest) {
+      written = Failure(std::move(rest.error()));
+    } else if (!rest->empty()) {
+      written = co_await self->stream->write_all(ByteView(*rest), self->config.write_timeout);
+    }
     failed = !written;
     if (failed) self->break_off(std::move(written.error()));
   }
@@ -354,17 +394,44 @@ Task<void> Carrier::Impl::keep_alive(std::shared_ptr<Impl> self) {
   }
 }
 
+// From nobody using it to an orderly end; a peer that does not close then is closed.
+Task<void> Carrier::Impl::watch_idle(std::shared_ptr<Impl> self) {
+  Millis left = self->config.idle_timeout;
+  while (true) {
+    const bool stopped = co_await self->stop.wait(left);
+    if (stopped || self->over) co_return;
+    left = self->config.idle_timeout;
+    if (!self->bodies.empty()) continue;
+    const auto quiet = std::chrono::duration_cast<Millis>(self->loop.tick() - self->quiet_since);
+    if (quiet >= self->config.idle_timeout) break;
+    left = self->config.idle_timeout - quiet;
+  }
+  self->ending = true;
+  self->session.terminate(H2Code::no_error);
+  self->end_streams();
+  self->work.set();
+}
+
 void Carrier::Impl::end_streams() {
   over = true;
-  for (const auto& [id, body] : bodies) body->wake();
+  // Whoever hears of it may give up streams here.
+  std::vector<H2StreamId> ids;
+  ids.reserve(bodies.size());
+  for (const auto& [id, body] : bodies) ids.push_back(id);
+  for (const H2StreamId id : ids) {
+    if (const auto found = bodies.find(id); found != bodies.end()) found->second->is_broken();
+  }
   room.pulse();
   stop.set();
 }
 
 Task<Result<void>> Carrier::Impl::run(std::shared_ptr<Impl> self) {
   self->last_heard = self->loop.tick();
+  self->quiet_since = self->last_heard;
   self->loop.spawn(write_loop(self));
-  self->loop.spawn(keep_alive(self));
+  if (self->config.ping_interval != kNoTimeout) self->loop.spawn(keep_alive(self));
+  if (self->config.idle_timeout != kNoTimeout) self->loop.spawn(watch_idle(self));
+  self->dispatch();
   Result<void> ended = co_await self->read_loop();
   // After our own abort, what was the matter is known already.
   if (!ended && !self->broken && !self->ending) self->broken = std::move(ended.error());
@@ -411,11 +478,18 @@ Task<Result<CarrierStream>> Carrier::Impl::open(std::shared_ptr<Impl> self, Requ
 Carrier::Carrier(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Carrier Carrier::client(std::unique_ptr<Stream> stream, CarrierConfig config) {
-  return Carrier(std::make_shared<Impl>(std::move(stream), H2Role::client, nullptr, config));
+  return Carrier(
+      std::make_shared<Impl>(std::move(stream), H2Session(H2Role::client, config.h2), nullptr, config));
 }
 
 Carrier Carrier::server(std::unique_ptr<Stream> stream, Handler handler, CarrierConfig config) {
-  return Carrier(std::make_shared<Impl>(std::move(stream), H2Role::server, std::move(handler), config));
+  H2Session session(H2Role::server, config.h2);
+  return server(std::move(stream), std::move(session), std::move(handler), config);
+}
+
+Carrier Carrier::server(std::unique_ptr<Stream> stream, H2Session session, Handler handler,
+                        CarrierConfig config) {
+  return Carrier(std::make_shared<Impl>(std::move(stream), std::move(session), std::move(handler), config));
 }
 
 Task<Result<void>> Carrier::run() {
@@ -495,8 +569,25 @@ void CarrierStream::set_class(H2Class klass) {
 void CarrierStream::set_timeouts(CarrierTimeouts timeouts) {
   body_->timeouts = timeouts;
 }
-void CarrierStream::set_gate(GateRef gate) {
-  body_->impl->session.set_gate(body_->id, std::move(gate));
+void CarrierStream::set_gate(GateRef gate, bool both_ways) {
+  body_->impl->session.set_gate(body_->id, std::move(gate), both_ways);
+}
+void CarrierStream::when_broken(std::function<void()> broken) {
+  body_->gone = std::move(broken);
+}
+Task<Result<void>> CarrierStream::sent() {
+  return body_->sent();
+}
+Stream& CarrierStream::transport() const {
+  return *body_->impl->stream;
+}
+
+Result<void> CarrierStream::interim(ResponseHead head) {
+  remove_hop_by_hop(head.headers);
+  if (body_->impl->over) return Failure(body_->impl->closed_error());
+  TRY_VOID(body_->impl->session.interim(body_->id, head));
+  body_->impl->kick();
+  return {};
 }
 
 Result<void> CarrierStream::respond(ResponseHead head, bool end) {

@@ -36,12 +36,15 @@ struct CarrierTimeouts {
 struct CarrierConfig {
   H2Config h2;
   CarrierTimeouts timeouts;
-  Millis open_timeout{10'000};  // for the peer's settings and for room among its streams
-  size_t openers_max = 256;     // who may wait for that at once; more get "h2.busy"
-  Millis ping_interval{5'000};
+  Millis open_timeout{10'000};   // for the peer's settings and for room among its streams
+  size_t openers_max = 256;      // who may wait for that at once; more get "h2.busy"
+  Millis ping_interval{5'000};   // kNoTimeout: never
   Millis ping_timeout{10'000};   // with no answer and nothing else heard: the connection is dead
   Millis write_timeout{15'000};  // the transport takes nothing: the connection is dead
   Millis linger{1'000};          // for the peer to close after we did
+  // Server: with no stream for so long, and after so many of them, it is drained (0: never).
+  Millis idle_timeout{kNoTimeout};
+  uint64_t streams_ever_max = 0;
 };
 
 struct CarrierCounts {
@@ -68,6 +71,7 @@ class CarrierStream {
   [[nodiscard]] bool has_body() const;  // the request has one (extended CONNECT always has)
   // Server: answers, once. Fields of one connection are removed. `end`: no body follows.
   Result<void> respond(ResponseHead head, bool end);
+  Result<void> interim(ResponseHead head);  // server: 1xx, before the answer
   // Client: the final answer's head; once.
   [[nodiscard]] Task<Result<ResponseHead>> read_head();
 
@@ -76,15 +80,21 @@ class CarrierStream {
   [[nodiscard]] uint64_t bytes_in() const;
   [[nodiscard]] uint64_t bytes_out() const;
 
-  // Looked at each time bytes of this stream are framed or read. To cut a stream that is silent, fence() it
-  // too.
-  void set_gate(GateRef gate);
+  // Waits until all that was given, the end too, has been handed over.
+  [[nodiscard]] Task<Result<void>> sent();
+  // Called once when the peer, or the connection's end, breaks the stream; nullptr: nobody listens any more.
+  void when_broken(std::function<void()> broken);
+
+  // Looked at each time bytes of this stream are framed, and with `both_ways` read. To cut a stream that is
+  // silent, fence() it too.
+  void set_gate(GateRef gate, bool both_ways = true);
   void fence();  // drops what is queued, resets, wakes who waits with "net.fenced"
   void reset(H2Code code);
   void set_class(H2Class klass);
   void set_timeouts(CarrierTimeouts timeouts);
   [[nodiscard]] std::optional<H2Code> reset_code() const;  // what the peer, or the protocol, broke it with
   [[nodiscard]] H2StreamId id() const;
+  [[nodiscard]] Stream& transport() const;  // as Carrier::transport()
 
  private:
   std::unique_ptr<CarrierBody> body_;
@@ -100,6 +110,9 @@ class Carrier {
   [[nodiscard]] static Carrier client(std::unique_ptr<Stream> stream, CarrierConfig config = {});
   [[nodiscard]] static Carrier server(std::unique_ptr<Stream> stream, Handler handler,
                                       CarrierConfig config = {});
+  // The same from a session that has begun on this stream.
+  [[nodiscard]] static Carrier server(std::unique_ptr<Stream> stream, H2Session session, Handler handler,
+                                      CarrierConfig config);
 
   // Carries until the connection is over; call it once. Gives nothing when it ended in order (either side
   // drained it or closed it), otherwise what broke it.

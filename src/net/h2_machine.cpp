@@ -8,7 +8,8 @@ namespace entente::net {
 namespace {
 
 constexpr size_t kOutboundAcksMax = 256;
-constexpr size_t kHeaderBytesFatal = 4;  // times the limit: not a mistake any more
+constexpr size_t kHeaderBytesFatal = 4;     // times the limit: not a mistake any more
+constexpr size_t kDataBytesCounted = 1024;  // a frame that earns the peer window updates: no dribble does
 
 }  // namespace
 
@@ -68,7 +69,12 @@ void set_callbacks(nghttp2_session_callbacks* callbacks) {
   nghttp2_session_callbacks_set_on_frame_send_callback(
       callbacks, [](nghttp2_session*, const nghttp2_frame* frame, void* user) {
         auto& impl = self(user);
-        if (frame->hd.type == NGHTTP2_DATA) ++impl.spent.data_frames_sent;
+        if (frame->hd.type == NGHTTP2_DATA && frame->hd.length >= kDataBytesCounted)
+          ++impl.spent.data_frames_sent;
+        if (frame->hd.type == NGHTTP2_HEADERS) {
+          H2Stream* stream = impl.find(frame->hd.stream_id);
+          if (stream != nullptr && stream->heads_waiting > 0) --stream->heads_waiting;
+        }
         if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && !impl.fault)
           impl.fault = Error{"h2.protocol", "the peer broke HTTP/2: " + impl.last_words, "connection", ""};
         return 0;
@@ -123,10 +129,10 @@ void H2Session::Impl::send_settings() {
                 0);
 }
 
-Result<H2Stream*> H2Session::Impl::live(H2StreamId id) {
+Result<H2Stream*> H2Session::Impl::live(H2StreamId id, bool reading) {
   H2Stream* stream = find(id);
   if (stream == nullptr || stream->released) return no_h2_stream();
-  if (!stream->fenced && stream->gate_closed()) fence(*stream);
+  if (!stream->fenced && (!reading || stream->gates_reads) && stream->gate_closed()) fence(*stream);
   if (stream->fenced) return fail("net.fenced", "the stream's gate was closed", "stream");
   if (fault) return Failure(*fault);
   return stream;
@@ -291,8 +297,8 @@ void H2Session::Impl::end_in(H2Stream& stream) {
 
 int H2Session::Impl::data_in(H2StreamId id, ByteView bytes) {
   counts.data_bytes_in += bytes.size();
-  // The connection's window is given back at once: a stream that nobody reads must not stop the others.
-  nghttp2_session_consume_connection(session, bytes.size());
+  owed_credit += bytes.size();
+  give_credit();
   H2Stream* stream = find(id);
   if (stream == nullptr || stream->broken) return 0;
   if (stream->released) {
@@ -364,6 +370,34 @@ void H2Session::Impl::drop_queues(H2Stream& stream) {
   counts.unread_bytes -= stream.in.size();
   stream.in.clear();
   stream.out.clear();
+  give_credit();
+}
+
+void H2Session::Impl::give_credit() {
+  if (owed_credit == 0 || counts.unread_bytes > config.credit_unread_max) return;
+  nghttp2_session_consume_connection(session, std::exchange(owed_credit, 0));
+}
+
+void H2Session::Impl::head_submitted(H2Stream& stream) {
+  if (stream.heads_waiting++ == 0) heads.push_back(stream.id);
+}
+
+// Heads lie in nghttp2's queue: before they are framed their gates are looked at, as for bytes. Afterwards an
+// answer that left its request unread can say so: nghttp2 would have dropped it with the reset.
+void H2Session::Impl::look_at_heads(bool before) {
+  std::erase_if(heads, [&](H2StreamId id) {
+    H2Stream* stream = find(id);
+    if (stream == nullptr) return true;
+    if (before) {
+      if (stream->heads_waiting == 0 || stream->broken || !stream->gate_closed()) return false;
+      fence(*stream);
+      if (!stream->released) events.push_back(H2Reset{id, H2Code::cancel});
+      return true;
+    }
+    if (stream->heads_waiting > 0 && !stream->broken) return false;
+    if (stream->released && !stream->broken) after_release(*stream);
+    return true;
+  });
 }
 
 void H2Session::Impl::break_stream(H2Stream& stream, H2Code code) {
@@ -389,10 +423,12 @@ void H2Session::Impl::forget_if_done(H2StreamId id) {
 void H2Session::Impl::after_release(H2Stream& stream) {
   counts.unread_bytes -= stream.in.size();
   stream.in.clear();
+  give_credit();
   if (stream.closed || stream.broken) return;
   const bool sends = stream.out_ended;
   if (sends && (stream.in_ended || role == H2Role::server)) {
-    if (stream.end_framed && !stream.in_ended) break_stream(stream, H2Code::no_error);
+    if (stream.end_framed && !stream.in_ended && stream.heads_waiting == 0)
+      break_stream(stream, H2Code::no_error);
     return;
   }
   break_stream(stream, H2Code::cancel);

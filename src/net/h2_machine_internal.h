@@ -31,7 +31,7 @@ struct H2Session::Impl {
     const auto found = streams.find(id);
     return found == streams.end() ? nullptr : &found->second;
   }
-  [[nodiscard]] Result<H2Stream*> live(H2StreamId id);
+  [[nodiscard]] Result<H2Stream*> live(H2StreamId id, bool reading = false);
   void flood(const char* what);
   [[nodiscard]] int spend(uint32_t& counter, uint64_t most, const char* what);
   void send_settings();
@@ -55,6 +55,9 @@ struct H2Session::Impl {
   void drop_queues(H2Stream& stream);
   void fence(H2Stream& stream);
   void forget_if_done(H2StreamId id);
+  void head_submitted(H2Stream& stream);
+  void look_at_heads(bool before);
+  void give_credit();
   void after_release(H2Stream& stream);
 
   [[nodiscard]] H2Class class_of(const H2Stream& stream) const;
@@ -73,7 +76,9 @@ struct H2Session::Impl {
   size_t header_frames = 0;
   H2Schedule order;
   std::vector<H2StreamId> blocked;
-  H2StreamId chosen = 0;  // may send one frame of at most `allowance` bytes now
+  std::vector<H2StreamId> heads;  // of streams whose head is on its way
+  size_t owed_credit = 0;         // of the connection's window, to the peer
+  H2StreamId chosen = 0;          // may send one frame of at most `allowance` bytes now
   size_t allowance = 0;
   Bytes* frames = nullptr;  // where what goes out is put, while it is
   Tick now{};

@@ -40,10 +40,16 @@ std::optional<H2Event> H2Session::poll_event() {
   return event;
 }
 
+void H2Session::put_back(H2Event event) {
+  impl_->events.push_front(std::move(event));
+}
+
 void H2Session::produce(Bytes& out, size_t bytes_max, Tick now) {
   Impl& impl = *impl_;
   impl.now = now;
+  impl.look_at_heads(true);
   impl.flush(out, bytes_max);
+  impl.look_at_heads(false);
   while (out.size() + kFrameHeadBytes + kDataBytesWorthwhile <= bytes_max && !impl.fault) {
     H2Stream* stream = impl.next_sender();
     if (stream == nullptr) break;
@@ -59,6 +65,10 @@ void H2Session::produce(Bytes& out, size_t bytes_max, Tick now) {
     if (stream == nullptr) continue;
     if (stream->wants_room && stream->out.size() <= impl.config.unsent_bytes_max / 2) {
       stream->wants_room = false;
+      impl.events.push_back(H2Writable{id});
+    }
+    if (stream->tells_sent && stream->end_framed) {
+      stream->tells_sent = false;
       impl.events.push_back(H2Writable{id});
     }
     if (stream->released && stream->end_framed) impl.after_release(*stream);
@@ -138,6 +148,7 @@ Result<H2StreamId> H2Session::request(const RequestHead& head, bool end) {
   stream.announced = true;
   stream.out_ended = end;
   stream.end_framed = end;
+  impl.head_submitted(stream);
   ++impl.counts.streams;
   return id;
 }
@@ -157,6 +168,22 @@ Result<void> H2Session::respond(H2StreamId id, const ResponseHead& head, bool en
   stream->answered = true;
   stream->out_ended = end;
   stream->end_framed = end;
+  impl.head_submitted(*stream);
+  return {};
+}
+
+Result<void> H2Session::interim(H2StreamId id, const ResponseHead& head) {
+  Impl& impl = *impl_;
+  TRY(H2Stream* const stream, impl.live(id));
+  if (stream->broken || stream->closed) return no_h2_stream();
+  if (impl.role != H2Role::server || stream->answered || head.status < 100 || head.status > 199)
+    return fail("h2.head", "this is no interim answer, or the request has been answered", "response");
+  TRY(const std::vector<H2Line> lines, h2_lines(head));
+  const std::vector<nghttp2_nv> nv = as_nv(lines);
+  const int32_t done =
+      nghttp2_submit_headers(impl.session, NGHTTP2_FLAG_NONE, id, nullptr, nv.data(), nv.size(), nullptr);
+  if (done != 0) return fail("h2.closed", nghttp2_strerror(done), "response");
+  impl.head_submitted(*stream);
   return {};
 }
 
@@ -182,11 +209,12 @@ Result<void> H2Session::finish(H2StreamId id) {
 }
 
 Result<H2Session::Read> H2Session::read(H2StreamId id, std::span<uint8_t> into) {
-  TRY(H2Stream* const stream, impl_->live(id));
+  TRY(H2Stream* const stream, impl_->live(id, true));
   if (stream->broken && *stream->broken != H2Code::no_error) return no_h2_stream();
   const size_t count = stream->in.pop(into.data(), into.size());
   impl_->counts.unread_bytes -= count;
   if (count > 0 && !stream->closed) nghttp2_session_consume_stream(impl_->session, id, count);
+  impl_->give_credit();
   return Read{count, stream->in.empty() && stream->in_ended};
 }
 
@@ -198,6 +226,13 @@ size_t H2Session::unread(H2StreamId id) const {
 size_t H2Session::unsent(H2StreamId id) const {
   const H2Stream* stream = impl_->find(id);
   return stream == nullptr ? 0 : stream->out.size();
+}
+
+bool H2Session::tell_when_sent(H2StreamId id) {
+  H2Stream* stream = impl_->find(id);
+  if (stream == nullptr || stream->broken || stream->closed || stream->end_framed) return true;
+  stream->tells_sent = true;
+  return false;
 }
 
 void H2Session::reset(H2StreamId id, H2Code code) {
@@ -217,8 +252,11 @@ void H2Session::release(H2StreamId id) {
   impl_->forget_if_done(id);
 }
 
-void H2Session::set_gate(H2StreamId id, GateRef gate) {
-  if (H2Stream* stream = impl_->find(id); stream != nullptr) stream->gate = std::move(gate);
+void H2Session::set_gate(H2StreamId id, GateRef gate, bool both_ways) {
+  H2Stream* stream = impl_->find(id);
+  if (stream == nullptr) return;
+  stream->gate = std::move(gate);
+  stream->gates_reads = both_ways;
 }
 
 void H2Session::set_class(H2StreamId id, H2Class klass) {

@@ -49,6 +49,9 @@ struct H2Config {
   uint32_t streams_max = 512;                  // open at once that the peer may start, and that we start
   uint32_t stream_window_bytes = 256 * 1024;   // what a stream may have on the way or unread here
   uint32_t connection_window_bytes = 4 << 20;  // what all of them may have on the way
+  // The connection's window is given back at once, so that one stream nobody reads does not stop the others,
+  // until this much is unread in all of them; then only as they are read.
+  size_t credit_unread_max = SIZE_MAX;
   size_t unread_bytes_max = 64 << 20;   // unread in all streams; over: the stream that adds to it is reset
   size_t unsent_bytes_max = 64 * 1024;  // of one stream: write() takes no more
   uint64_t bulk_after_bytes = 1 << 20;
@@ -66,7 +69,7 @@ struct H2Config {
   uint32_t settings_max = 20;
   uint32_t pings_max = 100;
   uint32_t empty_data_max = 100;       // DATA without a byte and without an end
-  uint32_t window_updates_max = 2000;  // besides two for each DATA frame that it was sent
+  uint32_t window_updates_max = 2000;  // besides two for each DATA frame of 1 KiB or more that it was sent
   uint32_t other_frames_max = 100;     // PRIORITY, GOAWAY and the like; unknown types are skipped unheard
 };
 
@@ -83,7 +86,8 @@ struct H2Response {  // client: the final answer's head; interim ones are droppe
 struct H2Readable {  // read() gives bytes, or the end
   H2StreamId stream = 0;
 };
-struct H2Writable {  // write() takes bytes again after it took less than it was given
+struct H2Writable {  // write() takes bytes again after it took less than it was given; or see
+                     // tell_when_sent()
   H2StreamId stream = 0;
 };
 struct H2Reset {  // the stream is no more. no_error: the peer has answered and wants no more of the request
@@ -120,6 +124,7 @@ class H2Session {
   // Bytes from the peer. After an error: write what produce() still gives (it says why), then close.
   Result<void> receive(ByteView bytes, Tick now);
   [[nodiscard]] std::optional<H2Event> poll_event();
+  void put_back(H2Event event);  // it is polled next
   // Appends frames to `out` until it holds about `bytes_max`; a DATA frame never makes it hold more. What is
   // given is framed: hand it to TLS at once, since a closed gate can't take it back.
   void produce(Bytes& out, size_t bytes_max, Tick now);
@@ -130,6 +135,8 @@ class H2Session {
   [[nodiscard]] Result<H2StreamId> request(const RequestHead& head, bool end);
   // Server: answers it, once.
   Result<void> respond(H2StreamId stream, const ResponseHead& head, bool end);
+  Result<void> interim(H2StreamId stream,
+                       const ResponseHead& head);  // server: 1xx but 101, before the answer
   // Takes at most what fits into `unsent_bytes_max` and says how much; then wait for H2Writable.
   Result<size_t> write(H2StreamId stream, ByteView bytes);
   Result<void> finish(H2StreamId stream);  // no more bytes from here
@@ -140,12 +147,15 @@ class H2Session {
   Result<Read> read(H2StreamId stream, std::span<uint8_t> into);
   [[nodiscard]] size_t unread(H2StreamId stream) const;
   [[nodiscard]] size_t unsent(H2StreamId stream) const;
+  // All that was given, the end too, has been framed, or never will be. If not, H2Writable comes when it has.
+  [[nodiscard]] bool tell_when_sent(H2StreamId stream);
 
   void reset(H2StreamId stream, H2Code code);  // drops its queues; nothing more of it is framed
   void fence(H2StreamId stream);               // reset(cancel); from then on its calls give "net.fenced"
   void release(H2StreamId stream);             // forgets it, resetting what isn't done: once for each stream
-  // Looked at each time bytes of the stream are framed or read; when closed, the stream is fenced.
-  void set_gate(H2StreamId stream, GateRef gate);
+  // Looked at each time a head or bytes of the stream are framed, and unless `both_ways` is false each time
+  // they are read; when closed, the stream is fenced.
+  void set_gate(H2StreamId stream, GateRef gate, bool both_ways = true);
   void set_class(H2StreamId stream, H2Class klass);  // control stays control; default interactive
 
   void ping(uint64_t opaque);

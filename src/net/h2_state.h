@@ -56,6 +56,7 @@ struct H2Stream {
   uint64_t burst_bytes = 0;  // sent since it last paused
   Tick last_sent{};
   std::optional<H2Code> broken;  // reset by either side
+  uint8_t heads_waiting = 0;     // submitted and not framed yet
   bool announced = false;        // its owner knows of it and will release it
   bool answered = false;         // the final head went out (server) or came in (client)
   bool in_ended = false;
@@ -67,6 +68,8 @@ struct H2Stream {
   bool wants_room = false;  // write() took less than it was given
   bool queued = false;      // in the schedule
   bool blocked = false;     // waits for the peer's window
+  bool gates_reads = true;  // the gate is for both ways
+  bool tells_sent = false;  // its owner waits for the end to be framed
 
   [[nodiscard]] bool has_work() const {
     return !broken && !closed && !end_framed && (!out.empty() || out_ended);

@@ -73,8 +73,7 @@ void BodyReader::begin(BodyFraming framing, bool expects_continue, Millis write_
   framing_ = framing;
   chunks_ = ChunkedDecoder(limits_.heads);
   left_ = framing.kind == BodyKind::length ? framing.length : 0;
-  received_ = 0;
-  waited_ = Millis(0);
+  pace_ = BodyPace{};
   write_timeout_ = write_timeout;
   done_ = framing.kind == BodyKind::none || framing.kind == BodyKind::upgrade ||
           (framing.kind == BodyKind::length && framing.length == 0);
@@ -89,12 +88,11 @@ Task<Result<void>> BodyReader::send_continue() {
   co_return sent;
 }
 
-Result<void> BodyReader::check_rate(Tick from) {
-  waited_ += std::chrono::duration_cast<Millis>(ahead_.stream().loop().tick() - from);
-  if (limits_.rate_min == 0 || waited_ <= limits_.rate_grace) return {};
-  const auto waited_ms = static_cast<uint64_t>(waited_.count());
-  if (received_ * 1000 >= limits_.rate_min * waited_ms) return {};
-  return fail("net.timeout", "the body comes too slowly", ahead_.stream().peer());
+Result<void> BodyPace::check(const BodyReadLimits& limits, Tick from, const Stream& stream) {
+  waited += std::chrono::duration_cast<Millis>(stream.loop().tick() - from);
+  if (limits.rate_min == 0 || waited <= limits.rate_grace) return {};
+  if (received * 1000 >= limits.rate_min * static_cast<uint64_t>(waited.count())) return {};
+  return fail("net.timeout", "the body comes too slowly", stream.peer());
 }
 
 Failure BodyReader::give_up(Error error) {
@@ -109,7 +107,7 @@ Task<Result<void>> BodyReader::wait() {
   const Tick from = ahead_.stream().loop().tick();
   Result<void> waited = co_await ahead_.stream().wait_readable(limits_.timeout);
   if (!waited) co_return give_up(std::move(waited.error()));
-  Result<void> fast = check_rate(from);
+  Result<void> fast = pace_.check(limits_, from, ahead_.stream());
   if (!fast) co_return give_up(std::move(fast.error()));
   co_return Result<void>{};
 }
@@ -119,7 +117,7 @@ Task<Result<size_t>> BodyReader::fetch(std::span<uint8_t> into) {
   for (;;) {
     CO_TRY(Stream::Attempt attempt, ahead_.stream().try_read(into));
     if (attempt.next == Stream::Next::done) {
-      received_ += attempt.bytes;
+      pace_.received += attempt.bytes;
       co_return attempt.bytes;
     }
     if (attempt.next == Stream::Next::end) co_return size_t{0};
@@ -143,7 +141,7 @@ Result<size_t> BodyReader::decode_ahead(std::span<uint8_t> into) {
     ENTENTE_CHECK(step.used > 0);
     ahead_.take(step.used);
   }
-  received_ += kept;
+  pace_.received += kept;
   done_ = chunks_.done();
   return kept;
 }
@@ -205,7 +203,7 @@ Result<size_t> BodyReader::read_ahead(std::span<uint8_t> into) {
   std::copy(text.begin(), text.end(), into.begin());
   const size_t count = text.size();
   ahead_.take(count);
-  received_ += count;
+  pace_.received += count;
   if (framing_.kind == BodyKind::length) {
     left_ -= count;
     done_ = left_ == 0;

@@ -40,6 +40,14 @@ struct BodyReadLimits {
   Millis rate_grace{0};
 };
 
+// How fast a body comes, over the time that was spent waiting for it.
+struct BodyPace {
+  uint64_t received = 0;
+  Millis waited{0};
+  // After a wait that began at `from`: "net.timeout" when it comes too slowly.
+  [[nodiscard]] Result<void> check(const BodyReadLimits& limits, Tick from, const Stream& stream);
+};
+
 class BodyReader final : public ByteSource {
  public:
   BodyReader(ReadAhead& ahead, BodyReadLimits limits)
@@ -65,7 +73,6 @@ class BodyReader final : public ByteSource {
   [[nodiscard]] Result<size_t> read_ahead(std::span<uint8_t> into);
   [[nodiscard]] Result<size_t> decode_ahead(std::span<uint8_t> into);
   [[nodiscard]] Result<size_t> decode_here(std::span<uint8_t> bytes);
-  [[nodiscard]] Result<void> check_rate(Tick from);
   [[nodiscard]] Failure give_up(Error error);
 
   ReadAhead& ahead_;
@@ -73,8 +80,7 @@ class BodyReader final : public ByteSource {
   ChunkedDecoder chunks_;
   BodyFraming framing_;
   uint64_t left_ = 0;
-  uint64_t received_ = 0;
-  Millis waited_{0};
+  BodyPace pace_;
   Millis write_timeout_{0};
   bool expects_continue_ = false;
   bool done_ = true;

@@ -1,6 +1,7 @@
 #include "net/http_server.h"
 
 #include "net/http_body.h"
+#include "net/http_server_internal.h"
 #include "net/websocket.h"
 
 #include <ctime>
@@ -12,7 +13,8 @@ namespace {
 constexpr Millis kLingerTime{2'000};            // for the other side to read our last words
 constexpr size_t kLingerBytesMax = 256 * 1024;  // of what it still sends meanwhile
 
-// RFC 9110 section 5.6.7, made once a second.
+}  // namespace
+
 const std::string& http_date() {
   thread_local std::time_t made_at = 0;
   thread_local std::string text;
@@ -27,13 +29,10 @@ const std::string& http_date() {
   return text;
 }
 
-// The message's framing is the connection's business, whoever wrote the head.
 void drop_framing(Headers& headers) {
   for (const char* name : {"content-length", "transfer-encoding", "connection", "keep-alive"})
     headers.remove(name);
 }
-
-}  // namespace
 
 static Task<void> serve_on(std::unique_ptr<Stream> stream, std::shared_ptr<const HttpService> service,
                            std::unique_ptr<HttpConnection> moved);
@@ -395,7 +394,12 @@ static Task<void> serve_on(std::unique_ptr<Stream> stream, std::shared_ptr<const
 }
 
 Task<void> serve_http(std::unique_ptr<Stream> stream, std::shared_ptr<const HttpService> service) {
-  co_await serve_on(std::move(stream), std::move(service), nullptr);
+  const TlsPeer* tls = stream->tls();
+  if (tls != nullptr && tls->alpn == "h2") {
+    co_await serve_h2(std::move(stream), std::move(service));
+  } else {
+    co_await serve_on(std::move(stream), std::move(service), nullptr);
+  }
 }
 
 }  // namespace entente::net

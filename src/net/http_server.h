@@ -1,14 +1,17 @@
-// One HTTP/1.1 connection, served: strict heads, streamed bodies, one request after the other (pipelined
-// requests wait their turn). An idle connection holds no buffer. Everything lives on the stream's loop.
+// One HTTP connection, served: strict heads, streamed bodies. HTTP/1.1 takes one request after the other
+// (pipelined requests wait their turn); HTTP/2, where ALPN agreed on "h2", as many at once as it is allowed,
+// WebSockets among them (RFC 8441). An idle connection holds no buffer. Everything lives on the stream's
+// loop.
 //
 //   auto service = std::make_shared<const HttpService>(limits, [&door](HttpCall& call) { return
 //   door.handle(call); }); loop.spawn(serve_http(std::move(stream), service));
 //
-// A refused request is answered with a bare status and the connection is closed: strangers learn nothing
-// more.
+// A refused request is answered with a bare status and the connection is closed, or in HTTP/2 its stream is
+// reset: strangers learn nothing more.
 #pragma once
 
 #include "base/bytes.h"
+#include "net/h2_session.h"
 #include "net/http1_parser.h"
 #include "net/http_message.h"
 #include "net/relay.h"
@@ -19,8 +22,23 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_set>
 
 namespace entente::net {
+
+// What a browser may ask of one HTTP/2 connection, and what it holds here.
+[[nodiscard]] constexpr H2Config browser_h2() {
+  H2Config config;
+  config.streams_max = 100;
+  config.stream_window_bytes = 128 * 1024;
+  config.connection_window_bytes = 512 * 1024;
+  config.credit_unread_max = 128 * 1024;
+  config.unread_bytes_max = 1 << 20;  // more than window and credit let come
+  config.header_list_bytes_max = 16 * 1024;
+  config.resets_max = 300;          // people leave pages with all their requests under way
+  config.other_frames_max = 1'000;  // PRIORITY, which some browsers send and nothing here hears
+  return config;
+}
 
 struct HttpServerLimits {
   HttpLimits heads{.fields_max = 100, .head_bytes_max = 16 * 1024};
@@ -32,6 +50,7 @@ struct HttpServerLimits {
   Millis write_timeout{30'000};    // in which some of the answer must go out
   uint64_t requests_max = 10'000;  // per connection
   uint64_t drain_max = 64 * 1024;  // unread request body that is read and dropped to keep the connection
+  H2Config h2 = browser_h2();
 };
 
 // What a call becomes when it is upgraded: bytes both ways, nothing of HTTP is left. Outlives the call; what
@@ -99,6 +118,16 @@ class HttpCall {
   std::string upgrade_;
 };
 
+// The HTTP/2 connections of one loop, so that they can be told.
+class HttpConnections {
+ public:
+  void drain();  // no further requests on any of them; each ends when those it has are done
+  struct One {
+    std::function<void()> drain;
+  };
+  std::unordered_set<const One*> all;
+};
+
 struct HttpService {
   HttpServerLimits limits{};
   // A handler that returns without an answer gives 500; without finishing it, a broken connection.
@@ -107,6 +136,7 @@ struct HttpService {
   // Which service a request belongs to, before it is handled: on another loop the connection goes there, and
   // the request is handled from its beginning. Null, or giving null: here.
   std::function<std::shared_ptr<const HttpService>(const RequestHead&)> place{};
+  std::shared_ptr<HttpConnections> connections = std::make_shared<HttpConnections>();
 };
 
 // Serves the connection until it ends. Ending it from outside: abort() the stream.

@@ -73,6 +73,8 @@ Limits read_limits(Fields fields, Result<void>& done) {
   limits.head_timeout = Seconds(fields.integer_or("head_timeout_s", 10, 1, 120));
   limits.idle_timeout = Seconds(fields.integer_or("idle_timeout_s", 60, 1, 3600));
   limits.write_timeout = Seconds(fields.integer_or("write_timeout_s", 30, 1, 600));
+  limits.http2_streams_max = fields.integer_or("http2_streams_max", 100, 1, 1000);
+  limits.http2_resets_max = fields.integer_or("http2_resets_max", 300, 10, 100000);
   limits.connections_max = fields.integer_or("connections_max", 8192, 16, 100000);
   // Behind one address there may be many people, but never so many that nobody else gets in.
   limits.connections_per_source_max = fields.integer_or(

@@ -17,7 +17,9 @@ struct Limits {  // each has a safe default; docs/operations.md says what they m
   Seconds head_timeout{10};
   Seconds idle_timeout{60};
   Seconds write_timeout{30};
-  int64_t connections_max = 8192;  // these four over all loops together
+  int64_t http2_streams_max = 100;  // at once on one connection of a browser
+  int64_t http2_resets_max = 300;   // that one may ask for in ten seconds
+  int64_t connections_max = 8192;   // these four over all loops together
   int64_t connections_per_source_max = 6144;
   int64_t half_open_max = 512;
   int64_t half_open_per_source_max = 256;

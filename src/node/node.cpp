@@ -93,6 +93,8 @@ net::HttpServerLimits http_limits(const Limits& limits) {
   out.head_timeout = limits.head_timeout;
   out.idle_timeout = limits.idle_timeout;
   out.write_timeout = limits.write_timeout;
+  out.h2.streams_max = static_cast<uint32_t>(limits.http2_streams_max);
+  out.h2.resets_max = static_cast<uint32_t>(limits.http2_resets_max);
   return out;
 }
 
@@ -429,6 +431,7 @@ void Node::stop() {
     why.what = "The node is being stopped.";
     why.change = "Sign in again when it is back.";
     parts.switchboard->close_all(why);
+    parts.on_each([](LoopParts& own) { own.door->drain(); });
     // The ledger takes leaves in order: once this one is in, so are all endings. A disk that hangs is not
     // waited for longer than kStopWait.
     ledger::Record leaf{.event_class = "node.stop", .time = parts.clock.now(), .fields = {}};

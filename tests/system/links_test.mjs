@@ -136,7 +136,7 @@ system('a key of one kind opens no door of another', async () => {
     assert.ok(ended, name);
     assert.equal(received.length, 0, name);
   }
-  for (const alpn of ['h2', 'entente-link/2', 'entente-enrol/1', 'http/1.0']) {
+  for (const alpn of ['h2c', 'entente-link/2', 'entente-enrol/1', 'http/1.0']) {
     const { received } = await dial(alpn, foreign);
     assert.equal(received.length, 0, alpn);
   }
