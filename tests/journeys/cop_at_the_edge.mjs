@@ -43,6 +43,8 @@ export async function plannerOpensTheMap(stage) {
   await planner.openLobby(); // without what the check has loaded
 
   const times = await planner.openApp();
+  assert.equal(times.carriedBy, 'h2');
+  assert.deepEqual(times.handshakes, [200], 'the WebSocket opens over HTTP/2');
   await planner.shoot('j1-3-map');
   stopwatch.note('J1', 'opens the map', 'tracks', times.firstTrack, 2000);
   stopwatch.note('J1', '', 'tracks that move, since the click', times.moving, 2000);

@@ -112,15 +112,25 @@ export class Visitor {
   }
 
   // Clicks the card and waits for the map. Answers when the first track stood there, and when one had moved,
-  // since the click.
+  // since the click; and what carried the page and its WebSocket (200 is HTTP/2's answer, 101 HTTP/1.1's).
   async openApp() {
     await this.page.waitForSelector(`${this.card} a[data-action="open"]`);
+    const handshakes = [];
+    const network = await this.context.newCDPSession(this.page);
+    network.on('Network.webSocketHandshakeResponseReceived', ({ response }) => handshakes.push(response.status));
+    await network.send('Network.enable');
     const clickedAt = performance.now();
     await this.click(`${this.card} a[data-action="open"]`);
     await this.page.waitForSelector('body[data-link="live"] [data-track]');
     const first = performance.now();
     await this.waitForMove();
+    const carriedBy = await this.page.evaluate(
+      () => performance.getEntriesByType('navigation')[0].nextHopProtocol,
+    );
+    await network.detach();
     return {
+      carriedBy,
+      handshakes,
       firstTrack: first - clickedAt,
       moving: performance.now() - clickedAt,
       sinceSignIn: first - this.submittedAt,
