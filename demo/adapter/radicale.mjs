@@ -84,8 +84,6 @@ const firstEvent = (marking) =>
   ].join('\r\n');
 
 export class Calendar {
-  #provisioned = new Set();
-
   constructor({ data }) {
     this.data = data;
     this.collections = join(data, 'collections', 'collection-root');
@@ -145,11 +143,10 @@ export class Calendar {
   }
 
   #provision(name) {
-    if (this.#provisioned.has(name)) return;
     const own = join(this.collections, name);
     mkdirSync(own, { recursive: true });
+    // Who removes it removes the link alone, and finds it again.
     if (!existsSync(join(own, kShared))) symlinkSync(join('..', 'staff', kShared), join(own, kShared));
-    this.#provisioned.add(name);
   }
 
   async serve({ name }, request, response) {

@@ -85,6 +85,23 @@ int partner_suspend(const Arguments& arguments) {
 int partner_resume(const Arguments& arguments) {
   return change_with_reason(arguments, fmt::format("/v1/partners/{}/resume", arguments.words[0]));
 }
+namespace {
+
+int change_pair(const Arguments& arguments, std::string_view verb) {
+  const Result<std::string> reason = arguments.need("reason");
+  if (!reason) return report(reason.error(), arguments.json());
+  return change(arguments, fmt::format("/v1/partners/{}/{}", arguments.words[0], verb),
+                Json::object({{"with", arguments.words[1]}, {"reason", *reason}}));
+}
+
+}  // namespace
+
+int partner_isolate(const Arguments& arguments) {
+  return change_pair(arguments, "isolate");
+}
+int partner_rejoin(const Arguments& arguments) {
+  return change_pair(arguments, "rejoin");
+}
 int app_list(const Arguments& arguments) {
   return list(arguments, "/v1/apps", "apps",
               {{"APP", "app"},

@@ -33,6 +33,8 @@ int connector_list(const Arguments&);
 int partner_list(const Arguments&);
 int partner_suspend(const Arguments&);
 int partner_resume(const Arguments&);
+int partner_isolate(const Arguments&);
+int partner_rejoin(const Arguments&);
 int app_list(const Arguments&);
 int app_withdraw(const Arguments&);
 int connector_cut(const Arguments&);

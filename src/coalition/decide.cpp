@@ -36,9 +36,18 @@ void Question::check_vouching_partner() {
     refuse("membership-ended", fmt::format("The membership of {} has ended.", named(code)),
            "The coalition would have to renew it.", std::string(kCoalition));
   }
-  if (partner->state == PartnerState::suspended) {
-    refuse("partner-suspended", suspended_text(world_, *partner), "When it is lifted, sign in again.",
-           named(world_.self()));
+  check_open(*partner, "partner");
+}
+
+// `which` of the two it is in this ask: "partner" or "owner".
+void Question::check_open(const Partner& other, std::string_view which) {
+  if (other.state == PartnerState::suspended) {
+    refuse(fmt::format("{}-suspended", which), suspended_text(world_, other),
+           "When it is lifted, sign in again.", named(world_.self()));
+  }
+  if (!other.isolated.empty()) {
+    refuse(fmt::format("{}-isolated", which), isolated_text(world_, other),
+           "When that ends, sign in again; apps of other nations stay open to you.", named(world_.self()));
   }
 }
 
@@ -190,10 +199,7 @@ void Question::check_owner(const App& app) {
     refuse("owner-not-member", fmt::format("{}, whose app this is, is not a member now.", named(code)),
            "The coalition would have to renew its membership.", std::string(kCoalition));
   }
-  if (owner.state == PartnerState::suspended) {
-    refuse("owner-suspended", suspended_text(world_, owner), "When it is lifted, sign in again.",
-           named(world_.self()));
-  }
+  check_open(owner, "owner");
   if (!notes_.before(app.end)) {
     refuse("app-ended", fmt::format("{} is no longer offered.", app.name),
            "Its owner would have to offer it again.", named(code));

@@ -46,6 +46,7 @@ class Question {
   }
 
   void check_vouching_partner();
+  void check_open(const Partner& other, std::string_view which);
   void check_identity();
   void check_signed_in_since_resumed(const PartnerCode& code);
   void check_identity_fact(std::string_view name);

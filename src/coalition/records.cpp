@@ -94,6 +94,7 @@ Partner read_partner(Fields& fields, std::string_view code) {
   }
   partner.state = state == "active" ? PartnerState::active : PartnerState::suspended;
   partner.state_reason = fields.text_or("state_reason", "", kTextMax);
+  partner.isolated = fields.text_or("isolated", "", kTextMax);
   if (fields.has("resumed_at")) partner.resumed_at = fields.instant("resumed_at");
   partner.member_since = fields.instant("member_since");
   partner.member_until = fields.instant("member_until");

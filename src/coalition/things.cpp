@@ -22,7 +22,9 @@ int64_t level(std::string_view name) {
 
 Entity from(const Partner& partner) {
   Attributes attributes{{"name", partner.name},
-                        {"state", partner.state == PartnerState::active ? "active" : "suspended"},
+                        {"state", partner.is_open()                          ? "active"
+                                  : partner.state == PartnerState::suspended ? "suspended"
+                                                                             : "isolated"},
                         {"member_until", partner.member_until},
                         {"ceiling", level(partner.ceiling)}};
   return {uid_of(partner.code), std::move(attributes), {}, {}};

@@ -15,4 +15,9 @@ std::string suspended_text(const World& world, const Partner& partner) {
   return partner.state_reason.empty() ? head + "." : fmt::format("{}: {}", head, partner.state_reason);
 }
 
+std::string isolated_text(const World& world, const Partner& partner) {
+  return fmt::format("{} and {} are isolated from each other: {}", partner_text(world, world.self()),
+                     partner_text(world, partner.code), partner.isolated);
+}
+
 }  // namespace entente::coalition

@@ -9,5 +9,6 @@ namespace entente::coalition {
 
 [[nodiscard]] std::string partner_text(const World& world, const PartnerCode& code);  // "Aldoria (XAA)"
 [[nodiscard]] std::string suspended_text(const World& world, const Partner& partner);
+[[nodiscard]] std::string isolated_text(const World& world, const Partner& partner);
 
 }  // namespace entente::coalition

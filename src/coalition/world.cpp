@@ -55,8 +55,8 @@ std::vector<std::string> claims(const Thing& thing) {
 // What must hold between a record and this node.
 Result<void> fits(const std::string& key, const Thing& thing, const PartnerCode& self) {
   if (const auto* partner = std::get_if<Partner>(&thing)) {
-    if (partner->code == self && partner->state == PartnerState::suspended) {
-      return fail("coalition.record", "a node does not suspend its own nation", key + "/state",
+    if (partner->code == self && !partner->is_open()) {
+      return fail("coalition.record", "a node does not suspend or isolate its own nation", key + "/state",
                   "suspend the partners instead");
     }
   }

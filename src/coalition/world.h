@@ -28,13 +28,17 @@ struct Partner {
   std::string name;
   PartnerState state = PartnerState::active;
   std::string state_reason;           // why suspended, in words for people
-  std::optional<Instant> resumed_at;  // after a suspension: sign-ins from before it count for nothing
+  std::string isolated;               // why its people and ours are kept apart; empty: they are not
+  std::optional<Instant> resumed_at;  // after either: sign-ins from before it count for nothing
   Instant member_since;
   Instant member_until;                       // membership always has an end, at most kMembershipMax later
   std::vector<std::string> link_thumbprints;  // SHA-256 of the link certificates (DER), base64url
   Json statement_keys;                        // JWK set that signs its statements and assertions
   std::string link_address;                   // "127.0.0.1:7443" to dial, or empty: they dial us
   std::string ceiling;                        // highest clearance its statements may give
+
+  // Neither suspended nor isolated: its people and ours may meet. Each is ended for itself.
+  [[nodiscard]] bool is_open() const { return state == PartnerState::active && isolated.empty(); }
 };
 
 struct Mission {
@@ -87,8 +91,8 @@ struct Operator {
 // One record as the store keeps it. A `?` marks a member that may be left out; times are RFC 3339; no other
 // member is let through.
 //   node/self             partner                              whose node this is; never changes
-//   partner/XBB           name, state ("active", "suspended"), state_reason?, resumed_at?, member_since,
-//   member_until,
+//   partner/XBB           name, state ("active", "suspended"), state_reason?, isolated?, resumed_at?,
+//   member_since, member_until,
 //                         link_thumbprints?, statement_keys? ({"keys": [...]}), link_address?, ceiling
 //   mission/harbor-light  name, partners, phase, threat, start, end
 //   segment/maritime      name, mission                        mission stays while an app stands in the

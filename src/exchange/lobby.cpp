@@ -128,7 +128,13 @@ bool Lobby::may_view(const SignIn& sign_in, const coalition::AppRef& app) const 
   ask.target = app;
   ask.now = parts_.clock.now();
   ask.context = context(sign_in);
-  return parts_.switchboard.rules().decide(ask).permit;
+  const coalition::Verdict verdict = parts_.switchboard.rules().decide(ask);
+  if (verdict.permit) return true;
+  // Whoever may know of it still finds it while this node shuts its owner out, and learns why on opening it.
+  return !verdict.hidden && !verdict.reasons.empty() &&
+         std::ranges::all_of(verdict.reasons, [](const coalition::Reason& reason) {
+           return reason.policy == "owner-suspended" || reason.policy == "owner-isolated";
+         });
 }
 
 net::Task<void> Lobby::show_home(net::HttpCall& call) {

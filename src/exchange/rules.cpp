@@ -21,11 +21,14 @@ class WorldRules final : public Rules {
   Standing standing(const PartnerCode& partner) const override {
     const coalition::Partner* found = world_.partner(partner);
     if (found == nullptr) return Standing::unknown;
-    return found->state == coalition::PartnerState::active ? Standing::active : Standing::suspended;
+    return found->is_open() ? Standing::active : Standing::suspended;
   }
   std::string standing_reason(const PartnerCode& partner) const override {
     const coalition::Partner* found = world_.partner(partner);
-    return found == nullptr ? std::string() : found->state_reason;
+    if (found == nullptr) return {};
+    if (found->state == coalition::PartnerState::suspended || found->isolated.empty())
+      return found->state_reason;
+    return "the two are isolated from each other: " + found->isolated;
   }
   std::string partner_name(const PartnerCode& partner) const override {
     const coalition::Partner* found = world_.partner(partner);

@@ -26,6 +26,8 @@ std::span<const Api::Route> Api::routes() {
       {"GET", "/v1/partners", &Api::list_partners},
       {"POST", "/v1/partners/{}/suspend", &Api::suspend_partner},
       {"POST", "/v1/partners/{}/resume", &Api::resume_partner},
+      {"POST", "/v1/partners/{}/isolate", &Api::isolate_partner},
+      {"POST", "/v1/partners/{}/rejoin", &Api::rejoin_partner},
       {"GET", "/v1/apps", &Api::list_apps},
       {"POST", "/v1/apps/{}/withdraw", &Api::withdraw_app},
       {"GET", "/v1/sessions", &Api::list_sessions},

@@ -53,6 +53,8 @@ class Api {
   net::Task<Answer> list_partners(Request request);
   net::Task<Answer> suspend_partner(Request request);
   net::Task<Answer> resume_partner(Request request);
+  net::Task<Answer> isolate_partner(Request request);
+  net::Task<Answer> rejoin_partner(Request request);
   net::Task<Answer> list_apps(Request request);
   net::Task<Answer> withdraw_app(Request request);
   net::Task<Answer> list_sessions(Request request);

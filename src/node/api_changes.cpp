@@ -6,6 +6,7 @@
 #include "node/operators.h"
 
 #include <algorithm>
+#include <variant>
 
 #include <fmt/format.h>
 
@@ -39,15 +40,52 @@ int status_of(const Error& error) {
   return 503;
 }
 
-Result<std::string> read_reason(const Json& body) {
-  Fields fields(body, "");
+std::string take_reason(Fields& fields) {
   std::string reason = fields.text("reason", kReasonBytesMax);
   const bool plain =
       std::ranges::none_of(reason, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
   if (!plain || reason.find_first_not_of(' ') == std::string::npos)
     fields.wrong("reason", "this is no reason that can be shown", "write one line of text");
+  return reason;
+}
+
+Result<std::string> read_reason(const Json& body) {
+  Fields fields(body, "");
+  std::string reason = take_reason(fields);
   TRY_VOID(fields.done());
   return reason;
+}
+
+struct Pair {
+  PartnerCode other;  // the one that is not this node's
+  std::string reason;
+};
+
+// Two nations are isolated by one of them, at its own node.
+std::variant<Pair, Api::Answer> read_pair(const coalition::World& world, std::string_view name,
+                                          const Json& body) {
+  Fields fields(body, "");
+  std::string with = fields.text("with", 16);
+  std::string reason = take_reason(fields);
+  const Result<void> read = fields.done();
+  if (!read) return refusal(400, read.error());
+  const PartnerCode one{std::string(name)}, two{std::move(with)};
+  for (const PartnerCode& code : {one, two}) {
+    if (world.partner(code) == nullptr) return not_found(fmt::format("{} is no partner here", code.text()));
+  }
+  const PartnerCode& self = world.self();
+  if (one != two && (one == self || two == self)) return Pair{one == self ? two : one, std::move(reason)};
+  const auto named = [&](const PartnerCode& code) {
+    return fmt::format("{} ({})", world.partner(code)->name, code.text());
+  };
+  return refusal(
+      409,
+      {"api.not-of-the-pair",
+       fmt::format("this is the node of {}, which is not one of two different nations here", named(self)),
+       "with",
+       one == two
+           ? "name this node's nation and another"
+           : fmt::format("an operator of {} or of {} can do it, at their own node", named(one), named(two))});
 }
 
 // Commits and answers, for every change alike. A narrowing one acts when this is called, whatever the disk
@@ -146,6 +184,45 @@ net::Task<Api::Answer> Api::resume_partner(Request request) {
   change.preconditions.push_back(*std::move(seen));
   Words words{code.text(), code.text() + " is active again; its people must sign in again", verdict.id,
               clock_.now()};
+  Answer answer = co_await this->change(std::move(change), std::move(words));
+  co_return answer;
+}
+
+net::Task<Api::Answer> Api::isolate_partner(Request request) {
+  const auto read = read_pair(records_.world(), request.name, request.body);
+  if (const auto* no = std::get_if<Answer>(&read)) co_return *no;
+  const Pair& pair = std::get<Pair>(read);
+  coalition::Verdict verdict;
+  if (auto no =
+          refused(request.who, coalition::Action::administer, pair.other, "isolate: " + pair.reason, verdict))
+    co_return *no;
+  Words words{pair.other.text(),
+              fmt::format("{} and {} are isolated from each other", self_.text(), pair.other.text()),
+              verdict.id, clock_.now()};
+  Answer answer = co_await change(
+      isolation_change(records_.world(), pair.other, pair.reason, true, request.who, verdict, clock_.now()),
+      std::move(words));
+  co_return answer;
+}
+
+net::Task<Api::Answer> Api::rejoin_partner(Request request) {
+  const auto read = read_pair(records_.world(), request.name, request.body);
+  if (const auto* no = std::get_if<Answer>(&read)) co_return *no;
+  const Pair& pair = std::get<Pair>(read);
+  coalition::Verdict verdict;
+  if (auto no =
+          refused(request.who, coalition::Action::administer, pair.other, "rejoin: " + pair.reason, verdict))
+    co_return *no;
+  Change change =
+      isolation_change(records_.world(), pair.other, pair.reason, false, request.who, verdict, clock_.now());
+  // As with resuming: what came meanwhile is not undone by a decision made before it.
+  Result<store::Precondition> seen = records_.as_seen("partner/" + pair.other.text());
+  if (!seen) co_return refusal(status_of(seen.error()), seen.error());
+  change.preconditions.push_back(*std::move(seen));
+  Words words{pair.other.text(),
+              fmt::format("{} and {} may meet again; their people must sign in again", self_.text(),
+                          pair.other.text()),
+              verdict.id, clock_.now()};
   Answer answer = co_await this->change(std::move(change), std::move(words));
   co_return answer;
 }

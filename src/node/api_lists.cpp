@@ -9,13 +9,25 @@
 #include <fmt/format.h>
 
 namespace entente::node {
+namespace {
+
+bool is_suspended(const coalition::Partner& partner) {
+  return partner.state == coalition::PartnerState::suspended;
+}
+const char* shut_name(const coalition::Partner& partner) {
+  return is_suspended(partner) ? "suspended" : "isolated";
+}
+const std::string& shut_reason(const coalition::Partner& partner) {
+  return is_suspended(partner) ? partner.state_reason : partner.isolated;
+}
+
+}  // namespace
 
 net::Task<Api::Answer> Api::list_partners(Request request) {
   coalition::Verdict verdict;
   if (auto no =
           refused(request.who, coalition::Action::view, coalition::NodeRef{self_}, "list partners", verdict))
     co_return *no;
-  constexpr coalition::PartnerState suspended = coalition::PartnerState::suspended;
   Json out = Json::array();
   const std::vector<LinkState> links = links_();
   for (const coalition::Partner* partner : records_.world().partners()) {
@@ -32,13 +44,13 @@ net::Task<Api::Answer> Api::list_partners(Request request) {
                                            : "down";
     }
     const coalition::Partner* durable = records_.durable_world().partner(partner->code);
-    const bool fenced = partner->state == suspended || switchboard_.core().fenced(partner->code);
+    const bool fenced = !partner->is_open() || switchboard_.core().fenced(partner->code);
     out.push(Json::object({{"code", partner->code.text()},
                            {"name", partner->name},
-                           {"state", durable != nullptr && durable->state == suspended ? "suspended"
-                                     : fenced                                          ? "fenced"
-                                                                                       : "active"},
-                           {"reason", partner->state_reason},
+                           {"state", durable != nullptr && !durable->is_open() ? shut_name(*durable)
+                                     : fenced                                  ? "fenced"
+                                                                               : "active"},
+                           {"reason", shut_reason(*partner)},
                            {"member_until", rfc3339(partner->member_until)},
                            {"link", link},
                            {"sessions", sessions}}));
@@ -175,20 +187,20 @@ net::Task<Api::Answer> Api::show_status(Request request) {
   const std::vector<LinkState> links = links_();
   for (const coalition::Partner* partner : world.partners()) {
     if (partner->code == self_) continue;
-    const bool suspended = partner->state == coalition::PartnerState::suspended;
+    const bool shut = !partner->is_open();
     LinkState state{partner->code, false, false};
     for (const LinkState& link : links) {
       if (link.partner == partner->code) state = link;
     }
     const bool well = state.asking && state.serving;
-    check(suspended || well ? "good" : "bad", fmt::format("link {}", partner->code.text()),
-          suspended ? "suspended: " + partner->state_reason
-          : well    ? "open both ways"
-                    : fmt::format("asking {}, serving {}", state.asking ? "open" : "down",
+    check(shut || well ? "good" : "bad", fmt::format("link {}", partner->code.text()),
+          shut   ? fmt::format("{}: {}", shut_name(*partner), shut_reason(*partner))
+          : well ? "open both ways"
+                 : fmt::format("asking {}, serving {}", state.asking ? "open" : "down",
                                state.serving ? "open" : "down"),
-          suspended || well ? ""
-                            : "check that the partner's node runs and can be reached, and that both pin each "
-                              "other's link certificate");
+          shut || well ? ""
+                       : "check that the partner's node runs and can be reached, and that both pin each "
+                         "other's link certificate");
   }
   const auto up = switchboard_.core().connectors();
   for (const coalition::Connector* connector : world.connectors()) {

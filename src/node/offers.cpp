@@ -24,8 +24,7 @@ Result<std::string> sign_offers(const coalition::World& world, const PartnerCode
                                 const crypto::PrivateKey& key, Instant now) {
   Json offers = Json::array();
   const coalition::Partner* partner = world.partner(audience);
-  const bool shares =
-      partner != nullptr && partner->state == coalition::PartnerState::active && now < partner->member_until;
+  const bool shares = partner != nullptr && partner->is_open() && now < partner->member_until;
   // A suspended partner is told nothing new: its people keep the card and are told why it does not open.
   if (!shares) return fail("offers.partner", "nothing is shared with this partner now", audience.text());
   for (const coalition::App* app : world.apps()) {
@@ -51,7 +50,7 @@ Result<std::string> sign_offers(const coalition::World& world, const PartnerCode
 Result<HeardOffers> hear_offers(const coalition::World& world, const PartnerCode& from, std::string_view jws,
                                 Instant newest, Instant now) {
   const coalition::Partner* partner = world.partner(from);
-  if (partner == nullptr || partner->state != coalition::PartnerState::active) {
+  if (partner == nullptr || !partner->is_open()) {
     return fail("offers.partner", "this partner's word counts for nothing here now", from.text());
   }
   TRY(const crypto::KeySet keys, crypto::KeySet::from_json(partner->statement_keys));

@@ -81,6 +81,28 @@ Change partner_state_change(const coalition::World& world, const PartnerCode& pa
   return change;
 }
 
+Change isolation_change(const coalition::World& world, const PartnerCode& partner, const std::string& reason,
+                        bool isolates, const coalition::Person& who, const coalition::Verdict& verdict,
+                        Instant now) {
+  const std::string key = "partner/" + partner.text();
+  Json record = *world.raw(key);
+  std::erase_if(record.members(), [](const Json::Member& member) { return member.first == "isolated"; });
+  if (isolates) {
+    record.set("isolated", reason);
+  } else {
+    record.set("resumed_at", rfc3339(now));
+  }
+  ledger::Record leaf = change_leaf(isolates ? "partner.isolate" : "partner.rejoin", who, verdict, now);
+  leaf.fields.emplace_back("partner", partner.text());
+  leaf.fields.emplace_back("reason", reason);
+  Change change;
+  change.records = {{key, std::move(record)}};
+  change.leaves = {std::move(leaf)};
+  change.author = who.id.text();
+  change.narrowing = isolates;
+  return change;
+}
+
 Change app_withdrawal(const coalition::World& world, const coalition::AppRef& app, const std::string& reason,
                       const coalition::Person& who, const coalition::Verdict& verdict, Instant now) {
   const std::string key = "app/" + app.app.text();

@@ -27,6 +27,10 @@ inline constexpr Millis kEnrolmentLife = std::chrono::hours(24);
                                           coalition::PartnerState state, const std::string& reason,
                                           const coalition::Person& who, const coalition::Verdict& verdict,
                                           Instant now);
+// Keeps that partner's people and ours apart, or lets them meet again.
+[[nodiscard]] Change isolation_change(const coalition::World& world, const PartnerCode& partner,
+                                      const std::string& reason, bool isolates, const coalition::Person& who,
+                                      const coalition::Verdict& verdict, Instant now);
 [[nodiscard]] Change app_withdrawal(const coalition::World& world, const coalition::AppRef& app,
                                     const std::string& reason, const coalition::Person& who,
                                     const coalition::Verdict& verdict, Instant now);

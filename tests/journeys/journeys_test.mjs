@@ -1,14 +1,16 @@
-// J1 and the cutting half of J3 against a coalition that really runs: providers, two nodes, a connector, an
-// app, a browser.
+// J1, a day's staff work and the cutting half of J3 against a coalition that really runs: providers, three nodes,
+// connectors, three apps, a browser.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import * as edge from './cop_at_the_edge.mjs';
 import * as leaving from './nation_leaves.mjs';
+import * as staff from './staff_work.mjs';
 import { ownStage } from './stage.mjs';
 
 let stage;
 let planner;
 let officer;
+let xbb, xcc;
 
 before(async () => {
   stage = await ownStage();
@@ -45,6 +47,18 @@ step('J1: an analyst of XBB may know of the map but not open it', () => edge.ana
 step("J1: an officer of XAA opens the map through XAA's own door", async () => {
   officer = await edge.officerUsesTheOwnDoor(stage);
 });
+step("Staff work: a planner of XBB opens XCC's calendar", async () => {
+  xbb = await staff.plannerOfXbbUsesTheCalendar(stage);
+});
+step("Staff work: a planner of XCC writes XBB's wiki under a name made for it", async () => {
+  xcc = await staff.plannerOfXccWritesTheWiki(stage, xbb);
+});
+step("Isolation: XBB and XCC lose each other's apps and keep the map", () =>
+  staff.isolationOfThePair(stage, xbb, xcc),
+);
+step('Isolation: rejoining restores nothing by itself', () =>
+  staff.rejoiningRestoresNothing(stage, xbb, xcc),
+);
 step("J3: suspending XBB ends its streams and leaves XAA's alone", () =>
   leaving.suspendWhileBothWatch(stage, planner, officer),
 );
@@ -54,4 +68,4 @@ step('J1: signing out ends all, on every tab', () => leaving.signOutEndsAll(stag
 step('no page of the lobby breaks a rule of accessibility that a tool can check', async () => {
   assert.ok(stage.accessible.size >= 7, [...stage.accessible].join(', '));
 });
-step('the ledgers of both nations are whole', () => leaving.theLedgerIsWhole(stage));
+step('the ledgers of all nations are whole', () => leaving.theLedgerIsWhole(stage));

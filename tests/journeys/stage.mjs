@@ -26,6 +26,16 @@ export class Visitor {
   constructor(stage, person, context, page) {
     Object.assign(this, { stage, person, context, page });
     this.nation = stage.demo.nations[person.nation];
+    this.#watch(page);
+  }
+
+  async newPage() {
+    const page = await this.context.newPage();
+    this.#watch(page);
+    return page;
+  }
+
+  #watch(page) {
     page.setDefaultTimeout(kStepMsMax);
     page.on('websocket', (socket) => {
       this.liveConnections += 1;
@@ -103,6 +113,17 @@ export class Visitor {
 
   get card() {
     return `article[data-app="${this.stage.demo.app}"]`;
+  }
+
+  // From the lobby into any app by its card; answers how long it took until its page was there.
+  async openCard(app) {
+    const link = `article[data-app="${app}"] a[data-action="open"]`;
+    await this.openLobby();
+    await this.page.waitForSelector(link);
+    const clickedAt = performance.now();
+    await this.#arrive(() => this.click(link));
+    assert.equal(new URL(this.page.url()).host, new URL(this.nation.apps[app]).host);
+    return performance.now() - clickedAt;
   }
 
   positions() {

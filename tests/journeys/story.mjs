@@ -1,6 +1,7 @@
 // The journeys for people to watch: the same steps as the tests, told as a table, with a picture of each.
 import * as edge from './cop_at_the_edge.mjs';
 import * as leaving from './nation_leaves.mjs';
+import * as staff from './staff_work.mjs';
 
 async function play(stage) {
   const planner = await edge.plannerOpensTheMap(stage);
@@ -8,6 +9,10 @@ async function play(stage) {
   await edge.clerkCannotTellThatTheMapExists(stage);
   await edge.analystMayKnowButNotOpen(stage);
   const officer = await edge.officerUsesTheOwnDoor(stage);
+  const xbb = await staff.plannerOfXbbUsesTheCalendar(stage);
+  const xcc = await staff.plannerOfXccWritesTheWiki(stage, xbb);
+  await staff.isolationOfThePair(stage, xbb, xcc);
+  await staff.rejoiningRestoresNothing(stage, xbb, xcc);
   await leaving.suspendWhileBothWatch(stage, planner, officer);
   await leaving.theLobbySaysWhy(stage, planner);
   await leaving.resumeRestoresNothing(stage, planner);

@@ -95,6 +95,17 @@ for (const [name, down] of Object.entries({ locked, 'taken away': takenAway })) 
   });
 }
 
+system('isolating acts at once, too, whatever the store says', async () => {
+  const ingrid = await Visitor.inside(coalition, 'ingrid');
+  const stream = await ingrid.watch();
+  await locked(async () => {
+    await silences(stream, () => fenced('partner', 'isolate', 'XAA', 'XBB'));
+    assert.equal((await partner()).state, 'fenced');
+  });
+  await durable('the isolation', async () => (await partner()).state === 'isolated');
+  await coalition.ask('XAA', 'partner', 'rejoin', 'XAA', 'XBB', '--reason', kReason);
+});
+
 system('a suspension that is not durable is given up by resuming, once the store is back', async () => {
   const ingrid = await Visitor.inside(coalition, 'ingrid');
   const stream = await ingrid.watch();

@@ -10,7 +10,7 @@ not_codes = {
     "store.db", "store.lock", "store.reserve", "next.seg", "next.tmp", "lobby.css", "connector-key.pem",
     "connector-certificate.pem", "base.cedar", "shop.cedarschema", "idp.xbb", "xbb.localhost", "room.what-went-wrong",
     "p.cedar", "store.commit", "store.author", "store.leaf", "store.leaves", "store.rev", "store.opaque",
-    "app.withdraw", "partner.suspend", "partner.resume", "connector.enrol", "connector.expect", "connector.cut", "offers.heard", "node.stop", "session.cut",
+    "app.withdraw", "partner.suspend", "partner.resume", "partner.isolate", "partner.rejoin", "connector.enrol", "connector.expect", "connector.cut", "offers.heard", "node.stop", "session.cut",
     "sign-in.refused",
 }
 literal = re.compile(r'"([a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z0-9]+(?:[-_][a-z0-9]+)*)"')
