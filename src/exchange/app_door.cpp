@@ -255,8 +255,8 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
                                  std::shared_ptr<const Pass> pass) {
   const SessionId session = pass->id;
   const bool upgrades = !call.upgrade().empty();
-  const bool passes = co_await parts_.lane.passage(*pass);
-  if (!passes) {
+  if (!parts_.lane.is_current(*pass)) pass = co_await parts_.lane.entry(std::move(pass));
+  if (!pass) {
     std::optional<Refusal> why = co_await ending(session);
     if (!why) why = refusal_from(app_down("The session is being asked about again."));
     co_await refuse(call, *std::move(why), 503, false);
@@ -291,6 +291,11 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
     pass->gate->count_request();
     head.headers.add(std::string(kSessionHeader), pass->at_host.text());
     opened = co_await parts_.links.open(pass->partner, std::move(head), end, gate);
+    // It waited for a free stream, and is given up unsent.
+    if (opened && !parts_.lane.stands(*pass, *verdict)) {
+      opened->reset(net::H2Code::cancel);
+      opened = fail("net.fenced", "what this request rests on changed before it left");
+    }
   }
   if (!opened && opened.error().code() == "h2.head") {
     co_await bare(call, 431);

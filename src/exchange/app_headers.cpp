@@ -32,6 +32,8 @@ std::optional<std::string> own_origin_cookie(std::string_view set_cookie) {
     const std::string_view part = net::trim(set_cookie.substr(0, end));
     const size_t equals = std::min(part.find('='), part.size());
     const std::string_view name = net::trim(part.substr(0, equals));
+    // One without a name is sent back as its value alone, which may look like any cookie.
+    if (first && equals == 0) return std::nullopt;
     if (first && (has_prefix_no_case(name, "__Host-entente") || has_prefix_no_case(name, "__Secure-entente")))
       return std::nullopt;
     if (first || !net::equal_no_case(name, "Domain")) {
@@ -81,7 +83,21 @@ bool is_safe_method(std::string_view method) {
          method == "REPORT";
 }
 
+namespace {
+
+// What a page of another origin loads with this person's cookies, to look at it or to show it inside of
+// itself. To bring them here by a link is another matter.
+bool is_embedded_elsewhere(const net::Headers& headers) {
+  const std::string_view site = headers.get("Sec-Fetch-Site");
+  if (site.empty() || site == "same-origin" || site == "none") return false;
+  const std::string_view into = headers.get("Sec-Fetch-Dest");
+  return headers.get("Sec-Fetch-Mode") != "navigate" || !(into.empty() || into == "document");
+}
+
+}  // namespace
+
 bool origin_fits(const net::RequestHead& head, std::string_view own_origin, bool upgrade) {
+  if (is_embedded_elsewhere(head.headers)) return false;
   const size_t count = head.headers.count("Origin");
   if (count > 1) return false;
   if (count == 0) return is_safe_method(head.method) && !upgrade;

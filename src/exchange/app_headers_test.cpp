@@ -32,6 +32,7 @@ TEST_CASE("an app cannot set cookies beyond its own name, nor ours, nor be kept 
   CHECK(own_origin_cookie("sid=1;domain = .localhost;Secure") == "sid=1; Secure");
   CHECK_FALSE(own_origin_cookie("__Host-entente-app=1; Path=/").has_value());
   CHECK_FALSE(own_origin_cookie("__host-ENTENTE=1").has_value());
+  CHECK_FALSE(own_origin_cookie("=__Host-entente-app=1; Path=/").has_value());
   net::Headers headers{{"Set-Cookie", "a=1; Domain=x"}, {"Set-Cookie", "__Host-entente=1"},
                        {"Cache-Control", "max-age=9"},  {"Entente-Refusal", "{}"},
                        {"Service-Worker-Allowed", "/"}, {"Content-Type", "text/html"}};
@@ -81,4 +82,27 @@ TEST_CASE("no upgrade leads into HTTP or TLS, where requests would pass that nob
 TEST_CASE("no method passes whose answer repeats the request, or that opens a tunnel") {
   for (const char* method : {"GET", "POST", "PUT", "PROPFIND"}) CHECK(is_relayed_method(method));
   for (const char* method : {"TRACE", "TRACK", "CONNECT"}) CHECK_FALSE(is_relayed_method(method));
+}
+
+TEST_CASE("attack: another app's page embeds nothing of this one, and does not show it inside of itself") {
+  const std::string own = "https://cop-xaa.door.localhost";
+  const auto fits = [&](std::string_view site, std::string_view mode, std::string_view dest) {
+    net::RequestHead head;
+    head.method = "GET";
+    head.headers.add("Sec-Fetch-Site", std::string(site));
+    head.headers.add("Sec-Fetch-Mode", std::string(mode));
+    head.headers.add("Sec-Fetch-Dest", std::string(dest));
+    return origin_fits(head, own, false);
+  };
+  for (const std::string_view site : {"same-site", "cross-site"}) {
+    CAPTURE(site);
+    CHECK_FALSE(fits(site, "no-cors", "script"));
+    CHECK_FALSE(fits(site, "no-cors", "image"));
+    CHECK_FALSE(fits(site, "cors", "empty"));
+    CHECK_FALSE(fits(site, "navigate", "iframe"));
+    CHECK(fits(site, "navigate", "document"));
+  }
+  CHECK(fits("same-origin", "no-cors", "script"));
+  CHECK(fits("same-origin", "navigate", "iframe"));
+  CHECK(fits("none", "navigate", "document"));
 }

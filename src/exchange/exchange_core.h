@@ -33,6 +33,10 @@ struct Waiting {
   Leaf leaf{};
 };
 
+// Messages about all sessions of a link cost as much as there are sessions: so many at once, so many a
+// second.
+inline constexpr uint32_t kListsBurst = 32, kListsPerSecond = 8;
+
 struct AskingEnd {  // our people, their apps
   bool up = false;
   bool welcomed = false;
@@ -43,6 +47,7 @@ struct AskingEnd {  // our people, their apps
   uint64_t statements_durable = 0;  // the highest number that may leave
   bool statements_known = false;    // false until the first is issued: then all older ones are durable
   Tick resent{};
+  Budget lists{kListsBurst, kListsPerSecond};
   bool resetting = false;                              // a reset is on its way to the disk
   std::map<std::string, uint64_t> requests{};          // to the session that waits for its answer
   std::unordered_map<SessionId, uint64_t> sessions{};  // by the host's id
@@ -58,6 +63,7 @@ struct ServingEnd {  // their people, our apps
   bool statements_missing = false;
   Tick resend_sent{};
   Budget budget;
+  Budget lists{kListsBurst, kListsPerSecond};
   std::shared_ptr<Fence> fence = std::make_shared<Fence>();
 };
 
@@ -96,6 +102,7 @@ class Exchange::Core {
   void signed_out(const PersonId& who, const Ending& why);
   void new_facts(const PersonId& who, const coalition::Facts& facts);
   void new_context(Session& s, const coalition::Facts& context);
+  void renew_pass(Session& s);           // what loops keep of it is out of date
   [[nodiscard]] bool judge(Session& s);  // asks; true: still permitted
   // What is decided and not durable yet refuses it: the refusal. Otherwise `until` is brought down to where
   // that may change.

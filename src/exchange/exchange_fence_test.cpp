@@ -187,6 +187,26 @@ TEST_CASE("one partner's flood is turned away without a disk write, and costs ot
   CHECK(std::ranges::any_of(pair.host.opened, [](const Opened& one) { return one.opening == 99; }));
 }
 
+TEST_CASE("attack: a partner that greets without end costs no more than one that greets now and then") {
+  Pair pair;
+  for (uint64_t number = 1; number <= 3; ++number) pair.admit(number);
+  const auto greet = [&](uint64_t epoch) {
+    link::Hello hello;
+    for (const Session* s : pair.host.core->sessions()) hello.sessions.push_back(s->id);
+    link::Envelope envelope{.epoch = epoch, .number = 1, .message = hello};
+    pair.host.take(pair.host.core->received(pair.at, kHome, Way::serving, link::to_json(envelope)));
+  };
+  const uint64_t epoch = 1'000'000'000;
+  for (uint64_t i = 0; i < 10'000; ++i) greet(epoch + i);
+  CHECK(pair.host.outbox.size() <= 100);
+  CHECK(pair.host.open_gates() == 3);
+  pair.host.outbox.clear();
+  pair.at.tick += Millis(1'000);
+  pair.at.now += Millis(1'000);
+  greet(epoch + 20'000);  // and is heard again soon
+  CHECK(pair.host.outbox.size() == 1);
+}
+
 TEST_CASE("one person opens apps no faster than a person would, and what is beyond that costs no disk") {
   Limits limits;
   limits.openings_burst = 3;

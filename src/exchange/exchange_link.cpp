@@ -83,6 +83,9 @@ void Exchange::Core::received(const PartnerCode& partner, Way way, const Json& j
   if (!envelope)
     return alarm("exchange.link-message", fmt::format("{} sent a message that was refused: {}",
                                                       partner.text(), envelope.error().text()));
+  Budget& lists = way == Way::serving ? found->serving.lists : found->asking.lists;
+  // Beyond the budget it is as if it were lost: the gap shows, and it is said again.
+  if (link::is_of_all(envelope->message) && !lists.take(tick_)) return;
   if (way == Way::serving) return from_home(*found, *envelope);
   from_host(*found, *envelope);
 }
@@ -405,7 +408,7 @@ bool Exchange::Core::take_facts(Peer& home, const std::string& statement) {
     s.who.facts = vouched->who.facts;
     s.context = vouched->context;
     queue(s, true);
-    effects_.emplace_back(PassChanged{pass_of(s)});
+    renew_pass(s);
   }
   return true;
 }

@@ -191,8 +191,12 @@ TEST_CASE("facts replaced at home reach the host, which asks again") {
   pair.settle();
   REQUIRE(pair.host.open_gates() == 1);
   const coalition::Facts clerk = pair.opening(kCop, 1, "clerk").who.facts;
+  const std::shared_ptr<Gate> gate = pair.host.core->sessions().front()->gate;
+  const uint64_t edition = gate->edition();
   pair.home.take(pair.home.core->facts_replaced(pair.at, PersonId("p1"), clerk));
   CHECK(pair.home.open_gates() == 1);
+  pair.talk();
+  CHECK(gate->edition() > edition);  // no loop goes on with the pass it has
   pair.settle();
   CHECK(pair.host.open_gates() == 0);
   CHECK(pair.home.open_gates() == 0);

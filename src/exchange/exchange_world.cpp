@@ -64,7 +64,7 @@ bool Exchange::Core::judge(Session& s) {
   s.must_ask = false;
   if (changed) {
     append_kept(session_leaf("verdict", s));
-    if (s.stage == Stage::live) effects_.emplace_back(PassChanged{pass_of(s)});
+    if (s.stage == Stage::live) renew_pass(s);
   }
   return permit;
 }
@@ -246,7 +246,7 @@ void Exchange::Core::new_facts(const PersonId& who, const coalition::Facts& fact
     if (s == nullptr || s->side == Side::host) continue;
     s->who.facts = facts;
     queue(*s, true);
-    effects_.emplace_back(PassChanged{pass_of(*s)});
+    renew_pass(*s);
     push_statement(*s);
   }
 }
@@ -254,8 +254,13 @@ void Exchange::Core::new_facts(const PersonId& who, const coalition::Facts& fact
 void Exchange::Core::new_context(Session& s, const coalition::Facts& context) {
   s.context = context;
   queue(s, true);
-  effects_.emplace_back(PassChanged{pass_of(s)});
+  renew_pass(s);
   if (s.side == Side::home) push_statement(s);
+}
+
+void Exchange::Core::renew_pass(Session& s) {
+  s.gate->supersede();
+  effects_.emplace_back(PassChanged{pass_of(s)});
 }
 
 }  // namespace entente::exchange

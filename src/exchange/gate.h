@@ -42,6 +42,9 @@ class Gate {
   [[nodiscard]] const std::atomic<uint32_t>& word() const noexcept { return word_; }
   [[nodiscard]] bool is_cut() const noexcept { return word_.load() == kCut; }
 
+  // Which pass of the session is the newest: what was decided on an older one is decided again.
+  [[nodiscard]] uint64_t edition() const noexcept { return edition_.load(); }
+
   // Numbers a request inside the session, from 1, consecutively: the ledger shows a gap.
   uint64_t count_request() noexcept { return requests_.fetch_add(1) + 1; }
   [[nodiscard]] uint64_t requests() const noexcept { return requests_.load(); }
@@ -53,6 +56,7 @@ class Gate {
   void hold() noexcept { move_to(kHeld); }
   void release() noexcept { move_to(kOpen); }
   void cut() noexcept { word_.store(kCut); }
+  void supersede() noexcept { edition_.fetch_add(1); }  // before it opens again
 
  private:
   void move_to(uint32_t next) noexcept {
@@ -61,6 +65,7 @@ class Gate {
   std::atomic<uint32_t> word_{kHeld};  // nothing passes before the admission is durable
   std::atomic<uint32_t> streams_{0};
   std::atomic<uint64_t> requests_{0};
+  std::atomic<uint64_t> edition_{0};
   std::shared_ptr<const Fence> fence_;
 };
 

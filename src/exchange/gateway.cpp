@@ -71,20 +71,27 @@ net::Task<Result<net::CarrierStream>> Gateway::open(std::shared_ptr<const Pass> 
                                                     bool end, Attempt& attempt) {
   const Result<net::NormalTarget> target = net::normal_target(head.path);
   if (!target) co_return Failure(target.error());
-  const bool passes = co_await lane_.passage(*pass);
-  if (!passes) co_return fail("exchange.ended", "the session has ended");
   if (head.protocol != kBytesProtocol &&
       (!is_relayed_upgrade(head.protocol) || (head.protocol.empty() && !is_relayed_method(head.method))))
     co_return fail("exchange.method", "this is no request that passes to an app");
   head.path = target->text();
   head.target = head.path;
   clean_request(head.headers);
-  std::shared_ptr<const coalition::Verdict> verdict = decide(*pass, head);
-  if (!verdict->permit) {
-    co_return fail("exchange.refused", "this request is refused", {},
-                   refusal_header(ending_of(coalition::shown(*verdict))));
-  }
-  const std::optional<ConnectorId> connector = co_await connectors_.choose(*pass);
+  std::shared_ptr<const coalition::Verdict> verdict;
+  std::optional<ConnectorId> connector;
+  // What waited for a connector while something changed is asked about again.
+  do {
+    if (!lane_.is_current(*pass)) {
+      pass = co_await lane_.entry(std::move(pass));
+      if (!pass) co_return fail("exchange.ended", "the session has ended");
+    }
+    verdict = decide(*pass, head);
+    if (!verdict->permit) {
+      co_return fail("exchange.refused", "this request is refused", {},
+                     refusal_header(ending_of(coalition::shown(*verdict))));
+    }
+    connector = co_await connectors_.choose(*pass);
+  } while (!lane_.stands(*pass, *verdict));
   if (!connector) co_return fail("exchange.connector-down", "no connector of this app is connected");
   attempt.connector = *connector;
   if (end && connectors_.several()) attempt.head = head;
@@ -105,6 +112,10 @@ net::Task<Result<net::CarrierStream>> Gateway::send(std::shared_ptr<const Pass> 
   pass->gate->count_request();
   Result<net::CarrierStream> opened =
       co_await connectors_.open(connector, std::move(head), end, std::move(gate));
+  if (opened && !lane_.stands(*pass, *verdict)) {  // it waited for a free stream, and is given up unsent
+    opened->reset(net::H2Code::cancel);
+    co_return fail("net.fenced", "what this request rests on changed before it left");
+  }
   co_return std::move(opened);
 }
 
@@ -121,6 +132,8 @@ net::Task<Result<net::CarrierStream>> Gateway::elsewhere(std::shared_ptr<const P
   const std::optional<ConnectorId> other = connectors_.another(*pass, attempt.connector);
   if (!other) co_return Failure(std::move(why));
   attempt.connector = *other;
+  if (!lane_.is_current(*pass)) pass = co_await lane_.entry(std::move(pass));
+  if (!pass) co_return Failure(std::move(why));
   std::shared_ptr<const coalition::Verdict> verdict = decide(*pass, *head);
   if (!verdict->permit) co_return Failure(std::move(why));
   Result<net::CarrierStream> opened =

@@ -37,6 +37,26 @@ net::Task<bool> Lane::passage(const Pass& pass) {
   }
 }
 
+net::Task<std::shared_ptr<const Pass>> Lane::entry(std::shared_ptr<const Pass> pass) {
+  const Tick end = clock_.tick() + kHeldMax;
+  while (true) {
+    const bool open = co_await passage(*pass);
+    if (!open) co_return nullptr;
+    if (pass->edition == pass->gate->edition()) co_return pass;
+    std::shared_ptr<const Pass> newest = control_.pass(pass->id);
+    if (!newest || clock_.tick() >= end) co_return nullptr;
+    // The gate is of the newest already, and the pass on its way from the control loop.
+    if (newest->edition == pass->edition) co_await loop_.sleep(Millis(1));
+    pass = std::move(newest);
+  }
+}
+
+bool Lane::stands(const Pass& pass, const coalition::Verdict& permit) {
+  [[maybe_unused]] const std::shared_ptr<const Rules>& newest = rules_.get();
+  return permit.revision == Revision{rules_.version()} && pass.edition == pass.gate->edition() &&
+         control_.now() < permit.valid_until;
+}
+
 std::shared_ptr<const coalition::Verdict> Lane::decide_request(const Pass& pass,
                                                                std::optional<coalition::HttpFacts> http) {
   const Instant now = control_.now();

@@ -47,12 +47,22 @@ class Lane {
   // Waits while the session is held; true once bytes may pass, false when it ended or stayed held too long.
   // The pass must outlive the task.
   [[nodiscard]] net::Task<bool> passage(const Pass& pass);
+  // Bytes may pass, and nothing about the session has changed since this pass was made.
+  [[nodiscard]] bool is_current(const Pass& pass) const {
+    return passes(pass) && pass.edition == pass.gate->edition();
+  }
+  // Waits as passage() does, for the session's newest pass: facts may change while it is held. nullptr when
+  // it ended or stayed held too long.
+  [[nodiscard]] net::Task<std::shared_ptr<const Pass>> entry(std::shared_ptr<const Pass> pass);
   // The request's own verdict: the session's ask with its method and normalised path, under the newest world.
   // A refusal is recorded. Without `http` for opaque bytes: what reads a method or a path then finds none.
   // A permit that cannot have changed since comes from the pass's memo; permits carry no reasons and no
   // reach, and their revision counts what was published to the loops.
   [[nodiscard]] std::shared_ptr<const coalition::Verdict> decide_request(
       const Pass& pass, std::optional<coalition::HttpFacts> http);
+  // Whether a permit of decide_request() would be given again: no world, no facts and no end came since. To
+  // be looked at after every wait between the decision and the request's leaving.
+  [[nodiscard]] bool stands(const Pass& pass, const coalition::Verdict& permit);
   // The nearest healthy connector for the session's next stream among those that `usable` says are; it stays
   // the same while no other is clearly nearer.
   [[nodiscard]] std::optional<ConnectorId> connector_for(

@@ -1,5 +1,7 @@
 #include "exchange/lane.h"
 
+#include "exchange/connectors.h"
+#include "exchange/gateway.h"
 #include "exchange/lanes.h"
 
 #include <atomic>
@@ -39,16 +41,21 @@ struct NoStatements final : Statements {
 struct OpenRules final : Rules {
   uint64_t number = 1;
   bool permit = true;
+  bool permit_requests = true;
+  std::vector<coalition::Obligation> obligations{};
+  mutable std::atomic<int> requests{0};
   PartnerCode code{"XAA"};
   Revision revision() const override { return {number}; }
   const PartnerCode& self() const override { return code; }
   coalition::Verdict decide(const coalition::Ask& ask) const override {
     coalition::Verdict out;
     out.id = ask.id;
-    out.permit = permit;
+    out.permit = permit && (permit_requests || !ask.http);
+    out.obligations = obligations;
+    requests.fetch_add(ask.http ? 1 : 0);
     out.revision = {number};
     out.valid_until = kNever;
-    if (!permit) out.refusal = coalition::Refusal::denied;
+    if (!out.permit) out.refusal = coalition::Refusal::denied;
     return out;
   }
   Standing standing(const PartnerCode&) const override { return Standing::active; }
@@ -208,6 +215,73 @@ TEST_CASE("attack: each loop decides under the new world as soon as it is publis
       CHECK(house.lanes[number]->decide_request(*pass, coalition::HttpFacts{"GET", "/"})->permit ==
             next->permit);
     });
+  }
+}
+
+TEST_CASE("attack: a request that waits for a connector is not let through by a world of before") {
+  House house;
+  const std::shared_ptr<const Pass> pass = house.open("p1");
+  REQUIRE(pass);
+  Lanes lanes;
+  ConnectorDesk desk(*house.board, lanes);
+  Lane& lane = *house.lanes[1];
+  Connectors none(lane, lanes, desk, [] { return std::shared_ptr<const coalition::World>(); });
+  lanes.all.resize(2);
+  Gateway gateway(lane, none, [](const Pass&, const ConnectorId&) { return SignedAssertion{}; });
+  struct Asked {
+    Gateway& gateway;
+    std::shared_ptr<const Pass> pass;
+    std::latch done{1};
+    std::string code{};
+    Gateway::Attempt attempt{};
+  } asked{gateway, pass};
+  lane.loop().spawn([](Asked* by) -> net::Task<void> {
+    net::RequestHead head;
+    head.method = "GET";
+    head.path = "/secret";
+    Result<net::CarrierStream> opened =
+        co_await by->gateway.open(by->pass, std::move(head), true, by->attempt);
+    by->code = opened ? "opened" : opened.error().code();
+    by->done.count_down();
+  }(&asked));
+  while (house.rules->requests.load() == 0) std::this_thread::yield();
+  house.on(0, [&] {
+    auto next = std::make_shared<OpenRules>();
+    next->number = 2;
+    next->permit_requests = false;  // the session lives on, this request is refused
+    house.board->world_published(next, {});
+    house.board->connector_down(ConnectorId("cop-1"));
+  });
+  asked.done.wait();
+  CHECK(asked.code == "exchange.refused");
+}
+
+TEST_CASE("attack: who waits while their session is asked about again goes on with what is true then") {
+  House house;
+  const std::shared_ptr<const Pass> old = house.open("p1");
+  REQUIRE(old);
+  for (uint64_t round = 2; round < 30; ++round) {
+    house.on(0, [&] {
+      auto next = std::make_shared<OpenRules>();
+      next->number = round;
+      next->obligations = {{"watermark", std::to_string(round)}};
+      coalition::Touch all;
+      all.policies = true;
+      house.board->world_published(next, all);
+    });
+    std::latch done(1);
+    std::shared_ptr<const Pass> newest;
+    Lane& lane = *house.lanes[round % House::kLoops];
+    lane.loop().spawn([](Lane* on, std::shared_ptr<const Pass> from, std::shared_ptr<const Pass>* into,
+                         std::latch* over) -> net::Task<void> {
+      *into = co_await on->entry(std::move(from));
+      over->count_down();
+    }(&lane, old, &newest, &done));
+    done.wait();
+    REQUIRE(newest);
+    CHECK(newest->obligations == std::vector<coalition::Obligation>{{"watermark", std::to_string(round)}});
+    CHECK(newest->memo != old->memo);
+    house.on(lane.number(), [&] { CHECK_FALSE(lane.is_current(*old)); });
   }
 }
 

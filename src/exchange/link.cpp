@@ -221,6 +221,11 @@ std::string_view kind_of(const Message& message) {
   return kKinds[message.index()];
 }
 
+bool is_of_all(const Message& message) {
+  return std::holds_alternative<Hello>(message) || std::holds_alternative<Welcome>(message) ||
+         std::holds_alternative<PartnerNotice>(message);
+}
+
 bool narrows(const Message& message) {
   if (const auto* notice = std::get_if<PartnerNotice>(&message))
     return notice->state != PartnerNoticeState::active;

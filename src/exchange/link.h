@@ -122,6 +122,8 @@ struct Envelope {
 [[nodiscard]] std::string_view kind_of(const Message& message);
 // Takes access away, or nothing: acted on whatever may have been lost before it.
 [[nodiscard]] bool narrows(const Message& message);
+// About all sessions of the link, and as dear as they are many.
+[[nodiscard]] bool is_of_all(const Message& message);
 
 }  // namespace link
 

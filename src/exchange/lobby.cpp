@@ -391,8 +391,16 @@ net::Task<void> Lobby::enter_app(net::HttpCall& call, std::string query) {
       co_await begin_sign_in(call, "/enter?" + query);
       co_return;
     }
-    who.sign_in->sessions[*app] = session;
-    parts_.browsers.session_opened(session, who.token);
+    SessionId& kept = who.sign_in->sessions[*app];
+    if (!kept.empty() && parts_.switchboard.pass(kept)) {
+      // Opened twice at once. Only the one that stands here ends with the sign-in.
+      parts_.switchboard.close(session,
+                               {coalition::Refusal::lease_ended, "It was opened twice.", {}, {}, {}, {}});
+      session = kept;
+    } else {
+      kept = session;
+      parts_.browsers.session_opened(session, who.token);
+    }
   }
   const std::string code =
       parts_.browsers.hand_offs.issue({bind, *app, session}, parts_.clock.now() + Browsers::kHandOffLife);

@@ -86,6 +86,7 @@ Pass pass_of(const Session& session) {
           .binding = session.binding,
           .connector = session.connector,
           .gate = session.gate,
+          .edition = session.gate ? session.gate->edition() : 0,
           .memo = std::make_shared<PassMemo>()};
 }
 

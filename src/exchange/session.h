@@ -97,6 +97,7 @@ struct Pass {
   std::string binding{};
   ConnectorId connector{};  // host and local: the one it was admitted with
   std::shared_ptr<Gate> gate{};
+  uint64_t edition = 0;              // the gate's, when this pass was made
   std::shared_ptr<PassMemo> memo{};  // this pass's own; never null but in tests
 };
 [[nodiscard]] Pass pass_of(const Session& session);

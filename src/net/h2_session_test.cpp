@@ -211,6 +211,52 @@ TEST_CASE("Once a gate is closed no byte of its stream is framed, and the peer s
   CHECK(refused.error().code() == "net.fenced");
 }
 
+TEST_CASE("attack: no head of a session leaves after its gate has closed, whoever took no bytes meanwhile") {
+  Side client(H2Role::client), server(H2Role::server);
+  settle(client, server);
+  const auto gate = std::make_shared<Gate>();
+  const auto late = std::make_shared<Gate>();
+  const auto asked = *client.session.request(get("/asked"), true);
+  const auto other = *client.session.request(get("/other"), true);
+  settle(client, server);
+  // What is here is said while nobody takes it, and what is behind a gate is over before somebody does.
+  server.session.set_gate(asked, gate);
+  REQUIRE(server.session.respond(asked, ok(), false));
+  REQUIRE(server.session.write(asked, Bytes(100, 'x')));
+  REQUIRE(server.session.respond(other, ok(), false));
+  REQUIRE(server.session.write(other, Bytes(100, 'y')));
+  const auto never = *client.session.request(get("/never"), true);
+  client.session.set_gate(never, late);
+  gate->close();
+  late->close();
+  settle(client, server);
+  CHECK(client.responses.size() == 1);
+  CHECK(client.responses.front().stream == other);
+  CHECK(client.session.unread(other) == 100);
+  CHECK(client.resets.at(asked) == H2Code::cancel);
+  CHECK(client.resets.at(never) == H2Code::cancel);
+  CHECK(server.requests.size() == 2);
+  CHECK(server.fault.empty());
+  CHECK(client.fault.empty());
+}
+
+TEST_CASE("An answer without a body arrives, though its stream is let go at once and the request goes on") {
+  Side client(H2Role::client), server(H2Role::server);
+  auto upload = get("/upload");
+  upload.method = "POST";
+  const auto id = *client.session.request(upload, false);
+  REQUIRE(client.session.write(id, Bytes(100, 'x')));
+  settle(client, server);
+  auto no = ok();
+  no.status = 429;
+  REQUIRE(server.session.respond(id, no, true));
+  server.session.release(id);
+  settle(client, server);
+  REQUIRE(client.responses.size() == 1);
+  CHECK(client.responses.front().head.status == 429);
+  CHECK(server.session.streams() == 0);
+}
+
 TEST_CASE("A closed gate also stops what has come in and was not read") {
   Side client(H2Role::client), server(H2Role::server);
   const auto id = *client.session.request(get("/up"), false);

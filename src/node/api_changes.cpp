@@ -283,7 +283,10 @@ net::Task<Api::Answer> Api::cut_session(Request request) {
   leaf.fields.emplace_back("reason", *reason);
   Outcome outcome;
   outcome.held = 1;
+  const auto seen = switchboard_.seen_by_all();
   const Result<void> recorded = co_await record(std::move(leaf));
+  const bool all = co_await seen->done.wait(exchange::Switchboard::kSeenMax);
+  if (!all) log(LogLevel::error, "node", "a loop does not go on", {});
   outcome.durable = recorded.has_value();
   if (!recorded) outcome.why = recorded.error();
   co_return changed(outcome, {"the session", "the session is cut", verdict.id, clock_.now()}, true);
