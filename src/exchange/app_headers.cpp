@@ -4,6 +4,8 @@
 #include "exchange/browsers.h"
 #include "identity/identity_headers.h"
 
+#include <algorithm>
+
 namespace entente::exchange {
 namespace {
 
@@ -11,14 +13,24 @@ bool has_prefix_no_case(std::string_view text, std::string_view prefix) {
   return text.size() >= prefix.size() && net::equal_no_case(text.substr(0, prefix.size()), prefix);
 }
 
+// By which many frameworks take a request for another than its first line says: what was decided is that
+// line.
+bool is_override(std::string_view name) {
+  constexpr std::string_view kNames[] = {"x-http-method",     "x-http-method-override", "x-method-override",
+                                         "x-original-method", "x-original-url",         "x-original-uri",
+                                         "x-rewrite-url",     "x-override-url",         "x-host"};
+  return std::ranges::any_of(kNames, [&](std::string_view each) { return net::equal_no_case(each, name); });
+}
+
 }  // namespace
 
 void clean_request(net::Headers& headers) {
   net::remove_hop_by_hop(headers);
   headers.remove_if([](const net::Field& field) {
-    return identity::is_identity_header(field.name) || has_prefix_no_case(field.name, "sec-websocket-key") ||
-           net::equal_no_case(field.name, "Expect") || net::equal_no_case(field.name, "Host") ||
-           net::equal_no_case(field.name, "Max-Forwards") || net::equal_no_case(field.name, "Via");
+    return identity::is_identity_header(field.name) || is_override(field.name) ||
+           has_prefix_no_case(field.name, "sec-websocket-key") || net::equal_no_case(field.name, "Expect") ||
+           net::equal_no_case(field.name, "Host") || net::equal_no_case(field.name, "Max-Forwards") ||
+           net::equal_no_case(field.name, "Via");
   });
   for (const std::string_view name : {kLobbyCookie, kLoginCookie, kBindCookie, kAppCookie})
     net::remove_cookie(headers, name);

@@ -106,3 +106,12 @@ TEST_CASE("attack: another app's page embeds nothing of this one, and does not s
   CHECK(fits("same-origin", "navigate", "iframe"));
   CHECK(fits("none", "navigate", "document"));
 }
+
+TEST_CASE("attack: no header makes an app take a request for another than was decided on") {
+  net::Headers headers{{"X-HTTP-Method-Override", "DELETE"}, {"x-http-method", "DELETE"},
+                       {"X-Method-Override", "PUT"},         {"X-Original-URL", "/admin"},
+                       {"X-Rewrite-URL", "/admin"},          {"X-Requested-With", "XMLHttpRequest"}};
+  clean_request(headers);
+  CHECK(headers.size() == 1);
+  CHECK(headers.has("X-Requested-With"));
+}
