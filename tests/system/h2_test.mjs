@@ -14,7 +14,7 @@ const kHeadSeconds = 3;
 const kIdleSeconds = 4;
 const kResetsMax = 50;
 const kLargeBytes = 32 * 1024 * 1024;
-const kCancel = 8;
+const [kInternalError, kCancel] = [2, 8];
 
 const system = (name, run) => test(name, { skip }, run);
 
@@ -409,8 +409,8 @@ system('a cut resets the streams of that session at once, and no other', async (
   assert.equal((await theirs)[':status'], 200);
   await coalition.ask('XAA', 'session', 'cut', mine.id, '--reason', 'exercise');
   await until('both of her streams are reset', () => stream.destroyed && pouring.destroyed);
-  assert.equal(stream.rstCode, kCancel);
-  assert.equal(pouring.rstCode, kCancel);
+  // By the cut itself, or by the broken stream behind, whichever is heard of first.
+  for (const { rstCode } of [stream, pouring]) assert.ok([kCancel, kInternalError].includes(rstCode), `${rstCode}`);
   const [at, bytes] = [lastAt, poured];
   await wait(500);
   assert.equal(poured, bytes, `nothing came after ${at}`);
