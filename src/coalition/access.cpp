@@ -13,7 +13,7 @@ namespace {
 constexpr size_t kAnswerBytesMax = 1'000;
 constexpr size_t kScopePathsMax = 16;
 constexpr size_t kPathBytesMax = 256;
-constexpr std::array<std::string_view, 4> kStates{"open", "granted", "denied", "withdrawn"};
+constexpr std::array<std::string_view, 5> kStates{"open", "granted", "denied", "withdrawn", "revoked"};
 
 // Random ids and ids of people: what fits into a key and a link.
 bool is_token(std::string_view text) {

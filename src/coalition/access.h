@@ -11,10 +11,12 @@
 #include <string_view>
 #include <vector>
 
-namespace entente::coalition {
-
+namespace entente {
 using RequestId =
     TextId<struct RequestIdTag>;  // 128 random bits, base64url; the grant it leads to has the same
+}
+
+namespace entente::coalition {
 
 inline constexpr Millis kGrantLifeMax = std::chrono::days(30);
 inline constexpr Millis kRequestLifeMax = std::chrono::days(7);
@@ -59,7 +61,7 @@ struct Approval {
   VerdictId verdict;
 };
 
-enum class RequestState { open, granted, denied, withdrawn };
+enum class RequestState { open, granted, denied, withdrawn, revoked };
 [[nodiscard]] std::string_view state_name(RequestState state);
 
 // Record request/<partner>/<id>: at the owner what a person of that partner asks for.

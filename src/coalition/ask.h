@@ -45,6 +45,8 @@ struct Ask {
   bool bytes = false;   // a stream of opaque bytes inside a session: no policy sees what is in it
   std::string purpose;  // free text for the ledger, may be empty
   std::optional<RequestFacts> request{};  // approve: what is to be approved
+  RequestId
+      entered_by{};  // inside a session: the grant it was admitted by, so that admission is counted already
 };
 
 }  // namespace entente::coalition

@@ -16,7 +16,4 @@ namespace entente::coalition {
 // somebody who is about to give it should see first. `supposed` is live whatever its times say.
 [[nodiscard]] Verdict decide_as_if(const World& world, const Ask& ask, const Grant& supposed);
 
-// The fact of a session's context that names the grant it was admitted by: that admission is counted already.
-inline constexpr std::string_view kEnteredBy = "entered_by";
-
 }  // namespace entente::coalition

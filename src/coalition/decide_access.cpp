@@ -14,14 +14,12 @@ const Grant* Question::find_grant(const App& app) {
   notes_.read(entity_of(ask_.who));
   if (supposed_ != nullptr) return supposed_;
   const Partner& partner = *world_.partner(ask_.who.partner);
-  const Fact* fact = live(ask_.context, kEnteredBy);
-  const auto* entered = fact == nullptr ? nullptr : std::get_if<std::string>(&fact->value);
   const Grant* found = nullptr;
   for (const Grant* grant : world_.grants(ask_.who, app.ref.app)) {
     if (!notes_.reached(grant->start) || !notes_.before(grant->end)) continue;
     // Lifting a suspension restores nothing by itself.
     if (partner.resumed_at && grant->start <= *partner.resumed_at) continue;
-    const bool counted = entered != nullptr && *entered == grant->id.text();
+    const bool counted = grant->id == ask_.entered_by;
     if (grant->used >= grant->count && !counted) continue;
     if (!grant->scope.whole()) {
       notes_.request_read();

@@ -127,9 +127,9 @@ TEST_CASE("a used up grant admits nobody; who was admitted by it stays") {
   const World given = world(all);
   CHECK_FALSE(decide(given, opening(planner)).permit);
   Ask inside = opening(planner);
-  inside.context[std::string(kEnteredBy)] = {std::string("r1"), "node:XAA", kNow + minutes(30)};
+  inside.entered_by = RequestId("r1");
   CHECK(decide(given, inside).permit);
-  inside.context[std::string(kEnteredBy)] = {std::string("r2"), "node:XAA", kNow + minutes(30)};
+  inside.entered_by = RequestId("r2");
   CHECK_FALSE(decide(given, inside).permit);
 }
 

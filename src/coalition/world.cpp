@@ -471,6 +471,12 @@ bool World::may_read_request(std::string_view layer) const {
   return i != kLayers && data_->layers[i] && data_->layers[i]->may_read_request();
 }
 
+const Operator* operator_of(const World& world, const Person& who) {
+  const std::string& id = who.id.text();
+  if (who.partner != world.self() || !id.starts_with(kOperatorPrefix)) return nullptr;
+  return world.operator_named(OperatorName(id.substr(kOperatorPrefix.size())));
+}
+
 Person operator_person(const World& world, const OperatorName& name) {
   Person person;
   person.id = PersonId(std::string(kOperatorPrefix) + name.text());

@@ -181,5 +181,7 @@ struct World::Next {
 // The person who asks when an operator of this node administers, approves, or views the node: its id is
 // "operator/<name>". Roles and end are read from the operator's record; facts may add "assurance".
 [[nodiscard]] Person operator_person(const World& world, const OperatorName& name);
+// The operator that such a person is; nullptr for everybody else.
+[[nodiscard]] const Operator* operator_of(const World& world, const Person& who);
 
 }  // namespace entente::coalition

@@ -25,11 +25,6 @@ Ending app_down(std::string what) {
   return {coalition::Refusal::app_down, std::move(what), "Try again in a minute.", {}, {}, {}};
 }
 
-std::string query_value(const net::Pairs& pairs, std::string_view name) {
-  const std::string* found = net::find_pair(pairs, name);
-  return found == nullptr ? std::string() : *found;
-}
-
 std::optional<uint64_t> take_length(net::Headers& headers) {
   const std::string text(headers.get("Content-Length"));
   headers.remove("Content-Length");

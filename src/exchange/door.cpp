@@ -102,7 +102,8 @@ net::Task<void> Door::handle(net::HttpCall& call) {
   if (asset != nullptr) {
     net::ResponseHead found;
     found.status = 200;
-    found.headers.add("Content-Type", "text/css; charset=utf-8");
+    found.headers.add("Content-Type", asset->name.ends_with(".js") ? "text/javascript; charset=utf-8"
+                                                                   : "text/css; charset=utf-8");
     found.headers.add("Cache-Control", "no-cache");
     found.headers.add("X-Content-Type-Options", "nosniff");
     [[maybe_unused]] const Result<void> sent =

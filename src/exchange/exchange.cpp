@@ -169,6 +169,12 @@ Effects Exchange::received(Moment at, const PartnerCode& partner, Way way, const
   return core_->finish();
 }
 
+Effects Exchange::tell(Moment at, const PartnerCode& partner, Way way, link::Told told, const About* about) {
+  core_->begin(at);
+  if (Peer* other = core_->known_peer(partner)) core_->tell(*other, way, std::move(told), about);
+  return core_->finish();
+}
+
 Effects Exchange::durable(Moment at, uint64_t token) {
   core_->begin(at);
   core_->durable(token);

@@ -82,12 +82,18 @@ struct FenceNoted {  // `durable` false: fenced, not yet durable
 struct ConnectorDropped {  // the world no longer lists it: disconnect
   ConnectorId connector{};
 };
+struct Heard {  // what the other node's keeper of requests and grants has to say
+  PartnerCode partner{};
+  Way way = Way::asking;
+  link::Told told{};
+  std::optional<Vouched> vouched{};  // whom it is about, when it came with a statement
+};
 struct Alarm {  // for the operator: "exchange.clock-stepped", "exchange.link-gap", ...
   std::string code{};
   std::string what{};
 };
 using Effect = std::variant<SendControl, CommitEffect, AppendEffect, Opened, Refused, HeldEffect,
-                            ReleasedEffect, Ended, PassChanged, FenceNoted, ConnectorDropped, Alarm>;
+                            ReleasedEffect, Ended, PassChanged, FenceNoted, ConnectorDropped, Heard, Alarm>;
 using Effects = std::vector<Effect>;
 
 // A person at the door wants into an app. `who.partner` must be this node's own nation.
@@ -154,6 +160,15 @@ class Exchange {
   [[nodiscard]] Effects link_up(Moment at, const PartnerCode& partner, Way way);
   [[nodiscard]] Effects link_down(Moment at, const PartnerCode& partner, Way way);
   [[nodiscard]] Effects received(Moment at, const PartnerCode& partner, Way way, const Json& message);
+
+  // Told once, if the link lets it. About a person, asking: their newest statement goes with it.
+  struct About {
+    coalition::AppRef app{};
+    coalition::Person who{};
+    coalition::Facts context{};
+  };
+  [[nodiscard]] Effects tell(Moment at, const PartnerCode& partner, Way way, link::Told told,
+                             const About* about = nullptr);
 
   // Store, ledger, world.
   [[nodiscard]] Effects durable(Moment at, uint64_t token);

@@ -50,9 +50,11 @@ void Exchange::Core::open(Opening opening) {
     if (!connector) return refuse(app_down("No connector of the app is connected."));
     s.connector = *connector;
     s.gate = std::make_shared<Gate>(no_fence_);
+    std::vector<coalition::Record> ops;
+    if (auto spent = use_grant(s, verdict.grant, ops)) return refuse(std::move(*spent));
     Session& kept = table_.add(std::move(s));
     table_.judged(kept, std::move(verdict), kNever);
-    return record_admission(kept, std::nullopt);
+    return record_admission(kept, std::move(ops));
   }
   Peer* host = known_peer(s.partner);
   if (host == nullptr) return refuse(app_down("The app's nation is not connected."));
@@ -164,10 +166,12 @@ void Exchange::Core::admit(Peer& home, const link::AskAdmission& ask_message) {
   s.opened_tick = tick_;
   coalition::Verdict verdict = ask(s);
   std::optional<Ending> refused;
+  std::vector<coalition::Record> ops;
   if (!verdict.permit) {
     refused = ending_of(verdict);
   } else if (const auto connector = roster_.pick(s.app.app, {}, tick_)) {
     s.connector = *connector;
+    refused = use_grant(s, verdict.grant, ops);
   } else {
     refused = app_down("No connector of the app is connected.");
   }
@@ -183,7 +187,32 @@ void Exchange::Core::admit(Peer& home, const link::AskAdmission& ask_message) {
   s.gate = std::make_shared<Gate>(home.serving.fence);
   Session& kept = table_.add(std::move(s));
   table_.judged(kept, std::move(verdict), kNever);
-  record_admission(kept, std::move(vouched->remember));
+  if (vouched->remember) ops.push_back(std::move(*vouched->remember));
+  record_admission(kept, std::move(ops));
+}
+
+// Counts an admission that rests on a grant, in the same commit. Admissions on their way count already.
+std::optional<Ending> Exchange::Core::use_grant(Session& s, const RequestId& id,
+                                                std::vector<coalition::Record>& ops) {
+  if (id.empty()) return std::nullopt;
+  std::optional<coalition::Grant> grant = rules_->grant(s.who, s.app.app, id);
+  if (!grant) return app_down("The grant could not be read.");
+  const auto pending = uses_.find(id);
+  const int64_t used = std::max(grant->used, pending == uses_.end() ? 0 : pending->second.highest);
+  if (used >= grant->count) {
+    Ending ending;
+    ending.what = "The grant is used up.";
+    ending.change = "Ask for another.";
+    ending.who = rules_->partner_name(rules_->self());
+    return ending;
+  }
+  grant->used = used + 1;
+  Uses& uses = uses_[id];
+  uses.highest = grant->used;
+  ++uses.pending;
+  s.entered_by = id;
+  ops.push_back({record_key(*grant), to_json(*grant)});
+  return std::nullopt;
 }
 
 void Exchange::Core::answered(Peer& host, const link::Answer& answer) {
@@ -201,18 +230,25 @@ void Exchange::Core::answered(Peer& host, const link::Answer& answer) {
   s->at_host = answer.session;
   s->stage = Stage::recording;
   host.asking.sessions.emplace(answer.session, s->serial);
-  record_admission(*s, std::nullopt);
+  record_admission(*s, {});
 }
 
-void Exchange::Core::record_admission(Session& s, std::optional<coalition::Record> remember) {
+// From here on the world counts it, or nobody does.
+void Exchange::Core::used(const RequestId& grant) {
+  const auto at = uses_.find(grant);
+  if (at != uses_.end() && --at->second.pending == 0) uses_.erase(at);
+}
+
+void Exchange::Core::record_admission(Session& s, std::vector<coalition::Record> ops) {
   pending_.insert(s.serial);
   Waiting waiting{.what = Waiting::For::admission, .serial = s.serial, .partner = s.partner};
+  waiting.grant = s.entered_by;
   Leaf leaf = session_leaf("admission", s);
-  if (!remember) {
+  if (ops.empty()) {
     append(std::move(leaf), std::move(waiting));
     return;
   }
-  commit({std::move(*remember)}, std::move(leaf), std::move(waiting));
+  commit(std::move(ops), std::move(leaf), std::move(waiting));
 }
 
 // What was true when it was decided may not be true any more now that it is durable.

@@ -21,6 +21,7 @@ struct Waiting {
     admission,    // serial: then it goes live
     ask,          // serial, statement: then it is sent
     facts,        // serial, statement: then they are sent; failed: the session ends
+    telling,      // statement, told: then it is sent
     reset,        // statement: then it is sent; failed: the host asks again
     remembering,  // a statement gate's state without more to do
     leaf,         // leaf: kept and tried again when it fails
@@ -31,6 +32,14 @@ struct Waiting {
   std::string statement{};
   uint64_t number = 0;  // of the statement
   Leaf leaf{};
+  link::Told told{};
+  RequestId grant{};  // admission: whose count it raises
+};
+
+// A grant's admissions that are on their way to the disk.
+struct Uses {
+  int64_t highest = 0;  // count that any of them writes
+  size_t pending = 0;
 };
 
 // Messages about all sessions of a link cost as much as there are sessions: so many at once, so many a
@@ -92,7 +101,10 @@ class Exchange::Core {
   void send_ask(Session& s, const std::string& statement);
   void admit(Peer& peer, const link::AskAdmission& ask);
   void answered(Peer& peer, const link::Answer& answer);
-  void record_admission(Session& s, std::optional<coalition::Record> remember);
+  void record_admission(Session& s, std::vector<coalition::Record> ops);
+  void used(const RequestId& grant);
+  [[nodiscard]] std::optional<Ending> use_grant(Session& s, const RequestId& id,
+                                                std::vector<coalition::Record>& ops);
   void go_live(Session& s);
   [[nodiscard]] std::optional<Ending> why_not_live(Session& s);
 
@@ -123,6 +135,8 @@ class Exchange::Core {
   void tell_holds();
   void tick_links();
   void push_statement(Session& s);
+  void tell(Peer& peer, Way way, link::Told told, const About* about);
+  void told_by_home(Peer& home, const link::Told& told);
   void statement_issued(AskingEnd& end_of_link, const Issued& issued);
   [[nodiscard]] bool fresh(const AskingEnd& end) const;
   [[nodiscard]] bool lease_runs(const AskingEnd& end) const;
@@ -167,6 +181,7 @@ class Exchange::Core {
   std::deque<Leaf> unrecorded_;
   uint64_t unrecorded_lost_ = 0;
   uint64_t last_batch_ = 0;
+  std::map<RequestId, Uses> uses_;
   std::unordered_map<PersonId, Budget> openings_;  // of own people who opened lately
   uint64_t strangers_ = 0;
   uint64_t uncounted_refusals_ = 0;  // of partners beyond their budget

@@ -144,6 +144,8 @@ void Exchange::Core::from_host(Peer& host, const link::Envelope& envelope) {
     partner_notice(host, *notice);
   } else if (const auto* resend = std::get_if<link::ResendStatements>(&message)) {
     resend_statements(host, resend->from);
+  } else if (const auto* told = std::get_if<link::Told>(&message)) {
+    effects_.emplace_back(Heard{host.code, Way::asking, *told, std::nullopt});
   } else if (std::holds_alternative<link::Resync>(message)) {
     if (tick_ - end_of_link.hello_sent >= kComplainEvery) say_hello(host);
   }
@@ -316,7 +318,47 @@ void Exchange::Core::from_home(Peer& home, const link::Envelope& envelope) {
     to_home(home, link::Beat{pulse->at, now_, rules_->revision()});
   } else if (const auto* ask_message = std::get_if<link::AskAdmission>(&message)) {
     admit(home, *ask_message);
+  } else if (const auto* told = std::get_if<link::Told>(&message)) {
+    told_by_home(home, *told);
   }
+}
+
+// Costs the partner's budget like an admission; a statement in it counts like any other.
+void Exchange::Core::told_by_home(Peer& home, const link::Told& told) {
+  if (home.fence != FenceState::open || !home.serving.budget.take(tick_)) {
+    ++uncounted_refusals_;
+    return;
+  }
+  Heard heard{home.code, Way::serving, told, std::nullopt};
+  if (!told.statement.empty()) {
+    auto vouched = statements_.verify(home.code, told.statement, now_);
+    if (!vouched) {
+      if (vouched.error().code() == kStatementGap) ask_for_statements(home);
+      return;
+    }
+    home.serving.statements_missing = false;
+    if (vouched->reset) return take_reset(home, std::move(vouched->remember));
+    if (vouched->who.partner != home.code) return;
+    heard.vouched = std::move(*vouched);
+  }
+  effects_.emplace_back(std::move(heard));
+}
+
+void Exchange::Core::tell(Peer& other, Way way, link::Told told, const About* about) {
+  if (way == Way::serving) return to_home(other, std::move(told));
+  if (other.fence != FenceState::open || !fresh(other.asking)) return;
+  if (about == nullptr) return to_host(other, std::move(told));
+  auto issued = statements_.issue(other.code, about->app, about->who, about->context, now_);
+  if (!issued) return;  // what is known of the person has ended: they sign in again first
+  told.statement = issued->statement;
+  Waiting waiting{.what = Waiting::For::telling,
+                  .partner = other.code,
+                  .statement = issued->statement,
+                  .number = issued->number,
+                  .told = std::move(told)};
+  statement_issued(other.asking, *issued);
+  if (!issued->remember) return to_host(other, std::move(waiting.told));
+  commit({std::move(*issued->remember)}, std::nullopt, std::move(waiting));
 }
 
 void Exchange::Core::hello(Peer& home, const link::Envelope& envelope) {

@@ -29,6 +29,7 @@ Leaf Exchange::Core::session_leaf(std::string kind, const Session& s) const {
   if (!s.request.empty()) leaf.fields.emplace_back("request", s.request);
   if (!s.at_host.empty()) leaf.fields.emplace_back("at_host", s.at_host.text());
   if (!s.connector.empty()) leaf.fields.emplace_back("connector", s.connector.text());
+  if (!s.entered_by.empty()) leaf.fields.emplace_back("grant", s.entered_by.text());
   if (!s.purpose.empty()) leaf.fields.emplace_back("purpose", s.purpose);
   return leaf;
 }
@@ -59,9 +60,10 @@ void Exchange::Core::durable(uint64_t token) {
   if (at == waiting_.end()) return;
   const Waiting done = std::move(at->second);
   waiting_.erase(at);
+  used(done.grant);
   Session* s = done.serial == 0 ? nullptr : table_.by_serial(done.serial);
-  const bool statement =
-      done.what == Waiting::For::ask || done.what == Waiting::For::facts || done.what == Waiting::For::reset;
+  const bool statement = done.what == Waiting::For::ask || done.what == Waiting::For::facts ||
+                         done.what == Waiting::For::reset || done.what == Waiting::For::telling;
   if (statement) {
     AskingEnd& end_of_link = peer(done.partner).asking;
     end_of_link.statements_durable = std::max(end_of_link.statements_durable, done.number);
@@ -72,6 +74,7 @@ void Exchange::Core::durable(uint64_t token) {
     to_host(host, link::ResentStatements{{done.statement}});
     return fresh(host.asking) ? ask_anew(host) : void();
   }
+  if (done.what == Waiting::For::telling) return to_host(peer(done.partner), done.told);
   if (s == nullptr) return;
   if (done.what == Waiting::For::admission) {
     s->recorded = true;
@@ -88,6 +91,7 @@ void Exchange::Core::failed(uint64_t token, const Error& why) {
   if (at == waiting_.end()) return;
   Waiting done = std::move(at->second);
   waiting_.erase(at);
+  used(done.grant);
   if (done.what == Waiting::For::leaf) {
     if (unrecorded_.size() < limits_.unrecorded_max) {
       unrecorded_.push_back(std::move(done.leaf));
@@ -99,7 +103,8 @@ void Exchange::Core::failed(uint64_t token, const Error& why) {
     return alarm("exchange.not-recorded", "the ledger does not take records: " + why.what());
   }
   if (done.what == Waiting::For::reset) peer(done.partner).asking.resetting = false;
-  if (done.what == Waiting::For::ask || done.what == Waiting::For::facts || done.what == Waiting::For::reset)
+  if (done.what == Waiting::For::ask || done.what == Waiting::For::facts ||
+      done.what == Waiting::For::reset || done.what == Waiting::For::telling)
     statements_.not_kept(done.partner, done.number);
   Session* s = done.serial == 0 ? nullptr : table_.by_serial(done.serial);
   if (s == nullptr) return;

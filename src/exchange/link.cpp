@@ -50,6 +50,11 @@ void put_ending(Json& json, const Ending& ending) {
   if (!ending.change.empty()) json.set("change", cut_to(ending.change));
   if (!ending.who.empty()) json.set("who", cut_to(ending.who));
   if (!ending.verdict.empty()) json.set("verdict", ending.verdict.text());
+  if (ending.terms) {
+    json.set("terms", Json::object({{"approvals", ending.terms->approvals},
+                                    {"minutes", ending.terms->minutes},
+                                    {"uses", ending.terms->uses}}));
+  }
 }
 
 struct Body {
@@ -92,6 +97,12 @@ struct Body {
   }
   void operator()(const ResendStatements& m) const { json.set("from", m.from); }
   void operator()(const Resync&) const {}
+  void operator()(const Told& m) const {
+    json.set("topic", m.topic);
+    json.set("id", m.id.text());
+    json.set("body", m.body);
+    if (!m.statement.empty()) json.set("statement", m.statement);
+  }
 };
 
 std::vector<SessionId> ids(Fields& f, std::string_view key) {
@@ -134,6 +145,14 @@ Ending ending(Fields& f) {
   e.change = f.text_or("change", "", kLinkTextBytesMax);
   e.who = f.text_or("who", "", kLinkTextBytesMax);
   e.verdict = VerdictId(f.text_or("verdict", "", kIdBytesMax));
+  if (f.has("terms")) {
+    Fields terms = f.object("terms");
+    e.terms.emplace();
+    e.terms->approvals = terms.integer("approvals", 1, coalition::kApprovalsMax);
+    e.terms->minutes = terms.integer("minutes", 1, coalition::kGrantLifeMax / std::chrono::minutes(1));
+    e.terms->uses = terms.integer("uses", 1, coalition::kGrantUsesMax);
+    [[maybe_unused]] const Result<void> done = terms.done();  // its faults count in `f`
+  }
   return e;
 }
 
@@ -161,9 +180,9 @@ PartnerNotice partner_notice(Fields& f) {
   return m;
 }
 
-constexpr std::string_view kKinds[] = {"hello",    "pulse",   "ask",     "end",    "facts",
-                                       "resent",   "welcome", "beat",    "answer", "held",
-                                       "released", "cut",     "partner", "resend", "resync"};
+constexpr std::string_view kKinds[] = {"hello",   "pulse",  "ask",    "end",  "facts",    "resent",
+                                       "welcome", "beat",   "answer", "held", "released", "cut",
+                                       "partner", "resend", "resync", "told"};
 static_assert(std::size(kKinds) == std::variant_size_v<Message>);
 
 constexpr int64_t kNumberMax = int64_t{1} << 53;
@@ -210,6 +229,15 @@ Message read_body(size_t kind, Fields& f) {
       return partner_notice(f);
     case 13:
       return ResendStatements{static_cast<uint64_t>(f.integer("from", 0, kNumberMax))};
+    case 15: {
+      Told m{.topic = f.text("topic", 32), .id = RequestId(f.text("id", kIdBytesMax))};
+      if (m.topic.empty() || m.id.empty()) f.wrong("topic", "what is told has a topic and an id");
+      m.body = f.value("body");
+      if (!m.body.is_object() || m.body.dump().size() > kLinkToldBytesMax)
+        f.wrong("body", "this is no object of at most 8 KiB");
+      if (f.has("statement")) m.statement = statement(f);
+      return m;
+    }
     default:
       return Resync{};
   }

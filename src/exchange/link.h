@@ -22,6 +22,7 @@ inline constexpr size_t kLinkSessionsMax = 8'192;  // named in one message
 inline constexpr size_t kLinkStatementBytesMax = 16 << 10;
 inline constexpr size_t kLinkStatementsMax = 64;  // in one message
 inline constexpr size_t kLinkTextBytesMax = 1'024;
+inline constexpr size_t kLinkToldBytesMax = 8 << 10;  // of a body as text
 inline constexpr size_t kLinkMessageBytesMax = 1 << 20;
 
 enum class Way {
@@ -101,13 +102,22 @@ struct ResendStatements {  // the host misses statements from this number on
   uint64_t from = 0;
   bool operator==(const ResendStatements&) const = default;
 };
+// Either way, between what keeps requests and grants on both sides; docs/wire-formats/link.md has the topics.
+// May be lost: it is told again until the other side answers.
+struct Told {
+  std::string topic{};
+  RequestId id{};
+  Json body{};
+  std::string statement{};  // from home, where it is about a person; otherwise empty
+  bool operator==(const Told&) const = default;
+};
 struct Resync {  // the host misses messages: the home begins a new epoch
   bool operator==(const Resync&) const = default;
 };
 
-using Message =
-    std::variant<Hello, Pulse, AskAdmission, EndSession, ReplaceFacts, ResentStatements, Welcome, Beat,
-                 Answer, HeldNotice, ReleasedNotice, CutNotice, PartnerNotice, ResendStatements, Resync>;
+using Message = std::variant<Hello, Pulse, AskAdmission, EndSession, ReplaceFacts, ResentStatements, Welcome,
+                             Beat, Answer, HeldNotice, ReleasedNotice, CutNotice, PartnerNotice,
+                             ResendStatements, Resync, Told>;
 
 struct Envelope {
   uint64_t epoch = 0;   // grows with each hello of a connection; the home chooses it

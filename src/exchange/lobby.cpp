@@ -32,12 +32,12 @@ std::string safe_return(std::string_view wanted) {
   return net::normal_target(wanted) ? std::string(wanted) : "/";
 }
 
+}  // namespace
+
 std::string query_value(const net::Pairs& pairs, std::string_view name) {
   const std::string* found = net::find_pair(pairs, name);
   return found == nullptr ? std::string() : *found;
 }
-
-}  // namespace
 
 net::ResponseHead redirect_head(std::string location) {
   net::ResponseHead head;
@@ -81,10 +81,10 @@ Lobby::Signed Lobby::signed_in(const net::Headers& headers) {
   return out;
 }
 
-net::Task<void> Lobby::page(net::HttpCall& call, int status, std::string html) {
+net::Task<void> Lobby::page(net::HttpCall& call, int status, std::string html, Scripts scripts) {
   net::ResponseHead head;
   head.status = status;
-  add_page_headers(head.headers);
+  add_page_headers(head.headers, scripts);
   [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), std::move(html));
 }
 
@@ -104,6 +104,11 @@ net::Task<void> Lobby::handle(net::HttpCall& call, net::NormalTarget target) {
     co_await enter_app(call, target.query);
   } else if (method == "POST" && target.path == "/sign-out") {
     co_await sign_out(call);
+  } else if (reads && (target.path == "/things" || target.path == "/events" ||
+                       target.path.starts_with("/requests/"))) {
+    co_await access_pages(call, target.path);
+  } else if (method == "POST") {
+    co_await access_forms(call, target.path);
   } else {
     co_await page(call, 404,
                   plain_page(frame(nullptr), "There is nothing here", "This address leads nowhere.",
@@ -376,6 +381,7 @@ net::Task<void> Lobby::enter_app(net::HttpCall& call, std::string query) {
       }
       Refusal refusal{ending->which, std::string(ending_title(ending->which)), {}, ending->verdict.text()};
       refusal.reasons.push_back({coalition::Layer::structure, "", ending->what, ending->change, ending->who});
+      if (ending->terms) refusal.ask = AskForm{label, *ending->terms};
       const int status = ending->which == coalition::Refusal::app_down ? 503 : 403;
       if (ending->which == coalition::Refusal::credential_dead && who.sign_in != nullptr) {
         parts_.browsers.sign_ins.erase(who.token);  // of no more use: the lobby asks to sign in again
@@ -409,24 +415,28 @@ net::Task<void> Lobby::enter_app(net::HttpCall& call, std::string query) {
   [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), "");
 }
 
-net::Task<void> Lobby::sign_out(net::HttpCall& call) {
-  const Signed who = signed_in(call.head().headers);
+net::Task<std::optional<Lobby::Posted>> Lobby::posted(net::HttpCall& call) {
   const bool own_origin =
       call.head().headers.get("Origin") == names_.lobby_origin() && call.head().headers.count("Origin") == 1;
   Result<std::string> body = co_await call.read_all(kFormBytesMax);
-  const Result<net::Pairs> form = body ? net::parse_form(*body) : Result<net::Pairs>(Failure(body.error()));
+  Result<net::Pairs> form = body ? net::parse_form(*body) : Result<net::Pairs>(Failure(body.error()));
   const std::string token = form ? query_value(*form, "token") : "";
   const Signed again = signed_in(call.head().headers);
-  if (again.sign_in == nullptr || !own_origin ||
-      !crypto::equal_constant_time(token, again.sign_in->form_token)) {
-    parts_.switchboard.stranger_refused();
-    co_await page(
-        call, 403,
-        plain_page(frame(nullptr), "This was not done",
-                   "The request did not come from the lobby's own page. Go to the lobby and try again.",
-                   names_.lobby_origin() + "/"));
-    co_return;
-  }
+  if (again.sign_in != nullptr && own_origin && crypto::equal_constant_time(token, again.sign_in->form_token))
+    co_return Posted{again, std::move(*form)};
+  parts_.switchboard.stranger_refused();
+  co_await page(
+      call, 403,
+      plain_page(frame(nullptr), "This was not done",
+                 "The request did not come from the lobby's own page. Go to the lobby and try again.",
+                 names_.lobby_origin() + "/"));
+  co_return std::nullopt;
+}
+
+net::Task<void> Lobby::sign_out(net::HttpCall& call) {
+  const std::optional<Posted> form = co_await posted(call);
+  if (!form) co_return;
+  const Signed& again = form->who;
   const PersonId person = again.sign_in->person.id;
   parts_.archive.append({"sign-out", {{"person", person.text()}}}, false, [](const Result<void>&) {});
   parts_.browsers.sign_ins.erase(again.token);

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "coalition/world.h"
+#include "exchange/access_desk.h"
+#include "exchange/access_pages.h"
 #include "exchange/browsers.h"
 #include "exchange/budget.h"
 #include "exchange/host_names.h"
@@ -12,6 +14,7 @@
 #include "net/http1_parser.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
+#include "net/url.h"
 
 #include <functional>
 #include <map>
@@ -24,6 +27,7 @@ class Lobby {
  public:
   struct Parts {
     Switchboard& switchboard;
+    AccessDesk& access;
     Browsers& browsers;
     Archive& archive;
     const Clock& clock;
@@ -42,8 +46,10 @@ class Lobby {
   // Each sign-in that is begun costs the provider a request or two, and nobody has proved anything yet.
   static constexpr uint32_t kSignInsPerSecond = 50, kSignInsBurst = 200;  // of all sources
   static constexpr uint32_t kSourceSignInsPerSecond = 10, kSourceSignInsBurst = 60;
-  static constexpr size_t kSourcesMax = 4'096;  // remembered at once
-  static constexpr size_t kBeginningMax = 64;   // that wait for the provider at once
+  static constexpr size_t kSourcesMax = 4'096;   // remembered at once
+  static constexpr size_t kBeginningMax = 64;    // that wait for the provider at once
+  static constexpr size_t kListeningMax = 8;     // pages of one person
+  static constexpr Seconds kListeningLife{600};  // then the page asks anew, with its last number
 
  private:
   struct Signed {
@@ -56,13 +62,31 @@ class Lobby {
   net::Task<void> finish_sign_in(net::HttpCall& call, std::string query);
   net::Task<void> enter_app(net::HttpCall& call, std::string query);
   net::Task<void> sign_out(net::HttpCall& call);
+  // A form of the lobby's own pages, sent by the person whose page it was; otherwise answered, and nothing.
+  struct Posted {
+    Signed who;
+    net::Pairs fields;
+  };
+  net::Task<std::optional<Posted>> posted(net::HttpCall& call);
+  // lobby_access.cpp
+  net::Task<void> access_pages(net::HttpCall& call, const std::string& path);
+  net::Task<void> access_forms(net::HttpCall& call, const std::string& path);
+  net::Task<void> show_things(net::HttpCall& call, const SignIn& sign_in);
+  net::Task<void> show_request(net::HttpCall& call, const SignIn& sign_in, const RequestId& id);
+  net::Task<void> send_events(net::HttpCall& call, Signed who);
+  net::Task<void> not_done(net::HttpCall& call, const SignIn* sign_in, const Error& why);
+  net::Task<void> go_to(net::HttpCall& call, std::string path);
+  [[nodiscard]] Result<void> end_session(const Acting& by, const SessionId& id);
+  [[nodiscard]] RequestView view_of(const coalition::AccessRequest& request) const;
+  [[nodiscard]] std::vector<SessionView> sessions_of(const Acting& person, bool others) const;
+  [[nodiscard]] Acting acting(const SignIn& sign_in) const { return {sign_in.person, context(sign_in)}; }
   [[nodiscard]] bool may_begin(const std::string& peer);
   void leave(SignIn& sign_in, const Ending& why);
   net::Task<Result<identity::OidcStep>> walk(Result<identity::OidcStep> step);
   net::Task<void> admit(net::HttpCall& call, identity::SignedIn who);
   [[nodiscard]] bool may_view(const SignIn& sign_in, const coalition::AppRef& app) const;
   [[nodiscard]] coalition::Facts context(const SignIn& sign_in) const;
-  net::Task<void> page(net::HttpCall& call, int status, std::string html);
+  net::Task<void> page(net::HttpCall& call, int status, std::string html, Scripts scripts = Scripts::none);
   net::Task<void> unknown_app(net::HttpCall& call, const SignIn& sign_in, std::string label);
 
   Parts parts_;
@@ -73,10 +97,12 @@ class Lobby {
   Budget begun_{kSignInsBurst, kSignInsPerSecond};
   std::map<std::string, Budget> begun_by_source_;
   size_t beginning_ = 0;
+  std::map<PersonId, size_t> listening_;  // pages that wait for events
 };
 
 // The frame of a page as the node shows it to whoever is not signed in.
 [[nodiscard]] PageFrame page_frame(const coalition::World& world);
+[[nodiscard]] std::string query_value(const net::Pairs& pairs, std::string_view name);  // empty: none
 [[nodiscard]] net::ResponseHead redirect_head(std::string location);
 
 }  // namespace entente::exchange

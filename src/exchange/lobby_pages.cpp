@@ -1,32 +1,14 @@
 #include "exchange/lobby_pages.h"
 
+#include "exchange/access_pages.h"
+#include "exchange/page_parts.h"
+
 #include <fmt/format.h>
 
 namespace entente::exchange {
 namespace {
 
 using coalition::refusal_name;
-
-std::string open_page(const PageFrame& frame, std::string_view title) {
-  std::string out = fmt::format(
-      "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{} - {} "
-      "lobby</title>\n"
-      "<link rel=\"stylesheet\" href=\"/.entente/lobby.css\">\n</head>\n<body>\n"
-      "<a class=\"skip\" href=\"#main\">Skip to the content</a>\n"
-      "<header><span class=\"place\">{} ({}) lobby</span>",
-      escape_html(title), escape_html(frame.node_name), escape_html(frame.node_name),
-      escape_html(frame.node_code));
-  if (!frame.person.empty()) {
-    out += fmt::format(
-        "<span class=\"who\" data-person>{}</span>"
-        "<form method=\"post\" action=\"/sign-out\"><input type=\"hidden\" name=\"token\" value=\"{}\">"
-        "<button class=\"quiet\" data-action=\"sign-out\">Sign out</button></form>",
-        escape_html(frame.person), escape_html(frame.form_token));
-  }
-  out += "</header>\n";
-  return out;
-}
 
 std::string_view kind_title(coalition::Refusal kind) {
   switch (kind) {
@@ -73,12 +55,36 @@ std::string refusal_body(const Refusal& refusal) {
   return out;
 }
 
-constexpr std::string_view kFooter =
-    "<footer>What you open is decided again for as long as you use it, and written to the ledgers of the "
-    "nations "
-    "involved.</footer>\n</body>\n</html>\n";
-
 }  // namespace
+
+std::string open_page(const PageFrame& frame, std::string_view title, bool script) {
+  std::string out = fmt::format(
+      "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{} - {} "
+      "lobby</title>\n"
+      "<link rel=\"stylesheet\" href=\"/.entente/lobby.css\">\n{}</head>\n<body>\n"
+      "<a class=\"skip\" href=\"#main\">Skip to the content</a>\n"
+      "<header><span class=\"place\">{} ({}) lobby</span>",
+      escape_html(title), escape_html(frame.node_name),
+      script ? "<script type=\"module\" src=\"/.entente/lobby.js\"></script>\n" : "",
+      escape_html(frame.node_name), escape_html(frame.node_code));
+  if (!frame.person.empty()) {
+    out += fmt::format(
+        "<nav aria-label=\"Lobby\"><a href=\"/\">Apps</a> <a href=\"/things\" data-action=\"things\">My "
+        "things</a></nav><span class=\"who\" data-person>{}</span>"
+        "<form method=\"post\" action=\"/sign-out\"><input type=\"hidden\" name=\"token\" value=\"{}\">"
+        "<button class=\"quiet\" data-action=\"sign-out\">Sign out</button></form>",
+        escape_html(frame.person), escape_html(frame.form_token));
+  }
+  out += "</header>\n";
+  return out;
+}
+
+std::string close_page() {
+  return "<footer>What you open is decided again for as long as you use it, and written to the ledgers of "
+         "the "
+         "nations involved.</footer>\n</body>\n</html>\n";
+}
 
 std::string escape_html(std::string_view text) {
   std::string out;
@@ -116,7 +122,7 @@ std::string welcome_page(const PageFrame& frame, std::string_view provider_name,
       "to you.</p>\n"
       "<p><a class=\"button\" data-action=\"sign-in\" href=\"{2}\">Sign in at {1}</a></p></div></main>\n",
       escape_html(frame.node_name), escape_html(provider_name), escape_html(sign_in_href));
-  out += kFooter;
+  out += close_page();
   return out;
 }
 
@@ -152,9 +158,35 @@ std::string lobby_page(const PageFrame& frame, const std::vector<AppCard>& cards
     out += "</div></article></li>\n";
   }
   out += "</ul></main>\n";
-  out += kFooter;
+  out += close_page();
   return out;
 }
+
+namespace {
+
+// How long to ask for: what the owner's terms allow.
+std::string ask_form(const PageFrame& frame, const AskForm& ask) {
+  std::string lengths;
+  for (const int64_t minutes : {15, 30, 60, 120, 240, 480, 1440, 4320, 10080, 43200}) {
+    if (minutes < ask.terms.minutes)
+      lengths += fmt::format("<option value=\"{}\">{}</option>", minutes, minutes_text(minutes));
+  }
+  lengths += fmt::format("<option value=\"{}\" selected>{}</option>", ask.terms.minutes,
+                         minutes_text(ask.terms.minutes));
+  return fmt::format(
+      "<section class=\"ask\" aria-labelledby=\"ask\"><h2 id=\"ask\">Ask for it</h2>\n<p>{} would have to "
+      "approve.</p>"
+      "<form method=\"post\" action=\"/requests\"><input type=\"hidden\" name=\"token\" value=\"{}\">"
+      "<input type=\"hidden\" name=\"app\" value=\"{}\"><p><label for=\"purpose\">What for</label> "
+      "<input id=\"purpose\" name=\"purpose\" required maxlength=\"{}\"></p>"
+      "<p><label for=\"minutes\">For how long</label> <select id=\"minutes\" name=\"minutes\">{}</select></p>"
+      "<p><label><input type=\"checkbox\" name=\"read_only\" value=\"yes\"> To read only</label></p>"
+      "<p><button data-action=\"ask\">Send the request</button></p></form></section>\n",
+      ask.terms.approvals == 1 ? "One person" : fmt::format("{} people", ask.terms.approvals),
+      escape_html(frame.form_token), escape_html(ask.app_label), coalition::kPurposeBytesMax, lengths);
+}
+
+}  // namespace
 
 std::string refusal_page(const PageFrame& frame, const Refusal& refusal, std::string_view lobby_href) {
   std::string out = open_page(frame, kind_title(refusal.kind));
@@ -162,11 +194,12 @@ std::string refusal_page(const PageFrame& frame, const Refusal& refusal, std::st
                      refusal_name(refusal.kind),
                      escape_html(refusal.title.empty() ? kind_title(refusal.kind) : refusal.title));
   out += refusal_body(refusal);
+  if (refusal.ask && !frame.form_token.empty()) out += ask_form(frame, *refusal.ask);
   out += fmt::format(
       "<p>{}</p><p><a class=\"button\" data-action=\"lobby\" href=\"{}\">Go to the "
       "lobby</a></p></div></main>\n",
       kind_next(refusal.kind), escape_html(lobby_href));
-  out += kFooter;
+  out += close_page();
   return out;
 }
 
@@ -177,16 +210,17 @@ std::string plain_page(const PageFrame& frame, std::string_view title, std::stri
       "<main id=\"main\"><div class=\"sheet\"><h1>{}</h1><p>{}</p>"
       "<p><a class=\"button\" data-action=\"lobby\" href=\"{}\">Go to the lobby</a></p></div></main>\n",
       escape_html(title), escape_html(text), escape_html(lobby_href));
-  out += kFooter;
+  out += close_page();
   return out;
 }
 
-void add_page_headers(net::Headers& headers) {
+void add_page_headers(net::Headers& headers, Scripts scripts) {
   headers.set("Content-Type", "text/html; charset=utf-8");
   headers.set("Cache-Control", "no-store");
   headers.set("Content-Security-Policy",
-              "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
-              "frame-ancestors 'none'");
+              fmt::format("default-src 'none'; style-src 'self'; img-src 'self'; {}form-action 'self'; "
+                          "base-uri 'none'; frame-ancestors 'none'",
+                          scripts == Scripts::own ? "script-src 'self'; connect-src 'self'; " : ""));
   headers.set("X-Content-Type-Options", "nosniff");
   // Not "no-referrer": with that a browser sends `Origin: null` with the lobby's own forms.
   headers.set("Referrer-Policy", "same-origin");

@@ -6,6 +6,7 @@
 #include "coalition/verdict.h"
 #include "net/http_message.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,11 +30,17 @@ struct AppCard {
   std::string open_href;
 };
 
+struct AskForm {
+  std::string app_label;  // "cop-xaa"
+  coalition::GrantTerms terms;
+};
+
 struct Refusal {
   coalition::Refusal kind = coalition::Refusal::denied;
   std::string title;
   std::vector<coalition::Reason> reasons;
   std::string verdict_id;
+  std::optional<AskForm> ask{};  // a grant would open it
 };
 
 [[nodiscard]] std::string escape_html(std::string_view text);
@@ -47,7 +54,9 @@ struct Refusal {
                                      std::string_view lobby_href);
 
 // What every page of ours is sent with: CSP, no-store, no sniffing, no framing, no referrer, no powers.
-void add_page_headers(net::Headers& headers);
+// Scripts::own lets the lobby's one script run and listen to its events; no page for strangers has it.
+enum class Scripts { none, own };
+void add_page_headers(net::Headers& headers, Scripts scripts = Scripts::none);
 
 // A refusal as a person may read it; texts where the verdict has none.
 [[nodiscard]] Refusal refusal_of(const coalition::Verdict& verdict, std::string_view app_name);

@@ -34,6 +34,13 @@ class WorldRules final : public Rules {
     const coalition::Partner* found = world_.partner(partner);
     return found == nullptr ? partner.text() : fmt::format("{} ({})", found->name, partner.text());
   }
+  std::optional<coalition::Grant> grant(const coalition::Person& who, const AppId& app,
+                                        const RequestId& id) const override {
+    for (const coalition::Grant* grant : world_.grants(who, app)) {
+      if (grant->id == id) return *grant;
+    }
+    return std::nullopt;
+  }
   std::vector<AppId> connector_apps(const ConnectorId& connector, std::string_view thumbprint,
                                     Instant now) const override {
     const coalition::Connector* found = world_.connector(connector);

@@ -30,6 +30,14 @@ class Rules {
   [[nodiscard]] virtual std::string standing_reason(const PartnerCode& partner) const = 0;
   // How people call the partner: "Aldoria (XAA)".
   [[nodiscard]] virtual std::string partner_name(const PartnerCode& partner) const = 0;
+  // That grant of this node's, if it is for that person and app.
+  [[nodiscard]] virtual std::optional<coalition::Grant> grant(const coalition::Person& who, const AppId& app,
+                                                              const RequestId& id) const {
+    (void)who;
+    (void)app;
+    (void)id;
+    return std::nullopt;
+  }
   // The apps a connector with this pinned certificate may serve; none when the world does not list it.
   [[nodiscard]] virtual std::vector<AppId> connector_apps(const ConnectorId& connector,
                                                           std::string_view thumbprint, Instant now) const = 0;

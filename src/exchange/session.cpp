@@ -61,6 +61,7 @@ Ending ending_of(const coalition::Verdict& verdict) {
     ending.who = seen.reasons.front().who_decides;
   }
   if (ending.what.empty()) ending.what = "No rule permits this.";
+  ending.terms = seen.terms;
   return ending;
 }
 
@@ -85,6 +86,7 @@ Pass pass_of(const Session& session) {
           .purpose = session.purpose,
           .binding = session.binding,
           .connector = session.connector,
+          .entered_by = session.entered_by,
           .gate = session.gate,
           .edition = session.gate ? session.gate->edition() : 0,
           .memo = std::make_shared<PassMemo>()};
@@ -98,7 +100,8 @@ coalition::Ask ask_of(const Pass& pass, VerdictId id, Instant now) {
           .now = now,
           .context = pass.context,
           .http = std::nullopt,
-          .purpose = pass.purpose};
+          .purpose = pass.purpose,
+          .entered_by = pass.entered_by};
 }
 
 }  // namespace entente::exchange

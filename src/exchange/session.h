@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,7 @@ struct Ending {
   std::string who{};       // who decides: "Aldoria (XAA)"; may be empty
   VerdictId verdict{};     // to ask about with `entente why`
   std::string policies{};  // ids of what determined it, for the ledger only: never sent to a partner
+  std::optional<coalition::GrantTerms> terms{};  // denied: a grant on these terms would open it
   bool operator==(const Ending&) const = default;
 };
 [[nodiscard]] Ending ending_of(const coalition::Verdict& verdict);
@@ -69,6 +71,7 @@ struct Session {
   std::string request{};         // the admission ask on the link it came about by
   SessionId at_host{};           // home: the host's id for it
   ConnectorId connector{};       // host and local: the one that serves it now
+  RequestId entered_by{};        // host and local: the grant its admission was counted on
   coalition::Verdict verdict{};  // the newest
   std::shared_ptr<Gate> gate{};
   Instant opened{};
@@ -96,6 +99,7 @@ struct Pass {
   std::string purpose{};
   std::string binding{};
   ConnectorId connector{};  // host and local: the one it was admitted with
+  RequestId entered_by{};
   std::shared_ptr<Gate> gate{};
   uint64_t edition = 0;              // the gate's, when this pass was made
   std::shared_ptr<PassMemo> memo{};  // this pass's own; never null but in tests

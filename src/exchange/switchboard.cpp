@@ -103,7 +103,7 @@ void Switchboard::carry_out_one(Effect& effect) {
     const auto at = links_.find({send->partner, send->way});
     if (at != links_.end()) at->second(send->message);
   } else if (auto* commit = std::get_if<CommitEffect>(&effect)) {
-    archive_.commit(std::move(commit->ops), std::move(commit->leaf), done_for(commit->token));
+    archive_.commit(std::move(commit->ops), std::move(commit->leaf), false, done_for(commit->token));
   } else if (auto* append = std::get_if<AppendEffect>(&effect)) {
     archive_.append(std::move(append->leaf), append->narrowing, done_for(append->token));
   } else if (auto* opened = std::get_if<Opened>(&effect)) {
@@ -140,6 +140,8 @@ void Switchboard::carry_out_one(Effect& effect) {
          {"durable", fence->durable},
          {"sessions", static_cast<int64_t>(fence->sessions)},
          {"why", fence->why}});
+  } else if (auto* heard = std::get_if<Heard>(&effect)) {
+    if (watcher_.heard) watcher_.heard(*heard);
   } else if (auto* alarm = std::get_if<Alarm>(&effect)) {
     log(LogLevel::warning, "exchange", alarm->what, {{"code", alarm->code}});
     if (watcher_.alarm) watcher_.alarm(*alarm);
@@ -194,6 +196,10 @@ void Switchboard::link_down(const PartnerCode& partner, Way way) {
 
 void Switchboard::received(const PartnerCode& partner, Way way, const Json& message) {
   carry_out(core_->received(moment(), partner, way, message));
+}
+
+void Switchboard::tell(const PartnerCode& partner, Way way, link::Told told, const Exchange::About* about) {
+  carry_out(core_->tell(moment(), partner, way, std::move(told), about));
 }
 
 void Switchboard::publish_roster() {

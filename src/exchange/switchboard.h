@@ -28,7 +28,9 @@ class Archive {
  public:
   using Done = std::function<void(Result<void>)>;
   virtual ~Archive() = default;
-  virtual void commit(std::vector<coalition::Record> ops, std::optional<Leaf> leaf, Done done) = 0;
+  // `narrowing`: acts before any disk, and is tried again until the disk takes it.
+  virtual void commit(std::vector<coalition::Record> ops, std::optional<Leaf> leaf, bool narrowing,
+                      Done done) = 0;
   virtual void append(Leaf leaf, bool narrowing, Done done) = 0;
 };
 
@@ -81,6 +83,8 @@ class Switchboard {
     return links_.contains({partner, way});
   }
 
+  void tell(const PartnerCode& partner, Way way, link::Told told, const Exchange::About* about = nullptr);
+
   // Connectors.
   [[nodiscard]] bool connector_up(const ConnectorId& connector, std::string thumbprint);
   void connector_down(const ConnectorId& connector);
@@ -99,6 +103,7 @@ class Switchboard {
     std::function<void(const Ended&, const Pass&)> ended;
     std::function<void(const ConnectorId&)> connector_dropped;
     std::function<void(const Alarm&)> alarm;
+    std::function<void(const Heard&)> heard;
   };
   void watch(Watcher watcher) { watcher_ = std::move(watcher); }
 

@@ -3,6 +3,7 @@
 #include "base/fields.h"
 #include "base/log.h"
 #include "base/published.h"
+#include "exchange/access_desk.h"
 #include "exchange/door.h"
 #include "identity/assertion.h"
 #include "node/api.h"
@@ -33,11 +34,13 @@ class NodeArchive final : public exchange::Archive {
  public:
   NodeArchive(Records& records, const Clock& clock) : records_(records), clock_(clock) {}
 
-  void commit(std::vector<coalition::Record> ops, std::optional<exchange::Leaf> leaf, Done done) override {
+  void commit(std::vector<coalition::Record> ops, std::optional<exchange::Leaf> leaf, bool narrowing,
+              Done done) override {
     Change change;
     change.records = std::move(ops);
     if (leaf) change.leaves = {record_of(std::move(*leaf))};
     change.author = "exchange";
+    change.narrowing = narrowing;
     records_.commit(std::move(change), [done](const Result<Outcome>& outcome) {
       done(outcome ? Result<void>() : Result<void>(Failure(outcome.error())));
     });
@@ -178,6 +181,7 @@ struct Node::Parts {
   exchange::Browsers browsers;
   exchange::Lanes lanes;
   std::unique_ptr<exchange::ConnectorDesk> connector_desk;
+  std::unique_ptr<exchange::AccessDesk> access;
   std::unique_ptr<exchange::Lobby> lobby;
   std::vector<LoopParts> by_loop;
   std::vector<exchange::Door*> doors;
@@ -230,6 +234,8 @@ Result<void> Node::Parts::build() {
   switchboard = std::make_unique<exchange::Switchboard>(loop, clock, *archive, *statements,
                                                         exchange::rules_of(world()), options);
   connector_desk = std::make_unique<exchange::ConnectorDesk>(*switchboard, lanes);
+  access = std::make_unique<exchange::AccessDesk>(
+      exchange::AccessDesk::Parts{*switchboard, *archive, clock, current});
   TRY(const crypto::PublicKey nation_key, load_genesis_key(config));
   TRY(identity::Crosswalk crosswalk, make_crosswalk(world(), nation_key));
   std::string provider_name;
@@ -237,9 +243,9 @@ Result<void> Node::Parts::build() {
   TRY(door_listener, net::Listener::tcp(loop, config.door_port, listener_limits(config.limits)));
   const uint16_t public_port = config.door_public_port != 0 ? config.door_public_port : door_listener->port();
   const exchange::HostNames names(config.door_name, public_port);
-  lobby = std::make_unique<exchange::Lobby>(
-      exchange::Lobby::Parts{*switchboard, browsers, *archive, clock, *provider_tls, resolver, current},
-      names, provider_name, std::move(oidc), std::move(crosswalk));
+  lobby = std::make_unique<exchange::Lobby>(exchange::Lobby::Parts{*switchboard, *access, browsers, *archive,
+                                                                   clock, *provider_tls, resolver, current},
+                                            names, provider_name, std::move(oidc), std::move(crosswalk));
   for (size_t number = 0; number < loops.size(); ++number) build_loop(number, names);
   api = std::make_unique<Api>(*records, *switchboard, clock, config.partner, [this] {
     std::vector<LinkState> out;
@@ -347,6 +353,7 @@ void Node::Parts::watch() {
         {coalition::Layer::structure, "", ended.ending.what, ended.ending.change, ended.ending.who});
     browsers.session_ended(pass.id, pass.who.id, std::move(why));
   };
+  watcher.heard = [this](const exchange::Heard& heard) { access->heard(heard); };
   watcher.connector_dropped = [this](const ConnectorId& id) { connector_desk->drop(id); };
   switchboard->watch(std::move(watcher));
 }
@@ -392,6 +399,7 @@ void Node::Parts::hear(const PartnerCode& from, std::string jws) {
 
 void Node::Parts::sweep() {
   browsers.sweep(clock.now());
+  access->sweep();
   sweeper = loop.after(kSweepEvery, [this] { sweep(); });
 }
 

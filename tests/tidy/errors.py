@@ -11,7 +11,8 @@ not_codes = {
     "connector-certificate.pem", "base.cedar", "shop.cedarschema", "idp.xbb", "xbb.localhost", "room.what-went-wrong",
     "p.cedar", "store.commit", "store.author", "store.leaf", "store.leaves", "store.rev", "store.opaque",
     "app.withdraw", "partner.suspend", "partner.resume", "partner.isolate", "partner.rejoin", "connector.enrol", "connector.expect", "connector.cut", "offers.heard", "node.stop", "session.cut",
-    "sign-in.refused",
+    "sign-in.refused", "request.withdrawn", "request.refused", "request.denied", "request.state", "approval.refused",
+    "grant.revoked", "delegation.ended", "access.tidied", "lobby.js", "a.example",
 }
 literal = re.compile(r'"([a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z0-9]+(?:[-_][a-z0-9]+)*)"')
 # Codes put together from a room and a word: file, how the word stands there, what stands before it.
@@ -19,6 +20,7 @@ built = [("src/ledger/verify.cpp", re.compile(r'\bfault\(\s*"([a-z-]+)"'), "ledg
 # Rules that verdicts name; they are in the page's last table.
 rules = [
     ("src/coalition/decide.cpp", re.compile(r'(?:\brefuse\(|\brule = )\s*"([a-z-]+)"')),
+    ("src/coalition/decide_access.cpp", re.compile(r'\brefuse\(\s*"([a-z-]+)"')),
     ("src/coalition/opinion.cpp", re.compile(r'\bplain\(\s*"([a-z-]+)"')),
 ]
 in_source = {}

@@ -1,0 +1,473 @@
+#include "exchange/access_desk.h"
+
+#include "crypto/digest.h"
+#include "exchange/host_names.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace entente::exchange {
+
+using coalition::AccessRequest;
+using coalition::Action;
+using coalition::AppRef;
+using coalition::Approval;
+using coalition::Grant;
+using coalition::RequestState;
+using coalition::Verdict;
+
+namespace {
+
+constexpr Seconds kWriteMax{30};
+constexpr Millis kLookAhead = std::chrono::hours(1);  // what a preview supposes still to be said of a person
+
+Failure unknown() {
+  return fail("access.unknown", "there is no such request for you", {}, "look at the list again");
+}
+
+Failure refusal_error(const Verdict& verdict) {
+  const Verdict seen = shown(verdict);
+  if (seen.reasons.empty()) return fail("access.refused", "no rule permits this");
+  return fail("access.refused", seen.reasons.front().text, {}, seen.reasons.front().change);
+}
+
+// Refused for what they did, not for who they are: they may know of it.
+bool knows(const Verdict& verdict) {
+  return std::any_of(verdict.reasons.begin(), verdict.reasons.end(), [](const coalition::Reason& reason) {
+    return reason.policy == "own-request" || reason.policy == "approved-already" ||
+           reason.policy == "operator-not-named";
+  });
+}
+
+bool is_line(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; });
+}
+
+std::string name_of(const Acting& by) {
+  return by.who.id.text();
+}
+
+}  // namespace
+
+AccessDesk::AccessDesk(Parts parts)
+    : parts_(std::move(parts)), announcements_(parts_.switchboard.loop(), parts_.clock.now()) {}
+
+// --- questions
+
+coalition::Ask AccessDesk::question(const Acting& who, Action action, const AppRef& app) const {
+  coalition::Ask ask;
+  ask.id = VerdictId(crypto::random_token(12));
+  ask.action = action;
+  ask.who = who.who;
+  ask.target = app;
+  ask.now = parts_.switchboard.now();
+  ask.context = who.context;
+  return ask;
+}
+
+Verdict AccessDesk::approval_of(const Acting& approver, const Request& request, bool already) const {
+  coalition::Ask ask = question(approver, Action::approve, {request.owner, request.app});
+  ask.purpose = request.purpose;
+  ask.request.emplace();
+  ask.request->partner = request.partner;
+  ask.request->person = request.person;
+  ask.request->minutes = request.minutes;
+  ask.request->purpose = request.purpose;
+  ask.request->approvals_needed = request.approvals_needed;
+  for (const Approval& approval : request.approvals) {
+    if (!already) break;
+    ask.request->approved_by.push_back(approval.by);
+    if (!approval.authority.empty()) ask.request->approved_by.push_back(approval.authority);
+  }
+  return decide(parts_.world(), ask);
+}
+
+bool AccessDesk::may_answer(const Acting& person, const AppId& app) const {
+  Request some;
+  some.partner = some.owner = parts_.world().self();
+  some.app = app;
+  return approval_of(person, some, false).permit;
+}
+
+std::optional<AccessRequest> AccessDesk::find_here(const RequestId& id) const {
+  for (const Request* request : parts_.world().requests())
+    if (request->id == id) return *request;
+  return std::nullopt;
+}
+
+std::optional<AccessRequest> AccessDesk::find_asked(const RequestId& id) const {
+  for (const Request* request : parts_.world().asked())
+    if (request->id == id) return *request;
+  return std::nullopt;
+}
+
+std::optional<Grant> AccessDesk::find_grant(const RequestId& id) const {
+  for (const Grant* grant : parts_.world().grants())
+    if (grant->id == id) return *grant;
+  return std::nullopt;
+}
+
+bool AccessDesk::out_of_time(const AccessRequest& request) const {
+  return request.state == RequestState::open && request.end <= parts_.switchboard.now();
+}
+
+net::Task<Result<void>> AccessDesk::write(std::vector<coalition::Record> ops, Leaf leaf, bool narrowing) {
+  auto done = std::make_shared<net::Event>(parts_.switchboard.loop());
+  auto answer = std::make_shared<std::optional<Result<void>>>();
+  parts_.archive.commit(std::move(ops), std::move(leaf), narrowing, [done, answer](Result<void> result) {
+    *answer = std::move(result);
+    done->set();
+  });
+  [[maybe_unused]] const bool heard = co_await done->wait(kWriteMax);
+  if (!*answer)
+    co_return fail("access.busy", "the change was not written in time", {}, "look again in a minute");
+  co_return **answer;
+}
+
+Leaf AccessDesk::leaf_of(std::string kind, const Request& request) const {
+  return {std::move(kind),
+          {{"at", rfc3339(parts_.switchboard.now())},
+           {"request", request.id.text()},
+           {"app", coalition::target_text(AppRef{request.owner, request.app})},
+           {"partner", request.partner.text()},
+           {"person", request.person.text()},
+           {"purpose", request.purpose},
+           {"minutes", request.minutes},
+           {"scope", coalition::scope_text(request.scope)}}};
+}
+
+// --- the person who asks
+
+Result<AccessRequest> AccessDesk::wished(const Acting& person, const Wish& wish) const {
+  const coalition::World& world = parts_.world();
+  if (wish.purpose.empty() || wish.purpose.size() > coalition::kPurposeBytesMax || !is_line(wish.purpose)) {
+    return fail("access.value", "a request says what for, in one line", "purpose",
+                fmt::format("at most {} bytes", coalition::kPurposeBytesMax));
+  }
+  const int64_t most = coalition::kGrantLifeMax / std::chrono::minutes(1);
+  if (wish.minutes < 1 || wish.minutes > most) {
+    return fail("access.value", "a request says for how long", "minutes",
+                fmt::format("1 to {} minutes", most));
+  }
+  if (!decide(world, question(person, Action::view, wish.app)).permit) return unknown();
+  Request request;
+  request.owner = wish.app.owner;
+  request.app = wish.app.app;
+  request.partner = person.who.partner;
+  request.person = person.who.id;
+  request.purpose = wish.purpose;
+  request.minutes = wish.minutes;
+  request.scope = wish.scope;
+  request.asked = parts_.switchboard.now();
+  request.end = request.asked + kRequestLife;
+  coalition::Ask open = question(person, Action::open, wish.app);
+  open.purpose = wish.purpose;
+  const Verdict verdict = decide(world, open);
+  if (wish.app.owner == world.self()) {
+    if (verdict.permit) return fail("access.not-by-grant", "this is open to you already", {}, "open it");
+    if (!verdict.terms) return refusal_error(verdict);
+    request.approvals_needed = verdict.terms->approvals;
+    request.minutes = std::min(request.minutes, verdict.terms->minutes);
+    request.facts = person.who.facts;
+  } else if (!verdict.permit) {
+    return refusal_error(verdict);  // our own nation's rules: no grant of the owner's changes them
+  }
+  return request;
+}
+
+net::Task<Result<RequestId>> AccessDesk::ask(Acting person, Wish wish) {
+  Result<Request> made = wished(person, wish);
+  if (!made) co_return Failure(made.error());
+  Request request = std::move(*made);
+  size_t open = 0;
+  for (const Request& mine : asked_by(person.who.id)) {
+    if (mine.state != RequestState::open || out_of_time(mine)) continue;
+    if (mine.owner == request.owner && mine.app == request.app) co_return mine.id;  // pressed twice
+    ++open;
+  }
+  if (open >= kOpenPerPersonMax)
+    co_return fail("access.full", "too many of your requests wait for an answer", {}, "withdraw one first");
+  const PartnerCode self = parts_.world().self();
+  request.id = RequestId(crypto::random_token(16));
+  std::vector<coalition::Record> ops;
+  ops.push_back({record_key(request, self), to_json(request)});
+  Leaf leaf = leaf_of("request", request);
+  const Result<void> written = co_await write(std::move(ops), std::move(leaf));
+  if (!written) co_return Failure(written.error());
+  if (request.owner == self) {
+    changed(request);
+  } else {
+    untold_[request.id] = {std::move(person), {}};
+    tell_owner(request);
+  }
+  co_return request.id;
+}
+
+net::Task<Result<void>> AccessDesk::withdraw(Acting person, RequestId id) {
+  const PartnerCode self = parts_.world().self();
+  std::optional<Request> found = find_here(id);
+  if (!found) found = find_asked(id);
+  if (!found || found->partner != self || found->person != person.who.id) co_return unknown();
+  if (found->state != RequestState::open) co_return fail("access.over", "this is answered already");
+  Request request = std::move(*found);
+  request.state = RequestState::withdrawn;
+  std::vector<coalition::Record> ops;
+  ops.push_back({record_key(request, self), to_json(request)});
+  Leaf leaf = leaf_of("request.withdrawn", request);
+  const Result<void> written = co_await write(std::move(ops), std::move(leaf));
+  if (!written) co_return Failure(written.error());
+  untold_.erase(id);
+  confirmed_.erase(id);
+  if (request.owner == self) {
+    changed(request);
+  } else {
+    tell_owner(request);
+  }
+  co_return Result<void>();
+}
+
+std::vector<AccessRequest> AccessDesk::asked_by(const PersonId& who) const {
+  const coalition::World& world = parts_.world();
+  std::vector<Request> out;
+  for (const auto& list : {world.requests(), world.asked()}) {
+    for (const Request* request : list)
+      if (request->partner == world.self() && request->person == who) out.push_back(*request);
+  }
+  std::sort(out.begin(), out.end(), [](const Request& a, const Request& b) { return a.asked > b.asked; });
+  return out;
+}
+
+// --- those who answer
+
+std::vector<AccessRequest> AccessDesk::to_answer(const Acting& approver) const {
+  std::vector<Request> out;
+  for (const Request* request : parts_.world().requests()) {
+    if (request->state != RequestState::open || out_of_time(*request)) continue;
+    if (approval_of(approver, *request, true).permit) out.push_back(*request);
+  }
+  std::sort(out.begin(), out.end(), [](const Request& a, const Request& b) { return a.asked < b.asked; });
+  return out;
+}
+
+AccessDesk::Preview AccessDesk::preview(const AccessRequest& request) const {
+  const Instant now = parts_.switchboard.now();
+  const std::string source = "node:" + parts_.world().self().text();
+  // As they were when they asked; what their nation says by then counts when they come.
+  Acting asker;
+  asker.who.id = request.person;
+  asker.who.partner = request.partner;
+  asker.who.facts = request.facts;
+  for (auto& [name, fact] : asker.who.facts) fact.end = std::max(fact.end, now + kLookAhead);
+  asker.context.emplace("risk", coalition::Fact{int64_t{0}, source, now + kLookAhead});
+  asker.context.emplace("network", coalition::Fact{std::string("door"), source, now + kLookAhead});
+  coalition::Ask ask = question(asker, Action::open, {request.owner, request.app});
+  ask.purpose = request.purpose;
+  Grant supposed;
+  supposed.purpose = request.purpose;
+  supposed.scope = request.scope;
+  supposed.end = now + std::chrono::minutes(request.minutes);
+  const Verdict verdict = decide_as_if(parts_.world(), ask, supposed);
+  Preview out;
+  out.opens = verdict.permit && verdict.terms.has_value();
+  if (!verdict.permit && !verdict.reasons.empty()) out.why_not = verdict.reasons.front().text;
+  if (verdict.permit && verdict.grant.empty()) out.why_not = "It is open to them without a grant.";
+  if (verdict.terms) out.terms = *verdict.terms;
+  out.until = now + std::chrono::minutes(std::min(request.minutes, out.terms.minutes));
+  out.obligations = verdict.obligations;
+  return out;
+}
+
+Result<AccessRequest> AccessDesk::to_be_answered(const Acting& by, const RequestId& id) const {
+  std::optional<Request> found = find_here(id);
+  if (!found) return unknown();
+  if (!may_answer(by, found->app) && !approval_of(by, *found, true).permit) return unknown();
+  if (found->state != RequestState::open || out_of_time(*found))
+    return fail("access.over", "this is answered, withdrawn or out of time");
+  if (busy_.contains(id)) return fail("access.busy", "somebody answers this right now", {}, "look again");
+  return *std::move(found);
+}
+
+net::Task<Result<AccessRequest>> AccessDesk::approve(Acting approver, RequestId id, std::string words) {
+  Result<Request> found = to_be_answered(approver, id);
+  if (!found) co_return Failure(found.error());
+  Request request = std::move(*found);
+  const Verdict verdict = approval_of(approver, request, true);
+  if (!verdict.permit) {
+    Leaf leaf = leaf_of("approval.refused", request);
+    leaf.fields.emplace_back("by", name_of(approver));
+    leaf.fields.emplace_back("verdict", verdict.to_json());
+    parts_.archive.append(std::move(leaf), false, [](const Result<void>&) {});
+    co_return knows(verdict) ? refusal_error(verdict) : unknown();
+  }
+  const Preview opens = preview(request);
+  if (!opens.opens) {
+    co_return fail("access.refused", "a grant would open nothing: " + opens.why_not, {},
+                   "deny the request, with a word about why");
+  }
+  const Instant now = parts_.switchboard.now();
+  const coalition::World& world = parts_.world();
+  Approval approval{approver.who.id.text(), verdict.authority.text(), now, verdict.id};
+  if (const coalition::Operator* named = coalition::operator_of(world, approver.who);
+      named != nullptr && !named->person.empty())
+    approval.authority = named->person.text();
+  request.approvals.push_back(std::move(approval));
+  request.approvals_needed = opens.terms.approvals;
+  if (!words.empty()) request.answer = words;
+  const bool enough = std::ssize(request.approvals) >= request.approvals_needed;
+  std::vector<coalition::Record> ops;
+  if (enough) {
+    Grant grant;
+    grant.id = request.id;
+    grant.partner = request.partner;
+    grant.person = request.person;
+    grant.app = request.app;
+    grant.purpose = request.purpose;
+    grant.start = now;
+    grant.end = opens.until;
+    grant.count = opens.terms.uses;
+    grant.scope = request.scope;
+    for (const Approval& one : request.approvals) grant.approved_by.push_back(one.by);
+    request.state = RequestState::granted;
+    request.granted_until = grant.end;
+    ops.push_back({record_key(grant), to_json(grant)});
+  }
+  ops.push_back({record_key(request, world.self()), to_json(request)});
+  Leaf leaf = leaf_of(enough ? "grant" : "approval", request);
+  leaf.fields.emplace_back("by", name_of(approver));
+  leaf.fields.emplace_back("verdict", verdict.to_json());
+  if (request.granted_until) leaf.fields.emplace_back("until", rfc3339(*request.granted_until));
+  busy_.insert(id);
+  const Result<void> written = co_await write(std::move(ops), std::move(leaf));
+  busy_.erase(id);
+  if (!written) co_return Failure(written.error());
+  changed(request);
+  co_return request;
+}
+
+net::Task<Result<AccessRequest>> AccessDesk::deny(Acting approver, RequestId id, std::string words) {
+  Result<Request> found = to_be_answered(approver, id);
+  if (!found) co_return Failure(found.error());
+  Request request = std::move(*found);
+  const Verdict verdict = approval_of(approver, request, false);
+  if (!verdict.permit) co_return knows(verdict) ? refusal_error(verdict) : unknown();
+  request.state = RequestState::denied;
+  request.answer = std::move(words);
+  std::vector<coalition::Record> ops;
+  ops.push_back({record_key(request, parts_.world().self()), to_json(request)});
+  Leaf leaf = leaf_of("request.denied", request);
+  leaf.fields.emplace_back("by", name_of(approver));
+  leaf.fields.emplace_back("verdict", verdict.to_json());
+  busy_.insert(id);
+  const Result<void> written = co_await write(std::move(ops), std::move(leaf));
+  busy_.erase(id);
+  if (!written) co_return Failure(written.error());
+  changed(request);
+  co_return request;
+}
+
+std::vector<Grant> AccessDesk::grants_for(const Acting& by) const {
+  const coalition::World& world = parts_.world();
+  std::vector<Grant> out;
+  std::map<AppId, bool> known;
+  for (const Grant* grant : world.grants()) {
+    const bool own = grant->partner == by.who.partner && grant->person == by.who.id;
+    auto at = known.find(grant->app);
+    if (!own && at == known.end()) at = known.emplace(grant->app, may_answer(by, grant->app)).first;
+    if (own || at->second) out.push_back(*grant);
+  }
+  return out;
+}
+
+net::Task<Result<void>> AccessDesk::revoke(Acting by, RequestId id, std::string words) {
+  const std::optional<Grant> grant = find_grant(id);
+  const PartnerCode self = parts_.world().self();
+  if (!grant) co_return unknown();
+  const bool own = grant->partner == by.who.partner && grant->person == by.who.id;
+  if (!own && !may_answer(by, grant->app) &&
+      !decide(parts_.world(), question(by, Action::administer, {self, grant->app})).permit)
+    co_return unknown();
+  std::optional<Request> request = find_here(id);
+  std::vector<coalition::Record> ops;
+  ops.push_back({record_key(*grant), std::nullopt});
+  if (request) {
+    request->state = RequestState::revoked;
+    request->answer = words;
+    request->granted_until.reset();
+    ops.push_back({record_key(*request, self), to_json(*request)});
+  }
+  Leaf leaf{"grant.revoked",
+            {{"at", rfc3339(parts_.switchboard.now())},
+             {"grant", id.text()},
+             {"app", coalition::target_text(AppRef{self, grant->app})},
+             {"partner", grant->partner.text()},
+             {"person", grant->person.text()},
+             {"by", name_of(by)},
+             {"why", words}}};
+  const Result<void> written = co_await write(std::move(ops), std::move(leaf), true);
+  if (request) changed(*request);
+  co_return written;
+}
+
+net::Task<Result<RequestId>> AccessDesk::delegate(Acting from, AppId app, PersonId to, int64_t minutes) {
+  const PartnerCode self = parts_.world().self();
+  Request some;
+  some.partner = some.owner = self;
+  some.app = app;
+  const Verdict verdict = approval_of(from, some, false);
+  // Only in one's own name, and only by people: what somebody else lent is not lent on.
+  if (!verdict.permit || !verdict.authority.empty() ||
+      coalition::operator_of(parts_.world(), from.who) != nullptr)
+    co_return unknown();
+  const int64_t most = coalition::kDelegationLifeMax / std::chrono::minutes(1);
+  if (minutes < 1 || minutes > most)
+    co_return fail("access.value", "a delegation has an end", "minutes",
+                   fmt::format("1 to {} minutes", most));
+  coalition::Delegation delegation;
+  delegation.id = RequestId(crypto::random_token(16));
+  delegation.app = app;
+  delegation.from = from.who.id;
+  delegation.to = to;
+  delegation.start = parts_.switchboard.now();
+  delegation.end = delegation.start + std::chrono::minutes(minutes);
+  std::vector<coalition::Record> ops;
+  ops.push_back({record_key(delegation), to_json(delegation)});
+  Leaf leaf{"delegation",
+            {{"at", rfc3339(delegation.start)},
+             {"app", coalition::target_text(AppRef{self, app})},
+             {"from", delegation.from.text()},
+             {"to", delegation.to.text()},
+             {"until", rfc3339(delegation.end)},
+             {"verdict", verdict.to_json()}}};
+  const Result<void> written = co_await write(std::move(ops), std::move(leaf));
+  if (!written) co_return Failure(written.error());
+  announcements_.announce({.kind = "answer", .app = AppRef{self, app}});
+  co_return delegation.id;
+}
+
+net::Task<Result<void>> AccessDesk::end_delegation(Acting by, RequestId id) {
+  const PartnerCode self = parts_.world().self();
+  std::optional<coalition::Delegation> found;
+  for (const coalition::Delegation* one : parts_.world().delegations())
+    if (one->id == id) found = *one;
+  if (!found) co_return unknown();
+  const bool theirs = by.who.partner == self && (by.who.id == found->from || by.who.id == found->to);
+  if (!theirs && !decide(parts_.world(), question(by, Action::administer, {self, found->app})).permit)
+    co_return unknown();
+  std::vector<coalition::Record> ops;
+  ops.push_back({record_key(*found), std::nullopt});
+  Leaf leaf{"delegation.ended",
+            {{"at", rfc3339(parts_.switchboard.now())},
+             {"delegation", id.text()},
+             {"from", found->from.text()},
+             {"to", found->to.text()},
+             {"by", name_of(by)}}};
+  co_return co_await write(std::move(ops), std::move(leaf), true);
+}
+
+bool AccessDesk::concerns(const Announcement& event, const Acting& person) const {
+  if (!event.person.empty()) return event.person == person.who.id;
+  return event.app && event.app->owner == parts_.world().self() && may_answer(person, event.app->app);
+}
+
+}  // namespace entente::exchange

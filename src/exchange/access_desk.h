@@ -1,0 +1,135 @@
+// Requests and grants: a person asks for an app that a grant would open, the owner's people answer, the grant
+// ends by itself or is taken back. At the person's home it keeps what was asked of partners (records
+// asked/...), at the owner what is asked of it (request/...) and what it gave (grant/...); the two tell each
+// other over the link, again after it was down, until both know the same. Every answer is asked of decide()
+// and is in the ledger before it counts. Lives on the control loop.
+//
+// Errors of all calls: "access.unknown" (no such request or grant for you), "access.refused" (decide() said
+// no; what: its first reason, hint: what would change it), "access.over" (answered, withdrawn or out of
+// time), "access.not-by-grant" (no grant would open this), "access.full" (too many open requests),
+// "access.value", "access.busy" (somebody answers it right now), and those of the store.
+#pragma once
+
+#include "coalition/decide.h"
+#include "exchange/announcements.h"
+#include "exchange/switchboard.h"
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace entente::exchange {
+
+// Whoever acts: a person signed in here, or an operator of this node.
+struct Acting {
+  coalition::Person who{};
+  coalition::Facts context{};
+};
+
+class AccessDesk {
+ public:
+  struct Parts {
+    Switchboard& switchboard;
+    Archive& archive;
+    const Clock& clock;
+    std::function<const coalition::World&()> world;
+  };
+  explicit AccessDesk(Parts parts);
+  AccessDesk(const AccessDesk&) = delete;
+  AccessDesk& operator=(const AccessDesk&) = delete;
+
+  // --- for the person who asks
+  struct Wish {
+    coalition::AppRef app{};
+    std::string purpose{};
+    int64_t minutes = 0;  // more than the owner's terms allow: cut down to them
+    coalition::Scope scope{};
+  };
+  // Durable here when it returns; the owner hears of it as soon as the link lets it.
+  [[nodiscard]] net::Task<Result<RequestId>> ask(Acting person, Wish wish);
+  [[nodiscard]] net::Task<Result<void>> withdraw(Acting person, RequestId id);
+  // Theirs, newest first.
+  [[nodiscard]] std::vector<coalition::AccessRequest> asked_by(const PersonId& who) const;
+  // Open, but nobody answered in time.
+  [[nodiscard]] bool out_of_time(const coalition::AccessRequest& request) const;
+
+  // --- for those who answer, at the app's owner
+  // Whether decide() would let them answer for the app at all.
+  [[nodiscard]] bool may_answer(const Acting& person, const AppId& app) const;
+  // What waits for an answer of theirs: what decide() would let them approve. Oldest first.
+  [[nodiscard]] std::vector<coalition::AccessRequest> to_answer(const Acting& approver) const;
+  struct Preview {  // what approving would open, before anybody presses anything
+    bool opens = false;
+    std::string why_not{};
+    coalition::GrantTerms terms{};
+    Instant until{};  // if it were given now
+    std::vector<coalition::Obligation> obligations{};
+  };
+  [[nodiscard]] Preview preview(const coalition::AccessRequest& request) const;
+  // The request as it is then: granted, or open still when others have to approve it too.
+  [[nodiscard]] net::Task<Result<coalition::AccessRequest>> approve(Acting approver, RequestId id,
+                                                                    std::string words);
+  [[nodiscard]] net::Task<Result<coalition::AccessRequest>> deny(Acting approver, RequestId id,
+                                                                 std::string words);
+  // Takes a grant back: who may approve the like of it, or the person it is for. Their session is held before
+  // this asks any disk.
+  [[nodiscard]] net::Task<Result<void>> revoke(Acting by, RequestId id, std::string words);
+  // Grants of this node's apps that `by` may take back, and their own.
+  [[nodiscard]] std::vector<coalition::Grant> grants_for(const Acting& by) const;
+  // Lets somebody of this nation answer for the app in one's name.
+  [[nodiscard]] net::Task<Result<RequestId>> delegate(Acting from, AppId app, PersonId to, int64_t minutes);
+  [[nodiscard]] net::Task<Result<void>> end_delegation(Acting by, RequestId id);
+
+  // From the other node's desk.
+  void heard(const Heard& heard);
+
+  // What pages wait for.
+  [[nodiscard]] Announcements& announcements() { return announcements_; }
+  // Whether an event is for that person: it names them, or concerns what they may answer.
+  [[nodiscard]] bool concerns(const Announcement& event, const Acting& person) const;
+
+  // Tells again what was not answered, reminds approvers at half time, forgets what is long over. Each few
+  // seconds.
+  void sweep();
+
+  static constexpr size_t kOpenPerPersonMax = 8;
+  static constexpr size_t kOpenPerPartnerMax = 1'000;
+  static constexpr Seconds kRequestLife{24 * 3600};
+  static constexpr Seconds kKeptAfterEnd{7 * 24 * 3600};
+
+ private:
+  struct Untold {  // a request its owner has not confirmed: whose, to vouch for them once more
+    Acting person{};
+    Tick tried{};
+  };
+  using Request = coalition::AccessRequest;
+
+  [[nodiscard]] coalition::Ask question(const Acting& who, coalition::Action action,
+                                        const coalition::AppRef& app) const;
+  [[nodiscard]] coalition::Verdict approval_of(const Acting& approver, const Request& request,
+                                               bool already) const;
+  [[nodiscard]] std::optional<Request> find_here(const RequestId& id) const;   // of this node's apps
+  [[nodiscard]] std::optional<Request> find_asked(const RequestId& id) const;  // of partners' apps
+  [[nodiscard]] std::optional<coalition::Grant> find_grant(const RequestId& id) const;
+  [[nodiscard]] Result<Request> to_be_answered(const Acting& by, const RequestId& id) const;
+  [[nodiscard]] Result<Request> wished(const Acting& person, const Wish& wish) const;
+  net::Task<Result<void>> write(std::vector<coalition::Record> ops, Leaf leaf, bool narrowing = false);
+  [[nodiscard]] Leaf leaf_of(std::string kind, const Request& request) const;
+  void changed(const Request& request);  // at the owner: tells the home and the pages
+  void tell_owner(const Request& request);
+  void take_request(const Heard& heard);
+  void take_state(const Heard& heard);
+  void take_withdrawal(const PartnerCode& from, const Request& request);
+  void tidy();
+
+  Parts parts_;
+  Announcements announcements_;
+  std::map<RequestId, Untold> untold_;
+  std::map<RequestId, Tick> confirmed_;  // when the owner last said how it stands
+  std::set<RequestId> busy_;
+  std::set<RequestId> reminded_;
+};
+
+}  // namespace entente::exchange

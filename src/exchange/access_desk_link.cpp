@@ -1,0 +1,273 @@
+// What the desks of two nodes tell each other: a request and its withdrawal one way, how it stands the other.
+// Nothing here is believed for more than it is: a home speaks for its own people, an owner for its own apps.
+#include "base/fields.h"
+#include "exchange/access_desk.h"
+#include "exchange/host_names.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace entente::exchange {
+
+using coalition::AccessRequest;
+using coalition::AppRef;
+using coalition::RequestState;
+
+namespace {
+
+constexpr Millis kRetellAfter{5'000};
+constexpr Millis kLookAgainAfter{30'000};
+constexpr size_t kTidiedAtOnce = 64;
+
+Json state_json(const AccessRequest& request) {
+  Json out = Json::object({{"state", coalition::state_name(request.state)},
+                           {"minutes", request.minutes},
+                           {"approvals", std::ssize(request.approvals)},
+                           {"approvals_needed", request.approvals_needed}});
+  if (!request.answer.empty()) out.set("answer", request.answer);
+  if (request.granted_until) out.set("granted_until", rfc3339(*request.granted_until));
+  return out;
+}
+
+}  // namespace
+
+void AccessDesk::heard(const Heard& heard) {
+  if (heard.way == Way::asking) return take_state(heard);
+  const std::string& topic = heard.told.topic;
+  if (topic == "request" && heard.vouched) return take_request(heard);
+  // Without a statement nothing new is learned of a person: only what is known already is looked at.
+  const std::optional<Request> known = find_here(heard.told.id);
+  const bool theirs = known && known->partner == heard.partner;
+  if (topic == "withdraw" && theirs) return take_withdrawal(heard.partner, *known);
+  if (topic == "look" || topic == "withdraw") {
+    Json body = theirs ? state_json(*known) : Json::object({{"state", "unknown"}});
+    parts_.switchboard.tell(heard.partner, Way::serving, {"state", heard.told.id, std::move(body), {}});
+  }
+}
+
+// A partner's person asks for one of our apps.
+void AccessDesk::take_request(const Heard& heard) {
+  const Vouched& vouched = *heard.vouched;
+  Acting asker{vouched.who, vouched.context};
+  Request request;
+  request.id = heard.told.id;
+  request.partner = heard.partner;
+  request.person = vouched.who.id;
+  request.owner = parts_.world().self();
+  request.app = vouched.app;
+  request.facts = vouched.who.facts;
+  request.asked = parts_.switchboard.now();
+  request.end = request.asked + kRequestLife;
+  Fields fields(heard.told.body, "");
+  request.purpose = fields.text("purpose", coalition::kPurposeBytesMax);
+  request.minutes = fields.integer("minutes", 1, coalition::kGrantLifeMax / std::chrono::minutes(1));
+  if (fields.has("scope")) {
+    Fields scope = fields.object("scope");
+    request.scope.read_only = scope.boolean_or("read_only", false);
+    request.scope.paths = scope.texts_or_none("paths", 16);
+    [[maybe_unused]] const Result<void> done = scope.done();  // its faults count in `fields`
+  }
+  const Result<void> read = fields.done();
+
+  std::vector<coalition::Record> ops;
+  if (vouched.remember) ops.push_back(*vouched.remember);
+  const std::optional<Request> known = find_here(request.id);
+  size_t open_of_person = 0, open_of_partner = 0;
+  for (const Request* other : parts_.world().requests()) {
+    if (other->partner != heard.partner || other->state != RequestState::open || out_of_time(*other))
+      continue;
+    ++open_of_partner;
+    open_of_person += other->person == request.person ? 1 : 0;
+  }
+  coalition::Ask ask = question(asker, coalition::Action::open, {request.owner, request.app});
+  ask.purpose = request.purpose;
+  const coalition::Verdict verdict = decide(parts_.world(), ask);
+  if (known) {  // told again
+    if (known->partner == request.partner && known->person == request.person) request = *known;
+  } else if (!read) {
+    request.state = RequestState::denied;
+    request.answer = "The request could not be read.";
+  } else if (open_of_person >= kOpenPerPersonMax || open_of_partner >= kOpenPerPartnerMax) {
+    request.state = RequestState::denied;
+    request.answer = "Too many requests wait for an answer. Try again later.";
+  } else if (verdict.permit) {
+    request.state = RequestState::withdrawn;
+    request.answer = "It is open already: open it from the lobby.";
+  } else if (!verdict.terms) {
+    const coalition::Verdict seen = shown(verdict);
+    request.state = RequestState::denied;
+    request.answer = seen.reasons.empty() ? "No rule permits this." : seen.reasons.front().text;
+  } else {
+    request.approvals_needed = verdict.terms->approvals;
+    request.minutes = std::min(request.minutes, verdict.terms->minutes);
+    ops.push_back({record_key(request, request.owner), to_json(request)});
+  }
+  // A name that stands for somebody else's request tells nothing of it.
+  const bool strange = known && known->person != request.person;
+  std::optional<Leaf> leaf;
+  if (!known) {
+    leaf = leaf_of(request.state == RequestState::open ? "request" : "request.refused", request);
+    leaf->fields.emplace_back("verdict", verdict.to_json());
+  }
+  if (ops.empty() && !leaf) return strange ? void() : changed(request);
+  parts_.archive.commit(std::move(ops), std::move(leaf), false,
+                        [this, request, strange](const Result<void>& done) {
+                          if (done && !strange) changed(request);
+                        });
+}
+
+void AccessDesk::take_withdrawal(const PartnerCode& from, const Request& known) {
+  Request request = known;
+  if (request.state != RequestState::open && request.state != RequestState::granted) {
+    parts_.switchboard.tell(from, Way::serving, {"state", request.id, state_json(request), {}});
+    return;
+  }
+  std::vector<coalition::Record> ops;
+  if (const auto grant = find_grant(request.id)) ops.push_back({record_key(*grant), std::nullopt});
+  request.state = RequestState::withdrawn;
+  request.granted_until.reset();
+  const bool narrowing = !ops.empty();
+  ops.push_back({record_key(request, request.owner), to_json(request)});
+  parts_.archive.commit(std::move(ops), leaf_of("request.withdrawn", request), narrowing,
+                        [this, request](const Result<void>& done) {
+                          if (done) changed(request);
+                        });
+}
+
+// At the owner: how a request stands now.
+void AccessDesk::changed(const Request& request) {
+  const AppRef app{request.owner, request.app};
+  announcements_.announce({.kind = "answer", .app = app});
+  if (request.partner != parts_.world().self()) {
+    parts_.switchboard.tell(request.partner, Way::serving, {"state", request.id, state_json(request), {}});
+    return;
+  }
+  announcements_.announce(
+      {.kind = "request",
+       .person = request.person,
+       .app = app,
+       .data = Json::object({{"id", request.id.text()}, {"state", coalition::state_name(request.state)}})});
+}
+
+// At the home: what the owner says of a request of ours.
+void AccessDesk::take_state(const Heard& heard) {
+  std::optional<Request> found = find_asked(heard.told.id);
+  if (heard.told.topic != "state" || !found || found->owner != heard.partner) return;
+  confirmed_[found->id] = parts_.clock.tick();
+  Request request = *found;
+  Fields fields(heard.told.body, "");
+  const std::string state = fields.text("state", 16);
+  if (state == "unknown") {
+    if (untold_.contains(request.id)) return tell_owner(request);
+    if (request.state != RequestState::open) return;
+    request.state = RequestState::denied;
+    request.answer = "The request was lost on its way. Ask again.";
+  } else {
+    // Withdrawn here, and the owner has not heard of it: nothing it says opens it again.
+    if (request.state == RequestState::withdrawn) {
+      if (state != "withdrawn" && state != "denied" && state != "revoked") tell_owner(request);
+      return;
+    }
+    for (const RequestState one : {RequestState::open, RequestState::granted, RequestState::denied,
+                                   RequestState::withdrawn, RequestState::revoked}) {
+      if (state == coalition::state_name(one)) request.state = one;
+    }
+    request.minutes = fields.integer("minutes", 1, coalition::kGrantLifeMax / std::chrono::minutes(1));
+    request.approvals_needed = fields.integer("approvals_needed", 1, coalition::kApprovalsMax);
+    [[maybe_unused]] const int64_t approvals = fields.integer("approvals", 0, coalition::kApprovalsMax);
+    request.answer = fields.text_or("answer", "", 1'000);
+    request.granted_until.reset();
+    if (fields.has("granted_until")) request.granted_until = fields.instant("granted_until");
+    if (!fields.done()) return;
+  }
+  untold_.erase(request.id);
+  const Json next = to_json(request);
+  if (next == to_json(*found)) return;
+  std::vector<coalition::Record> ops;
+  ops.push_back({record_key(request, parts_.world().self()), next});
+  Leaf leaf = leaf_of("request.state", request);
+  leaf.fields.emplace_back("state", coalition::state_name(request.state));
+  parts_.archive.commit(std::move(ops), std::move(leaf), false, [this, request](const Result<void>& done) {
+    if (!done) return;
+    announcements_.announce(
+        {.kind = "request",
+         .person = request.person,
+         .app = AppRef{request.owner, request.app},
+         .data = Json::object({{"id", request.id.text()}, {"state", coalition::state_name(request.state)}})});
+  });
+}
+
+void AccessDesk::tell_owner(const Request& request) {
+  link::Told told{"look", request.id, Json::object(), {}};
+  if (request.state == RequestState::withdrawn) {
+    told.topic = "withdraw";
+  } else if (const auto at = untold_.find(request.id); at != untold_.end()) {
+    at->second.tried = parts_.clock.tick();
+    told.topic = "request";
+    told.body = Json::object({{"purpose", request.purpose}, {"minutes", request.minutes}});
+    if (!request.scope.whole()) told.body.set("scope", to_json(request.scope));
+    const Exchange::About about{
+        {request.owner, request.app}, at->second.person.who, at->second.person.context};
+    parts_.switchboard.tell(request.owner, Way::asking, std::move(told), &about);
+    return;
+  }
+  parts_.switchboard.tell(request.owner, Way::asking, std::move(told));
+}
+
+void AccessDesk::sweep() {
+  const Instant now = parts_.switchboard.now();
+  const Tick tick = parts_.clock.tick();
+  std::vector<Request> asked;
+  for (const Request* request : parts_.world().asked()) asked.push_back(*request);
+  for (const Request& request : asked) {
+    const auto sure = confirmed_.find(request.id);
+    const bool unsure = sure == confirmed_.end();
+    const bool waits = request.state == RequestState::open && !out_of_time(request);
+    const bool given =
+        request.state == RequestState::granted && request.granted_until && *request.granted_until > now;
+    const bool withdrawn = request.state == RequestState::withdrawn && request.end > now && unsure;
+    if (!waits && !given && !withdrawn) continue;
+    const auto untold = untold_.find(request.id);
+    const bool again = untold != untold_.end() ? tick - untold->second.tried >= kRetellAfter
+                                               : unsure || tick - sure->second >= kLookAgainAfter;
+    if (again) tell_owner(request);
+  }
+  std::vector<Request> waiting;
+  for (const Request* request : parts_.world().requests()) {
+    if (request->state == RequestState::open && !out_of_time(*request)) waiting.push_back(*request);
+  }
+  for (const Request& request : waiting) {
+    if (now - request.asked < (request.end - request.asked) / 2) continue;
+    if (!reminded_.insert(request.id).second) continue;
+    announcements_.announce({.kind = "reminder", .app = AppRef{request.owner, request.app}});
+  }
+  tidy();
+}
+
+// What is long over goes; the ledger keeps what happened.
+void AccessDesk::tidy() {
+  const Instant before = parts_.switchboard.now() - kKeptAfterEnd;
+  const coalition::World& world = parts_.world();
+  std::vector<coalition::Record> gone;
+  for (const auto& list : {world.requests(), world.asked()}) {
+    for (const Request* request : list) {
+      if (request->end >= before || (request->granted_until && *request->granted_until >= before)) continue;
+      if (gone.size() >= kTidiedAtOnce) break;
+      gone.push_back({record_key(*request, world.self()), std::nullopt});
+      untold_.erase(request->id);
+      confirmed_.erase(request->id);
+      reminded_.erase(request->id);
+    }
+  }
+  for (const coalition::Grant* grant : world.grants())
+    if (grant->end < before && gone.size() < kTidiedAtOnce)
+      gone.push_back({record_key(*grant), std::nullopt});
+  for (const coalition::Delegation* one : world.delegations())
+    if (one->end < before && gone.size() < kTidiedAtOnce) gone.push_back({record_key(*one), std::nullopt});
+  if (gone.empty()) return;
+  Leaf leaf{"access.tidied", {{"records", std::ssize(gone)}}};
+  parts_.archive.commit(std::move(gone), std::move(leaf), false, [](const Result<void>&) {});
+}
+
+}  // namespace entente::exchange

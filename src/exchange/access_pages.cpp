@@ -1,0 +1,192 @@
+#include "exchange/access_pages.h"
+
+#include "exchange/page_parts.h"
+
+#include <array>
+#include <chrono>
+
+#include <fmt/format.h>
+
+namespace entente::exchange {
+namespace {
+
+std::string button_form(const PageFrame& frame, std::string_view action, std::string_view text,
+                        std::string_view marker, bool quiet, std::string_view inner = "") {
+  return fmt::format(
+      "<form method=\"post\" action=\"{}\"><input type=\"hidden\" name=\"token\" value=\"{}\">{}"
+      "<button{} data-action=\"{}\">{}</button></form>",
+      escape_html(action), escape_html(frame.form_token), inner, quiet ? " class=\"quiet\"" : "", marker,
+      escape_html(text));
+}
+
+std::string row(std::string_view name, std::string_view value) {
+  if (value.empty()) return "";
+  return fmt::format("<dt>{}</dt><dd>{}</dd>\n", name, escape_html(value));
+}
+
+std::string state_text(const RequestView& request) {
+  if (request.state == "open") {
+    return request.approvals_needed > 1 ? fmt::format("Waiting: {} of {} people have approved it.",
+                                                      request.approvals, request.approvals_needed)
+                                        : "Waiting for an answer.";
+  }
+  if (request.state == "granted") return "Granted.";
+  if (request.state == "denied") return "Not granted.";
+  if (request.state == "withdrawn") return "Withdrawn.";
+  if (request.state == "revoked") return "Taken back.";
+  return "Nobody answered in time.";
+}
+
+std::string request_facts(const RequestView& request) {
+  std::string out = "<dl>\n";
+  out += row("Purpose", request.purpose);
+  out += row("For how long", minutes_text(request.minutes));
+  out += row("What it covers", request.scope);
+  out += row("Asked", request.asked);
+  out += row(request.state == "granted" ? "Open until" : "Waits until", request.until);
+  out += row("Answer", request.answer);
+  return out + "</dl>\n";
+}
+
+std::string own_request(const PageFrame& frame, const RequestView& request) {
+  std::string out = fmt::format(
+      "<li class=\"thing\" data-request=\"{}\" data-state=\"{}\"><h3><a href=\"/requests/{}\">{}</a></h3>"
+      "<p class=\"nation\">{}</p><p data-state-text>{}</p>",
+      escape_html(request.id), escape_html(request.state), escape_html(request.id), escape_html(request.app),
+      escape_html(request.nation), state_text(request));
+  out += request_facts(request);
+  if (request.state == "open")
+    out += button_form(frame, fmt::format("/requests/{}/withdraw", request.id), "Withdraw", "withdraw", true);
+  return out + "</li>\n";
+}
+
+std::string to_answer(const PageFrame& frame, const AnswerView& item) {
+  const RequestView& request = item.request;
+  std::string out =
+      fmt::format("<li class=\"thing\" data-answer=\"{}\"><h3>{}</h3><p class=\"nation\">{}</p>",
+                  escape_html(request.id), escape_html(request.app), escape_html(item.who));
+  out += request_facts(request);
+  out += fmt::format("<p data-opens>{}</p>", escape_html(item.opens));
+  const std::string words = fmt::format(
+      "<label for=\"words-{0}\">A word to them</label> <input id=\"words-{0}\" name=\"words\" "
+      "maxlength=\"500\"> ",
+      escape_html(request.id));
+  out += "<div class=\"act\">";
+  if (item.can_open)
+    out += button_form(frame, fmt::format("/requests/{}/approve", request.id), "Approve", "approve", false);
+  out += button_form(frame, fmt::format("/requests/{}/deny", request.id), "Deny", "deny", true, words);
+  return out + "</div></li>\n";
+}
+
+std::string grant_item(const PageFrame& frame, const GrantView& grant) {
+  std::string out =
+      fmt::format("<li class=\"thing\" data-grant=\"{}\"><h3>{}</h3><p class=\"nation\">{}</p><dl>\n",
+                  escape_html(grant.id), escape_html(grant.app), escape_html(grant.who));
+  out += row("Purpose", grant.purpose) + row("What it covers", grant.scope) + row("Until", grant.until) +
+         row("Used", grant.used) + "</dl>\n";
+  out += button_form(frame, fmt::format("/grants/{}/revoke", grant.id), "Take back", "revoke", true);
+  return out + "</li>\n";
+}
+
+std::string session_item(const PageFrame& frame, const SessionView& session) {
+  std::string out =
+      fmt::format("<li class=\"thing\" data-session=\"{}\"><h3>{}</h3><p class=\"nation\">{}</p><dl>\n",
+                  escape_html(session.id), escape_html(session.app), escape_html(session.nation));
+  out += row("Who", session.who) + row("Since", session.since) + row("State", session.state) + "</dl>\n";
+  out += button_form(frame, fmt::format("/sessions/{}/end", session.id), "End", "end-session", true);
+  return out + "</li>\n";
+}
+
+template <class Item, class Print>
+std::string section(std::string_view id, std::string_view title, const std::vector<Item>& items,
+                    std::string_view none, const Print& print) {
+  if (items.empty() && none.empty()) return "";
+  std::string out = fmt::format("<section aria-labelledby=\"{0}\"><h2 id=\"{0}\">{1}</h2>\n", id, title);
+  if (items.empty()) return out + fmt::format("<p>{}</p></section>\n", none);
+  out += "<ul class=\"things\">\n";
+  for (const Item& item : items) out += print(item);
+  return out + "</ul></section>\n";
+}
+
+std::string delegation(const PageFrame& frame, const ThingsView& things) {
+  if (things.delegable.empty()) return "";
+  std::string options;
+  for (const ThingsView::App& app : things.delegable)
+    options += fmt::format("<option value=\"{}\">{}</option>", escape_html(app.label), escape_html(app.name));
+  const std::string inner = fmt::format(
+      "<label for=\"delegate-app\">App</label> <select id=\"delegate-app\" name=\"app\">{}</select> "
+      "<label for=\"delegate-to\">Their id</label> <input id=\"delegate-to\" name=\"to\" required "
+      "maxlength=\"64\"> "
+      "<label for=\"delegate-for\">For</label> <select id=\"delegate-for\" name=\"minutes\">"
+      "<option value=\"240\">4 hours</option><option value=\"1440\">1 day</option>"
+      "<option value=\"10080\">7 days</option></select> ",
+      options);
+  return "<section aria-labelledby=\"delegate\"><h2 id=\"delegate\">Let somebody answer for you</h2>\n"
+         "<p>They find their id at the end of this page when they are signed in.</p>" +
+         button_form(frame, "/delegations", "Delegate", "delegate", true, inner) + "</section>\n";
+}
+
+}  // namespace
+
+std::string time_text(Instant at) {
+  const auto day = std::chrono::floor<std::chrono::days>(at);
+  const std::chrono::year_month_day date(day);
+  const auto minutes = std::chrono::duration_cast<std::chrono::minutes>(at - day).count();
+  constexpr std::array<std::string_view, 12> months{"January",   "February", "March",    "April",
+                                                    "May",       "June",     "July",     "August",
+                                                    "September", "October",  "November", "December"};
+  return fmt::format("{} {}, {:02}:{:02} UTC", unsigned{date.day()}, months[unsigned{date.month()} - 1],
+                     minutes / 60, minutes % 60);
+}
+
+std::string minutes_text(int64_t minutes) {
+  const auto counted = [](int64_t count, std::string_view name) {
+    return fmt::format("{} {}{}", count, name, count == 1 ? "" : "s");
+  };
+  if (minutes % 1440 == 0) return counted(minutes / 1440, "day");
+  if (minutes % 60 == 0) return counted(minutes / 60, "hour");
+  return counted(minutes, "minute");
+}
+
+std::string things_page(const PageFrame& frame, const ThingsView& things) {
+  std::string out = open_page(frame, "My things", true);
+  out += "<main id=\"main\" data-things><h1>My things</h1>\n";
+  out += section("answers", "Waiting for your answer", things.to_answer, "",
+                 [&](const AnswerView& item) { return to_answer(frame, item); });
+  out += section("requests", "Your requests", things.requests, "You have asked for nothing.",
+                 [&](const RequestView& item) { return own_request(frame, item); });
+  out += section("sessions", "Open now", things.sessions, "You have no app open.",
+                 [&](const SessionView& item) { return session_item(frame, item); });
+  out += section("grants", "Grants", things.grants, "",
+                 [&](const GrantView& item) { return grant_item(frame, item); });
+  out += section("users", "Who uses what you answer for", things.users, "",
+                 [&](const SessionView& item) { return session_item(frame, item); });
+  out += delegation(frame, things);
+  out += fmt::format("<p class=\"quiet-text\">Your id on this node: <code data-own-id>{}</code></p></main>\n",
+                     escape_html(things.own_id));
+  return out + close_page();
+}
+
+std::string request_page(const PageFrame& frame, const RequestView& request) {
+  std::string out = open_page(frame, request.app, true);
+  out += fmt::format(
+      "<main id=\"main\" data-waiting=\"{}\" data-state=\"{}\"><div class=\"sheet\"><h1>{}</h1>"
+      "<p class=\"nation\">{}</p><p role=\"status\" data-state-text>{}</p>\n",
+      escape_html(request.id), escape_html(request.state), escape_html(request.app),
+      escape_html(request.nation), state_text(request));
+  out += request_facts(request);
+  if (!request.open_href.empty()) {
+    out += fmt::format("<p><a class=\"button\" data-action=\"open\" href=\"{}\">Open {}</a></p>\n",
+                       escape_html(request.open_href), escape_html(request.app));
+  }
+  if (request.state == "open") {
+    out += fmt::format(
+        "<p>This page goes on by itself once it is answered. <a href=\"/requests/{}\">Look again</a></p>",
+        escape_html(request.id));
+    out += button_form(frame, fmt::format("/requests/{}/withdraw", request.id), "Withdraw", "withdraw", true);
+  }
+  out += "<p><a href=\"/things\">My things</a></p></div></main>\n";
+  return out + close_page();
+}
+
+}  // namespace entente::exchange

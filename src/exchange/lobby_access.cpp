@@ -1,0 +1,310 @@
+// The lobby's pages and forms about requests, grants and sessions, and the events that waiting pages listen
+// to.
+#include "coalition/decide.h"
+#include "coalition/levels.h"
+#include "exchange/lobby.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+
+namespace entente::exchange {
+
+using coalition::AccessRequest;
+using coalition::AppRef;
+using coalition::RequestState;
+
+namespace {
+
+constexpr Millis kStillHere{15'000};
+
+std::string fact_text(const coalition::Facts& facts, std::string_view name) {
+  const auto found = facts.find(name);
+  if (found == facts.end()) return "";
+  if (const auto* one = std::get_if<std::string>(&found->second.value)) return *one;
+  if (const auto* set = std::get_if<std::vector<std::string>>(&found->second.value))
+    return fmt::format("{}", fmt::join(*set, ", "));
+  return "";
+}
+
+// "planner, CONFIDENTIAL, of Borealis (XBB)": what their nation says of them, never who they are.
+std::string person_text(const coalition::World& world, const PartnerCode& partner,
+                        const coalition::Facts& facts) {
+  const coalition::Partner* nation = world.partner(partner);
+  return fmt::format("{}, {}, of {} ({})", fact_text(facts, "role"), fact_text(facts, "clearance"),
+                     nation == nullptr ? partner.text() : nation->name, partner.text());
+}
+
+std::string nation_text(const coalition::World& world, const PartnerCode& code) {
+  const coalition::Partner* nation = world.partner(code);
+  return nation == nullptr ? code.text() : fmt::format("{} ({})", nation->name, code.text());
+}
+
+std::string app_text(const coalition::World& world, const AppRef& ref) {
+  const coalition::App* app = world.app(ref);
+  return app == nullptr ? ref.app.text() : app->name;
+}
+
+// "/requests/ID/approve" in its id and what is to be done; nothing for other paths.
+struct Place {
+  std::string id;
+  std::string verb;
+};
+std::optional<Place> read_place(std::string_view path, std::string_view prefix) {
+  if (!path.starts_with(prefix)) return std::nullopt;
+  path.remove_prefix(prefix.size());
+  const size_t slash = std::min(path.find('/'), path.size());
+  Place place{std::string(path.substr(0, slash)), std::string(path.substr(std::min(slash + 1, path.size())))};
+  if (place.id.empty() || place.id.size() > 64) return std::nullopt;
+  return place;
+}
+
+int64_t number_of(const std::string& text) {
+  int64_t value = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+  return read.ec == std::errc() && read.ptr == text.data() + text.size() ? value : 0;
+}
+
+std::string event_text(const Announcement& event) {
+  return fmt::format("id: {}\nevent: {}\ndata: {}\n\n", event.number, event.kind,
+                     event.data.is_object() ? event.data.dump() : std::string("{}"));
+}
+
+}  // namespace
+
+RequestView Lobby::view_of(const AccessRequest& request) const {
+  const coalition::World& world = parts_.world();
+  const AppRef app{request.owner, request.app};
+  RequestView view;
+  view.id = request.id.text();
+  view.app = app_text(world, app);
+  view.nation = nation_text(world, request.owner);
+  view.purpose = request.purpose;
+  view.scope = coalition::scope_text(request.scope);
+  view.state = parts_.access.out_of_time(request) ? "over" : coalition::state_name(request.state);
+  view.asked = time_text(request.asked);
+  view.until = time_text(request.granted_until.value_or(request.end));
+  view.answer = request.answer;
+  view.minutes = request.minutes;
+  view.approvals = std::ssize(request.approvals);
+  view.approvals_needed = request.approvals_needed;
+  if (request.state == RequestState::granted && request.granted_until > parts_.clock.now())
+    view.open_href = names_.app_origin(app) + "/";
+  return view;
+}
+
+std::vector<SessionView> Lobby::sessions_of(const Acting& person, bool others) const {
+  const coalition::World& world = parts_.world();
+  std::vector<SessionView> out;
+  std::map<AppId, bool> answers;
+  for (const Session* session : parts_.switchboard.core().sessions()) {
+    const bool own = session->side != Side::host && session->who.id == person.who.id;
+    if (own == others || session->stage != Stage::live) continue;
+    if (others) {
+      if (session->app.owner != world.self()) continue;
+      auto at = answers.find(session->app.app);
+      if (at == answers.end())
+        at = answers.emplace(session->app.app, parts_.access.may_answer(person, session->app.app)).first;
+      if (!at->second) continue;
+    }
+    out.push_back({session->id.text(), app_text(world, session->app), nation_text(world, session->app.owner),
+                   others ? person_text(world, session->who.partner, session->who.facts) : "",
+                   time_text(session->opened), session->open() ? "open" : "held: asked again"});
+  }
+  return out;
+}
+
+net::Task<void> Lobby::access_pages(net::HttpCall& call, const std::string& path) {
+  const Signed who = signed_in(call.head().headers);
+  if (who.sign_in == nullptr) {
+    if (path == "/events") {
+      co_await page(call, 403, "");
+    } else {
+      co_await page(call, 200, welcome_page(frame(nullptr), provider_name_, "/sign-in"));
+    }
+    co_return;
+  }
+  if (path == "/things") co_return co_await show_things(call, *who.sign_in);
+  if (path == "/events") co_return co_await send_events(call, who);
+  const std::optional<Place> place = read_place(path, "/requests/");
+  RequestId id;
+  if (place && place->verb.empty()) id = RequestId(place->id);
+  co_await show_request(call, *who.sign_in, id);
+}
+
+net::Task<void> Lobby::show_things(net::HttpCall& call, const SignIn& sign_in) {
+  const coalition::World& world = parts_.world();
+  const Acting person = acting(sign_in);
+  ThingsView things;
+  things.own_id = sign_in.person.id.text();
+  for (const AccessRequest& request : parts_.access.asked_by(sign_in.person.id))
+    things.requests.push_back(view_of(request));
+  for (const AccessRequest& request : parts_.access.to_answer(person)) {
+    const AccessDesk::Preview preview = parts_.access.preview(request);
+    AnswerView item{view_of(request), person_text(world, request.partner, request.facts), {}, preview.opens};
+    item.opens = preview.opens
+                     ? fmt::format("Approving opens {} to this person until {}: {}.", item.request.app,
+                                   time_text(preview.until), coalition::scope_text(request.scope))
+                     : "A grant would open nothing: " + preview.why_not;
+    if (preview.opens && preview.terms.approvals > 1)
+      item.opens += fmt::format(" It takes {} people to approve it.", preview.terms.approvals);
+    things.to_answer.push_back(std::move(item));
+  }
+  for (const coalition::Grant& grant : parts_.access.grants_for(person)) {
+    if (grant.end <= parts_.clock.now()) continue;
+    const bool own = grant.person == sign_in.person.id;
+    things.grants.push_back({grant.id.text(), app_text(world, {world.self(), grant.app}),
+                             own ? "to you" : "to a person of " + nation_text(world, grant.partner),
+                             grant.purpose, coalition::scope_text(grant.scope), time_text(grant.end),
+                             fmt::format("{} of {}", grant.used, grant.count)});
+  }
+  things.sessions = sessions_of(person, false);
+  things.users = sessions_of(person, true);
+  for (const coalition::App* app : world.apps()) {
+    if (app->ref.owner == world.self() && parts_.access.may_answer(person, app->ref.app))
+      things.delegable.push_back({HostNames::app_label(app->ref), app->name});
+  }
+  co_await page(call, 200, things_page(frame(&sign_in), things), Scripts::own);
+}
+
+net::Task<void> Lobby::show_request(net::HttpCall& call, const SignIn& sign_in, const RequestId& id) {
+  for (const AccessRequest& request : parts_.access.asked_by(sign_in.person.id)) {
+    if (request.id != id) continue;
+    std::string html = request_page(frame(&sign_in), view_of(request));
+    co_await page(call, 200, std::move(html), Scripts::own);
+    co_return;
+  }
+  const Error why{"access.unknown", "There is no such request of yours.", {}, {}};
+  co_await not_done(call, &sign_in, why);
+}
+
+net::Task<void> Lobby::not_done(net::HttpCall& call, const SignIn* sign_in, const Error& why) {
+  const int status = why.code() == "access.unknown" ? 404 : why.code() == "access.refused" ? 403 : 409;
+  std::string text(why.what());
+  if (!why.hint().empty()) text += fmt::format(" What would help: {}.", why.hint());
+  std::string html = plain_page(frame(sign_in), "This was not done", fmt::format("{} [{}]", text, why.code()),
+                                names_.lobby_origin() + "/things");
+  co_await page(call, status, std::move(html));
+}
+
+net::Task<void> Lobby::go_to(net::HttpCall& call, std::string path) {
+  [[maybe_unused]] const Result<void> sent =
+      co_await call.answer(redirect_head(names_.lobby_origin() + std::move(path)), "");
+}
+
+Result<void> Lobby::end_session(const Acting& by, const SessionId& id) {
+  const Session* session = parts_.switchboard.core().session(id);
+  const PartnerCode& self = parts_.world().self();
+  const bool own = session != nullptr && session->side != Side::host && session->who.id == by.who.id;
+  const bool answers =
+      session != nullptr && session->app.owner == self && parts_.access.may_answer(by, session->app.app);
+  if (!own && !answers) return fail("access.unknown", "There is no such session.");
+  Ending why;
+  why.what = own ? "You ended it." : "The app's owner ended the session.";
+  why.change = own ? "Open it again from the lobby." : "Ask the owner.";
+  if (!own) why.who = nation_text(parts_.world(), self);
+  why.policies = "ended-in-lobby:" + by.who.id.text();
+  parts_.switchboard.close(id, std::move(why));
+  return {};
+}
+
+net::Task<void> Lobby::access_forms(net::HttpCall& call, const std::string& path) {
+  const std::optional<Place> request = read_place(path, "/requests/");
+  const std::optional<Place> grant = read_place(path, "/grants/");
+  const std::optional<Place> session = read_place(path, "/sessions/");
+  std::optional<Posted> form = co_await posted(call);
+  if (!form) co_return;
+  const Acting person = acting(*form->who.sign_in);
+  const auto value = [&](std::string_view name) { return query_value(form->fields, name); };
+  const std::string words = value("words").substr(0, 500);
+  const RequestId id(request ? request->id : grant ? grant->id : std::string());
+  Result<void> done = fail("access.unknown", "This address leads nowhere.");
+  std::string next = "/things";
+  if (path == "/requests") {
+    const std::optional<AppRef> app = HostNames::read_app_label(value("app"));
+    AccessDesk::Wish wish{app.value_or(AppRef{}), value("purpose"), number_of(value("minutes")), {}};
+    wish.scope.read_only = value("read_only") == "yes";
+    if (app) {
+      const Result<RequestId> asked = co_await parts_.access.ask(person, std::move(wish));
+      done = asked ? Result<void>() : Result<void>(Failure(asked.error()));
+      if (asked) next = "/requests/" + asked->text();
+    }
+  } else if (request && request->verb == "withdraw") {
+    done = co_await parts_.access.withdraw(person, id);
+  } else if (request && request->verb == "approve") {
+    const Result<AccessRequest> made = co_await parts_.access.approve(person, id, words);
+    done = made ? Result<void>() : Result<void>(Failure(made.error()));
+  } else if (request && request->verb == "deny") {
+    const Result<AccessRequest> made = co_await parts_.access.deny(person, id, words);
+    done = made ? Result<void>() : Result<void>(Failure(made.error()));
+  } else if (grant && grant->verb == "revoke") {
+    done = co_await parts_.access.revoke(person, id, words);
+  } else if (session && session->verb == "end") {
+    done = end_session(person, SessionId(session->id));
+  } else if (path == "/delegations") {
+    const std::optional<AppRef> app = HostNames::read_app_label(value("app"));
+    if (app && app->owner == parts_.world().self()) {
+      const PersonId to(value("to"));
+      const int64_t minutes = number_of(value("minutes"));
+      const Result<RequestId> made = co_await parts_.access.delegate(person, app->app, to, minutes);
+      done = made ? Result<void>() : Result<void>(Failure(made.error()));
+    }
+  }
+  // The sign-in may be gone by now: what was done is done, and the page asks to sign in.
+  if (done) co_return co_await go_to(call, std::move(next));
+  const Signed who = signed_in(call.head().headers);
+  co_await not_done(call, who.sign_in, done.error());
+}
+
+// Server-sent events (HTML standard, section 9.2). A page that was away names the last number it saw.
+net::Task<void> Lobby::send_events(net::HttpCall& call, Signed who) {
+  const net::Headers& headers = call.head().headers;
+  const std::string_view site = headers.get("Sec-Fetch-Site");
+  const bool elsewhere = (!site.empty() && site != "same-origin") ||
+                         (headers.count("Origin") != 0 && headers.get("Origin") != names_.lobby_origin());
+  const PersonId person = who.sign_in->person.id;
+  if (elsewhere || listening_[person] >= kListeningMax) {
+    co_await page(call, elsewhere ? 403 : 429, "");
+    co_return;
+  }
+  Announcements& announcements = parts_.access.announcements();
+  const std::string last(headers.get("Last-Event-ID"));
+  uint64_t seen = last.empty() ? announcements.newest() : static_cast<uint64_t>(number_of(last));
+  net::ResponseHead head;
+  head.status = 200;
+  add_page_headers(head.headers);
+  head.headers.set("Content-Type", "text/event-stream; charset=utf-8");
+  if (!call.start(std::move(head), std::nullopt)) co_return;
+  ++listening_[person];
+  const Tick until = parts_.clock.tick() + kListeningLife;
+  std::string text = fmt::format("retry: 2000\nid: {}\n\n", seen);
+  for (;;) {
+    const auto news = announcements.since(seen);
+    if (!news) {
+      text += fmt::format("id: {}\nevent: reload\ndata: {{}}\n\n", announcements.newest());
+    } else {
+      // Asked anew each time: who may not answer any more is told no more.
+      const Signed now = signed_in(call.head().headers);
+      if (now.sign_in == nullptr || now.sign_in->person.id != person) break;
+      const Acting reader = acting(*now.sign_in);
+      for (const Announcement& event : *news)
+        if (parts_.access.concerns(event, reader)) text += event_text(event);
+    }
+    seen = announcements.newest();
+    if (!text.empty()) {
+      Result<void> sent = co_await call.answer_body().write(as_bytes(text));
+      if (sent) sent = co_await call.answer_body().flush();
+      if (!sent) break;
+      text.clear();
+    }
+    if (parts_.clock.tick() >= until) break;
+    if (announcements.newest() != seen) continue;  // something came while this was sent
+    const bool moved = co_await announcements.wait(kStillHere);
+    if (!moved) text = ": still here\n\n";
+  }
+  [[maybe_unused]] const Result<void> finished = co_await call.answer_body().finish();
+  if (--listening_[person] == 0) listening_.erase(person);
+}
+
+}  // namespace entente::exchange

@@ -1,0 +1,15 @@
+// What all pages of the lobby begin and end with. Private to the room.
+#pragma once
+
+#include "exchange/lobby_pages.h"
+
+#include <string>
+#include <string_view>
+
+namespace entente::exchange {
+
+// `script`: the page goes on by itself; it must be sent with Scripts::own.
+[[nodiscard]] std::string open_page(const PageFrame& frame, std::string_view title, bool script = false);
+[[nodiscard]] std::string close_page();
+
+}  // namespace entente::exchange

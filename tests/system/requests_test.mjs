@@ -1,0 +1,185 @@
+// Somebody who may know of an app but not open it asks, the owner's officer answers, the page goes on, the grant is
+// taken back; and whoever tries to answer, listen or press in another's place learns and changes nothing.
+import assert from 'node:assert/strict';
+import { request } from 'node:https';
+import { after, before, test } from 'node:test';
+import { Coalition, skip, until } from './coalition.mjs';
+import { Visitor, toLoopback } from './visitor.mjs';
+
+const system = (name, run) => test(name, { skip }, run);
+const kPurpose = 'exercise: how many stations are open';
+let coalition, maren, konrad;
+
+before(async () => {
+  if (skip) return;
+  coalition = await Coalition.start();
+  maren = await Visitor.in(coalition, 'maren');
+  konrad = await Visitor.in(coalition, 'konrad');
+});
+
+after(() => coalition?.end());
+
+const at = (visitor, path) => `${visitor.nation.lobby}${path}`;
+const things = async (visitor) => (await visitor.go(at(visitor, '/things'))).body;
+const token = async (visitor) => /name="token" value="([^"]+)"/.exec(await things(visitor))?.[1];
+
+async function press(visitor, path, fields = {}, headers = {}) {
+  const body = new URLSearchParams({ token: (await token(visitor)) ?? '', ...fields }).toString();
+  return visitor.go(at(visitor, path), {
+    method: 'POST',
+    headers: {
+      origin: visitor.nation.lobby,
+      'content-type': 'application/x-www-form-urlencoded',
+      ...headers,
+    },
+    body,
+  });
+}
+
+async function asks(fields = {}) {
+  const sent = await press(maren, '/requests', { app: 'cop-xaa', purpose: kPurpose, minutes: '60', ...fields });
+  assert.equal(sent.status, 303, sent.body);
+  return new URL(sent.headers.location).pathname.split('/').pop();
+}
+
+const state = async (id) =>
+  /data-state="([a-z]+)"/.exec((await maren.go(at(maren, `/requests/${id}`))).body)?.[1];
+const waits = (id) =>
+  until('the request has come to its owner', async () => (await things(konrad)).includes(`data-answer="${id}"`));
+
+// Events of the lobby as they come.
+function listen(visitor, headers = {}) {
+  const address = at(visitor, '/events');
+  const heard = { status: 0, text: '' };
+  heard.call = request(address, {
+    ca: coalition.ca,
+    lookup: toLoopback,
+    agent: false,
+    headers: { cookie: visitor.cookies(address), accept: 'text/event-stream', ...headers },
+  });
+  heard.call.on('error', () => {});
+  heard.call.on('response', (answer) => {
+    heard.status = answer.statusCode;
+    answer.on('data', (data) => (heard.text += data));
+    answer.on('error', () => {});
+  });
+  heard.call.end();
+  return heard;
+}
+
+system('the refusal says that it can be asked for, and on which terms', async () => {
+  const refused = await maren.openApp();
+  assert.equal(refused.status, 403);
+  assert.match(refused.body, /data-action="ask"/);
+  assert.match(refused.body, /One person would have to approve/);
+  assert.match(refused.body, /<option value="240" selected>4 hours/);
+  // Who may not know of the app is offered nothing.
+  const jonas = await Visitor.in(coalition, 'jonas');
+  const hidden = await jonas.openApp();
+  assert.doesNotMatch(hidden.body, /data-action="ask"/);
+  const sent = await press(jonas, '/requests', { app: 'cop-xaa', purpose: kPurpose, minutes: '60' });
+  const nothing = await press(jonas, '/requests', { app: 'none-xaa', purpose: kPurpose, minutes: '60' });
+  assert.equal(sent.status, 404);
+  assert.equal(nothing.status, 404);
+  assert.equal(sent.body.replaceAll(/value="[^"]+"/g, ''), nothing.body.replaceAll(/value="[^"]+"/g, ''));
+});
+
+system('an officer sees what approving opens, approves, and the page goes on by itself', async () => {
+  const id = await asks();
+  assert.equal(await asks(), id, 'pressing twice asks once');
+  await waits(id);
+  const page = await things(konrad);
+  assert.match(page, /analyst, SECRET, of Borealis \(XBB\)/);
+  assert.match(page, new RegExp(kPurpose));
+  assert.match(page, /Approving opens Common operational picture to this person until/);
+  const events = listen(maren);
+  await until('the page listens', () => events.status === 200 && events.text.includes('id: '));
+  const pressed = await press(konrad, `/requests/${id}/approve`);
+  assert.equal(pressed.status, 303, pressed.body);
+  await until('the page hears of it', () => /event: request\ndata: \{[^\n]*"granted"/.test(events.text));
+  assert.ok(events.text.includes(id));
+  events.call.destroy();
+  // Away for a moment, it goes on after the last number it saw.
+  const first = /id: (\d+)/.exec(events.text)[1];
+  const again = listen(maren, { 'last-event-id': first });
+  await until('what was missed comes', () => /event: request/.test(again.text));
+  again.call.destroy();
+  assert.equal(await state(id), 'granted');
+  assert.equal((await maren.openApp()).status, 200);
+  const stream = await maren.watch();
+  await until('tracks arrive', () => stream.messages > 1);
+
+  // Approved is approved: neither pressing again nor a replay does anything.
+  const replayed = await press(konrad, `/requests/${id}/approve`);
+  assert.equal(replayed.status, 409, replayed.body);
+
+  // The officer takes it back: the stream ends, and the way in is closed.
+  const before = performance.now();
+  assert.equal((await press(konrad, `/grants/${id}/revoke`, { words: 'exercise: over' })).status, 303);
+  await stream.closed;
+  assert.ok(stream.lastAt < before + 5000);
+  await until('the home knows', async () => (await state(id)) === 'revoked');
+  assert.equal((await maren.openApp()).status, 403);
+  for (const nation of ['XAA', 'XBB']) await coalition.verify(nation);
+});
+
+system('attack: nobody answers in another place, for themselves, or without the page', async () => {
+  const id = await asks();
+  await waits(id);
+  // The asker at her own node, a colleague without the right at the owner's.
+  assert.equal((await press(maren, `/requests/${id}/approve`)).status, 404);
+  const lena = await Visitor.in(coalition, 'lena');
+  assert.doesNotMatch(await things(lena), /data-answer=/);
+  assert.equal((await press(lena, `/requests/${id}/approve`)).status, 404);
+  assert.equal((await press(lena, `/grants/${id}/revoke`)).status, 404);
+  // Forged by another page, or by one of an app.
+  for (const headers of [{ origin: 'https://elsewhere.localhost' }, { origin: konrad.nation.app }])
+    assert.equal((await press(konrad, `/requests/${id}/approve`, {}, headers)).status, 403);
+  assert.equal((await press(konrad, `/requests/${id}/approve`, { token: 'x'.repeat(22) })).status, 403);
+  assert.equal(await state(id), 'open');
+  assert.equal((await maren.openApp()).status, 403);
+  // Withdrawn: nothing is left to answer.
+  assert.equal((await press(lena, `/requests/${id}/withdraw`)).status, 404);
+  assert.equal((await press(maren, `/requests/${id}/withdraw`)).status, 303);
+  await until('the owner knows', async () => !(await things(konrad)).includes(id));
+  assert.equal((await press(konrad, `/requests/${id}/approve`)).status, 409);
+});
+
+system('attack: events are for the person whose page asks, and for no other origin', async () => {
+  const lena = await Visitor.in(coalition, 'lena');
+  const hers = listen(lena);
+  await until('a colleague listens', () => hers.text.includes('id: '));
+  for (const headers of [
+    { 'sec-fetch-site': 'same-site' },
+    { 'sec-fetch-site': 'cross-site' },
+    { origin: konrad.nation.app },
+  ]) {
+    const refused = listen(konrad, headers);
+    await until('it is answered', () => refused.status !== 0);
+    assert.equal(refused.status, 403);
+    assert.equal(refused.text, '');
+  }
+  const id = await asks();
+  await waits(id);
+  assert.equal((await press(konrad, `/requests/${id}/deny`, { words: 'exercise: not today' })).status, 303);
+  await until('she is told', async () => (await state(id)) === 'denied');
+  assert.match((await maren.go(at(maren, `/requests/${id}`))).body, /exercise: not today/);
+  assert.doesNotMatch(hers.text, /event: (request|answer)/);
+  hers.call.destroy();
+});
+
+system('a request made while the owner is away comes to it later, and once', async () => {
+  await coalition.stop('node-xaa', 'SIGKILL');
+  const id = await asks();
+  assert.equal(await state(id), 'open');
+  await coalition.startAgain('node-xaa');
+  konrad = await Visitor.in(coalition, 'konrad');
+  await waits(id);
+  // The asker's node forgets everything but its records.
+  await coalition.stop('node-xbb', 'SIGKILL');
+  assert.equal((await press(konrad, `/requests/${id}/approve`)).status, 303);
+  await coalition.startAgain('node-xbb');
+  maren = await Visitor.in(coalition, 'maren');
+  await until('it learns of the answer', async () => (await state(id)) === 'granted');
+  await until('and she is in', async () => (await maren.openApp()).status === 200);
+});
