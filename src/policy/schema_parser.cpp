@@ -2,7 +2,7 @@
 
 #include "policy/cursor.h"
 
-#include <set>
+#include <map>
 
 namespace entente::policy {
 namespace {
@@ -267,23 +267,26 @@ class Parser {
 
   Result<void> record(TypeText& out, size_t depth) {
     out.kind = TypeText::Kind::record;
-    std::set<std::string> seen;
+    std::map<std::string, size_t> places;
     in_.step();
     while (!in_.take("}")) {
       TypeText::Member member;
       TRY(member.annotations, annotations());
-      const Token name = in_.now();
       if (in_.at(Token::Kind::string)) {
         TRY(member.name, in_.string());
       } else {
         TRY(member.name, in_.name("an attribute's name"));
       }
-      if (!seen.insert(member.name).second)
-        return in_.wrong(name, fmt::format("`{}` is declared twice", member.name));
       member.required = !in_.take("?");
       TRY_VOID(in_.expect(":"));
       TRY(member.type, type(depth + 1));
-      out.members.push_back(std::move(member));
+      // Of a member declared twice Cedar takes the last.
+      const auto [place, fresh] = places.emplace(member.name, out.members.size());
+      if (fresh) {
+        out.members.push_back(std::move(member));
+      } else {
+        out.members[place->second] = std::move(member);
+      }
       if (!in_.take(",") && !in_.at("}")) return in_.expected("`,` or `}`");
     }
     return {};
