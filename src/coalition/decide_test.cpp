@@ -308,7 +308,15 @@ TEST_CASE("attack: a policy that reads the request, however it is spelled, ties 
     return verdict.any_request;
   };
   CHECK(any_request("context.risk < 50 && context[\"risk\"] < 50 && context has network"));
-  CHECK(any_request("principal has clearance"));
+  for (const char* other : {
+           "principal has clearance",
+           "context has risk // context.http\n",
+           "context.purpose != \"context has http && context.http.path\"",
+           "principal.partner != Entente::Partner::\"http\"",
+           "(context) has risk",
+           "context // between\n has risk",
+       })
+    CHECK_MESSAGE(any_request(other), other);
   for (const char* reads : {
            "if context has http then context.http.method == \"GET\" else true",
            "if context has \"http\" then context[\"http\"][\"path\"] like \"/*\" else true",
@@ -317,8 +325,11 @@ TEST_CASE("attack: a policy that reads the request, however it is spelled, ties 
            "[context].contains(context)",
            "{all: context}.all has risk",
            "(if context.risk < 0 then context else context) has risk",
-           "(context) has risk",
-           "context // between\n has risk",
+           "context has http.path || true",
+           "context has \"http\" || true",
+           "principal.clearance > 99 || context // between\n has http || true",
+           "true || {asked: context}.asked has http",
+           "true || [{asked: [context]}] == []",
        })
     CHECK_FALSE_MESSAGE(any_request(reads), reads);
 }

@@ -93,7 +93,7 @@ class LayerAsked {
           plain("no-policy", "No policy speaks for this here, so nothing is permitted."));
       return false;
     }
-    if (known_.world.may_read_request(layer_name(layer_))) notes.request_read();
+    if (set_->reads_context(request_.action, "http")) notes.request_read();
     policy::Answer answer;
     policy::decide(*set_, known_.world.entities(), overlay_, request_, {}, answer);
     notes.add(answer);

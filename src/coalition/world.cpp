@@ -1,6 +1,5 @@
 #include "coalition/world.h"
 
-#include "coalition/layers.h"
 #include "coalition/persistent_map.h"
 #include "coalition/records.h"
 #include "coalition/things.h"
@@ -89,7 +88,7 @@ struct World::Data {
   PersistentMap<std::string> claimed;  // claim -> key of the record that makes it
   PersistentMap<uint32_t> uses;        // key -> how many records name it
   std::optional<policy::Schema> schema;
-  std::array<std::shared_ptr<const LayerPolicies>, kLayers> layers;
+  std::array<std::shared_ptr<const policy::PolicySet>, kLayers> layers;
   policy::Entities entities = policy::Entities::unchecked();
 
   template <class T>
@@ -300,8 +299,9 @@ Result<bool> World::Data::reload_policies(const std::vector<Change>& changes) {
                  });
     layers[i] = nullptr;
     if (sources.empty()) continue;
-    TRY(layers[i],
-        LayerPolicies::load(*schema, sources));  // check_references() has seen that the schema is there
+    // check_references() has seen that the schema is there
+    TRY(policy::PolicySet set, policy::PolicySet::load(*schema, sources));
+    layers[i] = std::make_shared<const policy::PolicySet>(std::move(set));
   }
   return any;
 }
@@ -343,7 +343,7 @@ Touch World::Data::touch_of(const std::vector<Change>& changes, bool policies) c
     // with it but in vain, and no policy names it.
     bool widens = change.was == nullptr;
     if (uid) {
-      for (const auto& layer : layers) widens = widens && (!layer || !layer->may_name(uid->id));
+      for (const auto& layer : layers) widens = widens && (!layer || !layer->names_entity(uid->id));
       touch.entities.push_back(*std::move(uid));
     }
     touch.only_widens = touch.only_widens && widens;
@@ -463,12 +463,7 @@ const policy::Entities& World::entities() const {
 }
 const policy::PolicySet* World::policies(std::string_view layer) const {
   const size_t i = layer_index(layer);
-  return i == kLayers || !data_->layers[i] ? nullptr : &data_->layers[i]->set();
-}
-
-bool World::may_read_request(std::string_view layer) const {
-  const size_t i = layer_index(layer);
-  return i != kLayers && data_->layers[i] && data_->layers[i]->may_read_request();
+  return i == kLayers ? nullptr : data_->layers[i].get();
 }
 
 const Operator* operator_of(const World& world, const Person& who) {

@@ -157,8 +157,6 @@ class World {
   [[nodiscard]] const Json* raw(std::string_view key) const;  // any record's JSON
 
   [[nodiscard]] const policy::Entities& entities() const;
-  // Whether a policy of that layer could read a request's method or path. Never false when one does.
-  [[nodiscard]] bool may_read_request(std::string_view layer) const;
   // Null when the layer has no policy: then nothing in that layer permits.
   [[nodiscard]] const policy::PolicySet* policies(std::string_view layer) const;
 

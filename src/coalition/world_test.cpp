@@ -203,11 +203,14 @@ TEST_CASE("only what is new and named by nobody is said only to widen") {
   const auto without = next_of(before, {drop("app/cop"), drop("connector/one")});
   CHECK_FALSE(without.touch.only_widens);
   CHECK_FALSE(next_of(without.world, {put("app/cop", second)}).touch.only_widens);
-  // An id written with an escape could be any id.
-  const auto escaped = next_of(
-      before, {put("policy/home/more",
-                   Json::object({{"text", "@id(\"a\\u{62}c\") permit(principal, action, resource);"}}))});
-  CHECK_FALSE(next_of(escaped.world, {put("app/second", second)}).touch.only_widens);
+  const auto widens_beside = [&](std::string_view policy) {
+    const auto beside = next_of(before, {put("policy/home/more", Json::object({{"text", policy}}))});
+    return next_of(beside.world, {put("app/second", second)}).touch.only_widens;
+  };
+  CHECK(widens_beside("@id(\"XAA/second\") permit(principal, action, resource); // \"XAA/second\""));
+  CHECK_FALSE(
+      widens_beside("@id(\"x\") forbid(principal, action, resource) when { resource == "
+                    "Entente::App::\"XAA/seco\\u{6e}d\" };"));
 }
 
 TEST_CASE("policies are parsed when their layer changes, and shared otherwise") {

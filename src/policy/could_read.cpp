@@ -165,7 +165,7 @@ Reach could_read(const PolicySet& policies, const Entities& entities, Overlay ov
   Possible possible(inside.program, view, request);
   for (const EntityUid* uid : {&request.principal, &request.action, &request.resource})
     (void)view.ancestors(*uid);
-  for (const uint32_t at : index->readers) possible.read(at);
+  for (const uint32_t at : index->readings.readers) possible.read(at);
   out.entities = std::move(view).reads();
   if (possible.unknown() && inside.schema) out.types = inside.schema->entity_types();
   return out;

@@ -43,6 +43,7 @@ class Loader {
 
   std::shared_ptr<const PolicySet::Inside> finish() {
     out_->program = compile(out_->policies);
+    out_->named = ids_named(out_->program);
     if (!out_->schema) {
       std::vector<uint32_t> all(out_->policies.size());
       std::iota(all.begin(), all.end(), 0);
@@ -140,7 +141,7 @@ class Loader {
     std::vector<uint32_t> permits;
     for (const uint32_t number : numbers)
       (out_->policies[number].info.effect == Effect::forbid ? forbids : permits).push_back(number);
-    one.readers = readers_of(out_->program, numbers);
+    one.readings = readings_of(out_->program, numbers);
     one.forbids = ScopeIndex(out_->program, std::move(forbids));
     one.permits = ScopeIndex(out_->program, std::move(permits));
   }
@@ -222,6 +223,19 @@ const PolicyInfo& PolicySet::operator[](PolicyIndex index) const {
 std::optional<PolicyIndex> PolicySet::find(std::string_view id) const {
   const auto found = inside_->by_id.find(id);
   return found == inside_->by_id.end() ? std::nullopt : std::optional(PolicyIndex{found->second});
+}
+
+bool PolicySet::reads_context(const EntityUid& action, std::string_view member) const {
+  const ActionIndex* index = inside_->index_for(action);
+  if (index == nullptr) return false;  // denied before any policy is looked at
+  const Readings& readings = index->readings;
+  return readings.whole_context ||
+         std::binary_search(readings.context.begin(), readings.context.end(), member);
+}
+
+bool PolicySet::names_entity(std::string_view id) const {
+  // What a native predicate makes of a text cannot be known.
+  return !inside_->program.natives.empty() || inside_->named.contains(id);
 }
 
 const std::vector<Error>& PolicySet::warnings() const {

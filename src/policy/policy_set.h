@@ -71,6 +71,11 @@ class PolicySet {
   [[nodiscard]] size_t size() const;
   [[nodiscard]] const PolicyInfo& operator[](PolicyIndex index) const;
   [[nodiscard]] std::optional<PolicyIndex> find(std::string_view id) const;
+  // Whether what policies say about this action could depend on this member of the context: one reads it,
+  // asks for it with `has`, or takes the context as a whole. Never false when one does.
+  [[nodiscard]] bool reads_context(const EntityUid& action, std::string_view member) const;
+  // Whether a policy names an entity of this id, in its scope or its conditions. Never false when one does.
+  [[nodiscard]] bool names_entity(std::string_view id) const;
   // Policies that load but can never apply, and the like.
   [[nodiscard]] const std::vector<Error>& warnings() const;
 

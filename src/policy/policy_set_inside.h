@@ -8,6 +8,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -21,7 +22,7 @@ struct ActionIndex {
   std::vector<std::string> resources;
   ScopeIndex forbids;
   ScopeIndex permits;
-  std::vector<uint32_t> readers;  // expressions of these policies that read entities, or call natives
+  Readings readings;  // of all these policies
 
   [[nodiscard]] bool applies(const EntityUid& principal, const EntityUid& resource) const;
 };
@@ -33,6 +34,7 @@ struct PolicySet::Inside {
   std::vector<Error> warnings;
   std::map<std::string, uint32_t, std::less<>> by_id;
   Program program;
+  std::set<std::string, std::less<>> named;                       // ids of entities
   std::unordered_map<EntityUid, ActionIndex, UidHash> by_action;  // checked sets: each action of the schema
   ActionIndex all;                                                // unchecked sets
 

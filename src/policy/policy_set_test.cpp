@@ -174,3 +174,51 @@ TEST_CASE("check tells every faulty policy") {
                             when("principal.levl > 1") + when("true") + when("principal.name > 1")};
   CHECK(PolicySet::check(schema(), std::span(&source, 1)).size() == 2);
 }
+
+TEST_CASE("which members of the context an action's policies read is known, however they are written") {
+  const auto reads = [](const std::string& text, std::string_view member, const char* asked = "view") {
+    return load(text).reads_context(action(asked), member);
+  };
+  for (const char* by : {"context.aal == 1", "context[\"aal\"] == 1", "context[\"a\\u{61}l\"] == 1",
+                         "context has aal", "context has \"aal\"", "true || {inner: context}.inner has aal"})
+    CHECK_MESSAGE(
+        reads(when(std::string(by).starts_with("context.") || std::string(by).starts_with("context[")
+                       ? "context has aal && " + std::string(by)
+                       : std::string(by)),
+              "aal"),
+        by);
+  CHECK_FALSE(reads(when("context.now > datetime(\"2026-01-01\")"), "aal"));
+  CHECK(reads(when("context.now > datetime(\"2026-01-01\")"), "now"));
+  CHECK_FALSE(reads(when("principal.name != \"context.aal\" // context has aal\n"), "aal"));
+  CHECK_FALSE(reads("@note(\"context.aal\") " + when("principal has name"), "aal"));
+  // As a whole: all of it may matter.
+  for (const char* whole :
+       {"context == context", "[context].contains(context)", "{all: context} == {all: context}",
+        "(if principal.level > 1 then context else context) has now"}) {
+    CHECK_MESSAGE(reads(when(whole), "aal"), whole);
+    CHECK_MESSAGE(reads(when(whole), "no such"), whole);
+  }
+  // Of another action, or of no template's link: not read by this one.
+  CHECK_FALSE(reads(when("context has aal"), "aal", "list"));
+  CHECK_FALSE(reads(when("context has aal"), "aal", "unknown"));
+  const auto with_link = [](const char* links) {
+    return load(
+        R"({"staticPolicies": {}, "templates": {"t": "permit (principal == ?principal, )"
+        R"(action == Shop::Action::\"view\", resource) when { context has aal };"}, "templateLinks": [)" +
+        std::string(links) + "]}");
+  };
+  CHECK_FALSE(with_link("").reads_context(action("view"), "aal"));
+  CHECK(
+      with_link(
+          R"({"templateId": "t", "newId": "l", "values": {"?principal": {"type": "Shop::User", "id": "u"}}})")
+          .reads_context(action("view"), "aal"));
+}
+
+TEST_CASE("which entities policies name is known") {
+  const PolicySet set =
+      load("@id(\"note\") " +
+           when("principal in [Shop::Team::\"t\"] || {a: [resource]} == {a: [Shop::Doc::\"\\u{64}\"]} // x\n") +
+           "@id(\"b\") forbid (principal in Shop::Team::\"scope\", action, resource);");
+  for (const char* named : {"t", "d", "scope", "view"}) CHECK_MESSAGE(set.names_entity(named), named);
+  for (const char* other : {"x", "note", "b", "scop"}) CHECK_FALSE_MESSAGE(set.names_entity(other), other);
+}

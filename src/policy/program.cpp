@@ -247,42 +247,85 @@ class Compiler {
   std::unordered_map<std::string, uint32_t> tests_;
 };
 
+// Walks the expressions of some policies, each once.
+class Reader {
+ public:
+  explicit Reader(const Program& program) : program_(program), seen_(program.codes.size()) {}
+
+  Readings run(const std::vector<uint32_t>& rules) {
+    for (const uint32_t number : rules) {
+      const Rule& rule = program_.rules[number];
+      for (uint32_t i = 0; i < rule.clauses_count; ++i) add(program_.clauses[rule.clauses + i].code);
+    }
+    while (!open_.empty()) {
+      const uint32_t at = open_.back();
+      open_.pop_back();
+      visit(at, program_.codes[at]);
+    }
+    out_.context.assign(members_.begin(), members_.end());
+    return std::move(out_);
+  }
+
+ private:
+  void add(uint32_t at) {
+    if (seen_[at]) return;
+    seen_[at] = true;
+    open_.push_back(at);
+  }
+
+  void visit(uint32_t at, const Code& code) {
+    const bool tags = code.op == Op::call &&
+                      (code.method == Method::get_tag || code.method == Method::has_tag) && code.args[1] > 0;
+    const bool is_in = code.op == Op::is && code.args[1] != kNone;
+    const bool member = code.op == Op::get || code.op == Op::has;
+    if (member || code.op == Op::in || code.op == Op::native || tags || is_in) out_.readers.push_back(at);
+    if (member && is_context(code.args[0])) {
+      members_.insert(code.op == Op::get ? program_.names[code.detail] : program_.lists[code.detail][0]);
+    } else if (many_args(code.op)) {
+      for (uint32_t i = 0; i < code.args[1]; ++i) add(program_.links[code.args[0] + i]);
+    } else {
+      // A context that gets here by itself is compared, kept or chosen: all of it may matter.
+      out_.whole_context = out_.whole_context || is_context(at);
+      for (const uint32_t arg : code.args)
+        if (arg != kNone) add(arg);
+    }
+  }
+
+  [[nodiscard]] bool is_context(uint32_t at) const {
+    return program_.codes[at].op == Op::variable && program_.codes[at].variable == Variable::context;
+  }
+
+  const Program& program_;
+  std::vector<bool> seen_;
+  std::vector<uint32_t> open_;
+  std::set<std::string> members_;
+  Readings out_;
+};
+
+void add_ids(const Value& value, std::set<std::string, std::less<>>& out) {
+  if (value.kind() == Kind::entity) out.insert(value.entity().id);
+  if (value.kind() == Kind::set)
+    for (const Value& item : value.items()) add_ids(item, out);
+  if (value.kind() == Kind::record)
+    for (const auto& [name, member] : value.record().members()) add_ids(member, out);
+}
+
 }  // namespace
 
 Program compile(const std::vector<Policy>& policies) {
   return Compiler().run(policies);
 }
 
-std::vector<uint32_t> readers_of(const Program& program, const std::vector<uint32_t>& rules) {
-  std::vector<uint32_t> out;
-  std::vector<uint32_t> open;
-  std::vector<bool> seen(program.codes.size());
-  const auto add = [&](uint32_t at) {
-    if (seen[at]) return;
-    seen[at] = true;
-    open.push_back(at);
-  };
-  for (const uint32_t number : rules) {
-    const Rule& rule = program.rules[number];
-    for (uint32_t i = 0; i < rule.clauses_count; ++i) add(program.clauses[rule.clauses + i].code);
-  }
-  while (!open.empty()) {
-    const uint32_t at = open.back();
-    open.pop_back();
-    const Code& code = program.codes[at];
-    const bool tags = code.op == Op::call &&
-                      (code.method == Method::get_tag || code.method == Method::has_tag) && code.args[1] > 0;
-    const bool is_in = code.op == Op::is && code.args[1] != kNone;
-    if (code.op == Op::get || code.op == Op::has || code.op == Op::in || code.op == Op::native || tags ||
-        is_in)
-      out.push_back(at);
-    if (many_args(code.op)) {
-      for (uint32_t i = 0; i < code.args[1]; ++i) add(program.links[code.args[0] + i]);
-    } else {
-      for (const uint32_t arg : code.args)
-        if (arg != kNone) add(arg);
-    }
-  }
+Readings readings_of(const Program& program, const std::vector<uint32_t>& rules) {
+  return Reader(program).run(rules);
+}
+
+std::set<std::string, std::less<>> ids_named(const Program& program) {
+  std::set<std::string, std::less<>> out;
+  for (const ScopeTest& test : program.tests) out.insert(test.entity.id);
+  for (const auto& tests : program.actions)
+    for (const ScopeTest& test : tests) out.insert(test.entity.id);
+  for (const Value& value : program.constants) add_ids(value, out);
   return out;
 }
 

@@ -6,6 +6,8 @@
 #include "policy/cell.h"
 
 #include <cstdint>
+#include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -90,7 +92,16 @@ struct Program {
 // The policies (and the natives they name) may go afterwards, except that natives are only pointed to.
 [[nodiscard]] Program compile(const std::vector<Policy>& policies);
 
-// The expressions of these policies that read entities (get, has, in, is in, tags) or call natives.
-[[nodiscard]] std::vector<uint32_t> readers_of(const Program& program, const std::vector<uint32_t>& rules);
+// What some policies read, whatever their conditions come to.
+struct Readings {
+  std::vector<uint32_t>
+      readers;  // expressions that read entities (get, has, in, is in, tags) or call natives
+  std::vector<std::string> context;  // the context's members that are read or asked for; sorted
+  bool whole_context = false;        // it is also used as a whole
+};
+[[nodiscard]] Readings readings_of(const Program& program, const std::vector<uint32_t>& rules);
+
+// The ids of all entities that policies name, in scopes and in conditions.
+[[nodiscard]] std::set<std::string, std::less<>> ids_named(const Program& program);
 
 }  // namespace entente::policy
