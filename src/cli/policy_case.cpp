@@ -119,7 +119,9 @@ class CaseFile {
       if (!name.empty()) files.push_back((folder_ / name).string());
     if (files.empty()) return wrong(fmt::format("`{}` names no file", word));
     if (word == "schema") {
+      if (policies_ || !entities_.empty()) return wrong("`schema` has to stand before policies and entities");
       TRY(schema_, read_schema_file(files[0]));
+      report_.validated = true;
     } else if (word == "policies") {
       return load(files);
     } else if (word == "entities") {
@@ -132,13 +134,13 @@ class CaseFile {
   }
 
   Result<void> load(const std::vector<std::string>& files) {
-    if (!schema_) return wrong("`schema` has to stand before `policies`");
     std::vector<policy::PolicySource> sources;
     for (const std::string& file : files) {
       TRY(std::string text, read_policy_file(file));
       sources.push_back({file, std::move(text)});
     }
-    TRY(policies_, policy::PolicySet::load(*schema_, sources));
+    TRY(policies_,
+        schema_ ? policy::PolicySet::load(*schema_, sources) : policy::PolicySet::unchecked(sources));
     return {};
   }
 
@@ -150,9 +152,12 @@ class CaseFile {
     return {};
   }
 
+  [[nodiscard]] Result<policy::Entity> read(const Json& json) const {
+    return schema_ ? schema_->read_entity(json) : policy::entity_from_json(json);
+  }
+
   Result<void> keep(const Json& json) {
-    if (!schema_) return wrong("`schema` has to stand before entities");
-    TRY(policy::Entity one, schema_->read_entity(json));
+    TRY(const policy::Entity one, read(json));
     entities_[one.uid] = json;
     store_.reset();
     return {};
@@ -185,6 +190,7 @@ class CaseFile {
 
   Result<policy::EntityUid> action(std::string_view text) const {
     if (text.find("::") != std::string_view::npos) return policy::parse_uid(text);
+    if (!schema_) return policy::EntityUid{"Action", std::string(text)};
     for (const policy::EntityUid& one : schema_->actions())
       if (one.id == text) return one;
     return wrong(fmt::format("the schema has no action \"{}\"", text));
@@ -212,29 +218,33 @@ class CaseFile {
       }
     }
     json.set("attrs", std::move(attributes));
-    TRY(policy::Entity changed, schema_->read_entity(json));
+    TRY(policy::Entity changed, read(json));
     overlay.push_back(std::move(changed));
     return uid;
   }
 
   Result<policy::Record> context(const policy::EntityUid& action_uid, std::string_view text) const {
-    if (!text.empty() && text.front() == '{') {
-      TRY(const Json json, Json::parse(text));
-      return schema_->read_context(action_uid, json);
-    }
     Json json = default_context_;
-    TRY_VOID(assign_all(json, text));
-    return schema_->read_context(action_uid, json);
+    if (!text.empty() && text.front() == '{') {
+      TRY(json, Json::parse(text));
+    } else {
+      TRY_VOID(assign_all(json, text));
+    }
+    if (schema_) return schema_->read_context(action_uid, json);
+    TRY(const policy::Value value, policy::value_from_json(json));
+    if (value.kind() != policy::Value::Kind::record) return wrong("a context is a record");
+    return value.record();
   }
 
   Result<void> build() {
     if (store_) return {};
     policy::EntityChanges changes;
     for (const auto& [uid, json] : entities_) {
-      TRY(policy::Entity one, schema_->read_entity(json));
-      if (!schema_->has_action(uid)) changes.put.push_back(std::move(one));
+      TRY(policy::Entity one, read(json));
+      if (!schema_ || !schema_->has_action(uid)) changes.put.push_back(std::move(one));
     }
-    TRY(store_, policy::Entities(*schema_).with(changes));
+    const policy::Entities none = schema_ ? policy::Entities(*schema_) : policy::Entities::unchecked();
+    TRY(store_, none.with(changes));
     return {};
   }
 
@@ -243,7 +253,7 @@ class CaseFile {
     const auto cells = split(line, '|');
     if (cells.size() != 5)
       return wrong("a row has five cells", "principal | action | resource | context | expected");
-    if (!schema_ || !policies_) return wrong("`schema` and `policies` have to stand before the first row");
+    if (!policies_) return wrong("`policies` have to stand before the first row");
     TRY_VOID(build());
     std::vector<policy::Entity> overlay;
     policy::Request request;
@@ -251,7 +261,7 @@ class CaseFile {
     TRY(request.action, action(cells[1]));
     TRY(request.resource, who(cells[2], overlay));
     TRY(request.context, context(request.action, cells[3]));
-    TRY_VOID(schema_->check(request));
+    if (schema_) TRY_VOID(schema_->check(request));
     const policy::Answer answer =
         policy::decide(*policies_, *store_, overlay, request, {.every_error = true});
     return compare(cells[4], answer, request, overlay);
@@ -299,6 +309,7 @@ Result<CaseReport> run_case_file(const std::string& path, std::string_view text)
 
 int policy_test(const Arguments& arguments) {
   CaseReport all;
+  all.validated = true;
   for (const std::string& path : arguments.words) {
     const auto text = read_policy_file(path);
     if (!text) return report(text.error(), arguments.json());
@@ -306,6 +317,7 @@ int policy_test(const Arguments& arguments) {
     if (!one) return report(one.error(), arguments.json());
     all.passed += one->passed;
     all.failed += one->failed;
+    all.validated = all.validated && one->validated;
     std::move(one->failures.begin(), one->failures.end(), std::back_inserter(all.failures));
   }
   if (arguments.json()) {
@@ -313,10 +325,13 @@ int policy_test(const Arguments& arguments) {
     for (const std::string& failure : all.failures) failures.push(failure);
     print_json(Json::object({{"passed", static_cast<int64_t>(all.passed)},
                              {"failed", static_cast<int64_t>(all.failed)},
+                             {"validated", all.validated},
                              {"failures", std::move(failures)}}));
   } else {
     for (const std::string& failure : all.failures) fmt::print("{}\n", failure);
     fmt::print("{} passed, {} failed\n", all.passed, all.failed);
+    if (!all.validated)
+      fmt::print("Not all was validated: a table without `schema` checks no names and types.\n");
   }
   return all.failed == 0 ? kExitOk : kExitRefused;
 }

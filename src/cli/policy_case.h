@@ -12,6 +12,7 @@ namespace entente::cli {
 struct CaseReport {
   size_t passed = 0;
   size_t failed = 0;
+  bool validated = false;             // it names a schema
   std::vector<std::string> failures;  // "file:line: expected ..., found ..."
 };
 

@@ -14,6 +14,9 @@
 namespace entente::cli {
 namespace {
 
+constexpr std::string_view kNothingValidated =
+    "Nothing was validated: the first file is no schema. Only the language was checked, not names and types.";
+
 struct Checked {
   std::vector<policy::Finding> errors;
   std::vector<policy::Finding> warnings;
@@ -33,7 +36,7 @@ Result<policy::ValidationOptions> validation_options(const Arguments& arguments)
   return options;
 }
 
-void check_file(const policy::Schema& schema, const policy::PolicySource& source,
+void check_file(const policy::Schema* schema, const policy::PolicySource& source,
                 const policy::ValidationOptions& options, Checked& out) {
   const auto document = policy::PolicyDocument::read(source);
   if (!document) {
@@ -41,9 +44,26 @@ void check_file(const policy::Schema& schema, const policy::PolicySource& source
     return;
   }
   out.policies += document->policies().size() + document->templates().size() + document->links().size();
-  policy::Validation found = policy::validate(*document, schema, options);
+  policy::Validation found;
+  if (schema == nullptr) {
+    found.warnings = policy::confusing_text(*document);
+  } else {
+    found = policy::validate(*document, *schema, options);
+  }
   std::move(found.errors.begin(), found.errors.end(), std::back_inserter(out.errors));
   std::move(found.warnings.begin(), found.warnings.end(), std::back_inserter(out.warnings));
+}
+
+Checked check_files(const policy::Schema* schema, std::span<const policy::PolicySource> sources,
+                    const policy::ValidationOptions& options) {
+  Checked out;
+  for (const policy::PolicySource& source : sources) check_file(schema, source, options, out);
+  if (!out.errors.empty() || options.how != policy::Validating::strict) return out;
+  // What only shows when the files meet: names that stand twice.
+  auto faults =
+      schema == nullptr ? policy::PolicySet::check(sources) : policy::PolicySet::check(*schema, sources);
+  for (Error& fault : faults) out.errors.push_back({{}, std::move(fault)});
+  return out;
 }
 
 Json findings_json(const std::vector<policy::Finding>& findings) {
@@ -72,6 +92,22 @@ bool is_schema(const std::string& path, const std::string& text) {
     return text.find("\"entityTypes\"") != std::string::npos;
   }
   return policy::Schema::parse(text, path).has_value();
+}
+
+// The schema, when the first file is one; it is taken out of the list. Without one only the language is
+// checked.
+Result<std::optional<policy::Schema>> take_schema(std::vector<policy::PolicySource>& files,
+                                                  const Arguments& arguments) {
+  if (is_schema(files[0].file, files[0].text)) {
+    TRY(policy::Schema schema, policy::Schema::read(files[0].text, files[0].file));
+    files.erase(files.begin());
+    return schema;
+  }
+  for (const char* option : {"level", "permissive"})
+    if (arguments.options.contains(option))
+      return fail("cli.usage", fmt::format("--{} needs a schema, and {} is none", option, files[0].file), {},
+                  "name the schema first");
+  return std::nullopt;
 }
 
 Result<std::string> converted_schema(const std::string& path, const std::string& text) {
@@ -115,22 +151,18 @@ Result<policy::Schema> read_schema_file(const std::string& path) {
 int policy_check(const Arguments& arguments) {
   const auto options = validation_options(arguments);
   if (!options) return report(options.error(), arguments.json());
-  const auto schema = read_schema_file(arguments.words[0]);
-  if (!schema) return report(schema.error(), arguments.json());
-  Checked checked;
   std::vector<policy::PolicySource> sources;
-  for (size_t i = 1; i < arguments.words.size(); ++i) {
-    auto text = read_policy_file(arguments.words[i]);
+  for (const std::string& path : arguments.words) {
+    auto text = read_policy_file(path);
     if (!text) return report(text.error(), arguments.json());
-    sources.push_back({arguments.words[i], *std::move(text)});
-    check_file(*schema, sources.back(), *options, checked);
+    sources.push_back({path, *std::move(text)});
   }
-  // What only shows when the files meet: names that stand twice.
-  if (checked.errors.empty() && options->how == policy::Validating::strict)
-    for (Error& fault : policy::PolicySet::check(*schema, sources))
-      checked.errors.push_back({{}, std::move(fault)});
+  const auto schema = take_schema(sources, arguments);
+  if (!schema) return report(schema.error(), arguments.json());
+  const Checked checked = check_files(*schema ? &**schema : nullptr, sources, *options);
   if (arguments.json()) {
     print_json(Json::object({{"policies", static_cast<int64_t>(checked.policies)},
+                             {"validated", schema->has_value()},
                              {"errors", findings_json(checked.errors)},
                              {"warnings", findings_json(checked.warnings)}}));
   } else {
@@ -138,6 +170,7 @@ int policy_check(const Arguments& arguments) {
     show(checked.warnings, "warning");
     fmt::print("{} policies in {} files: {} errors, {} warnings\n", checked.policies, sources.size(),
                checked.errors.size(), checked.warnings.size());
+    if (!*schema) fmt::print("{}\n", kNothingValidated);
   }
   return checked.errors.empty() ? kExitOk : kExitRefused;
 }

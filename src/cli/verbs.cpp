@@ -50,9 +50,10 @@ constexpr Verb kVerbs[] = {
      0, ledger_verify},
     {"ledger show", "[--last N]", "The newest records of the ledger, in plain text", "socket,config,last", 0,
      0, ledger_show},
-    {"policy check", "SCHEMA FILE... [--permissive] [--level N]",
-     "Check policies against a schema; says file, line, column, with a suggestion", "level,permissive!", 2,
-     256, policy_check},
+    {"policy check", "[SCHEMA] FILE... [--permissive] [--level N]",
+     "Check policies against a schema (without one: the language alone); says file, line, column, with a "
+     "suggestion",
+     "level,permissive!", 1, 256, policy_check},
     {"policy bench", "FILE...",
      "Put data sets to the decision point: is each answer right, what does one cost", "", 1, 64,
      policy_bench},

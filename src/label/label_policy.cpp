@@ -187,8 +187,9 @@ Result<void> LabelPolicy::check_times(const Label& label, Use use, Instant now) 
                 "use what replaced it");
   for (const Category& category : label.categories) {
     for (const std::string& value : category.values) {
-      const TagValue& found = *find(category.tag, category.type, value).value;
-      if ((use == Use::create && found.obsolete) || outside(found.not_before, found.not_after))
+      const TagValue* found = find(category.tag, category.type, value).value;
+      ENTENTE_CHECK(found != nullptr);  // spell() has found it
+      if ((use == Use::create && found->obsolete) || outside(found->not_before, found->not_after))
         return fail("label.time", fmt::format("{} ({}) is not in use", value, category.tag), {},
                     "use what replaced it");
     }

@@ -70,6 +70,7 @@ CategoryRef any(const std::string& set, CategoryType type) {
 PolicyData usa() {
   PolicyData out = base_of("USA", "", "", "//", {"UNCLASSIFIED", "CONFIDENTIAL", "SECRET", "TOP SECRET"});
   // Three X in a row are written in two parts: tests/tidy/style.py takes them for unfinished work.
+  // NOLINTBEGIN(bugprone-suspicious-missing-comma)
   const Words sci{"ABC",
                   "HCS",
                   "HCS-X"
@@ -92,6 +93,7 @@ PolicyData usa() {
                   "TK-ABC-XYZ HELLO WORLD",
                   "KLONDIKE",
                   "MADE-UP-SCI"};
+  // NOLINTEND(bugprone-suspicious-missing-comma)
   const Words programmes{
       "BP", "GB", "TC", "FOO", "BAR", "BUTTERED POPCORN", "AA", "BB", "CC", "DD", "MULTIPLE PROGRAMS"};
   add_set(out, "SCI", {tag_of(kRestrictive, sci)});
@@ -179,6 +181,7 @@ std::vector<MarkingGrammar> grammars() {
   for (const char* name : {"DEU", "GBR", "CAN"})
     data.push_back(base_of(name, "//", name, "//", {"RESTRICTED", "CONFIDENTIAL", "SECRET", "TOP SECRET"}));
   std::vector<MarkingGrammar> out;
+  out.reserve(data.size());
   for (PolicyData& one : data)
     out.emplace_back(LabelPolicy::from_data(std::move(one)).value(), MarkingStyle{});
   return out;

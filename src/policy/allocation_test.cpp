@@ -28,12 +28,14 @@ void* operator new(std::size_t bytes) {
   if (out == nullptr) throw std::bad_alloc();
   return out;
 }
+// NOLINTBEGIN(clang-analyzer-cplusplus.NewDelete): what the new above took is freed here
 void operator delete(void* at) noexcept {
   std::free(at);
 }
 void operator delete(void* at, std::size_t) noexcept {
   std::free(at);
 }
+// NOLINTEND(clang-analyzer-cplusplus.NewDelete)
 
 using namespace entente;
 using namespace entente::policy;

@@ -158,9 +158,9 @@ void ConformanceTestCase::check_validation() {
   if (!types_) return;
   const Validation found = validate(*document_, *types_);
   if (found.passed()) {
-    auto loaded = PolicySet::load(*types_, *document_);
-    if (loaded) checked_ = *std::move(loaded);
-    check("loads when valid", checked_.has_value(), loaded ? std::string() : short_text(loaded.error()));
+    const auto loaded = PolicySet::load(*types_, *document_);
+    if (loaded) checked_ = *loaded;
+    check("loads when valid", loaded.has_value(), loaded ? std::string() : short_text(loaded.error()));
   }
   if (const Json* wanted = first_of(test_, {"shouldValidate", "should_validate"}))
     check("validation", found.passed() == is_true(wanted),

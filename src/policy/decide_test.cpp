@@ -205,6 +205,7 @@ TEST_CASE("a forbid wins, nothing is permitted by default, and the reasons say w
       {{a_user("a", 1, {{"Shop::Team", "t"}}), a_user("b", 1), a_doc("d", "a", 1), std::move(secret)}, {}});
   const auto ids = [&](const Answer& answer) {
     std::vector<std::string> out;
+    out.reserve(answer.reasons.size());
     for (const PolicyIndex reason : answer.reasons) out.push_back(policies[reason].id);
     return out;
   };

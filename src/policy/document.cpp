@@ -46,7 +46,7 @@ class SetReader {
     if (json.is_string()) return text(json.string(), path);
     if (json.is_array()) return list(json, path, templates);
     if (!json.is_object()) return wrong("policies by their ids belong here", at(path));
-    for (const auto& [id, policy] : json.members()) TRY_VOID(one(id, policy, path + "/" + id, templates));
+    for (const auto& [id, policy] : json.members()) TRY_VOID(one(id, policy, fmt::format("{}/{}", path, id), templates));
     return {};
   }
 
@@ -109,7 +109,7 @@ class SetReader {
         json.find("newId") == nullptr || json.members().size() != 3)
       return wrong("a link has `templateId`, `newId` and `values`", at(path));
     for (const auto& [slot, value] : values->members()) {
-      auto uid = uid_from_json(value, path + "/values/" + slot);
+      auto uid = uid_from_json(value, fmt::format("{}/values/{}", path, slot));
       if (!uid) return wrong(uid.error().what(), at(uid.error().where()), uid.error().hint());
       out.values.emplace(slot, *std::move(uid));
     }

@@ -44,6 +44,7 @@ std::vector<ExprPtr> several(Args... args) {
 
 ExprPtr clone(const Expr& expr) {
   std::vector<ExprPtr> args;
+  args.reserve(expr.args.size());
   for (const ExprPtr& arg : expr.args) args.push_back(clone(*arg));
   ExprPtr out = node(expr.op, std::move(args));
   out->variable = expr.variable;

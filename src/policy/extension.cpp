@@ -207,6 +207,7 @@ std::optional<Duration> parse_duration(std::string_view text) {
     size_t digits = 0;
     while (digits < text.size() && is_digit(text[digits])) ++digits;
     int64_t count = 0;
+    // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): its end goes with it
     const auto [end, fault] = std::from_chars(text.data(), text.data() + digits, count);
     // The most negative duration has one millisecond more than the most positive.
     const bool lowest = negative && text.substr(0, digits) == "9223372036854775808";

@@ -70,6 +70,7 @@ size_t arguments_of(Method method) {
 
 std::vector<std::string> method_names() {
   std::vector<std::string> out;
+  out.reserve(std::size(kMethods));
   for (const MethodInfo& method : kMethods) out.emplace_back(method.name);
   return out;
 }

@@ -191,6 +191,10 @@ std::vector<Error> PolicySet::check(const Schema& schema, std::span<const Policy
   return Loader(&schema, natives, kFaultsMax).run(sources);
 }
 
+std::vector<Error> PolicySet::check(std::span<const PolicySource> sources, const NativePredicates& natives) {
+  return Loader(nullptr, natives, kFaultsMax).run(sources);
+}
+
 Result<PolicySet> PolicySet::unchecked(std::span<const PolicySource> sources,
                                        const NativePredicates& natives) {
   Loader loader(nullptr, natives, 1);
@@ -265,6 +269,7 @@ const NativePredicate* NativePredicates::find(std::string_view name) const {
 
 std::vector<std::string> NativePredicates::names() const {
   std::vector<std::string> out;
+  out.reserve(by_name_.size());
   for (const auto& [name, predicate] : by_name_) out.push_back(name);
   return out;
 }

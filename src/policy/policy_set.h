@@ -62,6 +62,9 @@ class PolicySet {
   // check`.
   [[nodiscard]] static std::vector<Error> check(const Schema& schema, std::span<const PolicySource> sources,
                                                 const NativePredicates& natives = {});
+  // Without a schema: what does not parse, and ids that stand twice.
+  [[nodiscard]] static std::vector<Error> check(std::span<const PolicySource> sources,
+                                                const NativePredicates& natives = {});
   // Parsed only: for conformance tests of the evaluator.
   [[nodiscard]] static Result<PolicySet> unchecked(std::span<const PolicySource> sources,
                                                    const NativePredicates& natives = {});

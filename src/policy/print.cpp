@@ -255,6 +255,7 @@ std::string scope_text(const Scope& scope, std::string_view variable) {
   const bool action = variable == "action";
   if (!scope.slot && action && scope.kind == Scope::Kind::in) {
     std::vector<std::string> texts;
+    texts.reserve(scope.entities.size());
     for (const EntityUid& uid : scope.entities) texts.push_back(uid.text());
     target = fmt::format("[{}]", fmt::join(texts, ", "));
   } else if (!scope.entities.empty()) {

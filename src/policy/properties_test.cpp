@@ -41,7 +41,7 @@ class Maker {
                                           "principal in [Shop::Team::\"a\", Shop::Team::\"d\"]",
                                           "principal.hasTag(\"t\") && principal.getTag(\"t\") == \"v\"",
                                           "context has aal && context.aal > 1"};
-    const std::string first = one_of(kSimple);
+    std::string first = one_of(kSimple);
     switch (below(4)) {
       case 0:
         return "(" + first + ") || (" + one_of(kSimple) + ")";
@@ -72,6 +72,7 @@ class Maker {
 
   std::vector<std::string> policies() {
     std::vector<std::string> out;
+    out.reserve(8);
     for (unsigned i = 0; i < 1 + below(8); ++i)
       out.push_back("@id(\"p" + std::to_string(i) + "\") " + policy(below(3) == 0 ? "forbid" : "permit"));
     return out;

@@ -205,6 +205,7 @@ std::string RandomPolicies::policy(const std::string& effect) {
 
 std::vector<std::string> RandomPolicies::policies(unsigned count) {
   std::vector<std::string> out;
+  out.reserve(count);
   for (unsigned i = 0; i < count; ++i)
     out.push_back("@id(\"p" + std::to_string(i) + "\") " + policy(below(4) == 0 ? "forbid" : "permit"));
   return out;

@@ -184,6 +184,7 @@ class Resolver {
       return qualified(space, name.name);
     if (out_.types.contains(name.name)) return name.name;
     std::vector<std::string> names;
+    names.reserve(out_.types.size());
     for (const auto& [known, type] : out_.types) names.push_back(known);
     return wrong(name.span, fmt::format("there is no entity type `{}`", name.name),
                  did_you_mean(name.name, names));
@@ -273,6 +274,7 @@ class Resolver {
 
   [[nodiscard]] Failure unknown_action(const EntityUid& uid) const {
     std::vector<std::string> names;
+    names.reserve(out_.actions.size());
     for (const auto& [known, action] : out_.actions) names.push_back(known.text());
     const auto span = action_spans_.find(uid);
     return wrong(span == action_spans_.end() ? Span{} : span->second,

@@ -36,4 +36,7 @@ struct Validation {
                                   const ValidationOptions& options = {},
                                   const NativePredicates& natives = {});
 
+// What can be said without a schema: text that looks like other text ("policy.confusable").
+[[nodiscard]] std::vector<Finding> confusing_text(const PolicyDocument& document);
+
 }  // namespace entente::policy
