@@ -142,6 +142,9 @@ inline Cell Cell::of(const Value& value) {
 [[nodiscard]] bool equal(const Cell& a, const Cell& b);
 [[nodiscard]] uint64_t hash_of(const Cell& cell);
 [[nodiscard]] bool holds_time(const Cell& cell);
+inline bool may_hold_time(const Cell& cell) {
+  return cell.is(Cell::Kind::datetime) || cell.is(Cell::Kind::set) || cell.is(Cell::Kind::record);
+}
 [[nodiscard]] bool contains(const ItemSet& set, const Cell& item);
 // Cedar's `like`: the pieces of a pattern between its stars.
 [[nodiscard]] bool matches(std::string_view text, const std::vector<std::string>& pieces);

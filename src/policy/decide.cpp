@@ -17,7 +17,6 @@ namespace {
 struct Desk {
   Machine machine;
   std::vector<uint64_t> room;
-  std::vector<uint32_t> found;
   std::vector<uint32_t> failed;
   bool busy = false;
 };
@@ -60,8 +59,6 @@ class Deciding {
     Machine& machine = desk_.machine;
     const RequestHashes hashes(request_);
     machine.begin(policies_.program, entities_, overlay_, request_, hashes);
-    machine.read(machine.principal());
-    machine.read(machine.resource());
     principal_ = {hashes.principal_type, hashes.principal, machine.principal().above};
     resource_ = {hashes.resource_type, hashes.resource, machine.resource().above};
 
@@ -85,15 +82,16 @@ class Deciding {
 
   void tally(const ScopeIndex& index, std::vector<PolicyIndex>& applied) {
     Machine& machine = desk_.machine;
-    desk_.found.clear();
     desk_.failed.clear();
+    const Rule* const rules = policies_.program.rules.data();
+    const bool with_action = !policies_.schema;
     index.find(
-        principal_, resource_, desk_.room, [&](uint32_t code) { return machine.eval(code); }, desk_.found);
-    for (const uint32_t number : desk_.found) {
-      const Machine::Outcome outcome = machine.applies(policies_.program.rules[number], !policies_.schema);
-      if (outcome == Machine::Outcome::yes) applied.push_back(PolicyIndex{number});
-      if (outcome == Machine::Outcome::failed) desk_.failed.push_back(number);
-    }
+        principal_, resource_, desk_.room, [&](uint32_t code) { return machine.eval(code); },
+        [&](uint32_t number) {
+          const Machine::Outcome outcome = machine.applies(rules[number], with_action);
+          if (outcome == Machine::Outcome::yes) applied.push_back(PolicyIndex{number});
+          if (outcome == Machine::Outcome::failed) desk_.failed.push_back(number);
+        });
     if (!desk_.failed.empty()) explain();
   }
 

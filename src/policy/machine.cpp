@@ -3,6 +3,7 @@
 #include "policy/extension.h"
 
 #include <algorithm>
+#include <ranges>
 
 namespace entente::policy {
 namespace {
@@ -45,19 +46,17 @@ RequestHashes::RequestHashes(const Request& request)
 void Machine::begin(const Program& program, const Entities& entities, Overlay overlay, const Request& request,
                     const RequestHashes& hashes) {
   program_ = &program;
+  codes_ = program.codes.data();
   store_ = &entities.inside();
   overlay_ = overlay;
   for (size_t i = 0; i < overlay.size(); ++i) overlay_hashes_[i] = UidHash()(overlay[i].uid);
   if (++stamp_ == 0) {
-    std::fill(memo_stamps_.begin(), memo_stamps_.end(), 0);
+    for (Memo& memo : memos_) memo.stamp = 0;
     std::fill(actions_known_.begin(), actions_known_.end(), 0);
     near_stamps_.fill(0);
     stamp_ = 1;
   }
-  if (memos_.size() < program.memos) {
-    memos_.resize(program.memos);
-    memo_stamps_.resize(program.memos);
-  }
+  if (memos_.size() < program.memos) memos_.resize(program.memos);
   if (actions_known_.size() < program.actions.size()) actions_known_.resize(program.actions.size());
   if (hints_.size() < program.hints) hints_.resize(program.hints);
   climbed_used_ = 0;
@@ -77,6 +76,12 @@ void Machine::begin(const Program& program, const Entities& entities, Overlay ov
   resource_ = Subject{resource_name_, nullptr, {}, false};
   resolve(principal_);
   resolve(resource_);
+  read(principal_);
+  read(resource_);
+  const auto attributes = [](const Subject& of) {
+    return of.entity == nullptr ? nullptr : &of.entity->attributes;
+  };
+  attributes_ = {attributes(principal_), nullptr, attributes(resource_), &request.context};
 }
 
 // --- entities
@@ -161,11 +166,9 @@ const Entity* Machine::find(const Name& name) {
 void Machine::read(Subject& subject) {
   if (subject.above_read) return;
   subject.above_read = true;
-  const size_t before = reads_.size();
-  reads_.resize(before + 1 + subject.above.size());
-  const EntityUid** to = reads_.data() + before;
-  *to++ = subject.name.uid;
-  for (const Name& name : subject.above) *to++ = name.uid;
+  reads_.push_back(subject.name.uid);
+  const auto above = subject.above | std::views::transform(&Name::uid);
+  reads_.insert(reads_.end(), above.begin(), above.end());
 }
 
 bool Machine::is_in(Subject& subject, const Name& name) {
@@ -199,10 +202,10 @@ bool Machine::meets_action(uint32_t action) {
 
 Machine::Outcome Machine::applies(const Rule& rule, bool with_action) {
   if (with_action && !meets_action(rule.action)) return Outcome::no;
-  if (rule.principal != 0 && !meets(program_->tests[rule.principal], principal_)) return Outcome::no;
-  if (rule.resource != 0 && !meets(program_->tests[rule.resource], resource_)) return Outcome::no;
+  if (rule.principal != 0 && !meets(program_->tests.data()[rule.principal], principal_)) return Outcome::no;
+  if (rule.resource != 0 && !meets(program_->tests.data()[rule.resource], resource_)) return Outcome::no;
   for (uint32_t i = 0; i < rule.clauses_count; ++i) {
-    const Clause& clause = program_->clauses[rule.clauses + i];
+    const Clause& clause = program_->clauses.data()[rule.clauses + i];
     const Cell holds = truth(clause.code);
     if (holds.failed()) return Outcome::failed;
     if ((holds.number != 0) != clause.when) return Outcome::no;
@@ -218,14 +221,14 @@ Cell Machine::truth(uint32_t at) {
 }
 
 Cell Machine::eval(uint32_t at) {
-  const Code& code = program_->codes[at];
+  const Code& code = codes_[at];
   if (code.op == Op::variable) return variables_[static_cast<size_t>(code.variable)];
-  if (code.op == Op::literal) return program_->cells[code.detail];
+  if (code.op == Op::literal) return program_->cells.data()[code.detail];
   if (code.memo == kNone) return run(code);
-  if (memo_stamps_[code.memo] == stamp_) return memos_[code.memo];
+  Memo& memo = memos_.data()[code.memo];
+  if (memo.stamp == stamp_) return memo.cell;
   const Cell out = run(code);
-  memos_[code.memo] = out;
-  memo_stamps_[code.memo] = stamp_;
+  memo = {out, stamp_};
   return out;
 }
 
@@ -297,7 +300,7 @@ Cell Machine::equality(const Code& code) {
   const Cell right = eval(code.args[1]);
   if (right.failed()) return right;
   if (left.tag != right.tag) return Cell::of(code.op == Op::unequal);
-  if (holds_time(left) && holds_time(right)) clock_bound_ = true;
+  if (may_hold_time(left) && holds_time(left) && holds_time(right)) clock_bound_ = true;
   return Cell::of(equal(left, right) == (code.op == Op::equal));
 }
 
@@ -353,8 +356,11 @@ Cell Machine::in(const Code& code) {
 
 const Value* Machine::attribute(const Record& record, const std::string& name, uint32_t hint) {
   const auto& members = record.members();
-  uint16_t& last = hints_[hint];
-  if (last < members.size() && same_text(members[last].first, name)) return &members[last].second;
+  uint16_t& last = hints_.data()[hint];
+  if (last < members.size()) {
+    const Record::Member& there = members.data()[last];
+    if (same_text(there.first, name)) return &there.second;
+  }
   const auto at =
       std::lower_bound(members.begin(), members.end(), name,
                        [](const Record::Member& one, const std::string& n) { return one.first < n; });
@@ -385,15 +391,20 @@ Cell Machine::has(const Code& code) {
   return Cell::of(true);
 }
 
+// Where the attributes of a record or an entity are.
+const Record* Machine::members_of(const Cell& base) {
+  if (base.is(Kind::record)) return base.record;
+  if (!base.is(Kind::entity)) return nullptr;
+  const Entity* entity = find(*base.entity);
+  return entity == nullptr ? nullptr : &entity->attributes;
+}
+
 Cell Machine::get(const Code& code) {
-  const Cell base = eval(code.args[0]);
-  const Value* found = nullptr;
-  if (base.is(Kind::record)) {
-    found = attribute(*base.record, program_->names[code.detail], code.hint);
-  } else if (base.is(Kind::entity)) {
-    const Entity* entity = find(*base.entity);
-    if (entity != nullptr) found = attribute(entity->attributes, program_->names[code.detail], code.hint);
-  }
+  const Code& base = codes_[code.args[0]];
+  const Record* members = base.op == Op::variable ? attributes_[static_cast<size_t>(base.variable)] : nullptr;
+  if (members == nullptr) members = members_of(eval(code.args[0]));
+  if (members == nullptr) return Cell::failure();
+  const Value* found = attribute(*members, program_->names.data()[code.detail], code.hint);
   return found == nullptr ? Cell::failure() : Cell::of(*found);
 }
 

@@ -75,6 +75,7 @@ class Machine {
   Cell keep(Value value);
 
   const Value* attribute(const Record& record, const std::string& name, uint32_t hint);
+  const Record* members_of(const Cell& base);
   bool meets(const ScopeTest& test, Subject& subject);
   bool meets_action(uint32_t action);
   bool is_in(Subject& subject, const Name& name);
@@ -86,20 +87,25 @@ class Machine {
   const Entity* overlaid(const Name& name) const;
 
   const Program* program_ = nullptr;
+  const Code* codes_ = nullptr;  // of the program
   const Entities::Inside* store_ = nullptr;
   Overlay overlay_;
   std::array<uint64_t, kOverlayMax> overlay_hashes_{};
   Name principal_name_;
   Name action_name_;
   Name resource_name_;
-  std::array<Cell, 4> variables_;  // by Variable
+  std::array<Cell, 4> variables_;              // by Variable
+  std::array<const Record*, 4> attributes_{};  // likewise, where they were read at the beginning
   Subject principal_;
   Subject resource_;
 
   // Remembered results count only when their stamp is that of this request.
   uint32_t stamp_ = 0;
-  std::vector<uint32_t> memo_stamps_;
-  std::vector<Cell> memos_;
+  struct Memo {
+    Cell cell;
+    uint32_t stamp = 0;
+  };
+  std::vector<Memo> memos_;
   std::vector<uint64_t> actions_known_;  // by scope of actions: stamp * 2 + whether it is met
   std::array<Subject, kNear> near_;
   std::array<uint32_t, kNear> near_stamps_{};

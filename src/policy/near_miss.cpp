@@ -97,7 +97,9 @@ std::vector<uint32_t> in_scope(const ScopeIndex& permits, View& view, const Requ
   const ScopeIndex::Line resource = line_of(view, request.resource, above_resource);
   std::vector<uint64_t> room;
   std::vector<uint32_t> found;
-  permits.find(principal, resource, room, [](uint32_t) { return Cell::failure(); }, found);
+  permits.find(
+      principal, resource, room, [](uint32_t) { return Cell::failure(); },
+      [&](uint32_t number) { found.push_back(number); });
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;

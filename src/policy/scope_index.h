@@ -22,7 +22,7 @@ class RangeTable {
   [[nodiscard]] bool empty() const { return slots_.size() == 1; }
   [[nodiscard]] Range find(uint64_t key) const {
     for (size_t at = key & mask_;; at = (at + 1) & mask_) {
-      const Slot& slot = slots_[at];
+      const Slot& slot = slots_.data()[at];
       if (slot.range.count == 0 || slot.key == key) return slot.range;
     }
   }
@@ -50,11 +50,11 @@ class ScopeIndex {
   ScopeIndex(const Program& program, std::vector<uint32_t> rules);
 
   // Keys are those of a request's principal and resource (its type, itself and all above it; without
-  // kAnyKey). `found` gets each policy whose keys are met, in no order, some more than once only if their
+  // kAnyKey). `found` is given each policy whose keys are met, in no order, some more than once only if their
   // hashes clash. `guard` is asked for the cell of an expression.
-  template <class Guard>
+  template <class Guard, class Found>
   void find(const Line& principal, const Line& resource, std::vector<uint64_t>& room, const Guard& guard,
-            std::vector<uint32_t>& found) const;
+            const Found& found) const;
 
   [[nodiscard]] std::span<const uint32_t> all() const { return all_; }
 
@@ -74,11 +74,12 @@ class ScopeIndex {
 
   void group(const Program& program, uint64_t key, std::vector<uint32_t> rules, std::vector<Group>& groups);
   void keys_met(const RangeTable& keys, bool any, const Line& of, std::vector<uint64_t>& out) const;
-  template <class Guard>
-  void take(const Group& group, const Guard& guard, std::vector<uint32_t>& found) const;
-  void take(RangeTable::Range range, std::vector<uint32_t>& found) const {
-    const auto begin = entries_.begin() + range.begin;
-    found.insert(found.end(), begin, begin + range.count);
+  template <class Guard, class Found>
+  void take(const Group& group, const Guard& guard, const Found& found) const;
+  template <class Found>
+  void take(RangeTable::Range range, const Found& found) const {
+    const uint32_t* const begin = entries_.data() + range.begin;
+    for (const uint32_t* at = begin; at != begin + range.count; ++at) found(*at);
   }
 
   static constexpr uint32_t kGrouped = UINT32_MAX;
@@ -98,9 +99,9 @@ inline uint64_t pair_key(uint64_t principal, uint64_t resource) {
   return mix(principal ^ 0xa0761d6478bd642fULL, resource ^ 0xe7037ed1a0b428dbULL);
 }
 
-template <class Guard>
+template <class Guard, class Found>
 void ScopeIndex::find(const Line& principal, const Line& resource, std::vector<uint64_t>& room,
-                      const Guard& guard, std::vector<uint32_t>& found) const {
+                      const Guard& guard, const Found& found) const {
   if (all_.empty()) return;
   room.clear();
   keys_met(principals_, any_principal_, principal, room);
@@ -108,12 +109,14 @@ void ScopeIndex::find(const Line& principal, const Line& resource, std::vector<u
   keys_met(resources_, any_resource_, resource, room);
   const size_t pairs = split * (room.size() - split);
   if (pairs > all_.size()) {  // deep hierarchies over few policies
-    found.insert(found.end(), all_.begin(), all_.end());
+    for (const uint32_t number : all_) found(number);
     return;
   }
-  for (size_t i = 0; i < split; ++i) {
-    for (size_t j = split; j < room.size(); ++j) {
-      const RangeTable::Range at = pairs_.find(pair_key(room[i], room[j]));
+  const std::span<const uint64_t> principals(room.data(), split);
+  const std::span<const uint64_t> resources(room.data() + split, room.size() - split);
+  for (const uint64_t mine : principals) {
+    for (const uint64_t its : resources) {
+      const RangeTable::Range at = pairs_.find(pair_key(mine, its));
       if (at.count == kGrouped) {
         take(groups_[at.begin], guard, found);
       } else if (at.count != 0) {
@@ -123,8 +126,8 @@ void ScopeIndex::find(const Line& principal, const Line& resource, std::vector<u
   }
 }
 
-template <class Guard>
-void ScopeIndex::take(const Group& group, const Guard& guard, std::vector<uint32_t>& found) const {
+template <class Guard, class Found>
+void ScopeIndex::take(const Group& group, const Guard& guard, const Found& found) const {
   take(group.plain, found);
   for (uint32_t i = 0; i < group.switches.count; ++i) {
     const Switch& one = switches_[group.switches.begin + i];
