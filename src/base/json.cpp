@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <unordered_set>
 
 #include <fmt/format.h>
 #include <simdjson.h>
@@ -158,6 +157,16 @@ Failure parse_fault(std::string_view text, std::string what) {
   return fail("json.parse", std::move(what), whole ? std::string() : line_and_column(text, walker.at()));
 }
 
+// Sorted rather than hashed: whoever writes the JSON chooses the names.
+std::optional<std::string_view> named_twice(const Json::Object& object) {
+  std::vector<std::string_view> names;
+  names.reserve(object.size());
+  for (const auto& [name, value] : object) names.push_back(name);
+  std::sort(names.begin(), names.end());
+  const auto at = std::adjacent_find(names.begin(), names.end());
+  return at == names.end() ? std::nullopt : std::optional(*at);
+}
+
 Result<Json> convert(simdjson::dom::element element, size_t depth, const Json::Limits& limits) {
   using simdjson::dom::element_type;
   if (depth > limits.depth_max) {
@@ -187,15 +196,13 @@ Result<Json> convert(simdjson::dom::element element, size_t depth, const Json::L
     }
     case element_type::OBJECT: {
       Json::Object out;
-      std::unordered_set<std::string_view> seen;
       const simdjson::dom::object object = element.get_object().value_unsafe();
       for (const auto& [key, member] : object) {
-        if (!seen.insert(key).second) {
-          return fail("json.duplicate", fmt::format("the JSON names \"{}\" twice in one object", key));
-        }
         TRY(Json value, convert(member, depth + 1, limits));
         out.emplace_back(std::string(key), std::move(value));
       }
+      if (const auto doubled = named_twice(out))
+        return fail("json.duplicate", fmt::format("the JSON names \"{}\" twice in one object", *doubled));
       return Json(std::move(out));
     }
   }

@@ -72,7 +72,7 @@ uint64_t hash_of(const Cell& cell) {
       inner = cell.text->hash;
       break;
     case Kind::set:
-      for (const auto& [hash, index] : cell.set->keyed) inner = mix(inner ^ 0xe7037ed1a0b428dbULL, hash);
+      for (const auto& [hash, index] : cell.set->keyed) inner = mix(inner ^ kHashSecret.second, hash);
       break;
     case Kind::record:
       inner = hash_of(*cell.record);
@@ -88,7 +88,7 @@ uint64_t hash_of(const Cell& cell) {
       inner = static_cast<uint64_t>(cell.number);
       break;
   }
-  return mix(inner ^ 0x8ebc6af09c88c6e3ULL, 0x589965cc75374cc3ULL + cell.tag);
+  return mix(inner ^ kHashSecret.first, kHashSecret.second + cell.tag);
 }
 
 bool holds_time(const Cell& cell) {

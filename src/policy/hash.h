@@ -1,5 +1,5 @@
-// Hashes of names and values, for tables in memory only: a hit is always compared in full. Private to the
-// room.
+// Hashes of names and values, for tables in memory only: a hit is always compared in full. They depend on a
+// secret of this process, so that nobody can choose names that meet in one place. Private to the room.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,15 @@
 #include <string_view>
 
 namespace entente::policy {
+
+// Drawn before anything else of the program is made.
+struct HashSecret {
+  HashSecret();  // at random
+  HashSecret(uint64_t one, uint64_t other) : first(one), second(other) {}
+  uint64_t first;
+  uint64_t second;
+};
+extern const HashSecret kHashSecret;
 
 // Both halves of the product folded together: each bit of the result depends on all of both. The factors are
 // kept in it, so that a factor of zero does not make everything the same.
@@ -26,13 +35,12 @@ inline uint64_t four_bytes(const char* at) {
   return out;
 }
 
-inline uint64_t hash_text(std::string_view text) {
-  constexpr uint64_t kFirst = 0xa0761d6478bd642fULL;
-  constexpr uint64_t kSecond = 0xe7037ed1a0b428dbULL;
+inline uint64_t hash_text(std::string_view text, const HashSecret& secret = kHashSecret) {
+  const uint64_t second = secret.second;
   const char* at = text.data();
   size_t left = text.size();
-  uint64_t seed = kFirst ^ text.size();
-  for (; left > 16; at += 16, left -= 16) seed = mix(eight_bytes(at) ^ kSecond, eight_bytes(at + 8) ^ seed);
+  uint64_t seed = secret.first ^ text.size();
+  for (; left > 16; at += 16, left -= 16) seed = mix(eight_bytes(at) ^ second, eight_bytes(at + 8) ^ seed);
   uint64_t low = 0;
   uint64_t high = 0;
   if (left >= 8) {
@@ -45,7 +53,7 @@ inline uint64_t hash_text(std::string_view text) {
     low = (uint64_t{static_cast<uint8_t>(at[0])} << 16U) |
           (uint64_t{static_cast<uint8_t>(at[left / 2])} << 8U) | static_cast<uint8_t>(at[left - 1]);
   }
-  return mix(low ^ kSecond, high ^ seed);
+  return mix(low ^ second, high ^ seed);
 }
 
 // ==, without a call for the lengths that names have.

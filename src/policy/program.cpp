@@ -30,6 +30,11 @@ class Fingerprint {
   std::string bytes_;
 };
 
+struct TextHash {
+  size_t operator()(const std::string& text) const { return hash_text(text); }
+};
+using Numbers = std::unordered_map<std::string, uint32_t, TextHash>;
+
 bool many_args(Op op) {
   return op == Op::all || op == Op::any || op == Op::set || op == Op::record || op == Op::native ||
          op == Op::call;
@@ -241,10 +246,10 @@ class Compiler {
 
   Program out_;
   std::vector<uint32_t> uses_;  // by code: how many expressions and policies have it
-  std::unordered_map<std::string, uint32_t> known_;
-  std::unordered_map<std::string, uint32_t> names_;
-  std::unordered_map<std::string, uint32_t> actions_;
-  std::unordered_map<std::string, uint32_t> tests_;
+  Numbers known_;
+  Numbers names_;
+  Numbers actions_;
+  Numbers tests_;
 };
 
 // Walks the expressions of some policies, each once.
