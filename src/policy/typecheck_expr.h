@@ -3,6 +3,7 @@
 
 #include "policy/ast.h"
 #include "policy/schema_inside.h"
+#include "policy/types.h"
 
 #include <map>
 #include <memory>
@@ -28,6 +29,16 @@ struct Typed {
   TypePtr type;
   Guards guards;  // known when the expression is true
 };
+
+[[nodiscard]] inline Typed plain(Type::Kind kind) {
+  return {simple_type(kind), {}};
+}
+[[nodiscard]] inline Typed truth(bool value, Guards guards = {}) {
+  return {simple_type(value ? Type::Kind::yes : Type::Kind::no), std::move(guards)};
+}
+
+// The same for expressions that mean the same, wherever they stand.
+[[nodiscard]] std::string key_of(const Expr& expr);
 
 // The types of native predicates, by name, as this schema has them.
 struct NativeSignature {
