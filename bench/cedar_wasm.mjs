@@ -10,6 +10,7 @@ const at = process.argv.indexOf('--requests');
 const set = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const requests = set.requests.slice(0, at < 0 ? 100 : Number(process.argv[at + 1]));
 
+// Templates stand first, and links call them policyN, by their places.
 const [templates, staticPolicies] = set.policies
   .split(/(?<=;)\s*/)
   .reduce((out, one) => (out[one.includes('?principal') ? 0 : 1].push(one), out), [[], []]);
@@ -17,7 +18,7 @@ const policies = {
   staticPolicies: staticPolicies.join('\n'),
   templates: Object.fromEntries(templates.map((text, i) => [`t${i}`, text])),
   templateLinks: set.links.map((link, i) => ({
-    templateId: 't0',
+    templateId: (link.template ?? 'policy0').replace('policy', 't'),
     newId: `L${i}`,
     values: { '?principal': link.principal, '?resource': link.resource },
   })),

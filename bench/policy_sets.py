@@ -3,8 +3,9 @@
   python3 bench/policy_sets.py FOLDER [--seed N]
 
 coalition: missions with roles and apps, documents with labels, four forbids on clearance, releasability, origin and
-risk, and permits per mission, role and action with conditions on device, hour and network. drive: shared documents
-and folders as in the OOPSLA 2024 evaluation of Cedar, with policies of attributes, and with a template and its links.
+risk, and permits per mission, role and action with conditions on device, hour and network. drive (shared documents and
+folders), code (repositories of organisations and teams) and lists (shared task lists) are as in the OOPSLA 2024
+evaluation of Cedar: the first two with policies of attributes, and with templates and their links.
 """
 import argparse
 import json
@@ -28,6 +29,27 @@ permit(principal, action == Action::"change_owner", resource) when { principal.o
 permit(principal, action == Action::"create", resource) when { principal.owned_folders.contains(resource) };
 """
 VIEWED = 'permit(principal, action == Action::"read", resource) when { resource in principal.viewed };'
+GRADES = ["read", "triage", "write", "maintain", "admin"]  # each may do what those before it may
+OWNED = "\n".join(
+    f'permit(principal, action in Action::"{grade}", resource) when {{ principal in resource.owner.may_{grade} }};'
+    for grade in ("read", "write", "admin")
+)
+GRANTED = "\n".join(
+    f'permit(principal, action in Action::"{grade}", resource) when {{ principal in resource.may_{grade} }};'
+    for grade in GRADES
+)
+GRANTS = "\n".join(
+    f'permit(principal in ?principal, action in Action::"{grade}", resource == ?resource);'
+    for grade in GRADES
+)
+LISTS = """
+permit(principal, action in [Action::"create", Action::"all"], resource == Place::"here");
+permit(principal, action, resource) when { resource has owner && resource.owner == principal };
+permit(principal, action == Action::"get", resource)
+  when { principal in resource.readers || principal in resource.editors };
+permit(principal, action in [Action::"update", Action::"add", Action::"tick", Action::"drop"], resource)
+  when { principal in resource.editors };
+"""
 TEMPLATE = 'permit(principal in ?principal, action == Action::"read", resource in ?resource);'
 
 
@@ -130,11 +152,76 @@ def drive(size, seed, links=0):
             "requests": requests}
 
 
+# A grant is a parent of those who have it, or a link of a template.
+def code(size, seed, links=0):
+    r = random.Random(seed)
+    near = 2.5 / max(size, 50)
+    entities = [entity("Action", grade, parents=[uid("Action", above)] if above else [])
+                for grade, above in zip(GRADES, [*GRADES[1:], None])]
+
+    def some(kind, among):
+        return [uid(kind, f"{kind[0].lower()}{i}") for i in range(among) if r.random() < near]
+
+    parents = {("User", i): some("Team", size) + some("Organisation", size) for i in range(size)}
+    parents |= {("Team", i): some("Team", i) for i in range(size)}
+    for i in range(size):
+        attributes = {"owner": ref("Organisation", f"o{r.randrange(size)}")}
+        for grade in GRADES if not links else []:
+            attributes[f"may_{grade}"] = ref("Grant", f"r{i}-{grade}")
+            entities.append(entity("Grant", f"r{i}-{grade}"))
+            for who in r.sample(sorted(parents), 2):
+                parents[who].append(uid("Grant", f"r{i}-{grade}"))
+        entities.append(entity("Repository", f"r{i}", attributes))
+    for i in range(size):
+        grants = [f"o{i}-{grade}" for grade in ("read", "write", "admin")]
+        entities += [entity("Grant", grant) for grant in grants]
+        attributes = {f"may_{grant.split('-')[1]}": ref("Grant", grant) for grant in grants}
+        above = [uid("Grant", grant) for grant in grants if r.random() < 0.4]
+        entities.append(entity("Organisation", f"o{i}", attributes, above))
+    entities += [entity(kind, f"{kind[0].lower()}{i}", {}, above) for (kind, i), above in parents.items()]
+    made = []
+    for i in range(links):
+        who = r.choice(["User", "Team", "Organisation"])
+        whom, what = uid(who, f"{who[0].lower()}{r.randrange(size)}"), uid("Repository", f"r{r.randrange(size)}")
+        made.append({"template": f"policy{i % len(GRADES)}", "principal": whom, "resource": what})
+    requests = [{"principal": uid("User", f"u{r.randrange(size)}"), "action": uid("Action", r.choice(GRADES)),
+                 "resource": uid("Repository", f"r{r.randrange(size)}"), "context": {}} for _ in range(500)]
+    return {"policies": (GRANTS if links else GRANTED) + OWNED, "links": made, "entities": entities,
+            "requests": requests}
+
+
+def lists(size, seed):
+    r = random.Random(seed)
+    near = 2.5 / max(size, 50)
+    here = uid("Place", "here")
+    names = ["create", "all", "get", "update", "delete", "add", "tick", "drop", "share"]
+    entities = actions(names) + [entity("Place", "here")]
+    for i in range(size):
+        above = [uid("Team", f"t{t}") for t in range(i) if r.random() < near]
+        entities.append(entity("Team", f"t{i}", {}, [*above, here]))
+        mine = [uid("Team", f"t{t}") for t in range(size) if r.random() < near]
+        entities.append(entity("User", f"u{i}", {}, [*mine, here]))
+        tasks = [{"name": f"task {n}", "state": r.choice(["open", "done"])} for n in range(r.randint(0, 4))]
+        attributes = {"owner": ref("User", f"u{r.randrange(size)}"), "name": f"list {i}", "tasks": tasks,
+                      "readers": ref("Team", f"t{r.randrange(size)}"), "editors": ref("Team", f"t{r.randrange(size)}")}
+        entities.append(entity("List", f"l{i}", attributes, [here]))
+    requests = []
+    for _ in range(500):
+        action = r.choice(names)
+        resource = here if action in ("create", "all") else uid("List", f"l{r.randrange(size)}")
+        requests.append({"principal": uid("User", f"u{r.randrange(size)}"), "action": uid("Action", action),
+                         "resource": resource, "context": {}})
+    return {"policies": LISTS, "links": [], "entities": entities, "requests": requests}
+
+
 def write_all(folder, seed):
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     sets = {f"drive_{n}": drive(n, seed) for n in (5, 50)}
     sets |= {f"drive_links_{n}": drive(50 if n <= 1000 else 150, seed, n) for n in (50, 1000, 10_000)}
+    sets |= {f"code_{n}": code(n, seed) for n in (5, 50)}
+    sets |= {f"code_links_{n}": code(50 if n <= 1000 else 150, seed, n) for n in (50, 1000, 10_000)}
+    sets |= {f"lists_{n}": lists(n, seed) for n in (5, 50)}
     sets |= {f"coalition_{n}": coalition(n, seed) for n in (50, 200, 1000, 10_000)}
     sets["coalition_10000_large"] = coalition(10_000, seed, 65_000, 130_000)
     for name, one in sets.items():
