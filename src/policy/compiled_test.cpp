@@ -11,6 +11,7 @@
 #include <thread>
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 using namespace entente;
 using namespace entente::policy;
@@ -193,11 +194,12 @@ TEST_CASE("policies behind the same first question are found by its answer, fail
   std::vector<std::string> texts;
   for (int i = 0; i < 50; ++i) {
     const std::string number = std::to_string(i);
+    texts.push_back(fmt::format(
+        "@id(\"a{0}\") permit (principal, action, resource) when {{ context.a == {0} }};", number));
     texts.push_back(
-        fmt::format("@id(\"a{0}\") permit (principal, action, resource) when {{ context.a == {0} }};", number));
-    texts.push_back(fmt::format("@id(\"s{0}\") permit (principal, action, resource) when {{ "
-                                "context.s.contains(\"{0}\") && context.a + 9223372036854775807 > 0 }};",
-                                number));
+        fmt::format("@id(\"s{0}\") permit (principal, action, resource) when {{ "
+                    "context.s.contains(\"{0}\") && context.a + 9223372036854775807 > 0 }};",
+                    number));
   }
   const PolicySet policies = unchecked(texts);
   const Entities none = Entities::unchecked();

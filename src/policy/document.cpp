@@ -46,7 +46,8 @@ class SetReader {
     if (json.is_string()) return text(json.string(), path);
     if (json.is_array()) return list(json, path, templates);
     if (!json.is_object()) return wrong("policies by their ids belong here", at(path));
-    for (const auto& [id, policy] : json.members()) TRY_VOID(one(id, policy, fmt::format("{}/{}", path, id), templates));
+    for (const auto& [id, policy] : json.members())
+      TRY_VOID(one(id, policy, fmt::format("{}/{}", path, id), templates));
     return {};
   }
 

@@ -215,10 +215,10 @@ TEST_CASE("which members of the context an action's policies read is known, howe
 }
 
 TEST_CASE("which entities policies name is known") {
-  const PolicySet set =
-      load("@id(\"note\") " +
-           when("principal in [Shop::Team::\"t\"] || {a: [resource]} == {a: [Shop::Doc::\"\\u{64}\"]} // x\n") +
-           "@id(\"b\") forbid (principal in Shop::Team::\"scope\", action, resource);");
+  const PolicySet set = load(
+      "@id(\"note\") " +
+      when("principal in [Shop::Team::\"t\"] || {a: [resource]} == {a: [Shop::Doc::\"\\u{64}\"]} // x\n") +
+      "@id(\"b\") forbid (principal in Shop::Team::\"scope\", action, resource);");
   for (const char* named : {"t", "d", "scope", "view"}) CHECK_MESSAGE(set.names_entity(named), named);
   for (const char* other : {"x", "note", "b", "scop"}) CHECK_FALSE_MESSAGE(set.names_entity(other), other);
 }

@@ -133,12 +133,11 @@ void ScopeIndex::take(const Group& group, const Guard& guard, const Found& found
     const Switch& one = switches_[group.switches.begin + i];
     const Cell cell = guard(one.code);
     // What fails, or is no set, fails in each of them: all must say so.
-    if (cell.failed() || (one.contains && !cell.is(Value::Kind::set))) {
+    const bool askable = !cell.failed() && (!one.contains || cell.is(Value::Kind::set));
+    if (!askable || (one.contains && cell.set->items.size() > one.all.count)) {
       take(one.all, found);
     } else if (!one.contains) {
       take(one.values.find(hash_of(cell)), found);
-    } else if (cell.set->items.size() > one.all.count) {
-      take(one.all, found);
     } else {
       for (size_t k = 0; k < cell.set->keyed.size(); ++k) {
         const uint64_t hash = cell.set->keyed[k].hash;
