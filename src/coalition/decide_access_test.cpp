@@ -76,8 +76,12 @@ TEST_CASE("without a grant the refusal says on which terms one would open the ap
   CHECK_FALSE(verdict.hidden);
   REQUIRE(verdict.terms);
   CHECK(*verdict.terms == GrantTerms{.approvals = 2, .minutes = 120, .uses = 3});
-  // Where no grant would help, none is offered: nobody at all may open this nation's map as an analyst.
-  CHECK_FALSE(decide(bare, ask(person("XBB", "analyst"), Action::open, app("XAA", "cop"))).terms);
+  // Where no grant would help, none is offered: a forbid stands against whatever is given.
+  Ask excited = ask(person("XBB", "analyst"), Action::open, app("XAA", "cop"));
+  REQUIRE(decide(bare, excited).terms);
+  CHECK(*decide(bare, excited).terms == GrantTerms{.approvals = 1, .minutes = 240, .uses = 20});
+  excited.context["risk"].value = int64_t{60};
+  CHECK_FALSE(decide(bare, excited).terms);
   // Of what they may not know, nothing is said.
   Person clerk = person("XBB", "clerk");
   CHECK_FALSE(decide(bare, opening(clerk)).terms);
