@@ -25,7 +25,7 @@ rules = [
 ]
 in_source = {}
 for path in sorted((root / "src").rglob("*")):
-    if path.suffix not in {".h", ".cpp"} or path.stem.endswith(("_test", "_fuzz")) or "for_test" in path.stem:
+    if path.suffix not in {".h", ".cpp"} or path.stem.endswith(("_test", "_fuzz", "_testing")) or "for_test" in path.stem:
         continue
     for number, line in enumerate(path.read_text().splitlines(), 1):
         code = line if re.match(r"\s*#include", line) is None else ""
