@@ -1,8 +1,8 @@
 // Many live connections at once, over TLS 1.3, and what reaches them.
 //   bench_crowd PORT NAME COUNT COOKIES LIVE
 // opens COUNT connections to 127.0.0.1:PORT under the name NAME; COOKIES is a file of lines for the Cookie
-// header, used in turn. LIVE is 1 for WebSockets on /live, 0 for one GET /1k each and then silence. Prints a
-// line of JSON when all stand. At the end of its standard input it prints a second one and ends: the newest
+// header, used in turn. LIVE is 1 for WebSockets on /live, 0 for one GET /1k each and then silence, 2 for that
+// over HTTP/2. Prints a line of JSON when all stand. At the end of its standard input it prints a second one and ends: the newest
 // stamp of the app that reached anyone, when the last bytes came, and when connections were closed.
 #include <algorithm>
 #include <array>
@@ -48,6 +48,7 @@ struct Crowd {
   uint16_t port = 0;
   std::string name;
   bool live = false;
+  bool h2 = false;
   std::vector<std::string> cookies;
   SSL_CTX* context = nullptr;
   int epoll = -1;
@@ -80,6 +81,50 @@ void start(Crowd& crowd, size_t index) {
   epoll_ctl(crowd.epoll, EPOLL_CTL_ADD, guest.fd, &event);
 }
 
+std::string frame(uint8_t type, uint8_t flags, uint8_t stream, std::string_view payload) {
+  std::string out;
+  for (const size_t byte : {payload.size() >> 16, payload.size() >> 8, payload.size(), size_t{type},
+                            size_t{flags}, size_t{0}, size_t{0}, size_t{0}, size_t{stream}})
+    out.push_back(static_cast<char>(byte & 0xFF));
+  return out.append(payload);
+}
+
+// A field that is never indexed (RFC 7541 section 6.2.2), its value shorter than 16 KiB.
+std::string field(std::string_view name, std::string_view value) {
+  std::string out(1, '\0');
+  for (const std::string_view text : {name, value}) {
+    if (text.size() < 127) {
+      out.push_back(static_cast<char>(text.size()));
+    } else {
+      const size_t rest = text.size() - 127;
+      out.push_back(127);
+      out.push_back(static_cast<char>(rest % 128 + 128));
+      out.push_back(static_cast<char>(rest / 128));
+    }
+    out += text;
+  }
+  return out;
+}
+
+std::string ask_h2(const Crowd& crowd, std::string_view cookie) {
+  const std::string head = field(":method", "GET") + field(":scheme", "https") +
+                           field(":authority", fmt::format("{}:{}", crowd.name, crowd.port)) +
+                           field(":path", "/1k") + field("cookie", cookie);
+  return "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, "") + frame(4, 1, 0, "") + frame(1, 5, 1, head);
+}
+
+// The answer on stream 1 has ended.
+bool answered_h2(std::string_view bytes) {
+  while (bytes.size() >= 9) {
+    const auto byte = [&](size_t at) { return size_t{static_cast<uint8_t>(bytes[at])}; };
+    const size_t length = byte(0) << 16 | byte(1) << 8 | byte(2);
+    if (bytes.size() < 9 + length) return false;
+    if (byte(3) == 0 && (byte(4) & 1) != 0 && byte(8) == 1) return true;
+    bytes.remove_prefix(9 + length);
+  }
+  return false;
+}
+
 void ask(Crowd& crowd, size_t index) {
   const std::string& cookie = crowd.cookies[index % crowd.cookies.size()];
   std::string text = fmt::format("GET {} HTTP/1.1\r\nHost: {}:{}\r\nCookie: {}\r\n",
@@ -91,6 +136,7 @@ void ask(Crowd& crowd, size_t index) {
         crowd.name, crowd.port);
   }
   text += "\r\n";
+  if (crowd.h2) text = ask_h2(crowd, cookie);
   SSL_write(crowd.guests[index].tls, text.data(), static_cast<int>(text.size()));
   crowd.guests[index].state = State::asked;
 }
@@ -129,7 +175,11 @@ void close_guest(Crowd& crowd, Guest& guest, State state) {
 void heard(Crowd& crowd, Guest& guest, std::string_view bytes) {
   crowd.last_byte_at = wall_ns();
   guest.in += bytes;
-  if (guest.state == State::asked) {
+  if (guest.state == State::asked && crowd.h2) {
+    if (!answered_h2(guest.in)) return;
+    guest.state = State::standing;
+    ++crowd.standing;
+  } else if (guest.state == State::asked) {
     const size_t end = guest.in.find("\r\n\r\n");
     if (end == std::string::npos) return;
     if (!guest.in.starts_with(crowd.live ? "HTTP/1.1 101" : "HTTP/1.1 200")) {
@@ -209,9 +259,11 @@ int main(int argc, char** argv) {
   for (std::string line; std::getline(lines, line);) crowd.cookies.push_back(line);
   if (crowd.cookies.empty()) crowd.cookies.emplace_back("none=1");
   crowd.live = argv[5][0] == '1';
+  crowd.h2 = argv[5][0] == '2';
   crowd.context = SSL_CTX_new(TLS_client_method());
   SSL_CTX_set_mode(crowd.context, SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_min_proto_version(crowd.context, TLS1_3_VERSION);
+  if (crowd.h2) SSL_CTX_set_alpn_protos(crowd.context, reinterpret_cast<const uint8_t*>("\2h2"), 3);
   crowd.epoll = ::epoll_create1(EPOLL_CLOEXEC);
   size_t started = 0;
   while (crowd.standing + crowd.failed < crowd.guests.size()) {

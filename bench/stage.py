@@ -193,7 +193,7 @@ http {{
   map $http_upgrade $connection_upgrade {{ default upgrade; "" ""; }}
   upstream next {{ server {next}; keepalive 256; keepalive_requests 100000000; keepalive_timeout 3600; }}
   server {{
-    listen 127.0.0.1:{port} ssl backlog=4096; ssl_protocols TLSv1.3;
+    listen 127.0.0.1:{port} ssl http2 backlog=4096; ssl_protocols TLSv1.3;
     ssl_certificate {certificate}; ssl_certificate_key {key}; ssl_session_cache off; ssl_session_tickets off;
     location / {{
       proxy_pass {scheme}://next; proxy_set_header Host $http_host; proxy_set_header Connection $connection_upgrade;
@@ -217,7 +217,7 @@ defaults
   timeout server 3600s
   timeout tunnel 3600s
 frontend door
-  bind 127.0.0.1:{port} ssl crt {pem} backlog 4096
+  bind 127.0.0.1:{port} ssl crt {pem} alpn h2,http/1.1 backlog 4096
   default_backend app
 backend app
   http-reuse always
@@ -275,12 +275,12 @@ class Haproxy:
 class Crowd:
     """Many connections of bench_crowd; `leave` ends it and answers what reached it."""
 
-    def __init__(self, children, programs, folder, port, name, count, cookies, live):
+    def __init__(self, children, programs, folder, port, name, count, cookies, kind):
         self.children = children
         lines = folder / f"cookies-{time.monotonic_ns()}"
         lines.write_text("".join(cookie + "\n" for cookie in cookies))
         lines.chmod(0o600)
-        command = [programs / "bench_crowd", port, name, count, lines, "1" if live else "0"]
+        command = [programs / "bench_crowd", port, name, count, lines, {"h1": "0", "live": "1", "h2": "2"}[kind]]
         self.child = children.start(command, stdout=subprocess.PIPE)
         self.ready = json.loads(self.child.stdout.readline())
         lines.unlink()

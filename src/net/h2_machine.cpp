@@ -106,8 +106,9 @@ H2Session::Impl::Impl(H2Role its_role, const H2Config& its_config)
   const auto window_s = std::max<int64_t>(1, std::chrono::floor<Seconds>(config.flood_window).count());
   nghttp2_option_set_stream_reset_rate_limit(option, config.resets_max,
                                              config.resets_max / static_cast<uint64_t>(window_s) + 1);
-  const int made = role == H2Role::server ? nghttp2_session_server_new2(&session, callbacks, this, option)
-                                          : nghttp2_session_client_new2(&session, callbacks, this, option);
+  const int made = role == H2Role::server
+                       ? nghttp2_session_server_new3(&session, callbacks, this, option, memory.functions())
+                       : nghttp2_session_client_new3(&session, callbacks, this, option, memory.functions());
   nghttp2_option_del(option);
   nghttp2_session_callbacks_del(callbacks);
   ENTENTE_CHECK(made == 0);

@@ -3,10 +3,10 @@
 #pragma once
 
 #include "net/h2_fields.h"
+#include "net/h2_memory.h"
 #include "net/h2_session.h"
 #include "net/h2_state.h"
 
-#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -68,9 +68,10 @@ struct H2Session::Impl {
 
   H2Role role;
   H2Config config;
+  H2Memory memory;
   nghttp2_session* session = nullptr;
   std::unordered_map<H2StreamId, H2Stream> streams;
-  std::deque<H2Event> events;
+  Fifo<H2Event> events;
   H2HeadReader reader;
   H2StreamId head_stream = 0;  // whose header block is coming in; 0: it is ignored
   size_t header_frames = 0;

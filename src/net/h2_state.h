@@ -5,8 +5,6 @@
 
 #include <array>
 #include <cstring>
-#include <deque>
-#include <functional>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -44,6 +42,39 @@ class ByteQueue {
 
  private:
   Bytes bytes_;
+  size_t head_ = 0;
+};
+
+// A queue that holds no memory to speak of while it is empty.
+template <class T>
+class Fifo {
+ public:
+  [[nodiscard]] bool empty() const { return head_ == items_.size(); }
+  [[nodiscard]] T& front() { return items_[head_]; }
+  void push_back(T item) {
+    if (head_ > kKeptItems && head_ * 2 > items_.size()) {
+      items_.erase(items_.begin(), items_.begin() + static_cast<std::ptrdiff_t>(head_));
+      head_ = 0;
+    }
+    items_.push_back(std::move(item));
+  }
+  void push_front(T item) {
+    if (head_ == 0)
+      items_.insert(items_.begin(), std::move(item));
+    else
+      items_[--head_] = std::move(item);
+  }
+  void pop_front() {
+    if (++head_ < items_.size()) return;
+    items_.clear();
+    head_ = 0;
+    if (items_.capacity() * sizeof(T) > kKeptBytes) items_.shrink_to_fit();
+  }
+
+ private:
+  static constexpr size_t kKeptBytes = 128;  // when it is empty
+  static constexpr size_t kKeptItems = 64;   // gone ones, before those that wait are moved up
+  std::vector<T> items_;
   size_t head_ = 0;
 };
 
@@ -91,7 +122,7 @@ class H2Schedule {
   // The next stream, or 0. Streams that are gone are the caller's to skip.
   [[nodiscard]] H2StreamId pop() {
     auto& [control, interactive, bulk] = ready_;
-    std::deque<H2StreamId>* from = &control;
+    Fifo<H2StreamId>* from = &control;
     if (control.empty()) {
       const bool bulk_turn = !bulk.empty() && (interactive.empty() || since_bulk_ + 1 >= kBulkShare);
       from = bulk_turn ? &bulk : &interactive;
@@ -105,7 +136,7 @@ class H2Schedule {
   [[nodiscard]] bool empty() const { return ready_[0].empty() && ready_[1].empty() && ready_[2].empty(); }
 
  private:
-  std::array<std::deque<H2StreamId>, 3> ready_;
+  std::array<Fifo<H2StreamId>, 3> ready_;
   unsigned since_bulk_ = 0;
 };
 
