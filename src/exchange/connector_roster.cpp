@@ -65,7 +65,8 @@ std::vector<ConnectorId> ConnectorRoster::world_changed(const Rules& rules, Inst
   std::vector<ConnectorId> gone;
   for (auto& [id, entry] : entries_) {
     entry.apps = rules.connector_apps(id, entry.thumbprint, now);
-    std::erase_if(entry.away, [&entry = entry](const auto& away) { return !lists(entry, away.first); });
+    const Entry& listed = entry;
+    std::erase_if(entry.away, [&listed](const auto& away) { return !lists(listed, away.first); });
     if (entry.apps.empty()) gone.push_back(id);
   }
   for (const ConnectorId& id : gone) entries_.erase(id);
