@@ -45,22 +45,6 @@ Failure bad_key(std::string_view rest, std::string_view form) {
               fmt::format("write {}", form));
 }
 
-Scope read_scope(Fields& fields) {
-  Scope scope;
-  if (!fields.has("scope")) return scope;
-  Fields inner = fields.object("scope");
-  scope.read_only = inner.boolean_or("read_only", false);
-  scope.paths = inner.texts_or_none("paths", kScopePathsMax);
-  for (const std::string& path : scope.paths) {
-    if (!is_scope_path(path)) {
-      inner.wrong("paths", fmt::format("\"{}\" is no path of an app", path),
-                  "write /files, without a slash at its end");
-    }
-  }
-  [[maybe_unused]] const Result<void> done = inner.done();  // its faults count in `fields`
-  return scope;
-}
-
 // Both ends of something that must not last: read, and held to its longest.
 void read_life(Fields& fields, std::string_view from, std::string_view to, Millis longest, Instant& start,
                Instant& end) {
@@ -102,6 +86,22 @@ std::vector<Approval> read_approvals(Fields& fields) {
 }
 
 }  // namespace
+
+Scope read_scope(Fields& fields) {
+  Scope scope;
+  if (!fields.has("scope")) return scope;
+  Fields inner = fields.object("scope");
+  scope.read_only = inner.boolean_or("read_only", false);
+  scope.paths = inner.texts_or_none("paths", kScopePathsMax);
+  for (const std::string& path : scope.paths) {
+    if (!is_scope_path(path)) {
+      inner.wrong("paths", fmt::format("\"{}\" is no path of an app", path),
+                  "write /files, without a slash at its end");
+    }
+  }
+  [[maybe_unused]] const Result<void> done = inner.done();  // its faults count in `fields`
+  return scope;
+}
 
 bool Scope::covers(std::string_view method, std::string_view path) const {
   if (read_only && method != "GET" && method != "HEAD") return false;

@@ -12,9 +12,10 @@
 #include <vector>
 
 namespace entente {
+class Fields;
 using RequestId =
     TextId<struct RequestIdTag>;  // 128 random bits, base64url; the grant it leads to has the same
-}
+}  // namespace entente
 
 namespace entente::coalition {
 
@@ -34,6 +35,7 @@ struct Scope {
   bool operator==(const Scope&) const = default;
 };
 [[nodiscard]] Json to_json(const Scope& scope);
+[[nodiscard]] Scope read_scope(Fields& fields);  // member "scope", if any; what is wrong is said to `fields`
 [[nodiscard]] std::string scope_text(const Scope& scope);  // "reading only, below /files"; "everything"
 
 // Record grant/<partner>/<person>/<app>/<id>, at the app's owner: purpose, start, end, count, used, scope?,

@@ -62,12 +62,7 @@ void AccessDesk::take_request(const Heard& heard) {
   Fields fields(heard.told.body, "");
   request.purpose = fields.text("purpose", coalition::kPurposeBytesMax);
   request.minutes = fields.integer("minutes", 1, coalition::kGrantLifeMax / std::chrono::minutes(1));
-  if (fields.has("scope")) {
-    Fields scope = fields.object("scope");
-    request.scope.read_only = scope.boolean_or("read_only", false);
-    request.scope.paths = scope.texts_or_none("paths", 16);
-    [[maybe_unused]] const Result<void> done = scope.done();  // its faults count in `fields`
-  }
+  request.scope = coalition::read_scope(fields);
   const Result<void> read = fields.done();
 
   std::vector<coalition::Record> ops;

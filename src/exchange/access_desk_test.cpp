@@ -1,0 +1,317 @@
+// The desk at an owner and at a home, told things by a node that may be hostile.
+#include "exchange/access_desk.h"
+
+#include <map>
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+namespace entente::exchange {
+namespace {
+
+constexpr std::string_view kSchema = R"(namespace Entente {
+  entity Partner = { name: String, state: String, member_until: datetime, ceiling: Long };
+  entity Node in [Partner] = { partner: Partner };
+  entity Mission = { phase: String, threat: String, start: datetime, end: datetime, partners: Set<Partner> };
+  entity Segment in [Mission] = { mission: Mission };
+  entity App in [Segment, Partner] = { owner: Partner, mission: Mission, segment: Segment,
+    classification: Long, offered_to: Set<Partner>, end: datetime };
+  entity Person in [Partner] = { partner: Partner, operator: Bool, roles: Set<String>, missions: Set<Mission>,
+    clearance: Long, assurance: Long };
+  type Moment = { now: datetime, node: Partner, risk: Long, network: String, purpose: String,
+    grant?: { id: String, purpose: String, end: datetime }, delegation?: { from: Person, end: datetime },
+    request?: { partner: Partner, minutes: Long, purpose: String } };
+  action view, open, approve appliesTo { principal: [Person], resource: [App], context: Moment };
+})";
+// Known to all, open by grant, answered by officers.
+constexpr std::string_view kPolicies = R"(
+@id("known") permit (principal, action == Entente::Action::"view", resource);
+@id("granted") @minutes("60") @uses("1") permit (principal, action == Entente::Action::"open", resource)
+  when { context has grant };
+@id("answered") permit (principal, action == Entente::Action::"approve", resource)
+  when { principal.roles.contains("officer") };)";
+constexpr std::string_view kAll = R"(permit (principal, action, resource);)";
+
+struct StillClock final : Clock {
+  Instant instant = from_unix_seconds(1'795'262'400);
+  Tick at{std::chrono::hours(9)};
+  Instant now() const override { return instant; }
+  Tick tick() const override { return at; }
+};
+
+std::string at(Instant base, std::chrono::hours by) {
+  return rfc3339(base + by);
+}
+
+Json text_record(std::string_view text) {
+  return Json::object({{"text", text}});
+}
+
+coalition::World world_of(const char* self, Instant now) {
+  using std::chrono::hours;
+  std::map<std::string, Json> records;
+  records["node/self"] = Json::object({{"partner", self}});
+  for (const char* code : {"XAA", "XBB", "XCC"}) {
+    records[fmt::format("partner/{}", code)] = Json::object({{"name", code},
+                                                             {"state", "active"},
+                                                             {"member_since", at(now, -hours(24))},
+                                                             {"member_until", at(now, hours(240))},
+                                                             {"ceiling", "SECRET"}});
+  }
+  records["mission/harbor-light"] = Json::object({{"name", "Harbor Light"},
+                                                  {"partners", Json::array({"XAA", "XBB", "XCC"})},
+                                                  {"phase", "planning"},
+                                                  {"threat", "low"},
+                                                  {"start", at(now, -hours(24))},
+                                                  {"end", at(now, hours(240))}});
+  records["segment/maritime"] = Json::object({{"name", "Maritime"}, {"mission", "harbor-light"}});
+  const bool owner = std::string_view(self) == "XAA";
+  records[owner ? "app/charts" : "offer/XAA/charts"] =
+      Json::object({{"owner", "XAA"},
+                    {"name", "Charts"},
+                    {"banner", "EXERCISE"},
+                    {"classification", "RESTRICTED"},
+                    {"mission", "harbor-light"},
+                    {"segment", "maritime"},
+                    {"offered_to", Json::array({"XBB", "XCC"})},
+                    {"shares", Json::array()},
+                    {"end", at(now, hours(240))}});
+  records["schema"] = text_record(kSchema);
+  records["policy/coalition/all"] = text_record(kAll);
+  records["policy/host/charts"] = text_record(kPolicies);
+  records["policy/home/all"] = text_record(kAll);
+  std::vector<coalition::Record> list;
+  for (auto& [key, value] : records) list.push_back({key, value});
+  auto made = coalition::World::load(list, Revision{1});
+  REQUIRE_MESSAGE(made, made.error().text());
+  return *std::move(made);
+}
+
+// Keeps a world as a node does, and answers on the next turn.
+struct Book final : Archive {
+  net::Loop& loop;
+  coalition::World world;
+  Switchboard* board = nullptr;
+  std::vector<Leaf> leaves;
+  Book(net::Loop& control, coalition::World first) : loop(control), world(std::move(first)) {}
+  void commit(std::vector<coalition::Record> ops, std::optional<Leaf> leaf, bool, Done done) override {
+    auto next = world.with(ops, Revision{world.revision().value + 1});
+    REQUIRE_MESSAGE(next, next.error().text());
+    world = next->world;
+    if (leaf) leaves.push_back(std::move(*leaf));
+    if (board != nullptr) board->world_published(rules_of(world), next->touch);
+    loop.post([told = std::move(done)] { told({}); });
+  }
+  void append(Leaf leaf, bool, Done done) override {
+    leaves.push_back(std::move(leaf));
+    loop.post([told = std::move(done)] { told({}); });
+  }
+};
+
+struct Mute final : Statements {
+  Result<Issued> issue(const PartnerCode&, const coalition::AppRef&, const coalition::Person&,
+                       const coalition::Facts&, Instant) override {
+    return Issued{"statement", 1, std::nullopt};
+  }
+  std::vector<std::string> resend(const PartnerCode&, uint64_t, uint64_t) override { return {}; }
+  Result<Vouched> verify(const PartnerCode&, std::string_view, Instant) override {
+    return fail("test", "not asked for here");
+  }
+  uint64_t expected(const PartnerCode&) const override { return 1; }
+};
+
+struct Office {
+  net::Loop loop;
+  StillClock clock;
+  Book book;
+  Mute statements;
+  Switchboard board;
+  AccessDesk desk;
+
+  explicit Office(const char* self)
+      : book(loop, world_of(self, clock.now())),
+        board(loop, clock, book, statements, rules_of(book.world)),
+        desk({board, book, clock, [this]() -> const coalition::World& { return book.world; }}) {
+    book.board = &board;
+  }
+  Acting person(const char* id, const char* partner, const char* role) const {
+    const Instant end = clock.now() + std::chrono::hours(4);
+    Acting out;
+    out.who.id = PersonId(id);
+    out.who.partner = PartnerCode(partner);
+    const auto fact = [&](coalition::FactValue value) {
+      return coalition::Fact{std::move(value), "idp", end};
+    };
+    out.who.facts["clearance"] = fact(std::string("SECRET"));
+    out.who.facts["nationality"] = fact(std::string(partner));
+    out.who.facts["role"] = fact(std::string(role));
+    out.who.facts["assurance"] = fact(int64_t{3});
+    out.who.facts["missions"] = fact(std::vector<std::string>{"harbor-light"});
+    out.context["risk"] = fact(int64_t{0});
+    out.context["network"] = fact(std::string("door"));
+    return out;
+  }
+  // What that partner's node says of one of its people.
+  void told(const char* partner, const char* topic, const char* id, const char* who = nullptr,
+            Json body = {}) {
+    Heard heard;
+    heard.partner = PartnerCode(partner);
+    heard.way = Way::serving;
+    if (!body.is_object()) body = Json::object({{"purpose", "charts"}, {"minutes", 30}});
+    heard.told = {topic, RequestId(id), std::move(body), who == nullptr ? "" : "statement"};
+    if (who != nullptr) {
+      const Acting asker = person(who, partner, "planner");
+      heard.vouched = Vouched{asker.who, asker.context, AppId("charts"), std::nullopt};
+    }
+    desk.heard(heard);
+    settle();
+  }
+  // Lets what was posted run.
+  void settle() {
+    for (int i = 0; i < 4; ++i) loop.run_until(turn(loop));
+  }
+  static net::Task<void> turn(net::Loop& loop) {
+    net::Event next(loop);
+    loop.post([&next] { next.set(); });
+    [[maybe_unused]] const bool went = co_await next.wait(Millis(1'000));
+  }
+  const coalition::AccessRequest* request(const char* id) const {
+    for (const auto& list : {book.world.requests(), book.world.asked()})
+      for (const coalition::AccessRequest* one : list)
+        if (one->id.text() == id) return one;
+    return nullptr;
+  }
+  Result<coalition::AccessRequest> approve(const Acting& by, const char* id) {
+    const RequestId which(id);
+    return loop.run_until(desk.approve(by, which, ""));
+  }
+};
+
+using coalition::RequestState;
+
+TEST_CASE("a partner's request waits, is approved by an officer and becomes a grant on the owner's terms") {
+  Office office("XAA");
+  office.told("XBB", "request", "r1", "p1", Json::object({{"purpose", "charts"}, {"minutes", 600}}));
+  REQUIRE(office.request("r1") != nullptr);
+  CHECK(office.request("r1")->minutes == 60);  // cut down
+  const Acting officer = office.person("o1", "XAA", "officer");
+  CHECK(office.desk.to_answer(officer).size() == 1);
+  CHECK(office.desk.to_answer(office.person("o2", "XAA", "planner")).empty());
+  const auto granted = office.approve(officer, "r1");
+  REQUIRE_MESSAGE(granted, granted.error().text());
+  CHECK(granted->state == RequestState::granted);
+  REQUIRE(office.book.world.grants().size() == 1);
+  CHECK(office.book.world.grants()[0]->count == 1);
+  CHECK(office.book.world.grants()[0]->end == office.clock.now() + std::chrono::minutes(60));
+  CHECK(office.approve(officer, "r1").error().code() == "access.over");
+}
+
+TEST_CASE("attack: a node speaks for its own people's requests only") {
+  Office office("XAA");
+  office.told("XBB", "request", "r1", "p1");
+  // Another nation takes the id for its own, withdraws it, asks how it stands.
+  office.told("XCC", "request", "r1", "p9");
+  office.told("XCC", "withdraw", "r1");
+  REQUIRE(office.request("r1") != nullptr);
+  CHECK(office.request("r1")->partner.text() == "XBB");
+  CHECK(office.request("r1")->person.text() == "p1");
+  CHECK(office.request("r1")->state == RequestState::open);
+  // The same nation, another person: the first keeps it.
+  office.told("XBB", "request", "r1", "p2");
+  CHECK(office.request("r1")->person.text() == "p1");
+  // Without a statement there is no person, so no request.
+  office.told("XBB", "request", "r2");
+  CHECK(office.request("r2") == nullptr);
+  office.told("XBB", "withdraw", "r1");
+  CHECK(office.request("r1")->state == RequestState::withdrawn);
+}
+
+TEST_CASE("attack: a withdrawn grant is gone, and a request that was told again does not bring it back") {
+  Office office("XAA");
+  office.told("XBB", "request", "r1", "p1");
+  REQUIRE(office.approve(office.person("o1", "XAA", "officer"), "r1"));
+  office.told("XBB", "request", "r1", "p1");
+  CHECK(office.request("r1")->state == RequestState::granted);
+  office.told("XBB", "withdraw", "r1");
+  CHECK(office.book.world.grants().empty());
+  office.told("XBB", "request", "r1", "p1");
+  CHECK(office.request("r1")->state == RequestState::withdrawn);
+  CHECK(office.approve(office.person("o1", "XAA", "officer"), "r1").error().code() == "access.over");
+}
+
+TEST_CASE("attack: requests are bounded for a person and for a partner, and odd ones are refused whole") {
+  Office office("XAA");
+  for (int i = 0; i < 20; ++i) office.told("XBB", "request", fmt::format("r{}", i).c_str(), "p1");
+  CHECK(office.book.world.requests().size() == AccessDesk::kOpenPerPersonMax);
+  for (Json body : {Json::object({{"purpose", ""}, {"minutes", 5}}), Json::object({{"purpose", "x"}}),
+                    Json::object({{"purpose", "x"}, {"minutes", 0}}),
+                    Json::object({{"purpose", "x"}, {"minutes", 5}, {"grant", true}}),
+                    Json::object({{"purpose", "x"},
+                                  {"minutes", 5},
+                                  {"scope", Json::object({{"paths", Json::array({"../up"})}})}})}) {
+    office.told("XBB", "request", "odd", "p2", std::move(body));
+    CHECK(office.request("odd") == nullptr);
+  }
+}
+
+TEST_CASE("out of time, a request is answered no more") {
+  Office office("XAA");
+  office.told("XBB", "request", "r1", "p1");
+  const Acting officer = office.person("o1", "XAA", "officer");
+  office.clock.instant += AccessDesk::kRequestLife;
+  office.clock.at += AccessDesk::kRequestLife;
+  office.loop.run_until(Office::turn(office.loop));
+  office.board.world_published(rules_of(office.book.world), {});  // the node's clock goes on
+  Acting awake = office.person("o1", "XAA", "officer");
+  CHECK(office.desk.to_answer(awake).empty());
+  CHECK(office.approve(awake, "r1").error().code() == "access.over");
+  CHECK(office.book.world.grants().empty());
+}
+
+TEST_CASE("attack: an owner speaks of its own apps only, and never against a withdrawal") {
+  Office office("XBB");
+  const Acting planner = office.person("p1", "XBB", "planner");
+  AccessDesk::Wish wish;
+  wish.app = {PartnerCode("XAA"), AppId("charts")};
+  wish.purpose = "charts";
+  wish.minutes = 30;
+  const auto asked = office.loop.run_until(office.desk.ask(planner, wish));
+  REQUIRE_MESSAGE(asked, asked.error().text());
+  const auto state = [&](const char* from, Json body) {
+    Heard heard;
+    heard.partner = PartnerCode(from);
+    heard.way = Way::asking;
+    heard.told = {"state", *asked, std::move(body), {}};
+    office.desk.heard(heard);
+    office.settle();
+    return office.request(asked->text().c_str())->state;
+  };
+  const auto body = [&](const char* name) {
+    return Json::object({{"state", name}, {"minutes", 30}, {"approvals", 1}, {"approvals_needed", 1}});
+  };
+  CHECK(state("XCC", body("granted")) == RequestState::open);
+  CHECK(state("XAA", Json::object({{"state", "granted"}, {"minutes", -1}})) == RequestState::open);
+  CHECK(state("XAA", body("granted")) == RequestState::granted);
+  CHECK(state("XAA", body("open")) == RequestState::open);
+  REQUIRE(office.loop.run_until(office.desk.withdraw(planner, *asked)));
+  CHECK(state("XAA", body("granted")) == RequestState::withdrawn);
+  const Acting other = office.person("p2", "XBB", "planner");
+  CHECK(office.loop.run_until(office.desk.withdraw(other, *asked)).error().code() == "access.unknown");
+}
+
+TEST_CASE("a page that was away goes on after the last number it saw, or loads all again") {
+  net::Loop loop;
+  Announcements all(loop, from_unix_seconds(1'795'262'400));
+  const uint64_t first = all.newest();
+  for (int i = 0; i < 3; ++i) all.announce({.kind = "request", .person = PersonId("p1")});
+  CHECK(all.since(first)->size() == 3);
+  CHECK(all.since(first + 2)->size() == 1);
+  CHECK(all.since(all.newest())->empty());
+  CHECK_FALSE(all.since(all.newest() + 1));  // from another life of the node
+  CHECK_FALSE(all.since(0));
+  for (size_t i = 0; i < Announcements::kKept; ++i) all.announce({.kind = "answer"});
+  CHECK_FALSE(all.since(first));
+}
+
+}  // namespace
+}  // namespace entente::exchange

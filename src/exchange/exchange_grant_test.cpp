@@ -1,0 +1,126 @@
+// A grant is good for as many admissions as it says, whatever is on its way to the disk at the same time.
+#include "exchange/exchange_test.h"
+
+namespace entente::exchange::testing {
+namespace {
+
+// Planners are in by a grant alone; used up, it admits nobody, but whoever was counted stays.
+struct GrantRules final : Rules {
+  TestRules base;
+  coalition::Grant given{};
+  Revision revision() const override { return base.revision(); }
+  const PartnerCode& self() const override { return base.self(); }
+  coalition::Verdict decide(const coalition::Ask& ask) const override {
+    coalition::Verdict verdict = base.decide(ask);
+    const bool counted = ask.entered_by == given.id;
+    if (verdict.permit && !counted && given.used >= given.count) verdict.permit = false;
+    if (verdict.permit) verdict.grant = given.id;
+    return verdict;
+  }
+  std::optional<coalition::Grant> grant(const coalition::Person&, const AppId&,
+                                        const RequestId& id) const override {
+    return id == given.id ? std::optional(given) : std::nullopt;
+  }
+  Standing standing(const PartnerCode& partner) const override { return base.standing(partner); }
+  std::string standing_reason(const PartnerCode&) const override { return {}; }
+  std::string partner_name(const PartnerCode& partner) const override { return partner.text(); }
+  std::vector<AppId> connector_apps(const ConnectorId& id, std::string_view print,
+                                    Instant now) const override {
+    return base.connector_apps(id, print, now);
+  }
+};
+
+struct Owner {
+  std::shared_ptr<GrantRules> rules = std::make_shared<GrantRules>();
+  TestStatements statements;
+  std::unique_ptr<Exchange> core;
+  Moment at{from_unix_seconds(1'795'000'000), Tick(std::chrono::hours(5))};
+  std::deque<CommitEffect> commits;
+  std::vector<Opened> opened;
+  std::vector<Refused> refused;
+  size_t ended = 0;
+  uint64_t openings = 0;
+
+  explicit Owner(int64_t count) {
+    rules->base.code = kHost;
+    rules->given.id = RequestId("r1");
+    rules->given.partner = kHost;
+    rules->given.app = kCop.app;
+    rules->given.person = PersonId("p1");
+    rules->given.count = count;
+    rules->given.approved_by = {"p2"};
+    core = std::make_unique<Exchange>(
+        rules, statements, [n = 0]() mutable { return fmt::format("id-{}", ++n); },
+        Exchange::Options{.limits = {}, .defences = {}});
+    REQUIRE(core->connector_up(at, ConnectorId("one"), "tp"));
+  }
+  void take(Effects effects) {
+    for (Effect& effect : effects) {
+      if (auto* commit = std::get_if<CommitEffect>(&effect)) commits.push_back(*commit);
+      if (auto* one = std::get_if<Opened>(&effect)) opened.push_back(*one);
+      if (auto* one = std::get_if<Refused>(&effect)) refused.push_back(*one);
+      if (std::holds_alternative<Ended>(effect)) ++ended;
+    }
+  }
+  void open() {
+    Opening opening;
+    opening.number = ++openings;
+    opening.app = kCop;
+    opening.who = {
+        PersonId("p1"),
+        kHost,
+        {{"role",
+          {.value = std::string("planner"), .source = "idp", .end = at.now + std::chrono::hours(2)}}}};
+    take(core->person_opens(at, std::move(opening)));
+  }
+  // The disk takes the oldest commit: the world that it makes, then its answer.
+  void write() {
+    const CommitEffect commit = commits.front();
+    commits.pop_front();
+    auto next = std::make_shared<GrantRules>(*rules);
+    ++next->base.number;
+    for (const coalition::Record& record : commit.ops)
+      if (record.key.starts_with("grant/")) next->given.used = record.value->find("used")->integer();
+    rules = next;
+    coalition::Touch touch;
+    touch.entities = {{"Entente::Partner", kHost.text()}};
+    take(core->world_published(at, next, touch));
+    take(core->durable(at, commit.token));
+  }
+  void refuse_write() {
+    const CommitEffect commit = commits.front();
+    commits.pop_front();
+    take(core->failed(at, commit.token, Error{"store.full", "no space", {}, {}}));
+  }
+};
+
+TEST_CASE("attack: many admissions at once use a grant no oftener than it says") {
+  Owner owner(2);
+  for (int i = 0; i < 5; ++i) owner.open();
+  CHECK(owner.refused.size() == 3);
+  REQUIRE(owner.commits.size() == 2);
+  owner.write();
+  owner.open();  // between the two
+  CHECK(owner.refused.size() == 4);
+  owner.write();
+  CHECK(owner.opened.size() == 2);
+  CHECK(owner.rules->given.used == 2);
+  owner.open();
+  CHECK(owner.refused.size() == 5);
+  CHECK(owner.ended == 0);  // who is inside was counted, and stays
+}
+
+TEST_CASE("a count that the disk did not take is given back") {
+  Owner owner(1);
+  owner.open();
+  owner.refuse_write();
+  CHECK(owner.opened.empty());
+  owner.open();
+  REQUIRE(owner.commits.size() == 1);
+  owner.write();
+  CHECK(owner.opened.size() == 1);
+  CHECK(owner.rules->given.used == 1);
+}
+
+}  // namespace
+}  // namespace entente::exchange::testing
