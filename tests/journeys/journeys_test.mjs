@@ -2,6 +2,7 @@
 // connectors, three apps, a browser.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import * as access from './ask_and_answer.mjs';
 import * as edge from './cop_at_the_edge.mjs';
 import * as leaving from './nation_leaves.mjs';
 import * as staff from './staff_work.mjs';
@@ -11,6 +12,7 @@ let stage;
 let planner;
 let officer;
 let xbb, xcc;
+let analyst, map;
 
 before(async () => {
   stage = await ownStage();
@@ -47,6 +49,13 @@ step('J1: an analyst of XBB may know of the map but not open it', () => edge.ana
 step("J1: an officer of XAA opens the map through XAA's own door", async () => {
   officer = await edge.officerUsesTheOwnDoor(stage);
 });
+step("Requests: an analyst of XBB asks for XAA's map", async () => {
+  analyst = await access.analystAsks(stage);
+});
+step("Requests: an officer of XAA approves, and the analyst's page goes on by itself", async () => {
+  map = await access.officerApproves(stage, analyst, officer);
+});
+step('Requests: the officer takes it back', () => access.officerTakesItBack(stage, analyst, officer, map));
 step("Staff work: a planner of XBB opens XCC's calendar", async () => {
   xbb = await staff.plannerOfXbbUsesTheCalendar(stage);
 });
@@ -66,6 +75,6 @@ step('J3: the lobby says why', () => leaving.theLobbySaysWhy(stage, planner));
 step('J3: resuming restores nothing by itself', () => leaving.resumeRestoresNothing(stage, planner));
 step('J1: signing out ends all, on every tab', () => leaving.signOutEndsAll(stage, planner));
 step('no page of the lobby breaks a rule of accessibility that a tool can check', async () => {
-  assert.ok(stage.accessible.size >= 7, [...stage.accessible].join(', '));
+  assert.ok(stage.accessible.size >= 11, [...stage.accessible].join(', '));
 });
 step('the ledgers of all nations are whole', () => leaving.theLedgerIsWhole(stage));

@@ -1,4 +1,5 @@
 // The journeys for people to watch: the same steps as the tests, told as a table, with a picture of each.
+import * as access from './ask_and_answer.mjs';
 import * as edge from './cop_at_the_edge.mjs';
 import * as leaving from './nation_leaves.mjs';
 import * as staff from './staff_work.mjs';
@@ -9,6 +10,9 @@ async function play(stage) {
   await edge.clerkCannotTellThatTheMapExists(stage);
   await edge.analystMayKnowButNotOpen(stage);
   const officer = await edge.officerUsesTheOwnDoor(stage);
+  const analyst = await access.analystAsks(stage);
+  const map = await access.officerApproves(stage, analyst, officer);
+  await access.officerTakesItBack(stage, analyst, officer, map);
   const xbb = await staff.plannerOfXbbUsesTheCalendar(stage);
   const xcc = await staff.plannerOfXccWritesTheWiki(stage, xbb);
   await staff.isolationOfThePair(stage, xbb, xcc);
