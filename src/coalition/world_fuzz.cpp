@@ -15,9 +15,10 @@ using entente::Revision;
 using entente::coalition::Record;
 using entente::coalition::World;
 
-constexpr std::array<const char*, 10> kKeys{
-    "node/self",   "partner/XBB", "mission/m",    "segment/s",     "app/a",
-    "offer/XBB/a", "connector/c", "operator/a.b", "crosswalk/XBB", "policy/coalition/p"};
+constexpr std::array<const char*, 14> kKeys{
+    "node/self",       "partner/XBB",   "mission/m",    "segment/s",       "app/a",
+    "offer/XBB/a",     "connector/c",   "operator/a.b", "crosswalk/XBB",   "policy/coalition/p",
+    "grant/XAA/p/g/r", "request/XAA/r", "asked/XAA/r",  "delegation/g/p/r"};
 
 const World& base() {
   static const World world = [] {
@@ -28,7 +29,9 @@ const World& base() {
                                  "member_until": "2027-06-01T00:00:00Z", "ceiling": "SECRET"})")},
         {"mission/m", json(R"({"name": "M", "partners": ["XAA"], "phase": "p", "threat": "low",
                                "start": "2026-06-01T00:00:00Z", "end": "2027-06-01T00:00:00Z"})")},
-        {"segment/s", json(R"({"name": "S", "mission": "m"})")}};
+        {"segment/s", json(R"({"name": "S", "mission": "m"})")},
+        {"app/g", json(R"({"owner": "XAA", "name": "G", "banner": "EXERCISE", "classification": "RESTRICTED",
+                           "mission": "m", "segment": "s", "end": "2027-06-01T00:00:00Z"})")}};
     return *World::load(records, Revision{1});
   }();
   return world;
@@ -38,7 +41,7 @@ const World& base() {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 2) return 0;
-  const std::string key = kKeys[(data[0] + 2U) % kKeys.size()];  // '0' is the first
+  const std::string key = kKeys[static_cast<uint8_t>(data[0] - '0') % kKeys.size()];
   const auto json = Json::parse({reinterpret_cast<const char*>(data) + 1, size - 1});
   if (!json) return 0;
   const std::vector<Record> change{{key, *json}};
