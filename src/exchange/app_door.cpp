@@ -267,30 +267,32 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
     head.method = "CONNECT";
     head.protocol = call.upgrade();
   }
-  clean_request(head.headers);
   const bool end = !upgrades && !call.has_body();
   Gateway::Attempt attempt;
   Elsewhere elsewhere;
-  Result<net::CarrierStream> opened = fail("exchange.link-down", "not asked yet");
+  std::shared_ptr<const coalition::Verdict> verdict;  // ours, where a partner's node has the app
+  net::Task<Result<net::CarrierStream>> opening;
   if (pass->side == Side::local) {
-    opened = co_await parts_.gateway.open(pass, std::move(head), end, attempt);
+    opening = parts_.gateway.open(pass, std::move(head), end, attempt);
   } else {
+    clean_request(head.headers);
     coalition::HttpFacts http;
     http.method = upgrades ? "GET" : head.method;
     http.path = target.path;
-    const auto verdict = parts_.lane.decide_request(*pass, std::move(http));
+    verdict = parts_.lane.decide_request(*pass, std::move(http));
     if (!verdict->permit) {
       co_await refuse(call, refusal_from(ending_of(coalition::shown(*verdict))), 403, false);
       co_return;
     }
     pass->gate->count_request();
     head.headers.add(std::string(kSessionHeader), pass->at_host.text());
-    opened = co_await parts_.links.open(pass->partner, std::move(head), end, gate);
-    // It waited for a free stream, and is given up unsent.
-    if (opened && !parts_.lane.stands(*pass, *verdict)) {
-      opened->reset(net::H2Code::cancel);
-      opened = fail("net.fenced", "what this request rests on changed before it left");
-    }
+    opening = parts_.links.open(pass->partner, std::move(head), end, gate);
+  }
+  Result<net::CarrierStream> opened = co_await std::move(opening);
+  // It waited for a free stream, and is given up unsent.
+  if (opened && verdict != nullptr && !parts_.lane.stands(*pass, *verdict)) {
+    opened->reset(net::H2Code::cancel);
+    opened = fail("net.fenced", "what this request rests on changed before it left");
   }
   if (!opened && opened.error().code() == "h2.head") {
     co_await bare(call, 431);

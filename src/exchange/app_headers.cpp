@@ -32,8 +32,8 @@ void clean_request(net::Headers& headers) {
            net::equal_no_case(field.name, "Host") || net::equal_no_case(field.name, "Max-Forwards") ||
            net::equal_no_case(field.name, "Via");
   });
-  for (const std::string_view name : {kLobbyCookie, kLoginCookie, kBindCookie, kAppCookie})
-    net::remove_cookie(headers, name);
+  static constexpr std::string_view kOurs[] = {kLobbyCookie, kLoginCookie, kBindCookie, kAppCookie};
+  net::remove_cookies(headers, kOurs);
 }
 
 std::optional<std::string> own_origin_cookie(std::string_view set_cookie) {

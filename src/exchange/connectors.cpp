@@ -20,6 +20,7 @@ net::CarrierConfig carrier_config() {
   config.h2.streams_max = kStreamsMax;
   config.h2.resets_max = kResetsMax;
   config.h2.connection_window_bytes = 16 << 20;
+  config.h2.header_table_bytes = 64 * 1024;  // some sixty assertions
   config.h2.unread_bytes_max = 256 << 20;
   config.openers_max = 4096;
   config.ping_interval = Millis(1000);

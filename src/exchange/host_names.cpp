@@ -14,7 +14,7 @@ bool HostNames::is_ours(std::string_view authority) const {
 }
 
 std::string HostNames::origin_of(std::string_view first_label) const {
-  return fmt::format("https://{}{}", first_label, suffix_);
+  return std::string("https://").append(first_label).append(suffix_);
 }
 
 std::string HostNames::lobby_origin() const {
@@ -26,7 +26,7 @@ std::string HostNames::app_origin(const coalition::AppRef& app) const {
 }
 
 std::string HostNames::app_label(const coalition::AppRef& app) {
-  return fmt::format("{}-{}", app.app.text(), net::lower_case(app.owner.text()));
+  return app.app.text() + "-" + net::lower_case(app.owner.text());
 }
 
 std::optional<coalition::AppRef> HostNames::read_app_label(std::string_view label) {

@@ -8,6 +8,8 @@
 namespace entente::net {
 namespace {
 
+constexpr size_t kFieldsUsual = 16;  // with those that are added on the way
+
 Failure refuse_head(std::string what) {
   return fail("h2.head", std::move(what), "header block");
 }
@@ -29,8 +31,11 @@ bool is_path(std::string_view path, std::string_view method) {
          });
 }
 
+// Never in the table of known fields, where whoever else may send a field of that name could try guesses
+// (RFC 7541 section 7.1). Ours ("entente-") nobody else may send: they go into the table, since an assertion
+// is the longest field of all and the same for some seconds.
 bool is_secret(std::string_view name) {
-  return name == "cookie" || name == "set-cookie" || name == "authorization" || name.starts_with("entente-");
+  return name == "cookie" || name == "set-cookie" || name == "authorization";
 }
 
 Result<void> check_content_length(const Headers& headers) {
@@ -53,7 +58,7 @@ Result<void> check_request(const RequestHead& head) {
     return refuse_head(":protocol is not a token, or stands beside a method other than CONNECT");
   if (head.scheme != "https" && head.scheme != "http") return refuse_head(":scheme is not https or http");
   if (!is_path(head.path, head.method)) return refuse_head(":path is not a path");
-  if (!parse_authority(head.authority)) return refuse_head(":authority is not name[:port]");
+  if (!is_authority(head.authority)) return refuse_head(":authority is not name[:port]");
   return {};
 }
 
@@ -138,6 +143,7 @@ void H2HeadReader::add(std::string_view name, std::string_view value) {
     has_cookie_ = true;
     return;
   }
+  if (headers_.empty()) headers_.reserve(kFieldsUsual);
   headers_.add(std::string(name), std::string(value));
 }
 

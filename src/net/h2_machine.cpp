@@ -101,7 +101,7 @@ H2Session::Impl::Impl(H2Role its_role, const H2Config& its_config)
   nghttp2_option_set_no_auto_window_update(option, 1);
   nghttp2_option_set_no_closed_streams(option, 1);
   nghttp2_option_set_max_outbound_ack(option, kOutboundAcksMax);
-  nghttp2_option_set_max_deflate_dynamic_table_size(option, 4096);
+  nghttp2_option_set_max_deflate_dynamic_table_size(option, config.header_table_bytes);
   // Its own limit of resets, as a bucket: what we allow in a window, coming back at that rate.
   const auto window_s = std::max<int64_t>(1, std::chrono::floor<Seconds>(config.flood_window).count());
   nghttp2_option_set_stream_reset_rate_limit(option, config.resets_max,
@@ -117,6 +117,7 @@ H2Session::Impl::Impl(H2Role its_role, const H2Config& its_config)
 
 void H2Session::Impl::send_settings() {
   std::vector<nghttp2_settings_entry> entries = {
+      {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, config.header_table_bytes},
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, config.streams_max},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, config.stream_window_bytes},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(config.header_list_bytes_max)},

@@ -61,6 +61,7 @@ struct H2Config {
   // Our own heads keep to both limits as well: the peer would count a larger one as a fault of ours. More
   // than an HTTP/1.1 head's, so that what came by one leaves by the other, with some fields of ours.
   size_t header_fields_max = 128;
+  uint32_t header_table_bytes = 4096;  // each way, of fields that come again (RFC 7541 section 4.2)
   size_t header_frames_max = 8;   // HEADERS and its CONTINUATIONs
   bool underscore_names = false;  // see HttpLimits
   // Budgets of the peer within `flood_window`; over: the connection ends with ENHANCE_YOUR_CALM.
@@ -145,6 +146,8 @@ class H2Session {
     bool end = false;  // all has been read
   };
   Result<Read> read(H2StreamId stream, std::span<uint8_t> into);
+  // The same without a copy: what came first, as it waited inside. Empty where only read() can say more.
+  [[nodiscard]] Bytes take(H2StreamId stream);
   [[nodiscard]] size_t unread(H2StreamId stream) const;
   [[nodiscard]] size_t unsent(H2StreamId stream) const;
   // All that was given, the end too, has been framed, or never will be. If not, H2Writable comes when it has.

@@ -178,7 +178,7 @@ Result<void> take_host(RequestHead& head) {
     return head_fault("http.host", hosts == 0 ? "the request has no Host" : "Host came more than once",
                       "header fields");
   const std::string host = lower_case(head.headers.get("host"));
-  if (!parse_authority(host)) return head_fault("http.host", "Host is not name[:port]", "Host");
+  if (!is_authority(host)) return head_fault("http.host", "Host is not name[:port]", "Host");
   if (!head.authority.empty() && head.authority != host)
     return head_fault("http.host", "Host is not what the request line names", "Host");
   head.authority = host;

@@ -43,7 +43,7 @@ Result<std::string> write_request_head(const RequestHead& head) {
   const std::string& target = connect ? head.authority : head.path;
   if (!is_target(target) || (!connect && target != "*" && target.front() != '/'))
     return refuse_head("the target can't stand in a request line");
-  if (!parse_authority(head.authority)) return refuse_head("the authority is not name[:port]");
+  if (!is_authority(head.authority)) return refuse_head("the authority is not name[:port]");
   for (const Field& field : head.headers)
     if (equal_no_case(field.name, "host") && lower_case(field.value) != lower_case(head.authority))
       return refuse_head("Host is not the authority");

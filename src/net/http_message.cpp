@@ -114,8 +114,7 @@ bool is_field_value(std::string_view text) {
   return std::ranges::all_of(text.substr(at), fits);
 }
 
-bool equal_no_case(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
+bool equal_no_case_of_one_size(std::string_view a, std::string_view b) {
   for (size_t i = 0; i < a.size(); ++i)
     if (lower(a[i]) != lower(b[i])) return false;
   return true;
@@ -276,14 +275,17 @@ Result<std::optional<std::string>> find_cookie(const Headers& headers, std::stri
   return found;
 }
 
-void remove_cookie(Headers& headers, std::string_view name) {
+void remove_cookies(Headers& headers, std::span<const std::string_view> names) {
   headers.keep_if([&](Field& field) {
     if (!equal_no_case(field.name, "cookie")) return true;
     std::string line;
     bool removed = false;
     each_cookie(field.value, [&](std::string_view its_name, std::string_view, std::string_view pair) {
-      removed = removed || pair.empty() || equal_no_case(its_name, name);
-      if (pair.empty() || equal_no_case(its_name, name)) return true;
+      const bool goes = pair.empty() || std::ranges::any_of(names, [&](std::string_view name) {
+                          return equal_no_case(its_name, name);
+                        });
+      removed = removed || goes;
+      if (goes) return true;
       if (!line.empty()) line += "; ";
       line += pair;
       return true;

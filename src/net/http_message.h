@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -96,10 +97,13 @@ struct BodyFraming {
 [[nodiscard]] bool is_token(std::string_view text);  // RFC 9110 section 5.6.2, not empty
 [[nodiscard]] bool is_field_value(
     std::string_view text);  // no CR, LF, NUL, controls but HTAB; no outer white space
-[[nodiscard]] bool equal_no_case(std::string_view a, std::string_view b);  // ASCII only
-[[nodiscard]] std::string lower_case(std::string_view text);               // ASCII only
-[[nodiscard]] std::string_view trim(std::string_view text);  // spaces and tabs at both ends (OWS)
-[[nodiscard]] std::string_view reason_phrase(int status);    // "" for one it does not know
+[[nodiscard]] bool equal_no_case_of_one_size(std::string_view a, std::string_view b);
+[[nodiscard]] inline bool equal_no_case(std::string_view a, std::string_view b) {  // ASCII only
+  return a.size() == b.size() && equal_no_case_of_one_size(a, b);  // most names differ in length
+}
+[[nodiscard]] std::string lower_case(std::string_view text);  // ASCII only
+[[nodiscard]] std::string_view trim(std::string_view text);   // spaces and tabs at both ends (OWS)
+[[nodiscard]] std::string_view reason_phrase(int status);     // "" for one it does not know
 
 // True when a comma-separated field holds that token (RFC 9110 section 5.6.1), in any of its lines, without
 // case.
@@ -116,7 +120,7 @@ void remove_hop_by_hop(Headers& headers);
 // malformed or when a name beginning with "__Host-" or "__Secure-" comes twice: one of the two was put there
 // by somebody else.
 [[nodiscard]] Result<std::optional<std::string>> find_cookie(const Headers& headers, std::string_view name);
-// Removes that cookie from all Cookie lines, and lines that become empty; other cookies stay as they are.
-void remove_cookie(Headers& headers, std::string_view name);
+// Removes those cookies from all Cookie lines, and lines that become empty; other cookies stay as they are.
+void remove_cookies(Headers& headers, std::span<const std::string_view> names);
 
 }  // namespace entente::net

@@ -1,5 +1,7 @@
 #include "net/http_message.h"
 
+#include <array>
+
 #include <doctest/doctest.h>
 
 namespace entente::net {
@@ -67,7 +69,7 @@ TEST_CASE("A cookie is found by its exact name, and a doubled __Host- cookie is 
 
 TEST_CASE("A removed cookie leaves the others as they are") {
   Headers headers{{"Cookie", "a=b; __Host-entente-app=x;c=\"d\""}, {"Cookie", "__Host-entente-app=y"}};
-  remove_cookie(headers, "__Host-entente-app");
+  remove_cookies(headers, std::array<std::string_view, 2>{"__Host-entente-app", "__Host-entente-bind"});
   CHECK(headers == Headers{{"Cookie", "a=b; c=\"d\""}});
 }
 

@@ -39,6 +39,10 @@ static Task<void> serve_on(std::unique_ptr<Stream> stream, std::shared_ptr<const
 
 class HttpConnection final : public HttpCall {
  public:
+  // One for each request of an idle connection: they come and go as coroutine frames do.
+  static void* operator new(size_t bytes) { return detail::allocate_frame(bytes); }
+  static void operator delete(void* at, size_t bytes) { detail::free_frame(at, bytes); }
+
   HttpConnection(std::unique_ptr<Stream> stream, std::shared_ptr<const HttpService> service,
                  uint64_t requests)
       : service_(std::move(service)),

@@ -20,8 +20,8 @@ namespace entente::net::detail {
 namespace {
 
 constexpr size_t kStep = 64;
-constexpr size_t kClasses = 32;      // frames up to 2 KiB
-constexpr size_t kKeptOfClass = 64;  // per thread
+constexpr size_t kClasses = 32;       // frames up to 2 KiB
+constexpr size_t kKeptOfClass = 128;  // per thread
 
 struct FreeFrame {
   FreeFrame* next;

@@ -28,6 +28,11 @@ struct Passage {
 };
 thread_local Passage passage;
 
+// What is in the queue must be of the call that comes next. Clearing walks all of it, also when it is empty.
+void forget_errors() {
+  if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
 }  // namespace
 
 // OpenSSL's way to the socket.
@@ -223,7 +228,7 @@ Result<Stream::Attempt> TlsStream::try_read(std::span<uint8_t> into) {
   size_t total = 0;
   Result<Attempt> outcome = Attempt{};
   for (;;) {
-    ERR_clear_error();
+    forget_errors();
     const size_t room = std::min(into.size() - total, kSealMax);
     const int got = SSL_read(ssl_.get(), into.data() + total, static_cast<int>(room));
     if (got <= 0) {
@@ -232,13 +237,13 @@ Result<Stream::Attempt> TlsStream::try_read(std::span<uint8_t> into) {
     }
     total += static_cast<size_t>(got);
     bytes_read_ += static_cast<size_t>(got);
-    drained_ = false;
+    const bool all_taken = passage.in_at == passage.in_end && received_.empty();
+    drained_ = all_taken && SSL_has_pending(ssl_.get()) == 0;
     outcome = Attempt{total, Next::done};
     if (total == into.size()) break;
     // Whole records come from a stream of them: the next may be here already. After a short one, only what
     // was received together with it is looked at.
-    if (static_cast<size_t>(got) < kRecordBytes && passage.in_at == passage.in_end && received_.empty())
-      break;
+    if (static_cast<size_t>(got) < kRecordBytes && all_taken) break;
   }
   const bool no_room = outcome && outcome->next == Next::writable;
   if (passage.out.empty() && !no_room) return outcome;
@@ -319,7 +324,7 @@ Result<size_t> TlsStream::seal(Gather parts) {
   while (sealed < kSealMax) {
     const ByteView bytes = first_record(parts);
     if (bytes.empty()) break;
-    ERR_clear_error();
+    forget_errors();
     const int done = SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()));
     if (done <= 0) {
       const int error = SSL_get_error(ssl_.get(), done);

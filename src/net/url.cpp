@@ -69,10 +69,19 @@ std::string Authority::text() const {
   return out;
 }
 
-Result<Authority> parse_authority(std::string_view text) {
-  Authority out;
-  std::string_view host = text;
+namespace {
+
+struct AuthorityParts {
+  std::string_view host;
+  uint16_t port = 0;
+  bool is_ipv6 = false;
+};
+
+Result<AuthorityParts> split_authority(std::string_view text) {
+  AuthorityParts out;
+  std::string_view& host = out.host;
   std::string_view rest;
+  host = text;
   if (text.starts_with('[')) {
     const size_t close = text.find(']');
     host = close == std::string_view::npos ? std::string_view() : text.substr(1, close - 1);
@@ -88,8 +97,18 @@ Result<Authority> parse_authority(std::string_view text) {
   if (!rest.empty()) {
     TRY(out.port, parse_port(rest.substr(1)));
   }
-  out.host = lower_case(host);
   return out;
+}
+
+}  // namespace
+
+Result<Authority> parse_authority(std::string_view text) {
+  TRY(const AuthorityParts parts, split_authority(text));
+  return Authority{lower_case(parts.host), parts.port, parts.is_ipv6};
+}
+
+bool is_authority(std::string_view text) {
+  return split_authority(text).has_value();
 }
 
 std::string Url::authority() const {

@@ -21,6 +21,7 @@ struct Authority {
 // host[:port]: names of letters, digits, "-" and "_" in labels of at most 63, IPv4, or IPv6 in brackets. No
 // user part, no percent codes, no trailing dot.
 [[nodiscard]] Result<Authority> parse_authority(std::string_view text);
+[[nodiscard]] bool is_authority(std::string_view text);
 
 struct Url {
   std::string scheme;  // "https" or "http"
