@@ -47,6 +47,7 @@ class MarkedSource final : public net::ByteSource {
   [[nodiscard]] bool ready_now() const override { return source_.ready_now(); }
   [[nodiscard]] net::Task<Result<void>> wait() override;
   [[nodiscard]] net::Task<Result<size_t>> read(std::span<uint8_t> into) override;
+  [[nodiscard]] Bytes take() override { return source_.take(); }
   void abort() override { source_.abort(); }
   [[nodiscard]] bool failed() const { return failed_; }
 

@@ -94,6 +94,7 @@ class CarrierBody final : public ByteSource, public ByteSink {
   }
   [[nodiscard]] Task<Result<void>> wait() override;
   [[nodiscard]] Task<Result<size_t>> read(std::span<uint8_t> into) override;
+  [[nodiscard]] Bytes take() override;
   [[nodiscard]] Task<Result<void>> write(ByteView bytes) override;
   [[nodiscard]] Task<Result<void>> flush() override { co_return Result<void>{}; }
   [[nodiscard]] Task<Result<void>> finish() override;
@@ -174,6 +175,14 @@ Task<Result<size_t>> CarrierBody::read(std::span<uint8_t> into) {
     Result<void> waited = co_await wait();
     CO_TRY_VOID(std::move(waited));
   }
+}
+
+Bytes CarrierBody::take() {
+  if (aborted) return {};
+  Bytes piece = impl->session.take(id);
+  bytes_in += piece.size();
+  if (!piece.empty()) impl->kick();  // the window may open
+  return piece;
 }
 
 Task<Result<void>> CarrierBody::write(ByteView bytes) {

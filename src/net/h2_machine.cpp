@@ -363,15 +363,26 @@ void H2Session::Impl::append_data(H2StreamId id, const uint8_t* frame_head, size
   frames->insert(frames->end(), frame_head, frame_head + kFrameHeadBytes);
   H2Stream* stream = find(id);
   ENTENTE_CHECK(stream != nullptr && stream->out.size() >= count);
-  const ByteView bytes = stream->out.front(count);
-  frames->insert(frames->end(), bytes.begin(), bytes.end());
-  stream->out.drop(count);
+  while (count > 0) {
+    const ByteView front = stream->out.front();
+    const ByteView bytes = front.first(std::min(count, front.size()));
+    frames->insert(frames->end(), bytes.begin(), bytes.end());
+    count -= bytes.size();
+    stream->out.drop(bytes.size());
+  }
 }
 
 void H2Session::Impl::drop_queues(H2Stream& stream) {
   counts.unread_bytes -= stream.in.size();
   stream.in.clear();
   stream.out.clear();
+  give_credit();
+}
+
+// The peer may send as much again.
+void H2Session::Impl::has_read(const H2Stream& stream, size_t count) {
+  counts.unread_bytes -= count;
+  if (count > 0 && !stream.closed) nghttp2_session_consume_stream(session, stream.id, count);
   give_credit();
 }
 

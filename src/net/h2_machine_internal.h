@@ -57,6 +57,7 @@ struct H2Session::Impl {
   void forget_if_done(H2StreamId id);
   void head_submitted(H2Stream& stream);
   void look_at_heads(bool before);
+  void has_read(const H2Stream& stream, size_t count);
   void give_credit();
   void after_release(H2Stream& stream);
 

@@ -212,10 +212,16 @@ Result<H2Session::Read> H2Session::read(H2StreamId id, std::span<uint8_t> into) 
   TRY(H2Stream* const stream, impl_->live(id, true));
   if (stream->broken && *stream->broken != H2Code::no_error) return no_h2_stream();
   const size_t count = stream->in.pop(into.data(), into.size());
-  impl_->counts.unread_bytes -= count;
-  if (count > 0 && !stream->closed) nghttp2_session_consume_stream(impl_->session, id, count);
-  impl_->give_credit();
+  impl_->has_read(*stream, count);
   return Read{count, stream->in.empty() && stream->in_ended};
+}
+
+Bytes H2Session::take(H2StreamId id) {
+  const Result<H2Stream*> found = impl_->live(id, true);
+  if (!found || ((*found)->broken && *(*found)->broken != H2Code::no_error)) return {};
+  Bytes piece = (*found)->in.pop_piece();
+  impl_->has_read(**found, piece.size());
+  return piece;
 }
 
 size_t H2Session::unread(H2StreamId id) const {

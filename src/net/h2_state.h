@@ -1,48 +1,82 @@
 // Private to h2_session: what a connection keeps of each stream, and in which order streams may send.
 #pragma once
 
+#include "net/chunks.h"
 #include "net/h2_session.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace entente::net {
 
-// Bytes first in, first out; gives its memory back when empty.
+// Bytes first in, first out, in pieces that stay where they are; gives its memory back when empty.
 class ByteQueue {
  public:
-  [[nodiscard]] size_t size() const { return bytes_.size() - head_; }
-  [[nodiscard]] bool empty() const { return size() == 0; }
+  [[nodiscard]] size_t size() const { return size_; }
+  [[nodiscard]] bool empty() const { return size_ == 0; }
   void push(ByteView bytes) {
-    if (head_ > 0 && bytes_.size() + bytes.size() > bytes_.capacity()) {
-      bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(head_));
-      head_ = 0;
-    }
-    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+    if (bytes.empty()) return;
+    if (empty()) first_ = take_chunk(bytes.size());
+    size_ += bytes.size();
+    Bytes& last = more_.empty() ? first_ : more_.back();
+    const size_t fits = std::min(bytes.size(), last.capacity() - last.size());
+    append(last, bytes.first(fits));
+    if (fits == bytes.size()) return;
+    // As large as all that waits, so that a queue of small pieces is not all book-keeping.
+    more_.push_back(take_chunk(std::max(bytes.size() - fits, std::min(size_, kChunkBytes))));
+    append(more_.back(), bytes.subspan(fits));
   }
-  // The first bytes, to be looked at until the queue changes, and their going.
-  [[nodiscard]] ByteView front(size_t count) const { return ByteView(bytes_).subspan(head_, count); }
+  // The first piece, to be looked at until the queue changes, and the going of some of it.
+  [[nodiscard]] ByteView front() const { return ByteView(first_).subspan(head_); }
   void drop(size_t count) {
     head_ += count;
-    if (empty()) clear();
+    size_ -= count;
+    if (head_ == first_.size()) give_chunk(take());
   }
   size_t pop(uint8_t* into, size_t most) {
-    const size_t count = std::min(most, size());
-    if (count > 0) std::memcpy(into, bytes_.data() + head_, count);
-    drop(count);
-    return count;
+    size_t moved = 0;
+    while (moved < most && !empty()) {
+      const ByteView some = front().first(std::min(most - moved, front().size()));
+      std::memcpy(into + moved, some.data(), some.size());
+      moved += some.size();
+      drop(some.size());
+    }
+    return moved;
+  }
+  // The first piece itself; nothing when it is not whole any more.
+  [[nodiscard]] Bytes pop_piece() {
+    if (head_ > 0) return {};
+    size_ -= first_.size();
+    return take();
   }
   void clear() {
-    bytes_ = Bytes();
-    head_ = 0;
+    give_chunk(std::exchange(first_, {}));
+    more_ = {};
+    head_ = size_ = 0;
   }
 
  private:
-  Bytes bytes_;
-  size_t head_ = 0;
+  static void append(Bytes& to, ByteView bytes) { to.insert(to.end(), bytes.begin(), bytes.end()); }
+  // What was first; the next piece is first now.
+  Bytes take() {
+    Bytes was = std::exchange(first_, {});
+    head_ = 0;
+    if (more_.empty()) return was;
+    first_ = std::move(more_.front());
+    more_.erase(more_.begin());
+    if (more_.empty()) more_ = {};
+    return was;
+  }
+
+  Bytes first_;
+  std::vector<Bytes> more_;
+  size_t head_ = 0;  // of first_, gone already
+  size_t size_ = 0;
 };
 
 // A queue that holds no memory to speak of while it is empty.

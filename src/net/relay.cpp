@@ -1,5 +1,7 @@
 #include "net/relay.h"
 
+#include "net/chunks.h"
+
 #include <algorithm>
 
 namespace entente::net {
@@ -44,17 +46,24 @@ Task<Result<uint64_t>> pump(Loop& loop, ByteSource& source, ByteSink& sink, Pump
       Result<void> ready = co_await source.wait();
       CO_TRY_VOID(std::move(ready));
     }
-    if (!buffer) buffer = loop.lend(Loop::kRelayBufferBytes);
-    Result<size_t> got = co_await source.read(buffer.span());
-    CO_TRY(const size_t count, std::move(got));
-    if (count == 0) break;
+    Bytes piece = source.take();
+    ByteView bytes = piece;
+    if (piece.empty()) {
+      if (!buffer) buffer = loop.lend(Loop::kRelayBufferBytes);
+      Result<size_t> got = co_await source.read(buffer.span());
+      CO_TRY(const size_t read, std::move(got));
+      if (read == 0) break;
+      bytes = buffer.span().first(read);
+    }
+    const size_t count = bytes.size();
     if (options.bytes_max && count > *options.bytes_max - moved) {
       co_return fail("net.too_long", "more bytes came than may pass");
     }
     if (options.gate && !options.gate->is_open())
       co_return fail("net.fenced", "the gate was closed before these bytes went out");
-    Result<void> written = co_await sink.write(buffer.span().first(count));
+    Result<void> written = co_await sink.write(bytes);
     CO_TRY_VOID(std::move(written));
+    give_chunk(std::move(piece));
     moved += count;
     if (options.counter) *options.counter += count;
   }

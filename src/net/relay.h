@@ -22,6 +22,8 @@ class ByteSource {
   [[nodiscard]] virtual Task<Result<void>> wait() = 0;  // until read() is likely not to wait; holds no buffer
   [[nodiscard]] virtual Task<Result<size_t>> read(
       std::span<uint8_t> into) = 0;  // at least one byte; 0 is the end
+  // Bytes that are here, without a copy; nothing where only read() can say more.
+  [[nodiscard]] virtual Bytes take() { return {}; }
   virtual void abort() = 0;  // breaks off: the other side sees it; wakes read() and wait() with "net.aborted"
 };
 
