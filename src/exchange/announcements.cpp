@@ -22,7 +22,8 @@ std::optional<std::vector<Announcement>> Announcements::since(uint64_t number) c
 }
 
 net::Task<bool> Announcements::wait(Millis longest) {
-  return moved_.wait(longest);
+  const bool woken = co_await moved_.wait(longest);
+  co_return woken;
 }
 
 }  // namespace entente::exchange

@@ -110,9 +110,9 @@ class CarrierBody final : public ByteSource, public ByteSink {
   std::shared_ptr<Carrier::Impl> impl;
   H2StreamId id;
   CarrierTimeouts timeouts;
-  Event in;   // a head, bytes, the end, or a break
-  Event out;  // room, or a break
-  RequestHead request;
+  Event in;                              // a head, bytes, the end, or a break
+  Event out;                             // room, or a break
+  std::unique_ptr<RequestHead> request;  // the server's
   bool has_body = false;
   std::optional<ResponseHead> response;
   std::optional<H2Code> code;
@@ -245,7 +245,7 @@ void Carrier::Impl::break_off(Error error) {
 void Carrier::Impl::serve(H2Request request) {
   auto body = std::make_unique<CarrierBody>(shared_from_this(), request.stream);
   body->has_body = !request.end;
-  body->request = std::move(request.head);
+  body->request = std::make_unique<RequestHead>(std::move(request.head));
   if (!ending && handler) loop.spawn(handler(CarrierStream(std::move(body))));
   if (config.streams_ever_max > 0 && session.counts().streams >= config.streams_ever_max) session.drain();
 }
@@ -546,7 +546,7 @@ CarrierStream& CarrierStream::operator=(CarrierStream&&) noexcept = default;
 CarrierStream::~CarrierStream() = default;
 
 RequestHead& CarrierStream::request() {
-  return body_->request;
+  return *body_->request;
 }
 bool CarrierStream::has_body() const {
   return body_->has_body;

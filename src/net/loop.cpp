@@ -375,10 +375,4 @@ void Event::pulse() {
   waiters_.wake_all(detail::Woken::ready);
 }
 
-Task<bool> Event::wait(Millis timeout) {
-  if (set_) co_return true;
-  detail::Woken woken = co_await waiters_.wait(loop_, timeout);
-  co_return woken == detail::Woken::ready;
-}
-
 }  // namespace entente::net

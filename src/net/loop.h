@@ -170,13 +170,25 @@ class Loop {
 // Destroying it wakes all waiters with false.
 class Event {
  public:
+  class Awaiter {
+   public:
+    Awaiter(Event& event, Millis timeout) : set_(event.set_), inner_(event.loop_, event.waiters_, timeout) {}
+    [[nodiscard]] bool await_ready() const noexcept { return set_; }
+    void await_suspend(std::coroutine_handle<> handle) { inner_.await_suspend(handle); }
+    [[nodiscard]] bool await_resume() const { return set_ || inner_.await_resume() == detail::Woken::ready; }
+
+   private:
+    bool set_;
+    detail::WaitList::Awaiter inner_;
+  };
+
   explicit Event(Loop& loop) : loop_(loop) {}
   void set();
   void clear() { set_ = false; }
   void pulse();
   [[nodiscard]] bool is_set() const { return set_; }
   // True when set or pulsed, false at the timeout or when the event is destroyed.
-  [[nodiscard]] Task<bool> wait(Millis timeout);
+  [[nodiscard]] Awaiter wait(Millis timeout) { return {*this, timeout}; }
 
  private:
   Loop& loop_;

@@ -53,6 +53,10 @@ Socket::~Socket() {
   if (fd_ >= 0) ::close(fd_);
 }
 
+Task<Result<void>> no_wait() {
+  co_return Result<void>{};
+}
+
 Task<Result<size_t>> Stream::read_some(std::span<uint8_t> into, Millis timeout) {
   ENTENTE_DCHECK(!into.empty());
   for (;;) {

@@ -162,6 +162,9 @@ class Socket {
   std::string peer_;
 };
 
+// For a wait that is over before it has begun.
+[[nodiscard]] Task<Result<void>> no_wait();
+
 // A plain stream over a connected TCP or Unix socket.
 [[nodiscard]] std::unique_ptr<Stream> make_stream(Loop& loop, Socket socket);
 // A parked stream on a new loop; call it on that loop (or before it runs).

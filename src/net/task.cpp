@@ -19,8 +19,8 @@ namespace entente::net::detail {
 
 namespace {
 
-constexpr size_t kStep = 64;
-constexpr size_t kClasses = 32;       // frames up to 2 KiB
+constexpr size_t kStep = 32;
+constexpr size_t kClasses = 64;       // frames up to 2 KiB
 constexpr size_t kKeptOfClass = 128;  // per thread
 
 struct FreeFrame {

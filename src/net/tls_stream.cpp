@@ -279,9 +279,8 @@ Result<Stream::Attempt> TlsStream::read_stopped(int got, size_t total) {
 }
 
 Task<Result<void>> TlsStream::wait_readable(Millis timeout) {
-  if (!drained_ && !aborted_ && (!received_.empty() || SSL_has_pending(ssl_.get()))) co_return Result<void>{};
-  Result<void> waited = co_await FdStream::wait_readable(timeout);
-  co_return waited;
+  const bool here = !drained_ && !aborted_ && (!received_.empty() || SSL_has_pending(ssl_.get()));
+  return here ? no_wait() : FdStream::wait_readable(timeout);
 }
 
 Result<Bytes> TlsStream::tls_exporter(std::string_view label, ByteView context, size_t bytes) {
