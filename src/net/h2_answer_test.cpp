@@ -125,7 +125,9 @@ TEST_CASE("The connection's window holds back a peer whose bodies nobody reads, 
   config.stream_window_bytes = 64 * 1024;
   config.connection_window_bytes = 128 * 1024;
   config.credit_unread_max = 96 * 1024;
-  Side client(H2Role::client), server(H2Role::server, config);
+  H2Config asking;
+  asking.unsent_bytes_max = 64 * 1024;
+  Side client(H2Role::client, asking), server(H2Role::server, config);
   settle(client, server);
   std::vector<H2StreamId> ids;
   for (int i = 0; i < 10; ++i) {

@@ -52,8 +52,9 @@ struct H2Config {
   // The connection's window is given back at once, so that one stream nobody reads does not stop the others,
   // until this much is unread in all of them; then only as they are read.
   size_t credit_unread_max = SIZE_MAX;
-  size_t unread_bytes_max = 64 << 20;   // unread in all streams; over: the stream that adds to it is reset
-  size_t unsent_bytes_max = 64 * 1024;  // of one stream: write() takes no more
+  size_t unread_bytes_max = 64 << 20;  // unread in all streams; over: the stream that adds to it is reset
+  // Of one stream: write() takes no more. Whole frames of a record each, so that no rest goes out alone.
+  size_t unsent_bytes_max = 4 * (16 * 1024 - 9);
   uint64_t bulk_after_bytes = 1 << 20;
   Millis bulk_pause{1000};  // a stream that sent nothing for so long is interactive again
   size_t header_list_bytes_max =
@@ -62,8 +63,8 @@ struct H2Config {
   // than an HTTP/1.1 head's, so that what came by one leaves by the other, with some fields of ours.
   size_t header_fields_max = 128;
   uint32_t header_table_bytes = 4096;  // each way, of fields that come again (RFC 7541 section 4.2)
-  size_t header_frames_max = 8;   // HEADERS and its CONTINUATIONs
-  bool underscore_names = false;  // see HttpLimits
+  size_t header_frames_max = 8;        // HEADERS and its CONTINUATIONs
+  bool underscore_names = false;       // see HttpLimits
   // Budgets of the peer within `flood_window`; over: the connection ends with ENHANCE_YOUR_CALM.
   Millis flood_window{10'000};
   uint32_t resets_max = 500;  // streams it resets, or that its faults make us reset
