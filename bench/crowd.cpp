@@ -1,9 +1,10 @@
 // Many live connections at once, over TLS 1.3, and what reaches them.
 //   bench_crowd PORT NAME COUNT COOKIES LIVE
 // opens COUNT connections to 127.0.0.1:PORT under the name NAME; COOKIES is a file of lines for the Cookie
-// header, used in turn. LIVE is 1 for WebSockets on /live, 0 for one GET /1k each and then silence, 2 for that
-// over HTTP/2. Prints a line of JSON when all stand. At the end of its standard input it prints a second one and ends: the newest
-// stamp of the app that reached anyone, when the last bytes came, and when connections were closed.
+// header, used in turn. LIVE is 1 for WebSockets on /live, 0 for one GET /1k each and then silence, 2 for
+// that over HTTP/2. Prints a line of JSON when all stand. At the end of its standard input it prints a second
+// one and ends: the newest stamp of the app that reached anyone, when the last bytes came, and when
+// connections were closed.
 #include <algorithm>
 #include <array>
 #include <cerrno>

@@ -110,6 +110,13 @@ Task<void> plain(HttpCall& call, int code) {
   [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), std::move(text));
 }
 
+Task<void> large_head(HttpCall& call) {
+  ResponseHead head = status(200);
+  for (int i = 0; i < 110; ++i) head.headers.add("x-" + std::to_string(i), std::string(200, 'a'));
+  std::string text = "whole";
+  [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), std::move(text));
+}
+
 Task<void> nothing() {
   co_return;
 }
@@ -125,6 +132,7 @@ Task<void> handle(HttpCall& call, Desk* desk) {
   if (path == "/body") return read_body(call, desk);
   if (path == "/short") return short_answer(call);
   if (path == "/nothing") return nothing();
+  if (path == "/large-head") return large_head(call);
   return plain(call, path == "/204" ? 204 : 200);
 }
 
@@ -228,6 +236,7 @@ TEST_CASE("Over HTTP/2 calls are what they are over HTTP/1.1") {
   CHECK(t.fetch(ask("GET", "/204")) == "204 ");
   CHECK(t.fetch(ask("GET", "/nothing")) == "500 [0]");
   CHECK(t.fetch(ask("GET", "/short")) == "!h2.reset");
+  CHECK(t.fetch(ask("GET", "/large-head")) == "200 [5]whole");
   CHECK(t.fetch(ask("POST", "/body"), "abc") == "200 [7]got abc");
   CHECK(t.fetch(ask("POST", "/body"), std::string(2000, 'x')) == "413 [0]");
   CHECK(t.desk.error == "http.body_too_large");

@@ -94,7 +94,11 @@ namespace {
 Result<void> check_size(const std::vector<H2Line>& lines, const H2Config& config) {
   size_t bytes = 0;
   for (const H2Line& line : lines) bytes += line.name.size() + line.value.size() + kFieldOverhead;
-  if (lines.size() <= config.header_fields_max && bytes <= config.header_list_bytes_max) return {};
+  const size_t bytes_max =
+      config.sent_head_bytes_max > 0 ? config.sent_head_bytes_max : config.header_list_bytes_max;
+  const size_t fields_max =
+      config.sent_head_fields_max > 0 ? config.sent_head_fields_max : config.header_fields_max;
+  if (lines.size() <= fields_max && bytes <= bytes_max) return {};
   return fail("h2.head", "the head has more fields, or more bytes, than a head here may have",
               "header block");
 }

@@ -62,6 +62,8 @@ struct H2Config {
   // Our own heads keep to both limits as well: the peer would count a larger one as a fault of ours. More
   // than an HTTP/1.1 head's, so that what came by one leaves by the other, with some fields of ours.
   size_t header_fields_max = 128;
+  size_t sent_head_bytes_max = 0;      // of a head that is sent; 0: as of one that is taken
+  size_t sent_head_fields_max = 0;     // likewise
   uint32_t header_table_bytes = 4096;  // each way, of fields that come again (RFC 7541 section 4.2)
   size_t header_frames_max = 8;        // HEADERS and its CONTINUATIONs
   bool underscore_names = false;       // see HttpLimits
