@@ -129,6 +129,7 @@ net::Task<Result<net::CarrierStream>> Gateway::elsewhere(std::shared_ptr<const P
   }
   std::optional<net::RequestHead> head = std::exchange(attempt.head, std::nullopt);
   if (!head || (!untaken && !is_safe_method(head->method))) co_return Failure(std::move(why));
+  if (!lane_.is_current(*pass)) co_return Failure(std::move(why));  // what it was sent with holds no more
   const std::optional<ConnectorId> other = connectors_.another(*pass, attempt.connector);
   if (!other) co_return Failure(std::move(why));
   attempt.connector = *other;

@@ -166,7 +166,11 @@ net::Task<void> Lobby::show_home(net::HttpCall& call) {
     const bool ours = app->ref.owner == world.self();
     const bool reachable = ours || parts_.switchboard.core().link_fresh(app->ref.owner, Way::asking);
     card.ready = reachable;
-    card.state = !reachable ? "not reachable now" : session != sign_in.sessions.end() ? "open now" : "ready";
+    const bool shut = owner != nullptr && !owner->is_open();
+    card.state = shut                                ? "shut; opening it says why"
+                 : !reachable                        ? "not reachable now"
+                 : session != sign_in.sessions.end() ? "open now"
+                                                     : "ready";
     cards.push_back(std::move(card));
   }
   const std::vector<Refusal> ended(sign_in.ended.begin(), sign_in.ended.end());
