@@ -141,6 +141,7 @@ class Demonstration {
       data: join(this.folder, `provider-${low}`),
       people: join(this.folder, 'people.json'),
       clients: [this.plan.part('client', { nation: low })],
+      authority: this.certificates.authority,
     });
   }
 

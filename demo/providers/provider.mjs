@@ -5,6 +5,7 @@ import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import * as oidc from 'oidc-provider';
+import { ask } from '../loopback.mjs';
 import { endWithParent, sayReady } from '../lifeline.mjs';
 import { readSettings, runWithSettings } from '../settings.mjs';
 import { secretsIn } from './keys.mjs';
@@ -27,6 +28,7 @@ const settingsShape = {
       'post_logout_redirect_uris?': ['string'],
     },
   ],
+  'authority?': 'string', // of the certificates of those it posts to
 };
 const nationShape = {
   code: 'string',
@@ -58,6 +60,7 @@ function clientsOf(settings, nation) {
       client_id: client.client_id,
       redirect_uris: client.redirect_uris,
       post_logout_redirect_uris: client.post_logout_redirect_uris ?? [],
+      backchannel_logout_uri: new URL('/backchannel-logout', client.redirect_uris[0]).href,
       token_endpoint_auth_method: 'private_key_jwt',
       token_endpoint_auth_signing_alg: 'ES256',
       grant_types: ['authorization_code'],
@@ -91,7 +94,18 @@ function accountOf(people, subject) {
   return { accountId: subject, claims: () => ({ sub: subject, name: person.name, ...person.claims }) };
 }
 
-function configuration({ nation, people, clients, secrets, signIn }) {
+// What the provider asks of the node by itself: names below localhost are this machine.
+async function askLobby(address, { method, headers, body }, authority) {
+  const answer = await ask(address, {
+    method,
+    headers: Object.fromEntries(new Headers(headers)),
+    body: body && String(body),
+    ca: authority && readFileSync(authority),
+  });
+  return new Response(answer.body || null, { status: answer.status });
+}
+
+function configuration({ nation, people, clients, secrets, signIn, authority }) {
   const scopes = ['openid', 'profile', nation.scope];
   const show = (ctx, body) => {
     ctx.set(signIn.headers());
@@ -100,6 +114,7 @@ function configuration({ nation, people, clients, secrets, signIn }) {
   };
   return {
     adapter: storage(clients),
+    fetch: (address, options) => askLobby(address, options, authority),
     jwks: { keys: [secrets.signing] },
     cookies: { keys: [secrets.cookies] },
     scopes,
@@ -126,6 +141,7 @@ function configuration({ nation, people, clients, secrets, signIn }) {
       devInteractions: { enabled: false },
       claimsParameter: { enabled: true },
       pushedAuthorizationRequests: { enabled: true },
+      backchannelLogout: { enabled: true },
       rpInitiatedLogout: {
         enabled: true,
         logoutSource: (ctx, form) => show(ctx, signOutPage(nation, form)),
@@ -188,7 +204,7 @@ async function main(path) {
   const issuer = `https://${settings.host}:${port}`;
   const signIn = new SignIn(nation, people, issuer, formTargets(settings.clients));
   const clients = clientsOf(settings, nation);
-  const provider = new oidc.Provider(issuer, configuration({ nation, people, clients, secrets, signIn }));
+  const provider = new oidc.Provider(issuer, configuration({ nation, people, clients, secrets, signIn, authority: settings.authority }));
   for (const event of [
     'server_error',
     'authorization.error',

@@ -104,6 +104,8 @@ net::Task<void> Lobby::handle(net::HttpCall& call, net::NormalTarget target) {
     co_await enter_app(call, target.query);
   } else if (method == "POST" && target.path == "/sign-out") {
     co_await sign_out(call);
+  } else if (method == "POST" && target.path == "/backchannel-logout") {
+    co_await provider_signed_out(call);
   } else if (reads && (target.path == "/things" || target.path == "/events" ||
                        target.path.starts_with("/requests/"))) {
     co_await access_pages(call, target.path);
@@ -435,6 +437,44 @@ net::Task<std::optional<Lobby::Posted>> Lobby::posted(net::HttpCall& call) {
                  "The request did not come from the lobby's own page. Go to the lobby and try again.",
                  names_.lobby_origin() + "/"));
   co_return std::nullopt;
+}
+
+// From the provider, not from a browser: only its signature counts. All that the person has open ends.
+net::Task<void> Lobby::provider_signed_out(net::HttpCall& call) {
+  net::ResponseHead head;
+  head.headers.set("Cache-Control", "no-store");
+  head.status = 400;
+  const bool may = may_begin(call.peer());
+  Result<std::string> body = co_await call.read_all(kFormBytesMax);
+  const Result<net::Pairs> form = body ? net::parse_form(*body) : Result<net::Pairs>(Failure(body.error()));
+  std::string token = form ? query_value(*form, "logout_token") : "";
+  Result<identity::OidcStep> step = fail("oidc.token", "too many at once, or no token");
+  if (may && !token.empty()) {
+    ++beginning_;
+    Result<identity::OidcStep> begun =
+        client_.logged_out(std::move(token), {parts_.clock.now(), parts_.clock.tick()});
+    step = co_await walk(std::move(begun));
+    --beginning_;
+  }
+  if (step && std::holds_alternative<identity::LoggedOut>(*step)) {
+    const auto& left = std::get<identity::LoggedOut>(*step);
+    const PersonId person = identity::person_id(parts_.world().self(), left.issuer, left.subject);
+    parts_.archive.append({"sign-out", {{"person", person.text()}, {"by", left.issuer}}}, false,
+                          [](const Result<void>&) {});
+    parts_.browsers.sign_ins.erase_if([&](const SignIn& one) { return one.person.id == person; });
+    parts_.switchboard.sign_out(person, {coalition::Refusal::credential_dead,
+                                         "Your identity provider signed you out.",
+                                         "Sign in again.",
+                                         {},
+                                         {},
+                                         "sign-out"});
+    head.status = 200;
+  } else {
+    log(LogLevel::warning, "exchange", "a logout token was refused",
+        {{"code", step ? "oidc.token" : step.error().code()}, {"why", step ? "" : step.error().what()}});
+    parts_.switchboard.stranger_refused();
+  }
+  [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), "");
 }
 
 net::Task<void> Lobby::sign_out(net::HttpCall& call) {

@@ -62,6 +62,7 @@ class Lobby {
   net::Task<void> finish_sign_in(net::HttpCall& call, std::string query);
   net::Task<void> enter_app(net::HttpCall& call, std::string query);
   net::Task<void> sign_out(net::HttpCall& call);
+  net::Task<void> provider_signed_out(net::HttpCall& call);
   // A form of the lobby's own pages, sent by the person whose page it was; otherwise answered, and nothing.
   struct Posted {
     Signed who;

@@ -55,7 +55,7 @@ Result<std::optional<Instant>> read_auth_time(const Json& claims, const OidcProv
 }  // namespace
 
 struct OidcClient::Attempt {
-  enum class Stage { starting, returned, tokens };            // what the person's attempt has reached
+  enum class Stage { starting, returned, tokens, logout };    // what the person's attempt has reached
   enum class Waits { discovery, keys, push, code_exchange };  // which answer it waits for
   Stage stage = Stage::starting;
   Waits waits = Waits::discovery;
@@ -114,6 +114,7 @@ Result<OidcStep> OidcClient::go_on(AttemptPtr attempt, const Moment& moment) {
     case Attempt::Stage::returned:
       return ask_for_tokens(std::move(attempt), moment);
     case Attempt::Stage::tokens:
+    case Attempt::Stage::logout:
       return finish(std::move(attempt), moment);
   }
   ENTENTE_CHECK(false);
@@ -275,9 +276,24 @@ Result<OidcStep> OidcClient::answered(Fetch fetch, Result<HttpAnswer> answer, co
   return fail("oidc.state", "unreachable");
 }
 
+Result<OidcStep> OidcClient::logged_out(std::string logout_token, const Moment& moment) {
+  AttemptPtr attempt(new Attempt);
+  attempt->stage = Attempt::Stage::logout;
+  attempt->id_token = std::move(logout_token);
+  attempt->began = moment.tick;
+  return go_on(std::move(attempt), moment);
+}
+
 Result<OidcStep> OidcClient::finish(AttemptPtr attempt, const Moment& moment) {
-  auto person = read_id_token(*attempt, moment);
-  if (person) return *std::move(person);
+  Result<Step> person = fail("oidc.token", "no token");
+  if (attempt->stage == Attempt::Stage::logout) {
+    Result<LoggedOut> left = read_logout_token(*attempt, moment);
+    person = left ? Result<Step>(*std::move(left)) : Result<Step>(Failure(left.error()));
+  } else {
+    Result<SignedIn> read = read_id_token(*attempt, moment);
+    person = read ? Result<Step>(*std::move(read)) : Result<Step>(Failure(read.error()));
+  }
+  if (person) return person;
   // The provider may have changed keys: look once, but never more often than the pause allows, or unknown
   // kids would make us flood it.
   const bool may_look = !attempt->keys_renewed && (!keys_asked_ || moment.tick - *keys_asked_ >= kKeysPause);
@@ -313,6 +329,35 @@ Result<SignedIn> OidcClient::read_id_token(const Attempt& attempt, const Moment&
   TRY(const auto auth_time, read_auth_time(claims, provider_, moment.now));
   return SignedIn{provider_.nation,      provider_.issuer, std::move(subject),
                   std::move(jwt.claims), auth_time,        attempt.return_to};
+}
+
+// Back-Channel Logout 1.0, sections 2.4 and 2.6.
+Result<LoggedOut> OidcClient::read_logout_token(const Attempt& attempt, const Moment& moment) {
+  constexpr std::string_view kEvent = "http://schemas.openid.net/event/backchannel-logout";
+  crypto::JwtExpect expect;
+  expect.jws.algs = {provider_.id_token_alg};
+  expect.issuer = provider_.issuer;
+  expect.audience = provider_.client_id;
+  expect.now = moment.now;
+  expect.age_max = kIdTokenAge;
+  TRY(const crypto::Jwt jwt, crypto::verify_jwt(attempt.id_token, keys_, expect));
+  const Json& claims = jwt.claims;
+  const std::string_view typ = jwt.header.text_or("typ", "JWT");
+  const Json* events = claims.find("events");
+  const Json* event = events != nullptr && events->is_object() ? events->find(kEvent) : nullptr;
+  if ((typ != "logout+jwt" && typ != "JWT" && typ != "jwt") || event == nullptr || !event->is_object() ||
+      claims.find("nonce") != nullptr)
+    return fail("oidc.token", "This is another kind of token than a logout token.");
+  const std::string jti(claims.text_or("jti", ""));
+  std::string subject(claims.text_or("sub", ""));
+  if (!is_visible(jti) || jti.size() > kSubjectBytesMax || !is_visible(subject) ||
+      subject.size() > kSubjectBytesMax)
+    return fail("oidc.token", "The logout token does not name itself and a person.");
+  std::erase_if(logouts_, [&](const auto& known) { return known.second <= moment.now; });
+  // It is good until its age is over, whatever end it names.
+  if (logouts_.size() >= kSignInsMax || !logouts_.emplace(jti, moment.now + 2 * kIdTokenAge).second)
+    return fail("oidc.token", "This logout token was used already.");
+  return LoggedOut{provider_.issuer, std::move(subject)};
 }
 
 }  // namespace entente::identity

@@ -8,10 +8,10 @@
 //     TLS verified step = client.answered(std::move(fetch), std::move(answer), moment);
 //   }
 //
-// OpenID Connect Core 1.0, RFC 7636 (PKCE S256), RFC 9126 (PAR), RFC 9207 (iss), RFC 7523 (private_key_jwt),
-// RFC 9700. Errors: "oidc.config", "oidc.discovery", "oidc.provider_down", "oidc.refused", "oidc.state",
-// "oidc.mix_up", "oidc.browser", "oidc.answer", "oidc.token", "oidc.nonce", "oidc.keys", and those of
-// crypto/jose.h.
+// OpenID Connect Core 1.0 and Back-Channel Logout 1.0, RFC 7636 (PKCE S256), RFC 9126 (PAR), RFC 9207 (iss),
+// RFC 7523 (private_key_jwt), RFC 9700. Errors: "oidc.config", "oidc.discovery", "oidc.provider_down",
+// "oidc.refused", "oidc.state", "oidc.mix_up", "oidc.browser", "oidc.answer", "oidc.token", "oidc.nonce",
+// "oidc.keys", and those of crypto/jose.h.
 #pragma once
 
 #include "base/ids.h"
@@ -21,6 +21,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -96,6 +97,11 @@ struct Redirect {
   std::string browser_token;  // for a __Host- cookie of this browser; callback() asks for it
 };
 
+struct LoggedOut {  // whom their provider signed out, everywhere
+  std::string issuer;
+  std::string subject;
+};
+
 class OidcClient {
   struct Attempt;
   struct FreeAttempt {
@@ -108,7 +114,7 @@ class OidcClient {
     HttpAsk http;
     std::unique_ptr<Attempt, FreeAttempt> attempt;
   };
-  using Step = std::variant<Fetch, Redirect, SignedIn>;
+  using Step = std::variant<Fetch, Redirect, SignedIn, LoggedOut>;
   using Random = std::function<Bytes(size_t)>;
 
   OidcClient(OidcProvider provider, crypto::PrivateKey client_key, Random random);
@@ -121,6 +127,10 @@ class OidcClient {
   // The query of the request to the redirect URI, without '?', and the browser's token. Uses the attempt up.
   [[nodiscard]] Result<Step> callback(std::string_view query, std::string_view browser_token,
                                       const Moment& moment);
+  // A logout token that somebody posted: the provider's word, once, about somebody by `sub` ("oidc.token"
+  // where it names a session alone: those are not told apart here). Anybody may post; keys are fetched at
+  // most as for sign-ins.
+  [[nodiscard]] Result<Step> logged_out(std::string logout_token, const Moment& moment);
   [[nodiscard]] Result<Step> answered(Fetch fetch, Result<HttpAnswer> answer, const Moment& moment);
 
   [[nodiscard]] const OidcProvider& provider() const { return provider_; }
@@ -136,6 +146,7 @@ class OidcClient {
   [[nodiscard]] Result<void> read_keys(const std::string& body, const Moment& moment);
   [[nodiscard]] Result<Step> finish(AttemptPtr attempt, const Moment& moment);
   [[nodiscard]] Result<SignedIn> read_id_token(const Attempt& attempt, const Moment& moment) const;
+  [[nodiscard]] Result<LoggedOut> read_logout_token(const Attempt& attempt, const Moment& moment);
   [[nodiscard]] Result<std::string> client_assertion(const Moment& moment) const;
   [[nodiscard]] std::string random_token() const;
 
@@ -148,6 +159,7 @@ class OidcClient {
   std::optional<Tick> keys_at_;                          // when they were read
   std::optional<Tick> keys_asked_;                       // when they were last asked for
   std::unordered_map<std::string, AttemptPtr> waiting_;  // by state
+  std::map<std::string, Instant> logouts_;               // by jti, until they end: each counts once
   std::deque<std::pair<Tick, std::string>> order_;       // states begun, oldest first; some were used since
 };
 using Fetch = OidcClient::Fetch;

@@ -306,6 +306,71 @@ TEST_CASE("a token of another kind, of no signature, or with a swapped algorithm
   CHECK(with_token("") == "jose.shape");
 }
 
+// What the provider posts when it signs somebody out, with `change` on top.
+Result<OidcStep> log_out(Visit& visit, const Json& change = Json::object(), std::string typ = "logout+jwt") {
+  Json claims = Json::object(
+      {{"iss", kIssuer},
+       {"aud", "https://node.xbb.localhost"},
+       {"sub", "bor-40117"},
+       {"iat", kStart + visit.seconds},
+       {"exp", kStart + visit.seconds + 120},
+       {"jti", "j1"},
+       {"events", Json::object({{"http://schemas.openid.net/event/backchannel-logout", Json::object()}})}});
+  for (const auto& [name, value] : change.members()) claims.set(name, value);
+  std::erase_if(claims.members(), [](const Json::Member& member) { return member.second.is_null(); });
+  const auto& from = visit.provider;
+  std::string token =
+      crypto::sign_jwt(from.key, {.alg = SignatureAlg::ES256, .typ = std::move(typ), .kid = from.kid}, claims)
+          .value();
+  return visit.run(visit.client.logged_out(std::move(token), visit.moment()));
+}
+
+TEST_CASE("a logout token names whom the provider signed out, once, also under keys that are new") {
+  Visit visit;
+  const auto left = log_out(visit);
+  REQUIRE_MESSAGE(left, left.error().text());
+  CHECK(std::get<LoggedOut>(*left).subject == "bor-40117");
+  CHECK(std::get<LoggedOut>(*left).issuer == kIssuer);
+  CHECK(code(log_out(visit)) == "oidc.token");  // replayed
+  visit.seconds = 120;
+  visit.provider.key = crypto::PrivateKey::generate(crypto::KeyKind::p256);
+  visit.provider.kid = "k2";
+  CHECK(log_out(visit, Json::object({{"jti", "j2"}})).has_value());
+}
+
+TEST_CASE("attack: nothing but the provider's own logout token signs anybody out") {
+  const auto with = [](const Json& change, std::string typ = "logout+jwt") {
+    Visit visit;
+    return code(log_out(visit, change, std::move(typ)));
+  };
+  CHECK(with(Json::object({{"events", nullptr}})) == "oidc.token");  // an ID token
+  CHECK(with(Json::object({{"events", Json::object({{"other", Json::object()}})}})) == "oidc.token");
+  CHECK(with(Json::object({{"nonce", "n"}})) == "oidc.token");
+  CHECK(with(Json::object(), "at+jwt") == "oidc.token");
+  CHECK(with(Json::object({{"jti", nullptr}})) == "oidc.token");
+  CHECK(with(Json::object({{"sub", nullptr}, {"sid", "s"}})) == "oidc.token");
+  CHECK(with(Json::object({{"iss", "https://idp.xcc.localhost"}})) == "jwt.iss");
+  CHECK(with(Json::object({{"aud", "https://node.xcc.localhost"}})) == "jwt.aud");
+  CHECK(with(Json::object({{"exp", kStart - 61}})) == "jwt.exp");
+  CHECK(with(Json::object({{"iat", kStart - 3600}})) != "signed in");
+  Visit forged;
+  const auto own = forged.provider.key;
+  forged.provider.key = crypto::PrivateKey::generate(crypto::KeyKind::p256);
+  Provider& provider = forged.provider;
+  Result<OidcStep> step = fail("test", "");
+  {
+    // Signed by another key under a kid that the provider has.
+    const Json claims = Json::object({{"iss", kIssuer}});
+    std::string token =
+        crypto::sign_jwt(provider.key, {.alg = SignatureAlg::ES256, .typ = "logout+jwt", .kid = provider.kid},
+                         claims)
+            .value();
+    provider.key = own;
+    step = forged.run(forged.client.logged_out(std::move(token), forged.moment()));
+  }
+  CHECK(code(step) == "jose.signature");
+}
+
 TEST_CASE("the person's own sign-in may not be older than the record allows") {
   OidcProvider strict = record();
   strict.auth_age_max = Seconds(600);

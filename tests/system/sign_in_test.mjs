@@ -159,3 +159,32 @@ system(
     }
   },
 );
+
+system('a provider that signs its person out ends all that they have open', async () => {
+  const visitor = await Visitor.inside(coalition, 'konrad');
+  const stream = await visitor.watch();
+  await until('tracks arrive', () => stream.messages > 1);
+  // Anybody may post there; only the provider's own word counts.
+  for (const body of ['', 'logout_token=', 'logout_token=e30.e30.AA', `logout_token=${'x'.repeat(9000)}`]) {
+    const { status } = await visitor.go(`${visitor.nation.lobby}/backchannel-logout`, {
+      method: 'POST',
+      cookies: false,
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body,
+    });
+    assert.equal(status, 400, body.slice(0, 30));
+  }
+  const leaving = await visitor.go(`${visitor.nation.issuer}/session/end`);
+  const xsrf = /name="xsrf" value="([^"]+)"/.exec(leaving.body)?.[1];
+  assert.ok(xsrf, leaving.body.slice(0, 500));
+  await visitor.go(`${visitor.nation.issuer}/session/end/confirm`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded', origin: visitor.nation.issuer },
+    body: new URLSearchParams({ xsrf, logout: 'yes' }).toString(),
+  });
+  await stream.closed;
+  await until('the sign-in is gone', async () => {
+    const { body } = await visitor.go(`${visitor.nation.lobby}/`);
+    return /data-action="sign-in"/.test(body);
+  });
+});
