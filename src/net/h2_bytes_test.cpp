@@ -70,7 +70,7 @@ TEST_CASE("Bytes leave a queue in the order they came, whatever the pieces") {
     Bytes into(most);
     out += as_text(ByteView(into).first(queue.pop(into.data(), most)));
   };
-  for (const size_t count : {1, 10, 9'000, 16'000, 70'000, 3}) push(count);
+  for (const unsigned count : {1U, 10U, 9'000U, 16'000U, 70'000U, 3U}) push(count);
   pop(5);
   CHECK(queue.pop_piece().empty());  // its first bytes are gone: only a copy keeps the order
   pop(30'000);
