@@ -3,7 +3,7 @@
 #pragma once
 
 #include "net/h2_fields.h"
-#include "net/h2_memory.h"
+#include "net/h2_memory_internal.h"
 #include "net/h2_session.h"
 #include "net/h2_state.h"
 

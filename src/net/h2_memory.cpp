@@ -1,4 +1,4 @@
-#include "net/h2_memory.h"
+#include "net/h2_memory_internal.h"
 
 #include <algorithm>
 #include <cstdlib>
