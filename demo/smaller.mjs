@@ -20,6 +20,7 @@ function without(genesis, nations, apps) {
   for (const [, record] of records)
     for (const list of ['partners', 'offered_to'])
       if (record[list]) record[list] = record[list].filter((code) => nations.includes(code));
+  for (const [, record] of records) if (record.lead && !nations.includes(record.lead)) delete record.lead;
   return { ...genesis, records: Object.fromEntries(records) };
 }
 

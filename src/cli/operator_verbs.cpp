@@ -1,6 +1,7 @@
 // The verbs of operators: each is one call of the node's API.
 #include "cli/operator_client.h"
 #include "cli/verbs.h"
+#include "net/url.h"
 
 #include <fmt/format.h>
 
@@ -154,6 +155,123 @@ int connector_add(const Arguments& arguments) {
   if (const auto days = arguments.option("days"))
     body.set("days", static_cast<int64_t>(std::strtol(days->c_str(), nullptr, 10)));
   return change(arguments, "/v1/connectors", std::move(body));
+}
+
+namespace {
+
+int answer_with_words(const Arguments& arguments, std::string path) {
+  Json body = Json::object();
+  if (const auto words = arguments.option("words")) body.set("words", *words);
+  return change(arguments, std::move(path), std::move(body));
+}
+
+std::string opens_text(const Json& row) {
+  const Json* preview = row.find("preview");
+  if (preview == nullptr) return cell(row, "granted_until");
+  const Json* opens = preview->find("opens");
+  if (opens == nullptr || !opens->is_bool() || !opens->boolean())
+    return fmt::format("nothing: {}", cell(*preview, "why_not"));
+  return fmt::format("until {}", cell(*preview, "until"));
+}
+
+}  // namespace
+
+int request_list(const Arguments& arguments) {
+  const bool all = arguments.option("all").has_value();
+  Result<Json> answer = call_node(arguments, "GET", all ? "/v1/requests?all=true" : "/v1/requests");
+  if (!answer) return report(answer.error(), arguments.json());
+  if (arguments.json()) {
+    print_json(*answer);
+    return kExitOk;
+  }
+  std::vector<std::vector<std::string>> rows;
+  const Json* found = answer->find("requests");
+  if (found != nullptr && found->is_array()) {
+    for (const Json& row : found->items()) {
+      const Json* approvals = row.find("approvals");
+      const size_t so_far = approvals != nullptr && approvals->is_array() ? approvals->items().size() : 0;
+      rows.push_back({cell(row, "id"), cell(row, "app"), cell(row, "who"), cell(row, "purpose"),
+                      cell(row, "minutes"), cell(row, "scope"), cell(row, "state"),
+                      fmt::format("{} of {}", so_far, cell(row, "approvals_needed")), opens_text(row),
+                      cell(row, "end")});
+    }
+  }
+  print_table(
+      {"REQUEST", "APP", "WHO", "WHAT FOR", "MINUTES", "SCOPE", "STATE", "APPROVED", "OPENS", "ASKED UNTIL"},
+      rows);
+  return kExitOk;
+}
+int request_approve(const Arguments& arguments) {
+  return answer_with_words(arguments, fmt::format("/v1/requests/{}/approve", arguments.words[0]));
+}
+int request_deny(const Arguments& arguments) {
+  return answer_with_words(arguments, fmt::format("/v1/requests/{}/deny", arguments.words[0]));
+}
+int grant_list(const Arguments& arguments) {
+  return list(arguments, "/v1/grants", "grants",
+              {{"GRANT", "id"},
+               {"APP", "app"},
+               {"NATION", "partner"},
+               {"PERSON", "person"},
+               {"WHAT FOR", "purpose"},
+               {"SCOPE", "scope"},
+               {"UNTIL", "end"},
+               {"USED", "used"},
+               {"OF", "count"},
+               {"SESSIONS", "sessions"},
+               {"APPROVED BY", "approved_by"},
+               {"STATE", "state"}});
+}
+int grant_revoke(const Arguments& arguments) {
+  return answer_with_words(arguments, fmt::format("/v1/grants/{}/revoke", arguments.words[0]));
+}
+
+namespace {
+
+std::string mission_path(const Arguments& arguments, std::string_view verb = {}) {
+  return fmt::format("/v1/missions/{}{}{}", net::percent_encode(arguments.words[0]), verb.empty() ? "" : "/",
+                     verb);
+}
+
+int say_of_mission(const Arguments& arguments, const std::string& name) {
+  const Result<std::string> reason = arguments.need("reason");
+  if (!reason) return report(reason.error(), arguments.json());
+  return change(arguments, mission_path(arguments, name),
+                Json::object({{name, arguments.words[1]}, {"reason", *reason}}));
+}
+
+}  // namespace
+
+int mission_list(const Arguments& arguments) {
+  return list(arguments, "/v1/missions", "missions",
+              {{"MISSION", "id"},
+               {"NAME", "name"},
+               {"STATE", "state"},
+               {"PHASE", "phase"},
+               {"THREAT", "threat"},
+               {"LEAD", "lead"},
+               {"PARTNERS", "partners"},
+               {"UNTIL", "end"},
+               {"SESSIONS", "sessions"}});
+}
+int mission_show(const Arguments& arguments) {
+  const Result<Json> answer = call_node(arguments, "GET", mission_path(arguments));
+  if (!answer) return report(answer.error(), arguments.json());
+  if (arguments.json()) {
+    print_json(*answer);
+    return kExitOk;
+  }
+  for (const auto& [name, value] : answer->members()) fmt::print("{:10} {}\n", name, cell(*answer, name));
+  return kExitOk;
+}
+int mission_phase(const Arguments& arguments) {
+  return say_of_mission(arguments, "phase");
+}
+int mission_threat(const Arguments& arguments) {
+  return say_of_mission(arguments, "threat");
+}
+int mission_end(const Arguments& arguments) {
+  return change_with_reason(arguments, mission_path(arguments, "end"));
 }
 
 int why(const Arguments& arguments) {

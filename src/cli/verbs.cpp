@@ -4,6 +4,7 @@ namespace entente::cli {
 namespace {
 
 constexpr std::string_view kSocket = "socket,config";
+constexpr std::string_view kSocketWords = "socket,config,words";
 constexpr std::string_view kSocketReason = "socket,config,reason";
 
 constexpr Verb kVerbs[] = {
@@ -44,6 +45,27 @@ constexpr Verb kVerbs[] = {
     {"session ls", "", "Who is inside now, of which nation, in which app, since when", kSocket, 0, 0,
      session_list},
     {"session cut", "ID --reason TEXT", "End one session at once", kSocketReason, 1, 1, session_cut},
+    {"mission ls", "", "Missions, their phase, threat and lead", kSocket, 0, 0, mission_list},
+    {"mission show", "NAME", "One mission: who takes part, what is open in it, who knows its phase", kSocket,
+     1, 1, mission_show},
+    {"mission phase", "NAME PHASE --reason TEXT",
+     "Move a mission into a phase: what policies then refuse ends at once", kSocketReason, 2, 2,
+     mission_phase},
+    {"mission threat", "NAME LEVEL --reason TEXT", "Say a mission's threat, which policies read as its phase",
+     kSocketReason, 2, 2, mission_threat},
+    {"mission end", "NAME --reason TEXT",
+     "End a mission: its sessions, requests, grants and delegations are over", kSocketReason, 1, 1,
+     mission_end},
+    {"request ls", "[--all]", "Who asks for which app, what for, and what approving would open",
+     "socket,config,all!", 0, 0, request_list},
+    {"request approve", "ID [--words TEXT]", "Give what is asked for; nobody approves their own",
+     kSocketWords, 1, 1, request_approve},
+    {"request deny", "ID [--words TEXT]", "Refuse what is asked for, with a word to whoever asked",
+     kSocketWords, 1, 1, request_deny},
+    {"grant ls", "", "What was given to whom, for what, until when, and who approved it", kSocket, 0, 0,
+     grant_list},
+    {"grant revoke", "ID [--words TEXT]", "Take a grant back; the session it opened ends at once",
+     kSocketWords, 1, 1, grant_revoke},
     {"why", "VERDICT", "What a verdict said, why, and under which world", kSocket, 1, 1, why},
     {"ledger verify", "--config FILE [--remembered FILE]",
      "Check store and ledger from outside: chained, signed, complete", "config,remembered,checkpoint-out", 0,

@@ -128,6 +128,11 @@ Mission read_mission(Fields& fields, std::string_view id) {
   mission.start = fields.instant("start");
   mission.end = fields.instant("end");
   if (mission.end <= mission.start) fields.wrong("end", "the mission ends before it begins");
+  if (fields.has("lead")) mission.lead = read_code(fields, "lead");
+  mission.number = fields.integer_or("number", 0, 0, std::numeric_limits<int64_t>::max());
+  const auto& all = mission.partners;
+  if (!mission.lead.empty() && std::find(all.begin(), all.end(), mission.lead) == all.end())
+    fields.wrong("lead", "a mission is led by one of its partners");
   return mission;
 }
 

@@ -49,6 +49,8 @@ struct Mission {
   std::string threat;
   Instant start;
   Instant end;
+  PartnerCode lead{};  // whose word on phase and threat the others take; empty: each node says its own
+  int64_t number = 0;  // how often that was said
 };
 
 struct Segment {
@@ -94,7 +96,7 @@ struct Operator {
 //   partner/XBB           name, state ("active", "suspended"), state_reason?, isolated?, resumed_at?,
 //   member_since, member_until,
 //                         link_thumbprints?, statement_keys? ({"keys": [...]}), link_address?, ceiling
-//   mission/harbor-light  name, partners, phase, threat, start, end
+//   mission/harbor-light  name, partners, phase, threat, start, end, lead?, number?
 //   segment/maritime      name, mission                        mission stays while an app stands in the
 //   segment app/cop               owner (this node's), name, description?, banner, classification, mission,
 //   segment,

@@ -77,6 +77,8 @@ TEST_CASE("a record that is wrong is refused with its key and field") {
   check_refused("partner/XAA", "state", "suspended", "partner/XAA/state");
   check_refused("mission/harbor-light", "end", "2026-10-01T00:00:00Z", "mission/harbor-light/end");
   check_refused("mission/harbor-light", "partners", Json::array(), "mission/harbor-light/partners");
+  check_refused("mission/harbor-light", "lead", "XZZ", "mission/harbor-light/lead");
+  check_refused("mission/harbor-light", "number", -1, "mission/harbor-light/number");
   check_refused("mission/harbor-light", "partners", Json::array({"XAA", "XAA"}),
                 "mission/harbor-light/partners");
   check_refused("app/cop", "owner", "XBB", "app/cop/owner");

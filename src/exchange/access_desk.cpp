@@ -48,7 +48,23 @@ std::string name_of(const Acting& by) {
   return by.who.id.text();
 }
 
+std::string fact_text(const coalition::Facts& facts, std::string_view name) {
+  const auto found = facts.find(name);
+  if (found == facts.end()) return "";
+  if (const auto* one = std::get_if<std::string>(&found->second.value)) return *one;
+  if (const auto* set = std::get_if<std::vector<std::string>>(&found->second.value))
+    return fmt::format("{}", fmt::join(*set, ", "));
+  return "";
+}
+
 }  // namespace
+
+std::string person_text(const coalition::World& world, const PartnerCode& partner,
+                        const coalition::Facts& facts) {
+  const coalition::Partner* nation = world.partner(partner);
+  return fmt::format("{}, {}, of {} ({})", fact_text(facts, "role"), fact_text(facts, "clearance"),
+                     nation == nullptr ? partner.text() : nation->name, partner.text());
+}
 
 AccessDesk::AccessDesk(Parts parts)
     : parts_(std::move(parts)), announcements_(parts_.switchboard.loop(), parts_.clock.now()) {}
@@ -281,7 +297,10 @@ AccessDesk::Preview AccessDesk::preview(const AccessRequest& request) const {
 Result<AccessRequest> AccessDesk::to_be_answered(const Acting& by, const RequestId& id) const {
   std::optional<Request> found = find_here(id);
   if (!found) return unknown();
-  if (!may_answer(by, found->app) && !approval_of(by, *found, true).permit) return unknown();
+  if (!may_answer(by, found->app)) {
+    const Verdict verdict = approval_of(by, *found, true);
+    if (!verdict.permit && !knows(verdict)) return unknown();
+  }
   if (found->state != RequestState::open || out_of_time(*found))
     return fail("access.over", "this is answered, withdrawn or out of time");
   if (busy_.contains(id)) return fail("access.busy", "somebody answers this right now", {}, "look again");
@@ -379,34 +398,94 @@ std::vector<Grant> AccessDesk::grants_for(const Acting& by) const {
   return out;
 }
 
-net::Task<Result<void>> AccessDesk::revoke(Acting by, RequestId id, std::string words) {
+Result<AccessDesk::Revocation> AccessDesk::revocation(const Acting& by, const RequestId& id,
+                                                      const std::string& words) const {
   const std::optional<Grant> grant = find_grant(id);
   const PartnerCode self = parts_.world().self();
-  if (!grant) co_return unknown();
+  if (!grant) return unknown();
+  const AppRef app{self, grant->app};
   const bool own = grant->partner == by.who.partner && grant->person == by.who.id;
-  if (!own && !may_answer(by, grant->app) &&
-      !decide(parts_.world(), question(by, Action::administer, {self, grant->app})).permit)
-    co_return unknown();
-  std::optional<Request> request = find_here(id);
-  std::vector<coalition::Record> ops;
-  ops.push_back({record_key(*grant), std::nullopt});
-  if (request) {
-    request->state = RequestState::revoked;
-    request->answer = words;
-    request->granted_until.reset();
-    ops.push_back({record_key(*request, self), to_json(*request)});
+  const Verdict verdict = decide(parts_.world(), question(by, Action::administer, app));
+  if (!own && !verdict.permit && !may_answer(by, grant->app)) return unknown();
+  Revocation out;
+  out.grant = *grant;
+  out.verdict = verdict.id;
+  out.request = find_here(id);
+  out.records.push_back({record_key(*grant), std::nullopt});
+  if (out.request) {
+    out.request->state = RequestState::revoked;
+    out.request->answer = words;
+    out.request->granted_until.reset();
+    out.records.push_back({record_key(*out.request, self), to_json(*out.request)});
   }
-  Leaf leaf{"grant.revoked",
-            {{"at", rfc3339(parts_.switchboard.now())},
-             {"grant", id.text()},
-             {"app", coalition::target_text(AppRef{self, grant->app})},
-             {"partner", grant->partner.text()},
-             {"person", grant->person.text()},
-             {"by", name_of(by)},
-             {"why", words}}};
-  const Result<void> written = co_await write(std::move(ops), std::move(leaf), true);
-  if (request) changed(*request);
+  out.leaf = {"grant.revoked",
+              {{"at", rfc3339(parts_.switchboard.now())},
+               {"grant", id.text()},
+               {"app", coalition::target_text(app)},
+               {"partner", grant->partner.text()},
+               {"person", grant->person.text()},
+               {"by", name_of(by)},
+               {"why", words}}};
+  if (verdict.permit) out.leaf.fields.emplace_back("verdict", verdict.to_json());
+  return out;
+}
+
+void AccessDesk::revoked(const Revocation& revocation) {
+  if (revocation.request) changed(*revocation.request);
+}
+
+net::Task<Result<void>> AccessDesk::revoke(Acting by, RequestId id, std::string words) {
+  const Result<Revocation> taken = revocation(by, id, words);
+  if (!taken) co_return Failure(taken.error());
+  std::vector<coalition::Record> ops = taken->records;
+  Leaf leaf = taken->leaf;
+  Result<void> written = co_await write(std::move(ops), std::move(leaf), true);
+  revoked(*taken);
   co_return written;
+}
+
+AccessDesk::Closing AccessDesk::closing(const MissionId& mission, std::string_view words) const {
+  const coalition::World& world = parts_.world();
+  const auto of_it = [&](const PartnerCode& owner, const AppId& id) {
+    const coalition::App* app = world.app(AppRef{owner, id});
+    return app != nullptr && app->mission == mission;
+  };
+  Closing out;
+  const auto over = [&](const Request* found, RequestState open, RequestState granted) {
+    if (found->state != RequestState::open && found->state != RequestState::granted) return;
+    if (!of_it(found->owner, found->app)) return;
+    Request request = *found;
+    request.state = found->state == RequestState::open ? open : granted;
+    request.answer = std::string(words);
+    request.granted_until.reset();
+    out.records.push_back({record_key(request, world.self()), to_json(request)});
+    out.requests.push_back(std::move(request));
+  };
+  for (const Request* request : world.requests()) over(request, RequestState::denied, RequestState::revoked);
+  for (const Request* request : world.asked())
+    over(request, RequestState::withdrawn, RequestState::withdrawn);
+  for (const Grant* grant : world.grants())
+    if (of_it(world.self(), grant->app)) out.records.push_back({record_key(*grant), std::nullopt});
+  for (const coalition::Delegation* one : world.delegations())
+    if (of_it(world.self(), one->app)) out.records.push_back({record_key(*one), std::nullopt});
+  return out;
+}
+
+void AccessDesk::closed(const Closing& closing) {
+  for (const Request& request : closing.requests) {
+    if (request.owner == parts_.world().self()) {
+      changed(request);
+      continue;
+    }
+    untold_.erase(request.id);
+    confirmed_.erase(request.id);
+    tell_owner(request);
+    announcements_.announce(
+        {.kind = "request",
+         .person = request.person,
+         .app = AppRef{request.owner, request.app},
+         .data = Json::object({{"id", request.id.text()}, {"state", coalition::state_name(request.state)}})});
+  }
 }
 
 net::Task<Result<RequestId>> AccessDesk::delegate(Acting from, AppId app, PersonId to, int64_t minutes) {

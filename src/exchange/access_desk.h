@@ -28,6 +28,10 @@ struct Acting {
   coalition::Facts context{};
 };
 
+// "planner, CONFIDENTIAL, of Borealis (XBB)": what their nation says of them, never who they are.
+[[nodiscard]] std::string person_text(const coalition::World& world, const PartnerCode& partner,
+                                      const coalition::Facts& facts);
+
 class AccessDesk {
  public:
   struct Parts {
@@ -76,8 +80,28 @@ class AccessDesk {
   // Takes a grant back: who may approve the like of it, or the person it is for. Their session is held before
   // this asks any disk.
   [[nodiscard]] net::Task<Result<void>> revoke(Acting by, RequestId id, std::string words);
+  // The same for somebody who writes it themselves, narrowing, and calls revoked() once it acts.
+  struct Revocation {
+    std::vector<coalition::Record> records{};
+    Leaf leaf{};
+    std::optional<coalition::AccessRequest> request{};
+    coalition::Grant grant{};
+    VerdictId verdict{};
+  };
+  [[nodiscard]] Result<Revocation> revocation(const Acting& by, const RequestId& id,
+                                              const std::string& words) const;
+  void revoked(const Revocation& revocation);
   // Grants of this node's apps that `by` may take back, and their own.
   [[nodiscard]] std::vector<coalition::Grant> grants_for(const Acting& by) const;
+  // Nothing is left of a mission that ends: what is open or granted for its apps is over, grants and
+  // delegations go, and what people of this nation asked of partners is withdrawn. For somebody who writes
+  // it, narrowing, and calls closed() once it acts.
+  struct Closing {
+    std::vector<coalition::Record> records{};
+    std::vector<coalition::AccessRequest> requests{};
+  };
+  [[nodiscard]] Closing closing(const MissionId& mission, std::string_view words) const;
+  void closed(const Closing& closing);
   // Lets somebody of this nation answer for the app in one's name.
   [[nodiscard]] net::Task<Result<RequestId>> delegate(Acting from, AppId app, PersonId to, int64_t minutes);
   [[nodiscard]] net::Task<Result<void>> end_delegation(Acting by, RequestId id);

@@ -19,23 +19,6 @@ namespace {
 
 constexpr Millis kStillHere{15'000};
 
-std::string fact_text(const coalition::Facts& facts, std::string_view name) {
-  const auto found = facts.find(name);
-  if (found == facts.end()) return "";
-  if (const auto* one = std::get_if<std::string>(&found->second.value)) return *one;
-  if (const auto* set = std::get_if<std::vector<std::string>>(&found->second.value))
-    return fmt::format("{}", fmt::join(*set, ", "));
-  return "";
-}
-
-// "planner, CONFIDENTIAL, of Borealis (XBB)": what their nation says of them, never who they are.
-std::string person_text(const coalition::World& world, const PartnerCode& partner,
-                        const coalition::Facts& facts) {
-  const coalition::Partner* nation = world.partner(partner);
-  return fmt::format("{}, {}, of {} ({})", fact_text(facts, "role"), fact_text(facts, "clearance"),
-                     nation == nullptr ? partner.text() : nation->name, partner.text());
-}
-
 std::string nation_text(const coalition::World& world, const PartnerCode& code) {
   const coalition::Partner* nation = world.partner(code);
   return nation == nullptr ? code.text() : fmt::format("{} ({})", nation->name, code.text());

@@ -2,6 +2,8 @@
 
 #include "coalition/decide.h"
 
+#include <algorithm>
+
 #include <fmt/core.h>
 
 namespace entente::exchange {
@@ -53,7 +55,48 @@ class WorldRules final : public Rules {
   coalition::World world_;
 };
 
+class BothRules final : public Rules {
+ public:
+  BothRules(std::shared_ptr<const Rules> durable, std::shared_ptr<const Rules> acting)
+      : durable_(std::move(durable)), acting_(std::move(acting)) {}
+
+  Revision revision() const override { return acting_->revision(); }
+  const PartnerCode& self() const override { return acting_->self(); }
+  coalition::Verdict decide(const coalition::Ask& ask) const override {
+    // A refusal by the durable world alone keeps its revision: nobody takes it for the next world's.
+    coalition::Verdict before = durable_->decide(ask);
+    if (!before.permit) return before;
+    coalition::Verdict verdict = acting_->decide(ask);
+    verdict.valid_until = std::min(verdict.valid_until, before.valid_until);
+    return verdict;
+  }
+  Standing standing(const PartnerCode& partner) const override { return acting_->standing(partner); }
+  std::string standing_reason(const PartnerCode& partner) const override {
+    return acting_->standing_reason(partner);
+  }
+  std::string partner_name(const PartnerCode& partner) const override {
+    return acting_->partner_name(partner);
+  }
+  std::optional<coalition::Grant> grant(const coalition::Person& who, const AppId& app,
+                                        const RequestId& id) const override {
+    return acting_->grant(who, app, id);
+  }
+  std::vector<AppId> connector_apps(const ConnectorId& connector, std::string_view thumbprint,
+                                    Instant now) const override {
+    return acting_->connector_apps(connector, thumbprint, now);
+  }
+
+ private:
+  std::shared_ptr<const Rules> durable_;
+  std::shared_ptr<const Rules> acting_;
+};
+
 }  // namespace
+
+std::shared_ptr<const Rules> rules_of_both(std::shared_ptr<const Rules> durable,
+                                           std::shared_ptr<const Rules> acting) {
+  return std::make_shared<BothRules>(std::move(durable), std::move(acting));
+}
 
 std::shared_ptr<const Rules> rules_of(coalition::World world) {
   return std::make_shared<WorldRules>(std::move(world));

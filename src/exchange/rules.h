@@ -43,6 +43,10 @@ class Rules {
                                                           std::string_view thumbprint, Instant now) const = 0;
 };
 [[nodiscard]] std::shared_ptr<const Rules> rules_of(coalition::World world);
+// What both permit, for a change that may narrow here and widen there and is not durable yet: `acting` with
+// the change, `durable` without. All but decide() is as `acting` says.
+[[nodiscard]] std::shared_ptr<const Rules> rules_of_both(std::shared_ptr<const Rules> durable,
+                                                         std::shared_ptr<const Rules> acting);
 
 // A statement this node signed for one host. `remember`, if any, must be durable before the statement leaves;
 // it holds all statements still kept for a resend, so that one record is enough.

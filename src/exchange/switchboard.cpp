@@ -233,7 +233,7 @@ void Switchboard::app_away(const ConnectorId& connector, const AppId& app) {
 size_t Switchboard::world_published(std::shared_ptr<const Rules> rules, const coalition::Touch& touch,
                                     std::shared_ptr<const Rules> acting) {
   rules_ = acting ? acting : rules;
-  rules_now_.set(rules_);
+  rules_now_.set(acting ? rules_of_both(rules, acting) : rules);
   Effects effects = core_->world_published(moment(), std::move(rules), touch, std::move(acting));
   publish_roster();
   size_t held = 0, released = 0;

@@ -28,7 +28,8 @@ class Archive {
  public:
   using Done = std::function<void(Result<void>)>;
   virtual ~Archive() = default;
-  // `narrowing`: acts before any disk, and is tried again until the disk takes it.
+  // `narrowing`: acts before any disk, and is tried again until the disk takes it; "node.fenced-not-durable"
+  // says that it acts and waits for that.
   virtual void commit(std::vector<coalition::Record> ops, std::optional<Leaf> leaf, bool narrowing,
                       Done done) = 0;
   virtual void append(Leaf leaf, bool narrowing, Done done) = 0;

@@ -35,16 +35,29 @@ std::span<const Api::Route> Api::routes() {
       {"GET", "/v1/connectors", &Api::list_connectors},
       {"POST", "/v1/connectors", &Api::add_connector},
       {"POST", "/v1/connectors/{}/cut", &Api::cut_connector},
+      {"GET", "/v1/missions", &Api::list_missions},
+      {"GET", "/v1/missions/{}", &Api::show_mission},
+      {"POST", "/v1/missions/{}/phase", &Api::set_phase},
+      {"POST", "/v1/missions/{}/threat", &Api::set_threat},
+      {"POST", "/v1/missions/{}/end", &Api::end_mission},
+      {"GET", "/v1/requests", &Api::list_requests},
+      {"POST", "/v1/requests/{}/approve", &Api::approve_request},
+      {"POST", "/v1/requests/{}/deny", &Api::deny_request},
+      {"GET", "/v1/grants", &Api::list_grants},
+      {"POST", "/v1/grants/{}/revoke", &Api::revoke_grant},
       {"GET", "/v1/verdicts/{}", &Api::show_verdict},
       {"GET", "/v1/ledger", &Api::show_ledger},
   };
   return table;
 }
 
-Api::Api(Records& records, exchange::Switchboard& switchboard, const Clock& clock, PartnerCode self,
+Api::Api(Records& records, exchange::Switchboard& switchboard, exchange::AccessDesk& access,
+         MissionDesk& missions, const Clock& clock, PartnerCode self,
          std::function<std::vector<LinkState>()> links)
     : records_(records),
       switchboard_(switchboard),
+      access_(access),
+      missions_(missions),
       clock_(clock),
       self_(std::move(self)),
       links_(std::move(links)),

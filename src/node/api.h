@@ -5,9 +5,11 @@
 #pragma once
 
 #include "coalition/decide.h"
+#include "exchange/access_desk.h"
 #include "exchange/switchboard.h"
 #include "net/http_server.h"
 #include "net/listener.h"
+#include "node/missions.h"
 #include "node/records.h"
 
 #include <functional>
@@ -25,7 +27,8 @@ struct LinkState {
 
 class Api {
  public:
-  Api(Records& records, exchange::Switchboard& switchboard, const Clock& clock, PartnerCode self,
+  Api(Records& records, exchange::Switchboard& switchboard, exchange::AccessDesk& access,
+      MissionDesk& missions, const Clock& clock, PartnerCode self,
       std::function<std::vector<LinkState>()> links);
 
   // Serves until the listener is closed.
@@ -62,6 +65,16 @@ class Api {
   net::Task<Answer> list_connectors(Request request);
   net::Task<Answer> add_connector(Request request);
   net::Task<Answer> cut_connector(Request request);
+  net::Task<Answer> list_missions(Request request);
+  net::Task<Answer> show_mission(Request request);
+  net::Task<Answer> set_phase(Request request);
+  net::Task<Answer> set_threat(Request request);
+  net::Task<Answer> end_mission(Request request);
+  net::Task<Answer> list_requests(Request request);
+  net::Task<Answer> approve_request(Request request);
+  net::Task<Answer> deny_request(Request request);
+  net::Task<Answer> list_grants(Request request);
+  net::Task<Answer> revoke_grant(Request request);
   net::Task<Answer> show_verdict(Request request);
   net::Task<Answer> show_ledger(Request request);
   net::Task<Answer> show_status(Request request);
@@ -70,6 +83,12 @@ class Api {
   // lists to view. The verdict is recorded.
   std::optional<Answer> refused(const coalition::Person& who, coalition::Action action,
                                 coalition::Target target, std::string purpose, coalition::Verdict& verdict);
+  [[nodiscard]] Json mission_json(const coalition::Mission& mission) const;
+  // An operator's word on a mission, asked of decide() and said as every change is.
+  net::Task<Answer> say_of_mission(Request request, MissionDesk::Word word, std::string reason);
+  [[nodiscard]] Json request_json(const coalition::AccessRequest& request) const;
+  // Why an answer to somebody's request came to nothing: what decide() says of it, where it says no.
+  [[nodiscard]] Answer unanswered(const Request& request, const AppId& app, const Error& why);
   struct Words {       // of a change, for its answer
     std::string what;  // it concerns: "XBB"
     std::string done;  // "XBB is suspended"
@@ -82,6 +101,8 @@ class Api {
 
   Records& records_;
   exchange::Switchboard& switchboard_;
+  exchange::AccessDesk& access_;
+  MissionDesk& missions_;
   const Clock& clock_;
   PartnerCode self_;
   std::function<std::vector<LinkState>()> links_;

@@ -1,6 +1,7 @@
 // What the answers of the operators' API have in common. Private to the room.
 #pragma once
 
+#include "base/fields.h"
 #include "node/api.h"
 
 #include <string>
@@ -14,5 +15,7 @@ namespace entente::node {
 [[nodiscard]] int status_of(const Error& error);
 // Every change takes one: a line of text in the member "reason", and no other member.
 [[nodiscard]] Result<std::string> read_reason(const Json& body);
+// The member of that name: a line of text that can be shown. What is wrong with it is said to `fields`.
+[[nodiscard]] std::string take_line(Fields& fields, std::string_view name);
 
 }  // namespace entente::node

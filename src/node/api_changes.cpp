@@ -13,7 +13,7 @@
 namespace entente::node {
 namespace {
 
-constexpr size_t kReasonBytesMax = 1000;
+constexpr size_t kLineBytesMax = 1000;
 constexpr Seconds kWriteMax{30};
 constexpr Seconds kNarrowingMax{5};  // then it is said that it is fenced and not yet durable
 
@@ -33,6 +33,9 @@ Api::Answer not_found(std::string what) {
 // Which status an error of a change deserves: 409 for what is not so, 507 for no space, 503 for what may work
 // later.
 int status_of(const Error& error) {
+  if (error.code() == "access.unknown") return 404;
+  if (error.code() == "access.refused") return 403;
+  if (error.code() == "access.over" || error.code().starts_with("mission.")) return 409;
   if (error.code() == "store.full" || error.code() == "ledger.full") return 507;
   if (error.code().starts_with("coalition.") || error.code().starts_with("field.") ||
       error.code() == "store.precondition")
@@ -40,18 +43,18 @@ int status_of(const Error& error) {
   return 503;
 }
 
-std::string take_reason(Fields& fields) {
-  std::string reason = fields.text("reason", kReasonBytesMax);
+std::string take_line(Fields& fields, std::string_view name) {
+  std::string line = fields.text(name, kLineBytesMax);
   const bool plain =
-      std::ranges::none_of(reason, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-  if (!plain || reason.find_first_not_of(' ') == std::string::npos)
-    fields.wrong("reason", "this is no reason that can be shown", "write one line of text");
-  return reason;
+      std::ranges::none_of(line, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  if (!plain || line.find_first_not_of(' ') == std::string::npos)
+    fields.wrong(name, "this is no text that can be shown", "write one line of text");
+  return line;
 }
 
 Result<std::string> read_reason(const Json& body) {
   Fields fields(body, "");
-  std::string reason = take_reason(fields);
+  std::string reason = take_line(fields, "reason");
   TRY_VOID(fields.done());
   return reason;
 }
@@ -66,7 +69,7 @@ std::variant<Pair, Api::Answer> read_pair(const coalition::World& world, std::st
                                           const Json& body) {
   Fields fields(body, "");
   std::string with = fields.text("with", 16);
-  std::string reason = take_reason(fields);
+  std::string reason = take_line(fields, "reason");
   const Result<void> read = fields.done();
   if (!read) return refusal(400, read.error());
   const PartnerCode one{std::string(name)}, two{std::move(with)};
@@ -136,16 +139,11 @@ Api::Answer Api::changed(const Result<Outcome>& outcome, const Words& words, boo
     body.set("text", std::move(text));
     return {200, std::move(body)};
   }
-  const std::string what = fmt::format("{} is fenced, not yet durable: {}", words.what, outcome->why.what());
-  body.set("text", what);
+  const Error error = not_durable(words.what, outcome->why);
+  body.set("text", error.what());
   body.set("fenced", true);
-  body.set("error",
-           Json::object({{"code", "node.fenced-not-durable"},
-                         {"what", what},
-                         {"where", outcome->why.where()},
-                         {"hint",
-                          "nothing of it passes, but a restart would forget it: mend the disk; it is "
-                          "written by itself then"}}));
+  Answer answer = refusal(507, error);
+  for (Json::Member& member : answer.body.members()) body.set(member.first, std::move(member.second));
   return {507, std::move(body)};
 }
 

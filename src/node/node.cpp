@@ -8,6 +8,7 @@
 #include "identity/assertion.h"
 #include "node/api.h"
 #include "node/keys.h"
+#include "node/missions.h"
 #include "node/offers.h"
 #include "node/operators.h"
 #include "node/records.h"
@@ -38,26 +39,22 @@ class NodeArchive final : public exchange::Archive {
               Done done) override {
     Change change;
     change.records = std::move(ops);
-    if (leaf) change.leaves = {record_of(std::move(*leaf))};
+    if (leaf) change.leaves = {record_of(std::move(*leaf), clock_.now())};
     change.author = "exchange";
     change.narrowing = narrowing;
     records_.commit(std::move(change), [done](const Result<Outcome>& outcome) {
-      done(outcome ? Result<void>() : Result<void>(Failure(outcome.error())));
+      if (!outcome) return done(Failure(outcome.error()));
+      done(outcome->durable ? Result<void>() : Result<void>(Failure(not_durable("this", outcome->why))));
     });
   }
   void append(exchange::Leaf leaf, bool narrowing, Done done) override {
-    records_.append({record_of(std::move(leaf))}, narrowing,
+    records_.append({record_of(std::move(leaf), clock_.now())}, narrowing,
                     [done](const Result<ledger::Appended>& appended) {
                       done(appended ? Result<void>() : Result<void>(Failure(appended.error())));
                     });
   }
 
  private:
-  ledger::Record record_of(exchange::Leaf leaf) const {
-    ledger::Record record{.event_class = std::move(leaf.kind), .time = clock_.now(), .fields = {}};
-    for (auto& [name, value] : leaf.fields) record.fields.emplace_back(std::move(name), std::move(value));
-    return record;
-  }
   Records& records_;
   const Clock& clock_;
 };
@@ -182,6 +179,7 @@ struct Node::Parts {
   exchange::Lanes lanes;
   std::unique_ptr<exchange::ConnectorDesk> connector_desk;
   std::unique_ptr<exchange::AccessDesk> access;
+  std::unique_ptr<MissionDesk> missions;
   std::unique_ptr<exchange::Lobby> lobby;
   std::vector<LoopParts> by_loop;
   std::vector<exchange::Door*> doors;
@@ -236,6 +234,7 @@ Result<void> Node::Parts::build() {
   connector_desk = std::make_unique<exchange::ConnectorDesk>(*switchboard, lanes);
   access = std::make_unique<exchange::AccessDesk>(
       exchange::AccessDesk::Parts{*switchboard, *archive, clock, current});
+  missions = std::make_unique<MissionDesk>(*records, *switchboard, *access, clock);
   TRY(const crypto::PublicKey nation_key, load_genesis_key(config));
   TRY(identity::Crosswalk crosswalk, make_crosswalk(world(), nation_key));
   std::string provider_name;
@@ -247,7 +246,7 @@ Result<void> Node::Parts::build() {
                                                                    clock, *provider_tls, resolver, current},
                                             names, provider_name, std::move(oidc), std::move(crosswalk));
   for (size_t number = 0; number < loops.size(); ++number) build_loop(number, names);
-  api = std::make_unique<Api>(*records, *switchboard, clock, config.partner, [this] {
+  api = std::make_unique<Api>(*records, *switchboard, *access, *missions, clock, config.partner, [this] {
     std::vector<LinkState> out;
     for (const coalition::Partner* partner : world().partners()) {
       if (partner->code == config.partner) continue;
@@ -353,7 +352,11 @@ void Node::Parts::watch() {
         {coalition::Layer::structure, "", ended.ending.what, ended.ending.change, ended.ending.who});
     browsers.session_ended(pass.id, pass.who.id, std::move(why));
   };
-  watcher.heard = [this](const exchange::Heard& heard) { access->heard(heard); };
+  watcher.heard = [this](const exchange::Heard& heard) {
+    const std::string& topic = heard.told.topic;
+    const bool of_mission = topic == MissionDesk::kTopic || topic == MissionDesk::kKnownTopic;
+    of_mission ? missions->heard(heard) : access->heard(heard);
+  };
   watcher.connector_dropped = [this](const ConnectorId& id) { connector_desk->drop(id); };
   switchboard->watch(std::move(watcher));
 }
@@ -400,6 +403,7 @@ void Node::Parts::hear(const PartnerCode& from, std::string jws) {
 void Node::Parts::sweep() {
   browsers.sweep(clock.now());
   access->sweep();
+  missions->sweep();
   sweeper = loop.after(kSweepEvery, [this] { sweep(); });
 }
 

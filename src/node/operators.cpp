@@ -57,6 +57,18 @@ ledger::Record verdict_record(const coalition::Verdict& verdict, const coalition
   return record;
 }
 
+ledger::Record record_of(exchange::Leaf leaf, Instant now) {
+  ledger::Record record{.event_class = std::move(leaf.kind), .time = now, .fields = {}};
+  for (auto& [name, value] : leaf.fields) record.fields.emplace_back(std::move(name), std::move(value));
+  return record;
+}
+
+Error not_durable(const std::string& what, const Error& why) {
+  return {"node.fenced-not-durable", fmt::format("{} is fenced, not yet durable: {}", what, why.what()),
+          why.where(),
+          "nothing of it passes, but a restart would forget it: mend the disk; it is written by itself then"};
+}
+
 Change partner_state_change(const coalition::World& world, const PartnerCode& partner,
                             coalition::PartnerState state, const std::string& reason,
                             const coalition::Person& who, const coalition::Verdict& verdict, Instant now) {

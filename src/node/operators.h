@@ -4,6 +4,7 @@
 
 #include "coalition/verdict.h"
 #include "coalition/world.h"
+#include "exchange/exchange.h"
 #include "ledger/ledger.h"
 #include "node/records.h"
 
@@ -23,6 +24,10 @@ inline constexpr Millis kEnrolmentLife = std::chrono::hours(24);
 [[nodiscard]] ledger::Record verdict_record(const coalition::Verdict& verdict, const coalition::Person& who,
                                             std::string_view action, const coalition::Facts& context,
                                             Instant now);
+// As the exchange says it, for the ledger.
+[[nodiscard]] ledger::Record record_of(exchange::Leaf leaf, Instant now);
+// What narrows acts, and `why` the disk does not take it.
+[[nodiscard]] Error not_durable(const std::string& what, const Error& why);
 [[nodiscard]] Change partner_state_change(const coalition::World& world, const PartnerCode& partner,
                                           coalition::PartnerState state, const std::string& reason,
                                           const coalition::Person& who, const coalition::Verdict& verdict,

@@ -10,7 +10,7 @@ not_codes = {
     "store.db", "store.lock", "store.reserve", "next.seg", "next.tmp", "lobby.css", "connector-key.pem",
     "connector-certificate.pem", "base.cedar", "shop.cedarschema", "idp.xbb", "xbb.localhost", "room.what-went-wrong",
     "p.cedar", "store.commit", "store.author", "store.leaf", "store.leaves", "store.rev", "store.opaque",
-    "app.withdraw", "partner.suspend", "partner.resume", "partner.isolate", "partner.rejoin", "connector.enrol", "connector.expect", "connector.cut", "offers.heard", "node.stop", "session.cut",
+    "app.withdraw", "partner.suspend", "partner.resume", "partner.isolate", "partner.rejoin", "mission.told", "mission.word", "mission.end", "connector.enrol", "connector.expect", "connector.cut", "offers.heard", "node.stop", "session.cut",
     "sign-in.refused", "request.withdrawn", "request.refused", "request.denied", "request.state", "approval.refused",
     "grant.revoked", "delegation.ended", "access.tidied", "lobby.js", "a.example",
 }

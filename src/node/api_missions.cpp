@@ -1,0 +1,179 @@
+// Missions: what operators see of them, and their word on phase, threat and end.
+#include "net/url.h"
+#include "node/api_answers.h"
+#include "node/operators.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace entente::node {
+namespace {
+
+using coalition::Mission;
+
+// By its id, or as people call it, percent-encoded in the path.
+const Mission* find_mission(const coalition::World& world, std::string_view segment) {
+  const Result<std::string> name = net::percent_decode(segment);
+  if (!name) return nullptr;
+  const Mission* found = nullptr;
+  for (const Mission* mission : world.missions()) {
+    if (mission->id.text() == *name) return mission;
+    if (mission->name != *name) continue;
+    if (found != nullptr) return nullptr;  // two of that name: say the id
+    found = mission;
+  }
+  return found;
+}
+
+Api::Answer no_mission(std::string_view segment) {
+  const Result<std::string> name = net::percent_decode(segment);
+  return not_found(fmt::format("there is no one mission {} here", name ? *name : std::string(segment)));
+}
+
+struct Said {
+  std::string word;
+  std::string reason;
+};
+Result<Said> read_said(const Json& body, std::string_view name) {
+  Fields fields(body, "");
+  Said said;
+  if (!name.empty()) {
+    said.word = fields.text(name, 64);
+    if (!is_mission_word(said.word))
+      fields.wrong(name, "this is no phase or threat", "write a-z, 0-9 and hyphens");
+  }
+  said.reason = take_line(fields, "reason");
+  TRY_VOID(fields.done());
+  return said;
+}
+
+}  // namespace
+
+Json Api::mission_json(const Mission& mission) const {
+  const Instant now = switchboard_.now();
+  const coalition::World& world = records_.world();
+  const auto codes = [](const std::vector<PartnerCode>& list) {
+    Json out = Json::array();
+    for (const PartnerCode& code : list) out.push(code.text());
+    return out;
+  };
+  const auto of_it = [&](const coalition::AppRef& ref) {
+    const coalition::App* app = world.app(ref);
+    return app != nullptr && app->mission == mission.id;
+  };
+  Json apps = Json::array();
+  for (const coalition::App* app : world.apps())
+    if (app->mission == mission.id)
+      apps.push(fmt::format("{}/{}", app->ref.owner.text(), app->ref.app.text()));
+  const auto sessions =
+      std::ranges::count_if(switchboard_.core().sessions(), [&](const auto* one) { return of_it(one->app); });
+  const auto grants =
+      std::ranges::count_if(world.grants(), [&](const auto* one) { return of_it({self_, one->app}); });
+  const auto open = std::ranges::count_if(world.requests(), [&](const auto* one) {
+    return one->state == coalition::RequestState::open && of_it({one->owner, one->app});
+  });
+  return Json::object({{"id", mission.id.text()},
+                       {"name", mission.name},
+                       {"state", mission.end <= now    ? "ended"
+                                 : now < mission.start ? "planned"
+                                                       : "under way"},
+                       {"phase", mission.phase},
+                       {"threat", mission.threat},
+                       {"partners", codes(mission.partners)},
+                       {"lead", mission.lead.text()},
+                       {"number", mission.number},
+                       {"known_by", codes(missions_.known_by(mission))},
+                       {"start", rfc3339(mission.start)},
+                       {"end", rfc3339(mission.end)},
+                       {"apps", std::move(apps)},
+                       {"sessions", int64_t{sessions}},
+                       {"requests", int64_t{open}},
+                       {"grants", int64_t{grants}}});
+}
+
+net::Task<Api::Answer> Api::list_missions(Request request) {
+  coalition::Verdict verdict;
+  if (auto no =
+          refused(request.who, coalition::Action::view, coalition::NodeRef{self_}, "list missions", verdict))
+    co_return *no;
+  Json out = Json::array();
+  for (const Mission* mission : records_.world().missions()) out.push(mission_json(*mission));
+  co_return Answer{200, Json::object({{"missions", std::move(out)}})};
+}
+
+net::Task<Api::Answer> Api::show_mission(Request request) {
+  const Mission* mission = find_mission(records_.world(), request.name);
+  if (mission == nullptr) co_return no_mission(request.name);
+  coalition::Verdict verdict;
+  if (auto no = refused(request.who, coalition::Action::view, mission->id, "show mission", verdict))
+    co_return *no;
+  co_return Answer{200, mission_json(*mission)};
+}
+
+net::Task<Api::Answer> Api::say_of_mission(Request request, MissionDesk::Word word, std::string reason) {
+  const Mission* mission = find_mission(records_.world(), request.name);
+  if (mission == nullptr) co_return no_mission(request.name);
+  const Instant now = clock_.now();
+  std::string what = "end";
+  if (word.phase) what = "phase " + *word.phase;
+  if (word.threat) what = "threat " + *word.threat;
+  coalition::Verdict verdict;
+  if (auto no = refused(request.who, coalition::Action::administer, mission->id,
+                        fmt::format("{}: {}", what, reason), verdict))
+    co_return *no;
+  Result<MissionDesk::Step> step = missions_.step(*mission, word, now);
+  if (!step) co_return refusal(status_of(step.error()), step.error());
+  Words words;
+  words.what = mission->name;
+  words.done = word.end
+                   ? fmt::format("{} has ended", mission->name)
+                   : fmt::format("{} is in phase {}, threat {}", mission->name,
+                                 word.phase.value_or(mission->phase), word.threat.value_or(mission->threat));
+  words.verdict = verdict.id;
+  words.decided = now;
+  ledger::Record leaf{.event_class = word.end ? "mission.end" : "mission.word", .time = now, .fields = {}};
+  leaf.fields.emplace_back("who", request.who.id.text());
+  leaf.fields.emplace_back("verdict", verdict.id.text());
+  leaf.fields.emplace_back("mission", mission->id.text());
+  leaf.fields.emplace_back("was_phase", mission->phase);
+  leaf.fields.emplace_back("was_threat", mission->threat);
+  leaf.fields.emplace_back("phase", word.phase.value_or(mission->phase));
+  leaf.fields.emplace_back("threat", word.threat.value_or(mission->threat));
+  if (word.end) leaf.fields.emplace_back("closed", std::ssize(step->closing.records));
+  leaf.fields.emplace_back("reason", reason);
+  step->change.leaves.push_back(std::move(leaf));
+  step->change.author = request.who.id.text();
+  Answer answer = co_await change(std::move(step->change), std::move(words));
+  if (answer.status == 200 || answer.status == 507) missions_.acts(step->closing);
+  co_return answer;
+}
+
+net::Task<Api::Answer> Api::set_phase(Request request) {
+  Result<Said> said = read_said(request.body, "phase");
+  if (!said) co_return refusal(400, said.error());
+  MissionDesk::Word word;
+  word.phase = said->word;
+  Answer answer = co_await say_of_mission(std::move(request), std::move(word), std::move(said->reason));
+  co_return answer;
+}
+
+net::Task<Api::Answer> Api::set_threat(Request request) {
+  Result<Said> said = read_said(request.body, "threat");
+  if (!said) co_return refusal(400, said.error());
+  MissionDesk::Word word;
+  word.threat = said->word;
+  Answer answer = co_await say_of_mission(std::move(request), std::move(word), std::move(said->reason));
+  co_return answer;
+}
+
+net::Task<Api::Answer> Api::end_mission(Request request) {
+  Result<Said> said = read_said(request.body, {});
+  if (!said) co_return refusal(400, said.error());
+  MissionDesk::Word word;
+  word.end = clock_.now();
+  Answer answer = co_await say_of_mission(std::move(request), std::move(word), std::move(said->reason));
+  co_return answer;
+}
+
+}  // namespace entente::node

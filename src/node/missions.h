@@ -1,0 +1,67 @@
+// Missions while a node runs: the changes operators make, and what the nation that leads a mission tells the
+// others about its phase, threat and end. Each is a change of the mission's record with a leaf, held first:
+// what it refuses is held before any disk. A mission without a lead is each node's own. Lives on the control
+// loop.
+#pragma once
+
+#include "exchange/access_desk.h"
+#include "node/records.h"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace entente::node {
+
+// Errors of what an operator wants: "mission.not-lead", "mission.over", "mission.unchanged".
+class MissionDesk {
+ public:
+  MissionDesk(Records& records, exchange::Switchboard& switchboard, exchange::AccessDesk& access,
+              const Clock& clock);
+
+  struct Word {  // what is to be different; `end` may only come earlier
+    std::optional<std::string> phase{};
+    std::optional<std::string> threat{};
+    std::optional<Instant> end{};
+  };
+  struct Step {
+    Change change{};
+    exchange::AccessDesk::Closing closing{};  // with the mission's end: nothing of it is left
+  };
+  // What an operator's word comes to. Commit it, and call acts() once it acts.
+  [[nodiscard]] Result<Step> step(const coalition::Mission& mission, const Word& word, Instant now) const;
+  void acts(const exchange::AccessDesk::Closing& closing);
+
+  // From another node: the lead's word, or how far a partner has heard ours.
+  static constexpr std::string_view kTopic = "mission";
+  static constexpr std::string_view kKnownTopic = "mission-known";
+  void heard(const exchange::Heard& heard);
+  // Tells partners what they have not said they know. Each few seconds, and after a change.
+  void sweep();
+  // Partners of a mission led here that know its newest state.
+  [[nodiscard]] std::vector<PartnerCode> known_by(const coalition::Mission& mission) const;
+
+ private:
+  void take_word(const coalition::Mission& mission, const exchange::Heard& heard);
+  void say_known(const PartnerCode& partner, exchange::Way way, const MissionId& id);
+
+  Records& records_;
+  exchange::Switchboard& switchboard_;
+  exchange::AccessDesk& access_;
+  const Clock& clock_;
+  // The number each partner said it knows, while its link is up.
+  std::map<std::pair<MissionId, PartnerCode>, int64_t> known_;
+};
+
+// The mission's record with the word in it, one number further if it is `counted`. Pure.
+[[nodiscard]] coalition::Record changed_mission(const coalition::World& world,
+                                                const coalition::Mission& mission,
+                                                const MissionDesk::Word& word, int64_t number);
+// Phases and threats are words that policies compare.
+[[nodiscard]] bool is_mission_word(std::string_view word);
+
+}  // namespace entente::node

@@ -1,0 +1,157 @@
+// Requests and grants from the operators' side: what waits, approving and refusing on the command line, taking a
+// grant back while somebody is inside; and operators who may not, or who ask for themselves.
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { Coalition, command, program, readJson, skip, until, writeJson } from './coalition.mjs';
+import { Visitor } from './visitor.mjs';
+
+const system = (name, run) => test(name, { skip }, run);
+const kPurpose = 'exercise: how many stations are open';
+const kOperator = 'operator/lena.brandtner';
+let coalition, maren;
+
+before(async () => {
+  if (skip) return;
+  coalition = await Coalition.start(asksAtHome);
+  maren = await Visitor.in(coalition, 'maren');
+});
+
+after(() => coalition?.end());
+
+// Logistics staff of Aldoria's own have to ask, as analysts do.
+function asksAtHome(plan) {
+  const path = join(plan, 'policies/xaa/host/cop.cedar');
+  const policies = readFileSync(path, 'utf8')
+    .replaceAll('["planner", "officer", "logistics"]', '["planner", "officer"]')
+    .replaceAll('principal.roles.contains("analyst")', 'principal.roles.containsAny(["analyst", "logistics"])');
+  writeFileSync(path, policies);
+}
+
+async function asks(visitor, app = 'cop-xaa') {
+  const page = (await visitor.go(`${visitor.nation.lobby}/things`)).body;
+  const body = new URLSearchParams({
+    token: /name="token" value="([^"]+)"/.exec(page)[1],
+    app,
+    purpose: kPurpose,
+    minutes: '60',
+  });
+  const sent = await visitor.go(`${visitor.nation.lobby}/requests`, {
+    method: 'POST',
+    headers: { origin: visitor.nation.lobby, 'content-type': 'application/x-www-form-urlencoded' },
+    body: body.toString(),
+  });
+  assert.equal(sent.status, 303, sent.body);
+  const id = new URL(sent.headers.location).pathname.split('/').pop();
+  await until('the request has come to its owner', async () => (await requests()).some((one) => one.id === id));
+  return id;
+}
+
+const requests = async (...flags) => (await coalition.ask('XAA', 'request', 'ls', ...flags)).requests;
+const grants = async () => (await coalition.ask('XAA', 'grant', 'ls')).grants;
+const refused = async (...verb) => {
+  const { code, output } = await coalition.cli('XAA', ...verb, '--json');
+  assert.equal(code, 1, output);
+  return JSON.parse(output).error;
+};
+const told = async (id) => /data-state="([a-z]+)"/.exec((await maren.go(`${maren.nation.lobby}/requests/${id}`)).body)?.[1];
+
+system('an operator sees what waits and what approving opens, and approves', async () => {
+  const id = await asks(maren);
+  const [request] = await requests();
+  assert.equal(request.id, id);
+  assert.equal(request.who, 'analyst, SECRET, of Borealis (XBB)');
+  assert.equal(request.purpose, kPurpose);
+  assert.equal(request.app, 'XAA/cop');
+  assert.equal(request.approvals_needed, 1);
+  assert.equal(request.may_answer, true);
+  assert.equal(request.preview.opens, true);
+  const table = await coalition.cli('XAA', 'request', 'ls');
+  assert.match(table.output, /REQUEST .*WHAT FOR.*OPENS/);
+  assert.match(table.output, /0 of 1 +until 2/);
+  assert.equal((await maren.openApp()).status, 403);
+
+  const answer = await coalition.ask('XAA', 'request', 'approve', id, '--words', 'exercise: for the evening report');
+  assert.equal(answer.state, 'granted');
+  assert.match(answer.text, /granted: XAA\/cop is open to this person of XBB until /);
+  const why = await coalition.ask('XAA', 'why', answer.verdict);
+  assert.equal(why.permit, true);
+  await until('her page knows', async () => (await told(id)) === 'granted');
+  assert.equal((await maren.openApp()).status, 200);
+  assert.deepEqual(await requests(), []);
+  assert.equal((await requests('--all')).find((one) => one.id === id).approvals[0].by, kOperator);
+  const [grant] = await grants();
+  assert.deepEqual([grant.id, grant.state, grant.used, grant.sessions], [id, 'given', 1, 1]);
+  assert.deepEqual(grant.approved_by, [kOperator]);
+  assert.equal((await refused('request', 'approve', id)).code, 'access.over');
+});
+
+system('revoking cuts the session it opened', async () => {
+  const stream = await maren.watch();
+  await until('tracks arrive', () => stream.messages > 1);
+  const [{ id }] = await grants();
+  const answer = await coalition.ask('XAA', 'grant', 'revoke', id, '--words', 'exercise: over');
+  assert.equal(answer.durable, true);
+  assert.equal(answer.sessions, 1);
+  assert.match(answer.text, /the grant for XAA\/cop is taken back, 1 sessions ended/);
+  await stream.closed;
+  assert.equal((await maren.openApp()).status, 403);
+  assert.deepEqual(await grants(), []);
+  await until('her page knows', async () => (await told(id)) === 'revoked');
+  assert.match((await maren.go(`${maren.nation.lobby}/requests/${id}`)).body, /exercise: over/);
+  assert.equal((await refused('grant', 'revoke', id)).code, 'api.not-found');
+  await coalition.verify('XAA');
+});
+
+system('denied with a word, the asker reads it', async () => {
+  const id = await asks(maren);
+  const answer = await coalition.ask('XAA', 'request', 'deny', id, '--words', 'exercise: ask your own staff');
+  assert.equal(answer.state, 'denied');
+  await until('her page knows', async () => (await told(id)) === 'denied');
+  assert.match((await maren.go(`${maren.nation.lobby}/requests/${id}`)).body, /exercise: ask your own staff/);
+  assert.equal((await refused('request', 'deny', id, '--words', 'again')).code, 'access.over');
+  assert.equal((await refused('request', 'approve', 'nothing')).code, 'api.not-found');
+  assert.equal((await refused('request', 'approve', id, '--words', 'two\nlines')).code, 'field.value');
+});
+
+// Founds XAA's node again with other records, as a new genesis does: its keys stay.
+async function foundedAgain(change) {
+  await coalition.stop('node-xaa');
+  const path = coalition.file('coalition', 'genesis-xaa.json');
+  const genesis = readJson(path);
+  change(genesis.records);
+  writeJson(path, genesis);
+  const { data } = readJson(coalition.config('XAA'));
+  for (const name of readdirSync(data)) if (name !== 'keys') rmSync(join(data, name), { recursive: true });
+  const [key, out] = [coalition.file('nation-xaa.pem'), coalition.file('genesis-xaa.jws')];
+  const signed = await command([program, 'genesis', 'sign', '--key', key, '--in', path, '--out', out]);
+  assert.equal(signed.code, 0, signed.output);
+  const founded = await coalition.cli('XAA', 'node', 'init', '--genesis', out);
+  assert.equal(founded.code, 0, founded.output);
+  await coalition.startAgain('node-xaa');
+}
+
+system('attack: an operator approves nothing of their own, and an auditor nothing at all', async () => {
+  let lena = await Visitor.in(coalition, 'lena');
+  const first = await asks(lena);
+  const { person } = (await requests()).find(({ id }) => id === first);
+  // Whoever is not known to be somebody else may be the one who asks.
+  const unnamed = await refused('request', 'approve', first);
+  assert.equal(unnamed.code, 'access.refused');
+  assert.match(unnamed.what, /cannot be told whether you are the one who asked/);
+  await foundedAgain((records) => (records[kOperator].person = person));
+  lena = await Visitor.in(coalition, 'lena');
+  const own = await asks(lena);
+  assert.equal((await requests()).find(({ id }) => id === own).may_answer, false);
+  const refusal = await refused('request', 'approve', own);
+  assert.equal(refusal.code, 'access.refused');
+  assert.match(refusal.what, /Nobody approves what they asked for themselves/);
+  await foundedAgain((records) => Object.assign(records[kOperator], { roles: ['auditor'], person: 'p-somebody-else' }));
+  lena = await Visitor.in(coalition, 'lena');
+  const other = await asks(lena);
+  assert.equal((await requests()).find(({ id }) => id === other).may_answer, false, 'an auditor reads');
+  for (const verb of ['approve', 'deny'])
+    assert.equal((await refused('request', verb, other)).code, 'operator.denied');
+  assert.equal((await requests()).find(({ id }) => id === other).state, 'open');
+});
