@@ -239,6 +239,57 @@ TEST_CASE("attack: a withdrawn grant is gone, and a request that was told again 
   CHECK(office.approve(office.person("o1", "XAA", "officer"), "r1").error().code() == "access.over");
 }
 
+TEST_CASE("the end of a mission closes what is open or granted, and leaves no grant and no delegation") {
+  Office office("XAA");
+  office.told("XBB", "request", "r1", "p1");
+  office.told("XBB", "request", "r2", "p2");
+  const Acting officer = office.person("o1", "XAA", "officer");
+  REQUIRE(office.approve(officer, "r1"));
+  const AppId app("charts");
+  const PersonId deputy("o2");
+  REQUIRE(office.loop.run_until(office.desk.delegate(officer, app, deputy, 60)));
+  CHECK(office.desk.closing(MissionId("another"), "It has ended.").records.empty());
+  const AccessDesk::Closing closing = office.desk.closing(MissionId("harbor-light"), "It has ended.");
+  const auto next = office.book.world.with(closing.records, Revision{office.book.world.revision().value + 1});
+  REQUIRE_MESSAGE(next, next.error().text());
+  office.book.world = next->world;
+  office.desk.closed(closing);
+  CHECK(office.book.world.grants().empty());
+  CHECK(office.book.world.delegations().empty());
+  CHECK(office.request("r1")->state == RequestState::revoked);
+  CHECK_FALSE(office.request("r1")->granted_until);
+  CHECK(office.request("r2")->state == RequestState::denied);
+  CHECK(office.request("r2")->answer == "It has ended.");
+  CHECK(office.desk.closing(MissionId("harbor-light"), "It has ended.").records.empty());
+}
+
+TEST_CASE("while a change is not durable, both worlds must permit, and no refusal outlives it") {
+  Office office("XAA");
+  const Acting asker = office.person("p1", "XBB", "planner");
+  const auto with = [&](std::string_view policies) {
+    const std::vector<coalition::Record> records{{"policy/host/charts", text_record(policies)}};
+    const auto next = office.book.world.with(records, Revision{office.book.world.revision().value + 1});
+    REQUIRE_MESSAGE(next, next.error().text());
+    return rules_of(next->world);
+  };
+  coalition::Ask ask;
+  ask.id = VerdictId("v1");
+  ask.action = coalition::Action::open;
+  ask.who = asker.who;
+  ask.context = asker.context;
+  ask.target = coalition::AppRef{PartnerCode("XAA"), AppId("charts")};
+  ask.now = office.clock.now();
+  const auto closed = rules_of(office.book.world);
+  const auto open = with(kAll);
+  CHECK_FALSE(closed->decide(ask).permit);
+  REQUIRE(open->decide(ask).permit);
+  const coalition::Verdict waits = rules_of_both(closed, open)->decide(ask);
+  CHECK_FALSE(waits.permit);
+  CHECK(waits.revision == closed->revision());  // nobody keeps it for the world that is to come
+  CHECK_FALSE(rules_of_both(open, closed)->decide(ask).permit);
+  CHECK(rules_of_both(open, open)->decide(ask).permit);
+}
+
 TEST_CASE("attack: requests are bounded for a person and for a partner, and odd ones are refused whole") {
   Office office("XAA");
   for (int i = 0; i < 20; ++i) office.told("XBB", "request", fmt::format("r{}", i).c_str(), "p1");

@@ -44,7 +44,8 @@ async function takenAway(work) {
 }
 
 async function fenced(...verb) {
-  const { code, output } = await coalition.cli('XAA', ...verb, '--reason', kReason, '--json');
+  const word = verb[0] === 'grant' ? '--words' : '--reason';
+  const { code, output } = await coalition.cli('XAA', ...verb, word, kReason, '--json');
   assert.equal(code, 1, output);
   const { error } = JSON.parse(output);
   assert.equal(error.code, 'node.fenced-not-durable', output);
@@ -129,6 +130,50 @@ system('cutting a session acts at once, and nobody gets in while admissions cann
     const { code } = await coalition.cli('XAA', 'connector', 'add', 'late-1', '--apps', 'cop');
     assert.equal(code, 1, 'a new connector is not expected before that is written');
   });
+});
+
+async function asksForTheMap(visitor) {
+  const page = (await visitor.go(`${visitor.nation.lobby}/things`)).body;
+  const token = /name="token" value="([^"]+)"/.exec(page)[1];
+  const sent = await visitor.go(`${visitor.nation.lobby}/requests`, {
+    method: 'POST',
+    headers: { origin: visitor.nation.lobby, 'content-type': 'application/x-www-form-urlencoded' },
+    body: new URLSearchParams({ token, app: 'cop-xaa', purpose: 'exercise', minutes: '60' }).toString(),
+  });
+  const id = new URL(sent.headers.location).pathname.split('/').pop();
+  await until('it has come', async () => (await coalition.ask('XAA', 'request', 'ls')).requests.length > 0);
+  return id;
+}
+
+system('a grant taken back is gone at once', async () => {
+  const maren = await Visitor.in(coalition, 'maren');
+  const id = await asksForTheMap(maren);
+  await coalition.ask('XAA', 'request', 'approve', id);
+  assert.equal((await maren.openApp()).status, 200);
+  const stream = await maren.watch();
+  await locked(async () => {
+    await silences(stream, () => fenced('grant', 'revoke', id));
+    assert.notEqual((await maren.go(`${maren.nation.app}/`)).status, 200);
+  });
+  await durable('the revocation', async () => /^(?!.*not yet durable)/s.test(await doctor()));
+  await stream.closed;
+  assert.deepEqual((await coalition.ask('XAA', 'grant', 'ls')).grants, []);
+});
+
+system('what a phase permits waits for the store, what a threat refuses does not', async () => {
+  const maren = await Visitor.in(coalition, 'maren');
+  await locked(async () => {
+    await fenced('mission', 'phase', 'Harbor Light', 'execution');
+    assert.equal((await maren.openApp()).status, 403, 'nothing widens while the store is down');
+  });
+  await until('the phase is durable by itself', async () => (await maren.openApp()).status === 200, 20_000);
+  const stream = await maren.watch();
+  await locked(() => silences(stream, () => fenced('mission', 'threat', 'Harbor Light', 'high')));
+  await stream.closed;
+  const said = () => coalition.ask('XBB', 'mission', 'show', 'Harbor Light');
+  await until('Borealis is told once it is durable', async () => (await said()).threat === 'high', 20_000);
+  await coalition.ask('XAA', 'mission', 'threat', 'Harbor Light', 'low', '--reason', kReason);
+  await coalition.ask('XAA', 'mission', 'phase', 'Harbor Light', 'planning', '--reason', kReason);
 });
 
 system('cutting a connector disconnects it at once, and it does not come back', async () => {
