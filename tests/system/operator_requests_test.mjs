@@ -96,7 +96,7 @@ system('revoking cuts the session it opened', async () => {
   assert.equal(answer.sessions, 1);
   assert.match(answer.text, /the grant for XAA\/cop is taken back, 1 sessions ended/);
   await stream.closed;
-  assert.equal((await maren.openApp()).status, 403);
+  await until('she is refused', async () => (await maren.openApp()).status === 403); // 503 while the home is told
   assert.deepEqual(await grants(), []);
   await until('her page knows', async () => (await told(id)) === 'revoked');
   assert.match((await maren.go(`${maren.nation.lobby}/requests/${id}`)).body, /exercise: over/);
