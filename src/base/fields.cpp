@@ -76,6 +76,11 @@ std::string Fields::text(std::string_view key, size_t length_max) {
     wrong(key, fmt::format("\"{}\" has more than {} bytes", key, length_max));
     return {};
   }
+  // Values need not come from a JSON text: what is kept must be one that can be read again.
+  if (!is_utf8(value->string())) {
+    wrong(key, fmt::format("\"{}\" is no UTF-8", key));
+    return {};
+  }
   return value->string();
 }
 
@@ -133,8 +138,8 @@ std::vector<std::string> Fields::texts(std::string_view key, size_t count_max) {
     return out;
   }
   for (const Json& item : value->items()) {
-    if (!item.is_string()) {
-      wrong(key, fmt::format("\"{}\" holds {}", key, kind_of(item)), "write texts only");
+    if (!item.is_string() || !is_utf8(item.string())) {
+      wrong(key, fmt::format("\"{}\" holds {}", key, kind_of(item)), "write texts only, in UTF-8");
       return {};
     }
     out.push_back(item.string());

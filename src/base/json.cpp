@@ -356,6 +356,10 @@ void write(const Json& value, Layout layout, size_t indent, std::string& out) {
 
 }  // namespace
 
+bool is_utf8(std::string_view text) {
+  return simdjson::validate_utf8(text.data(), text.size());
+}
+
 Result<Json> Json::parse(std::string_view text, Limits limits) {
   if (text.size() > limits.bytes_max) {
     return fail("json.size", fmt::format("the JSON has {} bytes, more than the {} allowed here", text.size(),

@@ -14,6 +14,8 @@
 
 namespace entente {
 
+[[nodiscard]] bool is_utf8(std::string_view text);
+
 class Json {
  public:
   using Array = std::vector<Json>;

@@ -103,7 +103,8 @@ Scope read_scope(Fields& fields) {
   return scope;
 }
 
-bool Scope::covers(std::string_view method, std::string_view path) const {
+bool Scope::covers(std::string_view method, std::string_view path, bool upgrade) const {
+  if (read_only && upgrade) return false;  // what goes back through it is not seen
   if (read_only && method != "GET" && method != "HEAD") return false;
   if (paths.empty()) return true;
   path = path.substr(0, path.find('?'));

@@ -31,7 +31,7 @@ struct Scope {
   bool read_only = false;          // GET and HEAD
   std::vector<std::string> paths;  // "/files": that and what lies below; none: all
   [[nodiscard]] bool whole() const { return !read_only && paths.empty(); }
-  [[nodiscard]] bool covers(std::string_view method, std::string_view path) const;
+  [[nodiscard]] bool covers(std::string_view method, std::string_view path, bool upgrade) const;
   bool operator==(const Scope&) const = default;
 };
 [[nodiscard]] Json to_json(const Scope& scope);

@@ -32,6 +32,7 @@ using Target = std::variant<AppRef, NodeRef, PartnerCode, MissionId>;
 struct HttpFacts {
   std::string method;
   std::string path;
+  bool upgrade = false;  // it turns into a stream both ways (a WebSocket, say)
 };
 
 struct Ask {
@@ -45,8 +46,8 @@ struct Ask {
   bool bytes = false;   // a stream of opaque bytes inside a session: no policy sees what is in it
   std::string purpose;  // free text for the ledger, may be empty
   std::optional<RequestFacts> request{};  // approve: what is to be approved
-  RequestId
-      entered_by{};  // inside a session: the grant it was admitted by, so that admission is counted already
+  bool inside = false;     // admitted already: no grant but the one it was counted on speaks for it
+  RequestId entered_by{};  // that grant, if it was admitted by one
 };
 
 }  // namespace entente::coalition

@@ -20,11 +20,11 @@ const Grant* Question::find_grant(const App& app) {
     // Lifting a suspension restores nothing by itself.
     if (partner.resumed_at && grant->start <= *partner.resumed_at) continue;
     const bool counted = grant->id == ask_.entered_by;
-    if (grant->used >= grant->count && !counted) continue;
+    if (!counted && (ask_.inside || grant->used >= grant->count)) continue;
     if (!grant->scope.whole()) {
       notes_.request_read();
       if (ask_.bytes) continue;
-      if (ask_.http && !grant->scope.covers(ask_.http->method, ask_.http->path)) continue;
+      if (ask_.http && !grant->scope.covers(ask_.http->method, ask_.http->path, ask_.http->upgrade)) continue;
     }
     if (counted) return grant;
     if (found == nullptr || grant->end > found->end) found = grant;

@@ -131,10 +131,31 @@ TEST_CASE("a used up grant admits nobody; who was admitted by it stays") {
   const World given = world(all);
   CHECK_FALSE(decide(given, opening(planner)).permit);
   Ask inside = opening(planner);
+  inside.inside = true;
   inside.entered_by = RequestId("r1");
   CHECK(decide(given, inside).permit);
   inside.entered_by = RequestId("r2");
   CHECK_FALSE(decide(given, inside).permit);
+}
+
+TEST_CASE("attack: a session rests on no grant but the one its admission was counted on") {
+  Records all = archive();
+  const Person planner = person("XBB", "planner");
+  Grant narrow = grant_for(planner);
+  narrow.scope.read_only = true;
+  Grant wide = grant_for(planner);
+  wide.id = RequestId("r2");
+  give(all, narrow);
+  give(all, wide);
+  Ask writing = opening(planner);
+  writing.http = HttpFacts{"POST", "/charts"};
+  writing.inside = true;
+  writing.entered_by = narrow.id;
+  CHECK_FALSE(decide(world(all), writing).permit);
+  writing.entered_by = wide.id;
+  CHECK(decide(world(all), writing).permit);
+  writing.entered_by = RequestId();  // admitted by a policy that is gone
+  CHECK_FALSE(decide(world(all), writing).permit);
 }
 
 TEST_CASE("a grant from before a suspension is not restored by lifting it") {
@@ -171,6 +192,13 @@ TEST_CASE("a grant's scope holds for each request inside") {
   CHECK_FALSE(request("POST", "/charts"));
   CHECK_FALSE(request("GET", "/chartsroom"));
   CHECK_FALSE(request("GET", "/"));
+  // What turns into a stream both ways is more than reading.
+  Ask socket = opening(planner);
+  socket.http = HttpFacts{"GET", "/charts", true};
+  CHECK_FALSE(decide(given, socket).permit);
+  grant.scope.read_only = false;
+  give(all, grant);
+  CHECK(decide(world(all), socket).permit);
 }
 
 TEST_CASE("opaque bytes reach only an app that says it carries them, and never by a narrow grant") {

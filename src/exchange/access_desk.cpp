@@ -40,10 +40,6 @@ bool knows(const Verdict& verdict) {
   });
 }
 
-bool is_line(std::string_view text) {
-  return std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; });
-}
-
 std::string name_of(const Acting& by) {
   return by.who.id.text();
 }
@@ -58,6 +54,10 @@ std::string fact_text(const coalition::Facts& facts, std::string_view name) {
 }
 
 }  // namespace
+
+bool is_line(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; });
+}
 
 std::string person_text(const coalition::World& world, const PartnerCode& partner,
                         const coalition::Facts& facts) {
@@ -128,10 +128,12 @@ bool AccessDesk::out_of_time(const AccessRequest& request) const {
   return request.state == RequestState::open && request.end <= parts_.switchboard.now();
 }
 
-net::Task<Result<void>> AccessDesk::write(std::vector<coalition::Record> ops, Leaf leaf, bool narrowing) {
+net::Task<Result<void>> AccessDesk::write(std::vector<coalition::Record> ops, Leaf leaf, bool narrowing,
+                                          std::vector<std::string> unchanged) {
   auto done = std::make_shared<net::Event>(parts_.switchboard.loop());
   auto answer = std::make_shared<std::optional<Result<void>>>();
-  parts_.archive.commit(std::move(ops), std::move(leaf), narrowing, [done, answer](Result<void> result) {
+  Archive::Write change{std::move(ops), std::move(leaf), narrowing, std::move(unchanged)};
+  parts_.archive.commit(std::move(change), [done, answer](Result<void> result) {
     *answer = std::move(result);
     done->set();
   });
@@ -196,8 +198,12 @@ net::Task<Result<RequestId>> AccessDesk::ask(Acting person, Wish wish) {
   Result<Request> made = wished(person, wish);
   if (!made) co_return Failure(made.error());
   Request request = std::move(*made);
+  const auto budget = presses_.try_emplace(person.who.id, kPressesBurst, kPressesPerSecond).first;
+  if (!budget->second.take(parts_.clock.tick()))
+    co_return fail("access.busy", "you ask faster than this node lets one person", {}, "wait a moment");
   size_t open = 0;
-  for (const Request& mine : asked_by(person.who.id)) {
+  std::vector<Request> kept = asked_by(person.who.id);
+  for (const Request& mine : kept) {
     if (mine.state != RequestState::open || out_of_time(mine)) continue;
     if (mine.owner == request.owner && mine.app == request.app) co_return mine.id;  // pressed twice
     ++open;
@@ -206,7 +212,7 @@ net::Task<Result<RequestId>> AccessDesk::ask(Acting person, Wish wish) {
     co_return fail("access.full", "too many of your requests wait for an answer", {}, "withdraw one first");
   const PartnerCode self = parts_.world().self();
   request.id = RequestId(crypto::random_token(16));
-  std::vector<coalition::Record> ops;
+  std::vector<coalition::Record> ops = beyond(std::move(kept), kKeptPerPersonMax - 1);
   ops.push_back({record_key(request, self), to_json(request)});
   Leaf leaf = leaf_of("request", request);
   const Result<void> written = co_await write(std::move(ops), std::move(leaf));
@@ -231,7 +237,8 @@ net::Task<Result<void>> AccessDesk::withdraw(Acting person, RequestId id) {
   std::vector<coalition::Record> ops;
   ops.push_back({record_key(request, self), to_json(request)});
   Leaf leaf = leaf_of("request.withdrawn", request);
-  const Result<void> written = co_await write(std::move(ops), std::move(leaf));
+  std::vector<std::string> unchanged{record_key(request, self)};
+  const Result<void> written = co_await write(std::move(ops), std::move(leaf), false, std::move(unchanged));
   if (!written) co_return Failure(written.error());
   untold_.erase(id);
   confirmed_.erase(id);
@@ -241,6 +248,19 @@ net::Task<Result<void>> AccessDesk::withdraw(Acting person, RequestId id) {
     tell_owner(request);
   }
   co_return Result<void>();
+}
+
+// The oldest of what is over go, so that no more than `most` are kept.
+std::vector<coalition::Record> AccessDesk::beyond(std::vector<Request> kept, size_t most) const {
+  std::sort(kept.begin(), kept.end(), [](const Request& a, const Request& b) { return a.asked < b.asked; });
+  std::vector<coalition::Record> gone;
+  for (const Request& one : kept) {
+    if (kept.size() - gone.size() <= most) break;
+    const bool given = one.state == RequestState::granted && one.granted_until > parts_.switchboard.now();
+    const bool waits = one.state == RequestState::open && !out_of_time(one);
+    if (!given && !waits) gone.push_back({record_key(one, parts_.world().self()), std::nullopt});
+  }
+  return gone;
 }
 
 std::vector<AccessRequest> AccessDesk::asked_by(const PersonId& who) const {
@@ -357,7 +377,8 @@ net::Task<Result<AccessRequest>> AccessDesk::approve(Acting approver, RequestId 
   leaf.fields.emplace_back("verdict", verdict.to_json());
   if (request.granted_until) leaf.fields.emplace_back("until", rfc3339(*request.granted_until));
   busy_.insert(id);
-  const Result<void> written = co_await write(std::move(ops), std::move(leaf));
+  std::vector<std::string> unchanged{record_key(request, parts_.world().self())};
+  const Result<void> written = co_await write(std::move(ops), std::move(leaf), false, std::move(unchanged));
   busy_.erase(id);
   if (!written) co_return Failure(written.error());
   changed(request);
@@ -378,7 +399,8 @@ net::Task<Result<AccessRequest>> AccessDesk::deny(Acting approver, RequestId id,
   leaf.fields.emplace_back("by", name_of(approver));
   leaf.fields.emplace_back("verdict", verdict.to_json());
   busy_.insert(id);
-  const Result<void> written = co_await write(std::move(ops), std::move(leaf));
+  std::vector<std::string> unchanged{record_key(request, parts_.world().self())};
+  const Result<void> written = co_await write(std::move(ops), std::move(leaf), false, std::move(unchanged));
   busy_.erase(id);
   if (!written) co_return Failure(written.error());
   changed(request);
@@ -439,8 +461,8 @@ net::Task<Result<void>> AccessDesk::revoke(Acting by, RequestId id, std::string 
   if (!taken) co_return Failure(taken.error());
   std::vector<coalition::Record> ops = taken->records;
   Leaf leaf = taken->leaf;
-  Result<void> written = co_await write(std::move(ops), std::move(leaf), true);
-  revoked(*taken);
+  const Result<void> written = co_await write(std::move(ops), std::move(leaf), true);
+  if (written) revoked(*taken);  // else it acts, and the home hears of it when it looks
   co_return written;
 }
 

@@ -12,6 +12,7 @@
 
 #include "coalition/decide.h"
 #include "exchange/announcements.h"
+#include "exchange/budget.h"
 #include "exchange/switchboard.h"
 
 #include <functional>
@@ -31,6 +32,8 @@ struct Acting {
 // "planner, CONFIDENTIAL, of Borealis (XBB)": what their nation says of them, never who they are.
 [[nodiscard]] std::string person_text(const coalition::World& world, const PartnerCode& partner,
                                       const coalition::Facts& facts);
+
+[[nodiscard]] bool is_line(std::string_view text);  // no control characters
 
 class AccessDesk {
  public:
@@ -120,6 +123,9 @@ class AccessDesk {
 
   static constexpr size_t kOpenPerPersonMax = 8;
   static constexpr size_t kOpenPerPartnerMax = 1'000;
+  static constexpr size_t kKeptPerPersonMax = 32;  // with what is over
+  static constexpr size_t kKeptPerPartnerMax = 4'000;
+  static constexpr uint32_t kPressesPerSecond = 1, kPressesBurst = 20;
   static constexpr Seconds kRequestLife{24 * 3600};
   static constexpr Seconds kKeptAfterEnd{7 * 24 * 3600};
 
@@ -139,8 +145,11 @@ class AccessDesk {
   [[nodiscard]] std::optional<coalition::Grant> find_grant(const RequestId& id) const;
   [[nodiscard]] Result<Request> to_be_answered(const Acting& by, const RequestId& id) const;
   [[nodiscard]] Result<Request> wished(const Acting& person, const Wish& wish) const;
-  net::Task<Result<void>> write(std::vector<coalition::Record> ops, Leaf leaf, bool narrowing = false);
+  net::Task<Result<void>> write(std::vector<coalition::Record> ops, Leaf leaf, bool narrowing = false,
+                                std::vector<std::string> unchanged = {});
+  [[nodiscard]] std::vector<coalition::Record> beyond(std::vector<Request> kept, size_t most) const;
   [[nodiscard]] Leaf leaf_of(std::string kind, const Request& request) const;
+  void tell_home(const Request& request);
   void changed(const Request& request);  // at the owner: tells the home and the pages
   void tell_owner(const Request& request);
   void take_request(const Heard& heard);
@@ -153,6 +162,8 @@ class AccessDesk {
   std::map<RequestId, Untold> untold_;
   std::map<RequestId, Tick> confirmed_;  // when the owner last said how it stands
   std::set<RequestId> busy_;
+  std::set<RequestId> coming_;          // requests of partners on their way to the disk
+  std::map<PersonId, Budget> presses_;  // of people who asked lately
   std::set<RequestId> reminded_;
 };
 

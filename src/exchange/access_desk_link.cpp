@@ -68,8 +68,12 @@ void AccessDesk::take_request(const Heard& heard) {
   std::vector<coalition::Record> ops;
   if (vouched.remember) ops.push_back(*vouched.remember);
   const std::optional<Request> known = find_here(request.id);
+  if (!known && coming_.contains(request.id)) return;  // told twice; it is told again if need be
   size_t open_of_person = 0, open_of_partner = 0;
+  std::vector<Request> of_person, of_partner;
   for (const Request* other : parts_.world().requests()) {
+    if (other->partner == heard.partner) of_partner.push_back(*other);
+    if (other->partner == heard.partner && other->person == request.person) of_person.push_back(*other);
     if (other->partner != heard.partner || other->state != RequestState::open || out_of_time(*other))
       continue;
     ++open_of_partner;
@@ -80,10 +84,11 @@ void AccessDesk::take_request(const Heard& heard) {
   const coalition::Verdict verdict = decide(parts_.world(), ask);
   if (known) {  // told again
     if (known->partner == request.partner && known->person == request.person) request = *known;
-  } else if (!read) {
+  } else if (!read || !is_line(request.purpose)) {
     request.state = RequestState::denied;
     request.answer = "The request could not be read.";
-  } else if (open_of_person >= kOpenPerPersonMax || open_of_partner >= kOpenPerPartnerMax) {
+  } else if (open_of_person >= kOpenPerPersonMax || open_of_partner >= kOpenPerPartnerMax ||
+             of_partner.size() >= kKeptPerPartnerMax) {
     request.state = RequestState::denied;
     request.answer = "Too many requests wait for an answer. Try again later.";
   } else if (verdict.permit) {
@@ -96,19 +101,30 @@ void AccessDesk::take_request(const Heard& heard) {
   } else {
     request.approvals_needed = verdict.terms->approvals;
     request.minutes = std::min(request.minutes, verdict.terms->minutes);
+    for (coalition::Record& old : beyond(std::move(of_person), kKeptPerPersonMax - 1))
+      ops.push_back(std::move(old));
     ops.push_back({record_key(request, request.owner), to_json(request)});
   }
   // A name that stands for somebody else's request tells nothing of it.
-  const bool strange = known && known->person != request.person;
+  const bool strange = known && (known->person != request.person || known->partner != request.partner);
   std::optional<Leaf> leaf;
   if (!known) {
     leaf = leaf_of(request.state == RequestState::open ? "request" : "request.refused", request);
     leaf->fields.emplace_back("verdict", verdict.to_json());
   }
-  if (ops.empty() && !leaf) return strange ? void() : changed(request);
-  parts_.archive.commit(std::move(ops), std::move(leaf), false,
-                        [this, request, strange](const Result<void>& done) {
-                          if (done && !strange) changed(request);
+  if (ops.empty() && !leaf) return strange ? void() : tell_home(request);
+  coming_.insert(request.id);
+  Archive::Write write{std::move(ops), std::move(leaf)};
+  parts_.archive.commit(std::move(write),
+                        [this, request, strange, is_new = !known](const Result<void>& done) {
+                          coming_.erase(request.id);
+                          if (!done || strange) return;
+                          // Told again, it is the same: nobody's page need know.
+                          if (is_new && request.state == RequestState::open) {
+                            changed(request);
+                          } else {
+                            tell_home(request);
+                          }
                         });
 }
 
@@ -119,25 +135,34 @@ void AccessDesk::take_withdrawal(const PartnerCode& from, const Request& known) 
     return;
   }
   std::vector<coalition::Record> ops;
+  std::vector<std::string> unchanged;
+  const std::string key = record_key(request, request.owner);
   if (const auto grant = find_grant(request.id)) ops.push_back({record_key(*grant), std::nullopt});
+  const bool narrowing = !ops.empty();
+  if (!narrowing) unchanged.push_back(key);  // somebody may be answering it: then it is told again
   request.state = RequestState::withdrawn;
   request.granted_until.reset();
-  const bool narrowing = !ops.empty();
-  ops.push_back({record_key(request, request.owner), to_json(request)});
-  parts_.archive.commit(std::move(ops), leaf_of("request.withdrawn", request), narrowing,
-                        [this, request](const Result<void>& done) {
-                          if (done) changed(request);
-                        });
+  // What nobody has answered leaves nothing: else asking and withdrawing in turn would fill the world.
+  std::optional<Json> left;
+  if (!request.approvals.empty()) left = to_json(request);
+  ops.push_back({key, std::move(left)});
+  Archive::Write write{std::move(ops), leaf_of("request.withdrawn", request), narrowing,
+                       std::move(unchanged)};
+  parts_.archive.commit(std::move(write), [this, request](const Result<void>& done) {
+    if (done) changed(request);
+  });
+}
+
+void AccessDesk::tell_home(const Request& request) {
+  if (request.partner == parts_.world().self()) return;
+  parts_.switchboard.tell(request.partner, Way::serving, {"state", request.id, state_json(request), {}});
 }
 
 // At the owner: how a request stands now.
 void AccessDesk::changed(const Request& request) {
   const AppRef app{request.owner, request.app};
   announcements_.announce({.kind = "answer", .app = app});
-  if (request.partner != parts_.world().self()) {
-    parts_.switchboard.tell(request.partner, Way::serving, {"state", request.id, state_json(request), {}});
-    return;
-  }
+  if (request.partner != parts_.world().self()) return tell_home(request);
   announcements_.announce(
       {.kind = "request",
        .person = request.person,
@@ -154,7 +179,10 @@ void AccessDesk::take_state(const Heard& heard) {
   Fields fields(heard.told.body, "");
   const std::string state = fields.text("state", 16);
   if (state == "unknown") {
-    if (untold_.contains(request.id)) return tell_owner(request);
+    if (const auto at = untold_.find(request.id); at != untold_.end()) {
+      if (parts_.clock.tick() - at->second.tried >= kRetellAfter) tell_owner(request);
+      return;
+    }
     if (request.state != RequestState::open) return;
     request.state = RequestState::denied;
     request.answer = "The request was lost on its way. Ask again.";
@@ -164,6 +192,8 @@ void AccessDesk::take_state(const Heard& heard) {
       if (state != "withdrawn" && state != "denied" && state != "revoked") tell_owner(request);
       return;
     }
+    if (request.state == RequestState::denied || request.state == RequestState::revoked)
+      return;  // that is final
     for (const RequestState one : {RequestState::open, RequestState::granted, RequestState::denied,
                                    RequestState::withdrawn, RequestState::revoked}) {
       if (state == coalition::state_name(one)) request.state = one;
@@ -183,7 +213,8 @@ void AccessDesk::take_state(const Heard& heard) {
   ops.push_back({record_key(request, parts_.world().self()), next});
   Leaf leaf = leaf_of("request.state", request);
   leaf.fields.emplace_back("state", coalition::state_name(request.state));
-  parts_.archive.commit(std::move(ops), std::move(leaf), false, [this, request](const Result<void>& done) {
+  Archive::Write write{std::move(ops), std::move(leaf), false, {record_key(request, parts_.world().self())}};
+  parts_.archive.commit(std::move(write), [this, request](const Result<void>& done) {
     if (!done) return;
     announcements_.announce(
         {.kind = "request",
@@ -237,6 +268,8 @@ void AccessDesk::sweep() {
     if (!reminded_.insert(request.id).second) continue;
     announcements_.announce({.kind = "reminder", .app = AppRef{request.owner, request.app}});
   }
+  // Forgetting all is kinder than refusing newcomers: the records themselves are bounded.
+  if (presses_.size() > 4'096) presses_.clear();
   tidy();
 }
 
@@ -262,7 +295,8 @@ void AccessDesk::tidy() {
     if (one->end < before && gone.size() < kTidiedAtOnce) gone.push_back({record_key(*one), std::nullopt});
   if (gone.empty()) return;
   Leaf leaf{"access.tidied", {{"records", std::ssize(gone)}}};
-  parts_.archive.commit(std::move(gone), std::move(leaf), false, [](const Result<void>&) {});
+  Archive::Write write{std::move(gone), std::move(leaf)};
+  parts_.archive.commit(std::move(write), [](const Result<void>&) {});
 }
 
 }  // namespace entente::exchange

@@ -97,6 +97,14 @@ std::string session_item(const PageFrame& frame, const SessionView& session) {
   return out + "</li>\n";
 }
 
+std::string delegation_item(const PageFrame& frame, const ThingsView::Delegation& item) {
+  return fmt::format(
+             "<li class=\"thing\" data-delegation=\"{}\"><h3>{}</h3><p class=\"nation\">{}, until {}</p>",
+             escape_html(item.id), escape_html(item.app), escape_html(item.what), escape_html(item.until)) +
+         button_form(frame, fmt::format("/delegations/{}/end", item.id), "End", "end-delegation", true) +
+         "</li>\n";
+}
+
 template <class Item, class Print>
 std::string section(std::string_view id, std::string_view title, const std::vector<Item>& items,
                     std::string_view none, const Print& print) {
@@ -150,7 +158,9 @@ std::string minutes_text(int64_t minutes) {
 
 std::string things_page(const PageFrame& frame, const ThingsView& things) {
   std::string out = open_page(frame, "My things", true);
-  out += "<main id=\"main\" data-things><h1>My things</h1>\n";
+  out +=
+      "<main id=\"main\" data-things><h1>My things</h1>\n"
+      "<p role=\"status\" data-news hidden>Something changed. <a href=\"/things\">Load it again</a></p>\n";
   out += section("answers", "Waiting for your answer", things.to_answer, "",
                  [&](const AnswerView& item) { return to_answer(frame, item); });
   out += section("requests", "Your requests", things.requests, "You have asked for nothing.",
@@ -161,6 +171,8 @@ std::string things_page(const PageFrame& frame, const ThingsView& things) {
                  [&](const GrantView& item) { return grant_item(frame, item); });
   out += section("users", "Who uses what you answer for", things.users, "",
                  [&](const SessionView& item) { return session_item(frame, item); });
+  out += section("delegations", "Answering in another name", things.delegations, "",
+                 [&](const ThingsView::Delegation& item) { return delegation_item(frame, item); });
   out += delegation(frame, things);
   out += fmt::format("<p class=\"quiet-text\">Your id on this node: <code data-own-id>{}</code></p></main>\n",
                      escape_html(things.own_id));

@@ -63,7 +63,14 @@ struct ThingsView {
     std::string label;
     std::string name;
   };
-  std::vector<App> delegable;  // apps one may let somebody else answer for
+  struct Delegation {
+    std::string id;
+    std::string app;
+    std::string what;  // "you let ... answer"
+    std::string until;
+  };
+  std::vector<Delegation> delegations;  // by oneself and to oneself
+  std::vector<App> delegable;           // apps one may let somebody else answer for
 };
 
 [[nodiscard]] std::string things_page(const PageFrame& frame, const ThingsView& things);

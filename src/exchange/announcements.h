@@ -15,9 +15,9 @@ namespace entente::exchange {
 
 struct Announcement {
   uint64_t number = 0;
-  std::string kind{};  // "request" (one's own changed), "answer" (something waits for an
-                       // answer, or no longer does), "ended" (a session of theirs)
-  PersonId person{};   // whom it is about; empty: whoever may answer for the app
+  // "request" (one's own changed), "answer" (something waits for an answer, or no longer does), "reminder"
+  std::string kind{};
+  PersonId person{};  // whom it is about; empty: whoever may answer for the app
   std::optional<coalition::AppRef> app{};
   Json data{};  // for the page; nothing that its reader may not know
 };

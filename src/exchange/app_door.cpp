@@ -279,6 +279,7 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
     coalition::HttpFacts http;
     http.method = upgrades ? "GET" : head.method;
     http.path = target.path;
+    http.upgrade = upgrades;
     verdict = parts_.lane.decide_request(*pass, std::move(http));
     if (!verdict->permit) {
       co_await refuse(call, refusal_from(ending_of(coalition::shown(*verdict))), 403, false);

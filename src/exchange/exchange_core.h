@@ -60,6 +60,7 @@ struct AskingEnd {  // our people, their apps
   bool resetting = false;                              // a reset is on its way to the disk
   std::map<std::string, uint64_t> requests{};          // to the session that waits for its answer
   std::unordered_map<SessionId, uint64_t> sessions{};  // by the host's id
+  Budget told{400, 50};                                // words about requests: each may cost a disk write
   std::shared_ptr<Fence> fence = std::make_shared<Fence>();
 };
 

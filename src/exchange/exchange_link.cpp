@@ -145,7 +145,8 @@ void Exchange::Core::from_host(Peer& host, const link::Envelope& envelope) {
   } else if (const auto* resend = std::get_if<link::ResendStatements>(&message)) {
     resend_statements(host, resend->from);
   } else if (const auto* told = std::get_if<link::Told>(&message)) {
-    effects_.emplace_back(Heard{host.code, Way::asking, *told, std::nullopt});
+    if (host.fence == FenceState::open && end_of_link.told.take(tick_))
+      effects_.emplace_back(Heard{host.code, Way::asking, *told, std::nullopt});
   } else if (std::holds_alternative<link::Resync>(message)) {
     if (tick_ - end_of_link.hello_sent >= kComplainEvery) say_hello(host);
   }

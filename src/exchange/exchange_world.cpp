@@ -34,6 +34,7 @@ coalition::Verdict Exchange::Core::ask_of_world(const Session& s, const Rules& r
   question.context = s.context;
   question.purpose = s.purpose;
   question.entered_by = s.entered_by;
+  question.inside = s.verdict.permit;  // decided once: this is not its admission
   coalition::Verdict verdict = rules.decide(question);
   // A wall clock that was set back gives no time back: as much has passed as the machine's own clock says.
   const Instant lived = s.opened + std::chrono::duration_cast<Millis>(tick_ - s.opened_tick);

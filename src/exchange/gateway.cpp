@@ -63,6 +63,7 @@ std::shared_ptr<const coalition::Verdict> Gateway::decide(const Pass& pass, cons
     http.emplace();
     http->method = head.protocol.empty() ? head.method : "GET";
     http->path = head.path.substr(0, head.path.find('?'));
+    http->upgrade = !head.protocol.empty();
   }
   return lane_.decide_request(pass, std::move(http));
 }

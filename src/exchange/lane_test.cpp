@@ -17,7 +17,7 @@ namespace {
 struct Paper final : Archive {
   net::Loop& loop;
   explicit Paper(net::Loop& control) : loop(control) {}
-  void commit(std::vector<coalition::Record>, std::optional<Leaf>, bool, Done done) override {
+  void commit(Write, Done done) override {
     loop.post([told = std::move(done)] { told({}); });
   }
   void append(Leaf, bool, Done done) override {

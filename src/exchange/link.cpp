@@ -2,6 +2,8 @@
 
 #include "base/fields.h"
 
+#include <algorithm>
+
 namespace entente::exchange {
 
 std::string_view way_name(Way way) {
@@ -231,7 +233,12 @@ Message read_body(size_t kind, Fields& f) {
       return ResendStatements{static_cast<uint64_t>(f.integer("from", 0, kNumberMax))};
     case 15: {
       Told m{.topic = f.text("topic", 32), .id = RequestId(f.text("id", kIdBytesMax))};
-      if (m.topic.empty() || m.id.empty()) f.wrong("topic", "what is told has a topic and an id");
+      const auto plain = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+               c == '_';
+      };
+      if (m.topic.empty() || m.id.empty() || !std::all_of(m.id.text().begin(), m.id.text().end(), plain))
+        f.wrong("topic", "what is told has a topic, and an id of letters, digits, - and _");
       m.body = f.value("body");
       if (!m.body.is_object() || m.body.dump().size() > kLinkToldBytesMax)
         f.wrong("body", "this is no object of at most 8 KiB");

@@ -106,8 +106,9 @@ net::Task<void> Lobby::handle(net::HttpCall& call, net::NormalTarget target) {
     co_await sign_out(call);
   } else if (method == "POST" && target.path == "/backchannel-logout") {
     co_await provider_signed_out(call);
-  } else if (reads && (target.path == "/things" || target.path == "/events" ||
-                       target.path.starts_with("/requests/"))) {
+  } else if ((target.path == "/events" ? method == "GET" : reads) &&
+             (target.path == "/things" || target.path == "/events" ||
+              target.path.starts_with("/requests/"))) {
     co_await access_pages(call, target.path);
   } else if (method == "POST") {
     co_await access_forms(call, target.path);

@@ -142,6 +142,13 @@ net::Task<void> Lobby::show_things(net::HttpCall& call, const SignIn& sign_in) {
                              grant.purpose, coalition::scope_text(grant.scope), time_text(grant.end),
                              fmt::format("{} of {}", grant.used, grant.count)});
   }
+  for (const coalition::Delegation* one : world.delegations()) {
+    if (one->end <= parts_.clock.now() || (one->from != person.who.id && one->to != person.who.id)) continue;
+    things.delegations.push_back({one->id.text(), app_text(world, {world.self(), one->app}),
+                                  one->from == person.who.id ? "you let " + one->to.text() + " answer"
+                                                             : "you answer for " + one->from.text(),
+                                  time_text(one->end)});
+  }
   things.sessions = sessions_of(person, false);
   things.users = sessions_of(person, true);
   for (const coalition::App* app : world.apps()) {
@@ -200,11 +207,16 @@ net::Task<void> Lobby::access_forms(net::HttpCall& call, const std::string& path
   if (!form) co_return;
   const Acting person = acting(*form->who.sign_in);
   const auto value = [&](std::string_view name) { return query_value(form->fields, name); };
-  const std::string words = value("words").substr(0, 500);
-  const RequestId id(request ? request->id : grant ? grant->id : std::string());
+  const std::string words = value("words");
+  const std::optional<Place> delegation = read_place(path, "/delegations/");
+  const std::optional<Place>& named = request ? request : grant ? grant : delegation;
+  const RequestId id(named ? named->id : std::string());
   Result<void> done = fail("access.unknown", "This address leads nowhere.");
   std::string next = "/things";
-  if (path == "/requests") {
+  const bool wordy = words.size() > coalition::kPurposeBytesMax || !is_line(words);
+  if (wordy) {
+    done = fail("access.value", "A word to somebody is one line of at most 500 bytes.");
+  } else if (path == "/requests") {
     const std::optional<AppRef> app = HostNames::read_app_label(value("app"));
     AccessDesk::Wish wish{app.value_or(AppRef{}), value("purpose"), number_of(value("minutes")), {}};
     wish.scope.read_only = value("read_only") == "yes";
@@ -223,6 +235,8 @@ net::Task<void> Lobby::access_forms(net::HttpCall& call, const std::string& path
     done = made ? Result<void>() : Result<void>(Failure(made.error()));
   } else if (grant && grant->verb == "revoke") {
     done = co_await parts_.access.revoke(person, id, words);
+  } else if (delegation && delegation->verb == "end") {
+    done = co_await parts_.access.end_delegation(person, id);
   } else if (session && session->verb == "end") {
     done = end_session(person, SessionId(session->id));
   } else if (path == "/delegations") {
@@ -261,6 +275,7 @@ net::Task<void> Lobby::send_events(net::HttpCall& call, Signed who) {
   if (!call.start(std::move(head), std::nullopt)) co_return;
   ++listening_[person];
   const Tick until = parts_.clock.tick() + kListeningLife;
+  Tick written = parts_.clock.tick();
   std::string text = fmt::format("retry: 2000\nid: {}\n\n", seen);
   for (;;) {
     const auto news = announcements.since(seen);
@@ -280,11 +295,13 @@ net::Task<void> Lobby::send_events(net::HttpCall& call, Signed who) {
       if (sent) sent = co_await call.answer_body().flush();
       if (!sent) break;
       text.clear();
+      written = parts_.clock.tick();
     }
     if (parts_.clock.tick() >= until) break;
     if (announcements.newest() != seen) continue;  // something came while this was sent
-    const bool moved = co_await announcements.wait(kStillHere);
-    if (!moved) text = ": still here\n\n";
+    const Millis quiet = std::chrono::duration_cast<Millis>(parts_.clock.tick() - written);
+    [[maybe_unused]] const bool moved = co_await announcements.wait(std::max(kStillHere - quiet, Millis(1)));
+    if (parts_.clock.tick() - written >= kStillHere) text = ": still here\n\n";
   }
   [[maybe_unused]] const Result<void> finished = co_await call.answer_body().finish();
   if (--listening_[person] == 0) listening_.erase(person);

@@ -180,7 +180,8 @@ std::string ask_form(const PageFrame& frame, const AskForm& ask) {
       "<input type=\"hidden\" name=\"app\" value=\"{}\"><p><label for=\"purpose\">What for</label> "
       "<input id=\"purpose\" name=\"purpose\" required maxlength=\"{}\"></p>"
       "<p><label for=\"minutes\">For how long</label> <select id=\"minutes\" name=\"minutes\">{}</select></p>"
-      "<p><label><input type=\"checkbox\" name=\"read_only\" value=\"yes\"> To read only</label></p>"
+      "<p><label><input type=\"checkbox\" name=\"read_only\" value=\"yes\"> To read only (no live "
+      "connections)</label></p>"
       "<p><button data-action=\"ask\">Send the request</button></p></form></section>\n",
       ask.terms.approvals == 1 ? "One person" : fmt::format("{} people", ask.terms.approvals),
       escape_html(frame.form_token), escape_html(ask.app_label), coalition::kPurposeBytesMax, lengths);

@@ -6,7 +6,7 @@ namespace {
 bool same_request(const std::optional<coalition::HttpFacts>& a,
                   const std::optional<coalition::HttpFacts>& b) {
   if (!a || !b) return !a && !b;
-  return a->method == b->method && a->path == b->path;
+  return a->method == b->method && a->path == b->path && a->upgrade == b->upgrade;
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ struct Hands final : Clock {
 
 struct Paper final : Archive {
   std::vector<Leaf> leaves;
-  void commit(std::vector<coalition::Record>, std::optional<Leaf>, bool, Done) override {}
+  void commit(Write, Done) override {}
   void append(Leaf leaf, bool, Done) override { leaves.push_back(std::move(leaf)); }
 };
 

@@ -101,6 +101,7 @@ coalition::Ask ask_of(const Pass& pass, VerdictId id, Instant now) {
           .context = pass.context,
           .http = std::nullopt,
           .purpose = pass.purpose,
+          .inside = true,
           .entered_by = pass.entered_by};
 }
 

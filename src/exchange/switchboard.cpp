@@ -103,7 +103,7 @@ void Switchboard::carry_out_one(Effect& effect) {
     const auto at = links_.find({send->partner, send->way});
     if (at != links_.end()) at->second(send->message);
   } else if (auto* commit = std::get_if<CommitEffect>(&effect)) {
-    archive_.commit(std::move(commit->ops), std::move(commit->leaf), false, done_for(commit->token));
+    archive_.commit({std::move(commit->ops), std::move(commit->leaf)}, done_for(commit->token));
   } else if (auto* append = std::get_if<AppendEffect>(&effect)) {
     archive_.append(std::move(append->leaf), append->narrowing, done_for(append->token));
   } else if (auto* opened = std::get_if<Opened>(&effect)) {

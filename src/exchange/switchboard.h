@@ -30,8 +30,15 @@ class Archive {
   virtual ~Archive() = default;
   // `narrowing`: acts before any disk, and is tried again until the disk takes it; "node.fenced-not-durable"
   // says that it acts and waits for that.
-  virtual void commit(std::vector<coalition::Record> ops, std::optional<Leaf> leaf, bool narrowing,
-                      Done done) = 0;
+  // `unchanged`: keys of records that must still be as the world shows them, or absent where it shows none;
+  // else "store.precondition", and nothing is written.
+  struct Write {
+    std::vector<coalition::Record> ops{};
+    std::optional<Leaf> leaf{};
+    bool narrowing = false;
+    std::vector<std::string> unchanged{};
+  };
+  virtual void commit(Write write, Done done) = 0;
   virtual void append(Leaf leaf, bool narrowing, Done done) = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "net/url.h"
 
+#include "base/json.h"
 #include "net/http_message.h"
 
 #include <algorithm>
@@ -194,10 +195,10 @@ Result<std::string> decode_form_part(std::string_view text) {
   std::string spaced(text);
   std::ranges::replace(spaced, '+', ' ');
   TRY(std::string out, percent_decode(spaced));
-  const bool clean = std::ranges::all_of(out, [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return (byte >= 0x20 && byte != 0x7f) || c == '\t' || c == '\n' || c == '\r';
-  });
+  const bool clean = is_utf8(out) && std::ranges::all_of(out, [](char c) {
+                       const auto byte = static_cast<unsigned char>(c);
+                       return (byte >= 0x20 && byte != 0x7f) || c == '\t' || c == '\n' || c == '\r';
+                     });
   if (!clean) return fail("url.form", "a form field holds a control character");
   return out;
 }

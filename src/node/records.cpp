@@ -159,12 +159,27 @@ void Records::commit(Change change, Done done) {
   }
   if (narrowing) {
     fence(*pending);
+    overtake(*pending);
     const auto ordinary = [](const std::shared_ptr<Pending>& one) { return !one->change.narrowing; };
     waiting_.insert(std::ranges::find_if(waiting_, ordinary), std::move(pending));
   } else {
     waiting_.push_back(std::move(pending));
   }
   start_next();
+}
+
+// What was decided before a narrowing change and waits behind it would write its records back as they were.
+void Records::overtake(const Pending& narrowing) {
+  const auto same = [&](const coalition::Record& record) {
+    return std::ranges::any_of(narrowing.change.records,
+                               [&](const coalition::Record& one) { return one.key == record.key; });
+  };
+  std::erase_if(waiting_, [&](const std::shared_ptr<Pending>& one) {
+    if (one->change.narrowing || std::ranges::none_of(one->change.records, same)) return false;
+    answer(one, fail("store.precondition", "somebody else has changed this record since",
+                     one->change.records.front().key, "look at it again, then decide again"));
+    return true;
+  });
 }
 
 // Before any disk: from here on the change counts for everybody who asks. What does not fit the world is

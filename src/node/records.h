@@ -106,6 +106,7 @@ class Records {
           coalition::World world);
   void start_next();
   void fence(Pending& pending);
+  void overtake(const Pending& narrowing);
   void lift(const std::vector<coalition::Record>& records, uint64_t number, coalition::Touch& touch);
   void refused(const std::shared_ptr<Pending>& pending, const Error& why);
   void not_durable(const std::shared_ptr<Pending>& pending, const Error& why);

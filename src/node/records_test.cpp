@@ -155,6 +155,45 @@ TEST_CASE("what narrows acts before any disk, whatever it is about") {
   CHECK(house.records->world().app({kAldoria, AppId("relief")}) != nullptr);
 }
 
+TEST_CASE("attack: what waits behind a narrowing change does not bring its records back") {
+  House house;
+  const auto later = [&](std::vector<coalition::Record> changes, bool narrowing, std::string& said) {
+    Change change;
+    change.records = std::move(changes);
+    change.leaves = {ledger::Record{.event_class = "partner.suspend", .time = kNow, .fields = {}}};
+    change.author = "exchange";
+    change.narrowing = narrowing;
+    house.records->commit(std::move(change), [&said](const Result<Outcome>& outcome) {
+      said = outcome ? "done" : outcome.error().code();
+    });
+  };
+  std::string first, count, other, taken;
+  house.loop.post([&] {
+    Json renamed = app("Picture of the bay");
+    later({{"app/cop", renamed}}, false, first);                           // being written
+    later({{"app/relief", app("Relief desk, once more")}}, false, count);  // waits
+    later({{"app/cop", app("Picture")}}, false, other);
+    later({{"app/relief", std::nullopt}}, true, taken);  // taken back meanwhile
+  });
+  house.wait([&] { return !first.empty() && !count.empty() && !other.empty() && !taken.empty(); });
+  CHECK(first == "done");
+  CHECK(other == "done");
+  CHECK(taken == "done");
+  CHECK(count == "store.precondition");
+  CHECK(house.records->world().app({kAldoria, AppId("relief")}) == nullptr);
+  house.open();
+  CHECK(house.records->world().app({kAldoria, AppId("relief")}) == nullptr);
+}
+
+TEST_CASE("attack: a text that is no UTF-8 is refused before it is written") {
+  House house;
+  Json odd = app("Picture \xff");
+  const Result<Outcome> outcome = house.commit({{"app/cop", odd}}, false);
+  REQUIRE_FALSE(outcome);
+  CHECK(outcome.error().where() == "app/cop/name");
+  house.open();
+}
+
 TEST_CASE("a narrowing change that is not right is refused, and its fence lifted") {
   House house;
   SUBCASE("it does not fit the world") {

@@ -12,9 +12,11 @@ function goOn() {
   }
 }
 
-function busyWriting() {
-  const at = document.activeElement;
-  return at instanceof HTMLInputElement && at.type !== 'hidden' && at.value !== '';
+// Nothing moves under the hand of somebody who is about to press or writes: they are told, and load it themselves.
+function look() {
+  const news = document.querySelector('[data-news]');
+  if (document.querySelector('[data-answer]') && news) news.hidden = false;
+  else location.reload();
 }
 
 if (waiting && main.dataset.state === 'open') sessionStorage.setItem('entente-waits-for', waiting);
@@ -22,11 +24,10 @@ if (waiting && main.dataset.state === 'granted') goOn();
 
 if (listens) {
   const events = new EventSource('/events');
-  const look = () => (busyWriting() ? undefined : location.reload());
   events.addEventListener('request', (event) => {
     if (!waiting || JSON.parse(event.data).id === waiting) look();
   });
-  for (const kind of ['answer', 'reminder', 'reload', 'session'])
+  for (const kind of ['answer', 'reminder', 'reload'])
     events.addEventListener(kind, () => waiting || look());
   addEventListener('pagehide', () => events.close());
 }
