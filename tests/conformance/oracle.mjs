@@ -159,10 +159,14 @@ function compareAnswers(given, found, withSchema) {
   });
 }
 
+// A text cut inside a character is none: neither side could be given it.
+const wellFormed = (json) =>
+  JSON.parse(JSON.stringify(json, (key, value) => (typeof value === 'string' ? value.toWellFormed() : value)));
+
 let ran = 0;
 for (; ran < cases; ++ran) {
   const number = seed + ran;
-  const given = new World(number).makeCase();
+  const given = wellFormed(new World(number).makeCase());
   const found = await ours({ id: number, ...given });
   try {
     const typed = compareSchema(given, found);
