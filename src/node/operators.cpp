@@ -69,50 +69,49 @@ Error not_durable(const std::string& what, const Error& why) {
           "nothing of it passes, but a restart would forget it: mend the disk; it is written by itself then"};
 }
 
-Change partner_state_change(const coalition::World& world, const PartnerCode& partner,
-                            coalition::PartnerState state, const std::string& reason,
-                            const coalition::Person& who, const coalition::Verdict& verdict, Instant now) {
-  const std::string key = "partner/" + partner.text();
-  const bool suspends = state == coalition::PartnerState::suspended;
-  Json record = *world.raw(key);
-  record.set("state", suspends ? "suspended" : "active");
-  std::erase_if(record.members(), [](const Json::Member& member) { return member.first == "state_reason"; });
-  if (suspends) {
-    record.set("state_reason", reason);
+namespace {
+
+// How a partner stands here: `member` holds the reason while it is shut out, and goes when it is let in
+// again. Then who signed in before signs in once more.
+Change standing_change(const PartnerCode& partner, Json record, std::string_view member,
+                       std::string_view event, const std::string& reason, bool narrows,
+                       const coalition::Person& who, const coalition::Verdict& verdict, Instant now) {
+  std::erase_if(record.members(), [&](const Json::Member& one) { return one.first == member; });
+  if (narrows) {
+    record.set(std::string(member), reason);
   } else {
     record.set("resumed_at", rfc3339(now));
   }
-  ledger::Record leaf = change_leaf(suspends ? "partner.suspend" : "partner.resume", who, verdict, now);
+  ledger::Record leaf = change_leaf(std::string(event), who, verdict, now);
   leaf.fields.emplace_back("partner", partner.text());
   leaf.fields.emplace_back("reason", reason);
   Change change;
-  change.records = {{key, std::move(record)}};
+  change.records = {{"partner/" + partner.text(), std::move(record)}};
   change.leaves = {std::move(leaf)};
   change.author = who.id.text();
-  change.narrowing = suspends;
+  change.narrowing = narrows;
   return change;
+}
+
+}  // namespace
+
+Change partner_state_change(const coalition::World& world, const PartnerCode& partner,
+                            coalition::PartnerState state, const std::string& reason,
+                            const coalition::Person& who, const coalition::Verdict& verdict, Instant now) {
+  const bool suspends = state == coalition::PartnerState::suspended;
+  Json record = *world.raw("partner/" + partner.text());
+  record.set("state", suspends ? "suspended" : "active");
+  return standing_change(partner, std::move(record), "state_reason",
+                         suspends ? "partner.suspend" : "partner.resume", reason, suspends, who, verdict,
+                         now);
 }
 
 Change isolation_change(const coalition::World& world, const PartnerCode& partner, const std::string& reason,
                         bool isolates, const coalition::Person& who, const coalition::Verdict& verdict,
                         Instant now) {
-  const std::string key = "partner/" + partner.text();
-  Json record = *world.raw(key);
-  std::erase_if(record.members(), [](const Json::Member& member) { return member.first == "isolated"; });
-  if (isolates) {
-    record.set("isolated", reason);
-  } else {
-    record.set("resumed_at", rfc3339(now));
-  }
-  ledger::Record leaf = change_leaf(isolates ? "partner.isolate" : "partner.rejoin", who, verdict, now);
-  leaf.fields.emplace_back("partner", partner.text());
-  leaf.fields.emplace_back("reason", reason);
-  Change change;
-  change.records = {{key, std::move(record)}};
-  change.leaves = {std::move(leaf)};
-  change.author = who.id.text();
-  change.narrowing = isolates;
-  return change;
+  return standing_change(partner, *world.raw("partner/" + partner.text()), "isolated",
+                         isolates ? "partner.isolate" : "partner.rejoin", reason, isolates, who, verdict,
+                         now);
 }
 
 Change app_withdrawal(const coalition::World& world, const coalition::AppRef& app, const std::string& reason,
