@@ -371,15 +371,22 @@ net::Task<Result<AccessRequest>> AccessDesk::approve(Acting approver, RequestId 
     request.granted_until = grant.end;
     ops.push_back({record_key(grant), to_json(grant)});
   }
-  ops.push_back({record_key(request, world.self()), to_json(request)});
   Leaf leaf = leaf_of(enough ? "grant" : "approval", request);
   leaf.fields.emplace_back("by", name_of(approver));
   leaf.fields.emplace_back("verdict", verdict.to_json());
   if (request.granted_until) leaf.fields.emplace_back("until", rfc3339(*request.granted_until));
-  busy_.insert(id);
-  std::vector<std::string> unchanged{record_key(request, parts_.world().self())};
+  co_return co_await write_answer(std::move(request), std::move(ops), std::move(leaf));
+}
+
+// Unless somebody else answered or withdrew it since.
+net::Task<Result<AccessRequest>> AccessDesk::write_answer(Request request, std::vector<coalition::Record> ops,
+                                                          Leaf leaf) {
+  const std::string key = record_key(request, parts_.world().self());
+  ops.push_back({key, to_json(request)});
+  std::vector<std::string> unchanged{key};
+  busy_.insert(request.id);
   const Result<void> written = co_await write(std::move(ops), std::move(leaf), false, std::move(unchanged));
-  busy_.erase(id);
+  busy_.erase(request.id);
   if (!written) co_return Failure(written.error());
   changed(request);
   co_return request;
@@ -394,17 +401,10 @@ net::Task<Result<AccessRequest>> AccessDesk::deny(Acting approver, RequestId id,
   request.state = RequestState::denied;
   request.answer = std::move(words);
   std::vector<coalition::Record> ops;
-  ops.push_back({record_key(request, parts_.world().self()), to_json(request)});
   Leaf leaf = leaf_of("request.denied", request);
   leaf.fields.emplace_back("by", name_of(approver));
   leaf.fields.emplace_back("verdict", verdict.to_json());
-  busy_.insert(id);
-  std::vector<std::string> unchanged{record_key(request, parts_.world().self())};
-  const Result<void> written = co_await write(std::move(ops), std::move(leaf), false, std::move(unchanged));
-  busy_.erase(id);
-  if (!written) co_return Failure(written.error());
-  changed(request);
-  co_return request;
+  co_return co_await write_answer(std::move(request), std::move(ops), std::move(leaf));
 }
 
 std::vector<Grant> AccessDesk::grants_for(const Acting& by) const {

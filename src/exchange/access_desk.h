@@ -147,6 +147,7 @@ class AccessDesk {
   [[nodiscard]] Result<Request> wished(const Acting& person, const Wish& wish) const;
   net::Task<Result<void>> write(std::vector<coalition::Record> ops, Leaf leaf, bool narrowing = false,
                                 std::vector<std::string> unchanged = {});
+  net::Task<Result<Request>> write_answer(Request request, std::vector<coalition::Record> ops, Leaf leaf);
   [[nodiscard]] std::vector<coalition::Record> beyond(std::vector<Request> kept, size_t most) const;
   [[nodiscard]] Leaf leaf_of(std::string kind, const Request& request) const;
   void tell_home(const Request& request);
