@@ -1,0 +1,92 @@
+#include "crypto/wrap.h"
+
+#include "crypto/openssl.h"
+
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+
+namespace entente::crypto {
+namespace {
+
+bool is_curve(KeyKind kind) {
+  return kind == KeyKind::p256 || kind == KeyKind::p384 || kind == KeyKind::p521;
+}
+
+Failure unwrap_fail() {
+  return openssl_fail("crypto.unwrap", "The wrapped secret does not open with this key.");
+}
+
+PKeyContext context_of(EVP_PKEY* key) {
+  return PKeyContext(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
+}
+
+bool use_oaep(EVP_PKEY_CTX* context, Oaep hash) {
+  const EVP_MD* const md = hash == Oaep::sha1 ? EVP_sha1() : EVP_sha256();
+  return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING) == 1 &&
+         EVP_PKEY_CTX_set_rsa_oaep_md(context, md) == 1 && EVP_PKEY_CTX_set_rsa_mgf1_md(context, md) == 1;
+}
+
+// Keys of ours were checked when they became values (key.h), so OpenSSL need not check the peer again.
+Result<Secret> derive(EVP_PKEY* mine, EVP_PKEY* theirs) {
+  const PKeyContext context = context_of(mine);
+  size_t length = 0;
+  if (!context || EVP_PKEY_derive_init(context.get()) != 1 ||
+      EVP_PKEY_derive_set_peer_ex(context.get(), theirs, 0) != 1 ||
+      EVP_PKEY_derive(context.get(), nullptr, &length) != 1)
+    return unwrap_fail();
+  Bytes shared(length);
+  if (EVP_PKEY_derive(context.get(), shared.data(), &length) != 1 || length != shared.size())
+    return unwrap_fail();
+  return Secret(std::move(shared));
+}
+
+}  // namespace
+
+Result<Bytes> oaep_encrypt(const PublicKey& to, Oaep hash, ByteView secret) {
+  const PKeyContext context = to.kind() == KeyKind::rsa ? context_of(to.native()) : nullptr;
+  size_t length = 0;
+  if (!context || EVP_PKEY_encrypt_init(context.get()) != 1 || !use_oaep(context.get(), hash) ||
+      EVP_PKEY_encrypt(context.get(), nullptr, &length, secret.data(), secret.size()) != 1)
+    return openssl_fail("crypto.wrap", "The key can't wrap a secret.",
+                        "Use an RSA key of 2048 to 8192 bits.");
+  Bytes out(length);
+  if (EVP_PKEY_encrypt(context.get(), out.data(), &length, secret.data(), secret.size()) != 1)
+    return openssl_fail("crypto.wrap", "The secret is too long for this key.");
+  out.resize(length);
+  return out;
+}
+
+Result<Secret> oaep_decrypt(const PrivateKey& key, Oaep hash, ByteView wrapped) {
+  const PKeyContext context = key.kind() == KeyKind::rsa ? context_of(key.native()) : nullptr;
+  size_t length = 0;
+  if (!context || EVP_PKEY_decrypt_init(context.get()) != 1 || !use_oaep(context.get(), hash) ||
+      EVP_PKEY_decrypt(context.get(), nullptr, &length, wrapped.data(), wrapped.size()) != 1)
+    return unwrap_fail();
+  // RFC 8017 section 7.1.2 step 1: exactly as long as the modulus.
+  if (wrapped.size() != static_cast<size_t>(EVP_PKEY_get_size(key.native()))) return unwrap_fail();
+  Bytes room(length);
+  const bool good =
+      EVP_PKEY_decrypt(context.get(), room.data(), &length, wrapped.data(), wrapped.size()) == 1;
+  const Secret owner(std::move(room));  // cleanses whatever was written, also what a fault left behind
+  if (!good) return unwrap_fail();
+  return Secret(owner.bytes().first(length));
+}
+
+Result<Secret> agree(const PrivateKey& mine, const PublicKey& theirs) {
+  if (!is_curve(mine.kind()) || mine.kind() != theirs.kind()) return unwrap_fail();
+  return derive(mine.native(), theirs.native());
+}
+
+Result<Agreed> agree_once(const PublicKey& theirs) {
+  const PKeyContext context = is_curve(theirs.kind()) ? context_of(theirs.native()) : nullptr;
+  EVP_PKEY* made = nullptr;
+  if (!context || EVP_PKEY_keygen_init(context.get()) != 1 || EVP_PKEY_generate(context.get(), &made) != 1)
+    return openssl_fail("crypto.wrap", "The key can't agree on a secret.", "Use P-256, P-384 or P-521.");
+  const PKey once(made);
+  TRY(Secret shared, derive(once.get(), theirs.native()));
+  const Bio bio(BIO_new(BIO_s_mem()));
+  ENTENTE_CHECK(bio && PEM_write_bio_PUBKEY(bio.get(), once.get()) == 1);
+  return Agreed{std::move(shared), std::string(bio_text(bio.get()))};
+}
+
+}  // namespace entente::crypto

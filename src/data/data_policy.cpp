@@ -1,0 +1,108 @@
+#include "data/data_policy.h"
+
+#include "base/bytes.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace entente::data {
+namespace {
+
+constexpr size_t kFqnBytesMax = 1024;
+constexpr size_t kUuidBytesMax = 128;
+
+Failure wrong(std::string what, std::string where, std::string hint = {}) {
+  return fail("data.policy", std::move(what), std::move(where), std::move(hint));
+}
+
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+// What may stand in an attribute's name: no space, no control character, no quote, nothing that splits it.
+bool is_plain(std::string_view part) {
+  return !part.empty() && std::ranges::all_of(part, [](char c) {
+    return c > ' ' && c < 0x7f && c != '/' && c != '"' && c != '\\' && c != '<' && c != '>';
+  });
+}
+
+// An absent list and null are the same in what others write.
+Result<const Json::Array*> list_of(const Json& body, std::string_view key, size_t count_max) {
+  static const Json::Array none;
+  const Json* list = body.find(key);
+  if (list == nullptr || list->is_null()) return &none;
+  if (!list->is_array() || list->items().size() > count_max)
+    return wrong(fmt::format("\"{}\" is not a list of at most {}.", key, count_max),
+                 fmt::format("/body/{}", key));
+  return &list->items();
+}
+
+}  // namespace
+
+std::string AttributeName::fqn() const {
+  return fmt::format("{}/attr/{}/value/{}", authority, name, value);
+}
+
+Result<AttributeName> parse_attribute(std::string_view fqn) {
+  const auto refuse = [] {
+    return wrong("The text is no attribute's full name.", {},
+                 "Write https://xaa.example/attr/NAME/value/VALUE.");
+  };
+  if (fqn.size() > kFqnBytesMax) return refuse();
+  std::string text(fqn);
+  std::ranges::transform(text, text.begin(), lower);
+  const size_t scheme = text.starts_with("https://") ? 8 : text.starts_with("http://") ? 7 : 0;
+  const size_t attr = text.find("/attr/");
+  if (scheme == 0 || attr == std::string::npos || attr <= scheme) return refuse();
+  const size_t name = attr + 6;
+  const size_t value = text.find("/value/", name);
+  if (value == std::string::npos) return refuse();
+  AttributeName out{text.substr(0, attr), text.substr(name, value - name), text.substr(value + 7)};
+  if (!is_plain(std::string_view(out.authority).substr(scheme)) || !is_plain(out.name) ||
+      !is_plain(out.value))
+    return refuse();
+  return out;
+}
+
+Result<DataPolicy> read_policy(std::string_view text) {
+  if (text.size() > kPolicyBytesMax) return wrong("The policy is too long.", {});
+  auto bytes = from_base64(text);
+  if (!bytes) return wrong("The policy is not base64.", {});
+  auto parsed = Json::parse(as_text(*bytes), {.bytes_max = kPolicyBytesMax, .depth_max = 8});
+  if (!parsed) return wrong("The policy is not JSON: " + parsed.error().what(), parsed.error().where());
+  DataPolicy out;
+  out.uuid = parsed->text_or("uuid", "");
+  if (out.uuid.size() > kUuidBytesMax || !is_plain(out.uuid))
+    return wrong("The policy has no usable \"uuid\".", "/uuid");
+  const Json* body = parsed->find("body");
+  if (body == nullptr || !body->is_object()) return wrong("The policy has no body.", "/body");
+  TRY(const Json::Array* attributes, list_of(*body, "dataAttributes", kAttributesMax));
+  for (size_t i = 0; i < attributes->size(); ++i) {
+    const std::string where = fmt::format("/body/dataAttributes/{}", i);
+    auto name = parse_attribute((*attributes)[i].text_or("attribute", ""));
+    if (!name) return wrong(name.error().what(), where, name.error().hint());
+    out.attributes.push_back(*std::move(name));
+  }
+  TRY(const Json::Array* dissem, list_of(*body, "dissem", kDissemMax));
+  for (const Json& one : *dissem) {
+    if (!one.is_string() || one.string().empty())
+      return wrong("\"dissem\" holds what is no text.", "/body/dissem");
+    out.dissem.push_back(one.string());
+  }
+  return out;
+}
+
+std::string write_policy(const DataPolicy& policy) {
+  Json attributes = Json::array();
+  for (const AttributeName& one : policy.attributes)
+    attributes.push(Json::object({{"attribute", one.fqn()}}));
+  Json dissem = Json::array();
+  for (const std::string& one : policy.dissem) dissem.push(one);
+  const Json out = Json::object(
+      {{"uuid", policy.uuid},
+       {"body", Json::object({{"dataAttributes", std::move(attributes)}, {"dissem", std::move(dissem)}})}});
+  return base64(as_bytes(out.dump()));
+}
+
+}  // namespace entente::data

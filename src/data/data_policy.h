@@ -1,0 +1,39 @@
+// The policy inside a sealed object (OpenTDF 4.3.0): who may open it, in words that key services judge. It
+// travels as base64 of JSON, and it is that text which the key's share is bound to. Errors: "data.policy".
+#pragma once
+
+#include "base/json.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace entente::data {
+
+inline constexpr size_t kPolicyBytesMax = 256 * 1024;  // of the base64 text
+inline constexpr size_t kAttributesMax = 256;
+inline constexpr size_t kDissemMax = 1024;
+
+// "https://xaa.example/attr/releasable/value/xbb": compared in lower case.
+struct AttributeName {
+  std::string authority = {};  // "https://xaa.example"
+  std::string name = {};       // "releasable"
+  std::string value = {};      // "xbb"; percent-decoding is not done
+  [[nodiscard]] std::string fqn() const;
+  bool operator==(const AttributeName&) const = default;
+};
+[[nodiscard]] Result<AttributeName> parse_attribute(std::string_view fqn);
+
+struct DataPolicy {
+  std::string uuid = {};                       // the sealer's own choice
+  std::vector<AttributeName> attributes = {};  // as given; may be empty
+  std::vector<std::string> dissem = {};        // people named; may be empty
+  bool operator==(const DataPolicy&) const = default;
+};
+
+// From the base64 text. Members that are not known are passed over: they were sealed by somebody's software,
+// and key services judge what they know.
+[[nodiscard]] Result<DataPolicy> read_policy(std::string_view text);
+[[nodiscard]] std::string write_policy(const DataPolicy& policy);  // base64
+
+}  // namespace entente::data
