@@ -34,6 +34,10 @@ def children_of(pid):
     return out
 
 
+def descendants_of(pid):
+    return [each for child in children_of(pid) for each in (child, *descendants_of(child))]
+
+
 def median(values):
     return statistics.median(values)
 

@@ -15,7 +15,7 @@ import subprocess
 import time
 import urllib.parse
 
-from figures import children_of
+from figures import children_of, descendants_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 WAIT_S = 60
@@ -270,6 +270,39 @@ class Haproxy:
             while part := admin.recv(65536):
                 answer += part
             return answer.decode()
+
+
+class Ssh:
+    """ssh -R: the app's side dials out, and one connection carries everybody to the app; no TLS in front."""
+
+    PROGRAM = shutil.which("sshd") or "/usr/sbin/sshd"  # never installed for this: Debian's would listen at once
+
+    @staticmethod
+    def is_here():
+        return pathlib.Path(Ssh.PROGRAM).exists() and os.geteuid() == 0
+
+    def __init__(self, children, folder, app):
+        self.port, own = free_port(), folder / "ssh"
+        listening = free_port()
+        own.mkdir(mode=0o700)
+        for name in ("host", "guest"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", own / name], check=True)
+        (own / "keys").write_text((own / "guest.pub").read_text())
+        config = {"Port": listening, "ListenAddress": "127.0.0.1", "HostKey": own / "host", "StrictModes": "no",
+                  "AuthorizedKeysFile": own / "keys", "PidFile": "none", "UsePAM": "no"}
+        (own / "sshd").write_text("".join(f"{name} {value}\n" for name, value in config.items()))
+        pathlib.Path("/run/sshd").mkdir(exist_ok=True)
+        self.server = children.start([Ssh.PROGRAM, "-D", "-f", own / "sshd"], stderr=subprocess.DEVNULL)
+        wait_for_port(listening, "sshd")
+        known = ["-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={own}/known", "-o", "BatchMode=yes"]
+        there = f"127.0.0.1:{self.port}:{app.socket}"
+        self.child = children.start(["ssh", "-F", "none", "-i", own / "guest", *known, "-N", "-R", there,
+                                     "-p", listening, "127.0.0.1"], stderr=subprocess.DEVNULL)
+        wait_for_port(self.port, "ssh -R")
+
+    @property
+    def pids(self):
+        return [self.child.pid, *descendants_of(self.server.pid)]
 
 
 class Crowd:
