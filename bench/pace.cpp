@@ -53,7 +53,7 @@ struct Pace {
   std::vector<std::string> cookies;
   SSL_CTX* context = nullptr;
   std::vector<Line> lines;
-  std::vector<size_t> free;
+  std::deque<size_t> free;  // the longest unused first: a server may close what stays silent
   std::deque<uint64_t> waiting;  // due, and no connection was free
   std::vector<uint64_t> times;
   size_t failed = 0;
@@ -172,8 +172,8 @@ void run(Pace& pace, uint64_t rate, uint64_t seconds) {
         pace.waiting.push_back(due);
         continue;
       }
-      const size_t index = pace.free.back();
-      pace.free.pop_back();
+      const size_t index = pace.free.front();
+      pace.free.pop_front();
       ask(pace, index, due);
     }
   }

@@ -71,18 +71,27 @@ class App:
         self.pid = self.child.pid
 
 
+def planners(people, count):
+    """So many of XBB's, like the one there is."""
+    like = next(each for each in people["people"] if each["login"] == "ingrid")
+    return [like | {"login": f"p{i}", "name": f"Planner {i}", "subject": f"bor-p{i}"} for i in range(count)]
+
+
 class Coalition:
     """The demonstration's two nations, with the bench's app behind the connector and limits that suit a crowd."""
 
-    def __init__(self, children, entente, node, folder, app, loops=1):  # one, as the peers have one worker
+    # One loop, as the peers have one worker. `people`: so many more planners of XBB.
+    def __init__(self, children, entente, node, folder, app, loops=1, people=0):
         self.children, self.folder = children, folder / "demo"
         definition = folder / "coalition"
         shutil.copytree(ROOT / "demo/coalition", definition)
         subprocess.run([node, ROOT / "demo/smaller.mjs", definition, "XAA,XBB", "cop-1"], check=True)
         self._change(definition / "connector-cop-1.json", lambda text: text["targets"][0].update(socket=str(app.socket)))
+        self._change(definition / "people.json", lambda text: text["people"].extend(planners(text, people)))
         for code in ("xaa", "xbb"):
             limits = {"idle_timeout_s": 3600, "connections_max": 9000, "half_open_max": 2000,
-                      "connections_per_source_max": 9000, "half_open_per_source_max": 2000}
+                      "connections_per_source_max": 9000, "half_open_per_source_max": 2000,
+                      "sign_ins_per_s": 10000, "sign_ins_per_source_per_s": 10000}
             limits["requests_per_partner_per_s"] = 1000000  # what is measured is the path, not its cap
             self._change(definition / f"node-{code}.json", lambda text: text.update(limits=limits, loops=loops))
         command = [node, ROOT / "demo/launch.mjs", "--json", "--entente", entente, "--coalition", definition]
@@ -91,6 +100,7 @@ class Coalition:
         if not said:
             raise SystemExit("bench: the coalition did not start")
         self.demo = json.loads(pathlib.Path(json.loads(said)["demo"]).read_text())
+        self.people = {each["login"]: each for each in self.demo["people"]}
         self.trust = ssl.create_default_context(cafile=self.demo["authority"])
         self.xaa, self.xbb = self._process("node-xaa.json"), self._process("node-xbb.json")
         self.connector = self._process("connector-cop-1.json")
@@ -114,9 +124,12 @@ class Coalition:
     def port(self, nation):
         return int(self.demo["nations"][nation]["port"])
 
-    def sign_in(self, login):
-        """Signs a person in afresh and opens the app; answers the Cookie header for the app's own name."""
-        person = next(each for each in self.demo["people"] if each["login"] == login)
+    def person(self, login):
+        return self.people[login]
+
+    def enter(self, login):
+        """Signs a person in afresh; answers their browser, which stands in the lobby."""
+        person = self.person(login)
         nation = self.demo["nations"][person["nation"]]
         browser = Browser(self.trust)
         browser.go(nation["lobby"] + "/sign-in")
@@ -124,6 +137,12 @@ class Coalition:
         browser.go(browser.at, form)
         if not browser.at.startswith(nation["lobby"]):
             raise SystemExit(f"bench: {login} ended at {browser.at}, not in the lobby")
+        return browser
+
+    def sign_in(self, login):
+        """Signs a person in afresh and opens the app; answers the Cookie header for the app's own name."""
+        browser = self.enter(login)
+        nation = self.demo["nations"][self.person(login)["nation"]]
         browser.go(nation["app"] + "/1k")
         if browser.status != 200 or not browser.at.startswith(nation["app"]):
             raise SystemExit(f"bench: {login} does not reach the app: {browser.status} at {browser.at}")
@@ -321,6 +340,7 @@ class Crowd:
             print(f"  note: {self.ready['failed']} of {count} did not stand ({self.ready['complaint']})")
 
     def leave(self):
+        """Ends it, and answers what reached it."""
         self.child.stdin.close()
         said = json.loads(self.child.stdout.readline())
         self.child.wait()

@@ -151,7 +151,7 @@ class Demonstration {
 
   async start() {
     await this.#nameEverything();
-    this.people = peopleForThisRun(join(here, 'people.json'));
+    this.people = peopleForThisRun(join(this.args.coalition, 'people.json'));
     this.#writeJson('people.json', this.people);
     await Promise.all([
       ...this.nations.map((code) => this.#startProvider(code)),

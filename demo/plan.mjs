@@ -89,7 +89,8 @@ export class Plan {
     this.target = target;
     this.names = names;
     const files = filesUnder(source);
-    const templates = files.filter((path) => path.endsWith('.json') && path !== join(source, 'plan.json'));
+    const ours = ['plan.json', 'people.json'].map((name) => join(source, name));
+    const templates = files.filter((path) => path.endsWith('.json') && !ours.includes(path));
     this.#pending = new Set(templates);
     for (const path of files.filter((path) => !path.endsWith('.json'))) {
       const copy = join(target, relative(source, path));

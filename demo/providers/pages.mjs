@@ -48,8 +48,10 @@ ${inner}
 `;
 }
 
+const kNamesMax = 50; // offered while somebody types
+
 export function signInPage(nation, { people, login, wrong }) {
-  const names = people.map(
+  const names = people.slice(0, kNamesMax).map(
     (person) =>
       `<option value="${escape(person.login)}">${escape(person.name)}, ${escape(person.post)}</option>`,
   );

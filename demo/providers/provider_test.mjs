@@ -25,7 +25,7 @@ const children = [];
 
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'entente-providers-'));
-  const people = JSON.parse(readFileSync(join(here, '../people.json'), 'utf8'));
+  const people = JSON.parse(readFileSync(join(here, '../coalition/people.json'), 'utf8'));
   people.people.forEach((person) => Object.assign(person, { passphrase }));
   writeFileSync(join(folder, 'people.json'), JSON.stringify(people));
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });

@@ -53,7 +53,8 @@ Lobby::Lobby(Parts parts, HostNames names, std::string provider_name, identity::
       names_(std::move(names)),
       provider_name_(std::move(provider_name)),
       client_(std::move(client)),
-      crosswalk_(std::move(crosswalk)) {}
+      crosswalk_(std::move(crosswalk)),
+      begun_(kBurstSeconds * parts_.sign_ins_per_s, parts_.sign_ins_per_s) {}
 
 PageFrame page_frame(const coalition::World& world) {
   PageFrame frame;
@@ -207,8 +208,8 @@ bool Lobby::may_begin(const std::string& peer) {
   const std::string source = peer.substr(0, peer.rfind(':'));
   // Forgetting all is kinder to newcomers than refusing them; the budget of all sources still holds.
   if (begun_by_source_.size() >= kSourcesMax && !begun_by_source_.contains(source)) begun_by_source_.clear();
-  Budget& own =
-      begun_by_source_.try_emplace(source, kSourceSignInsBurst, kSourceSignInsPerSecond).first->second;
+  const uint32_t each = parts_.sign_ins_per_source_per_s;
+  Budget& own = begun_by_source_.try_emplace(source, kSourceBurstSeconds * each, each).first->second;
   return beginning_ < kBeginningMax && own.take(now) && begun_.take(now);
 }
 

@@ -34,6 +34,9 @@ class Lobby {
     const net::TlsClient& provider_tls;
     net::Resolver& resolver;
     std::function<const coalition::World&()> world;
+    // Sign-ins begun, of all sources and of one: many people may stand behind one address.
+    uint32_t sign_ins_per_s = 50;
+    uint32_t sign_ins_per_source_per_s = 10;
   };
   Lobby(Parts parts, HostNames names, std::string provider_name, identity::OidcClient client,
         identity::Crosswalk crosswalk);
@@ -44,11 +47,10 @@ class Lobby {
   [[nodiscard]] PageFrame frame(const SignIn* sign_in) const;
 
   // Each sign-in that is begun costs the provider a request or two, and nobody has proved anything yet.
-  static constexpr uint32_t kSignInsPerSecond = 50, kSignInsBurst = 200;  // of all sources
-  static constexpr uint32_t kSourceSignInsPerSecond = 10, kSourceSignInsBurst = 60;
-  static constexpr size_t kSourcesMax = 4'096;   // remembered at once
-  static constexpr size_t kBeginningMax = 64;    // that wait for the provider at once
-  static constexpr size_t kListeningMax = 8;     // pages of one person
+  static constexpr uint32_t kBurstSeconds = 4, kSourceBurstSeconds = 6;  // so many seconds' worth at once
+  static constexpr size_t kSourcesMax = 4'096;                           // remembered at once
+  static constexpr size_t kBeginningMax = 64;                            // that wait for the provider at once
+  static constexpr size_t kListeningMax = 8;                             // pages of one person
   static constexpr Seconds kListeningLife{600};  // then the page asks anew, with its last number
 
  private:
@@ -95,7 +97,7 @@ class Lobby {
   std::string provider_name_;
   identity::OidcClient client_;
   identity::Crosswalk crosswalk_;
-  Budget begun_{kSignInsBurst, kSignInsPerSecond};
+  Budget begun_;
   std::map<std::string, Budget> begun_by_source_;
   size_t beginning_ = 0;
   std::map<PersonId, size_t> listening_;  // pages that wait for events

@@ -86,6 +86,9 @@ Limits read_limits(Fields fields, Result<void>& done) {
   limits.streams_per_link_max = fields.integer_or("streams_per_link_max", 8192, 16, 100000);
   limits.requests_per_partner_per_s = fields.integer_or("requests_per_partner_per_s", 2000, 1, 1000000);
   limits.admissions_per_partner_per_s = fields.integer_or("admissions_per_partner_per_s", 200, 1, 100000);
+  limits.sign_ins_per_s = fields.integer_or("sign_ins_per_s", 50, 1, 100000);
+  limits.sign_ins_per_source_per_s = fields.integer_or(
+      "sign_ins_per_source_per_s", std::max<int64_t>(limits.sign_ins_per_s / 5, 1), 1, limits.sign_ins_per_s);
   if (done) done = fields.done();
   return limits;
 }

@@ -27,6 +27,8 @@ struct Limits {  // each has a safe default; docs/operations.md says what they m
   int64_t streams_per_link_max = 8192;
   int64_t requests_per_partner_per_s = 2000;   // twice as many at once
   int64_t admissions_per_partner_per_s = 200;  // likewise
+  int64_t sign_ins_per_s = 50;                 // begun in the lobby; four times as many at once
+  int64_t sign_ins_per_source_per_s = 10;      // of these from one address; six times as many at once
 };
 
 inline constexpr size_t kLoopsByDefaultMax = 16;  // however many cores there are

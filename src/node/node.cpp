@@ -246,9 +246,12 @@ Result<void> Node::Parts::build() {
   TRY(door_listener, net::Listener::tcp(loop, config.door_port, listener_limits(config.limits)));
   const uint16_t public_port = config.door_public_port != 0 ? config.door_public_port : door_listener->port();
   const exchange::HostNames names(config.door_name, public_port);
-  lobby = std::make_unique<exchange::Lobby>(exchange::Lobby::Parts{*switchboard, *access, browsers, *archive,
-                                                                   clock, *provider_tls, resolver, current},
-                                            names, provider_name, std::move(oidc), std::move(crosswalk));
+  exchange::Lobby::Parts parts{*switchboard, *access,       browsers, *archive,
+                               clock,        *provider_tls, resolver, current};
+  parts.sign_ins_per_s = static_cast<uint32_t>(config.limits.sign_ins_per_s);
+  parts.sign_ins_per_source_per_s = static_cast<uint32_t>(config.limits.sign_ins_per_source_per_s);
+  lobby = std::make_unique<exchange::Lobby>(std::move(parts), names, provider_name, std::move(oidc),
+                                            std::move(crosswalk));
   for (size_t number = 0; number < loops.size(); ++number) build_loop(number, names);
   api = std::make_unique<Api>(*records, *switchboard, *access, *missions, clock, config.partner, [this] {
     std::vector<LinkState> out;
