@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -23,17 +23,7 @@ let app;
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'entente-cop-'));
   host = new HostStandIn(join(folder, 'cop.sock'));
-  host.writeKeys(join(folder, 'host.jwks'));
-  const settings = {
-    socket: host.socket,
-    audience,
-    issuer,
-    keys: { file: join(folder, 'host.jwks') },
-    marking: 'EXERCISE RESTRICTED REL XAA XBB',
-    seed: 7,
-  };
-  writeFileSync(join(folder, 'cop.json'), JSON.stringify(settings));
-  app = spawn(process.execPath, [join(here, 'server.mjs'), join(folder, 'cop.json')], {
+  app = spawn(process.execPath, [join(here, 'server.mjs'), host.writeSettings(folder)], {
     stdio: ['pipe', 'pipe', 'ignore'],
   });
   await firstLine(app);

@@ -3,6 +3,7 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { createServer, request as httpRequest } from 'node:http';
 import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { SignJWT } from 'jose';
 
 export const audience = 'cop';
@@ -33,6 +34,16 @@ export class HostStandIn {
       use: 'sig',
     };
     writeFileSync(path, JSON.stringify({ keys: [key] }));
+  }
+
+  // What the app beside it is started with: its settings' path.
+  writeSettings(folder) {
+    const keys = { file: join(folder, 'host.jwks') };
+    this.writeKeys(keys.file);
+    const marking = 'EXERCISE RESTRICTED REL XAA XBB';
+    const path = join(folder, 'cop.json');
+    writeFileSync(path, JSON.stringify({ socket: this.socket, audience, issuer, keys, marking, seed: 7 }));
+    return path;
   }
 
   // Changes: claims to replace (undefined removes one), and `header`, `key` to sign otherwise.

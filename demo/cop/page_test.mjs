@@ -1,7 +1,7 @@
 // The page in a real browser: it draws, moves, breaks no rule of its own content policy, and ends calmly.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { openHeadless } from '../browser.mjs';
 import { firstLine } from '../lifeline.mjs';
-import { audience, HostStandIn, issuer } from './host_stand_in.mjs';
+import { HostStandIn } from './host_stand_in.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -22,17 +22,7 @@ let browser;
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'entente-page-'));
   host = new HostStandIn(join(folder, 'cop.sock'));
-  host.writeKeys(join(folder, 'host.jwks'));
-  const settings = {
-    socket: host.socket,
-    audience,
-    issuer,
-    keys: { file: join(folder, 'host.jwks') },
-    marking: 'EXERCISE RESTRICTED REL XAA XBB',
-    seed: 7,
-  };
-  writeFileSync(join(folder, 'cop.json'), JSON.stringify(settings));
-  app = spawn(process.execPath, [join(here, 'server.mjs'), join(folder, 'cop.json')], {
+  app = spawn(process.execPath, [join(here, 'server.mjs'), host.writeSettings(folder)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   await firstLine(app);

@@ -1,5 +1,6 @@
 #include "exchange/access_pages.h"
 
+#include "base/markup.h"
 #include "exchange/page_parts.h"
 
 #include <array>
@@ -15,13 +16,13 @@ std::string button_form(const PageFrame& frame, std::string_view action, std::st
   return fmt::format(
       "<form method=\"post\" action=\"{}\"><input type=\"hidden\" name=\"token\" value=\"{}\">{}"
       "<button{} data-action=\"{}\">{}</button></form>",
-      escape_html(action), escape_html(frame.form_token), inner, quiet ? " class=\"quiet\"" : "", marker,
-      escape_html(text));
+      escape_markup(action), escape_markup(frame.form_token), inner, quiet ? " class=\"quiet\"" : "", marker,
+      escape_markup(text));
 }
 
 std::string row(std::string_view name, std::string_view value) {
   if (value.empty()) return "";
-  return fmt::format("<dt>{}</dt><dd>{}</dd>\n", name, escape_html(value));
+  return fmt::format("<dt>{}</dt><dd>{}</dd>\n", name, escape_markup(value));
 }
 
 std::string state_text(const RequestView& request) {
@@ -52,8 +53,8 @@ std::string own_request(const PageFrame& frame, const RequestView& request) {
   std::string out = fmt::format(
       "<li class=\"thing\" data-request=\"{}\" data-state=\"{}\"><h3><a href=\"/requests/{}\">{}</a></h3>"
       "<p class=\"nation\">{}</p><p data-state-text>{}</p>",
-      escape_html(request.id), escape_html(request.state), escape_html(request.id), escape_html(request.app),
-      escape_html(request.nation), state_text(request));
+      escape_markup(request.id), escape_markup(request.state), escape_markup(request.id),
+      escape_markup(request.app), escape_markup(request.nation), state_text(request));
   out += request_facts(request);
   if (request.state == "open")
     out += button_form(frame, fmt::format("/requests/{}/withdraw", request.id), "Withdraw", "withdraw", true);
@@ -64,13 +65,13 @@ std::string to_answer(const PageFrame& frame, const AnswerView& item) {
   const RequestView& request = item.request;
   std::string out =
       fmt::format("<li class=\"thing\" data-answer=\"{}\"><h3>{}</h3><p class=\"nation\">{}</p>",
-                  escape_html(request.id), escape_html(request.app), escape_html(item.who));
+                  escape_markup(request.id), escape_markup(request.app), escape_markup(item.who));
   out += request_facts(request);
-  out += fmt::format("<p data-opens>{}</p>", escape_html(item.opens));
+  out += fmt::format("<p data-opens>{}</p>", escape_markup(item.opens));
   const std::string words = fmt::format(
       "<label for=\"words-{0}\">A word to them</label> <input id=\"words-{0}\" name=\"words\" "
       "maxlength=\"500\"> ",
-      escape_html(request.id));
+      escape_markup(request.id));
   out += "<div class=\"act\">";
   if (item.can_open)
     out += button_form(frame, fmt::format("/requests/{}/approve", request.id), "Approve", "approve", false);
@@ -81,7 +82,7 @@ std::string to_answer(const PageFrame& frame, const AnswerView& item) {
 std::string grant_item(const PageFrame& frame, const GrantView& grant) {
   std::string out =
       fmt::format("<li class=\"thing\" data-grant=\"{}\"><h3>{}</h3><p class=\"nation\">{}</p><dl>\n",
-                  escape_html(grant.id), escape_html(grant.app), escape_html(grant.who));
+                  escape_markup(grant.id), escape_markup(grant.app), escape_markup(grant.who));
   out += row("Purpose", grant.purpose) + row("What it covers", grant.scope) + row("Until", grant.until) +
          row("Used", grant.used) + "</dl>\n";
   out += button_form(frame, fmt::format("/grants/{}/revoke", grant.id), "Take back", "revoke", true);
@@ -91,7 +92,7 @@ std::string grant_item(const PageFrame& frame, const GrantView& grant) {
 std::string session_item(const PageFrame& frame, const SessionView& session) {
   std::string out =
       fmt::format("<li class=\"thing\" data-session=\"{}\"><h3>{}</h3><p class=\"nation\">{}</p><dl>\n",
-                  escape_html(session.id), escape_html(session.app), escape_html(session.nation));
+                  escape_markup(session.id), escape_markup(session.app), escape_markup(session.nation));
   out += row("Who", session.who) + row("Since", session.since) + row("State", session.state) + "</dl>\n";
   out += button_form(frame, fmt::format("/sessions/{}/end", session.id), "End", "end-session", true);
   return out + "</li>\n";
@@ -100,7 +101,8 @@ std::string session_item(const PageFrame& frame, const SessionView& session) {
 std::string delegation_item(const PageFrame& frame, const ThingsView::Delegation& item) {
   return fmt::format(
              "<li class=\"thing\" data-delegation=\"{}\"><h3>{}</h3><p class=\"nation\">{}, until {}</p>",
-             escape_html(item.id), escape_html(item.app), escape_html(item.what), escape_html(item.until)) +
+             escape_markup(item.id), escape_markup(item.app), escape_markup(item.what),
+             escape_markup(item.until)) +
          button_form(frame, fmt::format("/delegations/{}/end", item.id), "End", "end-delegation", true) +
          "</li>\n";
 }
@@ -120,7 +122,8 @@ std::string delegation(const PageFrame& frame, const ThingsView& things) {
   if (things.delegable.empty()) return "";
   std::string options;
   for (const ThingsView::App& app : things.delegable)
-    options += fmt::format("<option value=\"{}\">{}</option>", escape_html(app.label), escape_html(app.name));
+    options +=
+        fmt::format("<option value=\"{}\">{}</option>", escape_markup(app.label), escape_markup(app.name));
   const std::string inner = fmt::format(
       "<label for=\"delegate-app\">App</label> <select id=\"delegate-app\" name=\"app\">{}</select> "
       "<label for=\"delegate-to\">Their id</label> <input id=\"delegate-to\" name=\"to\" required "
@@ -175,7 +178,7 @@ std::string things_page(const PageFrame& frame, const ThingsView& things) {
                  [&](const ThingsView::Delegation& item) { return delegation_item(frame, item); });
   out += delegation(frame, things);
   out += fmt::format("<p class=\"quiet-text\">Your id on this node: <code data-own-id>{}</code></p></main>\n",
-                     escape_html(things.own_id));
+                     escape_markup(things.own_id));
   return out + close_page();
 }
 
@@ -184,17 +187,17 @@ std::string request_page(const PageFrame& frame, const RequestView& request) {
   out += fmt::format(
       "<main id=\"main\" data-waiting=\"{}\" data-state=\"{}\"><div class=\"sheet\"><h1>{}</h1>"
       "<p class=\"nation\">{}</p><p role=\"status\" data-state-text>{}</p>\n",
-      escape_html(request.id), escape_html(request.state), escape_html(request.app),
-      escape_html(request.nation), state_text(request));
+      escape_markup(request.id), escape_markup(request.state), escape_markup(request.app),
+      escape_markup(request.nation), state_text(request));
   out += request_facts(request);
   if (!request.open_href.empty()) {
     out += fmt::format("<p><a class=\"button\" data-action=\"open\" href=\"{}\">Open {}</a></p>\n",
-                       escape_html(request.open_href), escape_html(request.app));
+                       escape_markup(request.open_href), escape_markup(request.app));
   }
   if (request.state == "open") {
     out += fmt::format(
         "<p>This page goes on by itself once it is answered. <a href=\"/requests/{}\">Look again</a></p>",
-        escape_html(request.id));
+        escape_markup(request.id));
     out += button_form(frame, fmt::format("/requests/{}/withdraw", request.id), "Withdraw", "withdraw", true);
   }
   out += "<p><a href=\"/things\">My things</a></p></div></main>\n";

@@ -3,6 +3,7 @@
 #include "exchange/connectors.h"
 #include "exchange/gateway.h"
 #include "exchange/lanes.h"
+#include "exchange/statements_for_test.h"
 
 #include <atomic>
 #include <latch>
@@ -23,18 +24,6 @@ struct Paper final : Archive {
   void append(Leaf, bool, Done done) override {
     loop.post([told = std::move(done)] { told({}); });
   }
-};
-
-struct NoStatements final : Statements {
-  Result<Issued> issue(const PartnerCode&, const coalition::AppRef&, const coalition::Person&,
-                       const coalition::Facts&, Instant) override {
-    return fail("test", "not asked for here");
-  }
-  std::vector<std::string> resend(const PartnerCode&, uint64_t, uint64_t) override { return {}; }
-  Result<Vouched> verify(const PartnerCode&, std::string_view, Instant) override {
-    return fail("test", "not asked for here");
-  }
-  uint64_t expected(const PartnerCode&) const override { return 1; }
 };
 
 // Permits everything until it is told otherwise.
@@ -71,7 +60,7 @@ struct House {
   static constexpr size_t kLoops = 4;
   std::vector<net::Loop> loops = std::vector<net::Loop>(kLoops);
   Paper paper{loops[0]};
-  NoStatements statements;
+  testing::NoStatements statements;
   std::shared_ptr<OpenRules> rules = std::make_shared<OpenRules>();
   std::unique_ptr<Switchboard> board;
   std::vector<std::unique_ptr<Lane>> lanes;

@@ -1,5 +1,6 @@
 #include "exchange/lobby_pages.h"
 
+#include "base/markup.h"
 #include "exchange/access_pages.h"
 #include "exchange/page_parts.h"
 
@@ -43,15 +44,15 @@ std::string_view kind_next(coalition::Refusal kind) {
 std::string refusal_body(const Refusal& refusal) {
   std::string out = "<dl>\n";
   for (const coalition::Reason& reason : refusal.reasons) {
-    out += fmt::format("<dt>Why</dt><dd>{}</dd>\n", escape_html(reason.text));
+    out += fmt::format("<dt>Why</dt><dd>{}</dd>\n", escape_markup(reason.text));
     if (!reason.change.empty())
-      out += fmt::format("<dt>What would change it</dt><dd>{}</dd>\n", escape_html(reason.change));
+      out += fmt::format("<dt>What would change it</dt><dd>{}</dd>\n", escape_markup(reason.change));
     if (!reason.who_decides.empty())
-      out += fmt::format("<dt>Who decides</dt><dd>{}</dd>\n", escape_html(reason.who_decides));
+      out += fmt::format("<dt>Who decides</dt><dd>{}</dd>\n", escape_markup(reason.who_decides));
   }
   out += fmt::format("<dt>What it is</dt><dd>{}</dd>\n", refusal_name(refusal.kind));
   out += fmt::format("<dt>Verdict</dt><dd data-verdict=\"{0}\">{0}</dd>\n</dl>\n",
-                     escape_html(refusal.verdict_id));
+                     escape_markup(refusal.verdict_id));
   return out;
 }
 
@@ -65,16 +66,16 @@ std::string open_page(const PageFrame& frame, std::string_view title, bool scrip
       "<link rel=\"stylesheet\" href=\"/.entente/lobby.css\">\n{}</head>\n<body>\n"
       "<a class=\"skip\" href=\"#main\">Skip to the content</a>\n"
       "<header><span class=\"place\">{} ({}) lobby</span>",
-      escape_html(title), escape_html(frame.node_name),
+      escape_markup(title), escape_markup(frame.node_name),
       script ? "<script type=\"module\" src=\"/.entente/lobby.js\"></script>\n" : "",
-      escape_html(frame.node_name), escape_html(frame.node_code));
+      escape_markup(frame.node_name), escape_markup(frame.node_code));
   if (!frame.person.empty()) {
     out += fmt::format(
         "<nav aria-label=\"Lobby\"><a href=\"/\">Apps</a> <a href=\"/things\" data-action=\"things\">My "
         "things</a></nav><span class=\"who\" data-person>{}</span>"
         "<form method=\"post\" action=\"/sign-out\"><input type=\"hidden\" name=\"token\" value=\"{}\">"
         "<button class=\"quiet\" data-action=\"sign-out\">Sign out</button></form>",
-        escape_html(frame.person), escape_html(frame.form_token));
+        escape_markup(frame.person), escape_markup(frame.form_token));
   }
   out += "</header>\n";
   return out;
@@ -86,33 +87,6 @@ std::string close_page() {
          "nations involved.</footer>\n</body>\n</html>\n";
 }
 
-std::string escape_html(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out.push_back(c);
-    }
-  }
-  return out;
-}
-
 std::string welcome_page(const PageFrame& frame, std::string_view provider_name,
                          std::string_view sign_in_href) {
   std::string out = open_page(frame, "Sign in");
@@ -121,7 +95,7 @@ std::string welcome_page(const PageFrame& frame, std::string_view provider_name,
       "<p>You are at the door of {0}. Sign in with your own nation's identity provider to see what is open "
       "to you.</p>\n"
       "<p><a class=\"button\" data-action=\"sign-in\" href=\"{2}\">Sign in at {1}</a></p></div></main>\n",
-      escape_html(frame.node_name), escape_html(provider_name), escape_html(sign_in_href));
+      escape_markup(frame.node_name), escape_markup(provider_name), escape_markup(sign_in_href));
   out += close_page();
   return out;
 }
@@ -132,7 +106,7 @@ std::string lobby_page(const PageFrame& frame, const std::vector<AppCard>& cards
   out += "<main id=\"main\" data-lobby>";
   for (const Refusal& refusal : ended) {
     out += fmt::format("<section class=\"notice\" role=\"status\" data-ended=\"{}\"><h2>{}</h2>\n",
-                       refusal_name(refusal.kind), escape_html(refusal.title));
+                       refusal_name(refusal.kind), escape_markup(refusal.title));
     out += refusal_body(refusal) + "</section>\n";
   }
   out += "<h1>Your apps</h1>\n";
@@ -147,13 +121,13 @@ std::string lobby_page(const PageFrame& frame, const std::vector<AppCard>& cards
         "<li><article class=\"card\" data-app=\"{}\"><div class=\"banner\" data-banner>{}</div><div "
         "class=\"inside\">"
         "<h2>{}</h2><p class=\"nation\">{}</p><p>{}</p><p class=\"state{}\" data-state>{}</p>",
-        escape_html(card.name_label), escape_html(card.banner), escape_html(card.name),
-        escape_html(card.nation), escape_html(card.description), card.ready ? "" : " warn",
-        escape_html(card.state));
+        escape_markup(card.name_label), escape_markup(card.banner), escape_markup(card.name),
+        escape_markup(card.nation), escape_markup(card.description), card.ready ? "" : " warn",
+        escape_markup(card.state));
     if (!card.open_href.empty()) {
       out +=
           fmt::format("<p class=\"act\"><a class=\"button\" data-action=\"open\" href=\"{}\">Open {}</a></p>",
-                      escape_html(card.open_href), escape_html(card.name));
+                      escape_markup(card.open_href), escape_markup(card.name));
     }
     out += "</div></article></li>\n";
   }
@@ -184,7 +158,7 @@ std::string ask_form(const PageFrame& frame, const AskForm& ask) {
       "connections)</label></p>"
       "<p><button data-action=\"ask\">Send the request</button></p></form></section>\n",
       ask.terms.approvals == 1 ? "One person" : fmt::format("{} people", ask.terms.approvals),
-      escape_html(frame.form_token), escape_html(ask.app_label), coalition::kPurposeBytesMax, lengths);
+      escape_markup(frame.form_token), escape_markup(ask.app_label), coalition::kPurposeBytesMax, lengths);
 }
 
 }  // namespace
@@ -193,13 +167,13 @@ std::string refusal_page(const PageFrame& frame, const Refusal& refusal, std::st
   std::string out = open_page(frame, kind_title(refusal.kind));
   out += fmt::format("<main id=\"main\" data-refusal=\"{}\"><div class=\"sheet\"><h1>{}</h1>\n",
                      refusal_name(refusal.kind),
-                     escape_html(refusal.title.empty() ? kind_title(refusal.kind) : refusal.title));
+                     escape_markup(refusal.title.empty() ? kind_title(refusal.kind) : refusal.title));
   out += refusal_body(refusal);
   if (refusal.ask && !frame.form_token.empty()) out += ask_form(frame, *refusal.ask);
   out += fmt::format(
       "<p>{}</p><p><a class=\"button\" data-action=\"lobby\" href=\"{}\">Go to the "
       "lobby</a></p></div></main>\n",
-      kind_next(refusal.kind), escape_html(lobby_href));
+      kind_next(refusal.kind), escape_markup(lobby_href));
   out += close_page();
   return out;
 }
@@ -210,7 +184,7 @@ std::string plain_page(const PageFrame& frame, std::string_view title, std::stri
   out += fmt::format(
       "<main id=\"main\"><div class=\"sheet\"><h1>{}</h1><p>{}</p>"
       "<p><a class=\"button\" data-action=\"lobby\" href=\"{}\">Go to the lobby</a></p></div></main>\n",
-      escape_html(title), escape_html(text), escape_html(lobby_href));
+      escape_markup(title), escape_markup(text), escape_markup(lobby_href));
   out += close_page();
   return out;
 }

@@ -43,7 +43,6 @@ struct Refusal {
   std::optional<AskForm> ask{};  // a grant would open it
 };
 
-[[nodiscard]] std::string escape_html(std::string_view text);
 [[nodiscard]] std::string welcome_page(const PageFrame& frame, std::string_view provider_name,
                                        std::string_view sign_in_href);
 [[nodiscard]] std::string lobby_page(const PageFrame& frame, const std::vector<AppCard>& cards,

@@ -1,6 +1,7 @@
 #include "exchange/pass_memo.h"
 
 #include "exchange/lane.h"
+#include "exchange/statements_for_test.h"
 
 #include <doctest/doctest.h>
 
@@ -37,18 +38,6 @@ struct Paper final : Archive {
   void append(Leaf leaf, bool, Done) override { leaves.push_back(std::move(leaf)); }
 };
 
-struct NoStatements final : Statements {
-  Result<Issued> issue(const PartnerCode&, const coalition::AppRef&, const coalition::Person&,
-                       const coalition::Facts&, Instant) override {
-    return fail("test", "not asked for here");
-  }
-  std::vector<std::string> resend(const PartnerCode&, uint64_t, uint64_t) override { return {}; }
-  Result<Vouched> verify(const PartnerCode&, std::string_view, Instant) override {
-    return fail("test", "not asked for here");
-  }
-  uint64_t expected(const PartnerCode&) const override { return 0; }
-};
-
 // A world whose policy lets everybody read and nobody post under /admin; closed, it lets nobody do anything.
 struct AdminRules final : Rules {
   PartnerCode code{"XAA"};
@@ -81,7 +70,7 @@ struct Bench {
   net::Loop loop;
   Hands clock;
   Paper paper;
-  NoStatements statements;
+  testing::NoStatements statements;
   std::shared_ptr<AdminRules> rules = std::make_shared<AdminRules>();
   Switchboard board{loop, clock, paper, statements, rules};
   Lane lane{loop, 0, clock, board};

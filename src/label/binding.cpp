@@ -1,5 +1,6 @@
 #include "label/binding.h"
 
+#include "base/markup.h"
 #include "label/label_element.h"
 #include "label/xml.h"
 #include "label/xml_signature.h"
@@ -44,8 +45,8 @@ std::string written(std::span<const RoledLabel> labels, std::string_view uri, st
       "<mb:MetadataBinding><mb:Metadata>",
       kBindingSpace, kMediaSpace);
   for (const RoledLabel& one : labels) out += write_label_xml(one.label, one.role);
-  out += fmt::format("</mb:Metadata><mb:DataReference URI=\"{}\"", escape_xml(uri));
-  if (!media_type.empty()) out += fmt::format(" xmime:contentType=\"{}\"", escape_xml(media_type));
+  out += fmt::format("</mb:Metadata><mb:DataReference URI=\"{}\"", escape_markup(uri));
+  if (!media_type.empty()) out += fmt::format(" xmime:contentType=\"{}\"", escape_markup(media_type));
   out += "/></mb:MetadataBinding></mb:MetadataBindingContainer>";
   out += signature;
   return out + "</mb:BindingInformation>";

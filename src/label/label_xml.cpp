@@ -1,5 +1,6 @@
 #include "label/label_xml.h"
 
+#include "base/markup.h"
 #include "label/label_element.h"
 #include "label/xml.h"
 
@@ -147,10 +148,10 @@ class LabelReader {
 
 void write(std::string& out, const Label& label, std::string_view element, bool outermost) {
   const auto add = [&](std::string_view name, std::string_view text, std::string_view attributes = "") {
-    out += fmt::format("<{}{}>{}</{}>", name, attributes, escape_xml(text), name);
+    out += fmt::format("<{}{}>{}</{}>", name, attributes, escape_markup(text), name);
   };
   const auto attribute = [](std::string_view name, std::string_view value) {
-    return value.empty() ? std::string() : fmt::format(" {}=\"{}\"", name, escape_xml(value));
+    return value.empty() ? std::string() : fmt::format(" {}=\"{}\"", name, escape_markup(value));
   };
   out += fmt::format("<{}{}{}><ConfidentialityInformation>", element,
                      outermost ? attribute("xmlns", kLabelSpace) : "",

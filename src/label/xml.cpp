@@ -204,30 +204,6 @@ Result<std::string> XmlElement::text() const {
   return out;
 }
 
-std::string escape_xml(std::string_view text) {
-  std::string out;
-  out.reserve(text.size() + 8);
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 Result<Instant> parse_xml_time(std::string_view text) {
   const auto wrong = [&] {
     return fail("label.format", fmt::format("{} is no time", text.substr(0, 40)), {},

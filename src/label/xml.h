@@ -69,7 +69,6 @@ class XmlDocument {
   std::unique_ptr<_xmlDoc, Free> doc_;
 };
 
-[[nodiscard]] std::string escape_xml(std::string_view text);  // for text and for attributes in double quotes
 // xs:dateTime with a zone. Fractions beyond milliseconds are cut. Error "label.format".
 [[nodiscard]] Result<Instant> parse_xml_time(std::string_view text);
 [[nodiscard]] Failure misshapen(const XmlElement& at, std::string what, std::string hint = {});

@@ -1,5 +1,7 @@
 #include "label/xml_signature.h"
 
+#include "base/markup.h"
+
 #include <algorithm>
 #include <cstring>
 
@@ -188,7 +190,7 @@ Result<std::string> signature_template(crypto::KeyKind kind, const Detached* obj
   if (object != nullptr)
     out += fmt::format(
         "<ds:Reference URI=\"{}\"><ds:DigestMethod Algorithm=\"{}\"/><ds:DigestValue/></ds:Reference>",
-        escape_xml(object->uri), kSha384);
+        escape_markup(object->uri), kSha384);
   return out + "</ds:SignedInfo><ds:SignatureValue/></ds:Signature>";
 }
 

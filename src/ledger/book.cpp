@@ -4,6 +4,8 @@
 #include "ledger/store_match.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -34,6 +36,16 @@ Result<void> make_folders(const std::filesystem::path& folder) {
   return {};
 }
 
+Result<LockFile> lock_folder(const std::filesystem::path& folder) {
+  auto lock = LockFile::take(lock_path(folder));
+  if (lock) return *std::move(lock);
+  if (lock.error() == LockFile::Refusal::io)
+    return fail("ledger.io", std::string("the ledger's folder can't be used: ") + std::strerror(errno),
+                folder);
+  return fail("ledger.locked", "another process has this ledger open", folder,
+              "stop the node that uses this folder first");
+}
+
 std::vector<std::string> entries_of(std::span<const Sealed* const> items) {
   std::vector<std::string> out;
   out.reserve(items.size());
@@ -47,7 +59,7 @@ constexpr size_t kNoteRoom = 1024;  // more than any note of ours needs
 
 Result<std::unique_ptr<Book>> Book::open(Settings settings) {
   TRY_VOID(make_folders(settings.folder));
-  TRY(FolderLock lock, FolderLock::take(settings.folder));
+  TRY(LockFile lock, lock_folder(settings.folder));
   std::unique_ptr<Book> out(new Book(std::move(settings)));
   out->lock_ = std::move(lock);
   TRY_VOID(out->recover());

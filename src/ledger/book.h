@@ -2,7 +2,7 @@
 // thread writes; everything else may be called from any. For this room only.
 #pragma once
 
-#include "ledger/folder_lock.h"
+#include "base/lock_file.h"
 #include "ledger/note.h"
 #include "ledger/record.h"
 #include "ledger/segment.h"
@@ -67,7 +67,7 @@ class Book {
   [[nodiscard]] Result<FramePlace> place_of(const std::vector<FramePlace>& places, uint64_t index) const;
 
   Settings settings_;
-  FolderLock lock_;
+  LockFile lock_;
   std::unique_ptr<SegmentWriter> log_;
   std::unique_ptr<SegmentWriter> own_;
   Edge edge_;                         // the writer's

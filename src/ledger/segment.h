@@ -17,6 +17,11 @@
 
 namespace entente::ledger {
 
+// Taken by the one process that writes this ledger; an auditor looks whether it is.
+[[nodiscard]] inline std::filesystem::path lock_path(const std::filesystem::path& folder) {
+  return folder / "lock";
+}
+
 inline constexpr size_t kSegmentHeaderBytes = 64;
 inline constexpr size_t kFrameHeaderBytes = 32;
 inline constexpr std::string_view kSegmentMagicLog = "ENTELOG1";

@@ -1,7 +1,7 @@
 #include "ledger/verify.h"
 
+#include "base/lock_file.h"
 #include "ledger/batch.h"
-#include "ledger/folder_lock.h"
 #include "ledger/segment.h"
 #include "ledger/store_match.h"
 #include "ledger/tiles.h"
@@ -75,7 +75,7 @@ class Audit {
       : folder_(std::move(folder)),
         verifier_(verifier),
         against_(against),
-        live_(FolderLock::is_taken(folder_)),
+        live_(LockFile::is_taken(lock_path(folder_))),
         match_(against.store, live_) {}
 
   Result<VerifyReport> run() {

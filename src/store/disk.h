@@ -2,6 +2,7 @@
 // when the disk is full. For this room only.
 #pragma once
 
+#include "base/lock_file.h"
 #include "base/result.h"
 
 #include <filesystem>
@@ -9,18 +10,8 @@
 
 namespace entente::store {
 
-class FolderLock {
- public:
-  FolderLock() = default;
-  FolderLock(FolderLock&& other) noexcept;
-  FolderLock& operator=(FolderLock&& other) noexcept;
-  ~FolderLock();
-  // Makes the folder (mode 0700) when it is missing. "store.locked" when another process has it.
-  [[nodiscard]] static Result<FolderLock> take(const std::filesystem::path& folder);
-
- private:
-  int file_ = -1;
-};
+// Makes the folder (mode 0700) when it is missing. "store.locked" when another process has it.
+[[nodiscard]] Result<LockFile> lock_folder(const std::filesystem::path& folder);
 
 class Reserve {
  public:

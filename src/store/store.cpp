@@ -43,7 +43,7 @@ std::pair<dev_t, ino_t> identity_of(const std::string& path) {
 
 class Store::Inside {
  public:
-  Inside(Options options, FolderLock lock)
+  Inside(Options options, LockFile lock)
       : options_(std::move(options)),
         lock_(std::move(lock)),
         reserve_(options_.folder / "store.reserve", options_.reserve_bytes) {}
@@ -98,7 +98,7 @@ class Store::Inside {
   void beat();
 
   const Options options_;
-  FolderLock lock_;
+  LockFile lock_;
   Reserve reserve_;
 
   mutable std::mutex reader_mutex_;
@@ -478,7 +478,7 @@ void Store::stop() {
 
 Result<Committed> Store::found(const Options& options, const Commit& genesis, const Sign& sign) {
   TRY_VOID(check_shape(genesis, false));
-  TRY(const FolderLock lock, FolderLock::take(options.folder));
+  TRY(const LockFile lock, lock_folder(options.folder));
   TRY(Database database, Database::open(database_path(options.folder), options.vfs, Database::Mode::create));
   std::error_code error;
   std::filesystem::permissions(database_path(options.folder),
@@ -501,7 +501,7 @@ Result<std::unique_ptr<Store>> Store::open(Options options) {
     return fail("store.no-genesis", "there is no store here", options.folder,
                 "found one with a signed genesis first");
   }
-  TRY(FolderLock lock, FolderLock::take(options.folder));
+  TRY(LockFile lock, lock_folder(options.folder));
   auto inside = std::make_unique<Inside>(std::move(options), std::move(lock));
   TRY_VOID(inside->start());
   return std::unique_ptr<Store>(new Store(std::move(inside)));
