@@ -25,8 +25,8 @@ class Aead {
   // Writes nonce ‖ ciphertext ‖ tag; `out` is plain.size() + kAeadFrameBytes long and does not overlap
   // `plain`. A nonce must never come twice under one key.
   void seal(ByteView nonce, ByteView plain, std::span<uint8_t> out, ByteView bound = {}) const;
-  // `out` is sealed.size() - kAeadFrameBytes long. When the tag does not fit, `out` is all zero and the
-  // answer is false: nothing that was not verified is left in it.
+  // `out` is sealed.size() - kAeadFrameBytes long; it may be the middle of `sealed` itself. When the tag does
+  // not fit, `out` is all zero and the answer is false: nothing that was not verified is left in it.
   [[nodiscard]] bool open(ByteView sealed, std::span<uint8_t> out, ByteView bound = {}) const;
 
  private:

@@ -12,6 +12,7 @@ homes = {
     r"nghttp2/": {"net"},
     r"simdjson": {"base"},
     r"zlib": {"base"},
+    r"libdeflate": {"data"},
     r"sqlite3": {"store"},
     r"openssl/": {"crypto", "net"},
     r"libxml/|xmlsec/": {"label"},

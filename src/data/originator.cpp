@@ -1,0 +1,99 @@
+#include "data/originator.h"
+
+#include "crypto/jose.h"
+
+#include <fmt/format.h>
+
+namespace entente::data {
+namespace {
+
+constexpr std::string_view kSchema = "urn:entente:originator-signature:1";
+constexpr std::string_view kType = "entente-originator+jws";
+constexpr size_t kNameMax = 64;
+
+Failure originator_fail(std::string what,
+                        std::string hint = "Refuse the object, or ask its originator for it again.") {
+  return fail("data.originator", std::move(what), {}, std::move(hint));
+}
+
+std::string digest_text(ByteView bytes) {
+  return base64url(crypto::sha256(bytes));
+}
+
+// What is signed. Every other assertion's hash is in it, in order: one taken away or added shows.
+Json claims_of(const Manifest& manifest, std::string_view originator) {
+  Json assertions = Json::array();
+  for (const Json& one : manifest.assertions)
+    if (one.text_or("id", "") != kOriginatorAssertionId) assertions.push(assertion_hash(one));
+  return Json::object({{"originator", originator},
+                       {"segments", digest_text(aggregate_hash(manifest.segments, HashForm::raw))},
+                       {"bytes", static_cast<int64_t>(manifest.segments.plain_at(manifest.segments.count()))},
+                       {"policy", digest_text(as_bytes(manifest.policy_text))},
+                       {"mimeType", manifest.mime_type},
+                       {"assertions", std::move(assertions)}});
+}
+
+// The token inside the assertion; empty when there is none.
+std::string token_of(const Manifest& manifest) {
+  for (const Json& one : manifest.assertions) {
+    if (one.text_or("id", "") != kOriginatorAssertionId) continue;
+    const auto read = read_assertion(one);
+    if (read && read->schema == kSchema && read->value.is_string()) return read->value.string();
+  }
+  return {};
+}
+
+std::string named_in(std::string_view token) {
+  const std::string name = crypto::unverified_kid(token).value_or("");
+  return name.size() <= kNameMax ? name : "";
+}
+
+}  // namespace
+
+Result<Json> originator_assertion(const Manifest& manifest, const crypto::Secret& key,
+                                  const OriginatorKey& by) {
+  if (by.key.kind() != crypto::KeyKind::p256)
+    return originator_fail("The originator's key can't sign objects.", "Use P-256.");
+  if (by.originator.empty() || by.originator.size() > kNameMax)
+    return originator_fail("The originator has no name, or too long a one.",
+                           fmt::format("at most {} bytes", kNameMax));
+  const crypto::JwsMake make{
+      .alg = crypto::SignatureAlg::ES256, .typ = std::string(kType), .kid = by.originator};
+  TRY(std::string token,
+      crypto::sign_jws(by.key, make, as_bytes(claims_of(manifest, by.originator).canonical())));
+  Assertion out;
+  out.id = kOriginatorAssertionId;
+  out.type = "other";
+  out.format = "jws";
+  out.schema = kSchema;
+  out.value = std::move(token);
+  return bind_with_object_key(out, bound_to(manifest.segments, manifest.form), key);
+}
+
+std::optional<std::string> claimed_originator(const Manifest& manifest) {
+  const std::string token = token_of(manifest);
+  if (token.empty()) return std::nullopt;
+  return named_in(token);
+}
+
+Result<std::string> verify_originator(const Manifest& manifest, const OriginatorKeys& keys) {
+  const std::string token = token_of(manifest);
+  if (token.empty()) return originator_fail("The object is not signed by its originator.");
+  const auto key = keys.find(named_in(token));
+  if (key == keys.end())
+    return originator_fail("The object is signed by an originator whose key is not known here.",
+                           "Say whose public key it must be.");
+  if (key->second.kind() != crypto::KeyKind::p256)
+    return originator_fail("The originator's key can't have signed this.", "It is a P-256 key.");
+  TRY(const crypto::KeySet set,
+      crypto::KeySet::from_keys(
+          {{.kid = key->first, .alg = crypto::SignatureAlg::ES256, .key = key->second}}));
+  const auto jws = crypto::verify_jws(
+      token, set, {.algs = {crypto::SignatureAlg::ES256}, .typ = std::string(kType), .kid_required = true});
+  if (!jws) return originator_fail("The originator's signature does not hold.");
+  if (as_text(jws->payload) != claims_of(manifest, key->first).canonical())
+    return originator_fail("The originator signed something else than what is here.");
+  return key->first;
+}
+
+}  // namespace entente::data

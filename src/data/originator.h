@@ -1,0 +1,29 @@
+// The originator's own signature over an object: its payload, its policy, its assertions. Assertions bound
+// with the object's key could be any reader's; this one only the originating nation could make. It travels as
+// an assertion like the others, so that other software opens the object as well. Errors: "data.originator".
+#pragma once
+
+#include "data/assertion.h"
+
+namespace entente::data {
+
+inline constexpr std::string_view kOriginatorAssertionId = "entente-originator";
+
+struct OriginatorKey {
+  std::string originator = {};  // who says it: "XAA"
+  crypto::PrivateKey key;       // P-256: ES256
+};
+// `manifest` is complete but for this assertion: it covers the policy, the media type and every assertion
+// there. Key access objects are not covered, so that shares can be wrapped anew for others by who holds them.
+[[nodiscard]] Result<Json> originator_assertion(const Manifest& manifest, const crypto::Secret& key,
+                                                const OriginatorKey& by);
+
+// By originator: whose key speaks for whom.
+using OriginatorKeys = std::map<std::string, crypto::PublicKey, std::less<>>;
+// Who signed, as it stands in the object; nothing when there is no such assertion. Says nothing about truth.
+[[nodiscard]] std::optional<std::string> claimed_originator(const Manifest& manifest);
+// Who it is from, when it is signed by a key that `keys` holds for that originator and covers exactly what is
+// there.
+[[nodiscard]] Result<std::string> verify_originator(const Manifest& manifest, const OriginatorKeys& keys);
+
+}  // namespace entente::data
