@@ -139,8 +139,8 @@ class CaseFile {
       TRY(std::string text, read_policy_file(file));
       sources.push_back({file, std::move(text)});
     }
-    TRY(policies_,
-        schema_ ? policy::PolicySet::load(*schema_, sources) : policy::PolicySet::unchecked(sources));
+    TRY(policies_, schema_ ? policy::PolicySet::load(*schema_, sources, label_natives())
+                           : policy::PolicySet::unchecked(sources, label_natives()));
     return {};
   }
 

@@ -1,6 +1,7 @@
 // The verbs of policy authors: check, lay out, convert. They need no running node.
 #include "cli/policy_files.h"
 #include "cli/verbs.h"
+#include "label/predicate.h"
 #include "node/config.h"
 #include "policy/format.h"
 #include "policy/validate.h"
@@ -60,8 +61,8 @@ Checked check_files(const policy::Schema* schema, std::span<const policy::Policy
   for (const policy::PolicySource& source : sources) check_file(schema, source, options, out);
   if (!out.errors.empty() || options.how != policy::Validating::strict) return out;
   // What only shows when the files meet: names that stand twice.
-  auto faults =
-      schema == nullptr ? policy::PolicySet::check(sources) : policy::PolicySet::check(*schema, sources);
+  auto faults = schema == nullptr ? policy::PolicySet::check(sources, label_natives())
+                                  : policy::PolicySet::check(*schema, sources, label_natives());
   for (Error& fault : faults) out.errors.push_back({{}, std::move(fault)});
   return out;
 }
@@ -146,6 +147,15 @@ Result<std::string> read_policy_file(const std::string& path) {
 Result<policy::Schema> read_schema_file(const std::string& path) {
   TRY(const std::string text, read_policy_file(path));
   return policy::Schema::read(text, path);
+}
+
+const policy::NativePredicates& label_natives() {
+  static const policy::NativePredicates known = [] {
+    policy::NativePredicates out;
+    ENTENTE_CHECK(out.add(label::dominates_predicate(std::make_shared<const label::LabelPolicies>())));
+    return out;
+  }();
+  return known;
 }
 
 int policy_check(const Arguments& arguments) {

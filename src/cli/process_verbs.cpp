@@ -158,12 +158,17 @@ void fix_times(Json& value, Instant now) {
   }
 }
 
-// In the genesis input a policy or schema may be named by file ({"file": "base.cedar"}) and a crosswalk is
-// plain JSON: both become what the node keeps, the crosswalk signed with the same key.
+// In the genesis input a policy, schema or label policy may be named by file ({"file": "base.cedar"}) and a
+// crosswalk is plain JSON: they become what the node keeps, the crosswalk signed with the same key.
 Result<Json> complete_record(const std::string& key, Json value, const crypto::PrivateKey& nation_key,
                              const std::filesystem::path& folder) {
   if (const Json* file = value.find("file"); file != nullptr && file->is_string()) {
     TRY(const std::string text, node::read_file(folder / file->string()));
+    if (key.starts_with("label-policy/")) {
+      std::erase_if(value.members(), [](const Json::Member& member) { return member.first == "file"; });
+      value.set("spif", text);
+      return value;
+    }
     return Json::object({{"text", text}});
   }
   if (key.starts_with("crosswalk/")) {

@@ -34,6 +34,7 @@ std::string target_text(const Target& target) {
   }
   if (const auto* node = std::get_if<NodeRef>(&target)) return "node " + node->partner.text();
   if (const auto* partner = std::get_if<PartnerCode>(&target)) return "partner " + partner->text();
+  if (const auto* object = std::get_if<ObjectRef>(&target)) return "object " + object->id;
   return "mission " + std::get<MissionId>(target).text();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "coalition/access.h"
+#include "coalition/objects.h"
 
 #include <optional>
 #include <string>
@@ -19,12 +20,13 @@ struct AppRef {
   auto operator<=>(const AppRef&) const = default;
 };
 
-// What is asked for: an app, or (administer, approve) a partner, a mission or this node itself.
+// What is asked for: an app, a sealed object, or (administer, approve) a partner, a mission or this node
+// itself.
 struct NodeRef {
   PartnerCode partner;
   auto operator<=>(const NodeRef&) const = default;
 };
-using Target = std::variant<AppRef, NodeRef, PartnerCode, MissionId>;
+using Target = std::variant<AppRef, NodeRef, PartnerCode, MissionId, ObjectRef>;
 [[nodiscard]] std::string target_text(const Target& target);  // "app XAA/cop", "partner XBB"
 
 // One request inside a session. `path` is normalised (net::normal_path): what policy reads is what the app
@@ -48,6 +50,9 @@ struct Ask {
   std::optional<RequestFacts> request{};  // approve: what is to be approved
   bool inside = false;     // admitted already: no grant but the one it was counted on speaks for it
   RequestId entered_by{};  // that grant, if it was admitted by one
+  // An object: without it nothing is known of it, and nobody opens it.
+  std::optional<SealedObject> object{};
+  std::optional<KeyUse> by{};
 };
 
 }  // namespace entente::coalition

@@ -249,7 +249,8 @@ Opinion Question::ask_policies(Action action, bool own_target) {
                           .own_target = own_target,
                           .own_person = ask_.who.partner == world_.self(),
                           .grant = grant_,
-                          .delegation = delegation_};
+                          .delegation = delegation_,
+                          .object = object_ ? &*object_ : nullptr};
   return ask_layers(known, action, notes_);
 }
 

@@ -92,6 +92,11 @@ void change_records(Records& records, const std::string& column) {
       REQUIRE(records.erase(change.substr(5)) == 1);
       continue;
     }
+    if (change.starts_with("recall ")) {
+      records["recall/" + change.substr(7)] =
+          Json::object({{"reason", "EXERCISE: sent by mistake."}, {"by", "lena"}, {"at", rfc3339(kNow)}});
+      continue;
+    }
     const size_t equals = change.find('=');
     REQUIRE_MESSAGE(equals != std::string::npos, change);
     const size_t dot = change.rfind('.', equals);
@@ -126,11 +131,37 @@ Target to_target(const std::string& text) {
   return app(text.substr(0, 3), text.substr(4));
 }
 
+// classification=secret,originator=xaa, ...; dissem, label and id are the object's own, all else attributes.
+Ask ask_of_object(Person who, Action action, const std::string& spec) {
+  Ask out = ask_object(std::move(who), action, {});
+  for (const std::string& part : split(spec, ',')) {
+    if (part.empty()) continue;
+    const size_t equals = part.find('=');
+    REQUIRE_MESSAGE(equals != std::string::npos, part);
+    const std::string name = part.substr(0, equals);
+    const std::string value = part.substr(equals + 1);
+    if (name == "dissem") {
+      out.object->dissem.push_back(value);
+    } else if (name == "label") {
+      out.object->label.emplace();
+      out.object->label->policy = "HARBOR LIGHT";
+      out.object->label->classification = value;
+    } else {
+      out.object->attributes.push_back(fqn(name, value));
+    }
+  }
+  return out;
+}
+
 void change_moment(Ask& out, const std::string& column) {
   for (const std::string& word : words(column)) {
     const size_t colon = word.find(':');
     if (word.starts_with("at=")) {
       out.now = kNow + *days(word.substr(3));
+    } else if (word == "bearer") {
+      out.by->device.clear();
+    } else if (word.starts_with("for=")) {
+      out.by->mission = MissionId(word.substr(4));
     } else if (colon != std::string::npos) {
       out.http = HttpFacts{word.substr(0, colon), word.substr(colon + 1)};
     } else {
@@ -163,7 +194,10 @@ TEST_CASE("decide.case: each ask is answered as the table says") {
     const World under = world(changed);
     const std::vector<std::string> question = words(columns[2]);
     REQUIRE(question.size() == 2);
-    Ask asked = ask(to_person(under, columns[1]), to_action(question[0]), to_target(question[1]));
+    const bool sealed = question[1].starts_with("object:");
+    Ask asked =
+        sealed ? ask_of_object(to_person(under, columns[1]), to_action(question[0]), question[1].substr(7))
+               : ask(to_person(under, columns[1]), to_action(question[0]), to_target(question[1]));
     change_moment(asked, columns[3]);
     const Verdict verdict = decide(under, asked);
     CHECK(told(verdict) == columns[5]);

@@ -27,6 +27,19 @@ void add_policy(Records& out, const std::string& key, const std::string& path) {
   out[key] = Json::object({{"text", read_source("demo/coalition/policies/" + path)}});
 }
 
+// What objects' policies are read in, as the demonstration has it.
+void add_vocabulary(Records& out) {
+  const Json members = json(read_source("demo/coalition/members.json"));
+  for (const auto& [key, value] : members.members()) {
+    const bool wanted = key.starts_with("attribute/") || key.starts_with("domain/") ||
+                        key.starts_with("label-policy/") || key.starts_with("key-service/");
+    if (wanted) out[key] = value;
+  }
+  Json& policy = out["label-policy/harbor-light"];
+  std::erase_if(policy.members(), [](const Json::Member& member) { return member.first == "file"; });
+  policy.set("spif", read_source("demo/coalition/labels/harbor-light.spif.xml"));
+}
+
 Json app_record(const std::string& owner, const std::string& name, const std::string& offered_to) {
   Json out =
       json(R"({"banner": "EXERCISE RESTRICTED", "classification": "RESTRICTED", "mission": "harbor-light",
@@ -73,6 +86,10 @@ Records records(const std::string& node) {
   out["crosswalk/" + other] = Json::object({{"carried", true}});
   out["schema"] = Json::object({{"text", read_source("demo/coalition/policies/schema.cedarschema")}});
   add_policy(out, "policy/coalition/base", "coalition/base.cedar");
+  add_policy(out, "policy/coalition/objects", "coalition/objects.cedar");
+  add_policy(out, "policy/host/objects", lower + "/host/objects.cedar");
+  add_policy(out, "policy/home/objects", lower + "/home/objects.cedar");
+  add_vocabulary(out);
   if (node == "XAA") add_policy(out, "policy/host/cop", "xaa/host/cop.cedar");
   add_policy(out, "policy/host/operators", lower + "/host/operators.cedar");
   add_policy(out, "policy/home/people", lower + "/home/people.cedar");
@@ -126,6 +143,20 @@ Ask ask(Person who, Action action, Target target) {
   out.now = kNow;
   out.context["risk"] = {int64_t{10}, "node", kNow + std::chrono::minutes(5)};
   out.context["network"] = {std::string("office"), "node", kNow + std::chrono::hours(1)};
+  return out;
+}
+
+std::string fqn(std::string_view attribute, std::string_view value) {
+  return fmt::format("https://harbor-light.example/attr/{}/value/{}", attribute, value);
+}
+
+Ask ask_object(Person who, Action action, std::vector<std::string> attributes) {
+  Ask out = ask(std::move(who), action, ObjectRef{"object-1"});
+  out.object = SealedObject{};
+  out.object->attributes = std::move(attributes);
+  out.object->key_digest = "digest-1";
+  out.object->kid = "key-1";
+  out.by = KeyUse{.device = "device-1", .client = "entente-cli"};
   return out;
 }
 

@@ -22,6 +22,9 @@ inline const Instant kNow = from_unix_seconds(1795262400);  // 2026-11-21T12:00:
 // "planner", "clerk", "analyst" (XBB) or "officer", "logistics" (XAA): facts end in an hour.
 [[nodiscard]] Person person(const std::string& partner, const std::string& post);
 [[nodiscard]] Ask ask(Person who, Action action, Target target);  // calm, from the office, now
+[[nodiscard]] std::string fqn(std::string_view attribute, std::string_view value);
+// An object of these attributes, from a device that proved its key.
+[[nodiscard]] Ask ask_object(Person who, Action action, std::vector<std::string> attributes);
 [[nodiscard]] inline AppRef app(const std::string& owner, const std::string& name) {
   return {PartnerCode(owner), AppId(name)};
 }

@@ -32,6 +32,11 @@ policy::Record context_of(const Established& known, bool with_http) {
     from.partner = known.world.self();
     context.set("delegation", policy::Record{{"from", entity_of(from)}, {"end", known.delegation->end}});
   }
+  if (ask.by) {
+    if (!ask.by->device.empty()) context.set("device", ask.by->device);
+    if (!ask.by->client.empty()) context.set("client", ask.by->client);
+    if (!ask.by->mission.empty()) context.set("mission", uid_of(ask.by->mission));
+  }
   if (ask.request) {
     context.set("request", policy::Record{{"partner", uid_of(ask.request->partner)},
                                           {"minutes", ask.request->minutes},
@@ -157,7 +162,9 @@ class LayerAsked {
 }  // namespace
 
 Opinion ask_layers(const Established& known, Action action, Notes& notes) {
-  const std::array<policy::Entity, 1> overlay{person_entity(entity_of(known.ask.who), known.person)};
+  std::array<policy::Entity, 2> entities{person_entity(entity_of(known.ask.who), known.person), {}};
+  if (known.object != nullptr) entities[1] = *known.object;
+  const policy::Overlay overlay(entities.data(), known.object == nullptr ? 1 : 2);
   const policy::Request request{overlay[0].uid, uid_of(action), entity_of(known.ask.target),
                                 context_of(known, action == known.ask.action)};
   Opinion permits;

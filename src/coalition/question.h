@@ -3,6 +3,7 @@
 
 #include "coalition/decide.h"
 #include "coalition/notes.h"
+#include "coalition/object_view.h"
 #include "coalition/opinion.h"
 #include "coalition/things.h"
 #include "coalition/words.h"
@@ -23,7 +24,9 @@ class Question {
 
   Verdict answer() {
     const bool of_app = std::holds_alternative<AppRef>(ask_.target);
-    if (ask_.action == Action::approve && of_app && !as_operator()) {
+    if (const auto* object = std::get_if<ObjectRef>(&ask_.target)) {
+      answer_object(*object);
+    } else if (ask_.action == Action::approve && of_app && !as_operator()) {
       answer_approver(std::get<AppRef>(ask_.target));
     } else if (ask_.action == Action::administer || ask_.action == Action::approve || !of_app) {
       answer_operator();
@@ -55,6 +58,7 @@ class Question {
   std::optional<int64_t> number(const Facts& facts, std::string_view name, int64_t lowest, int64_t highest);
 
   void answer_person(const AppRef& ref);
+  void answer_object(const ObjectRef& ref);
   void answer_approver(const AppRef& ref);
   void answer_operator();
   [[nodiscard]] bool as_operator() const {
@@ -68,6 +72,15 @@ class Question {
   void say_terms(bool own);
   void check_not_own(const PersonId& person);
   void check_not_twice(std::string_view who);
+  [[nodiscard]] bool is_object_action() const;
+  void check_origins(const ObjectView& object);
+  void check_object_missions(const ObjectView& object);
+  void check_object_domains(const ObjectView& object);
+  void check_recalls(const ObjectRef& ref, const ObjectView& object);
+  void recalled(const Recall& recall);
+  void check_meant_for(const ObjectView& object);
+  void check_key_use(const ObjectView& object);
+  [[nodiscard]] policy::Value clearance_for(const ObjectView& object);
   void check_owner(const App& app);
   void check_mission(const App& app);
   void hide();
@@ -88,6 +101,7 @@ class Question {
   const Grant* supposed_;
   const Grant* grant_ = nullptr;
   const Delegation* delegation_ = nullptr;
+  std::optional<policy::Entity> object_;
   std::optional<GrantTerms> terms_;
   bool permit_ = false;
   bool credential_dead_ = false;

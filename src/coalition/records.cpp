@@ -4,6 +4,7 @@
 #include "base/fields.h"
 #include "coalition/access_records.h"
 #include "coalition/levels.h"
+#include "coalition/object_records.h"
 
 #include <algorithm>
 #include <limits>
@@ -304,6 +305,21 @@ Result<Thing> read_record(std::string_view key, const Json& value) {
   if (take_prefix(rest, "delegation/")) {
     return reading(key, value, [&](Fields& f) { return read_delegation(rest, f); });
   }
+  if (take_prefix(rest, "attribute/")) {
+    return reading(key, value, [&](Fields& f) { return read_attribute(rest, f); });
+  }
+  if (take_prefix(rest, "label-policy/")) {
+    return reading(key, value, [&](Fields& f) { return read_label_terms(rest, f); });
+  }
+  if (take_prefix(rest, "domain/")) {
+    return reading(key, value, [&](Fields& f) { return read_domain(rest, f); });
+  }
+  if (take_prefix(rest, "key-service/")) {
+    return reading(key, value, [&](Fields& f) { return read_key_service(rest, f); });
+  }
+  if (take_prefix(rest, "recall/")) {
+    return reading(key, value, [&](Fields& f) { return read_recall(rest, f); });
+  }
 
   using Read = Thing (*)(Fields&, std::string_view);
   constexpr std::pair<std::string_view, Read> kinds[] = {
@@ -341,6 +357,14 @@ std::vector<std::string> references(const Thing& thing) {
   }
   if (const auto* delegation = std::get_if<Delegation>(&thing))
     keys.push_back("app/" + delegation->app.text());
+  if (const auto* attribute = std::get_if<Attribute>(&thing)) {
+    if (!attribute->policy.empty()) keys.push_back("label-policy/" + attribute->policy);
+  }
+  if (const auto* domain = std::get_if<Domain>(&thing)) {
+    keys = {record_key(domain->owner), record_key(domain->mission)};
+    for (const PartnerCode& code : domain->partners) keys.push_back(record_key(code));
+  }
+  if (const auto* service = std::get_if<KeyService>(&thing)) keys.push_back(record_key(service->partner));
   std::sort(keys.begin(), keys.end());
   keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
   return keys;

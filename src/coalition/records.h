@@ -23,7 +23,8 @@ struct PolicyText {
 struct Carried {};  // a record that decisions do not read
 
 using Thing = std::variant<Carried, NodeSelf, Partner, Mission, Segment, App, Connector, Operator, SchemaText,
-                           PolicyText, Grant, AccessRequest, Delegation>;
+                           PolicyText, Grant, AccessRequest, Delegation, Attribute, LabelTerms, Domain,
+                           KeyService, Recall>;
 
 // Strict: error "coalition.record" for a key of no good form, "field...." for a value; `where` names key and
 // field.

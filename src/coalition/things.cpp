@@ -52,6 +52,14 @@ Entity from(const App& app) {
   return {uid_of(app.ref), std::move(attributes), {uid_of(app.segment), uid_of(app.ref.owner)}, {}};
 }
 
+Entity from(const Domain& domain) {
+  Attributes attributes{{"owner", uid_of(domain.owner)},
+                        {"mission", uid_of(domain.mission)},
+                        {"partners", uid_set(domain.partners)},
+                        {"highest", level(domain.highest)}};
+  return {uid_of(domain.id), std::move(attributes), {uid_of(domain.mission)}, {}};
+}
+
 EntityUid operator_uid(const Operator& person, const PartnerCode& self) {
   Person who;
   who.id = PersonId(std::string(kOperatorPrefix) + person.name.text());
@@ -82,6 +90,7 @@ std::optional<Entity> entity_from(const Thing& thing, const PartnerCode& self) {
   if (const auto* mission = std::get_if<Mission>(&thing)) return from(*mission);
   if (const auto* segment = std::get_if<Segment>(&thing)) return from(*segment);
   if (const auto* app = std::get_if<App>(&thing)) return from(*app);
+  if (const auto* domain = std::get_if<Domain>(&thing)) return from(*domain);
   if (const auto* person = std::get_if<Operator>(&thing)) return from(*person, self);
   return std::nullopt;
 }
@@ -92,11 +101,15 @@ std::optional<EntityUid> uid_from(const Thing& thing, const PartnerCode& self) {
   if (const auto* mission = std::get_if<Mission>(&thing)) return uid_of(mission->id);
   if (const auto* segment = std::get_if<Segment>(&thing)) return uid_of(segment->id);
   if (const auto* app = std::get_if<App>(&thing)) return uid_of(app->ref);
+  if (const auto* domain = std::get_if<Domain>(&thing)) return uid_of(domain->id);
   if (const auto* person = std::get_if<Operator>(&thing)) return operator_uid(*person, self);
   return std::nullopt;
 }
 
 std::optional<EntityUid> concerned(const Thing& thing) {
+  if (const auto* recall = std::get_if<Recall>(&thing)) return recall_uid(recall->key);
+  if (const auto* attribute = std::get_if<Attribute>(&thing)) return attribute_uid(attribute->fqn);
+  if (const auto* service = std::get_if<KeyService>(&thing)) return key_service_uid(service->partner);
   const auto* grant = std::get_if<Grant>(&thing);
   if (grant == nullptr) return std::nullopt;
   Person who;
@@ -111,6 +124,7 @@ Entity person_entity(EntityUid uid, const PersonView& view) {
   Attributes attributes{{"partner", uid_of(*view.partner)},  {"operator", view.is_operator},
                         {"roles", Value::texts(view.roles)}, {"missions", Value::set(std::move(missions))},
                         {"clearance", view.clearance},       {"assurance", view.assurance}};
+  if (view.cleared) attributes.set("cleared", *view.cleared);
   return {std::move(uid), std::move(attributes), {uid_of(*view.partner)}, {}};
 }
 
@@ -128,6 +142,21 @@ EntityUid uid_of(const AppRef& ref) {
 }
 EntityUid uid_of(const NodeRef& node) {
   return {"Entente::Node", node.partner.text()};
+}
+EntityUid uid_of(const ObjectRef& ref) {
+  return {"Entente::Object", ref.id};
+}
+EntityUid uid_of(const DomainId& id) {
+  return {"Entente::Domain", id.text()};
+}
+EntityUid recall_uid(std::string_view key) {
+  return {"Entente::Recall", std::string(key)};
+}
+EntityUid attribute_uid(std::string_view fqn) {
+  return {"Entente::Attribute", std::string(fqn)};
+}
+EntityUid key_service_uid(const PartnerCode& partner) {
+  return {"Entente::KeyService", partner.text()};
 }
 EntityUid uid_of(Action action) {
   return {"Entente::Action", std::string(action_name(action))};

@@ -12,7 +12,8 @@ namespace entente::coalition {
 [[nodiscard]] std::optional<policy::Entity> entity_from(const Thing& thing, const PartnerCode& self);
 [[nodiscard]] std::optional<policy::EntityUid> uid_from(const Thing& thing, const PartnerCode& self);
 
-// The person a grant is for: no entity is made of a grant, but who asks about that person has read it.
+// No entity is made of these records, but who asks has read them: the person a grant is for, a recall, what
+// an attribute means, a key service.
 [[nodiscard]] std::optional<policy::EntityUid> concerned(const Thing& thing);
 
 [[nodiscard]] policy::EntityUid uid_of(const PartnerCode& code);
@@ -20,7 +21,12 @@ namespace entente::coalition {
 [[nodiscard]] policy::EntityUid uid_of(const SegmentId& id);
 [[nodiscard]] policy::EntityUid uid_of(const AppRef& ref);
 [[nodiscard]] policy::EntityUid uid_of(const NodeRef& node);
+[[nodiscard]] policy::EntityUid uid_of(const ObjectRef& ref);
+[[nodiscard]] policy::EntityUid uid_of(const DomainId& id);
 [[nodiscard]] policy::EntityUid uid_of(Action action);
+[[nodiscard]] policy::EntityUid recall_uid(std::string_view key);
+[[nodiscard]] policy::EntityUid attribute_uid(std::string_view fqn);
+[[nodiscard]] policy::EntityUid key_service_uid(const PartnerCode& partner);
 
 // How the id of a person says that it is an operator of this node.
 inline constexpr std::string_view kOperatorPrefix = "operator/";
@@ -33,6 +39,7 @@ struct PersonView {
   std::vector<std::string> missions;
   int64_t clearance = 0;
   int64_t assurance = 0;
+  std::optional<policy::Value> cleared{};  // for an object: their clearance in its label policy
 };
 [[nodiscard]] policy::Entity person_entity(policy::EntityUid uid, const PersonView& view);
 

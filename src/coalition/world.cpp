@@ -3,6 +3,8 @@
 #include "coalition/persistent_map.h"
 #include "coalition/records.h"
 #include "coalition/things.h"
+#include "label/label_policy.h"
+#include "label/predicate.h"
 
 #include <algorithm>
 #include <array>
@@ -47,6 +49,14 @@ std::vector<std::string> claims(const Thing& thing) {
   }
   if (const auto* person = std::get_if<Operator>(&thing)) {
     for (const uint32_t uid : person->uids) out.push_back(fmt::format("uid/{}", uid));
+  }
+  if (const auto* attribute = std::get_if<Attribute>(&thing)) out.push_back("fqn/" + attribute->fqn);
+  if (const auto* service = std::get_if<KeyService>(&thing)) out.push_back("url/" + service->url);
+  if (const auto* terms = std::get_if<LabelTerms>(&thing)) {
+    out.push_back("label/" + label::folded_name(terms->policy->name()));
+    if (!terms->policy->data().id.empty()) {
+      out.push_back("label-id/" + std::string(label::plain_id(terms->policy->data().id)));
+    }
   }
   return out;
 }
@@ -117,6 +127,7 @@ struct World::Data {
   void count_uses(const std::vector<Change>& changes);
   [[nodiscard]] Result<void> check_references(const Change& change) const;
   [[nodiscard]] Result<void> check_fit(const Change& change) const;
+  [[nodiscard]] Result<policy::NativePredicates> natives() const;
   [[nodiscard]] Result<bool> reload_policies(const std::vector<Change>& changes);
   [[nodiscard]] Result<void> change_entities(const std::vector<Change>& changes, bool schema_changed);
   [[nodiscard]] Touch touch_of(const std::vector<Change>& changes, bool policies) const;
@@ -274,12 +285,25 @@ Result<void> World::Data::check_fit(const Change& change) const {
   return {};
 }
 
+// What policies may ask of labels: by the label policies of this world.
+Result<policy::NativePredicates> World::Data::natives() const {
+  auto known = std::make_shared<label::LabelPolicies>();
+  std::vector<const LabelTerms*> terms;
+  collect("label-policy/", terms);
+  for (const LabelTerms* one : terms) TRY_VOID(known->add(one->policy));
+  policy::NativePredicates out;
+  TRY_VOID(out.add(label::dominates_predicate(std::move(known))));
+  return out;
+}
+
 Result<bool> World::Data::reload_policies(const std::vector<Change>& changes) {
   bool schema_changed = false;
+  bool terms_changed = false;
   std::array<bool, kLayers> changed{};
   for (const Change& change : changes) {
     const Thing& thing = (change.now ? change.now : change.was)->thing;
     schema_changed = schema_changed || change.key == "schema";
+    terms_changed = terms_changed || std::holds_alternative<LabelTerms>(thing);
     if (const auto* text = std::get_if<PolicyText>(&thing)) changed[layer_index(text->layer)] = true;
   }
   if (schema_changed) {
@@ -288,9 +312,11 @@ Result<bool> World::Data::reload_policies(const std::vector<Change>& changes) {
       TRY(schema, policy::Schema::parse(text->text, "schema"));
     }
   }
-  bool any = schema_changed;
+  bool any = schema_changed || terms_changed;
+  if (!any && std::none_of(changed.begin(), changed.end(), [](bool one) { return one; })) return false;
+  TRY(const policy::NativePredicates native, natives());
   for (size_t i = 0; i < kLayers; ++i) {
-    if (!schema_changed && !changed[i]) continue;
+    if (!schema_changed && !terms_changed && !changed[i]) continue;
     any = true;
     std::vector<policy::PolicySource> sources;
     records.each(fmt::format("policy/{}/", kLayerNames[i]),
@@ -300,7 +326,7 @@ Result<bool> World::Data::reload_policies(const std::vector<Change>& changes) {
     layers[i] = nullptr;
     if (sources.empty()) continue;
     // check_references() has seen that the schema is there
-    TRY(policy::PolicySet set, policy::PolicySet::load(*schema, sources));
+    TRY(policy::PolicySet set, policy::PolicySet::load(*schema, sources, native));
     layers[i] = std::make_shared<const policy::PolicySet>(std::move(set));
   }
   return any;
@@ -452,6 +478,41 @@ std::vector<const Delegation*> World::delegations() const {
 std::vector<const Delegation*> World::delegations(const AppId& app, const PersonId& to) const {
   std::vector<const Delegation*> out;
   data_->collect(fmt::format("delegation/{}/{}/", app.text(), to.text()), out);
+  return out;
+}
+const Attribute* World::attribute(std::string_view fqn) const {
+  return data_->claimant<Attribute>("fqn/" + std::string(fqn));
+}
+std::vector<const Attribute*> World::attributes() const {
+  std::vector<const Attribute*> out;
+  data_->collect("attribute/", out);
+  return out;
+}
+const LabelTerms* World::label_terms(std::string_view name) const {
+  return data_->get<LabelTerms>("label-policy/" + std::string(name));
+}
+const Domain* World::domain(const DomainId& id) const {
+  return data_->get<Domain>("domain/" + id.text());
+}
+std::vector<const Domain*> World::domains() const {
+  std::vector<const Domain*> out;
+  data_->collect("domain/", out);
+  return out;
+}
+const KeyService* World::key_service(const PartnerCode& partner) const {
+  return data_->get<KeyService>("key-service/" + partner.text());
+}
+std::vector<const KeyService*> World::key_services() const {
+  std::vector<const KeyService*> out;
+  data_->collect("key-service/", out);
+  return out;
+}
+const Recall* World::recall(std::string_view kind, std::string_view what) const {
+  return data_->get<Recall>(fmt::format("recall/{}/{}", kind, what));
+}
+std::vector<const Recall*> World::recalls(std::string_view kind) const {
+  std::vector<const Recall*> out;
+  data_->collect(kind.empty() ? std::string("recall/") : fmt::format("recall/{}/", kind), out);
   return out;
 }
 const Json* World::raw(std::string_view key) const {

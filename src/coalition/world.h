@@ -106,6 +106,7 @@ struct Operator {
 //   partner connector/cop-1       thumbprint, apps (own), end operator/asha.lind    display, uids, roles,
 //   person?, end
 //   grant/..., request/..., asked/..., delegation/...          access.h
+//   attribute/..., label-policy/..., domain/..., key-service/..., recall/...   objects.h
 //   schema                text                                 Cedar schema; required by policies
 //   policy/coalition/base text                                 layers: coalition, host, home
 // Others ("crosswalk/...", "issuer/...", "seq/...") are carried but not read here: raw() gives them.
@@ -156,7 +157,17 @@ class World {
   [[nodiscard]] std::vector<const Grant*> grants(const Person& who, const AppId& app) const;
   [[nodiscard]] std::vector<const Delegation*> delegations() const;
   [[nodiscard]] std::vector<const Delegation*> delegations(const AppId& app, const PersonId& to) const;
-  [[nodiscard]] const Json* raw(std::string_view key) const;  // any record's JSON
+  // What objects' policies are read in. An attribute by its own FQN (without "/value/...").
+  [[nodiscard]] const Attribute* attribute(std::string_view fqn) const;
+  [[nodiscard]] std::vector<const Attribute*> attributes() const;
+  [[nodiscard]] const LabelTerms* label_terms(std::string_view name) const;
+  [[nodiscard]] const Domain* domain(const DomainId& id) const;
+  [[nodiscard]] std::vector<const Domain*> domains() const;
+  [[nodiscard]] const KeyService* key_service(const PartnerCode& partner) const;
+  [[nodiscard]] std::vector<const KeyService*> key_services() const;
+  [[nodiscard]] const Recall* recall(std::string_view kind, std::string_view what) const;
+  [[nodiscard]] std::vector<const Recall*> recalls(std::string_view kind) const;  // empty: of all kinds
+  [[nodiscard]] const Json* raw(std::string_view key) const;                      // any record's JSON
 
   [[nodiscard]] const policy::Entities& entities() const;
   // Null when the layer has no policy: then nothing in that layer permits.

@@ -220,7 +220,7 @@ TEST_CASE("policies are parsed when their layer changes, and shared otherwise") 
   const World before = world(all);
   const auto partner = next_of(before, {put("partner/XBB", all["partner/XBB"].set("state", "suspended"))});
   CHECK(partner.world.policies("host") == before.policies("host"));
-  const auto home = next_of(before, {drop("policy/home/people")});
+  const auto home = next_of(before, {drop("policy/home/people"), drop("policy/home/objects")});
   CHECK(home.world.policies("home") == nullptr);
   CHECK(home.world.policies("host") == before.policies("host"));
   const Error error = refusal_of(

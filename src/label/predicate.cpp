@@ -80,14 +80,18 @@ Value categories_value(const std::vector<Category>& categories) {
 
 }  // namespace
 
-policy::NativePredicate dominates_predicate(std::shared_ptr<const LabelPolicies> policies, Instant as_of) {
+policy::NativePredicate dominates_predicate(std::shared_ptr<const LabelPolicies> policies) {
   policy::NativePredicate out;
   out.name = kDominates;
   out.parameters = {fmt::format("{{policy: String, classifications: Set<String>, {}}}", kCategories),
-                    fmt::format("{{policy: String, classification: String, {}}}", kCategories)};
+                    fmt::format("{{policy: String, classification: String, {}}}", kCategories), "datetime"};
   out.result = "Bool";
-  out.function = [policies = std::move(policies), as_of](std::span<const Value> arguments) -> Result<Value> {
-    if (arguments.size() != 2) return wrong("label or clearance");
+  out.names_nothing = true;
+  out.function = [policies = std::move(policies)](std::span<const Value> arguments) -> Result<Value> {
+    if (arguments.size() != 3 || arguments[2].kind() != Value::Kind::datetime) {
+      return wrong("label or clearance");
+    }
+    const Instant as_of{Millis(arguments[2].datetime().ms)};
     TRY(Clearance clearance, read_clearance(arguments[0]));
     TRY(const Label label, read_label(arguments[1]));
     const LabelPolicy* its = policies->find(label.policy);

@@ -1,11 +1,12 @@
 // Label dominance as a native predicate of the policy engine:
-//   principal.clearance.dominates(resource.label)
+//   principal.cleared.dominates(resource.label, context.now)
 // The types stand in schemas as records, so that policies can read single parts too:
 //   clearance: {policy: String, classifications: Set<String>, categories: Set<{tag: String, type: String,
 //               values: Set<String>}>}
 //   label:     {policy: String, classification: String, categories: Set<{tag: String, type: String,
 //               values: Set<String>}>}
-// An end of a clearance is a fact's end, which the caller drops when it comes; `now` is no argument.
+// An end of a clearance is a fact's end, which the caller drops when it comes. The time is for label policies
+// and values of theirs that are in use for a while.
 #pragma once
 
 #include "label/dominance.h"
@@ -19,11 +20,9 @@ namespace entente::label {
 
 inline constexpr std::string_view kDominates = "dominates";
 
-// For NativePredicates::add, once at start. Pure: `policies` is kept and never changes; values of a label
-// policy that have a time of their own are judged at `as_of`. A record that is no label or clearance is an
-// evaluation error (which never opens a door); one that is not covered is false.
-[[nodiscard]] policy::NativePredicate dominates_predicate(std::shared_ptr<const LabelPolicies> policies,
-                                                          Instant as_of);
+// For NativePredicates::add. Pure: `policies` is kept and never changes. A record that is no label or
+// clearance is an evaluation error (which never opens a door); one that is not covered is false.
+[[nodiscard]] policy::NativePredicate dominates_predicate(std::shared_ptr<const LabelPolicies> policies);
 
 // What the records hold, for those who build entities.
 [[nodiscard]] policy::Value label_value(const Label& label);

@@ -16,7 +16,7 @@ constexpr std::string_view kSchema = R"(
   type Category = {tag: String, type: String, values: Set<String>};
   entity Person = {clearance: {policy: String, classifications: Set<String>, categories: Set<Category>}};
   entity Object = {label: {policy: String, classification: String, categories: Set<Category>}};
-  action open appliesTo {principal: [Person], resource: [Object]};
+  action open appliesTo {principal: [Person], resource: [Object], context: {now: datetime}};
 )";
 
 std::shared_ptr<const LabelPolicies> known() {
@@ -36,9 +36,10 @@ Clearance secret_of_xbb() {
 bool may_open(const Clearance& clearance, const Label& label) {
   const policy::Schema schema = policy::Schema::parse(kSchema, "schema").value();
   policy::NativePredicates natives;
-  REQUIRE(natives.add(dominates_predicate(known(), time_for_test())));
-  const policy::PolicySource source{
-      "p", "permit (principal, action, resource) when { principal.clearance.dominates(resource.label) };"};
+  REQUIRE(natives.add(dominates_predicate(known())));
+  const policy::PolicySource source{"p",
+                                    "permit (principal, action, resource) when { "
+                                    "principal.clearance.dominates(resource.label, context.now) };"};
   const auto policies = policy::PolicySet::load(schema, std::span(&source, 1), natives);
   REQUIRE_MESSAGE(policies.has_value(), policies.error().text());
   const auto entities =
@@ -46,8 +47,9 @@ bool may_open(const Clearance& clearance, const Label& label) {
                                       {{"Object", "o"}, {{"label", label_value(label)}}, {}, {}}},
                                      {}});
   REQUIRE_MESSAGE(entities.has_value(), entities.error().text());
-  const auto answer =
-      policy::decide(*policies, *entities, {}, {{"Person", "p"}, {"Action", "open"}, {"Object", "o"}, {}});
+  const auto answer = policy::decide(
+      *policies, *entities, {},
+      {{"Person", "p"}, {"Action", "open"}, {"Object", "o"}, Record{{"now", time_for_test()}}});
   CHECK(answer.errors.empty());
   return answer.permitted();
 }
@@ -76,13 +78,13 @@ TEST_CASE("a label that is unknown, of another policy or against its rules is co
 }
 
 TEST_CASE("values that are no label are evaluation errors, which open nothing") {
-  const auto predicate = dominates_predicate(known(), time_for_test());
+  const auto predicate = dominates_predicate(known());
   const Value good = label_value(label_for_test("SECRET"));
   for (const Value& odd : {Value(1), Value("SECRET"), Value(Record{{"policy", Value("XAA")}}),
                            Value(Record{{"policy", Value("XAA")},
                                         {"classifications", Value::texts({"SECRET"})},
                                         {"categories", Value::set({Value(1)})}})}) {
-    const std::array<Value, 2> arguments{odd, good};
+    const std::array<Value, 3> arguments{odd, good, Value(time_for_test())};
     CHECK(!predicate.function(arguments).has_value());
   }
 }

@@ -1,5 +1,5 @@
 // Native predicates: typed, pure functions that policies call like methods, on anything that has a value:
-//   principal.clearance.dominates(resource.label)
+//   principal.cleared.dominates(resource.label, context.now)
 // The result for the same arguments is remembered for the length of one request. Build the table once, at
 // start.
 #pragma once
@@ -27,6 +27,7 @@ struct NativePredicate {
       parameters;      // types as schemas write them ("Set<String>", "Entente::Mission"); receiver first
   std::string result;  // likewise; "Bool" in most cases
   Function function;
+  bool names_nothing = false;  // it knows no entity by its id: PolicySet::names_entity() need not suspect it
 };
 
 class NativePredicates {

@@ -20,6 +20,8 @@ class Misses {
     const Policy& policy = policies_.policies[number];
     if (policy.info.effect != Effect::permit) return;
     if (!policies_.schema && !evaluator_.meets(policy.action, request_.action)) return;
+    if (of_another_type(policy.principal, request_.principal)) return;
+    if (of_another_type(policy.resource, request_.resource)) return;
     NearMiss miss{PolicyIndex{number}, {}, {}, false, 0, 0};
     scope(policy, policy.principal, request_.principal, miss);
     scope(policy, policy.resource, request_.resource, miss);
@@ -50,6 +52,12 @@ class Misses {
   }
 
  private:
+  // A rule about things of another type is not near, however little it asks.
+  static bool of_another_type(const Scope& scope, const EntityUid& uid) {
+    const bool typed = scope.kind == Scope::Kind::is || scope.kind == Scope::Kind::is_in;
+    return typed && scope.type != uid.type;
+  }
+
   void scope(const Policy& policy, const Scope& scope, const EntityUid& uid, NearMiss& miss) {
     if (scope.kind == Scope::Kind::any) return;
     note(policy, scope.begin, scope.finish, evaluator_.meets(scope, uid), true, false, miss);

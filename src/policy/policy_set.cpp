@@ -239,7 +239,9 @@ bool PolicySet::reads_context(const EntityUid& action, std::string_view member) 
 
 bool PolicySet::names_entity(std::string_view id) const {
   // What a native predicate makes of a text cannot be known.
-  return !inside_->program.natives.empty() || inside_->named.contains(id);
+  const auto& natives = inside_->program.natives;
+  return inside_->named.contains(id) ||
+         std::any_of(natives.begin(), natives.end(), [](const auto& one) { return !one->names_nothing; });
 }
 
 const std::vector<Error>& PolicySet::warnings() const {

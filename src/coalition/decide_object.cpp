@@ -1,0 +1,207 @@
+// Asks about sealed objects: what is known of one is what its own policy says, read in this world's
+// vocabulary. What cannot be read opens to nobody; every nation of origin and the reader's own must permit.
+#include "coalition/levels.h"
+#include "coalition/question.h"
+#include "label/dominance.h"
+#include "label/label_policy.h"
+#include "label/predicate.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace entente::coalition {
+namespace {
+
+template <class T>
+bool has(const std::vector<T>& items, const T& item) {
+  return std::find(items.begin(), items.end(), item) != items.end();
+}
+
+}  // namespace
+
+bool Question::is_object_action() const {
+  switch (ask_.action) {
+    case Action::open:
+    case Action::view:
+    case Action::edit:
+    case Action::forward:
+    case Action::relabel:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void Question::answer_object(const ObjectRef& ref) {
+  check_vouching_partner();
+  if (reasons_.empty()) check_identity();
+  if (reasons_.empty()) check_signed_in_since_resumed(ask_.who.partner);
+  check_context();
+  if (!is_object_action() || !ask_.object || ref.id.empty() || ref.id.size() > kObjectIdBytesMax) {
+    refuse("object-not-asked", "This cannot be asked of an object.", "", named(world_.self()));
+  }
+  if (!reasons_.empty()) return;
+
+  ObjectRead read = read_object(world_, *ask_.object, ask_.now, notes_);
+  if (!read.view) {
+    reasons_.push_back(std::move(read.fault));
+    return;
+  }
+  const ObjectView& object = *read.view;
+  check_recalls(ref, object);
+  check_origins(object);
+  check_object_missions(object);
+  check_object_domains(object);
+  check_meant_for(object);
+  check_key_use(object);
+  if (!reasons_.empty()) return;
+
+  person_.cleared = clearance_for(object);
+  object_ = object_entity(ref, *ask_.object, object);
+  take(ask_policies(ask_.action, has(object.origins, world_.self())));
+}
+
+void Question::check_origins(const ObjectView& object) {
+  for (const PartnerCode& code : object.origins) {
+    notes_.read(uid_of(code));
+    const Partner* origin = world_.partner(code);
+    if (origin == nullptr || !notes_.reached(origin->member_since) || !notes_.before(origin->member_until)) {
+      refuse("origin-not-member", fmt::format("{}, whose object this is, is not a member now.", named(code)),
+             "The coalition would have to renew its membership.", "The coalition");
+      continue;
+    }
+    check_open(*origin, "owner");
+    if (reasons_.empty()) check_signed_in_since_resumed(code);
+  }
+  if (!has(object.origins, world_.self()) && ask_.who.partner != world_.self()) {
+    refuse("not-ours", "This node speaks neither for the object nor for you.", "Ask your own nation's node.",
+           named(ask_.who.partner));
+  }
+}
+
+void Question::check_object_missions(const ObjectView& object) {
+  for (const MissionId& id : object.missions) {
+    notes_.read(uid_of(id));
+    const Mission* mission = world_.mission(id);
+    if (mission == nullptr || !has(mission->partners, ask_.who.partner)) {
+      refuse("partner-not-in-mission",
+             fmt::format("{} does not take part in the mission this is for.", named(ask_.who.partner)), "",
+             "The coalition");
+    } else if (!notes_.reached(mission->start) || !notes_.before(mission->end)) {
+      refuse("mission-ended", fmt::format("The mission {} is not running.", mission->name),
+             "The mission would have to be prolonged.", "The coalition");
+    }
+  }
+  if (!ask_.by || ask_.by->mission.empty()) return;
+  const std::string& mission = ask_.by->mission.text();
+  if (!has(person_.missions, mission)) {
+    refuse("mission-not-yours", "You have no role in the mission you name.",
+           "Your mission lead can give you one.", named(ask_.who.partner));
+  }
+}
+
+void Question::check_object_domains(const ObjectView& object) {
+  for (const DomainId& id : object.domains) {
+    notes_.read(uid_of(id));
+    const Domain* domain = world_.domain(id);
+    if (domain == nullptr) {
+      refuse("domain-unknown", "The data domain this is of does not exist here.", "", named(world_.self()));
+      continue;
+    }
+    if (object.level > level_of(domain->highest).value_or(-1)) {
+      refuse("domain-too-high", fmt::format("This is classified higher than {} may be.", domain->name),
+             "Whoever sealed it would have to seal it again.", named(domain->owner));
+    }
+    const PartnerCode& reader = ask_.who.partner;
+    if (reader != domain->owner && !has(domain->partners, reader)) {
+      refuse("domain-not-shared", fmt::format("{} is not shared with {}.", domain->name, named(reader)),
+             "Its owner can share it.", named(domain->owner));
+    }
+  }
+}
+
+void Question::recalled(const Recall& recall) {
+  if (!recall.partner.empty() && recall.partner != ask_.who.partner) return;
+  refuse("object-recalled", fmt::format("This was recalled: {}", recall.reason),
+         "Ask those who sealed it for a newer one.", named(world_.self()));
+}
+
+// Whatever was said first is said: one recall is enough.
+void Question::check_recalls(const ObjectRef& ref, const ObjectView& object) {
+  const auto look = [&](std::string_view kind, std::string_view what) {
+    if (what.empty()) return;
+    notes_.read(recall_uid(fmt::format("recall/{}/{}", kind, what)));
+    const Recall* recall = world_.recall(kind, what);
+    if (recall != nullptr && reasons_.empty()) recalled(*recall);
+  };
+  look("object", ask_.object->key_digest);
+  look("policy", ref.id);
+  look("key", ask_.object->kid);
+  look("partner", ask_.who.partner.text());
+  look("person", fmt::format("{}/{}", ask_.who.partner.text(), ask_.who.id.text()));
+  if (ask_.by) look("device", ask_.by->device);
+  for (const MissionId& mission : object.missions) look("mission", mission.text());
+  if (ask_.by && !has(object.missions, ask_.by->mission)) look("mission", ask_.by->mission.text());
+
+  notes_.read(recall_uid("recall/label/"));
+  for (const Recall* recall : world_.recalls("label")) {
+    const bool high =
+        recall->classification.empty() || object.level >= level_of(recall->classification).value_or(0);
+    const bool all = std::all_of(recall->attributes.begin(), recall->attributes.end(),
+                                 [&](const std::string& fqn) { return has(ask_.object->attributes, fqn); });
+    if (high && all && reasons_.empty()) recalled(*recall);
+  }
+}
+
+void Question::check_meant_for(const ObjectView& object) {
+  const PartnerCode& reader = ask_.who.partner;
+  if (!has(object.origins, reader) && !has(object.releasable_to, reader)) {
+    refuse("object-not-releasable", fmt::format("This is not releasable to {}.", named(reader)),
+           "Its originators would have to release it.", named(object.origins.front()));
+  }
+  const std::vector<std::string>& dissem = ask_.object->dissem;
+  if (dissem.empty()) return;
+  const Fact* email = live(ask_.who.facts, "email");
+  const auto* address = email == nullptr ? nullptr : std::get_if<std::string>(&email->value);
+  if (has(dissem, reader.text()) || has(dissem, fmt::format("{}/{}", reader.text(), ask_.who.id.text())) ||
+      (address != nullptr && has(dissem, *address))) {
+    return;
+  }
+  refuse("object-not-for-you", "This was sealed for named readers, and you are not among them.",
+         "Whoever sealed it can name you.", "Whoever sealed it");
+}
+
+// A token that anybody may use who has it opens little.
+void Question::check_key_use(const ObjectView& object) {
+  if (ask_.by && !ask_.by->device.empty()) return;
+  notes_.read(key_service_uid(world_.self()));
+  const KeyService* own = world_.key_service(world_.self());
+  const int64_t ceiling = own == nullptr ? 0 : level_of(own->bearer_ceiling).value_or(0);
+  if (object.level <= ceiling) return;
+  refuse("token-not-bound", "This opens only for a token that is bound to a key of yours.",
+         "Use a client that proves which key it holds (DPoP).", named(world_.self()));
+}
+
+policy::Value Question::clearance_for(const ObjectView& object) {
+  label::Clearance out;
+  out.policy = object.label.policy;
+  for (const label::Classification& one : object.terms->policy->data().classifications) {
+    const auto level = object.terms->level(one.name);
+    if (level && *level <= person_.clearance) out.classifications.push_back(one.name);
+  }
+  out.categories.push_back(
+      {std::string(label::kReleasableTo), label::CategoryType::permissive, {ask_.who.partner.text()}});
+  if (const Fact* held = live(ask_.who.facts, "caveats")) {
+    label::Category caveats{std::string(label::kCaveats), label::CategoryType::restrictive, {}};
+    if (const auto* all = std::get_if<std::vector<std::string>>(&held->value)) {
+      caveats.values = *all;
+    } else if (const auto* one = std::get_if<std::string>(&held->value)) {
+      caveats.values = {*one};
+    }
+    if (!caveats.values.empty()) out.categories.push_back(std::move(caveats));
+  }
+  return label::clearance_value(out);
+}
+
+}  // namespace entente::coalition

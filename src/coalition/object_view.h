@@ -1,0 +1,41 @@
+// What an object's policy amounts to in this world's vocabulary. Private to the room.
+#pragma once
+
+#include "coalition/notes.h"
+#include "coalition/things.h"
+#include "coalition/verdict.h"
+#include "coalition/world.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace entente::coalition {
+
+struct ObjectView {
+  label::Label label;  // in its policy's spelling, and known to keep its rules
+  const LabelTerms* terms = nullptr;
+  int64_t level = 0;  // in the coalition's terms
+  std::vector<PartnerCode> origins;
+  std::vector<PartnerCode> releasable_to;
+  std::vector<MissionId> missions;
+  std::vector<DomainId> domains;
+  std::vector<std::string> caveats;
+  std::vector<std::string> handling;
+};
+
+// A policy without attributes, with one nobody knows, without a classification or an originator, with a
+// label that breaks its rules or is not the one the object claims: nothing is known of it, so nothing is
+// opened. The reason why is of layer structure.
+struct ObjectRead {
+  std::optional<ObjectView> view;
+  Reason fault;
+};
+[[nodiscard]] ObjectRead read_object(const World& world, const SealedObject& object, Instant now,
+                                     Notes& notes);
+
+// The entity that policies see.
+[[nodiscard]] policy::Entity object_entity(const ObjectRef& ref, const SealedObject& object,
+                                           const ObjectView& view);
+
+}  // namespace entente::coalition

@@ -1,0 +1,131 @@
+// Sealed objects as decisions see them. An object is no record of the world: what is known of it is what its
+// own policy says, which its key is bound to. The world gives the vocabulary that policy is read in: which
+// attributes there are and what each value stands for, label policies, data domains; and what was recalled.
+#pragma once
+
+#include "base/ids.h"
+#include "base/json.h"
+#include "base/time.h"
+#include "label/label.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace entente::label {
+class LabelPolicy;
+}
+
+namespace entente {
+using DomainId = TextId<struct DomainIdTag>;  // "logistics"
+}
+
+namespace entente::coalition {
+
+inline constexpr size_t kObjectAttributesMax = 64;  // of one object
+inline constexpr size_t kDissemMax = 256;
+inline constexpr size_t kObjectIdBytesMax = 128;
+inline constexpr size_t kLabelRecallsMax = 256;  // are looked at for each object
+// Informative: what a reader may do with it, "ORCON" among them. Caveats are restrictive: a reader holds
+// them.
+inline constexpr std::string_view kHandlingTag = "Handling";
+
+// An object by the id in its policy, which its sealer chose: what is recalled is also named by its key.
+struct ObjectRef {
+  std::string id;
+  auto operator<=>(const ObjectRef&) const = default;
+};
+
+// What an object's own policy says, as it stands there; that it is bound to the object's key is for the
+// caller to check before anything is released.
+struct SealedObject {
+  std::vector<std::string> attributes{};  // FQNs: "https://xaa.example/attr/classification/value/secret"
+  std::vector<std::string> dissem{};      // if any: nobody else. "XBB", "XBB/<person>" or the fact "email"
+  std::optional<label::Label> label{};    // where it carries one: must be the one the attributes amount to
+  std::string key_digest{};               // base64url SHA-256 of the wrapped key
+  std::string kid{};                      // of the key that wrapped it
+};
+
+// By whose hand an object's key is asked for.
+struct KeyUse {
+  std::string device{};  // thumbprint of the key the person proved to hold; empty: a bare bearer token
+  std::string client{};  // the program, as the identity provider knows it
+  MissionId mission{};   // what for, if they say so: must be one of theirs
+};
+
+// What the values of an attribute stand for.
+enum class Meaning : uint8_t {
+  classification,  // of the label policy
+  releasable_to,   // partners
+  caveat,          // restrictive values of the label policy's "Caveats"
+  handling,        // informative values of its "Handling"
+  originator,      // partners, each of whom must agree
+  mission,
+  domain,
+};
+[[nodiscard]] std::string_view meaning_name(Meaning meaning);
+
+// Record attribute/<name>: fqn, meaning, policy? (a label-policy record), rule ("any_of", "all_of",
+// "hierarchy"), values: [{"value", "means"}], highest first where there is an order.
+struct Attribute {
+  struct Value {
+    std::string value;  // last part of the FQN
+    std::string means;  // "SECRET", "XBB", "harbor-light"
+  };
+  std::string name;
+  std::string fqn;  // "https://xaa.example/attr/classification"
+  Meaning meaning = Meaning::classification;
+  std::string policy;  // of classification, releasable_to, caveat, handling
+  std::string rule;
+  std::vector<Value> values;
+
+  [[nodiscard]] const Value* find(std::string_view value) const;
+};
+
+// Record label-policy/<name>: spif (XML), levels: {"SECRET": "SECRET"}: what each of its classifications is
+// in the coalition's terms. One that is not named there can be borne by nothing that is opened here.
+struct LabelTerms {
+  std::string name;
+  std::shared_ptr<const label::LabelPolicy> policy;
+  std::vector<std::pair<std::string, std::string>> levels;
+
+  [[nodiscard]] std::optional<int64_t> level(std::string_view classification) const;
+};
+
+// Record domain/<name>: name, owner, mission, attributes (what is sealed into it bears by default), partners
+// (nobody else may be given anything of it; the owner is implied), highest (a level).
+struct Domain {
+  DomainId id;
+  std::string name;
+  PartnerCode owner;
+  MissionId mission;
+  std::vector<std::string> attributes;
+  std::vector<PartnerCode> partners;
+  std::string highest;
+};
+
+// Record key-service/<partner>: url, bearer_ceiling? (a level; UNCLASSIFIED). Where that nation's key service
+// is, as key access objects name it, and up to what its own opens for a token that is bound to no key.
+struct KeyService {
+  PartnerCode partner;
+  std::string url;
+  std::string bearer_ceiling;
+};
+
+// Record recall/<kind>/<what>: reason, by, at, partner? (only for that nation's people), and for a label:
+// attributes?, classification? (that level and above). Kinds: object (digest of the wrapped key), policy
+// (id), partner, person ("XBB/<id>"), device, mission, key (kid), label (a name of its own).
+struct Recall {
+  std::string key;  // the record's
+  std::string reason;
+  std::string by;
+  Instant at;
+  PartnerCode partner;
+  std::vector<std::string> attributes;
+  std::string classification;
+};
+
+}  // namespace entente::coalition
