@@ -333,6 +333,8 @@ Secret PrivateKey::pem() const {
 }
 
 Result<void> save_private_key(const std::string& path, const PrivateKey& key) {
+  if (EVP_PKEY_get0_provider(key.native()) == nullptr)
+    return fail("crypto.key_use", "A key that stays in its token can't be written to a file.", path);
   const std::string fresh = path + ".new-" + random_token(9);
   const Secret pem = key.pem();
   {

@@ -1,0 +1,139 @@
+#include "crypto/token.h"
+
+#include "crypto/wrap.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <thread>
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+namespace entente::crypto {
+namespace {
+
+constexpr const char* kModule = "/usr/lib/softhsm/libsofthsm2.so";
+
+bool run(const std::string& command) {
+  return std::system((command + " >/dev/null 2>&1").c_str()) == 0;
+}
+
+// A token in software with an RSA key "rsa", EC keys "p256" and "p384", and one, "signs", that may not
+// derive.
+struct Exercise {
+  std::filesystem::path folder;
+  bool ready = false;
+
+  Exercise() {
+    std::string name = (std::filesystem::temp_directory_path() / "entente-token-XXXXXX").string();
+    folder = ::mkdtemp(name.data());
+    std::filesystem::create_directory(folder / "tokens");
+    std::ofstream(folder / "softhsm2.conf")
+        << "directories.tokendir = " << (folder / "tokens").string() << "\nlog.level = ERROR\n";
+    ::setenv("SOFTHSM2_CONF", (folder / "softhsm2.conf").c_str(), 1);
+    ready = run("softhsm2-util --init-token --free --label exercise --pin 123456 --so-pin 654321") &&
+            make("rsa:2048 --usage-decrypt", "rsa") && make("EC:prime256v1 --usage-derive", "p256") &&
+            make("EC:secp384r1 --usage-derive", "p384") && make("EC:prime256v1 --usage-sign", "signs");
+  }
+  ~Exercise() { std::filesystem::remove_all(folder); }
+
+  static bool make(const std::string& what, const std::string& label) {
+    static int number = 0;
+    return run(
+        fmt::format("pkcs11-tool --module {} --token-label exercise --login --pin 123456 --keypairgen "
+                    "--key-type {} --label {} --id {:02}",
+                    kModule, what, label, ++number));
+  }
+};
+
+// The module reads its configuration once in a process, so all tests share one token.
+const Exercise* token() {
+  static const Exercise made;
+  if (!made.ready) MESSAGE("skipped: softhsm2 and opensc are not installed");
+  return made.ready ? &made : nullptr;
+}
+
+Token access(std::string_view pin = "123456") {
+  return {.module = kModule, .pin = Secret(as_bytes(pin))};
+}
+
+Result<PrivateKey> load(std::string_view label, std::string_view pin = "123456") {
+  return load_token_key(access(pin), fmt::format("pkcs11:token=exercise;object={}", label));
+}
+
+}  // namespace
+
+TEST_CASE("A token opens what was wrapped for its key, and nothing else") {
+  if (token() == nullptr) return;
+  const auto rsa = load("rsa");
+  REQUIRE(rsa);
+  const Secret secret = Secret::random(32);
+  auto wrapped = *oaep_encrypt(rsa->public_key(), Oaep::sha1, secret.bytes());
+  const auto back = oaep_decrypt(*rsa, Oaep::sha1, wrapped);
+  REQUIRE(back);
+  CHECK(equal_constant_time(back->bytes(), secret.bytes()));
+  wrapped[7] ^= 1;
+  const auto refused = oaep_decrypt(*rsa, Oaep::sha1, wrapped);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == "crypto.unwrap");
+  for (const char* label : {"p256", "p384"}) {
+    CAPTURE(label);
+    const auto curve = load(label);
+    REQUIRE(curve);
+    const auto made = *agree_once(curve->public_key());
+    const auto shared = agree(*curve, *PublicKey::from_pem(made.ephemeral));
+    REQUIRE(shared);
+    CHECK(equal_constant_time(shared->bytes(), made.shared.bytes()));
+  }
+}
+
+TEST_CASE("A token's key that may not be used, is not there or is asked for wrongly, is no key") {
+  if (token() == nullptr) return;
+  for (const auto& [uri, pin] : {std::pair{"pkcs11:token=exercise;object=nobody", "123456"},
+                                 {"pkcs11:token=elsewhere;object=rsa", "123456"},
+                                 {"pkcs11:token=exercise;object=signs", "123456"},
+                                 {"pkcs11:token=exercise;object=rsa?pin-value=123456", "123456"},
+                                 {"rsa.pem", "123456"}}) {
+    CAPTURE(uri);
+    const auto key = load_token_key(access(pin), uri);
+    REQUIRE_FALSE(key);
+    CHECK(key.error().code() == "crypto.token");
+    CHECK(key.error().what().find("123456") == std::string::npos);
+  }
+  const auto nowhere = load_token_key({.module = "/nowhere/module.so", .pin = Secret(as_bytes("1"))},
+                                      "pkcs11:token=exercise;object=rsa");
+  REQUIRE_FALSE(nowhere);
+  CHECK(nowhere.error().code() == "crypto.token");
+}
+
+TEST_CASE("A token's key never leaves it") {
+  if (token() == nullptr) return;
+  const auto key = load("rsa");
+  REQUIRE(key);
+  const auto saved = save_private_key((token()->folder / "stolen.pem").string(), *key);
+  REQUIRE_FALSE(saved);
+  CHECK(saved.error().code() == "crypto.key_use");
+  CHECK_FALSE(std::filesystem::exists(token()->folder / "stolen.pem"));
+}
+
+TEST_CASE("Threads use a token's key at once") {
+  if (token() == nullptr) return;
+  const auto key = load("rsa");
+  REQUIRE(key);
+  const Secret secret = Secret::random(32);
+  const auto wrapped = *oaep_encrypt(key->public_key(), Oaep::sha1, secret.bytes());
+  std::atomic<int> good{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int turn = 0; turn < 25; ++turn) {
+        const auto back = oaep_decrypt(*key, Oaep::sha1, wrapped);
+        if (back && equal_constant_time(back->bytes(), secret.bytes())) ++good;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(good == 100);
+}
+
+}  // namespace entente::crypto
