@@ -10,13 +10,14 @@ const write = (path, value) => writeFileSync(path, `${JSON.stringify(value, null
 
 // What remains of a genesis when the others never were.
 function without(genesis, nations, apps) {
-  const gone = (key) => {
+  const gone = ([key, record]) => {
     const [kind, name, last] = key.split('/');
-    if (kind === 'partner') return !nations.includes(name);
+    if (kind === 'partner' || kind === 'key-service') return !nations.includes(name);
+    if (kind === 'domain') return !nations.includes(record.owner);
     if (kind === 'app') return !apps.has(name);
-    return key === `policy/host/${last}` && last !== 'operators' && !apps.has(last);
+    return key === `policy/host/${last}` && !['operators', 'objects'].includes(last) && !apps.has(last);
   };
-  const records = Object.entries(genesis.records).filter(([key]) => !gone(key));
+  const records = Object.entries(genesis.records).filter((record) => !gone(record));
   for (const [, record] of records)
     for (const list of ['partners', 'offered_to'])
       if (record[list]) record[list] = record[list].filter((code) => nations.includes(code));
