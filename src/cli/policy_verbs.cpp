@@ -39,7 +39,8 @@ Result<policy::ValidationOptions> validation_options(const Arguments& arguments)
 
 void check_file(const policy::Schema* schema, const policy::PolicySource& source,
                 const policy::ValidationOptions& options, Checked& out) {
-  const auto document = policy::PolicyDocument::read(source);
+  const auto document =
+      policy::PolicyDocument::read(source, policy::PolicyDocument::Names::annotated, label_natives());
   if (!document) {
     out.errors.push_back({{}, document.error()});
     return;
@@ -49,7 +50,7 @@ void check_file(const policy::Schema* schema, const policy::PolicySource& source
   if (schema == nullptr) {
     found.warnings = policy::confusing_text(*document);
   } else {
-    found = policy::validate(*document, *schema, options);
+    found = policy::validate(*document, *schema, options, label_natives());
   }
   std::move(found.errors.begin(), found.errors.end(), std::back_inserter(out.errors));
   std::move(found.warnings.begin(), found.warnings.end(), std::back_inserter(out.warnings));

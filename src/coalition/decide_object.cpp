@@ -59,7 +59,27 @@ void Question::answer_object(const ObjectRef& ref) {
 
   person_.cleared = clearance_for(object);
   object_ = object_entity(ref, *ask_.object, object);
-  take(ask_policies(ask_.action, has(object.origins, world_.self())));
+  Opinion opinion = ask_policies(ask_.action, has(object.origins, world_.self()));
+  check_obligations(opinion);
+  take(std::move(opinion));
+}
+
+// A duty is of use only where it is carried out: whoever did not prove that is not even offered it. The fact
+// "enforces" is never the asker's own word.
+void Question::check_obligations(Opinion& opinion) {
+  if (!opinion.permit || ask_.action == Action::view) return;
+  const Fact* proved = live(ask_.context, "enforces");
+  const auto* enforces = proved == nullptr ? nullptr : std::get_if<std::vector<std::string>>(&proved->value);
+  for (const Obligation& duty : opinion.obligations) {
+    if (enforces != nullptr && has(*enforces, duty.name)) continue;
+    opinion.permit = false;
+    opinion.obligations.clear();
+    opinion.reasons.clear();
+    opinion.reasons.push_back({Layer::structure, "obligation-unproved",
+                               "This opens only in a program that proved it protects what it shows.",
+                               "Open it in your nation's viewer.", named(world_.self())});
+    return;
+  }
 }
 
 void Question::check_origins(const ObjectView& object) {

@@ -368,6 +368,24 @@ TEST_CASE("attack: a policy that reads the request, however it is spelled, ties 
     CHECK_FALSE_MESSAGE(any_request(reads), reads);
 }
 
+TEST_CASE("attack: a duty is offered to nobody who did not prove to carry it out") {
+  Records all = records("XAA");
+  all["policy/host/objects"] = Json::object(
+      {{"text", "@obligation(\"watermark\") permit (principal, action, resource is Entente::Object);"}});
+  Ask asked = ask_object(
+      person("XBB", "planner"), Action::open,
+      {fqn("classification", "restricted"), fqn("originator", "xaa"), fqn("releasable-to", "xbb")});
+  const World under = world(all);
+  const Verdict refused = decide(under, asked);
+  CHECK(told(refused) == "deny obligation-unproved");
+  asked.context["enforces"] = {std::vector<std::string>{"view-only"}, "node", kNow + std::chrono::hours(1)};
+  CHECK_FALSE(decide(under, asked).permit);
+  asked.context["enforces"] = {std::vector<std::string>{"watermark"}, "node", kNow + std::chrono::hours(1)};
+  CHECK(told(decide(under, asked)) == "permit watermark");
+  asked.context["enforces"].end = kNow;
+  CHECK_FALSE(decide(under, asked).permit);
+}
+
 TEST_CASE("facts survive their text form, and a fact without an end is refused") {
   const Facts facts = person("XBB", "planner").facts;
   const auto read = facts_from_json(facts_to_json(facts));

@@ -13,6 +13,7 @@ not_codes = {
     "app.withdraw", "partner.suspend", "partner.resume", "partner.isolate", "partner.rejoin", "mission.told", "mission.word", "mission.end", "connector.enrol", "connector.expect", "connector.cut", "offers.heard", "node.stop", "session.cut",
     "sign-in.refused", "request.withdrawn", "request.refused", "request.denied", "request.state", "approval.refused",
     "grant.revoked", "delegation.ended", "access.tidied", "lobby.js", "a.example",
+    "key.attempt", "key.release", "key.withheld", "key.refusal",
 }
 literal = re.compile(r'"([a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z0-9]+(?:[-_][a-z0-9]+)*)"')
 # Codes put together from a room and a word: file, how the word stands there, what stands before it.
@@ -21,6 +22,8 @@ built = [("src/ledger/verify.cpp", re.compile(r'\bfault\(\s*"([a-z-]+)"'), "ledg
 rules = [
     ("src/coalition/decide.cpp", re.compile(r'(?:\brefuse\(|\brule = )\s*"([a-z-]+)"')),
     ("src/coalition/decide_access.cpp", re.compile(r'\brefuse\(\s*"([a-z-]+)"')),
+    ("src/coalition/decide_object.cpp", re.compile(r'\brefuse\(\s*"([a-z-]+)"')),
+    ("src/coalition/object_view.cpp", re.compile(r'\bwrong\(\s*"([a-z-]+)"')),
     ("src/coalition/opinion.cpp", re.compile(r'\bplain\(\s*"([a-z-]+)"')),
 ]
 in_source = {}

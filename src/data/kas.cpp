@@ -1,0 +1,280 @@
+#include "data/kas.h"
+
+#include "data/kas_case.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+namespace entente::data {
+namespace {
+
+constexpr int64_t kBudgetUnit = 1000;
+constexpr size_t kClientKeyMax = 8192;
+
+Failure unproved_caller(std::string what) {
+  return fail("kas.unauthenticated", std::move(what), {},
+              "Sign in, and send the access token with your request.");
+}
+
+}  // namespace
+
+KasAnswer connect_error(std::string_view code, std::string message) {
+  constexpr std::array<std::pair<std::string_view, int>, 8> kStatus{{{"invalid_argument", 400},
+                                                                     {"unauthenticated", 401},
+                                                                     {"permission_denied", 403},
+                                                                     {"not_found", 404},
+                                                                     {"resource_exhausted", 429},
+                                                                     {"unimplemented", 501},
+                                                                     {"internal", 500},
+                                                                     {"unavailable", 503}}};
+  KasAnswer out;
+  const auto* found =
+      std::find_if(kStatus.begin(), kStatus.end(), [&](const auto& entry) { return entry.first == code; });
+  out.status = found == kStatus.end() ? 500 : found->second;
+  out.body = Json::object({{"code", code}, {"message", std::move(message)}});
+  return out;
+}
+
+Kas::Kas(Parts parts) : parts_(std::move(parts)), nonces_(crypto::Secret::random(32)) {}
+Kas::~Kas() = default;
+void Kas::FreeCase::operator()(Case* one) const noexcept {
+  delete one;
+}
+
+std::string Kas::token_of(const KasRequest& request) {
+  for (const std::string_view scheme : {"Bearer ", "DPoP "}) {
+    if (request.authorization.starts_with(scheme)) return request.authorization.substr(scheme.size());
+  }
+  return {};
+}
+
+// The key that signs the request: the one the token is bound to; where it is bound to none, the one that
+// came along, which proves that the request is whole and nothing about who made it.
+Result<crypto::PublicKey> Kas::prove_key(const KasRequest& request, const std::string& token,
+                                         const identity::AccessToken& read, KasMoment at,
+                                         coalition::KeyUse& by) {
+  if (request.dpop.empty()) {
+    if (!read.thumbprint.empty()) {
+      return unproved_caller("the access token is bound to a key, and nothing proves that you hold it");
+    }
+    const auto pem = from_base64(request.client_key);
+    if (request.client_key.size() > kClientKeyMax || !pem || pem->empty()) {
+      return unproved_caller("nothing says which key signs your request");
+    }
+    return crypto::PublicKey::from_pem(as_text(*pem));
+  }
+  identity::DpopExpect expect;
+  expect.method = request.method;
+  expect.origin = parts_.url;
+  expect.path = request.path;
+  expect.access_token = token;
+  expect.now = at.now;
+  expect.lenient = parts_.lenient;
+  TRY(identity::DpopProof proof, identity::check_dpop(request.dpop, expect));
+  if (!read.thumbprint.empty() && !crypto::equal_constant_time(read.thumbprint, proof.thumbprint)) {
+    return unproved_caller("the access token is bound to another key than the one you proved to hold");
+  }
+  if (parts_.nonces && !nonces_.is_ours(proof.nonce, at.now)) {
+    return fail("dpop.nonce", "the proof bears no nonce of this service's");
+  }
+  TRY_VOID(replays_.use(proof, at.now));
+  if (!read.thumbprint.empty()) by.device = proof.thumbprint;
+  return proof.key;
+}
+
+Result<Kas::Proved> Kas::prove(const KasRequest& request, const Issuer* issuer, KasMoment at) {
+  const std::string token = token_of(request);
+  if (token.empty()) return unproved_caller("there is no access token");
+  if (issuer == nullptr) return unproved_caller("the access token is of nobody who is known here");
+  TRY(const identity::AccessToken read,
+      identity::check_access_token(token, issuer->settings, issuer->keys, at.now));
+  coalition::KeyUse by;
+  by.client = read.client;
+  TRY(crypto::PublicKey key, prove_key(request, token, read, at, by));
+  TRY(identity::PersonFacts facts, parts_.person(read, at.now));
+  KasCaller caller;
+  caller.person = facts.person();
+  for (auto& [name, fact] : caller.person.facts) fact.end = std::min(fact.end, read.end);
+  const Instant signed_in = read.auth_time.value_or(read.issued);
+  caller.person.facts.insert_or_assign(
+      "signed_in_at", coalition::Fact{signed_in.time_since_epoch().count(), read.issuer, read.end});
+  caller.context = parts_.context(std::min(read.end, facts.end));
+  caller.by = std::move(by);
+  return Proved{std::move(caller), std::move(key)};
+}
+
+KasAnswer Kas::unproved(const Error& why, KasMoment at) const {
+  KasAnswer out = connect_error("unauthenticated", why.what());
+  out.stranger = true;
+  if (why.code() == "dpop.nonce") {
+    out.headers.emplace_back("DPoP-Nonce", nonces_.current(at.now));
+    out.headers.emplace_back("WWW-Authenticate", "DPoP error=\"use_dpop_nonce\"");
+  } else if (why.code().starts_with("dpop.")) {
+    out.headers.emplace_back("WWW-Authenticate", "DPoP error=\"invalid_dpop_proof\"");
+  } else {
+    out.headers.emplace_back("WWW-Authenticate", "DPoP error=\"invalid_token\"");
+  }
+  return out;
+}
+
+bool Kas::within_budget(const coalition::Person& who, size_t objects, Tick tick) {
+  if (budgets_.size() >= parts_.limits.callers_max) {
+    // Those who took nothing for as long as it takes to fill a bucket are as good as new.
+    const auto full_after =
+        Seconds(parts_.limits.objects_burst / std::max(1U, parts_.limits.objects_per_second) + 1);
+    std::erase_if(budgets_, [&](const auto& entry) { return tick - entry.second.last > full_after; });
+    if (budgets_.size() >= parts_.limits.callers_max) return false;
+  }
+  const int64_t most = int64_t{parts_.limits.objects_burst} * kBudgetUnit;
+  auto [entry, fresh] =
+      budgets_.try_emplace(who.partner.text() + "/" + who.id.text(), Bucket{.left = most, .last = tick});
+  Bucket& bucket = entry->second;
+  const int64_t passed_ms = std::chrono::duration_cast<Millis>(tick - bucket.last).count();
+  if (passed_ms > 0) {
+    bucket.left =
+        passed_ms >= most ? most : std::min(most, bucket.left + passed_ms * parts_.limits.objects_per_second);
+    bucket.last = tick;
+  }
+  const int64_t cost = static_cast<int64_t>(objects) * kBudgetUnit;
+  if (bucket.left < cost) return false;
+  bucket.left -= cost;
+  return true;
+}
+
+Kas::Step Kas::take(const KasRequest& request, const Issuer* issuer, const coalition::World& world,
+                    KasMoment at) {
+  auto proved = prove(request, issuer, at);
+  if (!proved) return unproved(proved.error(), at);
+  const auto body = open_request_token(request.body, proved->key, at.now);
+  if (!body) {
+    if (body.error().code() == "kas.signature") return unproved(body.error(), at);
+    return connect_error("invalid_argument", body.error().text());
+  }
+  auto read = read_rewrap(*body);
+  if (!read) return connect_error("invalid_argument", read.error().text());
+  return take_for(std::move(proved->caller), *std::move(read), world, at);
+}
+
+Kas::Step Kas::take_for(KasCaller caller, RewrapRequest request, const coalition::World& world,
+                        KasMoment at) {
+  auto client = crypto::PublicKey::from_pem(request.client_key);
+  if (!client) return connect_error("invalid_argument", "the client's public key cannot be used");
+  auto rewrapper = Rewrapper::to(*client);
+  if (!rewrapper) return connect_error("invalid_argument", "the client's public key cannot be used");
+  std::unique_ptr<Case, FreeCase> work(
+      new Case(*this, pending_, std::move(caller), std::move(request), *std::move(rewrapper)));
+  if (pending_ > parts_.limits.pending_max) {
+    return connect_error("unavailable", "This key service has more to do than it can; try again.");
+  }
+  if (!within_budget(work->caller.person, work->items.size(), at.tick)) {
+    return connect_error("resource_exhausted", "You ask for more keys than one person may; try again later.");
+  }
+  judge(*work, world, at);
+  std::vector<KasLeaf> leaves;
+  for (const CaseItem& item : work->items) {
+    if (item.permitted) leaves.push_back(work->leaf("key.attempt", item));
+  }
+  if (leaves.empty()) return answer(*work, at.now);
+  return Write{std::move(leaves), std::move(work)};
+}
+
+// Each key access object is asked about by itself: keys are recalled one by one.
+void Kas::judge(Case& work, const coalition::World& world, KasMoment at) {
+  for (CaseItem& item : work.items) {
+    if (!item.problem.empty()) continue;
+    if (work.service_of(world, item) != parts_.self) {
+      item.problem = "This key is wrapped for another key service.";
+      continue;
+    }
+    item.ask = work.ask_about(item, at.now);
+    item.verdict = coalition::decide(world, item.ask);
+    item.permitted = item.verdict.permit;
+  }
+}
+
+// A client that is refused tries the same on another route at once: that is one event.
+bool Kas::is_retry(const Case& work, size_t item, Instant now) {
+  while (!denial_order_.empty() &&
+         (denial_order_.front().first <= now || denials_.size() >= parts_.limits.denials_max)) {
+    denials_.erase(denial_order_.front().second);
+    denial_order_.pop_front();
+  }
+  std::string name = work.denial_name(item);
+  if (denials_.contains(name)) return true;
+  const Instant until = now + parts_.limits.denial_retry;
+  denials_.emplace(name, until);
+  denial_order_.emplace_back(until, std::move(name));
+  return false;
+}
+
+Kas::Step Kas::written(Write write, const Result<void>& durable, const coalition::World& newest,
+                       KasMoment at) {
+  if (!durable) {
+    return connect_error("unavailable", "What is released is recorded first, and that is not possible now.");
+  }
+  if (write.rest->stage == Case::Stage::attempted) return attempted(std::move(write.rest), newest, at);
+  return released(*write.rest, newest, at);
+}
+
+void Kas::open(Case& work, const coalition::World& newest, KasMoment at) {
+  for (CaseItem& item : work.items) {
+    if (!item.permitted || !work.still_permitted(item, newest, at.now)) continue;
+    auto share = parts_.keys.unwrap(item.key->access);
+    if (!share || !binds(item.key->access.binding, *share, item.object->policy_text) ||
+        !work.label_agrees(item, *share, newest, at.now)) {
+      if (item.permitted) item.fail_alike();
+      continue;
+    }
+    item.share = *std::move(share);
+  }
+}
+
+Kas::Step Kas::attempted(std::unique_ptr<Case, FreeCase> work, const coalition::World& newest, KasMoment at) {
+  open(*work, newest, at);
+  std::vector<KasLeaf> leaves;
+  for (const CaseItem& item : work->items) {
+    if (item.share) leaves.push_back(work->leaf("key.release", item));
+  }
+  if (leaves.empty()) return answer(*work, at.now);
+  work->stage = Case::Stage::releasing;
+  return Write{std::move(leaves), std::move(work)};
+}
+
+KasAnswer Kas::released(Case& work, const coalition::World& newest, KasMoment at) {
+  std::vector<KasLeaf> withheld;
+  for (CaseItem& item : work.items) {
+    if (!item.share) continue;
+    if (!work.still_permitted(item, newest, at.now)) {
+      withheld.push_back(work.leaf("key.withheld", item));
+      item.share.reset();
+      continue;
+    }
+    auto wrapped = work.rewrapper.wrap(*item.share);
+    if (!wrapped) {
+      item.fail_alike();
+      withheld.push_back(work.leaf("key.withheld", item));
+    } else {
+      item.wrapped = *std::move(wrapped);
+    }
+    item.share.reset();
+  }
+  KasAnswer out = answer(work, at.now);
+  std::move(withheld.begin(), withheld.end(), std::back_inserter(out.leaves));
+  return out;
+}
+
+KasAnswer Kas::answer(Case& work, Instant now) {
+  std::vector<KasLeaf> refusals;
+  for (size_t i = 0; i < work.items.size(); ++i) {
+    const CaseItem& item = work.items[i];
+    if (!item.wrapped.empty() || is_retry(work, i, now)) continue;
+    refusals.push_back(work.leaf("key.refusal", item));
+  }
+  KasAnswer out = work.request.first_version ? work.first_answer() : work.second_answer();
+  out.leaves = std::move(refusals);
+  return out;
+}
+
+}  // namespace entente::data

@@ -1,0 +1,153 @@
+// The key access service, as logic without sockets: who asks is proved, each object is asked of decide(), the
+// attempt is recorded, and only then a private key is touched; what is released is recorded durably before it
+// is answered. Steps say what to make durable; the owner does so and comes back with written(). A denial
+// costs no private-key operation. Not thread-safe: one loop owns it. docs/wire-formats/kas.md.
+#pragma once
+
+#include "coalition/decide.h"
+#include "data/kas_keys.h"
+#include "data/kas_request.h"
+#include "identity/access_token.h"
+#include "identity/dpop.h"
+#include "identity/person.h"
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+namespace entente::data {
+
+struct KasMoment {
+  Instant now{};
+  Tick tick{};
+};
+
+struct KasRequest {  // as it came; names of headers in the comments
+  std::string method = "POST";
+  std::string path{};           // normalised, without query: what `htu` has to name
+  std::string authorization{};  // Authorization
+  std::string dpop{};           // DPoP
+  std::string client_key{};     // X-VirtruPubKey: base64 of PEM; of a token that is bound to nothing
+  std::string body{};
+};
+
+struct KasLeaf {  // of the ledger: "key.attempt", "key.release", "key.withheld", "key.refusal"
+  std::string kind{};
+  Json::Object fields{};
+};
+
+struct KasAnswer {
+  int status = 200;
+  Json body{};
+  std::vector<std::pair<std::string, std::string>> headers{};
+  std::vector<KasLeaf> leaves{};  // to be recorded; nobody waits for them
+  bool stranger = false;          // somebody who proved nothing: counted, not recorded
+};
+
+// Who asks, and by what: proved here, or vouched for by their nation's node.
+struct KasCaller {
+  coalition::Person person{};
+  coalition::Facts context{};
+  coalition::KeyUse by{};
+};
+
+struct KasLimits {
+  size_t pending_max = 4096;       // requests between two steps
+  uint32_t objects_burst = 2'000;  // key access objects of one caller at once
+  uint32_t objects_per_second = 200;
+  size_t callers_max = 50'000;
+  size_t denials_max = 20'000;  // remembered, to know a retry
+  Seconds denial_retry{30};
+};
+
+class Kas {
+ public:
+  struct Parts {
+    PartnerCode self;
+    std::string url;  // our own, as key access objects name it
+    KasKeys keys;
+    identity::DpopLeniency lenient{};
+    bool nonces = false;  // each proof bears a nonce of ours
+    // Whom a token is of, by the nation's crosswalk; risk, network and the like, as this node sees them.
+    std::function<Result<identity::PersonFacts>(const identity::AccessToken&, Instant)> person;
+    std::function<coalition::Facts(Instant end)> context;
+    KasLimits limits{};
+  };
+  explicit Kas(Parts parts);
+  ~Kas();
+  Kas(const Kas&) = delete;
+  Kas& operator=(const Kas&) = delete;
+
+  class Case;
+  struct FreeCase {
+    void operator()(Case* one) const noexcept;
+  };
+  // All of the leaves or none; then written(). Drop it to give the request up: what was attempted stays
+  // recorded as that.
+  struct Write {
+    std::vector<KasLeaf> leaves;
+    std::unique_ptr<Case, FreeCase> rest;
+  };
+  using Step = std::variant<KasAnswer, Write>;
+
+  struct Issuer {
+    identity::TokenIssuer settings;
+    crypto::KeySet keys;
+  };
+  // A person's own request. `issuer`: the one unverified_issuer() of its token names; nullptr when unknown.
+  [[nodiscard]] Step take(const KasRequest& request, const Issuer* issuer, const coalition::World& world,
+                          KasMoment at);
+  // Somebody vouched for: their nation has decided already, and sends what it read.
+  [[nodiscard]] Step take_for(KasCaller caller, RewrapRequest request, const coalition::World& world,
+                              KasMoment at);
+  // `newest`: the world now; what it refuses is not released, whatever an older one said.
+  [[nodiscard]] Step written(Write write, const Result<void>& durable, const coalition::World& newest,
+                             KasMoment at);
+
+  [[nodiscard]] const KasKeys& keys() const { return parts_.keys; }
+  [[nodiscard]] const std::string& url() const { return parts_.url; }
+  [[nodiscard]] size_t pending() const { return pending_; }
+  // The access token of a request, bare: "" when there is none.
+  [[nodiscard]] static std::string token_of(const KasRequest& request);
+
+ private:
+  struct Proved {
+    KasCaller caller;
+    crypto::PublicKey key;  // signs the request
+  };
+  [[nodiscard]] Result<Proved> prove(const KasRequest& request, const Issuer* issuer, KasMoment at);
+  [[nodiscard]] Result<crypto::PublicKey> prove_key(const KasRequest& request, const std::string& token,
+                                                    const identity::AccessToken& read, KasMoment at,
+                                                    coalition::KeyUse& by);
+  [[nodiscard]] KasAnswer unproved(const Error& why, KasMoment at) const;
+  [[nodiscard]] bool within_budget(const coalition::Person& who, size_t objects, Tick tick);
+  void judge(Case& work, const coalition::World& world, KasMoment at);
+  [[nodiscard]] bool is_retry(const Case& work, size_t item, Instant now);
+  void open(Case& work, const coalition::World& newest, KasMoment at);
+  [[nodiscard]] Step attempted(std::unique_ptr<Case, FreeCase> work, const coalition::World& newest,
+                               KasMoment at);
+  [[nodiscard]] KasAnswer released(Case& work, const coalition::World& newest, KasMoment at);
+  [[nodiscard]] KasAnswer answer(Case& work, Instant now);
+
+  struct Bucket {
+    int64_t left = 0;
+    Tick last{};
+  };
+  Parts parts_;
+  identity::DpopReplays replays_;
+  identity::DpopNonces nonces_;
+  std::unordered_map<std::string, Bucket> budgets_;
+  std::map<std::string, Instant> denials_;
+  std::deque<std::pair<Instant, std::string>> denial_order_;
+  size_t pending_ = 0;
+};
+
+// Connect's error body: {"code": "permission_denied", "message": ...}, with the HTTP status it goes with.
+[[nodiscard]] KasAnswer connect_error(std::string_view code, std::string message);
+
+}  // namespace entente::data

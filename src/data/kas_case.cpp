@@ -1,0 +1,190 @@
+#include "data/kas_case.h"
+
+#include "crypto/digest.h"
+#include "label/label.h"
+
+#include <fmt/format.h>
+
+namespace entente::data {
+namespace {
+
+constexpr std::string_view kAlike = "this key cannot be opened here";
+
+std::string_view plain_url(std::string_view url) {
+  while (url.ends_with('/')) url.remove_suffix(1);
+  if (url.ends_with("/kas")) url.remove_suffix(4);
+  return url;
+}
+
+// What the person asking may know: decide()'s words, and the verdict to quote.
+std::string told(const coalition::Verdict& verdict) {
+  const coalition::Verdict said = coalition::shown(verdict);
+  std::string out = said.reasons.empty() ? "This is not permitted." : said.reasons.front().text;
+  if (!said.reasons.empty() && !said.reasons.front().change.empty()) out += " " + said.reasons.front().change;
+  return fmt::format("{} (verdict {})", out, verdict.id.text());
+}
+
+Json texts_json(const std::vector<std::string>& texts) {
+  Json out = Json::array();
+  for (const std::string& text : texts) out.push(text);
+  return out;
+}
+
+}  // namespace
+
+Kas::Case::Case(const Kas& service, size_t& pending, KasCaller who, RewrapRequest wanted, Rewrapper wrapper)
+    : caller(std::move(who)),
+      request(std::move(wanted)),
+      rewrapper(std::move(wrapper)),
+      service_(service),
+      pending_(pending) {
+  ++pending_;
+  for (const WantedObject& object : request.objects) {
+    for (const WantedKey& key : object.keys) {
+      CaseItem& item = items.emplace_back();
+      item.object = &object;
+      item.key = &key;
+      item.problem = !object.problem.empty() ? object.problem : key.problem;
+      item.alike = !item.problem.empty();
+    }
+  }
+}
+
+PartnerCode Kas::Case::service_of(const coalition::World& world, const CaseItem& item) const {
+  const std::string_view url = plain_url(item.key->access.url);
+  if (url == plain_url(service_.url())) return service_.parts_.self;
+  for (const coalition::KeyService* service : world.key_services()) {
+    if (plain_url(service->url) == url) return service->partner;
+  }
+  return {};
+}
+
+coalition::Ask Kas::Case::ask_about(const CaseItem& item, Instant now) const {
+  coalition::Ask out;
+  out.id = VerdictId(crypto::random_token(12));
+  out.action = item.object->action;
+  out.who = caller.person;
+  out.target = coalition::ObjectRef{item.object->policy.uuid};
+  out.now = now;
+  out.context = caller.context;
+  out.by = caller.by;
+  coalition::SealedObject& sealed = out.object.emplace();
+  for (const AttributeName& name : item.object->policy.attributes) sealed.attributes.push_back(name.fqn());
+  sealed.dissem = item.object->policy.dissem;
+  sealed.key_digest = item.key->digest;
+  sealed.kid = item.key->access.kid;
+  return out;
+}
+
+bool Kas::Case::still_permitted(CaseItem& item, const coalition::World& newest, Instant now) const {
+  if (newest.revision() == item.verdict.revision && now < item.verdict.valid_until) return true;
+  item.ask.now = now;
+  item.verdict = coalition::decide(newest, item.ask);
+  item.permitted = item.verdict.permit;
+  return item.permitted;
+}
+
+bool Kas::Case::label_agrees(CaseItem& item, const crypto::Secret& share, const coalition::World& newest,
+                             Instant now) const {
+  const auto text = open_metadata(item.key->access, share);
+  if (!text) return false;
+  if (text->empty()) return true;
+  const auto metadata = Json::parse(*text, {.bytes_max = kMetadataBytesMax, .depth_max = 16});
+  const Json* said = metadata ? metadata->find("label") : nullptr;
+  if (said == nullptr) return true;
+  auto label = label::from_json(*said);
+  if (!label) return false;
+  item.ask.object->label = *std::move(label);
+  item.ask.now = now;
+  item.verdict = coalition::decide(newest, item.ask);
+  item.permitted = item.verdict.permit;
+  return item.permitted;
+}
+
+KasLeaf Kas::Case::leaf(std::string_view kind, const CaseItem& item) const {
+  KasLeaf out{std::string(kind), {}};
+  const auto add = [&](std::string name, Json value) {
+    out.fields.emplace_back(std::move(name), std::move(value));
+  };
+  add("person", caller.person.id.text());
+  add("partner", caller.person.partner.text());
+  add("device", caller.by.device);
+  add("client", caller.by.client);
+  add("object", item.object->policy.uuid);
+  add("key", item.key->digest);
+  add("kid", item.key->access.kid);
+  add("action", coalition::action_name(item.object->action));
+  if (!item.verdict.id.empty()) {
+    add("verdict", item.verdict.id.text());
+    add("revision", static_cast<int64_t>(item.verdict.revision.value));
+  }
+  if (kind == "key.release") {  // what it takes to ask again later whether it could still be opened
+    add("attributes", texts_json(item.ask.object->attributes));
+    add("dissem", texts_json(item.ask.object->dissem));
+  }
+  if (kind == "key.refusal") {
+    if (!item.problem.empty()) {
+      add("why", item.problem);
+    } else {
+      Json rules = Json::array();
+      for (const coalition::Reason& reason : item.verdict.reasons) rules.push(reason.policy);
+      add("rules", std::move(rules));
+    }
+  }
+  return out;
+}
+
+std::string Kas::Case::denial_name(size_t index) const {
+  const CaseItem& item = items[index];
+  const std::string rule = item.verdict.reasons.empty() ? item.problem : item.verdict.reasons.front().policy;
+  return std::string(as_text(crypto::sha256(
+      identity::framed({caller.person.partner.text(), caller.person.id.text(), caller.by.device,
+                        item.object->policy.uuid, item.key->digest, rule}))));
+}
+
+KasAnswer Kas::Case::first_answer() const {
+  const CaseItem& item = items.front();
+  if (item.wrapped.empty()) {
+    if (item.alike) return connect_error("invalid_argument", std::string(kAlike));
+    if (!item.problem.empty()) return connect_error("invalid_argument", item.problem);
+    return connect_error("permission_denied", told(item.verdict));
+  }
+  KasAnswer out;
+  out.body = Json::object({{"entityWrappedKey", base64(item.wrapped)},
+                           {"metadata", Json::object()},
+                           {"sessionPublicKey", rewrapper.session_key()},
+                           {"schemaVersion", "1.0.0"}});
+  return out;
+}
+
+KasAnswer Kas::Case::second_answer() const {
+  Json responses = Json::array();
+  size_t next = 0;
+  for (const WantedObject& object : request.objects) {
+    Json results = Json::array();
+    for (size_t i = 0; i < object.keys.size(); ++i, ++next) {
+      const CaseItem& item = items[next];
+      Json metadata = Json::object({{"sid", item.key->access.sid}});
+      if (!item.verdict.id.empty()) metadata.set("verdict", item.verdict.id.text());
+      Json result = Json::object({{"keyAccessObjectId", item.key->id}});
+      if (!item.wrapped.empty()) {
+        result.set("status", "permit").set("kasWrappedKey", base64(item.wrapped));
+      } else if (item.alike || !item.problem.empty()) {
+        result.set("status", "fail")
+            .set("error", fmt::format("rpc error: code = InvalidArgument desc = {}",
+                                      item.alike ? std::string(kAlike) : item.problem));
+      } else {
+        result.set("status", "fail")
+            .set("error", fmt::format("rpc error: code = PermissionDenied desc = {}", told(item.verdict)));
+      }
+      results.push(std::move(result.set("metadata", std::move(metadata))));
+    }
+    responses.push(Json::object({{"policyId", object.id}, {"results", std::move(results)}}));
+  }
+  KasAnswer out;
+  out.body =
+      Json::object({{"sessionPublicKey", rewrapper.session_key()}, {"responses", std::move(responses)}});
+  return out;
+}
+
+}  // namespace entente::data

@@ -1,0 +1,59 @@
+// One request on its way through the key service. Private to the room.
+#pragma once
+
+#include "data/kas.h"
+
+namespace entente::data {
+
+struct CaseItem {
+  const WantedObject* object = nullptr;
+  const WantedKey* key = nullptr;
+  std::string problem{};  // why it is not asked about, or did not open: for the ledger
+  bool alike = false;     // the asker is told what everybody is told whose key does not open
+  coalition::Ask ask{};
+  coalition::Verdict verdict{};
+  bool permitted = false;
+  std::optional<crypto::Secret> share{};
+  Bytes wrapped{};
+
+  // Wrong key, wrong binding, wrong label inside: nobody learns which.
+  void fail_alike() {
+    permitted = false;
+    alike = true;
+    problem = "the key did not open, or is not bound to this policy";
+  }
+};
+
+class Kas::Case {
+ public:
+  enum class Stage : uint8_t { attempted, releasing };
+
+  Case(const Kas& service, size_t& pending, KasCaller who, RewrapRequest wanted, Rewrapper wrapper);
+  ~Case() { --pending_; }
+  Case(const Case&) = delete;
+  Case& operator=(const Case&) = delete;
+
+  [[nodiscard]] PartnerCode service_of(const coalition::World& world, const CaseItem& item) const;
+  [[nodiscard]] coalition::Ask ask_about(const CaseItem& item, Instant now) const;
+  // Asks again where the world or the time has moved on; what is refused now is not permitted any more.
+  [[nodiscard]] bool still_permitted(CaseItem& item, const coalition::World& newest, Instant now) const;
+  // An object can carry its label under its own key: then that is asked about too.
+  [[nodiscard]] bool label_agrees(CaseItem& item, const crypto::Secret& share, const coalition::World& newest,
+                                  Instant now) const;
+  [[nodiscard]] KasLeaf leaf(std::string_view kind, const CaseItem& item) const;
+  [[nodiscard]] std::string denial_name(size_t item) const;
+  [[nodiscard]] KasAnswer first_answer() const;
+  [[nodiscard]] KasAnswer second_answer() const;
+
+  KasCaller caller;
+  RewrapRequest request;
+  Rewrapper rewrapper;
+  std::vector<CaseItem> items;
+  Stage stage = Stage::attempted;
+
+ private:
+  const Kas& service_;
+  size_t& pending_;
+};
+
+}  // namespace entente::data

@@ -1,0 +1,128 @@
+#include "data/kas_keys.h"
+
+#include "crypto/wrap.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace entente::data {
+namespace {
+
+constexpr std::string_view kSuffix = ".pem";
+constexpr size_t kKidMax = 64;
+
+bool is_kid(std::string_view text) {
+  return !text.empty() && text.size() <= kKidMax && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+  });
+}
+
+size_t modulus_bits(const crypto::PublicKey& key) {
+  const Json jwk = key.jwk();
+  const auto modulus = from_base64url(jwk.text_or("n", ""));
+  return modulus ? modulus->size() * 8 : 0;
+}
+
+Failure not_unwrapped() {
+  return fail("data.unwrap", "this key cannot be opened here");
+}
+
+}  // namespace
+
+std::string algorithm_of(const crypto::PublicKey& key) {
+  switch (key.kind()) {
+    case crypto::KeyKind::rsa:
+      return fmt::format("rsa:{}", modulus_bits(key));
+    case crypto::KeyKind::p256:
+      return "ec:secp256r1";
+    case crypto::KeyKind::p384:
+      return "ec:secp384r1";
+    case crypto::KeyKind::p521:
+      return "ec:secp521r1";
+    case crypto::KeyKind::ed25519:
+      return "";
+  }
+  return "";
+}
+
+Result<KasKeys> KasKeys::from(std::vector<KasKey> keys) {
+  if (keys.empty() || keys.size() > kKasKeysMax) {
+    return fail("kas.keys", fmt::format("a key service has 1 to {} keys", kKasKeysMax));
+  }
+  std::sort(keys.begin(), keys.end(), [](const KasKey& a, const KasKey& b) { return a.kid < b.kid; });
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (!is_kid(keys[i].kid) || algorithm_of(keys[i].key.public_key()).empty()) {
+      return fail("kas.keys", "this is no key of a key service", keys[i].kid,
+                  "RSA or a NIST curve; named by a-z, 0-9, '-' and '.'");
+    }
+    if (i > 0 && keys[i].kid == keys[i - 1].kid) return fail("kas.keys", "two keys of one name", keys[i].kid);
+  }
+  KasKeys out;
+  out.keys_ = std::move(keys);
+  return out;
+}
+
+Result<KasKeys> KasKeys::load(const std::filesystem::path& folder) {
+  std::vector<KasKey> keys;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.ends_with(kSuffix)) continue;
+    TRY(crypto::PrivateKey key, crypto::load_private_key(entry.path().string()));
+    keys.push_back({name.substr(0, name.size() - kSuffix.size()), std::move(key)});
+  }
+  if (error) return fail("kas.keys", "the folder of keys cannot be read", folder.string());
+  return from(std::move(keys));
+}
+
+Result<void> KasKeys::make_missing(const std::filesystem::path& folder, Instant now) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) return fail("kas.keys", "the folder of keys cannot be made", folder.string());
+  std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().extension() == kSuffix) return {};
+  }
+  std::string day = rfc3339(now).substr(0, 10);
+  TRY_VOID(crypto::save_private_key((folder / (day + "-ec.pem")).string(),
+                                    crypto::PrivateKey::generate(crypto::KeyKind::p256)));
+  return crypto::save_private_key((folder / (day + "-rsa.pem")).string(),
+                                  crypto::PrivateKey::generate(crypto::KeyKind::rsa, 2048));
+}
+
+const KasKey* KasKeys::find(std::string_view kid) const {
+  const auto found =
+      std::lower_bound(keys_.begin(), keys_.end(), kid,
+                       [](const KasKey& key, std::string_view name) { return key.kid < name; });
+  return found != keys_.end() && found->kid == kid ? &*found : nullptr;
+}
+
+const KasKey* KasKeys::newest(std::string_view algorithm) const {
+  for (auto key = keys_.rbegin(); key != keys_.rend(); ++key) {
+    if (algorithm_of(key->key.public_key()) == algorithm) return &*key;
+  }
+  return nullptr;
+}
+
+Result<crypto::Secret> KasKeys::unwrap(const KeyAccess& access) const {
+  if (!access.kid.empty()) {
+    const KasKey* key = find(access.kid);
+    if (key == nullptr) return not_unwrapped();
+    operations_->fetch_add(1, std::memory_order_relaxed);
+    auto share = unwrap_share(access, key->key);
+    if (!share) return not_unwrapped();
+    return share;
+  }
+  size_t tried = 0;
+  for (auto key = keys_.rbegin(); key != keys_.rend() && tried < kKeysTriedMax; ++key) {
+    if (key->key.kind() != crypto::KeyKind::rsa || access.type != WrapType::wrapped) continue;
+    ++tried;
+    operations_->fetch_add(1, std::memory_order_relaxed);
+    auto share = unwrap_share(access, key->key);
+    if (share) return share;
+  }
+  return not_unwrapped();
+}
+
+}  // namespace entente::data

@@ -1,0 +1,161 @@
+#include "data/kas_request.h"
+
+#include "crypto/digest.h"
+#include "crypto/jose.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+namespace entente::data {
+namespace {
+
+constexpr size_t kNameBytesMax = 256;
+constexpr size_t kClientKeyBytesMax = 4096;
+constexpr Seconds kRequestSkew{60};
+constexpr std::array kRequestAlgs{crypto::SignatureAlg::RS256, crypto::SignatureAlg::RS384,
+                                  crypto::SignatureAlg::RS512, crypto::SignatureAlg::PS256,
+                                  crypto::SignatureAlg::PS384, crypto::SignatureAlg::PS512,
+                                  crypto::SignatureAlg::ES256, crypto::SignatureAlg::ES384,
+                                  crypto::SignatureAlg::ES512, crypto::SignatureAlg::EdDSA};
+
+Failure odd(std::string what, std::string where = {}) {
+  return fail("kas.request", std::move(what), std::move(where), "docs/wire-formats/kas.md has the shape");
+}
+Failure unsigned_request(std::string what) {
+  return fail("kas.signature", std::move(what), {},
+              "Sign the request with the key that the access token is bound to.");
+}
+
+Result<std::string> text_member(const Json& json, std::string_view name, size_t bytes_max,
+                                const std::string& where) {
+  const Json* value = json.find(name);
+  if (value == nullptr || !value->is_string() || value->string().size() > bytes_max) {
+    return odd(fmt::format("\"{}\" is no text of at most {} bytes", name, bytes_max), where);
+  }
+  return value->string();
+}
+
+WantedKey read_wanted_key(const Json& json, std::string id) {
+  WantedKey out;
+  out.id = std::move(id);
+  auto access = read_key_access(json);
+  if (!access) {
+    out.problem = access.error().text();
+    return out;
+  }
+  out.access = *std::move(access);
+  out.digest = base64url(crypto::sha256(ByteView(out.access.wrapped_key)));
+  return out;
+}
+
+void read_wanted_policy(WantedObject& object) {
+  auto policy = read_policy(object.policy_text);
+  if (!policy) {
+    object.problem = policy.error().text();
+  } else {
+    object.policy = *std::move(policy);
+  }
+}
+
+Result<coalition::Action> read_action(const Json& json, const std::string& where) {
+  const Json* value = json.find("action");
+  if (value == nullptr) return coalition::Action::open;
+  for (const coalition::Action one : {coalition::Action::open, coalition::Action::edit,
+                                      coalition::Action::forward, coalition::Action::relabel}) {
+    if (value->is_string() && value->string() == coalition::action_name(one)) return one;
+  }
+  return odd("this is nothing that is done with an object", where + "/action");
+}
+
+Result<WantedObject> read_object(const Json& json, const std::string& where, size_t& left) {
+  WantedObject out;
+  const Json* policy = json.find("policy");
+  if (policy == nullptr) return odd("a request has a policy", where);
+  TRY(out.id, text_member(*policy, "id", kNameBytesMax, where + "/policy"));
+  TRY(out.policy_text, text_member(*policy, "body", kPolicyBytesMax, where + "/policy"));
+  TRY(out.action, read_action(json, where));
+  read_wanted_policy(out);
+  const Json* keys = json.find("keyAccessObjects");
+  if (keys == nullptr || !keys->is_array() || keys->items().empty()) {
+    return odd("a request has key access objects", where);
+  }
+  for (const Json& item : keys->items()) {
+    if (left-- == 0) return odd(fmt::format("more than {} key access objects", kRewrapObjectsMax), where);
+    TRY(std::string id, text_member(item, "keyAccessObjectId", kNameBytesMax, where + "/keyAccessObjects"));
+    const Json* access = item.find("keyAccessObject");
+    out.keys.push_back(read_wanted_key(access == nullptr ? Json() : *access, std::move(id)));
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<Json> open_request_token(std::string_view body, const crypto::PublicKey& key, Instant now) {
+  const auto outer = Json::parse(body, {.bytes_max = kRewrapBytesMax, .depth_max = 4});
+  if (!outer || !outer->is_object()) return odd("the body is no JSON object");
+  const Json* token = outer->find("signedRequestToken");
+  if (token == nullptr || !token->is_string() || outer->members().size() != 1) {
+    return odd("the body is a signedRequestToken and nothing else");
+  }
+  // Its own header says with which of the key's algorithms, as long as it is one.
+  Result<crypto::Jws> opened = unsigned_request("the request token is not signed by the key you hold");
+  for (const crypto::SignatureAlg alg : kRequestAlgs) {
+    if (!crypto::fits(alg, key.kind())) continue;
+    TRY(const crypto::KeySet keys, crypto::KeySet::from_keys({{{}, alg, key}}));
+    auto tried = crypto::verify_jws(token->string(), keys, {.algs = {alg}, .bytes_max = kRewrapBytesMax});
+    if (tried) {
+      opened = std::move(tried);
+      break;
+    }
+    if (tried.error().code() != "jose.alg") break;  // the right algorithm, and still not good
+  }
+  if (!opened) return unsigned_request("the request token is not signed by the key you hold");
+  auto claims = Json::parse(as_text(opened->payload), {.bytes_max = kRewrapBytesMax, .depth_max = 4});
+  if (!claims || !claims->is_object()) return odd("the request token holds no JSON object");
+  const Json* iat = claims->find("iat");
+  const Json* exp = claims->find("exp");
+  constexpr int64_t kLatestClaim = 253402300799;
+  for (const Json* claim : {iat, exp}) {
+    if (claim == nullptr || !claim->is_int() || claim->integer() < 0 || claim->integer() > kLatestClaim) {
+      return unsigned_request("the request token does not say from when to when it is good");
+    }
+  }
+  const Instant from = from_unix_seconds(iat->integer());
+  const Instant until = from_unix_seconds(exp->integer());
+  if (from > now + kRequestSkew || until + kRequestSkew <= now || until - from > kRequestTokenLifeMax) {
+    return unsigned_request("the request token is not good now");
+  }
+  TRY(const std::string inner, text_member(*claims, "requestBody", kRewrapBytesMax, "requestBody"));
+  auto request = Json::parse(inner, {.bytes_max = kRewrapBytesMax, .depth_max = 16});
+  if (!request || !request->is_object()) return odd("the request body is no JSON object", "requestBody");
+  return *std::move(request);
+}
+
+Result<RewrapRequest> read_rewrap(const Json& body) {
+  RewrapRequest out;
+  TRY(out.client_key, text_member(body, "clientPublicKey", kClientKeyBytesMax, ""));
+  const Json* requests = body.find("requests");
+  if (requests != nullptr && requests->is_array() && !requests->items().empty()) {
+    size_t left = kRewrapObjectsMax;
+    for (size_t i = 0; i < requests->items().size(); ++i) {
+      TRY(WantedObject object, read_object(requests->items()[i], fmt::format("/requests/{}", i), left));
+      out.objects.push_back(std::move(object));
+    }
+    return out;
+  }
+  out.first_version = true;
+  WantedObject object;
+  object.id = "policy";
+  TRY(object.policy_text, text_member(body, "policy", kPolicyBytesMax, ""));
+  TRY(object.action, read_action(body, ""));
+  read_wanted_policy(object);
+  const Json* access = body.find("keyAccess");
+  if (access == nullptr || !access->is_object()) return odd("the request has no key access object");
+  object.keys.push_back(read_wanted_key(*access, "kao-0"));
+  out.objects.push_back(std::move(object));
+  return out;
+}
+
+}  // namespace entente::data

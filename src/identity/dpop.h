@@ -1,0 +1,78 @@
+// Demonstrating Proof of Possession (RFC 9449): that whoever brings an access token holds the key it is bound
+// to. The key stands in the proof, so it proves nothing by itself: what counts is that the token names its
+// thumbprint. Errors: "dpop.proof" (shape, type, algorithm, signature), "dpop.request" (method, address,
+// time, token), "dpop.replayed", "dpop.nonce".
+#pragma once
+
+#include "base/time.h"
+#include "crypto/digest.h"
+#include "crypto/key.h"
+
+#include <deque>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+
+namespace entente::identity {
+
+inline constexpr std::string_view kDpopHeader = "dpop";
+inline constexpr size_t kDpopBytesMax = 8192;
+inline constexpr Seconds kDpopAge{60};   // how old a proof may be
+inline constexpr Seconds kDpopSkew{60};  // how far its clock may be off, either way
+inline constexpr size_t kProofsRememberedMax = 200'000;
+
+// What some clients do and RFC 9449 does not let them; off unless somebody says otherwise.
+struct DpopLeniency {
+  bool path_only = false;      // `htu` is the path alone
+  bool no_token_hash = false;  // no `ath`
+};
+
+struct DpopExpect {
+  std::string method;
+  std::string origin;  // "https://kas.xaa.localhost:8441"
+  std::string path;    // "/v2/rewrap": query and fragment are not part of `htu`
+  std::string access_token;
+  Instant now = {};
+  DpopLeniency lenient = {};
+};
+
+struct DpopProof {
+  crypto::PublicKey key;
+  std::string thumbprint;  // RFC 7638, as `cnf.jkt` has it
+  std::string id;          // jti
+  std::string nonce;       // may be empty
+  Instant issued = {};
+};
+
+// Signature and claims; whether it came before and which nonce it should bear is asked of those below.
+[[nodiscard]] Result<DpopProof> check_dpop(std::string_view proof, const DpopExpect& expect);
+
+// Each proof counts once. Not thread-safe. Full, it refuses: forgetting would let one through again.
+class DpopReplays {
+ public:
+  explicit DpopReplays(size_t size_max = kProofsRememberedMax) : size_max_(size_max) {}
+  [[nodiscard]] Result<void> use(const DpopProof& proof, Instant now);
+  [[nodiscard]] size_t size() const { return seen_.size(); }
+
+ private:
+  size_t size_max_;
+  std::deque<std::pair<Instant, std::string>> order_;
+  std::unordered_set<std::string> seen_;
+};
+
+// Nonces that this node gave out (RFC 9449 section 8), known again without being kept: good for this period
+// and the one before.
+class DpopNonces {
+ public:
+  static constexpr Seconds kPeriod{150};
+  explicit DpopNonces(crypto::Secret secret) : secret_(std::move(secret)) {}
+  [[nodiscard]] std::string current(Instant now) const;
+  [[nodiscard]] bool is_ours(std::string_view nonce, Instant now) const;
+
+ private:
+  [[nodiscard]] std::string of(int64_t period) const;
+  crypto::Secret secret_;
+};
+
+}  // namespace entente::identity

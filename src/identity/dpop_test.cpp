@@ -1,0 +1,156 @@
+#include "identity/dpop.h"
+
+#include "base/json.h"
+
+#include <doctest/doctest.h>
+
+using namespace entente;
+using namespace entente::identity;
+
+namespace {
+
+const Instant kAt = from_unix_seconds(1'800'000'000);
+constexpr std::string_view kOrigin = "https://kas.xaa.localhost:8441";
+constexpr std::string_view kToken = "header.claims.signature";
+
+const crypto::PrivateKey& client_key() {
+  static const crypto::PrivateKey key = crypto::PrivateKey::generate(crypto::KeyKind::p256);
+  return key;
+}
+
+Json good_header() {
+  return Json::object({{"typ", "dpop+jwt"}, {"alg", "ES256"}, {"jwk", client_key().public_key().jwk()}});
+}
+Json good_claims() {
+  return Json::object({{"jti", "one"},
+                       {"htm", "POST"},
+                       {"htu", std::string(kOrigin) + "/v2/rewrap"},
+                       {"iat", unix_seconds(kAt)},
+                       {"ath", base64url(crypto::sha256(kToken))}});
+}
+
+std::string proof_of(const Json& header, const Json& claims, const crypto::PrivateKey& key = client_key()) {
+  const std::string covered = base64url(as_bytes(header.dump())) + "." + base64url(as_bytes(claims.dump()));
+  return covered + "." + base64url(key.sign(crypto::SignatureAlg::ES256, as_bytes(covered)).value());
+}
+
+DpopExpect expected() {
+  DpopExpect out;
+  out.method = "POST";
+  out.origin = kOrigin;
+  out.path = "/v2/rewrap";
+  out.access_token = kToken;
+  out.now = kAt;
+  return out;
+}
+
+std::string fault(const Json& header, const Json& claims, const DpopExpect& expect = expected()) {
+  const auto read = check_dpop(proof_of(header, claims), expect);
+  return read ? "" : read.error().code();
+}
+
+}  // namespace
+
+TEST_CASE("a proof of this key for this request is taken, and says which key") {
+  const auto proof = check_dpop(proof_of(good_header(), good_claims()), expected());
+  REQUIRE_MESSAGE(proof, proof.error().text());
+  CHECK(proof->thumbprint == client_key().public_key().thumbprint());
+  CHECK(proof->id == "one");
+  CHECK(fault(good_header(), good_claims().set("htu", std::string(kOrigin) + "/v2/rewrap?x=1#y")).empty());
+}
+
+TEST_CASE("attack: a proof for another request, time or token") {
+  for (const auto& [name, value] : std::initializer_list<std::pair<const char*, Json>>{
+           {"htm", "GET"},
+           {"htu", std::string(kOrigin) + "/v2/rewrap/"},
+           {"htu", "https://kas.xbb.localhost:8442/v2/rewrap"},
+           {"htu", "/v2/rewrap"},
+           {"iat", unix_seconds(kAt) + 61},
+           {"iat", unix_seconds(kAt) - 120},
+           {"ath", base64url(crypto::sha256("another"))}}) {
+    CHECK_MESSAGE(fault(good_header(), good_claims().set(name, value)) == "dpop.request", name, value.dump());
+  }
+  Json without = good_claims();
+  std::erase_if(without.members(), [](const Json::Member& member) { return member.first == "ath"; });
+  CHECK(fault(good_header(), without) == "dpop.request");
+  CHECK(fault(good_header(), good_claims().set("iat", unix_seconds(kAt) - 119)).empty());
+}
+
+TEST_CASE("attack: a proof that is none") {
+  for (const auto& [name, value] :
+       std::initializer_list<std::pair<const char*, Json>>{{"typ", "JWT"},
+                                                           {"alg", "none"},
+                                                           {"alg", "HS256"},
+                                                           {"alg", "RS256"},
+                                                           {"jwk", nullptr},
+                                                           {"crit", Json::array({"b64"})},
+                                                           {"jku", "https://evil.example/keys"}}) {
+    CHECK_MESSAGE(fault(good_header().set(name, value), good_claims()) == "dpop.proof", name);
+  }
+  for (const auto& [name, value] :
+       std::initializer_list<std::pair<const char*, Json>>{{"jti", ""},
+                                                           {"jti", std::string(200, 'x')},
+                                                           {"jti", 7},
+                                                           {"iat", "now"},
+                                                           {"iat", -1},
+                                                           {"nonce", 7}}) {
+    CHECK_MESSAGE(fault(good_header(), good_claims().set(name, value)) == "dpop.proof", name);
+  }
+  // Another key signs; the private half travels along; a part changed; parts too few or too many.
+  const auto other = crypto::PrivateKey::generate(crypto::KeyKind::p256);
+  CHECK(check_dpop(proof_of(good_header(), good_claims(), other), expected()).error().code() == "dpop.proof");
+  Json with_private = client_key().public_key().jwk();
+  with_private.set("d", "AAAA");
+  CHECK(fault(good_header().set("jwk", with_private), good_claims()) == "dpop.proof");
+  const std::string good = proof_of(good_header(), good_claims());
+  for (size_t i = 0; i < good.size(); i += 7) {
+    std::string bent = good;
+    bent[i] = bent[i] == 'A' ? 'B' : 'A';
+    CHECK_FALSE_MESSAGE(check_dpop(bent, expected()).has_value(), i);
+  }
+  CHECK_FALSE(check_dpop(good + ".x", expected()).has_value());
+  CHECK_FALSE(check_dpop("", expected()).has_value());
+  CHECK_FALSE(check_dpop(std::string(9000, 'a'), expected()).has_value());
+}
+
+TEST_CASE("what some clients leave out is let through only where that was said") {
+  DpopExpect lenient = expected();
+  Json path_only = good_claims().set("htu", "/v2/rewrap");
+  CHECK(fault(good_header(), path_only, lenient) == "dpop.request");
+  lenient.lenient.path_only = true;
+  CHECK(fault(good_header(), path_only, lenient).empty());
+  CHECK(fault(good_header(), good_claims().set("htu", "/other"), lenient) == "dpop.request");
+  Json no_hash = good_claims();
+  std::erase_if(no_hash.members(), [](const Json::Member& member) { return member.first == "ath"; });
+  lenient.lenient.no_token_hash = true;
+  CHECK(fault(good_header(), no_hash, lenient).empty());
+  CHECK(fault(good_header(), good_claims().set("ath", "wrong"), lenient) == "dpop.request");
+}
+
+TEST_CASE("attack: a proof is used twice, or by the million") {
+  DpopReplays replays(3);
+  DpopProof proof{.key = client_key().public_key(), .thumbprint = "a", .id = "1", .nonce = {}, .issued = kAt};
+  CHECK(replays.use(proof, kAt));
+  CHECK(replays.use(proof, kAt).error().code() == "dpop.replayed");
+  CHECK(replays.use(proof, kAt + kDpopAge + 2 * kDpopSkew - Millis(1)).error().code() == "dpop.replayed");
+  proof.thumbprint = "b";  // the same number of somebody else's is another proof
+  CHECK(replays.use(proof, kAt));
+  proof.id = "2";
+  CHECK(replays.use(proof, kAt));
+  proof.id = "3";
+  CHECK(replays.use(proof, kAt).error().code() == "dpop.replayed");  // full: nothing is forgotten early
+  CHECK(replays.use(proof, kAt + kDpopAge + 2 * kDpopSkew));
+  CHECK(replays.size() == 1);
+}
+
+TEST_CASE("nonces are known again for two periods, and nobody else's are") {
+  const DpopNonces ours(crypto::Secret::random(32));
+  const DpopNonces others(crypto::Secret::random(32));
+  const std::string nonce = ours.current(kAt);
+  CHECK(ours.is_ours(nonce, kAt));
+  CHECK(ours.is_ours(nonce, kAt + DpopNonces::kPeriod));
+  CHECK_FALSE(ours.is_ours(nonce, kAt + 2 * DpopNonces::kPeriod));
+  CHECK_FALSE(ours.is_ours(nonce, kAt - DpopNonces::kPeriod));
+  CHECK_FALSE(others.is_ours(nonce, kAt));
+  CHECK_FALSE(ours.is_ours("", kAt));
+}
