@@ -4,6 +4,7 @@
 #include "exchange/host_names.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -493,6 +494,10 @@ AccessDesk::Closing AccessDesk::closing(const MissionId& mission, std::string_vi
   return out;
 }
 
+void AccessDesk::forget(const PersonId& person) {
+  std::erase_if(untold_, [&](const auto& one) { return one.second.person.who.id == person; });
+}
+
 void AccessDesk::closed(const Closing& closing) {
   for (const Request& request : closing.requests) {
     if (request.owner == parts_.world().self()) {
@@ -520,6 +525,14 @@ net::Task<Result<RequestId>> AccessDesk::delegate(Acting from, AppId app, Person
   if (!verdict.permit || !verdict.authority.empty() ||
       coalition::operator_of(parts_.world(), from.who) != nullptr)
     co_return unknown();
+  if (!presses_.try_emplace(from.who.id, kPressesBurst, kPressesPerSecond)
+           .first->second.take(parts_.clock.tick()))
+    co_return fail("access.busy", "you ask faster than this node lets one person", {}, "wait a moment");
+  const auto lent = std::ranges::count_if(parts_.world().delegations(), [&](const auto* one) {
+    return one->from == from.who.id && one->end > parts_.switchboard.now();
+  });
+  if (std::cmp_greater_equal(lent, kDelegationsPerPersonMax))
+    co_return fail("access.full", "too many people answer in your name", {}, "end a delegation first");
   const int64_t most = coalition::kDelegationLifeMax / std::chrono::minutes(1);
   if (minutes < 1 || minutes > most)
     co_return fail("access.value", "a delegation has an end", "minutes",

@@ -109,6 +109,9 @@ class AccessDesk {
   [[nodiscard]] net::Task<Result<RequestId>> delegate(Acting from, AppId app, PersonId to, int64_t minutes);
   [[nodiscard]] net::Task<Result<void>> end_delegation(Acting by, RequestId id);
 
+  // The person was signed out: this node vouches for nothing more that they asked for.
+  void forget(const PersonId& person);
+
   // From the other node's desk.
   void heard(const Heard& heard);
 
@@ -125,6 +128,7 @@ class AccessDesk {
   static constexpr size_t kOpenPerPartnerMax = 1'000;
   static constexpr size_t kKeptPerPersonMax = 32;  // with what is over
   static constexpr size_t kKeptPerPartnerMax = 4'000;
+  static constexpr size_t kDelegationsPerPersonMax = 32;
   static constexpr uint32_t kPressesPerSecond = 1, kPressesBurst = 20;
   static constexpr Seconds kRequestLife{24 * 3600};
   static constexpr Seconds kKeptAfterEnd{7 * 24 * 3600};

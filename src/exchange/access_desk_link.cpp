@@ -69,15 +69,16 @@ void AccessDesk::take_request(const Heard& heard) {
   if (vouched.remember) ops.push_back(*vouched.remember);
   const std::optional<Request> known = find_here(request.id);
   if (!known && coming_.contains(request.id)) return;  // told twice; it is told again if need be
-  size_t open_of_person = 0, open_of_partner = 0;
-  std::vector<Request> of_person, of_partner;
+  size_t open_of_person = 0, open_of_partner = 0, of_partner = 0;
+  std::vector<Request> of_person;
   for (const Request* other : parts_.world().requests()) {
-    if (other->partner == heard.partner) of_partner.push_back(*other);
-    if (other->partner == heard.partner && other->person == request.person) of_person.push_back(*other);
-    if (other->partner != heard.partner || other->state != RequestState::open || out_of_time(*other))
-      continue;
+    if (other->partner != heard.partner) continue;
+    const bool same_person = other->person == request.person;
+    ++of_partner;
+    if (same_person) of_person.push_back(*other);
+    if (other->state != RequestState::open || out_of_time(*other)) continue;
     ++open_of_partner;
-    open_of_person += other->person == request.person ? 1 : 0;
+    open_of_person += same_person ? 1 : 0;
   }
   coalition::Ask ask = question(asker, coalition::Action::open, {request.owner, request.app});
   ask.purpose = request.purpose;
@@ -88,7 +89,7 @@ void AccessDesk::take_request(const Heard& heard) {
     request.state = RequestState::denied;
     request.answer = "The request could not be read.";
   } else if (open_of_person >= kOpenPerPersonMax || open_of_partner >= kOpenPerPartnerMax ||
-             of_partner.size() >= kKeptPerPartnerMax) {
+             of_partner >= kKeptPerPartnerMax) {
     request.state = RequestState::denied;
     request.answer = "Too many requests wait for an answer. Try again later.";
   } else if (verdict.permit) {

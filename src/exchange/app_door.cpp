@@ -195,10 +195,7 @@ net::Task<void> AppDoor::handle(net::HttpCall& call, net::NormalTarget target,
 // app.
 net::Task<void> AppDoor::to_lobby(net::HttpCall& call, net::NormalTarget target) {
   const net::RequestHead& head = call.head();
-  const std::string_view mode = head.headers.get("Sec-Fetch-Mode");
-  const bool navigates =
-      head.method == "GET" && call.upgrade().empty() && (mode.empty() || mode == "navigate");
-  if (!navigates) {
+  if (!is_own_navigation(head) || !call.upgrade().empty()) {
     co_await bare(call, 403);
     co_return;
   }

@@ -99,14 +99,21 @@ namespace {
 
 // What a page of another origin loads with this person's cookies, to look at it or to show it inside of
 // itself. To bring them here by a link is another matter.
+bool goes_to_a_page(const net::Headers& headers) {
+  const std::string_view into = headers.get("Sec-Fetch-Dest");
+  return headers.get("Sec-Fetch-Mode") == "navigate" && (into.empty() || into == "document");
+}
+
 bool is_embedded_elsewhere(const net::Headers& headers) {
   const std::string_view site = headers.get("Sec-Fetch-Site");
-  if (site.empty() || site == "same-origin" || site == "none") return false;
-  const std::string_view into = headers.get("Sec-Fetch-Dest");
-  return headers.get("Sec-Fetch-Mode") != "navigate" || !(into.empty() || into == "document");
+  return !site.empty() && site != "same-origin" && site != "none" && !goes_to_a_page(headers);
 }
 
 }  // namespace
+
+bool is_own_navigation(const net::RequestHead& head) {
+  return head.method == "GET" && (head.headers.get("Sec-Fetch-Mode").empty() || goes_to_a_page(head.headers));
+}
 
 bool origin_fits(const net::RequestHead& head, std::string_view own_origin, bool upgrade) {
   if (is_embedded_elsewhere(head.headers)) return false;

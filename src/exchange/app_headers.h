@@ -34,6 +34,8 @@ void clean_response(net::Headers& headers);
 // can send those, and scripts of one always say their Origin. For all others the Origin has to be the app's
 // own.
 [[nodiscard]] bool is_safe_method(std::string_view method);
+// A person's own way to a page: no script's and no frame's. Browsers without Sec-Fetch are believed.
+[[nodiscard]] bool is_own_navigation(const net::RequestHead& head);
 // Exactly the app's own origin; for safe methods that are no upgrades a missing Origin is fine. Never what a
 // page elsewhere embeds: another app could read scripts and pictures of this one, or show it as its own.
 [[nodiscard]] bool origin_fits(const net::RequestHead& head, std::string_view own_origin, bool upgrade);

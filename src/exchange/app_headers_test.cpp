@@ -107,6 +107,24 @@ TEST_CASE("attack: another app's page embeds nothing of this one, and does not s
   CHECK(fits("none", "navigate", "document"));
 }
 
+TEST_CASE(
+    "attack: what leads somewhere is followed for a person's own navigation, not for a frame or a script") {
+  const auto leads = [](std::string_view mode, std::string_view dest, const char* method = "GET") {
+    net::RequestHead head;
+    head.method = method;
+    if (!mode.empty()) head.headers.add("Sec-Fetch-Mode", std::string(mode));
+    if (!dest.empty()) head.headers.add("Sec-Fetch-Dest", std::string(dest));
+    return is_own_navigation(head);
+  };
+  CHECK(leads("navigate", "document"));
+  CHECK(leads("", ""));  // a browser that says nothing of it
+  CHECK_FALSE(leads("navigate", "document", "POST"));
+  for (const std::string_view dest : {"iframe", "frame", "embed", "object", "fencedframe"})
+    CHECK_FALSE(leads("navigate", dest));
+  CHECK_FALSE(leads("cors", "empty"));
+  CHECK_FALSE(leads("no-cors", "image"));
+}
+
 TEST_CASE("attack: no header makes an app take a request for another than was decided on") {
   net::Headers headers{{"X-HTTP-Method-Override", "DELETE"}, {"x-http-method", "DELETE"},
                        {"X-Method-Override", "PUT"},         {"X-Original-URL", "/admin"},

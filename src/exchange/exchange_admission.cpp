@@ -197,6 +197,14 @@ std::optional<Ending> Exchange::Core::use_grant(Session& s, const RequestId& id,
   if (id.empty()) return std::nullopt;
   std::optional<coalition::Grant> grant = rules_->grant(s.who, s.app.app, id);
   if (!grant) return app_down("The grant could not be read.");
+  // Taken back already, and on its way to the disk: a use counted behind that would bring it to life again.
+  if (acting_ != rules_ && defences_.fence && !acting_->grant(s.who, s.app.app, id)) {
+    Ending ending;
+    ending.what = "The grant was taken back.";
+    ending.change = "Ask for another.";
+    ending.who = rules_->partner_name(rules_->self());
+    return ending;
+  }
   const auto pending = uses_.find(id);
   const int64_t used = std::max(grant->used, pending == uses_.end() ? 0 : pending->second.highest);
   if (used >= grant->count) {

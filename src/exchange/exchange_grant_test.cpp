@@ -110,6 +110,21 @@ TEST_CASE("attack: many admissions at once use a grant no oftener than it says")
   CHECK(owner.ended == 0);  // who is inside was counted, and stays
 }
 
+// The grant is deleted on its way to the disk: the world that acts has it no more, the durable one still
+// does.
+TEST_CASE("attack: an admission after a grant was taken back does not write it again") {
+  Owner owner(2);
+  auto durable = std::make_shared<GrantRules>(*owner.rules);
+  auto acting = std::make_shared<GrantRules>(*owner.rules);
+  acting->given.id = RequestId("another");  // permits, too, by something else
+  coalition::Touch touch;
+  touch.entities = {{"Entente::Partner", kHost.text()}};
+  owner.take(owner.core->world_published(owner.at, durable, touch, acting));
+  owner.open();
+  CHECK(owner.commits.empty());
+  CHECK(owner.refused.size() == 1);
+}
+
 TEST_CASE("a count that the disk did not take is given back") {
   Owner owner(1);
   owner.open();

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "coalition/decide.h"
 #include "coalition/levels.h"
+#include "exchange/app_headers.h"
 #include "exchange/assets.h"
 #include "identity/person.h"
 #include "net/url.h"
@@ -93,8 +94,7 @@ net::Task<void> Lobby::handle(net::HttpCall& call, net::NormalTarget target) {
   const std::string& method = call.head().method;
   const bool reads = method == "GET" || method == "HEAD";
   // These lead somewhere or open something: only a person's own navigation, never what a page embeds.
-  const std::string_view mode = call.head().headers.get("Sec-Fetch-Mode");
-  const bool navigates = method == "GET" && (mode.empty() || mode == "navigate");
+  const bool navigates = is_own_navigation(call.head());
   if (reads && target.path == "/") {
     co_await show_home(call);
   } else if (navigates && target.path == "/sign-in") {
@@ -446,23 +446,26 @@ net::Task<void> Lobby::provider_signed_out(net::HttpCall& call) {
   net::ResponseHead head;
   head.headers.set("Cache-Control", "no-store");
   head.status = 400;
-  const bool may = may_begin(call.peer());
   Result<std::string> body = co_await call.read_all(kFormBytesMax);
   const Result<net::Pairs> form = body ? net::parse_form(*body) : Result<net::Pairs>(Failure(body.error()));
   std::string token = form ? query_value(*form, "logout_token") : "";
-  Result<identity::OidcStep> step = fail("oidc.token", "too many at once, or no token");
-  if (may && !token.empty()) {
-    ++beginning_;
-    Result<identity::OidcStep> begun =
-        client_.logged_out(std::move(token), {parts_.clock.now(), parts_.clock.tick()});
-    step = co_await walk(std::move(begun));
-    --beginning_;
+  // Whoever begins sign-ins in crowds must not keep a provider's word from being heard: with the keys at hand
+  // it costs nothing of what they may use up.
+  const Tick tick = parts_.clock.tick();
+  Result<identity::OidcStep> step = client_.logged_out(std::move(token), {parts_.clock.now(), tick});
+  if (step && std::holds_alternative<identity::Fetch>(*step)) {
+    if (logout_fetches_.take(tick)) {
+      step = co_await walk(std::move(step));
+    } else {
+      step = fail("oidc.token", "too many logout tokens of unknown keys");
+    }
   }
   if (step && std::holds_alternative<identity::LoggedOut>(*step)) {
     const auto& left = std::get<identity::LoggedOut>(*step);
     const PersonId person = identity::person_id(parts_.world().self(), left.issuer, left.subject);
     parts_.archive.append({"sign-out", {{"person", person.text()}, {"by", left.issuer}}}, false,
                           [](const Result<void>&) {});
+    parts_.access.forget(person);
     parts_.browsers.sign_ins.erase_if([&](const SignIn& one) { return one.person.id == person; });
     parts_.switchboard.sign_out(person, {coalition::Refusal::credential_dead,
                                          "Your identity provider signed you out.",
@@ -485,7 +488,8 @@ net::Task<void> Lobby::sign_out(net::HttpCall& call) {
   const Signed& again = form->who;
   const PersonId person = again.sign_in->person.id;
   parts_.archive.append({"sign-out", {{"person", person.text()}}}, false, [](const Result<void>&) {});
-  parts_.browsers.sign_ins.erase(again.token);
+  parts_.access.forget(person);
+  parts_.browsers.sign_ins.erase_if([&](const SignIn& one) { return one.person.id == person; });
   parts_.switchboard.sign_out(
       person, {coalition::Refusal::credential_dead, "You signed out.", "Sign in again.", {}, {}, "sign-out"});
   net::ResponseHead head = redirect_head(names_.lobby_origin() + "/");

@@ -48,10 +48,11 @@ class Lobby {
 
   // Each sign-in that is begun costs the provider a request or two, and nobody has proved anything yet.
   static constexpr uint32_t kBurstSeconds = 4, kSourceBurstSeconds = 6;  // so many seconds' worth at once
-  static constexpr size_t kSourcesMax = 4'096;                           // remembered at once
-  static constexpr size_t kBeginningMax = 64;                            // that wait for the provider at once
-  static constexpr size_t kListeningMax = 8;                             // pages of one person
-  static constexpr Seconds kListeningLife{600};  // then the page asks anew, with its last number
+  static constexpr uint32_t kLogoutFetchesBurst = 8;  // of keys, for logout tokens; one more each second
+  static constexpr size_t kSourcesMax = 4'096;        // remembered at once
+  static constexpr size_t kBeginningMax = 64;         // that wait for the provider at once
+  static constexpr size_t kListeningMax = 8;          // pages of one person
+  static constexpr Seconds kListeningLife{600};       // then the page asks anew, with its last number
 
  private:
   struct Signed {
@@ -98,6 +99,7 @@ class Lobby {
   identity::OidcClient client_;
   identity::Crosswalk crosswalk_;
   Budget begun_;
+  Budget logout_fetches_{kLogoutFetchesBurst, 1};
   std::map<std::string, Budget> begun_by_source_;
   size_t beginning_ = 0;
   std::map<PersonId, size_t> listening_;  // pages that wait for events

@@ -52,6 +52,16 @@ Result<std::optional<Instant>> read_auth_time(const Json& claims, const OidcProv
   return at;
 }
 
+// False when it is known. Full, it forgets what ends first.
+bool remember(std::map<std::string, Instant>& known, const std::string& name, Instant end, Instant now) {
+  std::erase_if(known, [&](const auto& one) { return one.second <= now; });
+  if (known.contains(name)) return false;
+  if (known.size() >= kSignInsMax)
+    known.erase(std::ranges::min_element(known, {}, [](const auto& one) { return one.second; }));
+  known.emplace(name, end);
+  return true;
+}
+
 }  // namespace
 
 struct OidcClient::Attempt {
@@ -122,7 +132,7 @@ Result<OidcStep> OidcClient::go_on(AttemptPtr attempt, const Moment& moment) {
 }
 
 Result<OidcStep> OidcClient::ask_keys(AttemptPtr attempt, const Moment& moment) {
-  keys_asked_ = moment.tick;
+  (attempt->stage == Attempt::Stage::logout ? keys_asked_for_logout_ : keys_asked_) = moment.tick;
   attempt->waits = Attempt::Waits::keys;
   return Fetch{{.method = "GET", .url = endpoints_->jwks}, std::move(attempt)};
 }
@@ -281,6 +291,8 @@ Result<OidcStep> OidcClient::logged_out(std::string logout_token, const Moment& 
   attempt->stage = Attempt::Stage::logout;
   attempt->id_token = std::move(logout_token);
   attempt->began = moment.tick;
+  // Old keys do: what they vouch for here only ends something.
+  if (endpoints_ && keys_at_) return finish(std::move(attempt), moment);
   return go_on(std::move(attempt), moment);
 }
 
@@ -296,7 +308,8 @@ Result<OidcStep> OidcClient::finish(AttemptPtr attempt, const Moment& moment) {
   if (person) return person;
   // The provider may have changed keys: look once, but never more often than the pause allows, or unknown
   // kids would make us flood it.
-  const bool may_look = !attempt->keys_renewed && (!keys_asked_ || moment.tick - *keys_asked_ >= kKeysPause);
+  const auto& asked = attempt->stage == Attempt::Stage::logout ? keys_asked_for_logout_ : keys_asked_;
+  const bool may_look = !attempt->keys_renewed && (!asked || moment.tick - *asked >= kKeysPause);
   if (person.error().code() != "jose.key" || !may_look) return Failure(std::move(person.error()));
   attempt->keys_renewed = true;
   return ask_keys(std::move(attempt), moment);
@@ -327,6 +340,9 @@ Result<SignedIn> OidcClient::read_id_token(const Attempt& attempt, const Moment&
   if (!is_visible(subject) || subject.size() > kSubjectBytesMax)
     return fail("oidc.token", "The ID token's \"sub\" is not 1 to 255 visible characters.");
   TRY(const auto auth_time, read_auth_time(claims, provider_, moment.now));
+  // Both times are the provider's: this sign-in was on its way when the person was signed out.
+  if (const auto left = left_.find(subject); left != left_.end() && *jwt.issued < left->second)
+    return fail("oidc.token", "The person was signed out since.", {}, "Sign in again.");
   return SignedIn{provider_.nation,      provider_.issuer, std::move(subject),
                   std::move(jwt.claims), auth_time,        attempt.return_to};
 }
@@ -353,10 +369,11 @@ Result<LoggedOut> OidcClient::read_logout_token(const Attempt& attempt, const Mo
   if (!is_visible(jti) || jti.size() > kSubjectBytesMax || !is_visible(subject) ||
       subject.size() > kSubjectBytesMax)
     return fail("oidc.token", "The logout token does not name itself and a person.");
-  std::erase_if(logouts_, [&](const auto& known) { return known.second <= moment.now; });
   // It is good until its age is over, whatever end it names.
-  if (logouts_.size() >= kSignInsMax || !logouts_.emplace(jti, moment.now + 2 * kIdTokenAge).second)
+  if (!remember(logouts_, jti, moment.now + 2 * kIdTokenAge, moment.now))
     return fail("oidc.token", "This logout token was used already.");
+  left_.erase(subject);
+  remember(left_, subject, *jwt.issued, moment.now - 2 * kIdTokenAge);
   return LoggedOut{provider_.issuer, std::move(subject)};
 }
 

@@ -128,8 +128,8 @@ class OidcClient {
   [[nodiscard]] Result<Step> callback(std::string_view query, std::string_view browser_token,
                                       const Moment& moment);
   // A logout token that somebody posted: the provider's word, once, about somebody by `sub` ("oidc.token"
-  // where it names a session alone: those are not told apart here). Anybody may post; keys are fetched at
-  // most as for sign-ins.
+  // where it names a session alone: those are not told apart here). Anybody may post: what comes first is the
+  // answer, or a Fetch of keys, at most one a minute. Sign-ins on their way end with it, too.
   [[nodiscard]] Result<Step> logged_out(std::string logout_token, const Moment& moment);
   [[nodiscard]] Result<Step> answered(Fetch fetch, Result<HttpAnswer> answer, const Moment& moment);
 
@@ -156,10 +156,13 @@ class OidcClient {
   std::optional<OidcEndpoints> endpoints_;
   Tick endpoints_at_{};
   crypto::KeySet keys_;
-  std::optional<Tick> keys_at_;                          // when they were read
-  std::optional<Tick> keys_asked_;                       // when they were last asked for
+  std::optional<Tick> keys_at_;  // when they were read
+  // When they were last asked for; logout tokens have a pause of their own, since anybody may post one.
+  std::optional<Tick> keys_asked_;
+  std::optional<Tick> keys_asked_for_logout_;
   std::unordered_map<std::string, AttemptPtr> waiting_;  // by state
   std::map<std::string, Instant> logouts_;               // by jti, until they end: each counts once
+  std::map<std::string, Instant> left_;                  // by subject: when their provider signed them out
   std::deque<std::pair<Tick, std::string>> order_;       // states begun, oldest first; some were used since
 };
 using Fetch = OidcClient::Fetch;

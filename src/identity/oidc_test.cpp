@@ -338,6 +338,33 @@ TEST_CASE("a logout token names whom the provider signed out, once, also under k
   CHECK(log_out(visit, Json::object({{"jti", "j2"}})).has_value());
 }
 
+TEST_CASE("attack: a sign-in that was on its way when the person was signed out does not end inside") {
+  Visit visit;
+  REQUIRE(visit.begin().has_value());
+  auto step = visit.client.callback(visit.query(), visit.browser_token, visit.moment());
+  REQUIRE(log_out(visit, Json::object({{"iat", kStart + visit.seconds + 1}})).has_value());
+  CHECK(code(visit.run(std::move(step))) == "oidc.token");
+  visit.seconds += 2;
+  CHECK(visit.sign_in().has_value());  // afresh
+}
+
+TEST_CASE("attack: logout tokens of made-up keys keep nobody's sign-in from finding new keys") {
+  Visit visit;
+  REQUIRE(visit.sign_in().has_value());
+  visit.seconds = 120;
+  const std::string kid = std::exchange(visit.provider.kid, "made-up");
+  const auto key = std::exchange(visit.provider.key, crypto::PrivateKey::generate(crypto::KeyKind::p256));
+  Json claims = Json::object({{"iss", kIssuer}});
+  std::string token =
+      crypto::sign_jwt(visit.provider.key, {.alg = SignatureAlg::ES256, .kid = "made-up"}, claims).value();
+  visit.provider.kid = kid;
+  visit.provider.key = key;
+  CHECK(code(visit.run(visit.client.logged_out(std::move(token), visit.moment()))) == "jose.key");
+  visit.provider.key = crypto::PrivateKey::generate(crypto::KeyKind::p256);
+  visit.provider.kid = "k2";
+  CHECK(visit.sign_in().has_value());
+}
+
 TEST_CASE("attack: nothing but the provider's own logout token signs anybody out") {
   const auto with = [](const Json& change, std::string typ = "logout+jwt") {
     Visit visit;

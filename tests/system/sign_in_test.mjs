@@ -164,6 +164,11 @@ system('a provider that signs its person out ends all that they have open', asyn
   const visitor = await Visitor.inside(coalition, 'konrad');
   const stream = await visitor.watch();
   await until('tracks arrive', () => stream.messages > 1);
+  // Strangers who begin sign-ins in crowds keep nobody's provider from being heard.
+  const crowd = await Promise.all(
+    Array.from({ length: 120 }, () => visitor.go(`${visitor.nation.lobby}/sign-in`, { cookies: false })),
+  );
+  assert.ok(crowd.some(({ status }) => status === 429));
   // Anybody may post there; only the provider's own word counts.
   for (const body of ['', 'logout_token=', 'logout_token=e30.e30.AA', `logout_token=${'x'.repeat(9000)}`]) {
     const { status } = await visitor.go(`${visitor.nation.lobby}/backchannel-logout`, {
@@ -187,4 +192,20 @@ system('a provider that signs its person out ends all that they have open', asyn
     const { body } = await visitor.go(`${visitor.nation.lobby}/`);
     return /data-action="sign-in"/.test(body);
   });
+});
+
+system('whoever signs out is out in every browser that they signed in with', async () => {
+  const here = await Visitor.inside(coalition, 'ingrid');
+  const there = await Visitor.inside(coalition, 'ingrid');
+  const page = await here.go(`${here.nation.lobby}/`);
+  const token = /name="token" value="([^"]+)"/.exec(page.body)?.[1];
+  assert.ok(token, page.body.slice(0, 500));
+  const left = await here.go(`${here.nation.lobby}/sign-out`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded', origin: here.nation.lobby },
+    body: new URLSearchParams({ token }).toString(),
+  });
+  assert.equal(left.status, 303);
+  assert.ok(!(await signedIn(there)), 'the other browser is out, too');
+  assert.equal((await there.go(`${there.nation.app}/`)).status, 303);
 });
