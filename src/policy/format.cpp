@@ -58,8 +58,9 @@ class Formatter {
       top_ = true;
       all.push_back(policy());
     }
-    if (!all.empty() && between_at(at_).empty_line && !between_at(at_).comments.empty())
-      all.push_back(layout_.empty_line());
+    const std::vector<Comment> last = between_at(at_).comments;
+    const auto own = std::ranges::find(last, true, &Comment::own_line);
+    if (!all.empty() && own != last.end() && own->after_empty) all.push_back(layout_.empty_line());
     top_ = true;
     lead(all);
     return layout_.print(layout_.row(std::move(all)), options.width, options.indent);

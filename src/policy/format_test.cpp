@@ -86,6 +86,13 @@ when {
         "permit (principal, action, resource);\n");
 }
 
+TEST_CASE("an empty line stays before the comments at the end, and what follows them does not make one") {
+  const std::string policy = "permit (principal, action, resource); // all\n";
+  CHECK(laid_out(policy + "// end\n\n") == policy + "// end\n");
+  CHECK(laid_out(policy + "\n// end\n") == policy + "\n// end\n");
+  CHECK(laid_out("// all\n\n") == "// all\n");
+}
+
 TEST_CASE("text that does not parse is refused") {
   CHECK(format_policies("permit(", "p.cedar").error().code() == "policy.syntax");
 }
