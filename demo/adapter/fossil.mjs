@@ -1,22 +1,20 @@
 // Debian's fossil as a wiki for people who are known already. Nothing of it listens: each request starts
 // `fossil http`, which reads it as SCGI from a pipe, with REMOTE_USER set to the visitor's name.
 import { execFile, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { answerText } from './answer.mjs';
+import { SettingsError } from '../settings.mjs';
+import { headersFor, refusalOf } from './fossil_pages.mjs';
+import { isPlain } from './plain.mjs';
 
-const kRunningMax = 8; // more wait; one is a process of some milliseconds
-const kWaitingMax = 256;
 const kRequestMsMax = 60_000;
 const kHeadBytesMax = 64 * 1024;
-
-// A stored password of this form is no hash and no text that fossil compares with: none opens the account.
-const kNoPassword = '*'.repeat(40);
+const kProvisionedMax = 10_000; // people remembered; of one more, fossil is told again
 const kMenu = 'Home /home * {}\nPages /wcontent * {}\nChanges /timeline?y=w * {}';
-// What is the administrator's, or a way to become somebody else.
-const shut = /^\/(login|logout|register|resetpw|setup|admin|xfer|json|ext|cgi|test)/i;
+// Not the cookies: fossil takes them for fields of the request, and its own for a way to sign in.
 const passed = [
   'accept',
   'accept-encoding',
@@ -24,27 +22,18 @@ const passed = [
   'if-modified-since',
   'if-none-match',
   'origin',
-  'range',
   'referer',
   'user-agent',
 ];
 
 const quoted = (text) => `'${text.replaceAll("'", "''")}'`;
 
-// A fossil login would count for more than REMOTE_USER: its cookie does not reach it.
-const cookiesFor = (header = '') =>
-  header
-    .split(';')
-    .map((cookie) => cookie.trim())
-    .filter((cookie) => cookie && !/^fossil-/i.test(cookie))
-    .join('; ');
-
 // RFC 3875's variables as an SCGI head: a netstring of names and values, CONTENT_LENGTH first.
-export function scgiHead(request, user) {
+export function scgiHead(request, user, length) {
   const [path, ...rest] = request.url.split('?');
   const { headers } = request;
   const variables = [
-    ['CONTENT_LENGTH', headers['content-length'] ?? '0'],
+    ['CONTENT_LENGTH', String(length)],
     ['SCGI', '1'],
     ['REQUEST_METHOD', request.method],
     ['REQUEST_URI', request.url],
@@ -56,18 +45,18 @@ export function scgiHead(request, user) {
     ['REMOTE_USER', user],
     ['HTTPS', 'on'], // browsers come over TLS, to the name in Host: fossil compares origins with it
     ['HTTP_HOST', headers.host ?? ''],
-    ['HTTP_COOKIE', cookiesFor(headers.cookie)],
     ...passed.map((name) => [`HTTP_${name.toUpperCase().replaceAll('-', '_')}`, headers[name] ?? '']),
     ['CONTENT_TYPE', headers['content-type'] ?? ''],
   ];
+  if (!variables.every(([, value]) => isPlain(value))) throw new Error('a value would end early');
   const text = variables
-    .filter(([, value]) => value !== '')
+    .filter(([name, value]) => value !== '' || name === 'SCRIPT_NAME') // fossil would guess it
     .map(([name, value]) => `${name}\0${value}\0`)
     .join('');
   return Buffer.from(`${Buffer.byteLength(text)}:${text},`);
 }
 
-// What fossil writes before its body: { status, headers, rest }.
+// What fossil writes before its body: { status, headers, rest }, headers by their names in lower case.
 export async function readHead(output) {
   let bytes = Buffer.alloc(0);
   while (!bytes.includes('\r\n\r\n')) {
@@ -80,21 +69,31 @@ export async function readHead(output) {
   const [first, ...lines] = bytes.subarray(0, end).toString('latin1').split('\r\n');
   const status = Number(/^(?:HTTP\/1\.\d|Status:) (\d{3})/.exec(first)?.[1]);
   if (!status) throw new Error(`fossil answers "${first}"`);
-  const headers = lines
-    .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()])
-    .filter(([name]) => !/^(connection|date|transfer-encoding)$/i.test(name));
-  return { status, headers, rest: bytes.subarray(end + 4) };
+  const headers = lines.map((line) => [
+    line.slice(0, line.indexOf(':')).toLowerCase(),
+    line.slice(line.indexOf(':') + 1).trim(),
+  ]);
+  return { status, headers: new Map(headers), rest: bytes.subarray(end + 4) };
+}
+
+// What roles give, by role: letters of fossil's, but for those that administer it (a, s).
+function capabilitiesIn({ path, capabilities = {} }) {
+  for (const [role, letters] of Object.entries(capabilities)) {
+    if (!/^[a-z][a-z0-9-]*$/.test(role) || typeof letters !== 'string' || !/^[b-rt-z0-9]*$/.test(letters))
+      throw new SettingsError(
+        `${path}: /capabilities/${JSON.stringify(role)}: a role, and letters of fossil's capabilities other than a and s`,
+      );
+  }
+  return new Map(Object.entries(capabilities));
 }
 
 export class Wiki {
   #provisioned = new Map(); // name -> capabilities
-  #running = 0;
-  #waiting = [];
 
-  constructor({ data, capabilities = {} }) {
-    this.repository = join(data, 'wiki.fossil');
-    this.capabilities = capabilities;
-    this.env = { HOME: data, PATH: '/usr/bin:/bin', USER: 'keeper' };
+  constructor(settings) {
+    this.repository = join(settings.data, 'wiki.fossil');
+    this.capabilities = capabilitiesIn(settings);
+    this.env = { HOME: settings.data, PATH: '/usr/bin:/bin', USER: 'keeper' };
   }
 
   static async start(settings) {
@@ -115,86 +114,71 @@ export class Wiki {
     });
   }
 
-  #sql(statements) {
-    return this.#fossil(['sql', '-R', this.repository], `.bail on\n${statements.join(';\n')};\n`);
+  #sql(statements, repository = this.repository) {
+    return this.#fossil(['sql', '-R', repository], `.bail on\n${statements.join(';\n')};\n`);
   }
 
-  // Whoever is not provisioned here is nobody, and nobody may do nothing. No account has a password.
+  // Whoever is not provisioned here is nobody, and nobody may do nothing. Nobody knows a password: fossil compares
+  // what is stored also as it stands, so each is drawn by lot. A wiki that was not finished is made anew.
   async #found({ title, marking }) {
-    await this.#fossil(['init', this.repository, '--admin-user', 'keeper', '--project-name', `${marking} | ${title}`]);
-    await this.#sql([
-      `UPDATE user SET pw = ${quoted(kNoPassword)}`,
+    const begun = `${this.repository}.begun`;
+    rmSync(begun, { force: true });
+    await this.#fossil(['init', begun, '--admin-user', 'keeper', '--project-name', `${marking} | ${title}`]);
+    const statements = [
+      'UPDATE user SET pw = lower(hex(randomblob(20)))',
       "UPDATE user SET cap = '' WHERE login <> 'keeper'",
       "REPLACE INTO config (name, value, mtime) VALUES ('remote_user_ok', '1', 0), ('self-register', '0', 0), " +
         "('localauth', '1', 0), ('backoffice-disable', '1', 0), ('index-page', '/wiki?name=Harbor+Light', 0)",
       `REPLACE INTO config (name, value, mtime) VALUES ('mainmenu', ${quoted(kMenu)}, 0)`,
-    ]);
+    ];
+    await this.#sql(statements, begun);
     const page = [`**${marking}**`, '', `# ${title}`, '', 'Plans, port notes and files of the staffs.', ''].join('\n');
-    const words = ['wiki', 'create', 'Harbor Light', '-', '--mimetype', 'text/x-markdown', '-R', this.repository];
+    const words = ['wiki', 'create', 'Harbor Light', '-', '--mimetype', 'text/x-markdown', '-R', begun];
     await this.#fossil(words, page);
+    renameSync(begun, this.repository);
   }
 
-  // The account is there with exactly what the role gives before fossil sees the name.
+  #lettersOf(roles) {
+    const letters = roles.map((role) => this.capabilities.get(role) ?? '').join('');
+    return [...new Set(letters)].sort().join('');
+  }
+
+  // The account is there with exactly what the roles give before fossil sees the name.
   async #provision({ name, nation, roles }) {
-    const letters = roles.map((role) => this.capabilities[role] ?? '').join('');
-    const wanted = [...new Set(letters)].sort().join('');
+    const wanted = this.#lettersOf(roles);
     if (this.#provisioned.get(name) === wanted) return;
-    const info = `${roles.join(', ')} of ${nation}`;
-    const row = [name, kNoPassword, wanted, info].map(quoted).join(', ');
+    const info = `${roles.filter((role) => this.capabilities.has(role)).join(', ')} of ${nation}`;
+    const row = [name, randomBytes(20).toString('hex'), wanted, info].map(quoted).join(', ');
     await this.#sql([
       `INSERT INTO user (login, pw, cap, info, mtime) VALUES (${row}, strftime('%s', 'now'))
        ON CONFLICT (login) DO UPDATE SET pw = excluded.pw, cap = excluded.cap, info = excluded.info`,
     ]);
+    if (this.#provisioned.size >= kProvisionedMax) this.#provisioned.clear();
     this.#provisioned.set(name, wanted);
   }
 
-  async #turn() {
-    if (this.#running < kRunningMax) {
-      this.#running += 1;
-      return true;
-    }
-    if (this.#waiting.length >= kWaitingMax) return false;
-    await new Promise((resolve) => this.#waiting.push(resolve));
-    return true;
+  // Without a capability fossil would look for another way to know who it is.
+  refusalOf({ roles }, request) {
+    if (!this.#lettersOf(roles)) return [403, 'The wiki gives your role nothing to read.'];
+    return refusalOf(request);
   }
 
-  #done() {
-    const next = this.#waiting.shift();
-    if (next) next();
-    else this.#running -= 1;
-  }
-
-  async serve(person, request, response) {
-    const { pathname } = new URL(request.url, 'http://wiki');
-    if (shut.test(pathname) || !['GET', 'HEAD', 'POST'].includes(request.method)) {
-      answerText(response, 403, 'This part of the wiki is not served here.');
-      return;
-    }
-    if (!(await this.#turn())) {
-      answerText(response, 503, 'The wiki is busy; try again in a moment.');
-      return;
-    }
-    try {
-      await this.#provision(person);
-      await this.#run(person, request, response);
-    } finally {
-      this.#done();
-    }
-  }
-
-  async #run({ name }, request, response) {
+  async serve(person, request, body, response) {
+    await this.#provision(person);
     const words = ['http', this.repository, '--scgi', '--https', '--nojail', '--nodelay', '--nocompress'];
-    const child = spawn('fossil', words, { env: this.env, stdio: ['pipe', 'pipe', 'ignore'], timeout: kRequestMsMax });
-    const kill = () => child.kill('SIGKILL');
-    response.once('close', kill);
-    child.on('error', () => {});
+    const limits = { timeout: kRequestMsMax, killSignal: 'SIGKILL' };
+    const child = spawn('fossil', words, { env: this.env, stdio: ['pipe', 'pipe', 'ignore'], ...limits });
+    const exited = once(child, 'exit').catch(() => ['is not there']);
+    response.once('close', () => child.kill('SIGKILL'));
     child.stdin.on('error', () => {}); // it may answer without reading all
-    child.stdin.write(scgiHead(request, name));
-    request.pipe(child.stdin);
+    child.stdin.end(Buffer.concat([scgiHead(request, person.name, body.length), body]));
     const { status, headers, rest } = await readHead(child.stdout);
-    response.writeHead(status, headers.flat());
+    response.writeHead(status, headersFor(request, headers));
     response.write(rest);
-    await pipeline(child.stdout, response);
+    await pipeline(child.stdout, response, { end: false });
+    const [code] = await exited;
+    if (code !== 0) throw new Error(`fossil ended with ${code}`);
+    response.end();
   }
 
   async end() {}

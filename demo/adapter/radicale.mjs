@@ -14,7 +14,6 @@ const kShared = 'harbor-light'; // the calendar that everybody finds among their
 const passed = [
   'accept',
   'accept-language',
-  'content-length',
   'content-type',
   'depth',
   'destination',
@@ -149,19 +148,24 @@ export class Calendar {
     if (!existsSync(join(own, kShared))) symlinkSync(join('..', 'staff', kShared), join(own, kShared));
   }
 
-  async serve({ name }, request, response) {
+  // Whose collection a path names, radicale's rights say.
+  refusalOf() {
+    return undefined;
+  }
+
+  async serve({ name }, request, body, response) {
     this.#provision(name);
-    const headers = { 'x-remote-user': name };
+    const headers = { 'x-remote-user': name, 'content-length': body.length };
     for (const header of passed) if (request.headers[header]) headers[header] = request.headers[header];
     const { url: path, method } = request;
     const target = { host: '127.0.0.1', port: this.port, path, method, headers, agent: false, ...this.tls };
     const answer = await new Promise((resolve, reject) => {
-      const outgoing = httpsRequest({ ...target, timeout: kRequestMsMax }, resolve);
-      outgoing.on('error', reject).on('timeout', () => outgoing.destroy(new Error('radicale does not answer')));
+      const outgoing = httpsRequest({ ...target, signal: AbortSignal.timeout(kRequestMsMax) }, resolve);
+      outgoing.on('error', reject);
       response.once('close', () => outgoing.destroy());
-      request.pipe(outgoing);
+      outgoing.end(body);
     });
-    const kept = [];
+    const kept = ['x-content-type-options', 'nosniff'];
     for (let i = 0; i < answer.rawHeaders.length; i += 2)
       if (!dropped.test(answer.rawHeaders[i])) kept.push(answer.rawHeaders[i], answer.rawHeaders[i + 1]);
     response.writeHead(answer.statusCode, kept);

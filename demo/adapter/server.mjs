@@ -10,10 +10,17 @@ import { endWithParent, sayReady } from '../lifeline.mjs';
 import { readSettings, runWithSettings, SettingsError } from '../settings.mjs';
 import { answerText } from './answer.mjs';
 import { Wiki } from './fossil.mjs';
+import { isPlainRequest } from './plain.mjs';
 import { Calendar } from './radicale.mjs';
+import { Room, Turns } from './turns.mjs';
 
 const kIdleMsMax = 65_000; // longer than a connector keeps a connection it does not use
-const kUploadBytesMax = 64 * 1024 * 1024;
+const kMiB = 1024 * 1024;
+const kBodyBytesMax = 16 * kMiB;
+const kBodyMsMax = 120_000;
+const room = new Room({ all: 128 * kMiB, ofOne: 2 * kBodyBytesMax });
+// A browser asks for a page's parts all at once; each takes an app some milliseconds.
+const turns = new Turns({ atOnce: 8, ofOne: 2, waiting: 256, waitingOfOne: 32 });
 
 const settingsShape = {
   app: 'string',
@@ -37,20 +44,62 @@ function personOf(claims) {
   return { name: `${nation.toLowerCase()}-${digest}`, nation, roles: [claims.attributes?.role ?? []].flat() };
 }
 
-async function serve(app, identity, request, response) {
-  let person;
+async function personIn(request, identity) {
   try {
-    person = personOf(await identity.admit(request));
+    return personOf(await identity.admit(request));
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     process.stderr.write(`refused a request: ${error.code}\n`);
-    answerText(response, 401, 'This app serves only people whom the host node vouches for.');
-    return;
+    return undefined;
   }
-  const length = request.headers['content-length'];
-  if (request.headers['transfer-encoding']) answerText(response, 411, 'A body needs a Content-Length here.');
-  else if (length > kUploadBytesMax) answerText(response, 413, `At most ${kUploadBytesMax} bytes go up at once.`);
-  else await app.serve(person, request, response);
+}
+
+function refusalOf({ method, headers }) {
+  const length = Number(headers['content-length'] ?? 0);
+  if (headers['transfer-encoding']) return [411, 'A body needs a Content-Length here.'];
+  if (length > 0 && (method === 'GET' || method === 'HEAD')) return [413, `A ${method} has no body here.`];
+  if (length > kBodyBytesMax) return [413, `At most ${kBodyBytesMax} bytes go up at once.`];
+  return undefined;
+}
+
+// The whole body, or nothing when it does not come.
+async function bodyOf(request) {
+  const body = Buffer.alloc(Number(request.headers['content-length'] ?? 0));
+  let length = 0;
+  try {
+    for await (const chunk of request) length += chunk.copy(body, length);
+  } catch {
+    return undefined;
+  }
+  return length === body.length ? body : undefined;
+}
+
+// No turn is held while a body comes, and none given to whom it is of no use any more.
+async function serveInTurn(app, person, request, response) {
+  const body = await bodyOf(request);
+  if (!body) return response.destroy();
+  const end = await turns.take(person.name, person.roles.join(), response);
+  if (!end) return answerText(response, 503, 'Too much is asked of this app; try again in a moment.');
+  try {
+    return await app.serve(person, request, body, response);
+  } finally {
+    end();
+  }
+}
+
+async function serve(app, identity, request, response) {
+  const person = await personIn(request, identity);
+  if (!person) return answerText(response, 401, 'This app serves only people whom the host node vouches for.');
+  if (!isPlainRequest(request)) return answerText(response, 400, 'The address or a header holds what none should.');
+  const refusal = app.refusalOf(person, request) ?? refusalOf(request);
+  if (refusal) return answerText(response, ...refusal);
+  const giveBack = room.take(person.name, Number(request.headers['content-length'] ?? 0));
+  if (!giveBack) return answerText(response, 503, 'Too much comes up at once; try again in a moment.');
+  try {
+    return await serveInTurn(app, person, request, response);
+  } finally {
+    giveBack();
+  }
 }
 
 async function main(path) {
@@ -59,10 +108,11 @@ async function main(path) {
   process.umask(0o077); // the socket is for the connector's user alone, and so are the app's files
   mkdirSync(settings.data, { recursive: true });
   const identity = new IdentityCheck(settings);
-  const app = await apps[settings.app].start(settings);
-  const server = createServer({ keepAliveTimeout: kIdleMsMax });
+  const app = await apps[settings.app].start({ ...settings, path });
+  const server = createServer({ keepAliveTimeout: kIdleMsMax, requestTimeout: kBodyMsMax });
   server.on('request', (request, response) => {
     serve(app, identity, request, response).catch((error) => {
+      if (response.destroyed) return; // whoever asked has left
       process.stderr.write(`${error.stack}\n`);
       if (response.headersSent) response.destroy();
       else answerText(response, 502, 'The app behind this address did not answer as it should.');

@@ -13,6 +13,7 @@ export class HostStandIn {
   #pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   #sockets = new Set();
   refusing = false;
+  claims = {}; // of whoever comes, beside what a test signs itself
 
   constructor(socket) {
     this.socket = socket;
@@ -58,6 +59,7 @@ export class HostStandIn {
       jti: randomUUID(),
       nation: 'XBB',
       role: 'planner',
+      ...this.claims,
       ...claims,
     };
     for (const name of Object.keys(all)) if (all[name] === undefined) delete all[name];

@@ -111,6 +111,9 @@ system('a file of several MiB goes up and comes down as it was', async () => {
   assert.equal(down.status, 200);
   assert.equal(down.bytes.length, kFileBytes);
   assert.equal(digest(down.bytes), digest(bytes));
+  assert.match(down.headers['content-disposition'], /^attachment/);
+  assert.match(down.headers['content-security-policy'], /sandbox/, 'what the app says of it reaches the visitor');
+  assert.equal(down.headers['x-content-type-options'], 'nosniff');
 });
 
 system('what a role does not give, the wiki refuses', async () => {
@@ -128,13 +131,16 @@ system('what a role does not give, the wiki refuses', async () => {
 
 system("the wiki's own ways in, its administration, and names that a client brings lead nowhere", async () => {
   const ways = ['/login', '/register', '/setup', '/setup_ulist', '/admin_sql', '/xfer', '/json/whoami', '/test_env'];
-  for (const path of ways) {
+  const spelled = ['/Setup', '//setup', '/x/../setup', '/%73etup', '/%73etup?/setup'];
+  for (const path of [...ways, ...spelled, '/wikiappend?name=Clinics', '/doc/tip/x', '/uv/x', '/zip']) {
     const answer = await matteo.go(`${matteo.origin}${path}`);
-    assert.equal(answer.status, 403, path);
-  }
-  for (const path of ['/Setup', '//setup', '/x/../setup', '/%73etup']) {
-    const answer = await matteo.go(`${matteo.origin}${path}`);
+    assert.ok([400, 403, 404].includes(answer.status), `${path}: ${answer.status}`);
     assert.doesNotMatch(answer.body, /Site Administration|Server Administration/i, path);
+  }
+  for (const path of ['/wiki%00REMOTE_USER%00keeper?name=Clinics', '/%73etup%00REMOTE_USER%00keeper?/setup']) {
+    const answer = await matteo.go(`${matteo.origin}${path}`);
+    assert.equal(answer.status, 400, path);
+    assert.notEqual(knownAs(answer), 'keeper');
   }
   const before = knownAs(await wikiPage(matteo, 'Harbor+Light'));
   for (const name of ['remote-user', 'x-remote-user', 'remote_user', 'Entente-Assertion', 'authorization', 'proxy']) {
