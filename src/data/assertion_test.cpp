@@ -1,0 +1,227 @@
+#include "data/object_for_test.h"
+#include "label/label.h"
+
+#include <fmt/format.h>
+
+using namespace entente;
+using namespace entente::data;
+using crypto::KeyKind;
+using crypto::PrivateKey;
+using crypto::Secret;
+
+namespace {
+
+// An object's manifest and the key that a reader who opened it has.
+struct Opened {
+  Manifest manifest;
+  Secret key;
+  BoundTo object;
+};
+
+Opened opened_object(ObjectVersion version = ObjectVersion::v4_3_0, std::optional<OriginatorKey> by = {}) {
+  const PrivateKey key = key_for_test();
+  SealPlan plan = plan_for_test(key);
+  plan.version = version;
+  plan.originator = std::move(by);
+  plan.assertions.push_back({.id = "first", .value = "EXERCISE"});
+  const Bytes object = seal_for_test(plan, as_bytes("EXERCISE: ten tents"));
+  Manifest manifest = read_manifest(manifest_text_of(object)).value();
+  Secret secret = collect_key(manifest, with_keys({key})).value();
+  BoundTo bound = bound_to(manifest.segments, manifest.form);
+  return {std::move(manifest), std::move(secret), std::move(bound)};
+}
+
+Assertion handling(std::string id) {
+  return {.id = std::move(id), .value = "EXERCISE RESTRICTED"};
+}
+
+std::string outcome(const Opened& o, const PinnedKeys& pinned = {}) {
+  const auto verified = verify_assertions(o.manifest, o.key, pinned);
+  return verified ? "ok" : verified.error().code();
+}
+
+// Another header on a token, signed by whoever.
+std::string token_with(const std::string& header, std::string_view old,
+                       const std::function<Bytes(ByteView)>& sign) {
+  const size_t first = old.find('.');
+  const size_t second = old.find('.', first + 1);
+  std::string out = base64url(as_bytes(header)) + std::string(old.substr(first, second - first));
+  return out + "." + base64url(sign(as_bytes(out)));
+}
+
+std::string& binding_of(Json& assertion) {
+  Json& binding = *const_cast<Json*>(assertion.find("binding"));
+  for (auto& [key, value] : binding.members())
+    if (key == "signature") return const_cast<std::string&>(value.string());
+  FAIL("no binding");
+  return binding.members()[0].first;
+}
+
+}  // namespace
+
+TEST_CASE("assertions hold under the object's key or a pinned one, in both versions") {
+  for (const ObjectVersion version : {ObjectVersion::v4_3_0, ObjectVersion::v4_2_2}) {
+    for (const KeyKind kind : {KeyKind::p256, KeyKind::rsa}) {
+      Opened o = opened_object(version);
+      const PrivateKey owner = key_for_test(kind);
+      o.manifest.assertions.push_back(bind_with_private_key(handling("owned"), o.object, owner).value());
+      const PinnedKeys pinned{{"owned", owner.public_key()}};
+      const auto verified = verify_assertions(o.manifest, o.key, pinned);
+      REQUIRE_MESSAGE(verified.has_value(), verified.error().text());
+      REQUIRE(verified->size() == 2);
+      CHECK(verified->at(0).by == Voucher::object_key);
+      CHECK(verified->at(1).by == Voucher::pinned_key);
+      CHECK(outcome(o) == "data.assertion");  // nobody said whose key that is
+      CHECK(outcome(o, {{"owned", key_for_test(kind).public_key()}}) == "data.assertion");
+    }
+  }
+  CHECK_FALSE(bind_with_private_key(handling("x"), opened_object().object, key_for_test(KeyKind::p384)));
+}
+
+TEST_CASE("a key inside an assertion never stands for the pinned one, nor does the object's key") {
+  Opened o = opened_object();
+  const PrivateKey owner = key_for_test();
+  const PrivateKey forger = key_for_test();
+  const PinnedKeys pinned{{"owned", owner.public_key()}};
+  Json json = bind_with_private_key(handling("owned"), o.object, owner).value();
+  o.manifest.assertions.push_back(json);
+  REQUIRE(outcome(o, pinned) == "ok");
+
+  const std::string embedded = fmt::format(R"({{"alg":"ES256","jwk":{}}})", forger.public_key().jwk().dump());
+  const auto by_forger = [&](ByteView text) {
+    return forger.sign(crypto::SignatureAlg::ES256, text).value();
+  };
+  const auto by_reader = [&](ByteView text) {
+    const crypto::Digest mac = crypto::hmac_sha256(o.key.bytes(), text);
+    return Bytes(mac.begin(), mac.end());
+  };
+  const auto by_nobody = [](ByteView) { return Bytes(); };
+  const auto by_public_key = [&](ByteView text) {
+    const crypto::Digest mac = crypto::hmac_sha256(as_bytes(owner.public_key().pem()), text);
+    return Bytes(mac.begin(), mac.end());
+  };
+  const std::string good = binding_of(json);
+  const std::string true_jwk = fmt::format(R"({{"alg":"ES256","jwk":{}}})", owner.public_key().jwk().dump());
+  const std::vector<std::string> forged{
+      token_with(embedded, good, by_forger),
+      token_with(R"({"alg":"ES256","x5c":["AAAA"]})", good, by_forger),
+      token_with(true_jwk, good, by_forger),
+      token_with(R"({"alg":"HS256"})", good, by_reader),
+      token_with(R"({"alg":"HS256"})", good, by_public_key),
+      token_with(R"({"alg":"none"})", good, by_nobody),
+      token_with(R"({"alg":"ES256","crit":["b64"],"b64":false})", good,
+                 [&](ByteView text) { return owner.sign(crypto::SignatureAlg::ES256, text).value(); }),
+      token_with(R"({"alg":"PS256"})", good, by_forger),
+      good + ".x",
+      good.substr(0, good.rfind('.') + 1),
+      ""};
+  for (const std::string& token : forged) {
+    binding_of(json) = token;
+    o.manifest.assertions.back() = json;
+    INFO(token);
+    CHECK(outcome(o, pinned) == "data.assertion");
+  }
+  // Its own key beside a good signature changes nothing either way.
+  binding_of(json) = token_with(
+      embedded, good, [&](ByteView text) { return owner.sign(crypto::SignatureAlg::ES256, text).value(); });
+  o.manifest.assertions.back() = json;
+  CHECK(outcome(o, pinned) == "ok");
+  // Nor does one help where nothing was pinned.
+  binding_of(json) = token_with(embedded, good, by_forger);
+  o.manifest.assertions.back() = json;
+  CHECK(outcome(o) == "data.assertion");
+}
+
+TEST_CASE("a pinned assertion that was taken away, renamed or put into another object is missed") {
+  Opened o = opened_object();
+  const PrivateKey owner = key_for_test();
+  const PinnedKeys pinned{{"owned", owner.public_key()}};
+  CHECK(outcome(o, pinned) == "data.assertion");
+  o.manifest.assertions.push_back(bind_with_object_key(handling("renamed"), o.object, o.key));
+  CHECK(outcome(o, pinned) == "data.assertion");
+  const Opened other = opened_object();
+  o.manifest.assertions.back() = bind_with_private_key(handling("owned"), other.object, owner).value();
+  CHECK(outcome(o, pinned) == "data.assertion");
+  o.manifest.assertions.back() = bind_with_private_key(handling("owned"), o.object, owner).value();
+  CHECK(outcome(o, pinned) == "ok");
+}
+
+TEST_CASE("an originator's signature holds for exactly what was sealed") {
+  const PrivateKey aldoria = key_for_test();
+  const OriginatorKeys keys{{"XAA", aldoria.public_key()}};
+  const Opened good = opened_object(ObjectVersion::v4_3_0, OriginatorKey{"XAA", aldoria});
+  CHECK(outcome(good) == "ok");  // for others it is an assertion like any
+  CHECK(verify_originator(good.manifest, keys).value() == "XAA");
+  CHECK(claimed_originator(good.manifest) == "XAA");
+  const auto code = [&](const std::function<void(Manifest&)>& change, const OriginatorKeys& known) {
+    Manifest changed = good.manifest;
+    change(changed);
+    const auto verified = verify_originator(changed, known);
+    return verified ? "ok" : verified.error().code();
+  };
+  const auto nothing = [](Manifest&) {};
+  CHECK(code(nothing, {}) == "data.originator");
+  CHECK(code(nothing, {{"XBB", aldoria.public_key()}}) == "data.originator");
+  CHECK(code(nothing, {{"XAA", key_for_test().public_key()}}) == "data.originator");
+  CHECK(code(nothing, {{"XAA", key_for_test(KeyKind::rsa).public_key()}}) == "data.originator");
+  CHECK(code([](Manifest& m) { m.policy_text = write_policy({"other", {}, {}}); }, keys) ==
+        "data.originator");
+  CHECK(code([](Manifest& m) { m.mime_type = "text/html"; }, keys) == "data.originator");
+  CHECK(code([](Manifest& m) { m.segments.add({}, 1); }, keys) == "data.originator");
+  CHECK(code([](Manifest& m) { m.assertions.erase(m.assertions.begin()); }, keys) == "data.originator");
+  CHECK(code([](Manifest& m) { m.assertions.pop_back(); }, keys) == "data.originator");
+
+  // What any reader can do: another statement, well bound with the object's key.
+  const auto forge = [&](Manifest& m) {
+    m.assertions[0] = bind_with_object_key(handling("first"), good.object, good.key);
+  };
+  CHECK(code(forge, keys) == "data.originator");
+  CHECK(code(
+            [&](Manifest& m) {
+              m.assertions.push_back(bind_with_object_key(handling("more"), good.object, good.key));
+            },
+            keys) == "data.originator");
+  // And a reader's own signature in the originator's name.
+  Manifest resigned = good.manifest;
+  resigned.assertions.pop_back();
+  forge(resigned);
+  resigned.assertions.push_back(
+      originator_assertion(resigned, good.key, OriginatorKey{"XAA", key_for_test()}).value());
+  REQUIRE(verify_assertions(resigned, good.key, {}));
+  CHECK(verify_originator(resigned, keys).error().code() == "data.originator");
+
+  // Shares may be wrapped anew by who holds them.
+  CHECK(code([](Manifest& m) { m.key_access.pop_back(); }, keys) == "ok");
+}
+
+TEST_CASE("an object that must be signed by an originator does not open without") {
+  const PrivateKey reader = key_for_test();
+  const PrivateKey aldoria = key_for_test();
+  OpenExpect expect;
+  expect.originators = {{"XAA", aldoria.public_key()}};
+  SealPlan plan = plan_for_test(reader);
+  CHECK(code_of(open_for_test(seal_for_test(plan, Bytes(10)), {reader}, expect)) == "data.originator");
+  plan.originator = OriginatorKey{"XAA", aldoria};
+  CHECK(code_of(open_for_test(seal_for_test(plan, Bytes(10)), {reader}, expect)) == "ok");
+  plan.originator = OriginatorKey{"XAA", reader};
+  CHECK(code_of(open_for_test(seal_for_test(plan, Bytes(10)), {reader}, expect)) == "data.originator");
+}
+
+TEST_CASE("a label travels as an assertion, in JSON where that can say it, in XML where not") {
+  label::Label plain;
+  plain.policy = "EXERCISE";
+  plain.classification = "RESTRICTED";
+  plain.categories = {{"Releasable To", label::CategoryType::permissive, {"XAA", "XBB"}}};
+  label::Label rich = plain;
+  rich.privacy_mark = "EXERCISE ONLY";
+  for (const label::Label& label : {plain, rich}) {
+    const Assertion assertion = label_assertion(label).value();
+    CHECK(is_label_assertion(assertion));
+    CHECK(read_label_assertion(assertion).value() == label::normalised(label).value());
+    CHECK(assertion.value.is_string() == !label.privacy_mark.empty());
+    const Opened o = opened_object();
+    const Assertion read = read_assertion(bind_with_object_key(assertion, o.object, o.key)).value();
+    CHECK(read_label_assertion(read).value() == label::normalised(label).value());
+  }
+  CHECK_FALSE(is_label_assertion(handling("x")));
+}
