@@ -39,7 +39,7 @@ const Verb* match(const std::vector<std::string>& words, size_t& taken) {
   return best;
 }
 
-// An option as the verb's table writes it: "level", or "check!" for a flag.
+// An option as the verb's table writes it: "level", "check!" for a flag, "to+" for one that may stand again.
 bool lists(const Verb& verb, std::string_view name) {
   std::string_view rest = verb.options;
   while (!rest.empty()) {
@@ -57,7 +57,7 @@ Failure usage_fault(const Verb& verb, std::string what) {
 Result<Arguments> parse(const Verb& verb, std::span<const std::string> rest) {
   Arguments arguments;
   for (size_t i = 0; i < rest.size(); ++i) {
-    const std::string& word = rest[i];
+    const std::string word = rest[i] == "-o" && lists(verb, "out") ? "--out" : rest[i];
     if (!word.starts_with("--")) {
       arguments.words.push_back(word);
       continue;
@@ -65,7 +65,8 @@ Result<Arguments> parse(const Verb& verb, std::span<const std::string> rest) {
     const size_t equals = word.find('=');
     const std::string name = word.substr(2, equals == std::string::npos ? std::string::npos : equals - 2);
     std::string value;
-    if (lists(verb, name)) {
+    const bool again = lists(verb, name + "+");
+    if (again || lists(verb, name)) {
       if (equals != std::string::npos) {
         value = word.substr(equals + 1);
       } else if (i + 1 < rest.size()) {
@@ -76,7 +77,9 @@ Result<Arguments> parse(const Verb& verb, std::span<const std::string> rest) {
     } else if ((name != "json" && !lists(verb, name + "!")) || equals != std::string::npos) {
       return usage_fault(verb, fmt::format("--{} is not known here", name));
     }
-    if (!arguments.options.emplace(name, std::move(value)).second) {
+    if (again) {
+      arguments.lists[name].push_back(std::move(value));
+    } else if (!arguments.options.emplace(name, std::move(value)).second) {
       return usage_fault(verb, fmt::format("--{} stands twice", name));
     }
   }
@@ -100,6 +103,11 @@ Result<std::string> Arguments::need(std::string_view name) const {
     return fail("cli.usage", fmt::format("--{} is missing", name), {}, "see `entente help`");
   }
   return at->second;
+}
+
+std::vector<std::string> Arguments::all(std::string_view name) const {
+  const auto at = lists.find(name);
+  return at == lists.end() ? std::vector<std::string>() : at->second;
 }
 
 int run(std::span<char*> raw) {

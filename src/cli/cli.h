@@ -25,9 +25,12 @@ inline constexpr int kExitUnfinished = 5;   // verified, but for a last write th
 struct Arguments {
   std::vector<std::string> words;
   std::map<std::string, std::string, std::less<>> options;
+  std::map<std::string, std::vector<std::string>, std::less<>>
+      lists;  // of options that may stand more than once
   [[nodiscard]] bool json() const { return options.contains("json"); }
   [[nodiscard]] std::optional<std::string> option(std::string_view name) const;
   [[nodiscard]] Result<std::string> need(std::string_view name) const;  // "cli.usage"
+  [[nodiscard]] std::vector<std::string> all(std::string_view name) const;
 };
 
 [[nodiscard]] int run(std::span<char*> arguments);

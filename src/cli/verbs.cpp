@@ -97,6 +97,23 @@ constexpr Verb kVerbs[] = {
     {"label prove", "MAPPINGS SPIF...",
      "Prove that no chain of mappings raises or widens a label, or print the shortest that does", "", 2, 256,
      label_prove},
+    {"seal",
+     "FILE --to KEY-SERVICE|KEY-SERVICE=PUBLIC.pem|PUBLIC.pem... [--attribute FQN]... [--person NAME]... "
+     "[--label "
+     "FILE] [--split-per-recipient] [--originator CODE --sign PRIVATE.pem] [--type MIME] [--trust FILE] "
+     "[--tdf-version 4.2.2] -o OUT",
+     "Seal a file (- reads standard input) into an object that only its recipients' key services or keys "
+     "open",
+     "to+,attribute+,person+,label,split-per-recipient!,originator,sign,type,trust,tdf-version,out", 1, 1,
+     object_seal},
+    {"open",
+     "FILE --key PRIVATE.pem... [--originator CODE=PUBLIC.pem]... [--pin ASSERTION=PUBLIC.pem]... -o OUT",
+     "Open a sealed object with private keys; all of it is verified before OUT appears",
+     "key+,originator+,pin+,out", 1, 1, object_open},
+    {"inspect",
+     "FILE [--key PRIVATE.pem]... [--originator CODE=PUBLIC.pem]... [--pin ASSERTION=PUBLIC.pem]...",
+     "Say what a sealed object claims, and what of it is verified; with its keys, all of it is",
+     "key+,originator+,pin+", 1, 1, object_inspect},
     {"doctor", "", "What works and what does not, and what to do about it", kSocket, 0, 0, doctor},
     {"man", "", "The manual page, in roff", "", 0, 0, man},
 };

@@ -12,7 +12,7 @@ struct Verb {
   std::string_view name;     // "partner suspend"
   std::string_view usage;    // "CODE --reason TEXT"
   std::string_view what;     // one line
-  std::string_view options;  // names of options that take a value, comma separated; flags end in "!"
+  std::string_view options;  // names of options that take a value, comma separated; flags end in "!", those that may stand again in "+"
   size_t words_min = 0;
   size_t words_max = 0;
   int (*run)(const Arguments&) = nullptr;
@@ -63,6 +63,9 @@ int label_parse(const Arguments&);
 int label_print(const Arguments&);
 int label_compare(const Arguments&);
 int label_prove(const Arguments&);
+int object_seal(const Arguments&);
+int object_open(const Arguments&);
+int object_inspect(const Arguments&);
 int doctor(const Arguments&);
 int man(const Arguments&);
 

@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kStatementBytesMax = 128 * 1024;
 constexpr size_t kBindingBytesMax = size_t{16} << 20;  // it repeats every segment's hash
-constexpr size_t kTextMax = 1024;
+constexpr size_t kAssertionTextMax = 1024;
 constexpr std::string_view kStanag5636 = "urn:nato:stanag:5636:A:1:elements:json";
 constexpr std::string_view kStanag4774 = "urn:nato:stanag:4774:confidentialitymetadatalabel:1:0";
 
@@ -137,17 +137,17 @@ Result<Assertion> read_assertion(const Json& json) {
   if (!json.is_object()) return assertion_fail("An assertion is a JSON object.");
   Fields fields(json, "");
   Assertion out;
-  out.id = fields.text("id", kTextMax);
-  out.type = fields.text("type", kTextMax);
-  out.scope = fields.text("scope", kTextMax);
-  out.state = fields.text_or("appliesToState", "", kTextMax);
+  out.id = fields.text("id", kAssertionTextMax);
+  out.type = fields.text("type", kAssertionTextMax);
+  out.scope = fields.text("scope", kAssertionTextMax);
+  out.state = fields.text_or("appliesToState", "", kAssertionTextMax);
   Fields statement = fields.object("statement");
-  out.format = statement.text_or("format", "", kTextMax);
-  out.schema = statement.text_or("schema", "", kTextMax);
+  out.format = statement.text_or("format", "", kAssertionTextMax);
+  out.schema = statement.text_or("schema", "", kAssertionTextMax);
   out.value = statement.value("value");
   if (fields.has("binding")) {
     Fields binding = fields.object("binding");
-    const std::string method = binding.text("method", kTextMax);
+    const std::string method = binding.text("method", kAssertionTextMax);
     if (method != "jws" && method != "JWS") binding.wrong("method", "the binding's method is not JWS");
     out.binding = binding.text("signature", kBindingBytesMax);
   }

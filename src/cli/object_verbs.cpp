@@ -1,0 +1,295 @@
+// The verbs of sealed objects: they need no running node. Nothing is written under its name before all of it
+// is.
+#include "base/progress.h"
+#include "cli/object_files.h"
+#include "cli/verbs.h"
+#include "data/file.h"
+#include "data/seal.h"
+#include "label/label_json.h"
+#include "label/label_xml.h"
+#include "net/http_client.h"
+#include "net/loop.h"
+#include "net/tls.h"
+#include "node/config.h"
+
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace entente::cli {
+namespace {
+
+constexpr size_t kPemBytesMax = 64 * 1024;
+constexpr size_t kReadBytes = size_t{4} << 20;
+
+// A key service that says its own key: GET URL/v2/kas_public_key.
+net::Task<Result<Json>> ask_public_key(net::Loop* loop, std::string url, std::string trust_pem) {
+  net::TlsClientConfig config;
+  config.trust_pem = std::move(trust_pem);
+  config.alpn = {"http/1.1"};
+  CO_TRY(const net::TlsClient tls, net::TlsClient::make(std::move(config)));
+  net::FetchRequest request;
+  request.url = url + "/v2/kas_public_key?algorithm=ec:secp256r1&v=2";
+  Result<net::FetchResponse> answer = co_await net::fetch(*loop, std::move(request), tls);
+  if (!answer) co_return Failure(answer.error());
+  if (answer->status != 200)
+    co_return fail("object.recipient", "The key service did not give its public key.", url,
+                   "Give it yourself: --to URL=PUBLIC.pem");
+  co_return Json::parse(answer->body);
+}
+
+Result<data::Recipient> recipient_of_service(const Arguments& arguments, std::string url) {
+  while (url.ends_with('/')) url.pop_back();
+  std::string trust;
+  if (const auto file = arguments.option("trust")) {
+    TRY(trust, node::read_file(*file));
+  }
+  net::Loop loop;
+  TRY(const Json answer, loop.run_until(ask_public_key(&loop, url, std::move(trust))));
+  TRY(crypto::PublicKey key, read_public_key_text(std::string(answer.text_or("publicKey", "")), url));
+  return data::Recipient{std::move(key), url, std::string(answer.text_or("kid", "")), ""};
+}
+
+// A key service's address, its address and key ("URL=FILE", "URL=FILE#KID"), or a key alone.
+Result<data::Recipient> recipient_of(const Arguments& arguments, const std::string& word) {
+  const bool service = word.starts_with("https://") || word.starts_with("http://");
+  const size_t equals = word.find('=');
+  if (service && equals == std::string::npos) return recipient_of_service(arguments, word);
+  std::string file = service ? word.substr(equals + 1) : word;
+  std::string kid;
+  if (const size_t mark = file.rfind('#'); service && mark != std::string::npos) {
+    kid = file.substr(mark + 1);
+    file.resize(mark);
+  }
+  TRY(crypto::PublicKey key, read_public_key_file(file));
+  if (service) return data::Recipient{std::move(key), word.substr(0, equals), std::move(kid), ""};
+  // Nobody serves this key: its thumbprint says which it is.
+  const std::string thumbprint = key.thumbprint();
+  return data::Recipient{std::move(key), "urn:entente:key:" + thumbprint, thumbprint, ""};
+}
+
+Result<label::Label> read_label_of(const std::string& file) {
+  TRY(const std::string text, node::read_file(file, label::kLabelBytesMax));
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  if (first != std::string::npos && text[first] == '<') {
+    TRY(label::RoledLabel read, label::read_label_xml(text));
+    return std::move(read.label);
+  }
+  TRY(const Json json, Json::parse(text));
+  return json.find("format") != nullptr ? label::from_json(json) : label::read_label_json(json);
+}
+
+Result<data::DataPolicy> policy_of(const Arguments& arguments) {
+  data::DataPolicy out;
+  const Bytes id = crypto::random_bytes(16);
+  const std::string digits = hex(id);
+  out.uuid = fmt::format("{}-{}-4{}-8{}-{}", digits.substr(0, 8), digits.substr(8, 4), digits.substr(13, 3),
+                         digits.substr(17, 3), digits.substr(20));
+  for (const std::string& one : arguments.all("attribute")) {
+    TRY(data::AttributeName name, data::parse_attribute(one));
+    out.attributes.push_back(std::move(name));
+  }
+  out.dissem = arguments.all("person");
+  return out;
+}
+
+Result<data::SealPlan> seal_plan(const Arguments& arguments) {
+  data::SealPlan plan;
+  TRY(plan.policy, policy_of(arguments));
+  std::vector<data::Recipient> recipients;
+  for (const std::string& word : arguments.all("to")) {
+    TRY(data::Recipient one, recipient_of(arguments, word));
+    recipients.push_back(std::move(one));
+  }
+  if (recipients.empty()) return fail("cli.usage", "--to is missing", {}, "say whom the object is for");
+  if (arguments.options.contains("split-per-recipient")) {
+    for (data::Recipient& one : recipients) plan.shares.push_back({std::move(one)});
+  } else {
+    plan.shares.push_back(std::move(recipients));
+  }
+  if (const auto file = arguments.option("label")) {
+    TRY(const label::Label label, read_label_of(*file));
+    TRY(data::Assertion assertion, data::label_assertion(label));
+    plan.assertions.push_back(std::move(assertion));
+  }
+  plan.mime_type = arguments.option("type").value_or(plan.mime_type);
+  if (const auto version = arguments.option("tdf-version")) {
+    if (*version != "4.2.2" && *version != "4.3.0")
+      return fail("cli.usage", fmt::format("--tdf-version {} is not one we write", *version), {},
+                  "4.3.0 or 4.2.2");
+    if (*version == "4.2.2") plan.version = data::ObjectVersion::v4_2_2;
+  }
+  const auto originator = arguments.option("originator");
+  const auto sign = arguments.option("sign");
+  if (originator.has_value() != sign.has_value())
+    return fail("cli.usage", "--originator and --sign belong together", {}, "who signs, and with which key");
+  if (originator) {
+    TRY(crypto::PrivateKey key, crypto::load_private_key(*sign));
+    plan.originator = data::OriginatorKey{*originator, std::move(key)};
+  }
+  return plan;
+}
+
+Result<void> seal_source(const data::FileSource& source, data::Sealer& sealer, ProgressBar& bar) {
+  Bytes room(static_cast<size_t>(std::min<uint64_t>(kReadBytes, source.size())));
+  for (uint64_t at = 0; at < source.size();) {
+    const std::span<uint8_t> part =
+        std::span(room).first(static_cast<size_t>(std::min<uint64_t>(room.size(), source.size() - at)));
+    TRY_VOID(source.read(at, part));
+    TRY_VOID(sealer.write(part));
+    at += part.size();
+    bar.at(at);
+  }
+  return {};
+}
+
+Result<void> seal_stream(data::Sealer& sealer, ProgressBar& bar) {
+  Bytes room(kReadBytes);
+  uint64_t done = 0;
+  for (;;) {
+    TRY(const size_t taken, data::read_some(STDIN_FILENO, room));
+    TRY_VOID(sealer.write(ByteView(room).first(taken)));
+    done += taken;
+    bar.at(done);
+    if (taken < room.size()) return {};
+  }
+}
+
+Result<void> check_places(const std::string& in, const std::string& out) {
+  std::error_code ignored;
+  if (in != "-" && std::filesystem::equivalent(in, out, ignored))
+    return fail("cli.usage", "the output is the input", out, "give another file after -o");
+  return {};
+}
+
+Result<data::Manifest> seal_file(const Arguments& arguments) {
+  const std::string& in = arguments.words[0];
+  TRY(const std::string out, arguments.need("out"));
+  TRY_VOID(check_places(in, out));
+  TRY(data::SealPlan plan, seal_plan(arguments));
+  std::optional<data::FileSource> source;
+  if (in != "-") {
+    TRY(data::FileSource file, data::FileSource::open(in));
+    source.emplace(std::move(file));
+  }
+  const std::optional<uint64_t> size = source ? std::optional(source->size()) : std::nullopt;
+  TRY(data::NewFile file, data::NewFile::create(out));
+  TRY(data::Sealer sealer, data::Sealer::begin(file, std::move(plan), size));
+  {
+    ProgressBar bar("sealing " + in, size);
+    TRY_VOID(source ? seal_source(*source, sealer, bar) : seal_stream(sealer, bar));
+  }
+  TRY(data::Manifest manifest, sealer.finish());
+  TRY_VOID(file.commit(true));
+  return manifest;
+}
+
+struct OpenedFile {
+  uint64_t bytes = 0;
+  std::optional<std::string> originator;
+};
+
+Result<OpenedFile> open_file(const Arguments& arguments) {
+  const std::string& in = arguments.words[0];
+  TRY(const std::string out, arguments.need("out"));
+  TRY_VOID(check_places(in, out));
+  TRY(const std::vector<crypto::PrivateKey> keys, private_keys_of(arguments));
+  if (keys.empty())
+    return fail("cli.usage", "--key is missing", {}, "a private key of one of its recipients");
+  TRY(const data::OpenExpect expect, expectations_of(arguments));
+  TRY(const data::FileSource source, data::FileSource::open(in));
+  TRY(const data::SealedObject sealed, data::read_object(source));
+  TRY(crypto::Secret key, data::collect_key(sealed.manifest, data::with_keys(keys)));
+  TRY(data::OpenObject open, data::OpenObject::open(sealed, std::move(key), expect));
+  TRY(data::NewFile file, data::NewFile::create(out));
+  {
+    ProgressBar bar("opening " + in, open.size());
+    TRY_VOID(open.copy_to(file, [&](uint64_t done) { bar.at(done); }));
+  }
+  TRY_VOID(file.commit(false));
+  return OpenedFile{open.size(), open.originator()};
+}
+
+}  // namespace
+
+Result<crypto::PublicKey> read_public_key_text(const std::string& pem, const std::string& where) {
+  auto key = crypto::PublicKey::from_pem(pem);
+  if (!key) {
+    const auto certificate = crypto::Certificate::from_pem(pem);
+    if (certificate) return certificate->public_key();
+    return fail("object.recipient", "This is neither a public key nor a certificate in PEM.", where,
+                "It begins with -----BEGIN PUBLIC KEY----- or -----BEGIN CERTIFICATE-----.");
+  }
+  return key;
+}
+
+Result<crypto::PublicKey> read_public_key_file(const std::string& file) {
+  TRY(const std::string pem, node::read_file(file, kPemBytesMax));
+  return read_public_key_text(pem, file);
+}
+
+Result<std::vector<crypto::PrivateKey>> private_keys_of(const Arguments& arguments) {
+  std::vector<crypto::PrivateKey> out;
+  for (const std::string& file : arguments.all("key")) {
+    TRY(crypto::PrivateKey key, crypto::load_private_key(file));
+    out.push_back(std::move(key));
+  }
+  return out;
+}
+
+Result<data::OpenExpect> expectations_of(const Arguments& arguments) {
+  data::OpenExpect out;
+  for (const auto& [option, into] :
+       {std::pair{"originator", &out.originators}, std::pair{"pin", &out.pinned}}) {
+    for (const std::string& word : arguments.all(option)) {
+      const size_t equals = word.find('=');
+      if (equals == std::string::npos || equals == 0)
+        return fail("cli.usage", fmt::format("--{} {} names no key", option, word), {}, "NAME=PUBLIC.pem");
+      TRY(crypto::PublicKey key, read_public_key_file(word.substr(equals + 1)));
+      into->insert_or_assign(word.substr(0, equals), std::move(key));
+    }
+  }
+  return out;
+}
+
+int report_object(const Error& error, bool json) {
+  const int code = report(error, json);
+  for (const std::string_view fault : {"data.zip", "data.manifest", "data.binding", "data.root-signature",
+                                       "data.segment", "data.assertion", "data.originator", "data.policy"})
+    if (error.code() == fault) return kExitUntrue;
+  return code;
+}
+
+int object_seal(const Arguments& arguments) {
+  const auto sealed = seal_file(arguments);
+  if (!sealed) return report_object(sealed.error(), arguments.json());
+  const auto policy = data::read_policy(sealed->policy_text);
+  const std::string uuid = policy ? policy->uuid : "";
+  if (arguments.json()) {
+    print_json(Json::object({{"policy", uuid},
+                             {"bytes", sealed->segments.plain_at(sealed->segments.count())},
+                             {"segments", static_cast<int64_t>(sealed->segments.count())},
+                             {"keyAccess", static_cast<int64_t>(sealed->key_access.size())}}));
+  } else {
+    fmt::print("sealed {} as object {}\n", bytes_text(sealed->segments.plain_at(sealed->segments.count())),
+               uuid);
+  }
+  return kExitOk;
+}
+
+int object_open(const Arguments& arguments) {
+  const auto opened = open_file(arguments);
+  if (!opened) return report_object(opened.error(), arguments.json());
+  if (arguments.json()) {
+    print_json(Json::object({{"bytes", opened->bytes},
+                             {"verified", true},
+                             {"originator", opened->originator ? Json(*opened->originator) : Json()}}));
+  } else {
+    fmt::print("opened and verified {}{}\n", bytes_text(opened->bytes),
+               opened->originator ? ", signed by " + *opened->originator : "");
+  }
+  return kExitOk;
+}
+
+}  // namespace entente::cli

@@ -1,0 +1,166 @@
+#include "cli/cli.h"
+#include "crypto/key.h"
+#include "label/label.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+using namespace entente;
+using namespace entente::cli;
+using crypto::KeyKind;
+using crypto::PrivateKey;
+
+namespace {
+
+struct Told {
+  int exit = 0;
+  std::string out;  // both streams
+};
+
+class ObjectFolder {
+ public:
+  ObjectFolder()
+      : path_(std::filesystem::temp_directory_path() /
+              ("entente-object-verbs-" + std::to_string(::getpid()))) {
+    std::filesystem::create_directories(path_);
+    for (const char* who : {"xaa", "xbb", "xcc"}) {
+      const PrivateKey key = PrivateKey::generate(KeyKind::p256);
+      REQUIRE(crypto::save_private_key(file(std::string(who) + ".key"), key));
+      put(std::string(who) + ".pub", key.public_key().pem());
+    }
+    put("plain.txt", text_);
+  }
+  ~ObjectFolder() {
+    std::filesystem::remove_all(path_);
+    std::filesystem::remove(path_.string() + "-said");
+  }
+  ObjectFolder(const ObjectFolder&) = delete;
+  ObjectFolder& operator=(const ObjectFolder&) = delete;
+
+  [[nodiscard]] std::string file(const std::string& name) const { return (path_ / name).string(); }
+  void put(const std::string& name, const std::string& text) const {
+    std::ofstream(path_ / name, std::ios::binary) << text;
+  }
+  [[nodiscard]] std::string get(const std::string& name) const {
+    std::ifstream in(path_ / name, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  [[nodiscard]] bool has(const std::string& name) const { return std::filesystem::exists(path_ / name); }
+  [[nodiscard]] size_t count() const {
+    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(path_), {}));
+  }
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+  // entente WORDS..., run in this folder
+  [[nodiscard]] Told run(std::vector<std::string> words) const {
+    const std::string said = path_.string() + "-said";
+    const auto before = std::filesystem::current_path();
+    std::filesystem::current_path(path_);
+    words.insert(words.begin(), "entente");
+    std::vector<char*> raw;
+    for (std::string& word : words) raw.push_back(word.data());
+    std::fflush(nullptr);
+    const int out = ::dup(1);
+    const int err = ::dup(2);
+    REQUIRE(std::freopen(said.c_str(), "w", stdout) != nullptr);
+    ::dup2(1, 2);
+    Told told;
+    told.exit = cli::run(raw);
+    std::fflush(nullptr);
+    ::dup2(out, 1);
+    ::dup2(err, 2);
+    ::close(out);
+    ::close(err);
+    std::filesystem::current_path(before);
+    std::ifstream in(said);
+    told.out.assign(std::istreambuf_iterator<char>(in), {});
+    return told;
+  }
+
+ private:
+  std::filesystem::path path_;
+  std::string text_ = "EXERCISE: ten tents, two doctors\n";
+};
+
+}  // namespace
+
+TEST_CASE("seal, inspect, open: with keys in files, and nothing of a refused object is left behind") {
+  const ObjectFolder at;
+  const Told sealed = at.run({"seal", "plain.txt", "--to", "xaa.pub", "--to", "xbb.pub", "--attribute",
+                              "https://xaa.example/attr/releasable/value/xbb", "-o", "o.tdf"});
+  REQUIRE_MESSAGE(sealed.exit == kExitOk, sealed.out);
+  CHECK(at.run({"open", "o.tdf", "--key", "xbb.key", "-o", "xbb.txt"}).exit == kExitOk);
+  CHECK(at.get("xbb.txt") == at.text());
+
+  const size_t files = at.count();
+  const Told stranger = at.run({"open", "o.tdf", "--key", "xcc.key", "-o", "xcc.txt"});
+  CHECK(stranger.exit == kExitRefused);
+  CHECK(stranger.out.find("[data.unwrap]") != std::string::npos);
+  std::string changed = at.get("o.tdf");
+  changed[60] = static_cast<char>(changed[60] ^ 1);  // in the payload
+  at.put("changed.tdf", changed);
+  const Told damaged = at.run({"open", "changed.tdf", "--key", "xbb.key", "-o", "changed.txt"});
+  CHECK(damaged.exit == kExitUntrue);
+  CHECK(damaged.out.find("[data.segment]") != std::string::npos);
+  CHECK(at.count() == files + 1);  // changed.tdf: no output and nothing temporary
+
+  const Told looked = at.run({"inspect", "o.tdf"});
+  CHECK(looked.exit == kExitOk);
+  CHECK(looked.out.find("releasable/value/xbb") != std::string::npos);
+  CHECK(looked.out.find("payload: no") != std::string::npos);
+  const Told verified = at.run({"inspect", "o.tdf", "--key", "xaa.key"});
+  CHECK(verified.out.find("every segment") != std::string::npos);
+  CHECK(at.run({"inspect", "changed.tdf", "--key", "xaa.key"}).exit == kExitUntrue);
+}
+
+TEST_CASE("an object split per recipient needs every recipient's key") {
+  const ObjectFolder at;
+  REQUIRE(at.run({"seal", "plain.txt", "--to", "xaa.pub", "--to", "xbb.pub", "--split-per-recipient",
+                  "--person", "ana@xbb.example", "-o", "o.tdf"})
+              .exit == kExitOk);
+  CHECK(at.run({"open", "o.tdf", "--key", "xaa.key", "-o", "a.txt"}).exit == kExitRefused);
+  CHECK_FALSE(at.has("a.txt"));
+  CHECK(at.run({"open", "o.tdf", "--key", "xaa.key", "--key", "xbb.key", "-o", "a.txt"}).exit == kExitOk);
+  CHECK(at.get("a.txt") == at.text());
+}
+
+TEST_CASE("a label and an originator's signature travel with the object and are told apart from claims") {
+  const ObjectFolder at;
+  label::Label label;
+  label.policy = "EXERCISE";
+  label.classification = "RESTRICTED";
+  at.put("label.json", label::to_json(label).dump());
+  REQUIRE(at.run({"seal", "plain.txt", "--to", "xbb.pub", "--label", "label.json", "--originator", "XAA",
+                  "--sign", "xaa.key", "-o", "o.tdf"})
+              .exit == kExitOk);
+  const Told claimed = at.run({"inspect", "o.tdf"});
+  CHECK(claimed.out.find("EXERCISE RESTRICTED (not verified)") != std::string::npos);
+  CHECK(claimed.out.find("XAA says so itself") != std::string::npos);
+  const Told known = at.run({"inspect", "o.tdf", "--originator", "XAA=xaa.pub"});
+  CHECK(known.out.find("EXERCISE RESTRICTED (signed by XAA)") != std::string::npos);
+  CHECK(at.run({"open", "o.tdf", "--key", "xbb.key", "--originator", "XAA=xaa.pub", "-o", "p.txt"}).exit ==
+        kExitOk);
+  CHECK(at.run({"open", "o.tdf", "--key", "xbb.key", "--originator", "XAA=xcc.pub", "-o", "q.txt"}).exit ==
+        kExitUntrue);
+  CHECK_FALSE(at.has("q.txt"));
+}
+
+TEST_CASE("command lines of sealed objects that make no sense are refused with what is missing") {
+  const ObjectFolder at;
+  CHECK(at.run({"seal", "plain.txt", "-o", "o.tdf"}).exit == kExitUsage);
+  CHECK(at.run({"seal", "plain.txt", "--to", "xaa.pub"}).exit == kExitUsage);
+  CHECK(at.run({"seal", "plain.txt", "--to", "xaa.pub", "-o", "plain.txt"}).exit == kExitUsage);
+  CHECK(at.run({"seal", "plain.txt", "--to", "xaa.pub", "--sign", "xaa.key", "-o", "o.tdf"}).exit ==
+        kExitUsage);
+  CHECK(at.run({"seal", "plain.txt", "--to", "plain.txt", "-o", "o.tdf"}).exit == kExitRefused);
+  CHECK(at.run({"seal", "missing", "--to", "xaa.pub", "-o", "o.tdf"}).exit == kExitRefused);
+  CHECK(at.run({"open", "plain.txt", "--key", "xaa.key", "-o", "o"}).exit == kExitUntrue);
+  CHECK(at.run({"open", "plain.txt", "-o", "o"}).exit == kExitUsage);
+  CHECK_FALSE(at.has("o.tdf"));
+  CHECK(at.get("plain.txt") == at.text());
+}
