@@ -12,9 +12,9 @@
 namespace entente::data {
 namespace {
 
-constexpr size_t kUrlBytesMax = 2048;
-constexpr size_t kNameBytesMax = 256;  // of kid, sid, protocol, versions
-constexpr size_t kPemBytesMax = 4096;
+constexpr size_t kAccessUrlMax = 2048;
+constexpr size_t kAccessNameMax = 256;  // of kid, sid, protocol, versions
+constexpr size_t kAccessPemMax = 4096;
 constexpr size_t kMacBytes = 32;
 
 Failure key_access_fail(std::string what, std::string where, std::string hint = {}) {
@@ -56,7 +56,7 @@ PolicyBinding read_binding(Fields& fields) {
     out.hash = base64_of(fields, "policyBinding", written.string(), 2 * kMacBytes);
   } else if (!written.is_null()) {
     Fields inside = fields.object("policyBinding");
-    out.alg = loose_text(inside, "alg", kNameBytesMax);
+    out.alg = loose_text(inside, "alg", kAccessNameMax);
     out.hash = base64_of(inside, "hash", inside.text("hash", 256), 2 * kMacBytes);
   }
   if (out.hash.size() != kMacBytes && out.hash.size() != 2 * kMacBytes)
@@ -115,18 +115,18 @@ Result<KeyAccess> read_key_access(const Json& json, const std::string& path) {
   if (!json.is_object()) return key_access_fail("A key access object is a JSON object.", path);
   Fields fields(json, path);
   KeyAccess out;
-  const std::string type = fields.text("type", kNameBytesMax);
+  const std::string type = fields.text("type", kAccessNameMax);
   out.type = type == name(WrapType::ec_wrapped) ? WrapType::ec_wrapped : WrapType::wrapped;
-  out.url = fields.text("url", kUrlBytesMax);
-  out.protocol = fields.text_or("protocol", "kas", kNameBytesMax);
-  out.kid = loose_text(fields, "kid", kNameBytesMax);
-  out.sid = loose_text(fields, "sid", kNameBytesMax);
+  out.url = fields.text("url", kAccessUrlMax);
+  out.protocol = fields.text_or("protocol", "kas", kAccessNameMax);
+  out.kid = loose_text(fields, "kid", kAccessNameMax);
+  out.sid = loose_text(fields, "sid", kAccessNameMax);
   out.wrapped_key =
       base64_of(fields, "wrappedKey", fields.text("wrappedKey", 2 * kWrappedBytesMax), kWrappedBytesMax);
   out.binding = read_binding(fields);
-  out.ephemeral_key = loose_text(fields, "ephemeralPublicKey", kPemBytesMax);
+  out.ephemeral_key = loose_text(fields, "ephemeralPublicKey", kAccessPemMax);
   out.encrypted_metadata = loose_text(fields, "encryptedMetadata", kMetadataBytesMax);
-  out.schema_version = loose_text(fields, "schemaVersion", kNameBytesMax);
+  out.schema_version = loose_text(fields, "schemaVersion", kAccessNameMax);
   if (const auto read = fields.done_open(); !read)
     return key_access_fail(read.error().what(), read.error().where(), read.error().hint());
   if (type != name(out.type))
