@@ -81,7 +81,7 @@ Result<MissionDesk::Step> MissionDesk::step(const Mission& mission, const Word& 
   Step step;
   // The lead counts; what a partner ends for itself leaves the lead's numbers alone.
   step.change.records.push_back(
-      changed_mission(world, mission, word, led_here ? mission.number + 1 : mission.number));
+      changed_mission(world, mission, word, led_here ? next_number(mission) : mission.number));
   if (word.end) step.closing = access_.closing(mission.id, kOver);
   for (const coalition::Record& record : step.closing.records) step.change.records.push_back(record);
   step.change.narrowing = true;
@@ -97,13 +97,52 @@ std::vector<PartnerCode> MissionDesk::known_by(const Mission& mission) const {
   std::vector<PartnerCode> out;
   for (const PartnerCode& partner : mission.partners) {
     const auto known = known_.find({mission.id, partner});
-    if (known != known_.end() && known->second >= mission.number) out.push_back(partner);
+    if (known != known_.end() && known->second == mission.number) out.push_back(partner);
   }
   return out;
 }
 
+// Partners heed no number that they have heard: after this node's store was put back, the next one is beyond
+// what they know. Whoever claims too much shuts out itself alone.
+int64_t MissionDesk::next_number(const Mission& mission) const {
+  constexpr int64_t kAheadMax = 1'000'000;
+  int64_t highest = mission.number;
+  for (const PartnerCode& partner : mission.partners) {
+    const auto known = known_.find({mission.id, partner});
+    if (known != known_.end() && known->second - mission.number <= kAheadMax)
+      highest = std::max(highest, known->second);
+  }
+  return highest + 1;
+}
+
+// A mission may end by time alone, or while something of it was being written.
+void MissionDesk::close_what_ended() {
+  const Instant now = clock_.now();
+  for (const Mission* mission : records_.world().missions()) {
+    if (mission->end > now || closing_.contains(mission->id)) continue;
+    const MissionId id = mission->id;
+    exchange::AccessDesk::Closing closing = access_.closing(id, kOver);
+    if (closing.records.empty()) continue;
+    closing_.insert(id);
+    Change change;
+    change.records = closing.records;
+    ledger::Record leaf{.event_class = "mission.over", .time = now, .fields = {}};
+    leaf.fields.emplace_back("mission", id.text());
+    leaf.fields.emplace_back("records", std::ssize(closing.records));
+    change.leaves = {std::move(leaf)};
+    change.author = "node";
+    change.narrowing = true;
+    records_.commit(std::move(change), [this, id, closing](const Result<Outcome>& outcome) {
+      closing_.erase(id);
+      if (outcome) access_.closed(closing);
+    });
+    return;  // the world has moved on: the next one has its turn with the next sweep
+  }
+}
+
 // What is not durable is told to nobody.
 void MissionDesk::sweep() {
+  close_what_ended();
   const coalition::World& world = records_.durable_world();
   for (const Mission* mission : world.missions()) {
     if (mission->lead != world.self() || mission->number == 0) continue;
@@ -138,12 +177,21 @@ void MissionDesk::heard(const exchange::Heard& heard) {
   const coalition::World& world = records_.world();
   const Mission* mission = world.mission(MissionId(heard.told.id.text()));
   const coalition::Partner* from = world.partner(heard.partner);
-  if (mission == nullptr || from == nullptr || !from->is_open()) return;
+  const Instant now = clock_.now();
+  if (mission == nullptr || from == nullptr || !from->is_open() || now < from->member_since ||
+      from->member_until <= now)
+    return;
   if (heard.told.topic == kKnownTopic) {
     if (mission->lead != world.self() || !takes_part(*mission, heard.partner)) return;
     Fields fields(heard.told.body, "");
     const int64_t number = fields.integer("number", 0, std::numeric_limits<int64_t>::max());
-    if (fields.done()) known_[{mission->id, heard.partner}] = number;
+    if (!fields.done()) return;
+    known_[{mission->id, heard.partner}] = number;
+    if (number > mission->number)
+      log(LogLevel::error, "node",
+          "a partner knows more of a mission than its lead: if this node's store was put back, say its phase "
+          "again",
+          {{"partner", heard.partner.text()}, {"mission", mission->id.text()}});
     return;
   }
   if (mission->lead != heard.partner) {
@@ -166,7 +214,9 @@ void MissionDesk::take_word(const Mission& mission, const exchange::Heard& heard
   const exchange::Way way = heard.way;
   const MissionId id = mission.id;
   if (number <= mission.number) return say_known(from, way, id);
+  if (!words_.try_emplace(id, kWordsBurst, kWordsPerSecond).first->second.take(clock_.tick())) return;
   const Instant now = clock_.now();
+  if (*word.end <= now + kSkew) word.end = std::min(*word.end, now);
   Change change;
   change.records.push_back(changed_mission(records_.world(), mission, word, number));
   exchange::AccessDesk::Closing closing;

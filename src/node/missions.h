@@ -5,6 +5,7 @@
 #pragma once
 
 #include "exchange/access_desk.h"
+#include "exchange/budget.h"
 #include "node/records.h"
 
 #include <cstdint>
@@ -38,14 +39,20 @@ class MissionDesk {
 
   // From another node: the lead's word, or how far a partner has heard ours.
   static constexpr std::string_view kTopic = "mission";
+  // Each word costs a change that goes before everybody's; one that comes too soon is told again.
+  static constexpr uint32_t kWordsBurst = 8, kWordsPerSecond = 1;
+  static constexpr Seconds kSkew{60};  // by which clocks may differ: an end that near is now
   static constexpr std::string_view kKnownTopic = "mission-known";
   void heard(const exchange::Heard& heard);
-  // Tells partners what they have not said they know. Each few seconds, and after a change.
+  // Tells partners what they have not said they know, and closes what is left of missions whose end has come.
+  // Each few seconds, and after a change.
   void sweep();
   // Partners of a mission led here that know its newest state.
   [[nodiscard]] std::vector<PartnerCode> known_by(const coalition::Mission& mission) const;
 
  private:
+  void close_what_ended();
+  [[nodiscard]] int64_t next_number(const coalition::Mission& mission) const;
   void take_word(const coalition::Mission& mission, const exchange::Heard& heard);
   void say_known(const PartnerCode& partner, exchange::Way way, const MissionId& id);
 
@@ -55,6 +62,8 @@ class MissionDesk {
   const Clock& clock_;
   // The number each partner said it knows, while its link is up.
   std::map<std::pair<MissionId, PartnerCode>, int64_t> known_;
+  std::map<MissionId, exchange::Budget> words_;  // of each mission's lead
+  std::set<MissionId> closing_;                  // what they leave is on its way to the disk
 };
 
 // The mission's record with the word in it, one number further if it is `counted`. Pure.

@@ -50,7 +50,8 @@ Result<std::string> sign_offers(const coalition::World& world, const PartnerCode
 Result<HeardOffers> hear_offers(const coalition::World& world, const PartnerCode& from, std::string_view jws,
                                 Instant newest, Instant now) {
   const coalition::Partner* partner = world.partner(from);
-  if (partner == nullptr || !partner->is_open()) {
+  if (partner == nullptr || !partner->is_open() || now < partner->member_since ||
+      partner->member_until <= now) {
     return fail("offers.partner", "this partner's word counts for nothing here now", from.text());
   }
   TRY(const crypto::KeySet keys, crypto::KeySet::from_json(partner->statement_keys));

@@ -285,6 +285,12 @@ void Records::start_next() {
   const std::shared_ptr<Pending> pending = waiting_.front();
   waiting_.pop_front();
   if (pending->again && !counts(*pending)) return start_next();
+  if (pending->again) {  // what was decided later about a record has taken its place
+    std::erase_if(pending->change.records, [&](const coalition::Record& record) {
+      const auto at = fenced_.find(record.key);
+      return at == fenced_.end() || at->second.number != pending->number;
+    });
+  }
   const Change& change = pending->change;
   const auto later = [&](void (Records::*what)(const std::shared_ptr<Pending>&, const Error&),
                          const Error& error) {

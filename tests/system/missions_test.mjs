@@ -31,6 +31,7 @@ function twoMissions(plan) {
     records['app/wiki'].mission = 'night-watch';
     records['partner/XCC'] = cassia.record;
     records['mission/harbor-light'].partners.push('XCC');
+    records['mission/tide-watch'] = { ...records['mission/harbor-light'], name: 'Tide Watch', lead: 'XCC' };
   });
   edit('genesis-xaa.json', (records) => {
     const rule = records['crosswalk/main'].rules.find(({ to }) => to === 'missions');
@@ -91,6 +92,7 @@ system('operators see missions; only the lead says a phase, and only words', asy
     [
       ['harbor-light', 'XAA', 'planning', 'under way'],
       ['night-watch', '', 'planning', 'under way'],
+      ['tide-watch', 'XCC', 'planning', 'under way'],
     ],
   );
   assert.equal(await refused('XBB', 'phase', 'Harbor Light', 'execution'), 'mission.not-lead');
@@ -162,6 +164,29 @@ system('attack: a partner that does not lead says a phase, in vain', async () =>
   await until('the node has heard it', () => node.heard.some(({ kind, id }) => kind === 'told' && id === 'nothing'));
   assert.deepEqual(await mission('XBB'), before);
   assert.equal((await mission('XBB', 'Night Watch')).state, 'under way');
+  node.hangUp();
+});
+
+system('attack: a lead that talks without end writes little, and its clock ahead keeps no mission open', async () => {
+  const node = new HostileNode(cassia, coalition.nation('XBB').port);
+  node.epoch = Math.floor(performance.now());
+  await node.dial();
+  await node.control();
+  const { end } = readJson(coalition.file('coalition/genesis-xbb.json')).records['mission/tide-watch'];
+  const began = performance.now();
+  for (let number = 1; number <= 300; number += 1) {
+    const body = { phase: number % 2 ? 'stand-down' : 'execution', threat: 'low', end, number };
+    node.say({ kind: 'told', topic: 'mission', id: 'tide-watch', body });
+  }
+  const saying = { phase: 'planning', threat: 'low', end: new Date(Date.now() + 30_000).toISOString(), number: 1_000 };
+  await until('its end is now', async () => {
+    node.say({ kind: 'told', topic: 'mission', id: 'tide-watch', body: saying });
+    return (await mission('XBB', 'Tide Watch')).state === 'ended';
+  });
+  const seconds = Math.ceil((performance.now() - began) / 1000);
+  const { records } = await coalition.ask('XBB', 'ledger', 'show', '--last', '400');
+  const told = records.filter(({ class: kind }) => kind === 'mission.told').length;
+  assert.ok(told > 1 && told <= 12 + seconds, `${told} words were written in ${seconds} s`);
   node.hangUp();
 });
 
