@@ -73,9 +73,34 @@ function clientsOf(settings, nation) {
   }));
 }
 
+// People's own programs: they hold no secret, and prove by DPoP which key their tokens are bound to. For the
+// nation they are the same people as at its node, so a pairwise subject is made for both alike.
+const kProgram = 'entente-cli';
+
+function programOf(nation) {
+  return {
+    metadata: {
+      client_id: kProgram,
+      redirect_uris: ['http://127.0.0.1/callback'],
+      token_endpoint_auth_method: 'none',
+      grant_types: ['authorization_code'],
+      response_types: ['code'],
+      subject_type: nation.subject,
+      id_token_signed_response_alg: nation.algorithm,
+      dpop_bound_access_tokens: true,
+    },
+  };
+}
+
+// The nation's key service stands beside its lobby.
+const keyServiceOf = (clients) => {
+  const lobby = new URL(clients[0].redirect_uris[0]);
+  return `https://${lobby.host.replace(/^lobby\./, 'kas.')}`;
+};
+
 // The nation has agreed for its people that its own node learns these claims, so nobody is shown a consent
 // page.
-async function agreedGrant(ctx, scopes, claims) {
+async function agreedGrant(ctx, scopes, claims, keyService) {
   const { Grant } = ctx.oidc.provider;
   const { clientId } = ctx.oidc.client;
   const known = ctx.oidc.session.grantIdFor(clientId);
@@ -84,6 +109,7 @@ async function agreedGrant(ctx, scopes, claims) {
   const grant = new Grant({ clientId, accountId: ctx.oidc.session.accountId });
   grant.addOIDCScope(scopes.join(' '));
   grant.addOIDCClaims(claims);
+  if (clientId === kProgram) grant.addResourceScope(keyService, scopes.join(' '));
   await grant.save();
   return grant;
 }
@@ -105,8 +131,9 @@ async function askLobby(address, { method, headers, body }, authority) {
   return new Response(answer.body || null, { status: answer.status });
 }
 
-function configuration({ nation, people, clients, secrets, signIn, authority }) {
+function configuration({ nation, people, clients, secrets, signIn, authority, keyService }) {
   const scopes = ['openid', 'profile', nation.scope];
+  const nodeSector = new URL(clients[0].metadata.redirect_uris[0]).host;
   const show = (ctx, body) => {
     ctx.set(signIn.headers());
     ctx.type = 'html';
@@ -131,16 +158,37 @@ function configuration({ nation, people, clients, secrets, signIn, authority }) 
     subjectTypes: [nation.subject],
     pairwiseIdentifier: (ctx, subject, client) =>
       createHmac('sha256', secrets.pairwise)
-        .update(`${client.sectorIdentifier}\n${subject}`)
+        .update(`${client.clientId === kProgram ? nodeSector : client.sectorIdentifier}\n${subject}`)
         .digest('base64url'),
-    clientAuthMethods: ['private_key_jwt'],
-    enabledJWA: { clientAuthSigningAlgValues: ['ES256'], idTokenSigningAlgValues: [nation.algorithm] },
+    clientAuthMethods: ['private_key_jwt', 'none'],
+    enabledJWA: {
+      clientAuthSigningAlgValues: ['ES256'],
+      idTokenSigningAlgValues: [nation.algorithm],
+      dPoPSigningAlgValues: ['ES256', 'RS256'],
+    },
     responseTypes: ['code'],
     pkce: { required: () => true },
     features: {
       devInteractions: { enabled: false },
       claimsParameter: { enabled: true },
       pushedAuthorizationRequests: { enabled: true },
+      dPoP: { enabled: true },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: () => [],
+        useGrantedResource: () => true,
+        getResourceServerInfo: (ctx, resource, client) => {
+          if (resource !== keyService || client.clientId !== kProgram)
+            throw new oidc.errors.InvalidTarget('tokens are made for the nation\'s key service alone');
+          return {
+            scope: scopes.join(' '),
+            audience: keyService,
+            accessTokenTTL: 600,
+            accessTokenFormat: 'jwt',
+            jwt: { sign: { alg: nation.algorithm } },
+          };
+        },
+      },
       backchannelLogout: { enabled: true },
       rpInitiatedLogout: {
         enabled: true,
@@ -158,8 +206,13 @@ function configuration({ nation, people, clients, secrets, signIn, authority }) 
       Grant: 3600,
     },
     findAccount: (ctx, subject) => accountOf(people, subject),
+    // What the key service reads is what the node reads in an ID token.
+    extraTokenClaims: (ctx, token) => {
+      const person = people.find((candidate) => candidate.subject === token.accountId);
+      return person && { ...person.claims, acr: person.acr, amr: person.amr };
+    },
     loadExistingGrant: (ctx) =>
-      agreedGrant(ctx, scopes, ['name', ...nation.claims, 'acr', 'amr', 'auth_time']),
+      agreedGrant(ctx, scopes, ['name', ...nation.claims, 'acr', 'amr', 'auth_time'], keyService),
     interactions: { url: (ctx, interaction) => `/sign-in/${interaction.uid}` },
     renderError: (ctx, out) =>
       show(ctx, messagePage(nation, 'Sign-in stopped', `${out.error}: ${out.error_description ?? ''}`)),
@@ -203,8 +256,9 @@ async function main(path) {
   const { port } = server.address();
   const issuer = `https://${settings.host}:${port}`;
   const signIn = new SignIn(nation, people, issuer, formTargets(settings.clients));
-  const clients = clientsOf(settings, nation);
-  const provider = new oidc.Provider(issuer, configuration({ nation, people, clients, secrets, signIn, authority: settings.authority }));
+  const clients = [...clientsOf(settings, nation), programOf(nation)];
+  const keyService = keyServiceOf(settings.clients);
+  const provider = new oidc.Provider(issuer, configuration({ nation, people, clients, secrets, signIn, authority: settings.authority, keyService }));
   for (const event of [
     'server_error',
     'authorization.error',

@@ -32,6 +32,7 @@ function clientFinder(clients) {
   return (id) => {
     const client = clients.find((candidate) => candidate.metadata.client_id === id);
     if (!client) return undefined;
+    if (!client.jwksPath) return client.metadata; // a program that holds no key of its own
     try {
       return { ...client.metadata, jwks: JSON.parse(readFileSync(client.jwksPath, 'utf8')) };
     } catch (error) {

@@ -8,6 +8,7 @@
 #include "net/url.h"
 #include "node/config.h"
 #include "node/genesis.h"
+#include "node/key_desk.h"
 #include "node/keys.h"
 #include "node/node.h"
 #include "node/records.h"
@@ -117,6 +118,10 @@ Result<Json> make_keys(const Arguments& arguments) {
   TRY(const node::NodeConfig config, node_config(arguments));
   TRY(const node::Keys keys, node::make_keys(config.data, config.partner, system_clock().now()));
   Json out = node::public_keys(keys, config.partner);
+  const std::filesystem::path kas_folder = config.data / "keys" / "kas";
+  TRY_VOID(data::KasKeys::make_missing(kas_folder, system_clock().now()));
+  TRY(const data::KasKeys kas_keys, data::KasKeys::load(kas_folder));
+  out.set("kas_keys", node::public_kas_keys(kas_keys));
   // Identity providers that read a client's keys from a file find them here.
   TRY_VOID(node::write_file(config.data / "keys/oidc-client-jwks.json",
                             out.find("oidc_client_keys")->dump() + "\n"));

@@ -17,6 +17,7 @@ constexpr size_t kFqnMax = 512;
 constexpr size_t kAttributeValuesMax = 1024;
 constexpr size_t kDomainPartnersMax = 256;
 constexpr size_t kReasonMax = 1024;
+constexpr size_t kServiceKeysMax = 64;
 constexpr std::array<std::string_view, 7> kMeanings{"classification", "releasable_to", "caveat", "handling",
                                                     "originator",     "mission",       "domain"};
 constexpr std::array<std::string_view, 3> kAttributeRules{"any_of", "all_of", "hierarchy"};
@@ -174,6 +175,12 @@ Result<KeyService> read_key_service(std::string_view rest, Fields& fields) {
   out.url = fields.text("url", kFqnMax);
   if (!out.url.starts_with("https://") || out.url.ends_with('/')) {
     fields.wrong("url", "this is no address of a key service", "write https://kas.name:port");
+  }
+  // Its public keys, for whoever seals for that nation: told to clients as they stand.
+  const Json* keys = fields.value_if("keys");
+  if (keys != nullptr && (!keys->is_array() || keys->items().size() > kServiceKeysMax)) {
+    fields.wrong("keys", "these are no keys of a key service",
+                 "write [{\"kid\", \"algorithm\", \"pem\"}, ...]");
   }
   out.bearer_ceiling = read_level_name(fields, "bearer_ceiling",
                                        fields.text_or("bearer_ceiling", std::string(kLevels[0]), 64));

@@ -105,6 +105,16 @@ Result<Kas::Proved> Kas::prove(const KasRequest& request, const Issuer* issuer, 
   return Proved{std::move(caller), std::move(key)};
 }
 
+Result<KasCaller> Kas::who(const KasRequest& request, const Issuer* issuer, KasMoment at) {
+  KasRequest unsigned_one = request;
+  // A token that is bound to nothing needs no key where there is nothing to sign.
+  if (request.dpop.empty() && request.client_key.empty()) {
+    unsigned_one.client_key = base64(as_bytes(parts_.keys.keys().front().key.public_key().pem()));
+  }
+  TRY(Proved proved, prove(unsigned_one, issuer, at));
+  return std::move(proved.caller);
+}
+
 KasAnswer Kas::unproved(const Error& why, KasMoment at) const {
   KasAnswer out = connect_error("unauthenticated", why.what());
   out.stranger = true;

@@ -109,6 +109,10 @@ class Kas {
   [[nodiscard]] Step written(Write write, const Result<void>& durable, const coalition::World& newest,
                              KasMoment at);
 
+  // Who brings this token, without a request to sign: for what is the coalition's people's to read.
+  [[nodiscard]] Result<KasCaller> who(const KasRequest& request, const Issuer* issuer, KasMoment at);
+  [[nodiscard]] KasAnswer unproved(const Error& why, KasMoment at) const;
+
   [[nodiscard]] const KasKeys& keys() const { return parts_.keys; }
   [[nodiscard]] const std::string& url() const { return parts_.url; }
   [[nodiscard]] size_t pending() const { return pending_; }
@@ -124,7 +128,6 @@ class Kas {
   [[nodiscard]] Result<crypto::PublicKey> prove_key(const KasRequest& request, const std::string& token,
                                                     const identity::AccessToken& read, KasMoment at,
                                                     coalition::KeyUse& by);
-  [[nodiscard]] KasAnswer unproved(const Error& why, KasMoment at) const;
   [[nodiscard]] bool within_budget(const coalition::Person& who, size_t objects, Tick tick);
   void judge(Case& work, const coalition::World& world, KasMoment at);
   [[nodiscard]] bool is_retry(const Case& work, size_t item, Instant now);

@@ -59,7 +59,9 @@ net::Task<void> Door::connection(net::Socket socket) {
 
 std::shared_ptr<const net::HttpService> Door::place(std::string_view authority) const {
   const HostName host = names_.read(authority);
-  if (std::holds_alternative<LobbyHost>(host)) return parts_.lanes.control().http;
+  if (std::holds_alternative<LobbyHost>(host) || std::holds_alternative<KeyServiceHost>(host)) {
+    return parts_.lanes.control().http;
+  }
   const AppHost* named = std::get_if<AppHost>(&host);
   if (named == nullptr || named->app.owner == parts_.self) return nullptr;
   return parts_.lanes.of(named->app.owner).http;
@@ -121,6 +123,11 @@ net::Task<void> Door::handle(net::HttpCall& call) {
     } else {
       co_await parts_.lobby.handle(call, *std::move(target));
     }
+    co_return;
+  }
+  const KeyServiceHost* service = std::get_if<KeyServiceHost>(&host);
+  if (service != nullptr && parts_.key_service) {
+    co_await parts_.key_service(call, *std::move(target), service->of);
     co_return;
   }
   std::optional<coalition::AppRef> app;

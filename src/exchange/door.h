@@ -34,6 +34,8 @@ class Door {
     std::function<net::Task<Result<Json>>(Json)> enrol;
     // Public keys that apps check assertions with: GET /.entente/keys on the lobby's name.
     std::function<Json()> keys;
+    // The key service's names; on the control loop. Null: there is none.
+    std::function<net::Task<void>(net::HttpCall&, net::NormalTarget, PartnerCode)> key_service{};
   };
   Door(Parts parts, HostNames names, net::HttpServerLimits limits);
 

@@ -6,6 +6,10 @@
 
 namespace entente::exchange {
 
+namespace {
+constexpr std::string_view kKeyServiceLabel = "kas";
+}
+
 HostNames::HostNames(std::string_view door_name, uint16_t port)
     : suffix_(port == 443 ? fmt::format(".{}", door_name) : fmt::format(".{}:{}", door_name, port)) {}
 
@@ -43,8 +47,10 @@ HostName HostNames::read(std::string_view authority) const {
   if (!is_ours(authority)) return NoHost{};
   const std::string_view label = authority.substr(0, authority.size() - suffix_.size());
   if (label == "lobby") return LobbyHost{};
+  if (label == kKeyServiceLabel) return KeyServiceHost{};
   const std::optional<coalition::AppRef> app = read_app_label(label);
   if (!app) return NoHost{};
+  if (app->app.text() == kKeyServiceLabel) return KeyServiceHost{app->owner};
   return AppHost{*app};
 }
 

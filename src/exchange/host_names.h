@@ -1,6 +1,6 @@
 // Which of the door's names an authority is. Pure. Routing is by authority and never by SNI.
-// "lobby.<door>" is the lobby; "<app>-<owner>.<door>" is an app's own name, one origin to each app; all else
-// is nothing.
+// "lobby.<door>" is the lobby; "kas.<door>" its key service and "kas-<owner>.<door>" the way to another's;
+// "<app>-<owner>.<door>" is an app's own name, one origin to each app; all else is nothing.
 #pragma once
 
 #include "coalition/ask.h"
@@ -18,8 +18,12 @@ struct LobbyHost {};
 struct AppHost {
   coalition::AppRef app;
 };
+// The key service of that nation, or the way to it through this node's door.
+struct KeyServiceHost {
+  PartnerCode of;  // empty: this node's own nation
+};
 struct NoHost {};
-using HostName = std::variant<LobbyHost, AppHost, NoHost>;
+using HostName = std::variant<LobbyHost, AppHost, KeyServiceHost, NoHost>;
 
 class HostNames {
  public:

@@ -7,6 +7,7 @@
 #include "exchange/door.h"
 #include "identity/assertion.h"
 #include "node/api.h"
+#include "node/key_desk.h"
 #include "node/keys.h"
 #include "node/missions.h"
 #include "node/offers.h"
@@ -160,6 +161,7 @@ struct Node::Parts {
   void say_goodbye();
   void watch();
   net::Task<Result<Json>> enrol(Json body);
+  net::Task<void> serve_keys(net::HttpCall& call, net::NormalTarget target, PartnerCode of);
   void hear(const PartnerCode& from, std::string jws);
   void sweep();
   [[nodiscard]] const coalition::World& world() const { return records->world(); }
@@ -184,6 +186,8 @@ struct Node::Parts {
   std::unique_ptr<exchange::ConnectorDesk> connector_desk;
   std::unique_ptr<exchange::AccessDesk> access;
   std::unique_ptr<MissionDesk> missions;
+  std::unique_ptr<IssuerKeys> issuer_keys;
+  std::unique_ptr<KeyDesk> key_desk;
   std::unique_ptr<exchange::Lobby> lobby;
   std::vector<LoopParts> by_loop;
   std::vector<exchange::Door*> doors;
@@ -241,6 +245,12 @@ Result<void> Node::Parts::build() {
   missions = std::make_unique<MissionDesk>(*records, *switchboard, *access, clock);
   TRY(const crypto::PublicKey nation_key, load_genesis_key(config));
   TRY(identity::Crosswalk crosswalk, make_crosswalk(world(), nation_key));
+  issuer_keys = std::make_unique<IssuerKeys>(loop, clock, *provider_tls, resolver);
+  TRY_VOID(data::KasKeys::make_missing(config.data / "keys" / "kas", clock.now()));
+  TRY(data::KasKeys kas_keys, data::KasKeys::load(config.data / "keys" / "kas"));
+  key_desk = std::make_unique<KeyDesk>(KeyDesk::Parts{*records, clock, loop, *issuer_keys, crosswalk,
+                                                      std::move(kas_keys), config.partner,
+                                                      [this] { switchboard->stranger_refused(); }});
   std::string provider_name;
   TRY(identity::OidcClient oidc, make_oidc(world(), keys, provider_name));
   TRY(door_listener, net::Listener::tcp(loop, config.door_port, listener_limits(config.limits)));
@@ -293,10 +303,19 @@ void Node::Parts::build_loop(size_t number, const exchange::HostNames& names) {
   made.door = std::make_unique<exchange::Door>(
       exchange::Door::Parts{*made.lane, lanes, config.partner, *door_tls, *lobby, *made.apps, *made.links,
                             *made.connectors, [this](Json body) { return enrol(std::move(body)); },
-                            [this] { return *public_keys(keys, config.partner).find("statement_keys"); }},
+                            [this] { return *public_keys(keys, config.partner).find("statement_keys"); },
+                            [this](net::HttpCall& call, net::NormalTarget target, PartnerCode of) {
+                              return serve_keys(call, std::move(target), std::move(of));
+                            }},
       names, http_limits(config.limits));
   doors.push_back(made.door.get());
   lanes.all.push_back({made.lane.get(), made.links.get(), made.connectors.get(), made.door->service()});
+}
+
+net::Task<void> Node::Parts::serve_keys(net::HttpCall& call, net::NormalTarget target, PartnerCode of) {
+  // Another nation's service by its own name: the reader's own node decides first, and asks it over the link.
+  (void)of;
+  co_await key_desk->handle(call, std::move(target));
 }
 
 // From any loop.

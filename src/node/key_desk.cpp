@@ -1,0 +1,365 @@
+#include "node/key_desk.h"
+
+#include "base/log.h"
+#include "coalition/levels.h"
+#include "identity/oidc.h"
+#include "net/url.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+namespace entente::node {
+namespace {
+
+constexpr size_t kSmallBodyMax = 64 * 1024;
+constexpr size_t kFqnsMax = 250;
+constexpr std::string_view kDefaultAlgorithm = "rsa:2048";
+constexpr std::string_view kValuePart = "/value/";
+
+std::string own_url(const coalition::World& world, const PartnerCode& self) {
+  const coalition::KeyService* own = world.key_service(self);
+  return own == nullptr ? std::string() : own->url;
+}
+
+coalition::Facts moment_of(const PartnerCode& self, Instant end) {
+  // No signal sources are connected yet: risk stands at its baseline for as long as the token holds.
+  const std::string source = "node:" + self.text();
+  coalition::Facts facts;
+  facts.emplace("risk", coalition::Fact{int64_t{0}, source, end});
+  facts.emplace("network", coalition::Fact{std::string("door"), source, end});
+  return facts;
+}
+
+std::string query_text(const std::string& query, std::string_view name) {
+  const auto pairs = net::parse_form(query);
+  const std::string* found = pairs ? net::find_pair(*pairs, name) : nullptr;
+  return found == nullptr ? std::string() : *found;
+}
+
+// "rsa:2048" as attribute answers name it.
+std::string_view algorithm_enum(std::string_view algorithm) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kNames{
+      {{"rsa:2048", "ALGORITHM_RSA_2048"},
+       {"rsa:4096", "ALGORITHM_RSA_4096"},
+       {"ec:secp256r1", "ALGORITHM_EC_P256"},
+       {"ec:secp384r1", "ALGORITHM_EC_P384"},
+       {"ec:secp521r1", "ALGORITHM_EC_P521"}}};
+  for (const auto& [name, value] : kNames) {
+    if (name == algorithm) return value;
+  }
+  return "ALGORITHM_UNSPECIFIED";
+}
+
+std::string_view rule_enum(std::string_view rule) {
+  if (rule == "all_of") return "ATTRIBUTE_RULE_TYPE_ENUM_ALL_OF";
+  if (rule == "hierarchy") return "ATTRIBUTE_RULE_TYPE_ENUM_HIERARCHY";
+  return "ATTRIBUTE_RULE_TYPE_ENUM_ANY_OF";
+}
+
+net::ResponseHead head_of(const data::KasAnswer& answer) {
+  net::ResponseHead head;
+  head.status = answer.status;
+  head.headers.add("Content-Type", "application/json");
+  head.headers.add("Cache-Control", "no-store");
+  head.headers.add("X-Content-Type-Options", "nosniff");
+  for (const auto& [name, value] : answer.headers) head.headers.add(name, value);
+  return head;
+}
+
+}  // namespace
+
+Json public_kas_keys(const data::KasKeys& keys) {
+  Json out = Json::array();
+  for (const data::KasKey& key : keys.keys()) {
+    out.push(Json::object({{"kid", key.kid},
+                           {"algorithm", data::algorithm_of(key.key.public_key())},
+                           {"pem", key.key.public_key().pem()}}));
+  }
+  return out;
+}
+
+struct KeyDesk::Route {
+  std::string_view method;
+  std::string_view path;
+  Handler handler;
+  bool legacy = false;
+};
+
+std::span<const KeyDesk::Route> KeyDesk::routes() {
+  static constexpr std::array<Route, 10> kRoutes{
+      {{"POST", "/wellknownconfiguration.WellKnownService/GetWellKnownConfiguration", &KeyDesk::well_known},
+       {"POST", "/kas.AccessService/PublicKey", &KeyDesk::public_key},
+       {"POST", "/kas.AccessService/Rewrap", &KeyDesk::rewrap},
+       {"POST", "/policy.attributes.AttributesService/GetAttributeValuesByFqns", &KeyDesk::attribute_values},
+       {"POST", "/policy.kasregistry.KeyAccessServerRegistryService/ListKeyAccessServers",
+        &KeyDesk::key_services},
+       {"GET", "/kas_public_key", &KeyDesk::public_key, true},
+       {"GET", "/v2/kas_public_key", &KeyDesk::public_key, true},
+       {"POST", "/v2/rewrap", &KeyDesk::rewrap, true},
+       {"GET", "/key-access-servers", &KeyDesk::key_services, true},
+       {"GET", "/.well-known/opentdf-configuration", &KeyDesk::well_known, true}}};
+  return kRoutes;
+}
+
+KeyDesk::KeyDesk(Parts parts)
+    : parts_(std::move(parts)),
+      kas_(data::Kas::Parts{
+          .self = parts_.self,
+          .url = own_url(parts_.records.world(), parts_.self),
+          .keys = parts_.keys,
+          // Unmodified clients leave `ath` out, and the older ones name the path alone.
+          .lenient = {.path_only = true, .no_token_hash = true},
+          .nonces = false,
+          .person = [this](const identity::AccessToken& token, Instant now) { return person(token, now); },
+          .context = [self = parts_.self](Instant end) { return moment_of(self, end); },
+          .limits = {}}) {}
+
+Result<identity::PersonFacts> KeyDesk::person(const identity::AccessToken& token, Instant now) const {
+  const coalition::World& world = parts_.records.world();
+  const coalition::Partner* self = world.partner(parts_.self);
+  const int64_t ceiling = self == nullptr ? 0 : coalition::level_of(self->ceiling).value_or(0);
+  identity::SignedIn who;
+  who.nation = parts_.self;
+  who.issuer = token.issuer;
+  who.subject = token.subject;
+  who.claims = token.claims;
+  who.auth_time = token.auth_time;
+  return identity::person_from(who, parts_.crosswalk, ceiling, now);
+}
+
+net::Task<void> KeyDesk::handle(net::HttpCall& call, net::NormalTarget target) {
+  const net::RequestHead& head = call.head();
+  const Route* route = nullptr;
+  for (const Route& one : routes()) {
+    if (one.path == target.path && one.method == head.method) route = &one;
+  }
+  data::KasAnswer answer;
+  if (kas_.url().empty() || route == nullptr) {
+    answer = data::connect_error("not_found", "There is nothing here.");
+    [[maybe_unused]] const Result<void> none = co_await call.answer(head_of(answer), answer.body.dump());
+    co_return;
+  }
+  Asked asked;
+  asked.request.method = head.method;
+  asked.request.path = target.path;
+  asked.request.authorization = head.headers.get("Authorization");
+  asked.request.dpop = head.headers.get("DPoP");
+  asked.request.client_key = head.headers.get("X-VirtruPubKey");
+  asked.query = target.query;
+  asked.legacy = route->legacy;
+  const bool doubled = head.headers.count("Authorization") > 1 || head.headers.count("DPoP") > 1;
+  const bool rewraps = route->handler == &KeyDesk::rewrap;
+  if (head.method == "POST") {
+    const bool json = head.headers.get("Content-Type").starts_with("application/json");
+    Result<std::string> text = co_await call.read_all(rewraps ? data::kRewrapBytesMax : kSmallBodyMax);
+    Result<Json> body = text ? Json::parse(*text, {.bytes_max = data::kRewrapBytesMax, .depth_max = 8})
+                             : Result<Json>(Failure(text.error()));
+    if (!json || !body || !body->is_object()) {
+      answer = data::connect_error("invalid_argument", "The body is no JSON object of application/json.");
+    } else {
+      asked.request.body = std::move(*text);
+      asked.body = std::move(*body);
+    }
+  }
+  if (doubled) answer = data::connect_error("invalid_argument", "A header stands there twice.");
+  if (answer.body.is_null()) answer = co_await (this->*route->handler)(std::move(asked));
+  if (answer.stranger) parts_.stranger_refused();
+  if (!answer.leaves.empty()) record_later(std::move(answer.leaves));
+  [[maybe_unused]] const Result<void> sent = co_await call.answer(head_of(answer), answer.body.dump());
+}
+
+net::Task<data::KasAnswer> KeyDesk::well_known(Asked) {
+  data::KasAnswer out;
+  Json configuration = Json::object();
+  if (const data::KasKey* base = parts_.keys.newest(kDefaultAlgorithm)) {
+    const Json key = Json::object(
+        {{"algorithm", kDefaultAlgorithm}, {"kid", base->kid}, {"pem", base->key.public_key().pem()}});
+    configuration.set(
+        "base_key",
+        Json::object({{"kas_uri", kas_.url()}, {"kas_id", parts_.self.text()}, {"public_key", key}}));
+  }
+  if (const Json* issuer = parts_.records.world().raw("token-issuer/main")) {
+    configuration.set("platform_issuer", issuer->text_or("issuer", ""));
+  }
+  out.body = Json::object({{"configuration", std::move(configuration)}});
+  co_return out;
+}
+
+net::Task<data::KasAnswer> KeyDesk::public_key(Asked asked) {
+  std::string algorithm =
+      asked.legacy ? query_text(asked.query, "algorithm") : std::string(asked.body.text_or("algorithm", ""));
+  const std::string version =
+      asked.legacy ? query_text(asked.query, "v") : std::string(asked.body.text_or("v", "2"));
+  if (algorithm.empty()) algorithm = kDefaultAlgorithm;
+  const data::KasKey* key = parts_.keys.newest(algorithm);
+  if (key == nullptr) co_return data::connect_error("not_found", "There is no key of this algorithm here.");
+  data::KasAnswer out;
+  if (asked.legacy && version != "2") {
+    out.body = Json(key->key.public_key().pem());
+  } else {
+    out.body = Json::object({{"publicKey", key->key.public_key().pem()}, {"kid", key->kid}});
+  }
+  co_return out;
+}
+
+net::Task<std::optional<data::Kas::Issuer>> KeyDesk::issuer_of(const data::KasRequest& request) {
+  const std::string token = data::Kas::token_of(request);
+  const auto claimed = identity::unverified_issuer(token);
+  if (!claimed) co_return std::nullopt;
+  for (const std::string_view name : {"main", "second", "third", "fourth"}) {
+    const Json* record = parts_.records.world().raw(fmt::format("token-issuer/{}", name));
+    if (record == nullptr || record->text_or("issuer", "") != *claimed) continue;
+    auto settings = identity::token_issuer_from_json(*record, fmt::format("token-issuer/{}", name));
+    if (!settings) {
+      log(LogLevel::warning, "node", "a token issuer cannot be used", {{"why", settings.error().text()}});
+      co_return std::nullopt;
+    }
+    std::string kid = crypto::unverified_kid(token).value_or("");
+    std::string issuer = settings->issuer;
+    Result<crypto::KeySet> keys =
+        co_await parts_.issuers.of(std::move(issuer), std::move(kid), settings->alg);
+    if (!keys) {
+      log(LogLevel::warning, "node", "a token issuer's keys are not to be had",
+          {{"why", keys.error().text()}});
+      co_return std::nullopt;
+    }
+    data::Kas::Issuer found{*std::move(settings), *std::move(keys)};
+    co_return found;
+  }
+  co_return std::nullopt;
+}
+
+net::Task<std::optional<data::KasAnswer>> KeyDesk::stranger(data::KasRequest request) {
+  const std::optional<data::Kas::Issuer> issuer = co_await issuer_of(request);
+  const Result<data::KasCaller> who = kas_.who(request, issuer ? &*issuer : nullptr, at());
+  if (who) co_return std::nullopt;
+  co_return kas_.unproved(who.error(), at());
+}
+
+Json KeyDesk::value_json(const coalition::Attribute& attribute,
+                         const coalition::Attribute::Value& value) const {
+  const std::string fqn = fmt::format("{}{}{}", attribute.fqn, kValuePart, value.value);
+  const size_t part = attribute.fqn.find("/attr/");
+  Json definition = Json::object(
+      {{"id", attribute.name},
+       {"name", attribute.fqn.substr(part + 6)},
+       {"fqn", attribute.fqn},
+       {"rule", rule_enum(attribute.rule)},
+       {"namespace", Json::object({{"id", attribute.name}, {"fqn", attribute.fqn.substr(0, part)}})},
+       {"kasKeys", Json::array()},
+       {"grants", Json::array()}});
+  // One share for each nation of origin, wrapped for its own key service.
+  Json keys = Json::array();
+  const std::string& nation = value.means;
+  const Json* service = attribute.meaning == coalition::Meaning::originator
+                            ? parts_.records.world().raw("key-service/" + nation)
+                            : nullptr;
+  const Json* held = service == nullptr ? nullptr : service->find("keys");
+  if (held != nullptr && held->is_array()) {
+    for (const Json& key : held->items()) {
+      if (key.text_or("algorithm", "") != kDefaultAlgorithm) continue;
+      keys = Json::array(
+          {Json::object({{"kasId", nation},
+                         {"kasUri", service->text_or("url", "")},
+                         {"publicKey", Json::object({{"algorithm", algorithm_enum(kDefaultAlgorithm)},
+                                                     {"kid", key.text_or("kid", "")},
+                                                     {"pem", key.text_or("pem", "")}})}})});
+    }
+  }
+  Json out = Json::object({{"attribute", definition}});
+  out.set("value", Json::object({{"id", fqn},
+                                 {"value", value.value},
+                                 {"fqn", fqn},
+                                 {"attribute", std::move(definition)},
+                                 {"kasKeys", std::move(keys)},
+                                 {"grants", Json::array()}}));
+  return out;
+}
+
+net::Task<data::KasAnswer> KeyDesk::attribute_values(Asked asked) {
+  std::optional<data::KasAnswer> no = co_await stranger(asked.request);
+  if (no) co_return std::move(*no);
+  const Json* fqns = asked.body.find("fqns");
+  if (fqns == nullptr || !fqns->is_array() || fqns->items().size() > kFqnsMax) {
+    co_return data::connect_error("invalid_argument",
+                                  fmt::format("\"fqns\" lists at most {} values", kFqnsMax));
+  }
+  Json found = Json::object();
+  for (const Json& item : fqns->items()) {
+    const std::string fqn = item.is_string() ? item.string() : std::string();
+    const size_t part = fqn.rfind(kValuePart);
+    const coalition::Attribute* attribute =
+        part == std::string::npos ? nullptr : parts_.records.world().attribute(fqn.substr(0, part));
+    const auto* value =
+        attribute == nullptr ? nullptr : attribute->find(fqn.substr(part + kValuePart.size()));
+    if (value == nullptr) {
+      co_return data::connect_error("not_found", "One of these attributes is not known here.");
+    }
+    found.set(fqn, value_json(*attribute, *value));
+  }
+  data::KasAnswer out;
+  out.body = Json::object({{"fqnAttributeValues", std::move(found)}});
+  co_return out;
+}
+
+net::Task<data::KasAnswer> KeyDesk::key_services(Asked asked) {
+  std::optional<data::KasAnswer> no = co_await stranger(asked.request);
+  if (no) co_return std::move(*no);
+  Json list = Json::array();
+  for (const coalition::KeyService* service : parts_.records.world().key_services()) {
+    list.push(Json::object({{"id", service->partner.text()}, {"uri", service->url}}));
+  }
+  data::KasAnswer out;
+  out.body = Json::object({{"keyAccessServers", std::move(list)}, {"pagination", Json::object()}});
+  co_return out;
+}
+
+net::Task<data::KasAnswer> KeyDesk::rewrap(Asked asked) {
+  const std::optional<data::Kas::Issuer> issuer = co_await issuer_of(asked.request);
+  data::Kas::Step step = kas_.take(asked.request, issuer ? &*issuer : nullptr, parts_.records.world(), at());
+  while (auto* write = std::get_if<data::Kas::Write>(&step)) {
+    data::Kas::Write held = std::move(*write);
+    Result<void> durable = co_await record(held.leaves);
+    step = kas_.written(std::move(held), durable, parts_.records.world(), at());
+  }
+  co_return std::get<data::KasAnswer>(std::move(step));
+}
+
+std::vector<ledger::Record> KeyDesk::records_of(std::vector<data::KasLeaf> leaves) const {
+  std::vector<ledger::Record> out;
+  for (data::KasLeaf& leaf : leaves) {
+    ledger::Record record{.event_class = std::move(leaf.kind), .time = parts_.clock.now(), .fields = {}};
+    for (auto& [name, value] : leaf.fields) record.fields.emplace_back(name, std::move(value));
+    out.push_back(std::move(record));
+  }
+  return out;
+}
+
+net::Task<Result<void>> KeyDesk::record(std::vector<data::KasLeaf> leaves) {
+  struct Errand {
+    explicit Errand(net::Loop& loop) : done(loop) {}
+    net::Event done;
+    Result<void> answer;
+  };
+  auto errand = std::make_shared<Errand>(parts_.loop);
+  parts_.records.append(records_of(std::move(leaves)), false,
+                        [errand](const Result<ledger::Appended>& appended) {
+                          if (!appended) errand->answer = Failure(appended.error());
+                          errand->done.set();
+                        });
+  bool done = co_await errand->done.wait(net::kNoTimeout);
+  while (!done) done = co_await errand->done.wait(net::kNoTimeout);
+  co_return std::move(errand->answer);
+}
+
+void KeyDesk::record_later(std::vector<data::KasLeaf> leaves) {
+  parts_.records.append(records_of(std::move(leaves)), false, [](const Result<ledger::Appended>& appended) {
+    if (!appended)
+      log(LogLevel::warning, "node", "a refused key is not in the ledger",
+          {{"why", appended.error().text()}});
+  });
+}
+
+}  // namespace entente::node

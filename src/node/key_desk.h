@@ -1,0 +1,71 @@
+// The key service's name at the door ("kas.<door>"): HTTP in front of data/kas.h, as unmodified clients speak
+// it (docs/wire-formats/kas.md): Connect with JSON, and the REST routes from before. Nothing here decides.
+// Lives on the control loop.
+#pragma once
+
+#include "data/kas.h"
+#include "identity/crosswalk.h"
+#include "net/http1_parser.h"
+#include "net/http_server.h"
+#include "node/issuer_keys.h"
+#include "node/records.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace entente::node {
+
+class KeyDesk {
+ public:
+  struct Parts {
+    Records& records;
+    const Clock& clock;
+    net::Loop& loop;
+    IssuerKeys& issuers;
+    identity::Crosswalk crosswalk;
+    data::KasKeys keys;
+    PartnerCode self;
+    std::function<void()> stranger_refused;
+  };
+  explicit KeyDesk(Parts parts);
+
+  // A request whose authority is the key service's. Always answers.
+  [[nodiscard]] net::Task<void> handle(net::HttpCall& call, net::NormalTarget target);
+
+ private:
+  struct Route;
+  struct Asked {
+    data::KasRequest request;
+    Json body;  // of a Connect call; an empty object for GET
+    std::string query;
+    bool legacy = false;
+  };
+  using Handler = net::Task<data::KasAnswer> (KeyDesk::*)(Asked);
+  [[nodiscard]] static std::span<const Route> routes();
+
+  net::Task<data::KasAnswer> well_known(Asked asked);
+  net::Task<data::KasAnswer> public_key(Asked asked);
+  net::Task<data::KasAnswer> attribute_values(Asked asked);
+  net::Task<data::KasAnswer> key_services(Asked asked);
+  net::Task<data::KasAnswer> rewrap(Asked asked);
+
+  net::Task<std::optional<data::Kas::Issuer>> issuer_of(const data::KasRequest& request);
+  // Whoever brings a good token: the coalition's vocabulary is for its people.
+  net::Task<std::optional<data::KasAnswer>> stranger(data::KasRequest request);
+  net::Task<Result<void>> record(std::vector<data::KasLeaf> leaves);
+  void record_later(std::vector<data::KasLeaf> leaves);
+  [[nodiscard]] Result<identity::PersonFacts> person(const identity::AccessToken& token, Instant now) const;
+  [[nodiscard]] Json value_json(const coalition::Attribute& attribute,
+                                const coalition::Attribute::Value& value) const;
+  [[nodiscard]] data::KasMoment at() const { return {parts_.clock.now(), parts_.clock.tick()}; }
+  [[nodiscard]] std::vector<ledger::Record> records_of(std::vector<data::KasLeaf> leaves) const;
+
+  Parts parts_;
+  data::Kas kas_;
+};
+
+// What partners need to know of a key service's keys: [{"kid","algorithm","pem"}], newest last.
+[[nodiscard]] Json public_kas_keys(const data::KasKeys& keys);
+
+}  // namespace entente::node

@@ -1,0 +1,135 @@
+// The key service of a real node with real access tokens: an unmodified foreign client seals and opens through
+// it, and what must not open does not.
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { SignJWT, exportJWK } from 'jose';
+import { ask } from '../../demo/loopback.mjs';
+import { Coalition, command, skip } from './coalition.mjs';
+import { accessToken, keyService, makePair, proof } from './token.mjs';
+
+const system = (name, run) => test(name, { skip }, run);
+const fqn = (attribute, value) => `https://harbor-light.example/attr/${attribute}/value/${value}`;
+const report = 'EXERCISE EXERCISE EXERCISE: two relief convoys reach Harbor Light Bay at dusk.\n';
+let coalition, kas, pair, token;
+
+before(async () => {
+  if (skip) return;
+  coalition = await Coalition.start();
+  kas = keyService(coalition, 'XAA');
+  pair = await makePair();
+  token = await accessToken(coalition, coalition.demo.people.find(({ nation }) => nation === 'XAA').login, pair);
+});
+after(async () => {
+  await coalition?.end();
+});
+
+const attributes = (...more) => [fqn('classification', 'restricted'), fqn('originator', 'xaa'), ...more];
+
+// The foreign client, to its end: { code, output }.
+async function client(verb, input, output, changed = {}) {
+  const settings = join(coalition.folder, 'opentdf.json');
+  const jwks = { privateKey: await exportJWK(pair.privateKey), publicKey: await exportJWK(pair.publicKey) };
+  writeFileSync(settings, JSON.stringify({ kas, token, pair: jwks, attributes: attributes(), ...changed }));
+  const path = new URL('./opentdf_client.mjs', import.meta.url).pathname;
+  return command([process.execPath, path, verb, settings, input, output], {
+    env: { ...process.env, NODE_EXTRA_CA_CERTS: coalition.demo.authority },
+  });
+}
+const file = (name) => join(coalition.folder, name);
+
+async function post(path, body, headers = {}) {
+  const answer = await ask(`${kas}${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+    ca: coalition.ca,
+  });
+  return { status: answer.status, headers: answer.headers, body: answer.body && JSON.parse(answer.body) };
+}
+const proved = async (path) => ({
+  authorization: `Bearer ${token}`,
+  dpop: await proof(pair, 'POST', `${kas}${path}`, { token }),
+});
+
+system('the unmodified npm client seals and opens through the node', async () => {
+  writeFileSync(file('report.txt'), report);
+  const sealed = await client('seal', file('report.txt'), file('report.tdf'));
+  assert.equal(sealed.code, 0, sealed.output);
+  assert.ok(!readFileSync(file('report.tdf')).includes('convoys'));
+  const opened = await client('open', file('report.tdf'), file('report.out'));
+  assert.equal(opened.code, 0, opened.output);
+  assert.equal(readFileSync(file('report.out'), 'utf8'), report);
+});
+
+system('what the reader may not open stays shut, in the same client', async () => {
+  writeFileSync(file('other.txt'), report);
+  const cases = {
+    'of no attributes': [],
+    'of an attribute nobody knows': attributes('https://harbor-light.example/attr/colour/value/red'),
+    'of another nation': [fqn('classification', 'restricted'), fqn('originator', 'xbb')],
+  };
+  for (const [what, attributes_] of Object.entries(cases)) {
+    const sealed = await client('seal', file('other.txt'), file('other.tdf'), { attributes: attributes_ });
+    assert.equal(sealed.code, 0, sealed.output);
+    const opened = await client('open', file('other.tdf'), file('other.out'));
+    assert.notEqual(opened.code, 0, `opened: ${what}`);
+  }
+});
+
+system('what anybody may ask is answered as clients expect it', async () => {
+  const known = await post('/wellknownconfiguration.WellKnownService/GetWellKnownConfiguration', {});
+  assert.equal(known.status, 200);
+  assert.equal(known.body.configuration.base_key.kas_uri, kas);
+  const key = await post('/kas.AccessService/PublicKey', { algorithm: 'ec:secp256r1', v: '2' });
+  assert.match(key.body.publicKey, /BEGIN PUBLIC KEY/);
+  const legacy = await ask(`${kas}/kas_public_key?algorithm=rsa:2048&v=2`, { ca: coalition.ca });
+  assert.match(JSON.parse(legacy.body).kid, /rsa$/);
+  assert.equal((await post('/kas.AccessService/Other', {})).status, 404);
+});
+
+system('the vocabulary is for the coalition\'s people', async () => {
+  const path = '/policy.attributes.AttributesService/GetAttributeValuesByFqns';
+  const asked = { fqns: [fqn('originator', 'xaa'), fqn('originator', 'xbb')] };
+  const stranger = await post(path, asked);
+  assert.equal(stranger.status, 401);
+  assert.equal(stranger.body.code, 'unauthenticated');
+  const { status, body } = await post(path, asked, await proved(path));
+  assert.equal(status, 200, JSON.stringify(body));
+  const keyOf = (value) => body.fqnAttributeValues[fqn('originator', value)].value.kasKeys[0];
+  assert.equal(keyOf('xaa').kasUri, kas);
+  assert.equal(keyOf('xbb').kasUri, keyService(coalition, 'XBB'));
+  const list = '/policy.kasregistry.KeyAccessServerRegistryService/ListKeyAccessServers';
+  assert.equal((await post(list, {}, await proved(list))).body.keyAccessServers.length, 2);
+});
+
+system('attack: stolen tokens, proofs used twice, requests signed by somebody else', async () => {
+  const path = '/kas.AccessService/Rewrap';
+  const sign = (key) =>
+    new SignJWT({ requestBody: '{}' })
+      .setProtectedHeader({ alg: 'RS256' })
+      .setIssuedAt()
+      .setExpirationTime('5m')
+      .sign(key);
+  const good = { signedRequestToken: await sign(pair.privateKey) };
+  assert.equal((await post(path, good, { authorization: `Bearer ${token}` })).status, 401);
+  const headers = await proved(path);
+  assert.equal((await post(path, good, headers)).status, 400); // proved, and asks for nothing
+  assert.equal((await post(path, good, headers)).status, 401); // the same proof again
+  const thief = await makePair();
+  const stolen = { authorization: `Bearer ${token}`, dpop: await proof(thief, 'POST', `${kas}${path}`, { token }) };
+  assert.equal((await post(path, { signedRequestToken: await sign(thief.privateKey) }, stolen)).status, 401);
+  const other = { signedRequestToken: await sign(thief.privateKey) };
+  assert.equal((await post(path, other, await proved(path))).status, 401);
+  const elsewhere = await proof(pair, 'POST', `${keyService(coalition, 'XBB')}${path}`, { token });
+  assert.equal((await post(path, good, { authorization: `Bearer ${token}`, dpop: elsewhere })).status, 401);
+});
+
+system('the ledger has the attempt and the release, and verifies', async () => {
+  const leaves = await coalition.ask('XAA', 'ledger', 'show');
+  const text = JSON.stringify(leaves);
+  assert.match(text, /key\.attempt/);
+  assert.match(text, /key\.release/);
+  await coalition.verify('XAA');
+});
