@@ -4,7 +4,7 @@
 #include "cli/object_files.h"
 #include "cli/verbs.h"
 #include "data/file.h"
-#include "data/seal.h"
+#include "data/reseal.h"
 #include "label/label_json.h"
 #include "label/label_xml.h"
 #include "net/http_client.h"
@@ -94,9 +94,8 @@ Result<data::DataPolicy> policy_of(const Arguments& arguments) {
   return out;
 }
 
-Result<data::SealPlan> seal_plan(const Arguments& arguments) {
-  data::SealPlan plan;
-  TRY(plan.policy, policy_of(arguments));
+Result<std::vector<data::AnyOf>> shares_of(const Arguments& arguments) {
+  std::vector<data::AnyOf> shares;
   std::vector<data::Recipient> recipients;
   for (const std::string& word : arguments.all("to")) {
     TRY(data::Recipient one, recipient_of(arguments, word));
@@ -104,29 +103,47 @@ Result<data::SealPlan> seal_plan(const Arguments& arguments) {
   }
   if (recipients.empty()) return fail("cli.usage", "--to is missing", {}, "say whom the object is for");
   if (arguments.options.contains("split-per-recipient")) {
-    for (data::Recipient& one : recipients) plan.shares.push_back({std::move(one)});
+    for (data::Recipient& one : recipients) shares.push_back({std::move(one)});
   } else {
-    plan.shares.push_back(std::move(recipients));
+    shares.push_back(std::move(recipients));
   }
+  return shares;
+}
+
+// --label FILE
+Result<std::vector<data::Assertion>> assertions_of(const Arguments& arguments) {
+  std::vector<data::Assertion> out;
   if (const auto file = arguments.option("label")) {
     TRY(const label::Label label, read_label_of(*file));
     TRY(data::Assertion assertion, data::label_assertion(label));
-    plan.assertions.push_back(std::move(assertion));
+    out.push_back(std::move(assertion));
   }
+  return out;
+}
+
+// --as CODE --sign PRIVATE.pem
+Result<std::optional<data::OriginatorKey>> signer_of(const Arguments& arguments) {
+  const auto who = arguments.option("as");
+  const auto sign = arguments.option("sign");
+  if (who.has_value() != sign.has_value())
+    return fail("cli.usage", "--as and --sign belong together", {}, "who signs, and with which key");
+  if (!who) return std::optional<data::OriginatorKey>();
+  TRY(crypto::PrivateKey key, crypto::load_private_key(*sign));
+  return data::OriginatorKey{*who, std::move(key)};
+}
+
+Result<data::SealPlan> seal_plan(const Arguments& arguments) {
+  data::SealPlan plan;
+  TRY(plan.policy, policy_of(arguments));
+  TRY(plan.shares, shares_of(arguments));
+  TRY(plan.assertions, assertions_of(arguments));
+  TRY(plan.originator, signer_of(arguments));
   plan.mime_type = arguments.option("type").value_or(plan.mime_type);
   if (const auto version = arguments.option("tdf-version")) {
     if (*version != "4.2.2" && *version != "4.3.0")
       return fail("cli.usage", fmt::format("--tdf-version {} is not one we write", *version), {},
                   "4.3.0 or 4.2.2");
     if (*version == "4.2.2") plan.version = data::ObjectVersion::v4_2_2;
-  }
-  const auto originator = arguments.option("originator");
-  const auto sign = arguments.option("sign");
-  if (originator.has_value() != sign.has_value())
-    return fail("cli.usage", "--originator and --sign belong together", {}, "who signs, and with which key");
-  if (originator) {
-    TRY(crypto::PrivateKey key, crypto::load_private_key(*sign));
-    plan.originator = data::OriginatorKey{*originator, std::move(key)};
   }
   return plan;
 }
@@ -185,6 +202,66 @@ Result<data::Manifest> seal_file(const Arguments& arguments) {
   return manifest;
 }
 
+// What changes: rights when somebody is named, the label when one is given.
+Result<data::ResealPlan> reseal_plan(const Arguments& arguments, const data::Manifest& old) {
+  data::ResealPlan plan;
+  const bool policy = !arguments.all("attribute").empty() || !arguments.all("person").empty();
+  if (policy && arguments.all("to").empty())
+    return fail("cli.usage", "--to is missing", {},
+                "each key share is bound to the policy: say again whom it is for");
+  if (!arguments.all("to").empty()) {
+    data::Rights rights;
+    TRY(const data::DataPolicy before, data::read_policy(old.policy_text));
+    TRY(const data::DataPolicy given, policy_of(arguments));
+    rights.policy = policy ? given : before;
+    rights.policy.uuid = before.uuid;  // the same object: what was recalled stays recalled
+    TRY(rights.shares, shares_of(arguments));
+    plan.rights = std::move(rights);
+  }
+  if (arguments.options.contains("label")) {
+    TRY(plan.assertions, assertions_of(arguments));
+  }
+  TRY(plan.originator, signer_of(arguments));
+  if (!plan.rights && !plan.assertions && !plan.originator)
+    return fail("cli.usage", "nothing is to change", {}, "--to, --attribute, --person, --label or --sign");
+  return plan;
+}
+
+Result<void> copy_front(const data::FileSource& source, uint64_t length, data::NewFile& out,
+                        ProgressBar& bar) {
+  Bytes room(static_cast<size_t>(std::min<uint64_t>(kReadBytes, length)));
+  for (uint64_t at = 0; at < length;) {
+    const std::span<uint8_t> part =
+        std::span(room).first(static_cast<size_t>(std::min<uint64_t>(room.size(), length - at)));
+    TRY_VOID(source.read(at, part));
+    TRY_VOID(out.write(part));
+    at += part.size();
+    bar.at(at);
+  }
+  return {};
+}
+
+Result<data::Manifest> reseal_file(const Arguments& arguments) {
+  const std::string& in = arguments.words[0];
+  TRY(const std::string out, arguments.need("out"));
+  TRY(const std::vector<crypto::PrivateKey> keys, private_keys_of(arguments));
+  if (keys.empty())
+    return fail("cli.usage", "--key is missing", {}, "a private key of one of its recipients");
+  TRY(const data::OpenExpect expect, expectations_of(arguments));
+  TRY(const data::FileSource source, data::FileSource::open(in));
+  TRY(const data::SealedObject sealed, data::read_object(source));
+  TRY(const data::ResealPlan plan, reseal_plan(arguments, sealed.manifest));
+  TRY(const crypto::Secret key, data::collect_key(sealed.manifest, data::with_keys(keys)));
+  TRY(data::NewFile file, data::NewFile::create(out));
+  {
+    ProgressBar bar("copying " + in, data::kept_bytes(sealed));
+    TRY_VOID(copy_front(source, data::kept_bytes(sealed), file, bar));
+  }
+  TRY(data::Manifest manifest, data::reseal(sealed, key, plan, expect, file));
+  TRY_VOID(file.commit(true));
+  return manifest;
+}
+
 struct OpenedFile {
   uint64_t bytes = 0;
   std::optional<std::string> originator;
@@ -209,6 +286,22 @@ Result<OpenedFile> open_file(const Arguments& arguments) {
   }
   TRY_VOID(file.commit(false));
   return OpenedFile{open.size(), open.originator()};
+}
+
+int tell_sealed(const Result<data::Manifest>& sealed, bool json) {
+  if (!sealed) return report_object(sealed.error(), json);
+  const auto policy = data::read_policy(sealed->policy_text);
+  const std::string uuid = policy ? policy->uuid : "";
+  const uint64_t bytes = sealed->segments.plain_at(sealed->segments.count());
+  if (json) {
+    print_json(Json::object({{"policy", uuid},
+                             {"bytes", bytes},
+                             {"segments", static_cast<int64_t>(sealed->segments.count())},
+                             {"keyAccess", static_cast<int64_t>(sealed->key_access.size())}}));
+  } else {
+    fmt::print("sealed {} as object {}\n", bytes_text(bytes), uuid);
+  }
+  return kExitOk;
 }
 
 }  // namespace
@@ -262,20 +355,11 @@ int report_object(const Error& error, bool json) {
 }
 
 int object_seal(const Arguments& arguments) {
-  const auto sealed = seal_file(arguments);
-  if (!sealed) return report_object(sealed.error(), arguments.json());
-  const auto policy = data::read_policy(sealed->policy_text);
-  const std::string uuid = policy ? policy->uuid : "";
-  if (arguments.json()) {
-    print_json(Json::object({{"policy", uuid},
-                             {"bytes", sealed->segments.plain_at(sealed->segments.count())},
-                             {"segments", static_cast<int64_t>(sealed->segments.count())},
-                             {"keyAccess", static_cast<int64_t>(sealed->key_access.size())}}));
-  } else {
-    fmt::print("sealed {} as object {}\n", bytes_text(sealed->segments.plain_at(sealed->segments.count())),
-               uuid);
-  }
-  return kExitOk;
+  return tell_sealed(seal_file(arguments), arguments.json());
+}
+
+int object_reseal(const Arguments& arguments) {
+  return tell_sealed(reseal_file(arguments), arguments.json());
 }
 
 int object_open(const Arguments& arguments) {

@@ -135,8 +135,8 @@ TEST_CASE("a label and an originator's signature travel with the object and are 
   label.policy = "EXERCISE";
   label.classification = "RESTRICTED";
   at.put("label.json", label::to_json(label).dump());
-  REQUIRE(at.run({"seal", "plain.txt", "--to", "xbb.pub", "--label", "label.json", "--originator", "XAA",
-                  "--sign", "xaa.key", "-o", "o.tdf"})
+  REQUIRE(at.run({"seal", "plain.txt", "--to", "xbb.pub", "--label", "label.json", "--as", "XAA", "--sign",
+                  "xaa.key", "-o", "o.tdf"})
               .exit == kExitOk);
   const Told claimed = at.run({"inspect", "o.tdf"});
   CHECK(claimed.out.find("EXERCISE RESTRICTED (not verified)") != std::string::npos);
@@ -148,6 +148,31 @@ TEST_CASE("a label and an originator's signature travel with the object and are 
   CHECK(at.run({"open", "o.tdf", "--key", "xbb.key", "--originator", "XAA=xcc.pub", "-o", "q.txt"}).exit ==
         kExitUntrue);
   CHECK_FALSE(at.has("q.txt"));
+}
+
+TEST_CASE("an object sealed anew opens for others, keeps its id, and its payload is the same bytes") {
+  const ObjectFolder at;
+  REQUIRE(at.run({"seal", "plain.txt", "--to", "xaa.pub", "--attribute",
+                  "https://xaa.example/attr/rel/value/xaa", "-o", "o.tdf"})
+              .exit == kExitOk);
+  CHECK(at.run({"reseal", "o.tdf", "--key", "xaa.key", "-o", "n.tdf"}).exit == kExitUsage);
+  CHECK(at.run({"reseal", "o.tdf", "--key", "xaa.key", "--person", "ana", "-o", "n.tdf"}).exit == kExitUsage);
+  CHECK(at.run({"reseal", "o.tdf", "--key", "xbb.key", "--to", "xbb.pub", "-o", "n.tdf"}).exit ==
+        kExitRefused);
+  CHECK_FALSE(at.has("n.tdf"));
+  REQUIRE(at.run({"reseal", "o.tdf", "--key", "xaa.key", "--to", "xbb.pub", "--as", "XAA", "--sign",
+                  "xaa.key", "-o", "n.tdf"})
+              .exit == kExitOk);
+  CHECK(at.run({"open", "n.tdf", "--key", "xaa.key", "-o", "a.txt"}).exit == kExitRefused);
+  CHECK(at.run({"open", "n.tdf", "--key", "xbb.key", "--originator", "XAA=xaa.pub", "-o", "b.txt"}).exit ==
+        kExitOk);
+  CHECK(at.get("b.txt") == at.text());
+  const auto id = [&](const char* file) {
+    return std::string(
+        Json::parse(at.run({"inspect", file, "--json"}).out)->find("policy")->text_or("uuid", "?"));
+  };
+  CHECK(id("o.tdf") == id("n.tdf"));
+  CHECK(at.get("o.tdf").substr(0, 80) == at.get("n.tdf").substr(0, 80));
 }
 
 TEST_CASE("command lines of sealed objects that make no sense are refused with what is missing") {

@@ -100,16 +100,22 @@ constexpr Verb kVerbs[] = {
     {"seal",
      "FILE --to KEY-SERVICE|KEY-SERVICE=PUBLIC.pem|PUBLIC.pem... [--attribute FQN]... [--person NAME]... "
      "[--label "
-     "FILE] [--split-per-recipient] [--originator CODE --sign PRIVATE.pem] [--type MIME] [--trust FILE] "
+     "FILE] [--split-per-recipient] [--as CODE --sign PRIVATE.pem] [--type MIME] [--trust FILE] "
      "[--tdf-version 4.2.2] -o OUT",
      "Seal a file (- reads standard input) into an object that only its recipients' key services or keys "
      "open",
-     "to+,attribute+,person+,label,split-per-recipient!,originator,sign,type,trust,tdf-version,out", 1, 1,
+     "to+,attribute+,person+,label,split-per-recipient!,as,sign,type,trust,tdf-version,out", 1, 1,
      object_seal},
     {"open",
      "FILE --key PRIVATE.pem... [--originator CODE=PUBLIC.pem]... [--pin ASSERTION=PUBLIC.pem]... -o OUT",
      "Open a sealed object with private keys; all of it is verified before OUT appears",
      "key+,originator+,pin+,out", 1, 1, object_open},
+    {"reseal",
+     "FILE --key PRIVATE.pem... [--to ...]... [--attribute FQN]... [--person NAME]... [--label FILE] "
+     "[--split-per-recipient] [--as CODE --sign PRIVATE.pem] [--originator CODE=PUBLIC.pem]... -o OUT",
+     "Give an object other rights or another label; its payload stays as it is, byte for byte",
+     "key+,to+,attribute+,person+,label,split-per-recipient!,as,sign,trust,originator+,pin+,out", 1, 1,
+     object_reseal},
     {"inspect",
      "FILE [--key PRIVATE.pem]... [--originator CODE=PUBLIC.pem]... [--pin ASSERTION=PUBLIC.pem]...",
      "Say what a sealed object claims, and what of it is verified; with its keys, all of it is",

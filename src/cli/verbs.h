@@ -64,6 +64,7 @@ int label_print(const Arguments&);
 int label_compare(const Arguments&);
 int label_prove(const Arguments&);
 int object_seal(const Arguments&);
+int object_reseal(const Arguments&);
 int object_open(const Arguments&);
 int object_inspect(const Arguments&);
 int doctor(const Arguments&);

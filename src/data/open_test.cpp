@@ -1,3 +1,4 @@
+#include "crypto/aead.h"
 #include "data/object_for_test.h"
 
 #include <array>
@@ -253,6 +254,33 @@ TEST_CASE("tampering with the payload: the changed segment is never released, no
     const size_t whole = static_cast<size_t>(i / (kSmallSegment + 28)) * kSmallSegment;
     CHECK(std::ranges::equal(released.bytes, ByteView(plain).first(whole)));
   }
+}
+
+TEST_CASE(
+    "a segment that a reader made, or that stood elsewhere, is refused: the manifest names each one's tag") {
+  const PrivateKey key = key_for_test();
+  const Bytes object = seal_for_test(small_plan(key), some_text(200));
+  const MemorySource source(object);
+  const SealedObject sealed = read_object(source).value();
+  const crypto::Secret secret = collect_key(sealed.manifest, with_keys({key})).value();
+  const auto first = object.begin() + static_cast<std::ptrdiff_t>(sealed.zip.payload.data_at);
+  constexpr std::ptrdiff_t kWhole = kSmallSegment + 28;
+
+  Bytes swapped = object;
+  std::swap_ranges(swapped.begin() + (first - object.begin()),
+                   swapped.begin() + (first - object.begin()) + kWhole,
+                   swapped.begin() + (first - object.begin()) + kWhole);
+  MemorySink released;
+  CHECK(code_of(open_for_test(swapped, {key}, {}, &released)) == "data.segment");
+  CHECK(released.bytes.empty());
+
+  // Whoever opened the object has its key and can seal a segment of the same length.
+  Bytes forged = object;
+  crypto::Aead(secret.bytes())
+      .seal(crypto::random_bytes(12), Bytes(kSmallSegment, 'x'),
+            std::span(forged).subspan(static_cast<size_t>(first - object.begin()), kWhole));
+  CHECK(code_of(open_for_test(forged, {key}, {}, &released)) == "data.segment");
+  CHECK(released.bytes.empty());
 }
 
 TEST_CASE("a range over a damaged segment leaves zeros, not what was read before it") {
