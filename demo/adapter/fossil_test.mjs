@@ -243,3 +243,50 @@ test('a program that somebody put in does not run in the wiki of those who read 
     await browser.close();
   }
 });
+
+// What an adapter that lets one person have it all never answers: then the tests end by their time.
+const patient = { timeout: 90_000 };
+const kHeld = 24;
+
+test('bodies that do not come hold up nobody, and of one person only so much is taken', patient, async () => {
+  const type = { 'content-type': 'application/x-www-form-urlencoded' };
+  const post = (person, length) => person.begin('POST', '/wikinew', { ...type, 'content-length': length });
+  const held = [];
+  for (let i = 0; i < kHeld; i += 1) held.push(await post(planner, 1000));
+  for (const { outgoing } of held) outgoing.write('name=');
+  assert.match((await read(other, 'Clinics')).body, /Six beds/);
+  assert.match((await read(planner, 'Clinics')).body, /Six beds/);
+  for (const { outgoing } of held) outgoing.destroy();
+
+  const large = [];
+  for (let i = 0; i < 3; i += 1) large.push(await post(planner, 16 * 1024 * 1024));
+  for (const { outgoing } of large) outgoing.write('name=');
+  const refused = await Promise.race(large.map(({ answered }) => answered));
+  assert.equal(refused.statusCode, 503, 'the third has no room');
+  assert.equal((await other.post('/wikinew', { name: 'Ports' })).status, 302, 'there is room for others');
+  for (const { outgoing } of large) outgoing.destroy();
+  const larger = await post(planner, 16 * 1024 * 1024 + 1);
+  larger.outgoing.end();
+  assert.equal((await larger.answered).statusCode, 413);
+});
+
+test('answers that are not read hold up nobody else; who leaves while waiting has changed nothing', patient, async () => {
+  await planner.attach('Clinics', 'large.bin', Buffer.alloc(8 * 1024 * 1024, 'x'));
+  const path = '/attachdownload?page=Clinics&file=large.bin';
+  const unread = [];
+  for (let i = 0; i < kHeld; i += 1) unread.push(await planner.begin('GET', path));
+  for (const { outgoing } of unread) outgoing.end();
+  await Promise.race(unread.map(({ answered }) => answered));
+  assert.match((await read(other, 'Clinics')).body, /Six beds/);
+
+  const body = new URLSearchParams({ page: 'Ghost', mimetype: 'text/plain', content: 'left', isnew: 1 }).toString();
+  const type = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': body.length };
+  const ghost = await planner.begin('POST', '/wikiajax/save', type);
+  ghost.outgoing.end(body);
+  assert.match((await read(other, 'Clinics')).body, /Six beds/);
+  ghost.outgoing.destroy();
+  assert.match((await read(other, 'Clinics')).body, /Six beds/);
+  for (const { outgoing } of unread) outgoing.destroy();
+  assert.match((await read(planner, 'Clinics')).body, /Six beds/);
+  assert.doesNotMatch((await read(other, 'Ghost')).body, /left/);
+});
