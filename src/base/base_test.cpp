@@ -2,6 +2,7 @@
 #include "base/fields.h"
 #include "base/ids.h"
 #include "base/json.h"
+#include "base/progress.h"
 #include "base/time.h"
 
 #include <doctest/doctest.h>
@@ -100,4 +101,14 @@ TEST_CASE("labels are what a host name can carry") {
   for (const char* text : {"", "-a", "a-", "a--b", "A", "a.b", "a_b"}) CHECK_FALSE(is_label(text));
   CHECK(is_partner_code("XAA"));
   CHECK_FALSE(is_partner_code("xaa"));
+}
+
+TEST_CASE("progress is told in words that fit a line") {
+  CHECK(bytes_text(0) == "0 bytes");
+  CHECK(bytes_text(1023) == "1023 bytes");
+  CHECK(bytes_text(1536) == "1.5 KiB");
+  CHECK(bytes_text(uint64_t{5} << 40) == "5.0 TiB");
+  CHECK(progress_line("sealing a", 512, 1024, Millis(1000)) ==
+        "sealing a  [############............]  50 %  512 bytes of 1.0 KiB  512 bytes/s");
+  CHECK(progress_line("sealing -", 2048, std::nullopt, Millis(2000)) == "sealing -  2.0 KiB  1.0 KiB/s");
 }

@@ -45,8 +45,8 @@ inline std::string manifest_text_of(ByteView object) {
   return read_manifest_text(source, read_zip(source).value(), kManifestBytesMax).value();
 }
 
-// The same payload under another manifest.
-inline Bytes with_manifest(ByteView object, const std::string& manifest) {
+// The same payload, or that and more, under another manifest.
+inline Bytes with_manifest(ByteView object, const std::string& manifest, ByteView more = {}) {
   const MemorySource source(object);
   const ObjectZip zip = read_zip(source).value();
   Bytes payload(static_cast<size_t>(zip.payload.size));
@@ -55,6 +55,7 @@ inline Bytes with_manifest(ByteView object, const std::string& manifest) {
   ZipWriter writer(sink);
   REQUIRE(writer.begin_payload(false));
   REQUIRE(writer.payload(payload));
+  REQUIRE(writer.payload(more));
   REQUIRE(writer.end_payload());
   REQUIRE(writer.finish([&](Sink& out) { return out.write(as_bytes(manifest)); }));
   return std::move(sink.bytes);

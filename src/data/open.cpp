@@ -3,6 +3,7 @@
 #include "crypto/aead.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -153,7 +154,7 @@ Result<void> OpenObject::read(uint64_t at, std::span<uint8_t> out) {
     }
     const ByteView wanted = plain->subspan(static_cast<size_t>(at - inside_->segments.plain_at(index)));
     const size_t taken = std::min(wanted.size(), out.size());
-    std::ranges::copy(wanted.first(taken), out.begin());
+    if (taken > 0) std::memcpy(out.data(), wanted.data(), taken);
     out = out.subspan(taken);
     at += taken;
   }

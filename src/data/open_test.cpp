@@ -283,6 +283,17 @@ TEST_CASE(
   CHECK(released.bytes.empty());
 }
 
+TEST_CASE("a payload that is longer than its segments hides something, and is refused") {
+  const PrivateKey key = key_for_test();
+  const Bytes object = seal_for_test(small_plan(key), some_text(200));
+  const std::string manifest = manifest_text_of(object);
+  MemorySink released;
+  CHECK(code_of(open_for_test(with_manifest(object, manifest), {key})) == "ok");
+  CHECK(code_of(open_for_test(with_manifest(object, manifest, as_bytes("more")), {key}, {}, &released)) ==
+        "data.segment");
+  CHECK(released.bytes.empty());
+}
+
 TEST_CASE("a range over a damaged segment leaves zeros, not what was read before it") {
   const PrivateKey key = key_for_test();
   Bytes object = seal_for_test(small_plan(key), some_text(200));
