@@ -60,9 +60,10 @@ export function scgiHead(request, user, length) {
 export async function readHead(output) {
   let bytes = Buffer.alloc(0);
   while (!bytes.includes('\r\n\r\n')) {
-    const chunk = output.read() ?? (output.readableEnded ? undefined : await once(output, 'readable').then(() => output.read()));
+    const chunk = output.read();
     if (chunk) bytes = Buffer.concat([bytes, chunk]);
     else if (output.readableEnded || output.destroyed) throw new Error('fossil ended without an answer');
+    else await new Promise((go) => output.once('readable', go).once('end', go).once('close', go));
     if (bytes.length > kHeadBytesMax && !bytes.includes('\r\n\r\n')) throw new Error('fossil answers without an end');
   }
   const end = bytes.indexOf('\r\n\r\n');
@@ -165,6 +166,7 @@ export class Wiki {
 
   async serve(person, request, body, response) {
     await this.#provision(person);
+    if (response.destroyed) return;
     const words = ['http', this.repository, '--scgi', '--https', '--nojail', '--nodelay', '--nocompress'];
     const limits = { timeout: kRequestMsMax, killSignal: 'SIGKILL' };
     const child = spawn('fossil', words, { env: this.env, stdio: ['pipe', 'pipe', 'ignore'], ...limits });
@@ -173,7 +175,7 @@ export class Wiki {
     child.stdin.on('error', () => {}); // it may answer without reading all
     child.stdin.end(Buffer.concat([scgiHead(request, person.name, body.length), body]));
     const { status, headers, rest } = await readHead(child.stdout);
-    response.writeHead(status, headersFor(request, headers));
+    response.writeHead(status, headersFor(request, status, headers));
     response.write(rest);
     await pipeline(child.stdout, response, { end: false });
     const [code] = await exited;

@@ -50,9 +50,13 @@ const kOpen =
   "img-src 'self' data:; connect-src 'self'; object-src 'none'; frame-src 'none'; base-uri 'self'; form-action 'self'";
 
 // The headers of fossil's answer as they go on.
-export function headersFor({ url, headers: { host } }, found) {
+export function headersFor({ url, headers: { host } }, status, found) {
   const headers = { 'x-content-type-options': 'nosniff' };
   for (const name of kept) if (found.has(name)) headers[name] = found.get(name);
+  const own = new URL(`https://${host}/`);
+  if (headers.location && new URL(headers.location, own).host !== own.host)
+    throw new Error('fossil leads away from the wiki');
+  if (status === 304) return headers; // they would replace those of what the browser has
   const policy = found.get('content-security-policy');
   headers['content-security-policy'] = policy ? `${policy}, ${kOpen}` : kClosed;
   if (files.has(pageOf(url.split('?')[0]))) {
@@ -60,8 +64,5 @@ export function headersFor({ url, headers: { host } }, found) {
     headers['content-disposition'] = found.get('content-disposition') ?? 'attachment';
     if (!/^(image|audio|video)\//.test(headers['content-type'])) headers['content-type'] = 'application/octet-stream';
   }
-  const own = new URL(`https://${host}/`);
-  if (headers.location && new URL(headers.location, own).host !== own.host)
-    throw new Error('fossil leads away from the wiki');
   return headers;
 }

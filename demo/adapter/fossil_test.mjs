@@ -1,8 +1,10 @@
 // A wiki for people of several nations, attacked by some of them: with roles of odd names, with links that change
 // something, with files that are programs, with values that end early, and with more requests than it can take.
 import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { openHeadless } from '../browser.mjs';
+import { readHead } from './fossil.mjs';
 import { AdapterUnderTest, kDoor, kMarking, multipart } from './test_host.mjs';
 
 const capabilities = { planner: 'bfhjkmo', analyst: 'hj', visitor: '' };
@@ -215,6 +217,17 @@ test('what people put in is a file, never a page of the wiki', async () => {
   }
 });
 
+test('what a browser has already keeps the headers it came with', async () => {
+  const { file } = await attachment('plan.html');
+  for (const path of [`/raw/${file}?m=image/png`, `/artifact/${file}`]) {
+    const { headers } = await other.get(path);
+    const again = await other.get(path, { 'if-none-match': headers.etag });
+    assert.equal(again.status, 304, path);
+    assert.equal(again.headers['content-type'], undefined);
+    assert.equal(again.headers['content-security-policy'], undefined);
+  }
+});
+
 test('a program that somebody put in does not run in the wiki of those who read it', async () => {
   await other.attach('Clinics', 'app.js', 'parent.document.title = "ran"');
   await other.attach('Clinics', 'app.svg', `<svg xmlns="http://www.w3.org/2000/svg">${kScript}</svg>`);
@@ -241,6 +254,16 @@ test('a program that somebody put in does not run in the wiki of those who read 
     assert.equal(await page.title(), 'quiet');
   } finally {
     await browser.close();
+  }
+});
+
+test('a fossil that ends in the middle of its head holds no turn', { timeout: 10_000 }, async () => {
+  for (const said of ['', 'HTTP/1.0 200 O', 'HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n']) {
+    const [ended, torn] = [new PassThrough(), new PassThrough()];
+    for (const output of [ended, torn]) output.write(said);
+    setImmediate(() => ended.end() && torn.destroy());
+    await assert.rejects(readHead(ended), /ended without an answer/);
+    await assert.rejects(readHead(torn), /ended without an answer/);
   }
 });
 
