@@ -2,7 +2,7 @@
 // when this ends.
 //   launch.mjs [--entente PROGRAM] [--coalition FOLDER] [--open] [--story [--shots FOLDER]] [--keep FOLDER]
 //              [--port-base N] [--json] [--steer]
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -11,8 +11,9 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { visibleBrowser } from './browser.mjs';
 import { makeCertificates } from './certificates.mjs';
-import { peopleForThisRun, table } from './people.mjs';
+import { peopleForThisRun, personId, table } from './people.mjs';
 import { Names, Plan } from './plan.mjs';
+import { pairwiseSubject, secretsIn } from './providers/keys.mjs';
 import { SettingsError } from './settings.mjs';
 import { Supervisor } from './supervisor.mjs';
 
@@ -114,7 +115,22 @@ class Demonstration {
       coalition: join(folder, 'coalition'),
       entente: resolve(args.entente),
     });
-    names.add({ uid: process.getuid() });
+    names.add({ uid: process.getuid(), console: join(here, '../web/console/dist') });
+  }
+
+  // Who people will be at their own nation's node: operators' records name them so.
+  async #namePeople() {
+    for (const code of this.nations) {
+      const low = code.toLowerCase();
+      const { subject: type, algorithm } = JSON.parse(readFileSync(join(here, 'providers', nationFiles[code])));
+      const secrets = await secretsIn(join(this.folder, `provider-${low}`), code, algorithm);
+      const sector = new URL(this.names.fill(`\${${low}.lobby}`, 'launch')).host;
+      const issuer = this.names.fill(`\${${low}.idp.issuer}`, 'launch');
+      for (const { login, subject } of this.people.people.filter(({ nation }) => nation === code)) {
+        const told = type === 'pairwise' ? pairwiseSubject(secrets, sector, subject) : subject;
+        this.names.add({ person: { [login]: personId(code, issuer, told) } });
+      }
+    }
   }
 
   #writeJson(name, value) {
@@ -152,6 +168,7 @@ class Demonstration {
   async start() {
     await this.#nameEverything();
     this.people = peopleForThisRun(join(this.args.coalition, 'people.json'));
+    await this.#namePeople();
     this.#writeJson('people.json', this.people);
     await Promise.all([
       ...this.nations.map((code) => this.#startProvider(code)),
@@ -194,6 +211,7 @@ class Demonstration {
         data: name(`\${${low}.data}`),
         issuer: name(`\${${low}.idp.issuer}`),
         cli: this.plan.part('cli', { nation: low }),
+        console: address('console'),
         app: address('cop-xaa'),
         apps: Object.fromEntries(apps.map((app) => [app, address(app)])),
       };

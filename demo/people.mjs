@@ -1,5 +1,5 @@
 // The people of the demonstration, each with a passphrase made for this run alone.
-import { randomInt } from 'node:crypto';
+import { createHash, randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
 const words = (
@@ -18,6 +18,18 @@ const passphrase = () => Array.from({ length: 4 }, () => words[randomInt(words.l
 export function peopleForThisRun(path) {
   const { mission, people } = JSON.parse(readFileSync(path, 'utf8'));
   return { mission, people: people.map((person) => ({ ...person, passphrase: passphrase() })) };
+}
+
+// Who a person is at their own nation's node, as `identity::person_id` makes it: operators' records name them so.
+export function personId(nation, issuer, subject) {
+  const hash = createHash('sha256');
+  for (const part of ['entente.person/1', nation, issuer, subject]) {
+    const bytes = Buffer.from(part);
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64BE(BigInt(bytes.length));
+    hash.update(length).update(bytes);
+  }
+  return hash.digest().subarray(0, 18).toString('base64url');
 }
 
 // A plain table for the terminal: one row each, columns as wide as their widest entry.

@@ -1,6 +1,6 @@
 // The provider's own secrets, made at its first start and kept in its data folder, readable by its owner
 // alone.
-import { generateKeyPair, randomBytes } from 'node:crypto';
+import { createHmac, generateKeyPair, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -32,4 +32,10 @@ export async function secretsIn(folder, code, algorithm) {
   const secrets = await makeSecrets(code, algorithm);
   writeFileSync(path, JSON.stringify(secrets), { mode: 0o600, flag: 'wx' });
   return secrets;
+}
+
+// What a provider with pairwise subjects calls a person towards one client, by its sector (OpenID Connect Core,
+// section 8.1).
+export function pairwiseSubject(secrets, sector, subject) {
+  return createHmac('sha256', secrets.pairwise).update(`${sector}\n${subject}`).digest('base64url');
 }

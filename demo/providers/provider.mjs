@@ -1,14 +1,13 @@
 // A nation's identity provider: npm oidc-provider as it comes, with the nation's own words for clearance,
 // role and nationality.
 //   provider.mjs settings.json
-import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import * as oidc from 'oidc-provider';
 import { ask } from '../loopback.mjs';
 import { endWithParent, sayReady } from '../lifeline.mjs';
 import { readSettings, runWithSettings } from '../settings.mjs';
-import { secretsIn } from './keys.mjs';
+import { pairwiseSubject, secretsIn } from './keys.mjs';
 import { messagePage, signOutPage } from './pages.mjs';
 import { storage } from './records.mjs';
 import { SignIn } from './sign_in.mjs';
@@ -157,9 +156,7 @@ function configuration({ nation, people, clients, secrets, signIn, authority, ke
     acrValues: nation.acr_values,
     subjectTypes: [nation.subject],
     pairwiseIdentifier: (ctx, subject, client) =>
-      createHmac('sha256', secrets.pairwise)
-        .update(`${client.clientId === kProgram ? nodeSector : client.sectorIdentifier}\n${subject}`)
-        .digest('base64url'),
+      pairwiseSubject(secrets, client.clientId === kProgram ? nodeSector : client.sectorIdentifier, subject),
     clientAuthMethods: ['private_key_jwt', 'none'],
     enabledJWA: {
       clientAuthSigningAlgValues: ['ES256'],

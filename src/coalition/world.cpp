@@ -38,7 +38,8 @@ size_t layer_index(std::string_view name) {
                              std::begin(kLayerNames));
 }
 
-// What only one record may have, as keys of one index: link and connector certificates, local user ids.
+// What only one record may have, as keys of one index: link and connector certificates, local user ids,
+// operators as people.
 std::vector<std::string> claims(const Thing& thing) {
   std::vector<std::string> out;
   if (const auto* partner = std::get_if<Partner>(&thing)) {
@@ -49,6 +50,7 @@ std::vector<std::string> claims(const Thing& thing) {
   }
   if (const auto* person = std::get_if<Operator>(&thing)) {
     for (const uint32_t uid : person->uids) out.push_back(fmt::format("uid/{}", uid));
+    if (!person->person.empty()) out.push_back("person/" + person->person.text());
   }
   if (const auto* attribute = std::get_if<Attribute>(&thing)) out.push_back("fqn/" + attribute->fqn);
   if (const auto* service = std::get_if<KeyService>(&thing)) out.push_back("url/" + service->url);
@@ -428,6 +430,9 @@ const Operator* World::operator_named(const OperatorName& name) const {
 }
 const Operator* World::operator_by_uid(uint32_t uid) const {
   return data_->claimant<Operator>(fmt::format("uid/{}", uid));
+}
+const Operator* World::operator_by_person(const PersonId& person) const {
+  return data_->claimant<Operator>("person/" + person.text());
 }
 std::vector<const Partner*> World::partners() const {
   std::vector<const Partner*> out;

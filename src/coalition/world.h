@@ -146,6 +146,7 @@ class World {
   [[nodiscard]] const Partner* partner_by_link_thumbprint(std::string_view thumbprint) const;
   [[nodiscard]] const Operator* operator_named(const OperatorName& name) const;
   [[nodiscard]] const Operator* operator_by_uid(uint32_t uid) const;
+  [[nodiscard]] const Operator* operator_by_person(const PersonId& person) const;
   // All of a kind, by key; pointers live as long as this world.
   [[nodiscard]] std::vector<const Partner*> partners() const;
   [[nodiscard]] std::vector<const App*> apps() const;

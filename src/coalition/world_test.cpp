@@ -134,6 +134,16 @@ TEST_CASE("a certificate or a user id stands for one") {
   CHECK(next.world.operator_by_uid(1000)->name.text() == "ben.roth");
 }
 
+TEST_CASE("a person is one operator, found by who they are where people sign in") {
+  Records all = records("XAA");
+  CHECK(world(all).operator_by_person(PersonId()) == nullptr);
+  CHECK(world(all).operator_by_person(PersonId("p-asha")) == nullptr);
+  all["operator/asha.lind"].set("person", "p-asha");
+  CHECK(world(all).operator_by_person(PersonId("p-asha"))->name.text() == "asha.lind");
+  all["operator/ben.roth"].set("person", "p-asha");
+  CHECK(refused(all).code() == "coalition.doubled");
+}
+
 TEST_CASE("what others still name is not removed, unless they go too") {
   const World before = world(records("XAA"));
   for (const std::string key :

@@ -62,6 +62,8 @@ std::optional<Refusal> Browsers::ending(const SessionId& session) const {
 void Browsers::sweep(Instant now) {
   sign_ins.sweep(now);
   hand_offs.sweep(now);
+  console_hand_offs.sweep(now);
+  consoles.sweep(now);
   apps.sweep(now);
 }
 

@@ -23,8 +23,9 @@ inline constexpr std::string_view kLoginCookie =
     "__Host-entente-login";  // on the lobby: binds a sign-in to its browser
 inline constexpr std::string_view kBindCookie =
     "__Host-entente-bind";  // on an app's name: binds a hand-off to its browser
-inline constexpr std::string_view kAppCookie = "__Host-entente-app";  // on an app's name: the session
-inline constexpr std::string_view kOwnCookies = "__Host-entente";     // the prefix of all of them
+inline constexpr std::string_view kAppCookie = "__Host-entente-app";          // on an app's name: the session
+inline constexpr std::string_view kConsoleCookie = "__Host-entente-console";  // on the console's name
+inline constexpr std::string_view kOwnCookies = "__Host-entente";             // the prefix of all of them
 
 struct SignIn {
   coalition::Person person;
@@ -39,6 +40,14 @@ struct HandOff {
   std::string bind_digest;  // base64url SHA-256 of the browser's bind cookie on the app's name
   coalition::AppRef app;
   SessionId session;
+};
+
+// An operator's way into the console: good for as long as the sign-in it came by.
+struct ConsoleEntry {
+  std::string bind_digest;  // as in HandOff
+  TokenTable<SignIn>::Key sign_in{};
+  PersonId person;
+  std::string token{};  // goes with every change
 };
 
 struct AppEntry {
@@ -73,10 +82,13 @@ class Browsers {
   static constexpr size_t kAppCookiesMax = 200'000;
   static constexpr size_t kEndingsMax = 20'000;
   static constexpr size_t kEndedToldMax = 5;
+  static constexpr size_t kConsolesMax = 1'000;
   static constexpr Seconds kHandOffLife{30};
 
   TokenTable<SignIn> sign_ins{kSignInsMax};
   TokenTable<HandOff> hand_offs{kHandOffsMax};
+  TokenTable<ConsoleEntry> console_hand_offs{kConsolesMax};
+  TokenTable<ConsoleEntry> consoles{kConsolesMax};
   AppCookies apps{kAppCookiesMax};  // from any loop
 
   // Whose sign-in a session came about by.

@@ -59,7 +59,8 @@ net::Task<void> Door::connection(net::Socket socket) {
 
 std::shared_ptr<const net::HttpService> Door::place(std::string_view authority) const {
   const HostName host = names_.read(authority);
-  if (std::holds_alternative<LobbyHost>(host) || std::holds_alternative<KeyServiceHost>(host)) {
+  if (std::holds_alternative<LobbyHost>(host) || std::holds_alternative<ConsoleHost>(host) ||
+      std::holds_alternative<KeyServiceHost>(host)) {
     return parts_.lanes.control().http;
   }
   const AppHost* named = std::get_if<AppHost>(&host);
@@ -129,6 +130,11 @@ net::Task<void> Door::handle(net::HttpCall& call) {
   if (service != nullptr && parts_.key_service) {
     co_await parts_.key_service(call, *std::move(target), service->of);
     co_return;
+  }
+  if (std::holds_alternative<ConsoleHost>(host)) {
+    net::NormalTarget asked = *target;
+    const bool answered = co_await parts_.console(call, std::move(asked));
+    if (answered) co_return;
   }
   std::optional<coalition::AppRef> app;
   if (const AppHost* named = std::get_if<AppHost>(&host)) app = named->app;

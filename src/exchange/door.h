@@ -32,6 +32,9 @@ class Door {
     Connectors& connectors;
     // POST /.entente/enrol on the lobby's name: a connector's one-time token against its identity.
     std::function<net::Task<Result<Json>>(Json)> enrol;
+    // A request on the console's name, on the control loop. False: not for whoever asks, and nothing
+    // answered.
+    std::function<net::Task<bool>(net::HttpCall&, net::NormalTarget)> console;
     // Public keys that apps check assertions with: GET /.entente/keys on the lobby's name.
     std::function<Json()> keys;
     // The key service's names; on the control loop. Null: there is none.

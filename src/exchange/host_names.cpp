@@ -48,6 +48,7 @@ HostName HostNames::read(std::string_view authority) const {
   const std::string_view label = authority.substr(0, authority.size() - suffix_.size());
   if (label == "lobby") return LobbyHost{};
   if (label == kKeyServiceLabel) return KeyServiceHost{};
+  if (label == kConsoleLabel) return ConsoleHost{};
   const std::optional<coalition::AppRef> app = read_app_label(label);
   if (!app) return NoHost{};
   if (app->app.text() == kKeyServiceLabel) return KeyServiceHost{app->owner};

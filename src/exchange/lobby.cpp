@@ -70,6 +70,7 @@ PageFrame Lobby::frame(const SignIn* sign_in) const {
   if (sign_in != nullptr) {
     frame.person = sign_in->display;
     frame.form_token = sign_in->form_token;
+    if (opens_console(*sign_in)) frame.console_href = names_.console_origin() + "/";
   }
   return frame;
 }
@@ -359,6 +360,10 @@ net::Task<void> Lobby::enter_app(net::HttpCall& call, std::string query) {
     co_await begin_sign_in(call, "/enter?" + query);
     co_return;
   }
+  if (label == HostNames::kConsoleLabel && opens_console(*who.sign_in)) {
+    co_await enter_console(call, who, path, bind);
+    co_return;
+  }
   const std::optional<coalition::AppRef> app = HostNames::read_app_label(label);
   if (!app || !may_view(*who.sign_in, *app)) {
     co_await unknown_app(call, *who.sign_in, label);
@@ -420,6 +425,25 @@ net::Task<void> Lobby::enter_app(net::HttpCall& call, std::string query) {
       parts_.browsers.hand_offs.issue({bind, *app, session}, parts_.clock.now() + Browsers::kHandOffLife);
   net::ResponseHead head = redirect_head(fmt::format(
       "{}/.entente/enter?code={}&path={}", names_.app_origin(*app), code, net::percent_encode(path)));
+  [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), "");
+}
+
+bool Lobby::opens_console(const SignIn& sign_in) const {
+  return parts_.opens_console && parts_.opens_console(sign_in.person);
+}
+
+// As into an app: a code that only this browser can use, once.
+net::Task<void> Lobby::enter_console(net::HttpCall& call, const Signed& who, std::string path,
+                                     std::string bind) {
+  ConsoleEntry entry;
+  entry.bind_digest = std::move(bind);
+  entry.sign_in = TokenTable<SignIn>::key_of(who.token);
+  entry.person = who.sign_in->person.id;
+  entry.token = crypto::random_token(kTokenBytes);
+  const Instant end = parts_.clock.now() + Browsers::kHandOffLife;
+  const std::string code = parts_.browsers.console_hand_offs.issue(std::move(entry), end);
+  net::ResponseHead head = redirect_head(fmt::format(
+      "{}/.entente/enter?code={}&path={}", names_.console_origin(), code, net::percent_encode(path)));
   [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), "");
 }
 

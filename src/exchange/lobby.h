@@ -37,6 +37,8 @@ class Lobby {
     // Sign-ins begun, of all sources and of one: many people may stand behind one address.
     uint32_t sign_ins_per_s = 50;
     uint32_t sign_ins_per_source_per_s = 10;
+    // Whether this person gets into the console of this node; null where there is none.
+    std::function<bool(const coalition::Person&)> opens_console;
   };
   Lobby(Parts parts, HostNames names, std::string provider_name, identity::OidcClient client,
         identity::Crosswalk crosswalk);
@@ -64,6 +66,8 @@ class Lobby {
   net::Task<void> begin_sign_in(net::HttpCall& call, std::string return_to);
   net::Task<void> finish_sign_in(net::HttpCall& call, std::string query);
   net::Task<void> enter_app(net::HttpCall& call, std::string query);
+  net::Task<void> enter_console(net::HttpCall& call, const Signed& who, std::string path, std::string bind);
+  [[nodiscard]] bool opens_console(const SignIn& sign_in) const;
   net::Task<void> sign_out(net::HttpCall& call);
   net::Task<void> provider_signed_out(net::HttpCall& call);
   // A form of the lobby's own pages, sent by the person whose page it was; otherwise answered, and nothing.

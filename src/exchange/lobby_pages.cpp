@@ -72,9 +72,12 @@ std::string open_page(const PageFrame& frame, std::string_view title, bool scrip
   if (!frame.person.empty()) {
     out += fmt::format(
         "<nav aria-label=\"Lobby\"><a href=\"/\">Apps</a> <a href=\"/things\" data-action=\"things\">My "
-        "things</a></nav><span class=\"who\" data-person>{}</span>"
+        "things</a>{}</nav><span class=\"who\" data-person>{}</span>"
         "<form method=\"post\" action=\"/sign-out\"><input type=\"hidden\" name=\"token\" value=\"{}\">"
         "<button class=\"quiet\" data-action=\"sign-out\">Sign out</button></form>",
+        frame.console_href.empty() ? std::string()
+                                   : fmt::format(" <a href=\"{}\" data-action=\"console\">Console</a>",
+                                                 escape_markup(frame.console_href)),
         escape_markup(frame.person), escape_markup(frame.form_token));
   }
   out += "</header>\n";

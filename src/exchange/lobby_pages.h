@@ -13,10 +13,11 @@
 namespace entente::exchange {
 
 struct PageFrame {
-  std::string node_name;   // "Borealis"
-  std::string node_code;   // "XBB"
-  std::string person;      // display name; empty: nobody is signed in
-  std::string form_token;  // for the sign-out form
+  std::string node_name;       // "Borealis"
+  std::string node_code;       // "XBB"
+  std::string person;          // display name; empty: nobody is signed in
+  std::string form_token;      // for the sign-out form
+  std::string console_href{};  // for operators
 };
 
 struct AppCard {

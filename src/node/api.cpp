@@ -47,6 +47,7 @@ std::span<const Api::Route> Api::routes() {
       {"POST", "/v1/grants/{}/revoke", &Api::revoke_grant},
       {"GET", "/v1/verdicts/{}", &Api::show_verdict},
       {"GET", "/v1/ledger", &Api::show_ledger},
+      {"GET", "/v1/ledger/{}", &Api::show_entry},
   };
   return table;
 }
@@ -71,6 +72,23 @@ net::Task<void> Api::serve(net::Listener& listener) {
   }
 }
 
+net::Task<Result<Json>> Api::read_body(net::HttpCall& call) {
+  Result<std::string> text = co_await call.read_all(kBodyBytesMax);
+  if (!text) co_return Failure(text.error());
+  if (text->empty()) co_return Json();
+  co_return Json::parse(*text);
+}
+
+net::Task<void> Api::send(net::HttpCall& call, Answer answer) {
+  net::ResponseHead head;
+  head.status = answer.status;
+  head.headers.add("Content-Type", "application/json");
+  head.headers.add("Cache-Control", "no-store");
+  head.headers.add("X-Content-Type-Options", "nosniff");
+  head.headers.add("Cross-Origin-Resource-Policy", "same-origin");
+  [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), answer.body.dump() + "\n");
+}
+
 namespace {
 
 struct ApiConnection {
@@ -79,22 +97,20 @@ struct ApiConnection {
 };
 
 net::Task<void> handle_call(std::shared_ptr<ApiConnection> connection, net::HttpCall* call) {
-  Result<std::string> text = co_await call->read_all(kBodyBytesMax);
+  Result<Json> body = co_await Api::read_body(*call);
   Api::Answer answer;
-  Json body;
-  Result<Json> parsed = text && !text->empty() ? Json::parse(*text) : Result<Json>(Json());
-  if (!text || !parsed) {
-    answer = refusal(400, text ? parsed.error() : text.error());
+  if (!body) {
+    answer = refusal(400, body.error());
+  } else if (const std::optional<Caller> by = connection->api->local(connection->uid)) {
+    answer = co_await connection->api->call(*by, call->head().method, call->head().path, std::move(*body));
   } else {
-    answer = co_await connection->api->call(connection->uid, call->head().method, call->head().path,
-                                            std::move(*parsed));
+    answer =
+        refusal(403, {"operator.unknown",
+                      fmt::format("user {} of this machine is no operator of this node", connection->uid),
+                      {},
+                      "an operator record in the node's world must name this user"});
   }
-  net::ResponseHead head;
-  head.status = answer.status;
-  head.headers.add("Content-Type", "application/json");
-  head.headers.add("Cache-Control", "no-store");
-  [[maybe_unused]] const Result<void> sent =
-      co_await call->answer(std::move(head), answer.body.dump() + "\n");
+  co_await Api::send(*call, std::move(answer));
 }
 
 }  // namespace
@@ -109,16 +125,15 @@ net::Task<void> Api::connection(net::Socket socket) {
   co_await net::serve_http(net::make_stream(switchboard_.loop(), std::move(socket)), service);
 }
 
-net::Task<Api::Answer> Api::call(uint32_t uid, std::string method, std::string path, Json body) {
+std::optional<Caller> Api::local(uint32_t uid) const {
   const coalition::Operator* known = records_.world().operator_by_uid(uid);
-  if (known == nullptr) {
-    co_return refusal(403, {"operator.unknown",
-                            fmt::format("user {} of this machine is no operator of this node", uid),
-                            {},
-                            "an operator record in the node's world must name this user"});
-  }
+  if (known == nullptr) return std::nullopt;
+  return Caller{operator_person(*known, self_)};
+}
+
+net::Task<Api::Answer> Api::call(Caller by, std::string method, std::string path, Json body) {
   Request request;
-  request.who = operator_person(*known, self_);
+  request.by = std::move(by);
   const size_t question = path.find('?');
   if (question != std::string::npos) request.query = path.substr(question + 1);
   const std::string_view wanted = std::string_view(path).substr(0, question);
@@ -150,13 +165,14 @@ net::Task<Api::Answer> Api::call(uint32_t uid, std::string method, std::string p
   co_return not_found(fmt::format("there is no {} in this API", wanted));
 }
 
-std::optional<Api::Answer> Api::refused(const coalition::Person& who, coalition::Action action,
+std::optional<Api::Answer> Api::refused(const Request& request, coalition::Action action,
                                         coalition::Target target, std::string purpose,
                                         coalition::Verdict& verdict) {
   const std::string on = coalition::target_text(target);
-  const coalition::Ask ask = operator_ask(who, action, std::move(target), purpose, clock_.now());
+  const coalition::Ask ask = operator_ask(request.by, action, std::move(target), purpose, clock_.now());
   verdict = coalition::decide(records_.world(), ask);
-  ledger::Record record = verdict_record(verdict, who, action_name(action), ask.context, clock_.now());
+  ledger::Record record =
+      verdict_record(verdict, request.by.who, action_name(action), ask.context, clock_.now());
   record.fields.emplace_back("target", on);
   record.fields.emplace_back("purpose", purpose);
   records_.append({std::move(record)}, false, [](const Result<ledger::Appended>& appended) {

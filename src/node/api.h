@@ -1,7 +1,7 @@
-// The node's API for operators: JSON over HTTP/1.1 on a local socket. Who asks is known by the socket's peer
-// credentials; what they may do is asked of decide() like everything else, and each change is in the ledger
-// before it is answered (narrowing acts first). docs/openapi.json describes it; a test holds the two against
-// each other.
+// The node's API for operators: JSON over HTTP/1.1 on a local socket, and the same at the door for the
+// console (console.h). Who asks is known by the socket's peer credentials, or by their sign-in; what they may
+// do is asked of decide() like everything else, and each change is in the ledger before it is answered
+// (narrowing acts first). docs/openapi.json describes it; a test holds the two against each other.
 #pragma once
 
 #include "coalition/decide.h"
@@ -10,6 +10,7 @@
 #include "net/http_server.h"
 #include "net/listener.h"
 #include "node/missions.h"
+#include "node/operators.h"
 #include "node/records.h"
 
 #include <functional>
@@ -34,17 +35,21 @@ class Api {
   // Serves until the listener is closed.
   [[nodiscard]] net::Task<void> serve(net::Listener& listener);
 
-  // One call, from whoever `uid` is. Public for tests; `path` as on the request line.
+  // The operator that a user of this machine is.
+  [[nodiscard]] std::optional<Caller> local(uint32_t uid) const;
+  // One call; `path` as on the request line.
   struct Answer {
     int status = 200;
     Json body;
   };
-  [[nodiscard]] net::Task<Answer> call(uint32_t uid, std::string method, std::string path, Json body);
+  [[nodiscard]] net::Task<Answer> call(Caller by, std::string method, std::string path, Json body);
+  [[nodiscard]] static net::Task<Result<Json>> read_body(net::HttpCall& call);  // null where there is none
+  [[nodiscard]] static net::Task<void> send(net::HttpCall& call, Answer answer);
 
  private:
   struct Route;
   struct Request {
-    coalition::Person who;
+    Caller by;
     std::string name;  // {..} of the route
     std::string query;
     Json body;
@@ -77,12 +82,13 @@ class Api {
   net::Task<Answer> revoke_grant(Request request);
   net::Task<Answer> show_verdict(Request request);
   net::Task<Answer> show_ledger(Request request);
+  net::Task<Answer> show_entry(Request request);
   net::Task<Answer> show_status(Request request);
 
   // Asks decide(); the refusal as an answer, or nothing when it is permitted. Changes ask to administer,
   // lists to view. The verdict is recorded.
-  std::optional<Answer> refused(const coalition::Person& who, coalition::Action action,
-                                coalition::Target target, std::string purpose, coalition::Verdict& verdict);
+  std::optional<Answer> refused(const Request& request, coalition::Action action, coalition::Target target,
+                                std::string purpose, coalition::Verdict& verdict);
   [[nodiscard]] Json mission_json(const coalition::Mission& mission) const;
   // An operator's word on a mission, asked of decide() and said as every change is.
   net::Task<Answer> say_of_mission(Request request, MissionDesk::Word word, std::string reason);

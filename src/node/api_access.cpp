@@ -12,11 +12,8 @@ namespace {
 using coalition::AccessRequest;
 using coalition::AppRef;
 
-exchange::Acting acting(const coalition::Person& who, Instant now) {
-  exchange::Acting out;
-  out.who = who;
-  out.context = operator_ask(who, coalition::Action::approve, PartnerCode(who.partner), {}, now).context;
-  return out;
+exchange::Acting acting(const Caller& by, Instant now) {
+  return {by.who, operator_context(by.network, now)};
 }
 
 // An answer may come with a word to whoever asked.
@@ -81,13 +78,12 @@ Json Api::request_json(const AccessRequest& request) const {
 net::Task<Api::Answer> Api::list_requests(Request request) {
   coalition::Verdict verdict;
   if (auto no =
-          refused(request.who, coalition::Action::view, coalition::NodeRef{self_}, "list requests", verdict))
+          refused(request, coalition::Action::view, coalition::NodeRef{self_}, "list requests", verdict))
     co_return *no;
   std::vector<const AccessRequest*> found = records_.world().requests();
   std::ranges::sort(found, {}, [](const AccessRequest* one) { return one->asked; });
   std::vector<RequestId> mine;
-  for (const AccessRequest& one : access_.to_answer(acting(request.who, clock_.now())))
-    mine.push_back(one.id);
+  for (const AccessRequest& one : access_.to_answer(acting(request.by, clock_.now()))) mine.push_back(one.id);
   Json out = Json::array();
   for (const AccessRequest* one : found) {
     const bool open = one->state == coalition::RequestState::open && !access_.out_of_time(*one);
@@ -103,8 +99,8 @@ net::Task<Api::Answer> Api::list_requests(Request request) {
 Api::Answer Api::unanswered(const Request& request, const AppId& app, const Error& why) {
   coalition::Verdict verdict;
   if (why.code() == "access.unknown") {
-    if (auto no = refused(request.who, coalition::Action::approve, AppRef{self_, app},
-                          "answer " + request.name, verdict))
+    if (auto no = refused(request, coalition::Action::approve, AppRef{self_, app}, "answer " + request.name,
+                          verdict))
       return *no;
   }
   return refusal(status_of(why), why);
@@ -116,7 +112,7 @@ net::Task<Api::Answer> Api::approve_request(Request request) {
   const AccessRequest* known = find_request(records_.world(), request.name);
   if (known == nullptr) co_return not_found(fmt::format("there is no request {} here", request.name));
   const AppId app = known->app;
-  exchange::Acting by = acting(request.who, clock_.now());
+  exchange::Acting by = acting(request.by, clock_.now());
   RequestId id(request.name);
   const Result<AccessRequest> made = co_await access_.approve(std::move(by), std::move(id), *words);
   if (!made) co_return unanswered(request, app, made.error());
@@ -137,7 +133,7 @@ net::Task<Api::Answer> Api::deny_request(Request request) {
   const AccessRequest* known = find_request(records_.world(), request.name);
   if (known == nullptr) co_return not_found(fmt::format("there is no request {} here", request.name));
   const AppId app = known->app;
-  exchange::Acting by = acting(request.who, clock_.now());
+  exchange::Acting by = acting(request.by, clock_.now());
   RequestId id(request.name);
   const Result<AccessRequest> made = co_await access_.deny(std::move(by), std::move(id), *words);
   if (!made) co_return unanswered(request, app, made.error());
@@ -148,8 +144,7 @@ net::Task<Api::Answer> Api::deny_request(Request request) {
 
 net::Task<Api::Answer> Api::list_grants(Request request) {
   coalition::Verdict verdict;
-  if (auto no =
-          refused(request.who, coalition::Action::view, coalition::NodeRef{self_}, "list grants", verdict))
+  if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_}, "list grants", verdict))
     co_return *no;
   const Instant now = switchboard_.now();
   Json out = Json::array();
@@ -186,13 +181,13 @@ net::Task<Api::Answer> Api::revoke_grant(Request request) {
     if (grant->id.text() == request.name) app = grant->app;
   if (!app) co_return not_found(fmt::format("there is no grant {} here", request.name));
   const Instant now = clock_.now();
-  const exchange::Acting by = acting(request.who, now);
+  const exchange::Acting by = acting(request.by, now);
   Result<exchange::AccessDesk::Revocation> taken = access_.revocation(by, RequestId(request.name), *words);
   if (!taken) co_return unanswered(request, *app, taken.error());
   Change change;
   change.records = taken->records;
   change.leaves = {record_of(taken->leaf, now)};
-  change.author = request.who.id.text();
+  change.author = request.by.who.id.text();
   change.narrowing = true;
   Words said;
   said.what = "the grant";

@@ -154,12 +154,12 @@ net::Task<Api::Answer> Api::suspend_partner(Request request) {
   if (records_.world().partner(code) == nullptr || code == self_)
     co_return not_found(fmt::format("{} is no partner of this node", request.name));
   coalition::Verdict verdict;
-  if (auto no = refused(request.who, coalition::Action::administer, code, "suspend: " + *reason, verdict))
+  if (auto no = refused(request, coalition::Action::administer, code, "suspend: " + *reason, verdict))
     co_return *no;
   Words words{code.text(), code.text() + " is suspended", verdict.id, clock_.now()};
   Answer answer =
       co_await change(partner_state_change(records_.world(), code, coalition::PartnerState::suspended,
-                                           *reason, request.who, verdict, clock_.now()),
+                                           *reason, request.by.who, verdict, clock_.now()),
                       std::move(words));
   co_return answer;
 }
@@ -171,10 +171,10 @@ net::Task<Api::Answer> Api::resume_partner(Request request) {
   if (records_.world().partner(code) == nullptr || code == self_)
     co_return not_found(fmt::format("{} is no partner of this node", request.name));
   coalition::Verdict verdict;
-  if (auto no = refused(request.who, coalition::Action::administer, code, "resume: " + *reason, verdict))
+  if (auto no = refused(request, coalition::Action::administer, code, "resume: " + *reason, verdict))
     co_return *no;
   Change change = partner_state_change(records_.world(), code, coalition::PartnerState::active, *reason,
-                                       request.who, verdict, clock_.now());
+                                       request.by.who, verdict, clock_.now());
   // A suspension that came meanwhile is not undone by a decision made before it. One that never became
   // durable is given up by this.
   Result<store::Precondition> seen = records_.as_seen("partner/" + code.text());
@@ -192,14 +192,14 @@ net::Task<Api::Answer> Api::isolate_partner(Request request) {
   const Pair& pair = std::get<Pair>(read);
   coalition::Verdict verdict;
   if (auto no =
-          refused(request.who, coalition::Action::administer, pair.other, "isolate: " + pair.reason, verdict))
+          refused(request, coalition::Action::administer, pair.other, "isolate: " + pair.reason, verdict))
     co_return *no;
   Words words{pair.other.text(),
               fmt::format("{} and {} are isolated from each other", self_.text(), pair.other.text()),
               verdict.id, clock_.now()};
-  Answer answer = co_await change(
-      isolation_change(records_.world(), pair.other, pair.reason, true, request.who, verdict, clock_.now()),
-      std::move(words));
+  Answer answer = co_await change(isolation_change(records_.world(), pair.other, pair.reason, true,
+                                                   request.by.who, verdict, clock_.now()),
+                                  std::move(words));
   co_return answer;
 }
 
@@ -209,10 +209,10 @@ net::Task<Api::Answer> Api::rejoin_partner(Request request) {
   const Pair& pair = std::get<Pair>(read);
   coalition::Verdict verdict;
   if (auto no =
-          refused(request.who, coalition::Action::administer, pair.other, "rejoin: " + pair.reason, verdict))
+          refused(request, coalition::Action::administer, pair.other, "rejoin: " + pair.reason, verdict))
     co_return *no;
-  Change change =
-      isolation_change(records_.world(), pair.other, pair.reason, false, request.who, verdict, clock_.now());
+  Change change = isolation_change(records_.world(), pair.other, pair.reason, false, request.by.who, verdict,
+                                   clock_.now());
   // As with resuming: what came meanwhile is not undone by a decision made before it.
   Result<store::Precondition> seen = records_.as_seen("partner/" + pair.other.text());
   if (!seen) co_return refusal(status_of(seen.error()), seen.error());
@@ -232,12 +232,13 @@ net::Task<Api::Answer> Api::withdraw_app(Request request) {
   if (records_.world().app(ref) == nullptr)
     co_return not_found(fmt::format("this node has no app {}", request.name));
   coalition::Verdict verdict;
-  if (auto no = refused(request.who, coalition::Action::administer, coalition::NodeRef{self_},
+  if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_},
                         "withdraw " + request.name + ": " + *reason, verdict))
     co_return *no;
   Words words{request.name, request.name + " is withdrawn", verdict.id, clock_.now()};
-  Answer answer = co_await change(
-      app_withdrawal(records_.world(), ref, *reason, request.who, verdict, clock_.now()), std::move(words));
+  Answer answer =
+      co_await change(app_withdrawal(records_.world(), ref, *reason, request.by.who, verdict, clock_.now()),
+                      std::move(words));
   co_return answer;
 }
 
@@ -247,12 +248,12 @@ net::Task<Api::Answer> Api::cut_connector(Request request) {
   if (records_.world().connector(ConnectorId(request.name)) == nullptr)
     co_return not_found(fmt::format("this node knows no connector {}", request.name));
   coalition::Verdict verdict;
-  if (auto no = refused(request.who, coalition::Action::administer, coalition::NodeRef{self_},
+  if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_},
                         "cut connector " + request.name + ": " + *reason, verdict))
     co_return *no;
   Words words{request.name, request.name + " is cut: its certificate counts for nothing here", verdict.id,
               clock_.now()};
-  Answer answer = co_await change(connector_cut(request.name, *reason, request.who, verdict, clock_.now()),
+  Answer answer = co_await change(connector_cut(request.name, *reason, request.by.who, verdict, clock_.now()),
                                   std::move(words));
   co_return answer;
 }
@@ -263,7 +264,7 @@ net::Task<Api::Answer> Api::cut_session(Request request) {
   if (!reason) co_return refusal(400, reason.error());
   if (switchboard_.core().session(id) == nullptr) co_return not_found("there is no such session now");
   coalition::Verdict verdict;
-  if (auto no = refused(request.who, coalition::Action::administer, coalition::NodeRef{self_},
+  if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_},
                         "cut session: " + *reason, verdict))
     co_return *no;
   exchange::Ending ending;
@@ -271,12 +272,12 @@ net::Task<Api::Answer> Api::cut_session(Request request) {
   ending.what = fmt::format("An operator ended this session: {}", *reason);
   ending.change = "Ask the operators of the node.";
   ending.verdict = verdict.id;
-  ending.policies = request.who.id.text();    // so that the ending's own leaf, which is kept for a disk that
-                                              // comes back, says who it was
-  switchboard_.close(id, std::move(ending));  // at once; then it is said when it is on the disk
+  ending.policies = request.by.who.id.text();  // so that the ending's own leaf, which is kept for a disk that
+                                               // comes back, says who it was
+  switchboard_.close(id, std::move(ending));   // at once; then it is said when it is on the disk
   ledger::Record leaf{.event_class = "session.cut", .time = clock_.now(), .fields = {}};
   leaf.fields.emplace_back("session", id.text());
-  leaf.fields.emplace_back("who", request.who.id.text());
+  leaf.fields.emplace_back("who", request.by.who.id.text());
   leaf.fields.emplace_back("verdict", verdict.id.text());
   leaf.fields.emplace_back("reason", *reason);
   Outcome outcome;
@@ -313,13 +314,13 @@ net::Task<Api::Answer> Api::add_connector(Request request) {
   const Result<void> read = fields.done();
   if (!read) co_return refusal(400, read.error());
   coalition::Verdict verdict;
-  if (auto no = refused(request.who, coalition::Action::administer, coalition::NodeRef{self_},
+  if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_},
                         "expect connector " + id, verdict))
     co_return *no;
   const std::string token = crypto::random_token(32);
   Words words{id, token, verdict.id, clock_.now()};
   Answer answer = co_await change(
-      enrolment_change(id, apps, std::chrono::days(days), token, request.who, verdict, clock_.now()),
+      enrolment_change(id, apps, std::chrono::days(days), token, request.by.who, verdict, clock_.now()),
       std::move(words));
   if (answer.status == 200) {
     answer.body.set("text", token);

@@ -21,12 +21,20 @@ const std::string& shut_reason(const coalition::Partner& partner) {
   return is_suspended(partner) ? partner.state_reason : partner.isolated;
 }
 
+// What the verdict rests on, a sentence each.
+Json reasons_json(const coalition::Verdict& verdict) {
+  Json out = Json::array();
+  for (const coalition::Reason& reason : verdict.reasons)
+    if (!reason.text.empty()) out.push(reason.text);
+  return out;
+}
+
 }  // namespace
 
 net::Task<Api::Answer> Api::list_partners(Request request) {
   coalition::Verdict verdict;
   if (auto no =
-          refused(request.who, coalition::Action::view, coalition::NodeRef{self_}, "list partners", verdict))
+          refused(request, coalition::Action::view, coalition::NodeRef{self_}, "list partners", verdict))
     co_return *no;
   Json out = Json::array();
   const std::vector<LinkState> links = links_();
@@ -60,8 +68,7 @@ net::Task<Api::Answer> Api::list_partners(Request request) {
 
 net::Task<Api::Answer> Api::list_apps(Request request) {
   coalition::Verdict verdict;
-  if (auto no =
-          refused(request.who, coalition::Action::view, coalition::NodeRef{self_}, "list apps", verdict))
+  if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_}, "list apps", verdict))
     co_return *no;
   Json out = Json::array();
   for (const coalition::App* app : records_.world().apps()) {
@@ -88,31 +95,34 @@ net::Task<Api::Answer> Api::list_apps(Request request) {
 net::Task<Api::Answer> Api::list_sessions(Request request) {
   coalition::Verdict verdict;
   if (auto no =
-          refused(request.who, coalition::Action::view, coalition::NodeRef{self_}, "list sessions", verdict))
+          refused(request, coalition::Action::view, coalition::NodeRef{self_}, "list sessions", verdict))
     co_return *no;
   Json out = Json::array();
   for (const exchange::Session* session : switchboard_.core().sessions()) {
-    out.push(Json::object({{"id", session->id.text()},
-                           {"side", exchange::side_name(session->side)},
-                           {"person", session->who.id.text()},
-                           {"partner", session->who.partner.text()},
-                           {"app", fmt::format("{}/{}", session->app.owner.text(), session->app.app.text())},
-                           {"state", session->open()       ? "live"
-                                     : session->holds != 0 ? "held"
-                                                           : exchange::stage_name(session->stage)},
-                           {"since", rfc3339(session->opened)},
-                           {"streams", static_cast<int64_t>(session->gate->streams())},
-                           {"requests", static_cast<int64_t>(session->gate->requests())},
-                           {"verdict", session->verdict.id.text()},
-                           {"valid_until", rfc3339(session->verdict.valid_until)}}));
+    out.push(Json::object(
+        {{"id", session->id.text()},
+         {"side", exchange::side_name(session->side)},
+         {"person", session->who.id.text()},
+         {"partner", session->who.partner.text()},
+         {"who", exchange::person_text(records_.world(), session->who.partner, session->who.facts)},
+         {"app", fmt::format("{}/{}", session->app.owner.text(), session->app.app.text())},
+         {"state", session->open()       ? "live"
+                   : session->holds != 0 ? "held"
+                                         : exchange::stage_name(session->stage)},
+         {"since", rfc3339(session->opened)},
+         {"streams", static_cast<int64_t>(session->gate->streams())},
+         {"requests", static_cast<int64_t>(session->gate->requests())},
+         {"verdict", session->verdict.id.text()},
+         {"reasons", reasons_json(session->verdict)},
+         {"valid_until", rfc3339(session->verdict.valid_until)}}));
   }
   co_return Answer{200, Json::object({{"sessions", std::move(out)}})};
 }
 
 net::Task<Api::Answer> Api::list_connectors(Request request) {
   coalition::Verdict verdict;
-  if (auto no = refused(request.who, coalition::Action::view, coalition::NodeRef{self_}, "list connectors",
-                        verdict))
+  if (auto no =
+          refused(request, coalition::Action::view, coalition::NodeRef{self_}, "list connectors", verdict))
     co_return *no;
   Json out = Json::array();
   const auto up = switchboard_.core().connectors();
@@ -135,7 +145,7 @@ net::Task<Api::Answer> Api::list_connectors(Request request) {
 
 net::Task<Api::Answer> Api::show_verdict(Request request) {
   coalition::Verdict verdict;
-  if (auto no = refused(request.who, coalition::Action::view, coalition::NodeRef{self_},
+  if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_},
                         "read verdict " + request.name, verdict))
     co_return *no;
   const uint64_t size = records_.ledger().size();
@@ -150,8 +160,8 @@ net::Task<Api::Answer> Api::show_verdict(Request request) {
 
 net::Task<Api::Answer> Api::show_ledger(Request request) {
   coalition::Verdict verdict;
-  if (auto no = refused(request.who, coalition::Action::view, coalition::NodeRef{self_}, "read the ledger",
-                        verdict))
+  if (auto no =
+          refused(request, coalition::Action::view, coalition::NodeRef{self_}, "read the ledger", verdict))
     co_return *no;
   uint64_t last = 20;
   const Result<net::Pairs> query = net::parse_form(request.query);
@@ -163,9 +173,29 @@ net::Task<Api::Answer> Api::show_ledger(Request request) {
   co_return Answer{200, ledger_tail(records_.ledger(), std::min<uint64_t>(last, 1000))};
 }
 
+// One entry with all its fields as a disclosure: what is shown can be checked by whoever is shown it.
+net::Task<Api::Answer> Api::show_entry(Request request) {
+  coalition::Verdict verdict;
+  if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_},
+                        "read ledger entry " + request.name, verdict))
+    co_return *no;
+  uint64_t index = 0;
+  const char* const end = request.name.data() + request.name.size();
+  const auto read = std::from_chars(request.name.data(), end, index);
+  const bool known = read.ec == std::errc() && read.ptr == end && index < records_.ledger().size();
+  if (!known) co_return not_found(fmt::format("the ledger has no entry {}", request.name));
+  const Result<ledger::Record> record = records_.ledger().record(index);
+  if (!record) co_return refusal(503, record.error());
+  std::vector<std::string> fields;
+  for (const auto& [name, value] : record->fields) fields.push_back(name);
+  const Result<ledger::Disclosure> entry = records_.ledger().disclose(index, fields);
+  if (!entry) co_return refusal(503, entry.error());
+  co_return Answer{200, entry->json()};
+}
+
 net::Task<Api::Answer> Api::show_status(Request request) {
   coalition::Verdict verdict;
-  if (auto no = refused(request.who, coalition::Action::view, coalition::NodeRef{self_}, "status", verdict))
+  if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_}, "status", verdict))
     co_return *no;
   Json checks = Json::array();
   const auto check = [&](std::string_view state, std::string_view name, std::string text, std::string hint) {

@@ -95,7 +95,7 @@ Json Api::mission_json(const Mission& mission) const {
 net::Task<Api::Answer> Api::list_missions(Request request) {
   coalition::Verdict verdict;
   if (auto no =
-          refused(request.who, coalition::Action::view, coalition::NodeRef{self_}, "list missions", verdict))
+          refused(request, coalition::Action::view, coalition::NodeRef{self_}, "list missions", verdict))
     co_return *no;
   Json out = Json::array();
   for (const Mission* mission : records_.world().missions()) out.push(mission_json(*mission));
@@ -106,7 +106,7 @@ net::Task<Api::Answer> Api::show_mission(Request request) {
   const Mission* mission = find_mission(records_.world(), request.name);
   if (mission == nullptr) co_return no_mission(request.name);
   coalition::Verdict verdict;
-  if (auto no = refused(request.who, coalition::Action::view, mission->id, "show mission", verdict))
+  if (auto no = refused(request, coalition::Action::view, mission->id, "show mission", verdict))
     co_return *no;
   co_return Answer{200, mission_json(*mission)};
 }
@@ -119,7 +119,7 @@ net::Task<Api::Answer> Api::say_of_mission(Request request, MissionDesk::Word wo
   if (word.phase) what = "phase " + *word.phase;
   if (word.threat) what = "threat " + *word.threat;
   coalition::Verdict verdict;
-  if (auto no = refused(request.who, coalition::Action::administer, mission->id,
+  if (auto no = refused(request, coalition::Action::administer, mission->id,
                         fmt::format("{}: {}", what, reason), verdict))
     co_return *no;
   Result<MissionDesk::Step> step = missions_.step(*mission, word, now);
@@ -133,7 +133,7 @@ net::Task<Api::Answer> Api::say_of_mission(Request request, MissionDesk::Word wo
   words.verdict = verdict.id;
   words.decided = now;
   ledger::Record leaf{.event_class = word.end ? "mission.end" : "mission.word", .time = now, .fields = {}};
-  leaf.fields.emplace_back("who", request.who.id.text());
+  leaf.fields.emplace_back("who", request.by.who.id.text());
   leaf.fields.emplace_back("verdict", verdict.id.text());
   leaf.fields.emplace_back("mission", mission->id.text());
   leaf.fields.emplace_back("was_phase", mission->phase);
@@ -143,7 +143,7 @@ net::Task<Api::Answer> Api::say_of_mission(Request request, MissionDesk::Word wo
   if (word.end) leaf.fields.emplace_back("closed", std::ssize(step->closing.records));
   leaf.fields.emplace_back("reason", reason);
   step->change.leaves.push_back(std::move(leaf));
-  step->change.author = request.who.id.text();
+  step->change.author = request.by.who.id.text();
   Answer answer = co_await change(std::move(step->change), std::move(words));
   if (answer.status == 200 || answer.status == 507) missions_.acts(step->closing);
   co_return answer;

@@ -107,6 +107,7 @@ Result<NodeConfig> read_node(const Json& json, const fs::path& file, Instant now
   if (config.operators_socket.string().size() > 100) {
     fields.wrong("operators_socket", "a socket's path has at most 100 bytes", "choose a shorter folder");
   }
+  if (fields.has("console")) config.console = beside(file, fields.text("console"));
   config.loops = fields.integer_or("loops", 0, 0, 64);
   check_exists(fields, "genesis_key", config.genesis_key);
   check_exists(fields, "trust", config.trust);

@@ -44,6 +44,7 @@ struct NodeConfig {
   std::filesystem::path door_key;          // PEM, mode 0600
   std::filesystem::path trust;             // PEM: authorities for identity providers
   std::filesystem::path operators_socket;  // the API for operators of this machine
+  std::filesystem::path console;           // the console's built files; empty: none
   int64_t loops =
       0;  // event loops, each on a thread of its own; the first is also the control loop; 0: one a core
   Limits limits;

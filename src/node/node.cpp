@@ -7,6 +7,7 @@
 #include "exchange/door.h"
 #include "identity/assertion.h"
 #include "node/api.h"
+#include "node/console.h"
 #include "node/key_desk.h"
 #include "node/keys.h"
 #include "node/missions.h"
@@ -192,6 +193,7 @@ struct Node::Parts {
   std::vector<LoopParts> by_loop;
   std::vector<exchange::Door*> doors;
   std::unique_ptr<Api> api;
+  std::unique_ptr<Console> console;
   std::unique_ptr<net::Listener> door_listener;
   std::unique_ptr<net::Listener> api_listener;
   std::map<PartnerCode, Instant> offers_heard;
@@ -260,6 +262,7 @@ Result<void> Node::Parts::build() {
                                clock,        *provider_tls, resolver, current};
   parts.sign_ins_per_s = static_cast<uint32_t>(config.limits.sign_ins_per_s);
   parts.sign_ins_per_source_per_s = static_cast<uint32_t>(config.limits.sign_ins_per_source_per_s);
+  parts.opens_console = [this](const coalition::Person& person) { return console->opens(person); };
   lobby = std::make_unique<exchange::Lobby>(std::move(parts), names, provider_name, std::move(oidc),
                                             std::move(crosswalk));
   for (size_t number = 0; number < loops.size(); ++number) build_loop(number, names);
@@ -272,6 +275,9 @@ Result<void> Node::Parts::build() {
     }
     return out;
   });
+  console = std::make_unique<Console>(
+      Console::Parts{*api, *records, *switchboard, *access, browsers, clock, config.data / "ledger"}, names,
+      read_console_files(config.console));
   TRY(api_listener, net::Listener::unix_path(loop, config.operators_socket.string()));
   watch();
   return {};
@@ -303,6 +309,9 @@ void Node::Parts::build_loop(size_t number, const exchange::HostNames& names) {
   made.door = std::make_unique<exchange::Door>(
       exchange::Door::Parts{*made.lane, lanes, config.partner, *door_tls, *lobby, *made.apps, *made.links,
                             *made.connectors, [this](Json body) { return enrol(std::move(body)); },
+                            [this](net::HttpCall& call, net::NormalTarget target) {
+                              return console->handle(call, std::move(target));
+                            },
                             [this] { return *public_keys(keys, config.partner).find("statement_keys"); },
                             [this](net::HttpCall& call, net::NormalTarget target, PartnerCode of) {
                               return serve_keys(call, std::move(target), std::move(of));

@@ -30,18 +30,24 @@ coalition::Person operator_person(const coalition::Operator& known, const Partne
   return {PersonId("operator/" + known.name.text()), self, {}};
 }
 
-coalition::Ask operator_ask(const coalition::Person& who, coalition::Action action, coalition::Target target,
+coalition::Facts operator_context(std::string_view network, Instant now) {
+  const Instant soon = now + Seconds(60);
+  coalition::Facts context;
+  context.emplace("risk", coalition::Fact{int64_t{0}, "node", soon});
+  context.emplace("network", coalition::Fact{std::string(network), "node", soon});
+  return context;
+}
+
+coalition::Ask operator_ask(const Caller& by, coalition::Action action, coalition::Target target,
                             std::string purpose, Instant now) {
   coalition::Ask ask;
   ask.id = VerdictId(crypto::random_token(12));
   ask.action = action;
-  ask.who = who;
+  ask.who = by.who;
   ask.target = std::move(target);
   ask.now = now;
   ask.purpose = std::move(purpose);
-  const Instant soon = now + Seconds(60);
-  ask.context.emplace("risk", coalition::Fact{int64_t{0}, "node", soon});
-  ask.context.emplace("network", coalition::Fact{std::string("local"), "node", soon});
+  ask.context = operator_context(by.network, now);
   return ask;
 }
 

@@ -18,7 +18,13 @@ inline constexpr Millis kEnrolmentLife = std::chrono::hours(24);
 
 // Operators are people: what they do is asked of decide() like everything else.
 [[nodiscard]] coalition::Person operator_person(const coalition::Operator& known, const PartnerCode& self);
-[[nodiscard]] coalition::Ask operator_ask(const coalition::Person& who, coalition::Action action,
+// Who asks, and where from: "local" is the operators' socket, "door" a browser that signed in.
+struct Caller {
+  coalition::Person who;
+  std::string_view network = "local";  // a constant
+};
+[[nodiscard]] coalition::Facts operator_context(std::string_view network, Instant now);
+[[nodiscard]] coalition::Ask operator_ask(const Caller& by, coalition::Action action,
                                           coalition::Target target, std::string purpose, Instant now);
 
 [[nodiscard]] ledger::Record verdict_record(const coalition::Verdict& verdict, const coalition::Person& who,

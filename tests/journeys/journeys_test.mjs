@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import * as access from './ask_and_answer.mjs';
 import * as edge from './cop_at_the_edge.mjs';
 import * as leaving from './nation_leaves.mjs';
+import * as desk from './operators_console.mjs';
 import * as staff from './staff_work.mjs';
 import { ownStage } from './stage.mjs';
 
@@ -13,6 +14,7 @@ let planner;
 let officer;
 let xbb, xcc;
 let analyst, map;
+let operator;
 
 before(async () => {
   stage = await ownStage();
@@ -74,7 +76,21 @@ step("J3: suspending XBB ends its streams and leaves XAA's alone", () =>
 step('J3: the lobby says why', () => leaving.theLobbySaysWhy(stage, planner));
 step('J3: resuming restores nothing by itself', () => leaving.resumeRestoresNothing(stage, planner));
 step('J1: signing out ends all, on every tab', () => leaving.signOutEndsAll(stage, planner));
-step('no page of the lobby breaks a rule of accessibility that a tool can check', async () => {
-  assert.ok(stage.accessible.size >= 11, [...stage.accessible].join(', '));
+step("Console: an operator of XAA gets in by her lobby", async () => {
+  operator = await desk.operatorOpensTheConsole(stage);
+});
+step('Console: a session appears by itself, in the list and on the map', () =>
+  desk.aSessionAppears(stage, operator, planner),
+);
+step('Console: every page is marked, and accessible in dark and light', () =>
+  desk.everyPageIsMarkedAndAccessible(stage, operator),
+);
+step('Console: suspending and resuming a partner, by keyboard', () =>
+  desk.operatorSuspendsAndResumes(stage, operator, planner),
+);
+step('Console: the browser verifies the ledger', () => desk.theBrowserVerifiesTheLedger(stage, operator));
+step('Console: a flipped byte is a loud failure', () => desk.aFlippedByteIsLoud(stage, operator));
+step('no page of lobby and console breaks a rule of accessibility that a tool can check', async () => {
+  assert.ok(stage.accessible.size >= 20, [...stage.accessible].join(', '));
 });
 step('the ledgers of all nations are whole', () => leaving.theLedgerIsWhole(stage));

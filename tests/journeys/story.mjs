@@ -2,6 +2,7 @@
 import * as access from './ask_and_answer.mjs';
 import * as edge from './cop_at_the_edge.mjs';
 import * as leaving from './nation_leaves.mjs';
+import * as desk from './operators_console.mjs';
 import * as staff from './staff_work.mjs';
 
 async function play(stage) {
@@ -21,6 +22,12 @@ async function play(stage) {
   await leaving.theLobbySaysWhy(stage, planner);
   await leaving.resumeRestoresNothing(stage, planner);
   await leaving.signOutEndsAll(stage, planner);
+  const operator = await desk.operatorOpensTheConsole(stage);
+  await desk.aSessionAppears(stage, operator, planner);
+  await desk.everyPageIsMarkedAndAccessible(stage, operator);
+  await desk.operatorSuspendsAndResumes(stage, operator, planner);
+  await desk.theBrowserVerifiesTheLedger(stage, operator);
+  await desk.aFlippedByteIsLoud(stage, operator);
   await leaving.theLedgerIsWhole(stage);
 }
 

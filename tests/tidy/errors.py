@@ -12,7 +12,7 @@ not_codes = {
     "p.cedar", "store.commit", "store.author", "store.leaf", "store.leaves", "store.rev", "store.opaque",
     "app.withdraw", "partner.suspend", "partner.resume", "partner.isolate", "partner.rejoin", "mission.told", "mission.word", "mission.end", "connector.enrol", "connector.expect", "connector.cut", "offers.heard", "node.stop", "session.cut",
     "sign-in.refused", "request.withdrawn", "request.refused", "request.denied", "request.state", "approval.refused",
-    "grant.revoked", "delegation.ended", "access.tidied", "lobby.js", "a.example",
+    "grant.revoked", "delegation.ended", "access.tidied", "lobby.js", "index.html", "a.example",
     "key.attempt", "key.release", "key.withheld", "key.refusal",
 }
 literal = re.compile(r'"([a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z0-9]+(?:[-_][a-z0-9]+)*)"')

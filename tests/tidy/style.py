@@ -19,7 +19,7 @@ listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True
 names = [n for n in listed if n] or [str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()]
 for name in names:
     path = root / name
-    if not path.is_file() or path.suffix not in {".h", ".cpp", ".mjs", ".js", ".py", ".css", ".html"}:
+    if not path.is_file() or path.suffix not in {".h", ".cpp", ".mjs", ".js", ".ts", ".tsx", ".py", ".css", ".html"}:
         continue
     if name == "tests/tidy/style.py":
         continue

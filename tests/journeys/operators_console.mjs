@@ -1,0 +1,169 @@
+// The console of Aldoria's operator, with the keyboard alone: she gets in by her own lobby, sees a session appear,
+// suspends a partner and sees it go, sees who reaches what, and has the ledger verified by her browser, which
+// says so loudly when a byte that it is served has been flipped.
+import assert from 'node:assert/strict';
+
+const kReason = 'exercise: seen from the console';
+const kTabsMax = 120;
+const kPages = ['sessions', 'requests', 'partners', 'missions', 'map', 'ledger'];
+
+// Moves the focus on until it is on what the selector names.
+async function tabTo({ page }, selector) {
+  for (let tabs = 0; tabs < kTabsMax; tabs += 1) {
+    await page.keyboard.press('Tab');
+    if (await page.evaluate((wanted) => document.activeElement?.matches(wanted), selector)) return;
+  }
+  assert.fail(`no way by keyboard to ${selector}`);
+}
+
+async function press(visitor, selector) {
+  await visitor.page.waitForSelector(selector);
+  await tabTo(visitor, selector);
+  await visitor.page.keyboard.press('Enter');
+}
+
+async function goTo(operator, name) {
+  await press(operator, `nav a[href="#/${name}"]`);
+  await operator.page.waitForSelector(`main[data-page="${name}"] h1:focus`);
+}
+
+// Opens the dialog of a change, writes its reason, and waits until the node has said what was done.
+async function change(operator, verb, on, says) {
+  await press(operator, `[data-act="${verb}"][data-on="${on}"]`);
+  await operator.page.waitForSelector('dialog[open] input[name="reason"]');
+  await operator.page.keyboard.type(kReason);
+  if (verb === 'suspend') {
+    await operator.shoot('console-4-suspend');
+    await operator.isAccessible('the console: a change that asks for its reason');
+  }
+  await operator.page.keyboard.press('Enter');
+  await operator.page.waitForFunction(
+    (wanted) => document.querySelector('[data-said]')?.textContent.includes(wanted),
+    says,
+  );
+}
+
+export async function operatorOpensTheConsole(stage) {
+  const operator = await stage.visitor('lena');
+  await operator.openLobby();
+  await operator.signIn();
+  await press(operator, 'a[data-action="console"]');
+  await operator.page.waitForSelector('main[data-page="sessions"]');
+  await operator.page.waitForSelector('[data-live="true"]');
+  assert.equal(new URL(operator.page.url()).origin, operator.nation.console);
+  for (const name of kPages.slice(1)) await goTo(operator, name);
+  stage.stopwatch.note('Console', 'operator of XAA signs in at her lobby', 'the console, live; a link to it stands in nobody else\'s lobby');
+  return operator;
+}
+
+export async function aSessionAppears(stage, operator, planner) {
+  await goTo(operator, 'sessions');
+  await planner.openLobby();
+  if ((await planner.page.locator('a[data-action="sign-in"]').count()) > 0) await planner.signIn();
+  const opened = performance.now();
+  await planner.openApp();
+  const row = '[data-session]:has-text("of Borealis (XBB)"):has-text("XAA/cop")';
+  await operator.page.waitForSelector(row);
+  stage.stopwatch.note('Console', 'planner of XBB opens the map', 'their session is in the list, by itself', performance.now() - opened, 5000);
+  const shown = await operator.text(row);
+  assert.match(shown, /planner, /, 'who, as their nation says');
+  assert.doesNotMatch(shown, /Ingrid|Solvang/, "another nation's person keeps their name");
+  assert.match(shown, /Planners|officers|mission/i, 'why it is permitted');
+  await operator.shoot('console-1-sessions');
+  await goTo(operator, 'map');
+  await operator.page.waitForSelector('[data-reach="XBB XAA/cop"][data-way="inside"]');
+  const lines = await operator.page.locator('.drawing .way').count();
+  assert.equal(await operator.page.locator('[data-reach]').count(), lines, 'the table says what the picture says');
+  await operator.shoot('console-2-who-reaches-what');
+}
+
+export async function everyPageIsMarkedAndAccessible(stage, operator) {
+  for (const name of kPages) {
+    await goTo(operator, name);
+    await operator.page.waitForFunction(() => !document.querySelector('main[aria-busy="true"]'));
+    const banners = await operator.page.locator('.banner').allInnerTexts();
+    assert.ok(banners.length > 0 && banners.every((text) => text.startsWith('EXERCISE')), `${name}: ${banners}`);
+    await operator.isAccessible(`the console: ${name}`);
+    await operator.shoot(`console-3-${name}`);
+  }
+}
+
+export async function operatorSuspendsAndResumes(stage, operator, planner) {
+  await goTo(operator, 'partners');
+  const began = performance.now();
+  await change(operator, 'suspend', 'XBB', 'XBB is suspended');
+  await operator.page.waitForSelector('[data-partner="XBB"][data-state="suspended"]');
+  await planner.page.waitForFunction(() => document.body.dataset.link !== 'live');
+  stage.stopwatch.note('Console', 'operator suspends XBB', "its state, and the end of XBB's map", performance.now() - began);
+  await operator.shoot('console-5-suspended');
+  await goTo(operator, 'sessions');
+  await operator.page.waitForFunction(() => {
+    const rows = [...document.querySelectorAll('[data-session]')];
+    return document.querySelector('main h1') && rows.every((row) => !row.textContent.includes('of Borealis'));
+  });
+  await goTo(operator, 'map');
+  await operator.page.waitForSelector('[data-reach="XBB XAA/cop"][data-way="shut out"]');
+  await operator.shoot('console-6-shut-out');
+  await goTo(operator, 'partners');
+  await change(operator, 'resume', 'XBB', 'XBB is active again');
+  await operator.page.waitForSelector('[data-partner="XBB"][data-state="active"]');
+}
+
+// What a liar between node and browser could do: one bit of what is served is another.
+async function flipping(operator, pattern, run) {
+  const network = await operator.context.newCDPSession(operator.page);
+  network.on('Fetch.requestPaused', async ({ requestId, responseStatusCode, responseHeaders }) => {
+    const { body, base64Encoded } = await network.send('Fetch.getResponseBody', { requestId });
+    const bytes = Buffer.from(body, base64Encoded ? 'base64' : 'utf8');
+    bytes[Math.floor(bytes.length / 2)] ^= 1;
+    await network.send('Fetch.fulfillRequest', {
+      requestId,
+      responseCode: responseStatusCode,
+      responseHeaders,
+      body: bytes.toString('base64'),
+    });
+  });
+  await network.send('Fetch.enable', { patterns: [{ urlPattern: pattern, requestStage: 'Response' }] });
+  await run();
+  await network.detach();
+}
+
+export async function theBrowserVerifiesTheLedger(stage, operator) {
+  await goTo(operator, 'ledger');
+  const began = performance.now();
+  await press(operator, '[data-act="verify"][aria-disabled="false"]');
+  await operator.page.waitForSelector('[data-ledger="good"]');
+  stage.stopwatch.note('Console', 'operator has the ledger verified', 'signature, root, history and entries hold', performance.now() - began);
+  await operator.page.keyboard.press('Enter');
+  await operator.page.waitForSelector('[data-finding="History"]:has-text("seen before stand as they were")');
+  await press(operator, '[data-entry] button');
+  await operator.page.waitForSelector('[data-proof="none"], [data-proof="good"]');
+  const older = await operator.page.locator('[data-entry]').nth(30).getAttribute('data-entry');
+  await press(operator, `[data-entry="${older}"] button`);
+  await operator.page.waitForSelector(`[data-shown-entry="${older}"] [data-proof="good"]`);
+  await operator.shoot('console-7-verified');
+  await operator.isAccessible('the console: a ledger that verifies, with an entry');
+}
+
+export async function aFlippedByteIsLoud(stage, operator) {
+  const remembered = () => operator.page.evaluate(() => localStorage.getItem('entente.ledger'));
+  const before = await remembered();
+  for (const [pattern, finding] of [
+    ['*/ledger/tile/0/*', 'Root'],
+    ['*/ledger/tile/entries/*', 'Entries'],
+    ['*/ledger/checkpoint', 'Signature'],
+  ]) {
+    await flipping(operator, pattern, async () => {
+      await press(operator, '[data-act="verify"][aria-disabled="false"]');
+      await operator.page.waitForSelector(`[data-ledger="bad"] [data-finding="${finding}"][data-good="false"]`);
+    });
+    assert.match(await operator.text('[data-ledger="bad"] [role="alert"]'), /DOES NOT VERIFY/);
+    assert.equal(await remembered(), before, 'what does not hold is not remembered');
+    if (finding !== 'Entries') continue;
+    await operator.shoot('console-8-does-not-verify');
+    await operator.isAccessible('the console: a ledger that does not verify');
+  }
+  await press(operator, '[data-act="verify"][aria-disabled="false"]');
+  await operator.page.waitForSelector('[data-ledger="good"]');
+  stage.stopwatch.note('Console', 'one bit of what is served is flipped', 'a loud alarm that says where; nothing of it is remembered');
+}

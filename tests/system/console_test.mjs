@@ -1,0 +1,254 @@
+// The operators' console at the door: hidden from everybody else like a name of nobody's, and what a web page,
+// another origin, an operator of lesser rights or a weak sign-in could try.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { Coalition, readJson, skip, until, writeJson } from './coalition.mjs';
+import { Visitor } from './visitor.mjs';
+
+const system = (name, run) => test(name, { skip }, run);
+let coalition, lena, auditor, console, nowhere;
+
+// Lena is security officer by the demonstration's own genesis; Konrad becomes an auditor. A page of one line stands
+// in for the built one: the door's rules are the same for any.
+function addAuditor(plan) {
+  const path = join(plan, 'genesis-xaa.json');
+  const genesis = readJson(path);
+  const auditors = { display: 'Konrad Altmeer', uids: [], roles: ['auditor'], person: '${person.konrad}' };
+  genesis.records['operator/konrad.altmeer'] = { ...genesis.records['operator/lena.brandtner'], ...auditors };
+  writeJson(path, genesis);
+  writeFileSync(join(plan, 'index.html'), '<!doctype html><title>Console</title>');
+  for (const name of ['node-xaa.json', 'node-xbb.json'])
+    writeJson(join(plan, name), { ...readJson(join(plan, name)), console: plan });
+}
+
+// A person at the console: what the browser keeps, and the token of their page.
+async function atConsole(login) {
+  const visitor = await Visitor.in(coalition, login);
+  const page = await visitor.follow(`${console}/`);
+  assert.equal(page.status, 200, page.body);
+  assert.equal(page.address, `${console}/`);
+  const hello = await visitor.go(`${console}/hello`);
+  assert.equal(hello.status, 200, hello.body);
+  return { visitor, hello: JSON.parse(hello.body) };
+}
+
+const bare = ({ status, headers, body }, name) => {
+  const { date, 'set-cookie': cookies, location, ...rest } = headers;
+  const same = (text) => text?.replaceAll(name, 'NAME').replace(/bind=[\w-]{43}/, 'bind=B');
+  const bind = cookies?.map((line) => line.replace(/=[\w-]{43};/, '=B;'));
+  return { status, rest, body: same(body), location: same(location), bind };
+};
+
+// What the console's name and a name of nobody's answer to the same request, which must be the same.
+async function answersAlike(visitor, path, options) {
+  const [here, there] = [await visitor.go(`${console}${path}`, options), await visitor.go(`${nowhere}${path}`, options)];
+  assert.deepEqual(bare(here, 'console'), bare(there, 'nothing'), `${options?.method ?? 'GET'} ${path}`);
+  return here;
+}
+
+const post = (who, path, body, headers = {}, options = {}) =>
+  who.visitor.go(`${console}${path}`, {
+    method: 'POST',
+    headers: { origin: console, 'content-type': 'application/json', 'entente-token': who.hello.token, ...headers },
+    body: JSON.stringify(body),
+    ...options,
+  });
+const codeOf = ({ body }) => JSON.parse(body).error.code;
+const stateOfXbb = async () => {
+  const { partners } = await coalition.ask('XAA', 'partner', 'list');
+  return partners.find(({ code }) => code === 'XBB').state;
+};
+const kReason = { reason: 'exercise: seen to work' };
+
+before(async () => {
+  if (skip) return;
+  coalition = await Coalition.start(addAuditor);
+  const { port } = coalition.nation('XAA');
+  console = `https://console.xaa.localhost:${port}`;
+  nowhere = `https://nothing.xaa.localhost:${port}`;
+  lena = await atConsole('lena');
+  auditor = await atConsole('konrad');
+});
+
+after(() => coalition?.end());
+
+system('an operator of the nation gets in with the sign-in of the lobby, and is named', async () => {
+  assert.equal(lena.hello.operator, 'Lena Brandtner');
+  assert.equal(lena.hello.nation, 'XAA');
+  assert.match(lena.hello.banner, /^EXERCISE /);
+  assert.match((await lena.visitor.go(`${lena.visitor.nation.lobby}/`)).body, /data-action="console"/);
+  const page = await lena.visitor.go(`${console}/`);
+  assert.equal(page.headers['cache-control'], 'no-store');
+  assert.match(page.headers['content-security-policy'], /^default-src 'none'/);
+  assert.doesNotMatch(page.headers['content-security-policy'], /unsafe|\*/);
+  assert.match(page.headers['content-security-policy'], /frame-ancestors 'none'/);
+  assert.equal(page.headers['x-content-type-options'], 'nosniff');
+  const lists = ['sessions', 'requests', 'partners', 'missions', 'apps', 'grants', 'ledger', 'status'];
+  for (const list of lists) assert.equal((await lena.visitor.go(`${console}/v1/${list}`)).status, 200, list);
+});
+
+system('what is looked at is in the ledger, with who looked and from where', async () => {
+  const { records } = await coalition.ask('XAA', 'ledger', 'show', '--last', '60');
+  const looks = records.filter(({ fields }) => fields.who === 'operator/lena.brandtner' && fields.purpose === 'list grants');
+  assert.ok(looks.some(({ fields }) => fields.context.network.value === 'door'), JSON.stringify(looks[0]?.fields));
+});
+
+system('to everybody else the name is like any that is nobody\'s', async () => {
+  const stranger = new Visitor(coalition, 'lena'); // nobody yet: no cookie of the lobby
+  const other = await Visitor.in(coalition, 'ingrid'); // of another nation, signed in at her own lobby
+  for (const visitor of [stranger, other]) {
+    assert.equal((await answersAlike(visitor, '/')).status, 303);
+    for (const path of ['/v1/partners', '/hello', '/events', '/ledger/checkpoint', '/page.js', '/index.html'])
+      await answersAlike(visitor, path);
+    await answersAlike(visitor, '/v1/partners', { headers: { 'sec-fetch-mode': 'cors' } });
+    await answersAlike(visitor, '/v1/partners/XBB/suspend', { method: 'POST', body: '{}', headers: { origin: console } });
+    await answersAlike(visitor, '/.entente/enter?code=guess&path=/');
+    await answersAlike(visitor, '/.entente/nothing');
+    await answersAlike(visitor, '/', { method: 'DELETE' });
+    await answersAlike(visitor, '/', { headers: { 'service-worker': 'script' } });
+    await answersAlike(visitor, '/', { headers: { cookie: '__Host-entente-console=guess' }, cookies: false });
+  }
+});
+
+system('a person of the nation who is no operator learns nothing, signed in or not', async () => {
+  const ingrid = await Visitor.in(coalition, 'ingrid');
+  assert.doesNotMatch((await ingrid.go(`${ingrid.nation.lobby}/`)).body, /console/i);
+  const at = (label) => `https://${label}.xbb.localhost:${ingrid.nation.port}/`;
+  const [here, there] = [await ingrid.follow(at('console')), await ingrid.follow(at('nothing'))];
+  assert.equal(here.status, 404);
+  assert.match(here.body, /There is no such app for you/);
+  assert.deepEqual(bare(here, 'console'), bare(there, 'nothing'));
+});
+
+system('attack: a change from another page, without the token, or with another\'s does nothing', async () => {
+  const suspend = '/v1/partners/XBB/suspend';
+  const app = coalition.nation('XAA').app;
+  const forged = [
+    [{ origin: app }, 'console.origin'], // an app of the same site: cookies go along
+    [{ origin: lena.visitor.nation.lobby }, 'console.origin'],
+    [{ origin: 'null' }, 'console.origin'],
+    [{ origin: undefined }, 'console.origin'],
+    [{ 'sec-fetch-site': 'same-site' }, 'console.origin'],
+    [{ 'sec-fetch-site': 'cross-site' }, 'console.origin'],
+    [{ 'sec-fetch-site': 'none' }, 'console.origin'],
+    [{ 'entente-token': '' }, 'console.token'],
+    [{ 'entente-token': undefined }, 'console.token'],
+    [{ 'entente-token': auditor.hello.token }, 'console.token'],
+    [{ 'entente-token': `${lena.hello.token}x` }, 'console.token'],
+  ];
+  for (const [headers, code] of forged) {
+    const known = Object.fromEntries(Object.entries({ origin: console, 'entente-token': lena.hello.token, ...headers }).filter(([, value]) => value !== undefined));
+    const sent = await lena.visitor.go(`${console}${suspend}`, { method: 'POST', body: JSON.stringify(kReason), headers: known });
+    assert.equal(sent.status, 403, JSON.stringify(headers));
+    assert.equal(codeOf(sent), code, JSON.stringify(headers));
+  }
+  assert.equal(await stateOfXbb(), 'active');
+});
+
+system('attack: another page reads nothing', async () => {
+  for (const headers of [{ origin: coalition.nation('XAA').app }, { 'sec-fetch-site': 'same-site' }, { 'sec-fetch-site': 'cross-site' }])
+    for (const path of ['/hello', '/v1/partners', '/events', '/ledger/checkpoint', '/console.js']) {
+      const read = await lena.visitor.go(`${console}${path}`, { headers });
+      assert.equal(read.status, 403, path);
+      assert.equal(read.headers['access-control-allow-origin'], undefined);
+    }
+  const framed = await lena.visitor.go(`${console}/`, { headers: { 'sec-fetch-mode': 'no-cors', 'sec-fetch-site': 'same-site' } });
+  assert.equal(framed.status, 403);
+});
+
+system('attack: the cookie is good for this name and this sign-in alone', async () => {
+  const cookie = `__Host-entente-console=${lena.visitor.cookie(console, '__Host-entente-console')}`;
+  const thief = new Visitor(coalition, 'lena');
+  for (const place of [nowhere, coalition.nation('XAA').app, coalition.nation('XBB').lobby.replace('lobby', 'console')]) {
+    const answer = await thief.go(`${place}/v1/partners`, { headers: { cookie }, cookies: false });
+    assert.notEqual(answer.status, 200, place);
+  }
+  // An app's own cookie opens no console.
+  const konrad = await Visitor.inside(coalition, 'konrad');
+  const app = konrad.cookie(konrad.nation.app, '__Host-entente-app');
+  for (const name of ['__Host-entente-console', '__Host-entente-app', '__Host-entente'])
+    assert.notEqual((await thief.go(`${console}/hello`, { headers: { cookie: `${name}=${app}` }, cookies: false })).status, 200);
+});
+
+system('attack: the way in works once, and in the browser that asked for it', async () => {
+  const visitor = await Visitor.in(coalition, 'lena');
+  const way = await visitor.follow(`${console}/`, (at) => at.includes('/.entente/enter?'));
+  assert.ok(way.stopped, way.body);
+  const thief = new Visitor(coalition, 'lena');
+  assert.equal((await thief.go(way.address)).status, 403);
+  assert.equal((await visitor.go(way.address)).status, 403, 'it was used up');
+});
+
+system('attack: an auditor reads everything and changes nothing', async () => {
+  for (const [path, body] of [
+    ['/v1/partners/XBB/suspend', kReason],
+    ['/v1/partners/XBB/isolate', { with: 'XAA', ...kReason }],
+    ['/v1/missions/harbor-light/phase', { phase: 'execution', ...kReason }],
+    ['/v1/missions/harbor-light/end', kReason],
+    ['/v1/apps/cop/withdraw', kReason],
+    ['/v1/connectors/cop-1/cut', kReason],
+  ]) {
+    const sent = await post(auditor, path, body);
+    assert.equal(sent.status, 403, path);
+    assert.equal(codeOf(sent), 'operator.denied', path);
+  }
+  assert.equal(await stateOfXbb(), 'active');
+  assert.equal((await auditor.visitor.go(`${console}/v1/partners`)).status, 200);
+});
+
+system('an operator changes what policies let them, and it is recorded as theirs', async () => {
+  const sent = await post(lena, '/v1/partners/XBB/suspend', kReason);
+  assert.equal(sent.status, 200, sent.body);
+  assert.equal(await stateOfXbb(), 'suspended');
+  const { records } = await coalition.ask('XAA', 'ledger', 'show', '--last', '30');
+  const of = (kind) => records.find((one) => one.class === kind && one.fields.verdict === JSON.parse(sent.body).verdict);
+  assert.equal(of('partner.suspend').fields.who, 'operator/lena.brandtner');
+  assert.equal(of('partner.suspend').fields.reason, kReason.reason);
+  assert.equal(of('verdict').fields.context.network.value, 'door');
+  assert.equal((await post(lena, '/v1/partners/XBB/resume', kReason)).status, 200);
+  await coalition.verify('XAA');
+});
+
+system('the ledger\'s public files are there, and nothing else of its folder', async () => {
+  const read = (path) => lena.visitor.go(`${console}/ledger/${path}`);
+  const checkpoint = await read('checkpoint');
+  assert.match(checkpoint.body, /^entente\.xaa\/ledger\n\d+\n/);
+  for (const path of ['log/00000000.seg', 'own/00000000.seg', '../keys/ledger.pem', '%2e%2e/keys/ledger.pem', 'tile/0/..%2f..%2fown'])
+    assert.notEqual((await read(path)).status, 200, path);
+  const entry = JSON.parse((await lena.visitor.go(`${console}/v1/ledger/0`)).body);
+  assert.equal(entry.index, 0);
+  assert.ok(entry.fields.length > 0 && entry.fields.every(({ salt }) => salt.length === 22));
+  for (const wrong of ['-1', '999999999', 'x', '1x'])
+    assert.equal((await lena.visitor.go(`${console}/v1/ledger/${wrong}`)).status, 404, wrong);
+});
+
+system('whoever signed out is out of the console too', async () => {
+  const { visitor, hello } = await atConsole('lena');
+  const lobby = await visitor.go(`${visitor.nation.lobby}/`);
+  const token = /name="token" value="([^"]+)"/.exec(lobby.body)[1];
+  const out = await visitor.go(`${visitor.nation.lobby}/sign-out`, {
+    method: 'POST',
+    headers: { origin: visitor.nation.lobby, 'content-type': 'application/x-www-form-urlencoded' },
+    body: new URLSearchParams({ token }).toString(),
+  });
+  assert.equal(out.status, 303);
+  assert.equal((await answersAlike(visitor, '/v1/partners', { headers: { 'sec-fetch-mode': 'cors' } })).status, 403);
+  assert.equal((await post({ visitor, hello }, '/v1/partners/XBB/suspend', kReason)).status, 403);
+  assert.equal(await stateOfXbb(), 'active');
+});
+
+system('attack: an operator whose sign-in is weak finds no console', async () => {
+  const path = coalition.file('people.json');
+  const people = readJson(path);
+  Object.assign(people.people.find(({ login }) => login === 'lena'), { acr: 'urn:xaa:ausweis:wort', amr: ['pwd'] });
+  await coalition.stop('provider-xaa');
+  writeJson(path, people);
+  await coalition.startAgain('provider-xaa');
+  const visitor = new Visitor(coalition, 'lena');
+  const lobby = await until('the provider answers', () => visitor.signIn().catch(() => undefined));
+  assert.equal(lobby.status, 200, lobby.body);
+  assert.doesNotMatch(lobby.body, /console/i);
+  assert.deepEqual(bare(await visitor.follow(`${console}/`), 'console'), bare(await visitor.follow(`${nowhere}/`), 'nothing'));
+});

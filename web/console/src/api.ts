@@ -1,0 +1,156 @@
+// How the console asks its node: the operators' API (docs/openapi.json), with this sign-in's token on each change.
+import type { Disclosure } from './ledger/entry.ts';
+
+export interface Hello {
+  readonly operator: string;
+  readonly nation: string;
+  readonly nation_name: string;
+  readonly banner: string;
+  readonly token: string;
+  readonly until: string;
+  readonly lobby: string;
+  readonly ledger_key: string;
+}
+
+export interface Session {
+  readonly id: string;
+  readonly side: 'local' | 'home' | 'host';
+  readonly person: string;
+  readonly partner: string;
+  readonly who: string;
+  readonly app: string;
+  readonly state: string;
+  readonly since: string;
+  readonly streams: number;
+  readonly requests: number;
+  readonly verdict: string;
+  readonly reasons: readonly string[];
+  readonly valid_until: string;
+}
+
+export interface Request {
+  readonly id: string;
+  readonly app: string;
+  readonly partner: string;
+  readonly who: string;
+  readonly purpose: string;
+  readonly minutes: number;
+  readonly scope: string;
+  readonly asked: string;
+  readonly end: string;
+  readonly approvals: readonly { readonly by: string; readonly at: string }[];
+  readonly approvals_needed: number;
+  readonly may_answer: boolean;
+  readonly preview?: {
+    readonly opens: boolean;
+    readonly until: string;
+    readonly why_not?: string;
+    readonly obligations: readonly string[];
+  };
+}
+
+export interface Partner {
+  readonly code: string;
+  readonly name: string;
+  readonly state: 'active' | 'suspended' | 'isolated' | 'fenced';
+  readonly reason: string;
+  readonly member_until: string;
+  readonly link: string;
+  readonly sessions: number;
+}
+
+export interface Mission {
+  readonly id: string;
+  readonly name: string;
+  readonly state: string;
+  readonly phase: string;
+  readonly threat: string;
+  readonly partners: readonly string[];
+  readonly lead: string;
+  readonly known_by: readonly string[];
+  readonly start: string;
+  readonly end: string;
+  readonly sessions: number;
+  readonly requests: number;
+  readonly grants: number;
+}
+
+export interface AppRow {
+  readonly app: string;
+  readonly name: string;
+  readonly banner: string;
+  readonly mission: string;
+  readonly offered_to: readonly string[];
+  readonly end: string;
+  readonly state: string;
+}
+
+export interface Grant {
+  readonly id: string;
+  readonly app: string;
+  readonly partner: string;
+  readonly end: string;
+  readonly state: string;
+}
+
+export interface Entry {
+  readonly index: number;
+  readonly time: string;
+  readonly class: string;
+  readonly summary: string;
+}
+
+export interface Lists {
+  readonly '/v1/sessions': { readonly sessions: readonly Session[] };
+  readonly '/v1/requests': { readonly requests: readonly Request[] };
+  readonly '/v1/partners': { readonly partners: readonly Partner[] };
+  readonly '/v1/missions': { readonly missions: readonly Mission[] };
+  readonly '/v1/apps': { readonly apps: readonly AppRow[] };
+  readonly '/v1/grants': { readonly grants: readonly Grant[] };
+  readonly '/v1/ledger?last=50': { readonly size: number; readonly records: readonly Entry[] };
+  readonly '/hello': Hello;
+}
+
+// What the node says when it does not do something.
+export class Refused extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly hint: string;
+  constructor(status: number, { code, what, hint }: { code: string; what: string; hint: string }) {
+    super(what);
+    this.status = status;
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+// To whoever is not, or no longer, an operator the node answers nothing that could be read.
+const kSignedOut = {
+  code: 'console.signed-out',
+  what: 'You are not signed in here any more.',
+  hint: 'go to the lobby, sign in, and open the console from there',
+};
+
+async function answer<T>(response: Response): Promise<T> {
+  const isJson = response.headers.get('Content-Type')?.startsWith('application/json') ?? false;
+  if (!isJson) throw new Refused(response.status, kSignedOut);
+  const body = (await response.json()) as T & { error?: { code: string; what: string; hint: string } };
+  // 507: what narrows acts, and is not written yet. It is said in the same words.
+  if (!response.ok && body.error) throw new Refused(response.status, body.error);
+  return body;
+}
+
+const plain: RequestInit = { redirect: 'manual', cache: 'no-store', credentials: 'same-origin' };
+
+export const get = async <Path extends keyof Lists>(path: Path): Promise<Lists[Path]> =>
+  answer<Lists[Path]>(await fetch(path, plain));
+
+export const getEntry = async (index: number): Promise<Disclosure> =>
+  answer<Disclosure>(await fetch(`/v1/ledger/${index}`, plain));
+
+// Answers what the node says was done.
+export async function post(hello: Hello, path: string, body: Record<string, string>): Promise<string> {
+  const headers = { 'Content-Type': 'application/json', 'Entente-Token': hello.token };
+  const request = { ...plain, method: 'POST', headers, body: JSON.stringify(body) };
+  return (await answer<{ text?: string; state?: string }>(await fetch(path, request))).text ?? 'Done.';
+}

@@ -1,0 +1,109 @@
+// The frame of every page: marking, who is here, where one can go.
+import { useEffect, useRef, useState, type ComponentType } from 'react';
+import type { Hello } from './api.ts';
+import { listen, useConnected, useLive } from './live.ts';
+import { Problem } from './parts.tsx';
+import { LedgerPage } from './pages/ledger.tsx';
+import { MapPage } from './pages/map.tsx';
+import { MissionsPage } from './pages/missions.tsx';
+import { PartnersPage } from './pages/partners.tsx';
+import { RequestsPage } from './pages/requests.tsx';
+import { SessionsPage } from './pages/sessions.tsx';
+
+export interface PageProps {
+  readonly hello: Hello;
+  readonly done: (text: string) => void; // says that something was done
+}
+
+const pages: Readonly<Record<string, readonly [string, ComponentType<PageProps>]>> = {
+  sessions: ['Sessions', SessionsPage],
+  requests: ['Requests', RequestsPage],
+  partners: ['Partners', PartnersPage],
+  missions: ['Missions', MissionsPage],
+  map: ['Who reaches what', MapPage],
+  ledger: ['Ledger', LedgerPage],
+};
+const kFirst = 'sessions';
+
+function usePlace(): string {
+  const read = () => location.hash.replace('#/', '');
+  const [place, setPlace] = useState(read);
+  useEffect(() => {
+    const moved = () => setPlace(read());
+    addEventListener('hashchange', moved);
+    return () => removeEventListener('hashchange', moved);
+  }, []);
+  return place in pages ? place : kFirst;
+}
+
+function Banner({ text }: { text: string }) {
+  return <p className="banner">{text || 'No marking is set for what this node tells of'}</p>;
+}
+
+function Header({ hello, place }: { hello: Hello; place: string }) {
+  const connected = useConnected();
+  return (
+    <header>
+      <span className="place">
+        {hello.nation_name} ({hello.nation}) console
+      </span>
+      <nav aria-label="Console">
+        {Object.entries(pages).map(([name, [title]]) => (
+          <a key={name} href={`#/${name}`} aria-current={name === place ? 'page' : undefined}>
+            {title}
+          </a>
+        ))}
+      </nav>
+      <span className="who" data-operator>
+        {hello.operator}
+      </span>
+      <span className="who" data-live={connected} role="status">
+        {connected ? 'Live' : 'Not live: what you see may be old'}
+      </span>
+      <a href={hello.lobby}>Lobby</a>
+    </header>
+  );
+}
+
+export function App() {
+  const { data: hello, problem } = useLive('/hello');
+  const place = usePlace();
+  const [said, setSaid] = useState('');
+  const main = useRef<HTMLElement>(null);
+  const visited = useRef(false);
+  useEffect(listen, []);
+  const [title, Shown] = pages[place] ?? ['', SessionsPage];
+  useEffect(() => {
+    document.title = `${title} - ${hello?.nation_name ?? ''} console`;
+    setSaid('');
+    // A new page is read from its heading on, like one that was loaded.
+    if (visited.current) main.current?.querySelector('h1')?.focus();
+    visited.current = Boolean(hello);
+  }, [title, Boolean(hello)]);
+  if (!hello) return problem ? <Problem problem={problem} /> : null;
+  return (
+    <>
+      <a
+        className="skip"
+        href="#main"
+        onClick={(event) => {
+          event.preventDefault();
+          main.current?.querySelector('h1')?.focus();
+        }}
+      >
+        Skip to the content
+      </a>
+      <Banner text={hello.banner} />
+      <Header hello={hello} place={place} />
+      <main ref={main} data-page={place}>
+        <Problem problem={problem} />
+        <p role="status" className={said ? 'notice' : 'none'} data-said>
+          {said}
+        </p>
+        <Shown key={place} hello={hello} done={setSaid} />
+      </main>
+      <footer>What you look at and what you change here is decided and written to the ledger of {hello.nation}.</footer>
+      <Banner text={hello.banner} />
+    </>
+  );
+}

@@ -1,0 +1,80 @@
+// One stream of events tells all of the page that something may have changed; what is on the screen is then asked
+// for again, at most every two seconds and only while somebody can see it.
+import { useEffect, useState, useSyncExternalStore } from 'react';
+import { get, type Lists } from './api.ts';
+
+const kLookAgainMs = 2000;
+const changed = new EventTarget();
+let connected = false;
+let events: EventSource | undefined;
+
+function tell(isConnected: boolean) {
+  if (connected === isConnected) return;
+  connected = isConnected;
+  changed.dispatchEvent(new Event('connection'));
+}
+
+export function listen() {
+  if (events && events.readyState !== EventSource.CLOSED) return;
+  events = new EventSource('/events');
+  events.addEventListener('open', () => {
+    tell(true);
+    changed.dispatchEvent(new Event('changed')); // whatever happened while nobody listened
+  });
+  events.addEventListener('changed', () => changed.dispatchEvent(new Event('changed')));
+  events.addEventListener('error', () => tell(false));
+}
+
+export function useConnected(): boolean {
+  return useSyncExternalStore(
+    (told) => {
+      changed.addEventListener('connection', told);
+      return () => changed.removeEventListener('connection', told);
+    },
+    () => connected,
+  );
+}
+
+export interface Loaded<T> {
+  readonly data?: T;
+  readonly problem?: Error;
+  readonly reload: () => void;
+}
+
+export function useLive<Path extends keyof Lists>(path: Path, follows = true): Loaded<Lists[Path]> {
+  const [state, setState] = useState<{ data?: Lists[Path]; problem?: Error }>({});
+  const [asked, setAsked] = useState(0);
+  const reload = () => setAsked((count) => count + 1);
+  useEffect(() => {
+    let current = true;
+    get(path).then(
+      (data) => current && setState({ data }),
+      (problem: Error) => current && setState((old) => ({ ...old, problem })),
+    );
+    return () => {
+      current = false;
+    };
+  }, [path, asked]);
+  useEffect(() => {
+    if (!follows) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let last = performance.now();
+    const look = () => {
+      timer = undefined;
+      if (document.hidden) return;
+      last = performance.now();
+      setAsked((count) => count + 1);
+    };
+    const soon = () => {
+      timer ??= setTimeout(look, Math.max(0, last + kLookAgainMs - performance.now()));
+    };
+    changed.addEventListener('changed', soon);
+    document.addEventListener('visibilitychange', soon);
+    return () => {
+      clearTimeout(timer);
+      changed.removeEventListener('changed', soon);
+      document.removeEventListener('visibilitychange', soon);
+    };
+  }, [follows]);
+  return { ...state, reload };
+}

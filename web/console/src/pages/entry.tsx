@@ -1,0 +1,72 @@
+// One entry with all that it says, each field held against the leaf in the tree.
+import { useEffect, useRef, useState } from 'react';
+import { getEntry } from '../api.ts';
+import { Untrue } from '../ledger/bytes.ts';
+import { canonical, checkDisclosure, type Disclosure } from '../ledger/entry.ts';
+import type { Tree } from '../ledger/tiles.ts';
+import { Problem } from '../parts.tsx';
+
+interface Shown {
+  readonly entry?: Disclosure;
+  readonly proof?: 'good' | 'none' | Untrue;
+  readonly problem?: Error;
+}
+
+async function look(index: number, tree: Tree | undefined): Promise<Shown> {
+  const entry = await getEntry(index);
+  if (!tree || index >= tree.checkpoint.size) return { entry, proof: 'none' };
+  try {
+    await checkDisclosure(entry, await tree.entry(index));
+    return { entry, proof: 'good' };
+  } catch (error) {
+    if (error instanceof Untrue) return { entry, proof: error };
+    throw error;
+  }
+}
+
+export function EntryDetails({ index, tree, close }: { index: number; tree: Tree | undefined; close: () => void }) {
+  const [shown, setShown] = useState<Shown>({});
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => heading.current?.focus(), []);
+  useEffect(() => {
+    let current = true;
+    look(index, tree).then(
+      (found) => current && setShown(found),
+      (problem: Error) => current && setShown({ problem }),
+    );
+    return () => {
+      current = false;
+    };
+  }, [index, tree]);
+  const { entry, proof, problem } = shown;
+  return (
+    <section className={proof instanceof Untrue ? 'proof bad' : 'proof'} aria-labelledby="entry" data-shown-entry={index}>
+      <h2 id="entry" tabIndex={-1} ref={heading}>
+        Entry {index}
+      </h2>
+      <Problem problem={problem} />
+      {proof === 'good' && (
+        <p role="status" data-proof="good">
+          Every field below stands in the leaf, and the leaf stands in the tree.
+        </p>
+      )}
+      {proof === 'none' && <p data-proof="none">Not checked: verify the ledger first, up to this entry.</p>}
+      {proof instanceof Untrue && (
+        <p role="alert" data-proof="bad">
+          DOES NOT HOLD. {proof.message}
+        </p>
+      )}
+      <dl>
+        {entry?.fields.map(({ name, value }) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{typeof value === 'string' ? value : canonical(value)}</dd>
+          </div>
+        ))}
+      </dl>
+      <button type="button" className="plain" onClick={close}>
+        Close the entry
+      </button>
+    </section>
+  );
+}

@@ -1,0 +1,87 @@
+import { Act } from '../act.tsx';
+import type { Request } from '../api.ts';
+import type { PageProps } from '../app.tsx';
+import { useLive } from '../live.ts';
+import { Page, Problem, When } from '../parts.tsx';
+
+const kWords = [{ name: 'words', label: 'A word to whoever asked (may be left empty)', optional: true }];
+
+function Opens({ request }: { request: Request }) {
+  const { preview } = request;
+  if (!preview) return <>It is not known what a grant would open.</>;
+  if (!preview.opens) return <>Nothing: {preview.why_not}</>;
+  const duties = preview.obligations.length > 0 ? `, with ${preview.obligations.join(', ')}` : '';
+  return (
+    <>
+      {request.app} for this person until <When at={preview.until} />: {request.scope}
+      {duties}
+    </>
+  );
+}
+
+export function RequestsPage({ hello, done }: PageProps) {
+  const { data, problem, reload } = useLive('/v1/requests');
+  const answered = (text: string) => {
+    done(text);
+    reload();
+  };
+  return (
+    <Page title="Requests" lead="What people ask for that waits for an answer. You see what approving opens before you press.">
+      <Problem problem={problem} />
+      {data?.requests.length === 0 && <p className="quiet">Nothing waits for an answer.</p>}
+      <ul className="cards">
+        {data?.requests.map((one) => (
+          <li key={one.id} className="card" data-request={one.id}>
+            <h2>
+              {one.app} for a person of {one.partner}
+            </h2>
+            <dl>
+              <dt>Who</dt>
+              <dd>{one.who}</dd>
+              <dt>What for</dt>
+              <dd>{one.purpose}</dd>
+              <dt>How long</dt>
+              <dd>{one.minutes} minutes</dd>
+              <dt>Asked</dt>
+              <dd>
+                <When at={one.asked} />, over at <When at={one.end} />
+              </dd>
+              <dt>Approving opens</dt>
+              <dd data-opens>
+                <Opens request={one} />
+              </dd>
+              <dt>Approvals</dt>
+              <dd>
+                {one.approvals.length} of {one.approvals_needed}
+              </dd>
+            </dl>
+            {one.may_answer ? (
+              <div className="row">
+                <Act
+                  hello={hello}
+                  verb="Approve"
+                  on={`${one.app} for ${one.who}`}
+                  path={`/v1/requests/${one.id}/approve`}
+                  says={`It opens ${one.app} (${one.scope}) to this person for ${one.minutes} minutes, and ends by itself.`}
+                  wants={kWords}
+                  done={answered}
+                />
+                <Act
+                  hello={hello}
+                  verb="Deny"
+                  on={`${one.app} for ${one.who}`}
+                  path={`/v1/requests/${one.id}/deny`}
+                  says="Nothing opens. The person reads your word."
+                  wants={kWords}
+                  done={answered}
+                />
+              </div>
+            ) : (
+              <p className="quiet">It is not yours to answer.</p>
+            )}
+          </li>
+        ))}
+      </ul>
+    </Page>
+  );
+}

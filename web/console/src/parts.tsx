@@ -1,0 +1,65 @@
+// What the pages are made of.
+import { useId, type ReactNode } from 'react';
+import { Refused } from './api.ts';
+
+export function When({ at }: { at: string }) {
+  return <time dateTime={at}>{at.replace('T', ' ').replace(/(\.\d+)?Z$/, 'Z')}</time>;
+}
+
+export function Problem({ problem }: { problem: Error | undefined }) {
+  if (!problem) return null;
+  const refused = problem instanceof Refused ? problem : undefined;
+  return (
+    <div className="notice bad" role="alert">
+      <p>{refused ? problem.message : 'The node does not answer now.'}</p>
+      {refused?.hint && <p>What would help: {refused.hint}.</p>}
+      {refused && <p className="quiet">{refused.code}</p>}
+    </div>
+  );
+}
+
+interface TableProps {
+  readonly caption: string;
+  readonly heads: readonly string[];
+  readonly children: ReactNode;
+  readonly empty: string;
+}
+
+export function Table({ caption, heads, children, empty }: TableProps) {
+  const id = useId();
+  if (Array.isArray(children) && children.length === 0) return <p className="quiet">{empty}</p>;
+  return (
+    <div className="table" role="region" aria-labelledby={id} tabIndex={0}>
+      <table>
+        <caption id={id}>{caption}</caption>
+        <thead>
+          <tr>
+            {heads.map((head) => (
+              <th key={head} scope="col">
+                {head}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+    </div>
+  );
+}
+
+export function Page({ title, lead, children }: { title: string; lead: string; children: ReactNode }) {
+  return (
+    <>
+      <h1 tabIndex={-1}>{title}</h1>
+      <p className="quiet">{lead}</p>
+      {children}
+    </>
+  );
+}
+
+export const count = (number: number, one: string, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;
+
+// A state in its own word, never by colour alone.
+export function State({ word, good }: { word: string; good: boolean }) {
+  return <span className={good ? 'state good' : 'state bad'}>{word}</span>;
+}
