@@ -3,6 +3,7 @@
 #include "crypto/jose.h"
 #include "ledger/note.h"
 #include "node/config.h"
+#include "node/records.h"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -95,12 +96,15 @@ Result<Keys> load_keys(const fs::path& data, Instant now) {
 }
 
 Json public_keys(const Keys& keys, const PartnerCode& partner) {
+  const Result<ledger::NoteVerifier> log =
+      ledger::NoteVerifier::make(ledger_origin(partner), keys.ledger.public_key());
   return Json::object({{"partner", partner.text()},
                        {"statement_keys", key_set(keys.statement)},
                        {"oidc_client_keys", key_set(keys.oidc_client)},
                        {"link_thumbprint", keys.link_certificate.thumbprint()},
                        {"link_certificate", keys.link_certificate.pem()},
                        {"ledger_key", keys.ledger.public_key().pem()},
+                       {"ledger_vkey", log ? log->vkey() : std::string()},
                        {"record_key", keys.record.public_key().pem()}});
 }
 

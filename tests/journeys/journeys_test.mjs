@@ -82,6 +82,9 @@ step("Console: an operator of XAA gets in by her lobby", async () => {
 step('Console: a session appears by itself, in the list and on the map', () =>
   desk.aSessionAppears(stage, operator, planner),
 );
+step('Console: a request, what it opens, and a session cut, by keyboard', () =>
+  desk.operatorApproves(stage, operator),
+);
 step('Console: every page is marked, and accessible in dark and light', () =>
   desk.everyPageIsMarkedAndAccessible(stage, operator),
 );

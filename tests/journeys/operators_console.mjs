@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 
 const kReason = 'exercise: seen from the console';
+const kPurpose = 'exercise: count the open berths';
 const kTabsMax = 120;
 const kPages = ['sessions', 'requests', 'partners', 'missions', 'map', 'ledger'];
 
@@ -23,14 +24,15 @@ async function press(visitor, selector) {
 }
 
 async function goTo(operator, name) {
+  if ((await operator.page.locator(`main[data-page="${name}"]`).count()) > 0) return;
   await press(operator, `nav a[href="#/${name}"]`);
   await operator.page.waitForSelector(`main[data-page="${name}"] h1:focus`);
 }
 
 // Opens the dialog of a change, writes its reason, and waits until the node has said what was done.
-async function change(operator, verb, on, says) {
-  await press(operator, `[data-act="${verb}"][data-on="${on}"]`);
-  await operator.page.waitForSelector('dialog[open] input[name="reason"]');
+async function change(operator, verb, says, button = `[data-act="${verb}"]`) {
+  await press(operator, button);
+  await operator.page.waitForSelector('dialog[open] input:focus');
   await operator.page.keyboard.type(kReason);
   if (verb === 'suspend') {
     await operator.shoot('console-4-suspend');
@@ -38,7 +40,7 @@ async function change(operator, verb, on, says) {
   }
   await operator.page.keyboard.press('Enter');
   await operator.page.waitForFunction(
-    (wanted) => document.querySelector('[data-said]')?.textContent.includes(wanted),
+    (wanted) => document.activeElement?.matches('[data-said]') && document.activeElement.textContent.includes(wanted),
     says,
   );
 }
@@ -77,6 +79,34 @@ export async function aSessionAppears(stage, operator, planner) {
   await operator.shoot('console-2-who-reaches-what');
 }
 
+// A request comes, and she sees what approving opens before she presses.
+export async function operatorApproves(stage, operator) {
+  await goTo(operator, 'requests');
+  const analyst = await stage.visitor('maren');
+  await analyst.openLobby();
+  await analyst.signIn();
+  await analyst.page.goto(`${analyst.nation.app}/`);
+  await analyst.page.fill('#purpose', kPurpose);
+  await analyst.click('[data-action="ask"]');
+  await analyst.page.waitForSelector('main[data-waiting][data-state="open"]');
+  await operator.page.waitForSelector('[data-request]');
+  const shown = await operator.text('[data-request]');
+  assert.ok(shown.includes(kPurpose), 'the purpose');
+  assert.match(shown, /analyst, SECRET, of Borealis/);
+  assert.match(await operator.text('[data-opens]'), /XAA\/cop for this person until 2/);
+  await operator.shoot('console-3-request');
+  await operator.isAccessible('the console: a request to answer');
+  const pressed = performance.now();
+  await change(operator, 'approve', 'granted: XAA/cop is open to this person of XBB');
+  await analyst.page.waitForSelector('body[data-link="live"] [data-track]');
+  stage.stopwatch.note('Console', 'operator approves a request', "the analyst's page is the map, by itself", performance.now() - pressed, 2000);
+  await operator.page.waitForFunction(() => !document.querySelector('[data-request]'));
+  await goTo(operator, 'sessions');
+  await operator.page.waitForSelector('[data-act="cut"][data-on*="analyst"]');
+  await change(operator, 'cut', 'the session is cut', '[data-act="cut"][data-on*="analyst"]');
+  await analyst.page.waitForFunction(() => document.body.dataset.link !== 'live');
+}
+
 export async function everyPageIsMarkedAndAccessible(stage, operator) {
   for (const name of kPages) {
     await goTo(operator, name);
@@ -91,7 +121,7 @@ export async function everyPageIsMarkedAndAccessible(stage, operator) {
 export async function operatorSuspendsAndResumes(stage, operator, planner) {
   await goTo(operator, 'partners');
   const began = performance.now();
-  await change(operator, 'suspend', 'XBB', 'XBB is suspended');
+  await change(operator, 'suspend', 'XBB is suspended', '[data-act="suspend"][data-on="XBB"]');
   await operator.page.waitForSelector('[data-partner="XBB"][data-state="suspended"]');
   await planner.page.waitForFunction(() => document.body.dataset.link !== 'live');
   stage.stopwatch.note('Console', 'operator suspends XBB', "its state, and the end of XBB's map", performance.now() - began);
@@ -105,7 +135,7 @@ export async function operatorSuspendsAndResumes(stage, operator, planner) {
   await operator.page.waitForSelector('[data-reach="XBB XAA/cop"][data-way="shut out"]');
   await operator.shoot('console-6-shut-out');
   await goTo(operator, 'partners');
-  await change(operator, 'resume', 'XBB', 'XBB is active again');
+  await change(operator, 'resume', 'XBB is active again');
   await operator.page.waitForSelector('[data-partner="XBB"][data-state="active"]');
 }
 

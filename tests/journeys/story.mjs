@@ -24,6 +24,7 @@ async function play(stage) {
   await leaving.signOutEndsAll(stage, planner);
   const operator = await desk.operatorOpensTheConsole(stage);
   await desk.aSessionAppears(stage, operator, planner);
+  await desk.operatorApproves(stage, operator);
   await desk.everyPageIsMarkedAndAccessible(stage, operator);
   await desk.operatorSuspendsAndResumes(stage, operator, planner);
   await desk.theBrowserVerifiesTheLedger(stage, operator);

@@ -70,6 +70,7 @@ export function App() {
   const place = usePlace();
   const [said, setSaid] = useState('');
   const main = useRef<HTMLElement>(null);
+  const told = useRef<HTMLParagraphElement>(null);
   const visited = useRef(false);
   useEffect(listen, []);
   const [title, Shown] = pages[place] ?? ['', SessionsPage];
@@ -80,6 +81,10 @@ export function App() {
     if (visited.current) main.current?.querySelector('h1')?.focus();
     visited.current = Boolean(hello);
   }, [title, Boolean(hello)]);
+  // What was pressed may be gone by now, and the focus with it: go on from what was done.
+  useEffect(() => {
+    if (said) told.current?.focus();
+  }, [said]);
   if (!hello) return problem ? <Problem problem={problem} /> : null;
   return (
     <>
@@ -97,7 +102,7 @@ export function App() {
       <Header hello={hello} place={place} />
       <main ref={main} data-page={place}>
         <Problem problem={problem} />
-        <p role="status" className={said ? 'notice' : 'none'} data-said>
+        <p ref={told} tabIndex={-1} className={said ? 'notice' : 'none'} data-said>
           {said}
         </p>
         <Shown key={place} hello={hello} done={setSaid} />

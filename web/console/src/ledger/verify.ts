@@ -50,7 +50,8 @@ async function look(source: Source, keyText: string, before: Remembered | undefi
     const key = await parseKey(keyText);
     if (before && before.key !== keyText)
       throw new Untrue(`The ledger's key is not the one this browser knows, ${before.key}.`);
-    say(before ? 'It is the key this browser knows.' : 'This browser sees it for the first time and keeps it.');
+    const known = before ? 'It is the key this browser knows' : 'This browser sees it for the first time and keeps it';
+    say(`${known}: ${keyText}. \`entente node keys\` on the node prints it as ledger_vkey.`);
     what = 'Signature';
     const checkpoint: Checkpoint = await openCheckpoint(await source.checkpoint(), key);
     say(`${checkpoint.origin} signed a checkpoint of ${checkpoint.size} entries.`);
