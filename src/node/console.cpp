@@ -21,6 +21,11 @@ using exchange::ConsoleEntry;
 constexpr Millis kLookEvery{1'000};
 constexpr Millis kQuietMax{15'000};  // then a comment goes, so that a dead connection shows
 constexpr std::string_view kTokenHeader = "Entente-Token";
+// Its own files and its own node, nothing inline, and no text that becomes markup or script.
+constexpr std::string_view kContentPolicy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action "
+    "'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
 std::string_view type_of(const std::filesystem::path& file) {
   const std::string kind = file.extension().string();
@@ -232,7 +237,8 @@ net::Task<void> Console::change(net::HttpCall& call, std::string target, Admitte
 net::Task<void> Console::send_file(net::HttpCall& call, std::string_view type, std::string text) {
   net::ResponseHead head;
   head.status = 200;
-  exchange::add_page_headers(head.headers, exchange::Scripts::own);
+  exchange::add_page_headers(head.headers);
+  head.headers.set("Content-Security-Policy", std::string(kContentPolicy));
   head.headers.set("Content-Type", std::string(type));
   [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), std::move(text));
 }

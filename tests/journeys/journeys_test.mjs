@@ -93,6 +93,7 @@ step('Console: suspending and resuming a partner, by keyboard', () =>
 );
 step('Console: the browser verifies the ledger', () => desk.theBrowserVerifiesTheLedger(stage, operator));
 step('Console: a flipped byte is a loud failure', () => desk.aFlippedByteIsLoud(stage, operator));
+step('Console: signing out empties it', () => desk.signingOutEmptiesIt(stage, operator));
 step('no page of lobby and console breaks a rule of accessibility that a tool can check', async () => {
   assert.ok(stage.accessible.size >= 20, [...stage.accessible].join(', '));
 });

@@ -139,6 +139,21 @@ export async function operatorSuspendsAndResumes(stage, operator, planner) {
   await operator.page.waitForSelector('[data-partner="XBB"][data-state="active"]');
 }
 
+// The console is another page of the same sign-in: what it showed goes with it.
+export async function signingOutEmptiesIt(stage, operator) {
+  await goTo(operator, 'sessions');
+  const lobby = await operator.newPage();
+  await lobby.goto(`${operator.nation.lobby}/`);
+  await lobby.click('[data-action="sign-out"]');
+  await lobby.waitForSelector('a[data-action="sign-in"]');
+  await lobby.close();
+  await operator.page.waitForSelector('main > [role="alert"]');
+  assert.equal(await operator.page.locator('header, [data-session], table').count(), 0, 'nothing of it is left');
+  await operator.shoot('console-9-signed-out');
+  await operator.isAccessible('the console: signed out');
+  stage.stopwatch.note('Console', 'operator signs out in the lobby', 'an open console is empty and says why');
+}
+
 // What a liar between node and browser could do: one bit of what is served is another.
 async function flipping(operator, pattern, run) {
   const network = await operator.context.newCDPSession(operator.page);

@@ -29,6 +29,7 @@ async function play(stage) {
   await desk.operatorSuspendsAndResumes(stage, operator, planner);
   await desk.theBrowserVerifiesTheLedger(stage, operator);
   await desk.aFlippedByteIsLoud(stage, operator);
+  await desk.signingOutEmptiesIt(stage, operator);
   await leaving.theLedgerIsWhole(stage);
 }
 

@@ -125,7 +125,7 @@ export class Refused extends Error {
 }
 
 // To whoever is not, or no longer, an operator the node answers nothing that could be read.
-const kSignedOut = {
+export const kSignedOut = {
   code: 'console.signed-out',
   what: 'You are not signed in here any more.',
   hint: 'go to the lobby, sign in, and open the console from there',

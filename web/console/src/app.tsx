@@ -1,6 +1,6 @@
 // The frame of every page: marking, who is here, where one can go.
 import { useEffect, useRef, useState, type ComponentType } from 'react';
-import type { Hello } from './api.ts';
+import { kSignedOut, Refused, type Hello } from './api.ts';
 import { listen, useConnected, useLive } from './live.ts';
 import { Problem } from './parts.tsx';
 import { LedgerPage } from './pages/ledger.tsx';
@@ -85,7 +85,15 @@ export function App() {
   useEffect(() => {
     if (said) told.current?.focus();
   }, [said]);
-  if (!hello) return problem ? <Problem problem={problem} /> : null;
+  // Nothing of what was shown stays for whoever sits here next.
+  const signedOut = problem instanceof Refused && problem.code === kSignedOut.code;
+  if (!hello || signedOut)
+    return (
+      <main>
+        <Problem problem={problem} />
+        {hello && signedOut && <a href={hello.lobby}>Go to the lobby</a>}
+      </main>
+    );
   return (
     <>
       <a

@@ -4,25 +4,28 @@ import { useEffect, useState, useSyncExternalStore } from 'react';
 import { get, type Lists } from './api.ts';
 
 const kLookAgainMs = 2000;
+const kListenAgainMs = 5000;
 const changed = new EventTarget();
 let connected = false;
 let events: EventSource | undefined;
 
+// Also when it is lost, all is asked for again: it may be that nobody is signed in any more.
 function tell(isConnected: boolean) {
   if (connected === isConnected) return;
   connected = isConnected;
   changed.dispatchEvent(new Event('connection'));
+  changed.dispatchEvent(new Event('changed'));
 }
 
 export function listen() {
   if (events && events.readyState !== EventSource.CLOSED) return;
   events = new EventSource('/events');
-  events.addEventListener('open', () => {
-    tell(true);
-    changed.dispatchEvent(new Event('changed')); // whatever happened while nobody listened
-  });
+  events.addEventListener('open', () => tell(true));
   events.addEventListener('changed', () => changed.dispatchEvent(new Event('changed')));
-  events.addEventListener('error', () => tell(false));
+  events.addEventListener('error', () => {
+    tell(false);
+    if (events?.readyState === EventSource.CLOSED) setTimeout(listen, kListenAgainMs);
+  });
 }
 
 export function useConnected(): boolean {
