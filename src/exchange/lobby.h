@@ -38,7 +38,7 @@ class Lobby {
     uint32_t sign_ins_per_s = 50;
     uint32_t sign_ins_per_source_per_s = 10;
     // Whether this person gets into the console of this node; null where there is none.
-    std::function<bool(const coalition::Person&)> opens_console;
+    std::function<bool(const coalition::Person&)> opens_console{};
   };
   Lobby(Parts parts, HostNames names, std::string provider_name, identity::OidcClient client,
         identity::Crosswalk crosswalk);
