@@ -120,6 +120,7 @@ class Demonstration {
 
   // Who people will be at their own nation's node: operators' records name them so.
   async #namePeople() {
+    const person = {};
     for (const code of this.nations) {
       const low = code.toLowerCase();
       const { subject: type, algorithm } = JSON.parse(readFileSync(join(here, 'providers', nationFiles[code])));
@@ -128,9 +129,10 @@ class Demonstration {
       const issuer = this.names.fill(`\${${low}.idp.issuer}`, 'launch');
       for (const { login, subject } of this.people.people.filter(({ nation }) => nation === code)) {
         const told = type === 'pairwise' ? pairwiseSubject(secrets, sector, subject) : subject;
-        this.names.add({ person: { [login]: personId(code, issuer, told) } });
+        person[login] = personId(code, issuer, told);
       }
     }
+    this.names.add({ person });
   }
 
   #writeJson(name, value) {

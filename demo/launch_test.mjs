@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -45,6 +46,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 function coalition(name, changes = {}) {
   const source = join(folder, name);
   mkdirSync(join(source, 'policies'), { recursive: true });
+  copyFileSync(join(dirname(launcherPath), 'coalition/people.json'), join(source, 'people.json'));
   const plan = {
     nations: ['XAA', 'XBB'],
     certificates: { 'connector-cop': ['connector-cop.xaa.localhost'] },

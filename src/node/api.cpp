@@ -30,6 +30,7 @@ std::span<const Api::Route> Api::routes() {
       {"POST", "/v1/partners/{}/rejoin", &Api::rejoin_partner},
       {"GET", "/v1/apps", &Api::list_apps},
       {"POST", "/v1/apps/{}/withdraw", &Api::withdraw_app},
+      {"GET", "/v1/domains", &Api::list_domains},
       {"GET", "/v1/sessions", &Api::list_sessions},
       {"POST", "/v1/sessions/{}/cut", &Api::cut_session},
       {"GET", "/v1/connectors", &Api::list_connectors},

@@ -65,6 +65,7 @@ class Api {
   net::Task<Answer> rejoin_partner(Request request);
   net::Task<Answer> list_apps(Request request);
   net::Task<Answer> withdraw_app(Request request);
+  net::Task<Answer> list_domains(Request request);
   net::Task<Answer> list_sessions(Request request);
   net::Task<Answer> cut_session(Request request);
   net::Task<Answer> list_connectors(Request request);

@@ -1,4 +1,5 @@
 // What operators look at.
+#include "coalition/objects.h"
 #include "net/url.h"
 #include "node/api_answers.h"
 #include "node/operators.h"
@@ -90,6 +91,24 @@ net::Task<Api::Answer> Api::list_apps(Request request) {
                                                              : "no connector"}}));
   }
   co_return Answer{200, Json::object({{"apps", std::move(out)}})};
+}
+
+net::Task<Api::Answer> Api::list_domains(Request request) {
+  coalition::Verdict verdict;
+  if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_}, "list domains", verdict))
+    co_return *no;
+  Json out = Json::array();
+  for (const coalition::Domain* domain : records_.world().domains()) {
+    Json partners = Json::array();
+    for (const PartnerCode& partner : domain->partners) partners.push(partner.text());
+    out.push(Json::object({{"id", domain->id.text()},
+                           {"name", domain->name},
+                           {"owner", domain->owner.text()},
+                           {"mission", domain->mission.text()},
+                           {"partners", std::move(partners)},
+                           {"highest", domain->highest}}));
+  }
+  co_return Answer{200, Json::object({{"domains", std::move(out)}})};
 }
 
 net::Task<Api::Answer> Api::list_sessions(Request request) {

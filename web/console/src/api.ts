@@ -85,6 +85,15 @@ export interface AppRow {
   readonly state: string;
 }
 
+export interface Domain {
+  readonly id: string;
+  readonly name: string;
+  readonly owner: string;
+  readonly mission: string;
+  readonly partners: readonly string[];
+  readonly highest: string;
+}
+
 export interface Grant {
   readonly id: string;
   readonly app: string;
@@ -106,6 +115,7 @@ export interface Lists {
   readonly '/v1/partners': { readonly partners: readonly Partner[] };
   readonly '/v1/missions': { readonly missions: readonly Mission[] };
   readonly '/v1/apps': { readonly apps: readonly AppRow[] };
+  readonly '/v1/domains': { readonly domains: readonly Domain[] };
   readonly '/v1/grants': { readonly grants: readonly Grant[] };
   readonly '/v1/ledger?last=50': { readonly size: number; readonly records: readonly Entry[] };
   readonly '/hello': Hello;

@@ -1,16 +1,16 @@
-// Nations on the left, apps on the right, a line for each way; how strong a line is, is said in words as well.
+// Nations on the left, apps and data on the right, a line for each way; how strong a line is, is said in words as well.
 import { useId } from 'react';
-import type { Picture, Reach } from './reach.ts';
+import type { Picture, Reach, Thing } from './reach.ts';
 
 const kWidth = 960;
-const kRow = 84;
+const kRow = 76;
 const kBox = { width: 300, height: 60 };
 const kTop = 40;
 const kWays: Readonly<Record<Reach['way'], string>> = {
   inside: 'inside now',
   granted: 'holds a grant',
   owns: 'owner',
-  'may ask': 'knows of it',
+  'may know': 'shared with it',
   'shut out': 'shut out',
 };
 
@@ -49,13 +49,13 @@ function Line({ reach, from, to }: { reach: Reach; from: number; to: number }) {
 
 export function Drawing({ title, picture }: { title: string; picture: Picture }) {
   const id = useId();
-  const { nations, apps, reaches } = picture;
-  const most = Math.max(nations.length, apps.length, 1);
+  const { nations, things, reaches } = picture;
+  const most = Math.max(nations.length, things.length, 1);
   const ofNation = (code: string) => middle(nations.findIndex((one) => one.code === code), nations.length, most);
-  const ofApp = (app: string) => middle(apps.findIndex((one) => one.app === app), apps.length, most);
-  // Lines that come to the same app end beside each other.
+  const ofThing = (thing: Thing) => middle(things.indexOf(thing), things.length, most);
+  // Lines that come to the same thing end beside each other.
   const beside = (reach: Reach) => {
-    const others = reaches.filter(({ app }) => app === reach.app);
+    const others = reaches.filter(({ thing }) => thing === reach.thing);
     return (others.indexOf(reach) - (others.length - 1) / 2) * 18;
   };
   return (
@@ -63,22 +63,34 @@ export function Drawing({ title, picture }: { title: string; picture: Picture })
       <svg viewBox={`0 0 ${kWidth} ${kTop + most * kRow}`} role="img" aria-labelledby={`${id}-title ${id}-desc`}>
         <title id={`${id}-title`}>{title}</title>
         <desc id={`${id}-desc`}>
-          {nations.length} nations, {apps.length} apps and {reaches.length} ways between them. The table below says the same.
+          {nations.length} nations, {things.length} apps and domains of data, and {reaches.length} ways between them. The table below says the same.
         </desc>
         <text x={0} y={20} className="head">
           Nations
         </text>
         <text x={kWidth - kBox.width} y={20} className="head">
-          Apps and the marking of their data
+          Apps and data, and their marking
         </text>
         {reaches.map((one) => (
-          <Line key={`${one.nation} ${one.app}`} reach={one} from={ofNation(one.nation)} to={ofApp(one.app) + beside(one)} />
+          <Line
+            key={`${one.nation} ${one.thing.id}`}
+            reach={one}
+            from={ofNation(one.nation)}
+            to={ofThing(one.thing) + beside(one)}
+          />
         ))}
         {nations.map((one) => (
           <Box key={one.code} x={0} y={ofNation(one.code)} title={`${one.name} (${one.code})`} text={one.state} tone={one.state} />
         ))}
-        {apps.map((one) => (
-          <Box key={one.app} x={kWidth - kBox.width} y={ofApp(one.app)} title={one.name} text={one.banner} tone="app" />
+        {things.map((one) => (
+          <Box
+            key={one.id}
+            x={kWidth - kBox.width}
+            y={ofThing(one)}
+            title={one.kind === 'data' ? `Data: ${one.name}` : one.name}
+            text={one.marking}
+            tone={one.kind}
+          />
         ))}
       </svg>
       <figcaption>

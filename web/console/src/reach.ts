@@ -1,11 +1,21 @@
 // Who reaches what in a mission, as this node knows it: pure, for the picture and for the table alike.
-import type { AppRow, Grant, Mission, Partner, Session } from './api.ts';
+import type { AppRow, Domain, Grant, Mission, Partner, Session } from './api.ts';
 
-export type Way = 'owns' | 'may ask' | 'granted' | 'inside' | 'shut out';
+export type Way = 'owns' | 'may know' | 'granted' | 'inside' | 'shut out';
+
+// An app, or a domain of data.
+export interface Thing {
+  readonly id: string; // "XAA/cop", "domain/logistics"
+  readonly kind: 'app' | 'data';
+  readonly name: string;
+  readonly owner: string;
+  readonly marking: string;
+  readonly shared: readonly string[];
+}
 
 export interface Reach {
   readonly nation: string;
-  readonly app: string;
+  readonly thing: Thing;
   readonly way: Way;
   readonly sessions: number;
   readonly grants: number;
@@ -13,41 +23,48 @@ export interface Reach {
 
 export interface Picture {
   readonly nations: readonly Pick<Partner, 'code' | 'name' | 'state'>[];
-  readonly apps: readonly AppRow[];
+  readonly things: readonly Thing[];
   readonly reaches: readonly Reach[];
 }
 
-const ownerOf = (app: string) => app.split('/')[0] ?? '';
+export interface Known {
+  readonly partners: readonly Partner[];
+  readonly apps: readonly AppRow[];
+  readonly domains: readonly Domain[];
+  readonly sessions: readonly Session[];
+  readonly grants: readonly Grant[];
+}
 
-export function pictureOf(
-  mission: Mission,
-  all: { partners: readonly Partner[]; apps: readonly AppRow[]; sessions: readonly Session[]; grants: readonly Grant[] },
-): Picture {
-  const apps = all.apps.filter((app) => app.mission === mission.id);
+function thingsOf(mission: Mission, known: Known): Thing[] {
+  const apps = known.apps.map(({ app, name, banner, offered_to, ...rest }) => {
+    const owner = app.split('/')[0] ?? '';
+    return { id: app, kind: 'app' as const, name, owner, marking: banner, shared: offered_to, mission: rest.mission };
+  });
+  const domains = known.domains.map(({ id, name, owner, highest, partners, ...rest }) => {
+    const marking = `up to ${highest}`;
+    return { id: `domain/${id}`, kind: 'data' as const, name, owner, marking, shared: partners, mission: rest.mission };
+  });
+  return [...apps, ...domains].filter((one) => one.mission === mission.id);
+}
+
+export function pictureOf(mission: Mission, known: Known): Picture {
+  const things = thingsOf(mission, known);
   const nations = mission.partners.map(
-    (code) => all.partners.find((one) => one.code === code) ?? { code, name: code, state: 'active' as const },
+    (code) => known.partners.find((one) => one.code === code) ?? { code, name: code, state: 'active' as const },
   );
   const isOpen = (code: string) => nations.find((one) => one.code === code)?.state === 'active';
-  const reaches = apps.flatMap((app) =>
+  const reach = (nation: string, thing: Thing): Reach => {
+    const its = (one: Session | Grant) => one.app === thing.id && one.partner === nation;
+    const sessions = known.sessions.filter(its).length;
+    const grants = known.grants.filter((one) => its(one) && one.state === 'given').length;
+    const open = isOpen(nation) && isOpen(thing.owner);
+    const means: Way = sessions > 0 ? 'inside' : grants > 0 ? 'granted' : nation === thing.owner ? 'owns' : 'may know';
+    return { nation, thing, way: open ? means : 'shut out', sessions, grants };
+  };
+  const reaches = things.flatMap((thing) =>
     nations
-      .filter(({ code }) => code === ownerOf(app.app) || app.offered_to.includes(code))
-      .map(({ code }): Reach => {
-        const sessions = all.sessions.filter((one) => one.app === app.app && one.partner === code).length;
-        const grants = all.grants.filter(
-          (one) => one.app === app.app && one.partner === code && one.state === 'given',
-        ).length;
-        const shut = !isOpen(code) || !isOpen(ownerOf(app.app));
-        const way: Way = shut
-          ? 'shut out'
-          : sessions > 0
-            ? 'inside'
-            : grants > 0
-              ? 'granted'
-              : code === ownerOf(app.app)
-                ? 'owns'
-                : 'may ask';
-        return { nation: code, app: app.app, way, sessions, grants };
-      }),
+      .filter(({ code }) => code === thing.owner || thing.shared.includes(code))
+      .map(({ code }) => reach(code, thing)),
   );
-  return { nations, apps, reaches };
+  return { nations, things, reaches };
 }

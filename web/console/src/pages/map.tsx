@@ -7,19 +7,22 @@ import { Page, Problem, Table } from '../parts.tsx';
 import { pictureOf, type Picture } from '../reach.ts';
 
 function ReachTable({ picture }: { picture: Picture }) {
-  const app = (id: string) => picture.apps.find((one) => one.app === id);
   return (
-    <Table caption="The same as a table" heads={['Nation', 'App', 'Marking of its data', 'Reaches', 'Sessions', 'Grants']} empty="No app belongs to this mission.">
-      {picture.reaches.map((one) => (
-        <tr key={`${one.nation} ${one.app}`} data-reach={`${one.nation} ${one.app}`} data-way={one.way}>
-          <th scope="row">{one.nation}</th>
+    <Table
+      caption="The same as a table"
+      heads={['Nation', 'App or data', 'Marking', 'Reaches', 'Sessions', 'Grants']}
+      empty="Nothing belongs to this mission."
+    >
+      {picture.reaches.map(({ nation, thing, way, sessions, grants }) => (
+        <tr key={`${nation} ${thing.id}`} data-reach={`${nation} ${thing.id}`} data-way={way}>
+          <th scope="row">{nation}</th>
           <td>
-            {app(one.app)?.name} ({one.app})
+            {thing.name} ({thing.id})
           </td>
-          <td>{app(one.app)?.banner}</td>
-          <td>{one.way}</td>
-          <td>{one.sessions}</td>
-          <td>{one.grants}</td>
+          <td>{thing.marking}</td>
+          <td>{way}</td>
+          <td>{thing.kind === 'app' ? sessions : 'sealed'}</td>
+          <td>{thing.kind === 'app' ? grants : 'sealed'}</td>
         </tr>
       ))}
     </Table>
@@ -31,18 +34,19 @@ export function MapPage(_: PageProps) {
   const missions = useLive('/v1/missions');
   const partners = useLive('/v1/partners');
   const apps = useLive('/v1/apps');
+  const domains = useLive('/v1/domains');
   const sessions = useLive('/v1/sessions');
   const grants = useLive('/v1/grants');
   const [chosen, setChosen] = useState('');
   const list = missions.data?.missions ?? [];
   const mission = list.find((one) => one.id === chosen) ?? list[0];
-  const problem = [missions, partners, apps, sessions, grants].find((one) => one.problem)?.problem;
+  const problem = [missions, partners, apps, domains, sessions, grants].find((one) => one.problem)?.problem;
   const picture =
-    mission && partners.data && apps.data && sessions.data && grants.data
-      ? pictureOf(mission, { ...partners.data, ...apps.data, ...sessions.data, ...grants.data })
+    mission && partners.data && apps.data && domains.data && sessions.data && grants.data
+      ? pictureOf(mission, { ...partners.data, ...apps.data, ...domains.data, ...sessions.data, ...grants.data })
       : undefined;
   return (
-    <Page title="Who reaches what" lead="As this node knows it: its own apps, what partners offer to it, and who is inside now.">
+    <Page title="Who reaches what" lead="As this node knows it: its own apps, what partners offer to it, who is inside now, and whose people data may be sealed for. Who of them, policies decide each time.">
       <Problem problem={problem} />
       <p>
         <label htmlFor={id}>Mission</label>
