@@ -15,6 +15,13 @@ namespace entente::cli {
 [[nodiscard]] Result<std::vector<crypto::PrivateKey>> private_keys_of(const Arguments& arguments);
 // --originator CODE=FILE..., --pin ASSERTION=FILE...
 [[nodiscard]] Result<data::OpenExpect> expectations_of(const Arguments& arguments);
+// Shares from --key FILE..., and with --token and --proof from the key services that --service names: nobody
+// else is ever shown the token, whatever address an object has in it. Made for an object by its policy's
+// text.
+using OpenerMaker = std::function<data::ShareOpener(std::string policy_text)>;
+[[nodiscard]] Result<OpenerMaker> opener_of(const Arguments& arguments);
+// A key service that says its own key. Error "object.recipient".
+[[nodiscard]] Result<data::Recipient> recipient_of_service(const Arguments& arguments, std::string url);
 // Like report(); an object that does not verify ends with kExitUntrue.
 int report_object(const Error& error, bool json);
 

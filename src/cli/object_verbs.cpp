@@ -7,9 +7,6 @@
 #include "data/reseal.h"
 #include "label/label_json.h"
 #include "label/label_xml.h"
-#include "net/http_client.h"
-#include "net/loop.h"
-#include "net/tls.h"
 #include "node/config.h"
 
 #include <filesystem>
@@ -22,34 +19,6 @@ namespace {
 
 constexpr size_t kPemBytesMax = 64 * 1024;
 constexpr size_t kReadBytes = size_t{4} << 20;
-
-// A key service that says its own key: GET URL/v2/kas_public_key.
-net::Task<Result<Json>> ask_public_key(net::Loop* loop, std::string url, std::string trust_pem) {
-  net::TlsClientConfig config;
-  config.trust_pem = std::move(trust_pem);
-  config.alpn = {"http/1.1"};
-  CO_TRY(const net::TlsClient tls, net::TlsClient::make(std::move(config)));
-  net::FetchRequest request;
-  request.url = url + "/v2/kas_public_key?algorithm=ec:secp256r1&v=2";
-  Result<net::FetchResponse> answer = co_await net::fetch(*loop, std::move(request), tls);
-  if (!answer) co_return Failure(answer.error());
-  if (answer->status != 200)
-    co_return fail("object.recipient", "The key service did not give its public key.", url,
-                   "Give it yourself: --to URL=PUBLIC.pem");
-  co_return Json::parse(answer->body);
-}
-
-Result<data::Recipient> recipient_of_service(const Arguments& arguments, std::string url) {
-  while (url.ends_with('/')) url.pop_back();
-  std::string trust;
-  if (const auto file = arguments.option("trust")) {
-    TRY(trust, node::read_file(*file));
-  }
-  net::Loop loop;
-  TRY(const Json answer, loop.run_until(ask_public_key(&loop, url, std::move(trust))));
-  TRY(crypto::PublicKey key, read_public_key_text(std::string(answer.text_or("publicKey", "")), url));
-  return data::Recipient{std::move(key), url, std::string(answer.text_or("kid", "")), ""};
-}
 
 // A key service's address, its address and key ("URL=FILE", "URL=FILE#KID"), or a key alone.
 Result<data::Recipient> recipient_of(const Arguments& arguments, const std::string& word) {

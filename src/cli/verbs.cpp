@@ -107,15 +107,19 @@ constexpr Verb kVerbs[] = {
      "to+,attribute+,person+,label,split-per-recipient!,as,sign,type,trust,tdf-version,out", 1, 1,
      object_seal},
     {"open",
-     "FILE --key PRIVATE.pem... [--originator CODE=PUBLIC.pem]... [--pin ASSERTION=PUBLIC.pem]... -o OUT",
-     "Open a sealed object with private keys; all of it is verified before OUT appears",
-     "key+,originator+,pin+,out", 1, 1, object_open},
+     "FILE [--key PRIVATE.pem]... [--token FILE --proof PRIVATE.pem --service URL[=URL]... [--trust FILE]] "
+     "[--originator CODE=PUBLIC.pem]... [--pin ASSERTION=PUBLIC.pem]... -o OUT",
+     "Open a sealed object with private keys, or by key services that take your token; all of it is verified "
+     "before OUT appears",
+     "key+,token,proof,service+,trust,originator+,pin+,out", 1, 1, object_open},
     {"reseal",
-     "FILE --key PRIVATE.pem... [--to ...]... [--attribute FQN]... [--person NAME]... [--label FILE] "
+     "FILE (what `open` takes to open it) [--to ...]... [--attribute FQN]... [--person NAME]... [--label "
+     "FILE] "
      "[--split-per-recipient] [--as CODE --sign PRIVATE.pem] [--originator CODE=PUBLIC.pem]... -o OUT",
      "Give an object other rights or another label; its payload stays as it is, byte for byte",
-     "key+,to+,attribute+,person+,label,split-per-recipient!,as,sign,trust,originator+,pin+,out", 1, 1,
-     object_reseal},
+     "key+,token,proof,service+,to+,attribute+,person+,label,split-per-recipient!,as,sign,trust,originator+,"
+     "pin+,out",
+     1, 1, object_reseal},
     {"inspect",
      "FILE [--key PRIVATE.pem]... [--originator CODE=PUBLIC.pem]... [--pin ASSERTION=PUBLIC.pem]...",
      "Say what a sealed object claims, and what of it is verified; with its keys, all of it is",

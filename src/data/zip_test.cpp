@@ -171,7 +171,7 @@ TEST_CASE("a ZIP that says two things, or hides something, is refused") {
     const char* name;
     std::function<void(Zip&)> change;
   };
-  const std::array<Case, 38> cases{{
+  const std::array<Case, 39> cases{{
       {"another name", [](Zip& z) { z.local[0].name = z.central[0].name = "1.payload"; }},
       {"a name in one place", [](Zip& z) { z.local[0].name = "0.paylord"; }},
       {"a path", [](Zip& z) { z.local[0].name = z.central[0].name = "../0.payload"; }},
@@ -235,6 +235,11 @@ TEST_CASE("a ZIP that says two things, or hides something, is refused") {
       {"a directory elsewhere", [](Zip& z) { z.directory_shift = -1; }},
       {"a shorter directory", [](Zip& z) { z.directory_size_shift = -46; }},
       {"something behind the directory", [](Zip& z) { z.after_directory = "hidden"; }},
+      {"an entry that is not counted",
+       [](Zip& z) {
+         z.after_directory = "hidden";
+         z.directory_size_shift = 6;
+       }},
       {"ZIP64 and three entries",
        [](Zip& z) {
          z.zip64 = true;

@@ -1,0 +1,101 @@
+#include "data/kas_client.h"
+
+#include "crypto/jose.h"
+
+#include <array>
+
+#include <fmt/format.h>
+
+namespace entente::data {
+namespace {
+
+constexpr size_t kAnswerBytesMax = 1 << 20;
+constexpr size_t kReasonBytesMax = 300;
+constexpr Seconds kRequestLife{60};
+constexpr std::string_view kObjectId = "kao-0";
+
+Failure no_answer(std::string what) {
+  return fail("data.key-answer", std::move(what), {}, "Ask those who run the key service.");
+}
+
+// What a service says goes to a terminal: only what prints, and not much of it.
+std::string printable(std::string_view text) {
+  std::string out;
+  for (const char c : text.substr(0, kReasonBytesMax)) out.push_back(c >= ' ' && c < 0x7f ? c : '?');
+  return out;
+}
+
+Failure refused(std::string_view reason) {
+  return fail("data.key-refused",
+              reason.empty() ? "The key service refused." : "The key service refused: " + printable(reason),
+              {}, "Its verdict says who decides and what would change it.");
+}
+
+}  // namespace
+
+std::string key_service_of(std::string_view url) {
+  constexpr std::array<std::string_view, 3> tails{"/v2/rewrap", "/kas", "/"};
+  for (bool again = true; again;) {
+    again = false;
+    for (const std::string_view tail : tails) {
+      if (!url.ends_with(tail)) continue;
+      url.remove_suffix(tail.size());
+      again = true;
+    }
+  }
+  return std::string(url);
+}
+
+Result<KeyRequest> ask_for_share(const KeyAccess& access, std::string_view policy_text, const Holder& holder,
+                                 Instant now) {
+  KeyRequest out{.session = crypto::PrivateKey::generate(crypto::KeyKind::p256)};
+  Json object =
+      Json::object({{"keyAccessObjectId", kObjectId}, {"keyAccessObject", write_key_access(access)}});
+  Json request = Json::object({{"policy", Json::object({{"id", "policy"}, {"body", policy_text}})},
+                               {"keyAccessObjects", Json::array({std::move(object)})}});
+  const Json body = Json::object(
+      {{"clientPublicKey", out.session.public_key().pem()}, {"requests", Json::array({std::move(request)})}});
+  const Json claims = Json::object(
+      {{"requestBody", body.dump()}, {"iat", unix_seconds(now)}, {"exp", unix_seconds(now + kRequestLife)}});
+  TRY(std::string token,
+      crypto::sign_jwt(holder.proof, {.alg = crypto::default_alg(holder.proof.kind())}, claims));
+  out.body = Json::object({{"signedRequestToken", std::move(token)}}).dump();
+  return out;
+}
+
+Result<std::string> make_proof(const Holder& holder, std::string_view method, std::string_view url,
+                               std::string_view nonce, Instant now) {
+  const crypto::SignatureAlg alg = crypto::default_alg(holder.proof.kind());
+  const Json header = Json::object(
+      {{"typ", "dpop+jwt"}, {"alg", crypto::name(alg)}, {"jwk", holder.proof.public_key().jwk()}});
+  Json claims = Json::object({{"jti", crypto::random_token()},
+                              {"htm", method},
+                              {"htu", url},
+                              {"iat", unix_seconds(now)},
+                              {"ath", base64url(crypto::sha256(holder.token))}});
+  if (!nonce.empty()) claims.set("nonce", nonce);
+  std::string out = base64url(as_bytes(header.dump())) + "." + base64url(as_bytes(claims.dump()));
+  TRY(const Bytes signature, holder.proof.sign(alg, as_bytes(out)));
+  return out + "." + base64url(signature);
+}
+
+Result<crypto::Secret> read_share(int status, std::string_view body, const KeyRequest& request) {
+  const auto json = Json::parse(body, {.bytes_max = kAnswerBytesMax, .depth_max = 12});
+  if (status != 200) return refused(json ? json->text_or("message", "") : "");
+  if (!json) return no_answer("The key service's answer is not JSON.");
+  const Json* responses = json->find("responses");
+  if (responses == nullptr || !responses->is_array() || responses->items().size() != 1)
+    return no_answer("The key service's answer is not about what was asked.");
+  const Json* results = responses->items()[0].find("results");
+  if (results == nullptr || !results->is_array() || results->items().size() != 1)
+    return no_answer("The key service's answer is not about what was asked.");
+  const Json& result = results->items()[0];
+  if (result.text_or("keyAccessObjectId", "") != kObjectId)
+    return no_answer("The key service's answer is about another object.");
+  if (result.text_or("status", "") != "permit") return refused(result.text_or("error", ""));
+  const auto wrapped = from_base64(result.text_or("kasWrappedKey", ""));
+  if (!wrapped) return no_answer("The key in the answer is not base64.");
+  return open_answer(*wrapped, json->text_or("sessionPublicKey", ""), request.session);
+}
+
+}  // namespace entente::data

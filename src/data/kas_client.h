@@ -1,0 +1,34 @@
+// What a reader asks a key service, and what it makes of the answer: messages, no sockets. A request is
+// signed by the key that the access token is bound to, and the answer opens only with a key made for this one
+// request. docs/wire-formats/kas.md. Errors: "data.key-refused" (the service said no), "data.key-answer" (no
+// answer as such), "data.unwrap".
+#pragma once
+
+#include "base/time.h"
+#include "data/key_access.h"
+
+namespace entente::data {
+
+// An access token and the private key it is bound to (RFC 9449).
+struct Holder {
+  std::string token = {};
+  crypto::PrivateKey proof;
+};
+
+// Where a key access object's URL leads: without the paths that software writes behind it.
+[[nodiscard]] std::string key_service_of(std::string_view url);
+
+struct KeyRequest {
+  std::string path = "/kas.AccessService/Rewrap";  // POST, application/json
+  std::string body = {};
+  crypto::PrivateKey session;  // P-256
+};
+[[nodiscard]] Result<KeyRequest> ask_for_share(const KeyAccess& access, std::string_view policy_text,
+                                               const Holder& holder, Instant now);
+// The DPoP header of a request; `nonce` as the service last gave one.
+[[nodiscard]] Result<std::string> make_proof(const Holder& holder, std::string_view method,
+                                             std::string_view url, std::string_view nonce, Instant now);
+// Status and body as they came.
+[[nodiscard]] Result<crypto::Secret> read_share(int status, std::string_view body, const KeyRequest& request);
+
+}  // namespace entente::data
