@@ -80,14 +80,16 @@ Result<std::vector<data::AnyOf>> shares_of(const Arguments& arguments) {
 }
 
 // --label FILE
-Result<std::vector<data::Assertion>> assertions_of(const Arguments& arguments) {
-  std::vector<data::Assertion> out;
-  if (const auto file = arguments.option("label")) {
-    TRY(const label::Label label, read_label_of(*file));
-    TRY(data::Assertion assertion, data::label_assertion(label));
-    out.push_back(std::move(assertion));
-  }
-  return out;
+Result<std::optional<label::Label>> label_of(const Arguments& arguments) {
+  const auto file = arguments.option("label");
+  if (!file) return std::optional<label::Label>();
+  TRY(label::Label label, read_label_of(*file));
+  return label;
+}
+
+// What key services read under each share, where nobody but they and readers can change it.
+std::string metadata_of(const label::Label& label) {
+  return Json::object({{"label", label::to_json(label)}}).dump();
 }
 
 // --as CODE --sign PRIVATE.pem
@@ -105,7 +107,12 @@ Result<data::SealPlan> seal_plan(const Arguments& arguments) {
   data::SealPlan plan;
   TRY(plan.policy, policy_of(arguments));
   TRY(plan.shares, shares_of(arguments));
-  TRY(plan.assertions, assertions_of(arguments));
+  TRY(const auto label, label_of(arguments));
+  if (label) {
+    TRY(data::Assertion assertion, data::label_assertion(*label));
+    plan.assertions.push_back(std::move(assertion));
+    plan.metadata = metadata_of(*label);
+  }
   TRY(plan.originator, signer_of(arguments));
   plan.mime_type = arguments.option("type").value_or(plan.mime_type);
   if (const auto version = arguments.option("tdf-version")) {
@@ -171,9 +178,22 @@ Result<data::Manifest> seal_file(const Arguments& arguments) {
   return manifest;
 }
 
-// What changes: rights when somebody is named, the label when one is given.
+// The label that an object has now.
+Result<std::optional<label::Label>> old_label_of(const data::Manifest& old) {
+  for (const Json& one : old.assertions) {
+    TRY(const data::Assertion assertion, data::read_assertion(one));
+    if (!data::is_label_assertion(assertion)) continue;
+    TRY(label::Label label, data::read_label_assertion(assertion));
+    return label;
+  }
+  return std::optional<label::Label>();
+}
+
+// What changes: rights when somebody is named, the label when one is given. The label stands under each share
+// too.
 Result<data::ResealPlan> reseal_plan(const Arguments& arguments, const data::Manifest& old) {
   data::ResealPlan plan;
+  TRY(const auto label, label_of(arguments));
   const bool policy = !arguments.all("attribute").empty() || !arguments.all("person").empty();
   if (policy && arguments.all("to").empty())
     return fail("cli.usage", "--to is missing", {},
@@ -185,10 +205,16 @@ Result<data::ResealPlan> reseal_plan(const Arguments& arguments, const data::Man
     rights.policy = policy ? given : before;
     rights.policy.uuid = before.uuid;  // the same object: what was recalled stays recalled
     TRY(rights.shares, shares_of(arguments));
+    TRY(const auto kept, old_label_of(old));
+    if (label || kept) rights.metadata = metadata_of(label ? *label : *kept);
     plan.rights = std::move(rights);
   }
-  if (arguments.options.contains("label")) {
-    TRY(plan.assertions, assertions_of(arguments));
+  if (label) {
+    if (!plan.rights)
+      return fail("cli.usage", "--to is missing", {},
+                  "the label stands under each key share: say again whom it is for");
+    TRY(data::Assertion assertion, data::label_assertion(*label));
+    plan.assertions = std::vector<data::Assertion>{std::move(assertion)};
   }
   TRY(plan.originator, signer_of(arguments));
   if (!plan.rights && !plan.assertions && !plan.originator)

@@ -148,6 +148,16 @@ TEST_CASE("a label and an originator's signature travel with the object and are 
   CHECK(at.run({"open", "o.tdf", "--key", "xbb.key", "--originator", "XAA=xcc.pub", "-o", "q.txt"}).exit ==
         kExitUntrue);
   CHECK_FALSE(at.has("q.txt"));
+  // The label stands under the key shares too, so it changes together with them.
+  label.classification = "CONFIDENTIAL";
+  at.put("higher.json", label::to_json(label).dump());
+  CHECK(at.run({"reseal", "o.tdf", "--key", "xbb.key", "--label", "higher.json", "-o", "h.tdf"}).exit ==
+        kExitUsage);
+  CHECK(at.run({"reseal", "o.tdf", "--key", "xbb.key", "--label", "higher.json", "--to", "xbb.pub", "-o",
+                "h.tdf"})
+            .exit == kExitOk);
+  CHECK(at.run({"inspect", "h.tdf", "--key", "xbb.key"}).out.find("EXERCISE CONFIDENTIAL") !=
+        std::string::npos);
 }
 
 TEST_CASE("an object sealed anew opens for others, keeps its id, and its payload is the same bytes") {

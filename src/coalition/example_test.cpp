@@ -33,7 +33,11 @@ void add_vocabulary(Records& out) {
   for (const auto& [key, value] : members.members()) {
     const bool wanted = key.starts_with("attribute/") || key.starts_with("domain/") ||
                         key.starts_with("label-policy/") || key.starts_with("key-service/");
-    if (wanted) out[key] = value;
+    if (!wanted) continue;
+    out[key] = value;
+    // The launcher puts the services' public keys in here; nothing that is decided reads them.
+    if (key.starts_with("key-service/"))
+      std::erase_if(out[key].members(), [](const Json::Member& member) { return member.first == "keys"; });
   }
   Json& policy = out["label-policy/harbor-light"];
   std::erase_if(policy.members(), [](const Json::Member& member) { return member.first == "file"; });
