@@ -92,7 +92,9 @@ class Demonstration {
     const hosts = { ...this.plan.content.certificates };
     for (const code of this.nations) {
       const low = code.toLowerCase();
-      hosts[low] = [`*.${low}.localhost`];
+      // A nation's people reach every nation's key service through their own door, under its own name.
+      const services = this.nations.map((other) => `kas.${other.toLowerCase()}.localhost`);
+      hosts[low] = [`*.${low}.localhost`, ...services.filter((name) => !name.endsWith(`.${low}.localhost`))];
       hosts[`${low}-idp`] = [`idp.${low}.localhost`];
       const [port, idpPort] = [ports.shift(), ports.shift()];
       const data = join(folder, `node-${low}`);

@@ -103,6 +103,53 @@ int partner_isolate(const Arguments& arguments) {
 int partner_rejoin(const Arguments& arguments) {
   return change_pair(arguments, "rejoin");
 }
+int recall_list(const Arguments& arguments) {
+  return list(arguments, "/v1/recalls", "recalls",
+              {{"RECALL", "recall"}, {"FOR", "partner"}, {"AT", "at"}, {"BY", "by"}, {"REASON", "reason"}});
+}
+int recall_object(const Arguments& arguments) {
+  const Result<std::string> reason = arguments.need("reason");
+  if (!reason) return report(reason.error(), arguments.json());
+  Json body = Json::object({{"kind", arguments.words[0]}, {"what", arguments.words[1]}, {"reason", *reason}});
+  for (const char* name : {"partner", "classification"}) {
+    if (const auto value = arguments.option(name)) body.set(name, *value);
+  }
+  Json attributes = Json::array();
+  for (const std::string& fqn : arguments.all("attribute")) attributes.push(fqn);
+  if (!attributes.items().empty()) body.set("attributes", std::move(attributes));
+  return change(arguments, "/v1/recalls", std::move(body));
+}
+int recall_lift(const Arguments& arguments) {
+  const Result<std::string> reason = arguments.need("reason");
+  if (!reason) return report(reason.error(), arguments.json());
+  return change(
+      arguments, "/v1/recalls/lift",
+      Json::object({{"kind", arguments.words[0]}, {"what", arguments.words[1]}, {"reason", *reason}}));
+}
+int exposure(const Arguments& arguments) {
+  net::Pairs asked;
+  for (const char* name : {"partner", "person", "object", "device"}) {
+    if (const auto value = arguments.option(name)) asked.emplace_back(name, *value);
+  }
+  const std::string path = "/v1/exposure?" + net::write_form(asked);
+  if (!arguments.json()) {
+    const Result<Json> answer = call_node(arguments, "GET", path);
+    if (!answer) return report(answer.error(), false);
+    fmt::print("{} keys released to {} readers, of {} objects; {} of these can still be opened\n",
+               cell(*answer, "releases"), cell(*answer, "readers"), cell(*answer, "objects"),
+               cell(*answer, "openable"));
+  }
+  return list(arguments, path, "rows",
+              {{"PARTNER", "partner"},
+               {"PERSON", "person"},
+               {"OBJECT", "object"},
+               {"COUNT", "count"},
+               {"FIRST", "first"},
+               {"LAST", "last"},
+               {"VERDICT", "verdict"},
+               {"OPENABLE", "openable"},
+               {"WHY NOT", "why"}});
+}
 int app_list(const Arguments& arguments) {
   return list(arguments, "/v1/apps", "apps",
               {{"APP", "app"},

@@ -1,5 +1,6 @@
 // Asks about sealed objects: what is known of one is what its own policy says, read in this world's
 // vocabulary. What cannot be read opens to nobody; every nation of origin and the reader's own must permit.
+#include "coalition/barred.h"
 #include "coalition/levels.h"
 #include "coalition/question.h"
 #include "label/dominance.h"
@@ -80,6 +81,30 @@ void Question::check_obligations(Opinion& opinion) {
                                "Open it in your nation's viewer.", named(world_.self())});
     return;
   }
+}
+
+std::optional<Reason> Question::bar() {
+  const auto* ref = std::get_if<ObjectRef>(&ask_.target);
+  check_vouching_partner();
+  if (ref == nullptr || !ask_.object)
+    refuse("object-not-asked", "This cannot be asked of an object.", "", "");
+  if (reasons_.empty()) {
+    ObjectRead read = read_object(world_, *ask_.object, ask_.now, notes_);
+    if (!read.view) return std::move(read.fault);
+    check_recalls(*ref, *read.view);
+    for (const PartnerCode& code : read.view->origins) {
+      const Partner* origin = world_.partner(code);
+      if (origin != nullptr) check_open(*origin, "owner");
+    }
+    check_object_missions(*read.view);
+    check_object_domains(*read.view);
+  }
+  if (reasons_.empty()) return std::nullopt;
+  return reasons_.front();
+}
+
+std::optional<Reason> barred(const World& world, const Ask& ask) {
+  return Question(world, ask).bar();
 }
 
 void Question::check_origins(const ObjectView& object) {

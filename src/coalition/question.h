@@ -36,6 +36,9 @@ class Question {
     return finish();
   }
 
+  // For an object: what stands in the way whatever is said of the person (barred.h).
+  [[nodiscard]] std::optional<Reason> bar();
+
  private:
   void refuse(std::string_view rule, std::string text, std::string change, std::string who) {
     reasons_.push_back(

@@ -67,7 +67,7 @@ Result<crypto::PublicKey> Kas::prove_key(const KasRequest& request, const std::s
   }
   identity::DpopExpect expect;
   expect.method = request.method;
-  expect.origin = parts_.url;
+  expect.origin = request.origin.empty() ? parts_.url : request.origin;
   expect.path = request.path;
   expect.access_token = token;
   expect.now = at.now;
@@ -164,11 +164,16 @@ Kas::Step Kas::take(const KasRequest& request, const Issuer* issuer, const coali
   }
   auto read = read_rewrap(*body);
   if (!read) return connect_error("invalid_argument", read.error().text());
-  return take_for(std::move(proved->caller), *std::move(read), world, at);
+  return begin(std::move(proved->caller), *std::move(read), false, world, at);
 }
 
 Kas::Step Kas::take_for(KasCaller caller, RewrapRequest request, const coalition::World& world,
                         KasMoment at) {
+  return begin(std::move(caller), std::move(request), true, world, at);
+}
+
+Kas::Step Kas::begin(KasCaller caller, RewrapRequest request, bool vouched, const coalition::World& world,
+                     KasMoment at) {
   auto client = crypto::PublicKey::from_pem(request.client_key);
   if (!client) return connect_error("invalid_argument", "the client's public key cannot be used");
   auto rewrapper = Rewrapper::to(*client);
@@ -181,7 +186,7 @@ Kas::Step Kas::take_for(KasCaller caller, RewrapRequest request, const coalition
   if (!within_budget(work->caller.person, work->items.size(), at.tick)) {
     return connect_error("resource_exhausted", "You ask for more keys than one person may; try again later.");
   }
-  judge(*work, world, at);
+  judge(*work, vouched, world, at);
   std::vector<KasLeaf> leaves;
   for (const CaseItem& item : work->items) {
     if (item.permitted) leaves.push_back(work->leaf("key.attempt", item));
@@ -191,11 +196,13 @@ Kas::Step Kas::take_for(KasCaller caller, RewrapRequest request, const coalition
 }
 
 // Each key access object is asked about by itself: keys are recalled one by one.
-void Kas::judge(Case& work, const coalition::World& world, KasMoment at) {
+void Kas::judge(Case& work, bool vouched, const coalition::World& world, KasMoment at) {
   for (CaseItem& item : work.items) {
     if (!item.problem.empty()) continue;
-    if (work.service_of(world, item) != parts_.self) {
-      item.problem = "This key is wrapped for another key service.";
+    const PartnerCode service = work.service_of(world, item);
+    if (work.service.empty()) work.service = service;
+    if (service.empty() || service != work.service || (vouched && service != parts_.self)) {
+      item.problem = "This key is wrapped for another key service: ask each by a request of its own.";
       continue;
     }
     item.ask = work.ask_about(item, at.now);
@@ -225,6 +232,7 @@ Kas::Step Kas::written(Write write, const Result<void>& durable, const coalition
     return connect_error("unavailable", "What is released is recorded first, and that is not possible now.");
   }
   if (write.rest->stage == Case::Stage::attempted) return attempted(std::move(write.rest), newest, at);
+  if (write.rest->stage == Case::Stage::passing) return passed(*write.rest, newest, at);
   return released(*write.rest, newest, at);
 }
 
@@ -242,6 +250,11 @@ void Kas::open(Case& work, const coalition::World& newest, KasMoment at) {
 }
 
 Kas::Step Kas::attempted(std::unique_ptr<Case, FreeCase> work, const coalition::World& newest, KasMoment at) {
+  if (work->service != parts_.self) {
+    Json request = work->request_for_others(newest, at.now);
+    if (request.is_null()) return answer(*work, at.now);
+    return Forward{work->service, work->caller, std::move(request), std::move(work)};
+  }
   open(*work, newest, at);
   std::vector<KasLeaf> leaves;
   for (const CaseItem& item : work->items) {
@@ -269,6 +282,33 @@ KasAnswer Kas::released(Case& work, const coalition::World& newest, KasMoment at
       item.wrapped = *std::move(wrapped);
     }
     item.share.reset();
+  }
+  KasAnswer out = answer(work, at.now);
+  std::move(withheld.begin(), withheld.end(), std::back_inserter(out.leaves));
+  return out;
+}
+
+Kas::Step Kas::forwarded(Forward forward, const Result<Json>& said, const coalition::World&, KasMoment at) {
+  std::unique_ptr<Case, FreeCase> work = std::move(forward.rest);
+  if (!said) {
+    return connect_error("unavailable", "The other nation's key service cannot be asked now; try again.");
+  }
+  work->hear(*said);
+  std::vector<KasLeaf> leaves;
+  for (CaseItem& item : work->items) {
+    if (!item.wrapped.empty()) leaves.push_back(work->leaf("key.passed", item));
+  }
+  if (leaves.empty()) return answer(*work, at.now);
+  work->stage = Case::Stage::passing;
+  return Write{std::move(leaves), std::move(work)};
+}
+
+KasAnswer Kas::passed(Case& work, const coalition::World& newest, KasMoment at) {
+  std::vector<KasLeaf> withheld;
+  for (CaseItem& item : work.items) {
+    if (item.wrapped.empty() || work.still_permitted(item, newest, at.now)) continue;
+    item.wrapped.clear();
+    withheld.push_back(work.leaf("key.withheld", item));
   }
   KasAnswer out = answer(work, at.now);
   std::move(withheld.begin(), withheld.end(), std::back_inserter(out.leaves));

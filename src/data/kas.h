@@ -29,6 +29,7 @@ struct KasMoment {
 
 struct KasRequest {  // as it came; names of headers in the comments
   std::string method = "POST";
+  std::string origin{};         // what it was addressed to; empty: our own service
   std::string path{};           // normalised, without query: what `htu` has to name
   std::string authorization{};  // Authorization
   std::string dpop{};           // DPoP
@@ -93,7 +94,15 @@ class Kas {
     std::vector<KasLeaf> leaves;
     std::unique_ptr<Case, FreeCase> rest;
   };
-  using Step = std::variant<KasAnswer, Write>;
+  // Wrapped for another nation's service: decided here and recorded, it is that nation's node that is asked
+  // next, with the person vouched for; then forwarded().
+  struct Forward {
+    PartnerCode to;
+    KasCaller caller;
+    Json request;
+    std::unique_ptr<Case, FreeCase> rest;
+  };
+  using Step = std::variant<KasAnswer, Write, Forward>;
 
   struct Issuer {
     identity::TokenIssuer settings;
@@ -105,6 +114,9 @@ class Kas {
   // Somebody vouched for: their nation has decided already, and sends what it read.
   [[nodiscard]] Step take_for(KasCaller caller, RewrapRequest request, const coalition::World& world,
                               KasMoment at);
+  // What the other node said, {"status", "body"}: believed about the keys it was asked for, and no further.
+  [[nodiscard]] Step forwarded(Forward forward, const Result<Json>& said, const coalition::World& newest,
+                               KasMoment at);
   // `newest`: the world now; what it refuses is not released, whatever an older one said.
   [[nodiscard]] Step written(Write write, const Result<void>& durable, const coalition::World& newest,
                              KasMoment at);
@@ -129,7 +141,10 @@ class Kas {
                                                     const identity::AccessToken& read, KasMoment at,
                                                     coalition::KeyUse& by);
   [[nodiscard]] bool within_budget(const coalition::Person& who, size_t objects, Tick tick);
-  void judge(Case& work, const coalition::World& world, KasMoment at);
+  [[nodiscard]] Step begin(KasCaller caller, RewrapRequest request, bool vouched,
+                           const coalition::World& world, KasMoment at);
+  void judge(Case& work, bool vouched, const coalition::World& world, KasMoment at);
+  [[nodiscard]] KasAnswer passed(Case& work, const coalition::World& newest, KasMoment at);
   [[nodiscard]] bool is_retry(const Case& work, size_t item, Instant now);
   void open(Case& work, const coalition::World& newest, KasMoment at);
   [[nodiscard]] Step attempted(std::unique_ptr<Case, FreeCase> work, const coalition::World& newest,

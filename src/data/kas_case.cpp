@@ -8,6 +8,8 @@
 namespace entente::data {
 namespace {
 
+constexpr size_t kAnswerTextMax = 4096;
+constexpr size_t kWordsMax = 400;
 constexpr std::string_view kAlike = "this key cannot be opened here";
 
 std::string_view plain_url(std::string_view url) {
@@ -24,6 +26,18 @@ std::string told(const coalition::Verdict& verdict) {
   return fmt::format("{} (verdict {})", out, verdict.id.text());
 }
 
+// A partner's words, for a person: short, printable, and nothing that plays with a page.
+std::string plain_words(std::string_view text) {
+  constexpr std::string_view kBefore = "desc = ";
+  const size_t at = text.find(kBefore);
+  if (at != std::string_view::npos) text.remove_prefix(at + kBefore.size());
+  std::string out;
+  for (const char c : text.substr(0, kWordsMax)) {
+    if (c >= ' ' && c < 0x7f && c != '<' && c != '>') out.push_back(c);
+  }
+  return out;
+}
+
 Json texts_json(const std::vector<std::string>& texts) {
   Json out = Json::array();
   for (const std::string& text : texts) out.push(text);
@@ -32,11 +46,11 @@ Json texts_json(const std::vector<std::string>& texts) {
 
 }  // namespace
 
-Kas::Case::Case(const Kas& service, size_t& pending, KasCaller who, RewrapRequest wanted, Rewrapper wrapper)
+Kas::Case::Case(const Kas& of, size_t& pending, KasCaller who, RewrapRequest wanted, Rewrapper wrapper)
     : caller(std::move(who)),
       request(std::move(wanted)),
       rewrapper(std::move(wrapper)),
-      service_(service),
+      service_(of),
       pending_(pending) {
   ++pending_;
   for (const WantedObject& object : request.objects) {
@@ -53,8 +67,8 @@ Kas::Case::Case(const Kas& service, size_t& pending, KasCaller who, RewrapReques
 PartnerCode Kas::Case::service_of(const coalition::World& world, const CaseItem& item) const {
   const std::string_view url = plain_url(item.key->access.url);
   if (url == plain_url(service_.url())) return service_.parts_.self;
-  for (const coalition::KeyService* service : world.key_services()) {
-    if (plain_url(service->url) == url) return service->partner;
+  for (const coalition::KeyService* one : world.key_services()) {
+    if (plain_url(one->url) == url) return one->partner;
   }
   return {};
 }
@@ -101,6 +115,54 @@ bool Kas::Case::label_agrees(CaseItem& item, const crypto::Secret& share, const 
   return item.permitted;
 }
 
+Json Kas::Case::request_for_others(const coalition::World& newest, Instant now) {
+  Json requests = Json::array();
+  for (size_t i = 0; i < items.size(); ++i) {
+    CaseItem& item = items[i];
+    if (!item.permitted || !still_permitted(item, newest, now)) continue;
+    const Json key = Json::object({{"keyAccessObjectId", fmt::format("k{}", i)},
+                                   {"keyAccessObject", write_key_access(item.key->access)}});
+    requests.push(Json::object(
+        {{"policy", Json::object({{"id", fmt::format("o{}", i)}, {"body", item.object->policy_text}})},
+         {"action", coalition::action_name(item.object->action)},
+         {"keyAccessObjects", Json::array({key})}}));
+  }
+  if (requests.items().empty()) return {};
+  return Json::object({{"clientPublicKey", request.client_key}, {"requests", std::move(requests)}});
+}
+
+// Whatever it says is about the keys it was asked for, bounded, and its words are words.
+void Kas::Case::hear(const Json& said) {
+  const Json* body = said.find("body");
+  const Json* responses = body == nullptr ? nullptr : body->find("responses");
+  session_key = body == nullptr ? "" : body->text_or("sessionPublicKey", "");
+  if (session_key.size() > kAnswerTextMax) session_key.clear();
+  std::vector<bool> told(items.size());
+  const size_t count = responses != nullptr && responses->is_array() ? responses->items().size() : 0;
+  for (size_t i = 0; i < std::min(count, items.size()); ++i) {
+    const Json* results = responses->items()[i].find("results");
+    if (results == nullptr || !results->is_array() || results->items().size() != 1) continue;
+    const Json& result = results->items().front();
+    const std::string_view id = result.text_or("keyAccessObjectId", "");
+    for (size_t n = 0; n < items.size(); ++n) {
+      if (id != fmt::format("k{}", n) || told[n] || !items[n].permitted) continue;
+      told[n] = true;
+      const auto wrapped = from_base64(result.text_or("kasWrappedKey", ""));
+      if (result.text_or("status", "") == "permit" && wrapped && !wrapped->empty() &&
+          wrapped->size() <= kWrappedBytesMax) {
+        items[n].wrapped = *wrapped;
+      } else {
+        items[n].elsewhere = plain_words(result.text_or("error", ""));
+      }
+    }
+  }
+  for (CaseItem& item : items) {
+    if (item.permitted && item.wrapped.empty() && item.elsewhere.empty()) {
+      item.elsewhere = "Another nation's key service gave no answer that can be used.";
+    }
+  }
+}
+
 KasLeaf Kas::Case::leaf(std::string_view kind, const CaseItem& item) const {
   KasLeaf out{std::string(kind), {}};
   const auto add = [&](std::string name, Json value) {
@@ -118,13 +180,15 @@ KasLeaf Kas::Case::leaf(std::string_view kind, const CaseItem& item) const {
     add("verdict", item.verdict.id.text());
     add("revision", static_cast<int64_t>(item.verdict.revision.value));
   }
-  if (kind == "key.release") {  // what it takes to ask again later whether it could still be opened
+  if (!service.empty() && service != service_.parts_.self) add("service", service.text());
+  if (kind == "key.release" ||
+      kind == "key.passed") {  // what it takes to ask again later whether it could still be opened
     add("attributes", texts_json(item.ask.object->attributes));
     add("dissem", texts_json(item.ask.object->dissem));
   }
   if (kind == "key.refusal") {
-    if (!item.problem.empty()) {
-      add("why", item.problem);
+    if (!item.problem.empty() || !item.elsewhere.empty()) {
+      add("why", item.problem.empty() ? item.elsewhere : item.problem);
     } else {
       Json rules = Json::array();
       for (const coalition::Reason& reason : item.verdict.reasons) rules.push(reason.policy);
@@ -147,12 +211,12 @@ KasAnswer Kas::Case::first_answer() const {
   if (item.wrapped.empty()) {
     if (item.alike) return connect_error("invalid_argument", std::string(kAlike));
     if (!item.problem.empty()) return connect_error("invalid_argument", item.problem);
-    return connect_error("permission_denied", told(item.verdict));
+    return connect_error("permission_denied", item.elsewhere.empty() ? told(item.verdict) : item.elsewhere);
   }
   KasAnswer out;
   out.body = Json::object({{"entityWrappedKey", base64(item.wrapped)},
                            {"metadata", Json::object()},
-                           {"sessionPublicKey", rewrapper.session_key()},
+                           {"sessionPublicKey", answer_key()},
                            {"schemaVersion", "1.0.0"}});
   return out;
 }
@@ -175,15 +239,15 @@ KasAnswer Kas::Case::second_answer() const {
                                       item.alike ? std::string(kAlike) : item.problem));
       } else {
         result.set("status", "fail")
-            .set("error", fmt::format("rpc error: code = PermissionDenied desc = {}", told(item.verdict)));
+            .set("error", fmt::format("rpc error: code = PermissionDenied desc = {}",
+                                      item.elsewhere.empty() ? told(item.verdict) : item.elsewhere));
       }
       results.push(std::move(result.set("metadata", std::move(metadata))));
     }
     responses.push(Json::object({{"policyId", object.id}, {"results", std::move(results)}}));
   }
   KasAnswer out;
-  out.body =
-      Json::object({{"sessionPublicKey", rewrapper.session_key()}, {"responses", std::move(responses)}});
+  out.body = Json::object({{"sessionPublicKey", answer_key()}, {"responses", std::move(responses)}});
   return out;
 }
 

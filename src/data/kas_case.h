@@ -14,6 +14,7 @@ struct CaseItem {
   coalition::Verdict verdict{};
   bool permitted = false;
   std::optional<crypto::Secret> share{};
+  std::string elsewhere{};  // what another nation's service said, for the asker
   Bytes wrapped{};
 
   // Wrong key, wrong binding, wrong label inside: nobody learns which.
@@ -26,9 +27,9 @@ struct CaseItem {
 
 class Kas::Case {
  public:
-  enum class Stage : uint8_t { attempted, releasing };
+  enum class Stage : uint8_t { attempted, releasing, passing };
 
-  Case(const Kas& service, size_t& pending, KasCaller who, RewrapRequest wanted, Rewrapper wrapper);
+  Case(const Kas& of, size_t& pending, KasCaller who, RewrapRequest wanted, Rewrapper wrapper);
   ~Case() { --pending_; }
   Case(const Case&) = delete;
   Case& operator=(const Case&) = delete;
@@ -40,8 +41,14 @@ class Kas::Case {
   // An object can carry its label under its own key: then that is asked about too.
   [[nodiscard]] bool label_agrees(CaseItem& item, const crypto::Secret& share, const coalition::World& newest,
                                   Instant now) const;
+  // What another nation's node is asked: those that are still permitted; null when there are none.
+  [[nodiscard]] Json request_for_others(const coalition::World& newest, Instant now);
+  void hear(const Json& said);
   [[nodiscard]] KasLeaf leaf(std::string_view kind, const CaseItem& item) const;
   [[nodiscard]] std::string denial_name(size_t item) const;
+  [[nodiscard]] const std::string& answer_key() const {
+    return session_key.empty() ? rewrapper.session_key() : session_key;
+  }
   [[nodiscard]] KasAnswer first_answer() const;
   [[nodiscard]] KasAnswer second_answer() const;
 
@@ -50,6 +57,8 @@ class Kas::Case {
   Rewrapper rewrapper;
   std::vector<CaseItem> items;
   Stage stage = Stage::attempted;
+  PartnerCode service;      // whose all its keys are wrapped for
+  std::string session_key;  // another service's
 
  private:
   const Kas& service_;

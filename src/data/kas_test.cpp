@@ -423,3 +423,126 @@ TEST_CASE("attack: the label under the key is not the one the policy amounts to"
   CHECK(status("UNCLASSIFIED") == 200);
   CHECK(status("SECRET") == 403);
 }
+
+namespace {
+
+// The reader's own node and the originator's, with the link between them in the test's hands.
+struct Pair {
+  Desk home;    // XAA's: the reader is its officer
+  Desk origin;  // plays XBB's service: same keys, asked for by a voucher
+
+  static std::string theirs() {
+    return policy_of({example::fqn("classification", "restricted"), example::fqn("originator", "xbb"),
+                      example::fqn("releasable-to", "xaa")});
+  }
+  [[nodiscard]] Json wrapped_for_xbb(const std::string& policy) const {
+    const auto url = home.world.key_service(PartnerCode("XBB"))->url;
+    return write_key_access(
+        wrap_share(home.share, {keys().rsa.public_key(), url, "2026-11-01-rsa", "s1"}, policy).value());
+  }
+  // As far as the forwarding, which is the originator's to answer.
+  Kas::Step ask(const Json& body) {
+    auto step = home.take(home.signed_request(body));
+    while (auto* write = std::get_if<Kas::Write>(&step)) {
+      home.leaves.insert(home.leaves.end(), write->leaves.begin(), write->leaves.end());
+      step = home.kas.written(std::move(*write), {}, home.world, Desk::at());
+    }
+    return step;
+  }
+  KasAnswer hear(Kas::Step step, const Result<Json>& said) {
+    return home.finish(
+        home.kas.forwarded(std::get<Kas::Forward>(std::move(step)), said, home.world, Desk::at()));
+  }
+  // What an honest service would say about each key it is asked for.
+  [[nodiscard]] Json honest(const Json& asked) const {
+    const Rewrapper wrapper = Rewrapper::to(keys().client.public_key()).value();
+    Json responses = Json::array();
+    for (const Json& one : asked.find("requests")->items()) {
+      const Json result = Json::object(
+          {{"keyAccessObjectId", one.find("keyAccessObjects")->items()[0].text_or("keyAccessObjectId", "")},
+           {"status", "permit"},
+           {"kasWrappedKey", base64(wrapper.wrap(home.share).value())}});
+      responses.push(Json::object({{"results", Json::array({result})}}));
+    }
+    return Json::object({{"status", 200},
+                         {"body", Json::object({{"sessionPublicKey", wrapper.session_key()},
+                                                {"responses", std::move(responses)}})}});
+  }
+};
+
+}  // namespace
+
+TEST_CASE("another nation's key is decided here, recorded, asked for there, and recorded again") {
+  Pair pair;
+  auto step = pair.ask(Desk::first(Pair::theirs(), pair.wrapped_for_xbb(Pair::theirs())));
+  auto* forward = std::get_if<Kas::Forward>(&step);
+  REQUIRE(forward != nullptr);
+  CHECK(forward->to == PartnerCode("XBB"));
+  CHECK(pair.home.kinds() == "key.attempt");
+  const Json said = pair.honest(forward->request);
+  const KasAnswer answer = pair.hear(std::move(step), said);
+  CHECK(answer.status == 200);
+  CHECK(pair.home.gave(answer.body.text_or("entityWrappedKey", ""), answer));
+  CHECK(pair.home.kinds() == "key.attempt key.passed");
+  CHECK(pair.home.kas.keys().operations() == 0);
+}
+
+TEST_CASE("what home refuses is not asked of anybody") {
+  Pair pair;
+  const std::string policy =
+      policy_of({example::fqn("classification", "restricted"), example::fqn("originator", "xbb")});
+  const auto step = pair.ask(Desk::first(policy, pair.wrapped_for_xbb(policy)));
+  REQUIRE(std::holds_alternative<KasAnswer>(step));
+  CHECK(std::get<KasAnswer>(step).status == 403);
+}
+
+TEST_CASE("attack: a hostile partner's service lies, stalls or says too much") {
+  const auto said = [&](const Result<Json>& answer) {
+    Pair pair;
+    auto step = pair.ask(Desk::first(Pair::theirs(), pair.wrapped_for_xbb(Pair::theirs())));
+    const KasAnswer out = pair.hear(std::move(step), answer);
+    CHECK(out.body.find("entityWrappedKey") == nullptr);
+    CHECK(pair.home.kinds().find("key.passed") == std::string::npos);
+    CHECK(pair.home.kas.pending() == 0);
+    return out;
+  };
+  CHECK(said(fail("net.timeout", "stalled")).status == 503);
+  CHECK(said(Json(7)).status == 403);
+  const auto result = [](Json one) {
+    return Json::object(
+        {{"status", 200},
+         {"body",
+          Json::object(
+              {{"responses", Json::array({Json::object({{"results", Json::array({std::move(one)})}})})}})}});
+  };
+  const Json permit = Json::object({{"keyAccessObjectId", "k0"}, {"status", "permit"}});
+  CHECK(said(result(permit)).status == 403);
+  Json longer = permit;
+  CHECK(said(result(longer.set("kasWrappedKey", base64(Bytes(4096, 1))))).status == 403);
+  Json other = permit;
+  other.set("keyAccessObjectId", "k7").set("kasWrappedKey", base64(Bytes(256, 1)));
+  CHECK(said(result(other)).status == 403);
+  const KasAnswer words = said(result(Json::object(
+      {{"keyAccessObjectId", "k0"}, {"status", "fail"}, {"error", std::string(9000, 'x') + "<script>\n"}})));
+  CHECK(words.body.text_or("message", "").size() <= 400);
+}
+
+TEST_CASE("attack: recalled at home while the partner answers") {
+  Pair pair;
+  auto step = pair.ask(Desk::first(Pair::theirs(), pair.wrapped_for_xbb(Pair::theirs())));
+  const Json said = pair.honest(std::get<Kas::Forward>(step).request);
+  pair.home.recall("policy/object-1");
+  const KasAnswer answer = pair.hear(std::move(step), said);
+  CHECK(answer.status == 403);
+  CHECK(pair.home.kinds().find("key.withheld") != std::string::npos);
+}
+
+TEST_CASE("attack: a voucher does not lead on to a third nation") {
+  Pair pair;
+  auto request = read_rewrap(Desk::first(Pair::theirs(), pair.wrapped_for_xbb(Pair::theirs())));
+  KasCaller caller;
+  caller.person = example::person("XBB", "planner");
+  const auto step = pair.home.kas.take_for(caller, *std::move(request), pair.home.world, Desk::at());
+  REQUIRE(std::holds_alternative<KasAnswer>(step));
+  CHECK(std::get<KasAnswer>(step).status == 400);
+}

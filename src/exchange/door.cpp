@@ -57,8 +57,15 @@ net::Task<void> Door::connection(net::Socket socket) {
   }
 }
 
+HostName Door::read(std::string_view authority) const {
+  if (names_.is_ours(authority) || !parts_.key_service_named) return names_.read(authority);
+  const std::optional<PartnerCode> partner = parts_.key_service_named(authority);
+  if (!partner) return NoHost{};
+  return KeyServiceHost{*partner};
+}
+
 std::shared_ptr<const net::HttpService> Door::place(std::string_view authority) const {
-  const HostName host = names_.read(authority);
+  const HostName host = read(authority);
   if (std::holds_alternative<LobbyHost>(host) || std::holds_alternative<ConsoleHost>(host) ||
       std::holds_alternative<KeyServiceHost>(host)) {
     return parts_.lanes.control().http;
@@ -93,14 +100,14 @@ net::Task<void> Door::handle(net::HttpCall& call) {
     [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(bad), "");
     co_return;
   }
+  const HostName host = read(head.authority);
   // Also where a browser uses one connection for several names: each request is its own name's, or nobody's.
-  if (!names_.is_ours(head.authority)) {
+  if (!names_.is_ours(head.authority) && !std::holds_alternative<KeyServiceHost>(host)) {
     net::ResponseHead misdirected;
     misdirected.status = 421;
     [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(misdirected), "");
     co_return;
   }
-  const HostName host = names_.read(head.authority);
   const Asset* asset = head.method == "GET" ? find_asset(target->path) : nullptr;
   if (asset != nullptr) {
     net::ResponseHead found;

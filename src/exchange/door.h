@@ -37,6 +37,9 @@ class Door {
     std::function<net::Task<bool>(net::HttpCall&, net::NormalTarget)> console;
     // Public keys that apps check assertions with: GET /.entente/keys on the lobby's name.
     std::function<Json()> keys;
+    // Whose key service an authority outside this door's names is: people's programs come here for others'
+    // too. From any loop.
+    std::function<std::optional<PartnerCode>(std::string_view)> key_service_named{};
     // The key service's names; on the control loop. Null: there is none.
     std::function<net::Task<void>(net::HttpCall&, net::NormalTarget, PartnerCode)> key_service{};
   };
@@ -51,6 +54,7 @@ class Door {
   void drain() { service_->connections->drain(); }  // on its loop: HTTP/2 connections end in order
 
  private:
+  [[nodiscard]] HostName read(std::string_view authority) const;
   // The loop that a name's requests belong on, by the name alone: the lobby's, a partner's, or any.
   [[nodiscard]] std::shared_ptr<const net::HttpService> place(std::string_view authority) const;
   net::Task<void> enrol(net::HttpCall& call);

@@ -18,6 +18,13 @@ TEST_CASE("an authority is the lobby, one app's name, or nothing") {
     CAPTURE(authority);
     CHECK(std::holds_alternative<NoHost>(names.read(authority)));
   }
+  const HostName own = names.read("kas.xbb.localhost:8443");
+  REQUIRE(std::holds_alternative<KeyServiceHost>(own));
+  CHECK(std::get<KeyServiceHost>(own).of.empty());
+  const HostName other = names.read("kas-xaa.xbb.localhost:8443");
+  REQUIRE(std::holds_alternative<KeyServiceHost>(other));
+  CHECK(std::get<KeyServiceHost>(other).of == PartnerCode("XAA"));
+  CHECK(std::holds_alternative<NoHost>(names.read("kas.xaa.localhost:8441")));
   CHECK(names.app_origin({PartnerCode("XAA"), AppId("fuel-map")}) ==
         "https://fuel-map-xaa.xbb.localhost:8443");
   CHECK(HostNames("xbb.example", 443).lobby_origin() == "https://lobby.xbb.example");

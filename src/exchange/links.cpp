@@ -29,7 +29,9 @@ constexpr Millis kControlPause{10};
 constexpr size_t kBatchBytes = 256 * 1024;  // of control messages in one write
 // Each list of offers is signed: a partner asks for it now and then.
 constexpr uint32_t kOffersPerSecond = 1, kOffersBurst = 10;
-constexpr uint32_t kOwnStreams = 8;  // control, offers: on top of those of sessions
+constexpr std::string_view kKeysPath = "/entente/keys";
+constexpr Millis kKeysAnswerMax{4000};  // for the ledger to take attempt and release
+constexpr uint32_t kOwnStreams = 8;     // control, offers: on top of those of sessions
 constexpr net::CarrierTimeouts kPatient{
     .head = Millis(60'000), .read = net::kNoTimeout, .write = Millis(60'000)};
 
@@ -478,7 +480,96 @@ net::Task<void> Links::serve_stream(std::shared_ptr<Link> link, net::CarrierStre
     }
     co_return;
   }
+  if (head.method == "POST" && head.path == kKeysPath && !head.headers.has(kSessionHeader)) {
+    co_await serve_keys(link, std::move(stream));
+    co_return;
+  }
   co_await serve_session(link, std::move(stream));
+}
+
+namespace {
+
+// A body of a bounded size, whole.
+net::Task<Result<std::string>> read_whole(net::Loop& loop, net::CarrierStream* stream, size_t bytes_max) {
+  std::string text;
+  while (true) {
+    net::Buffer buffer = loop.lend();
+    Result<size_t> got = co_await stream->body().read(buffer.span());
+    if (!got) co_return Failure(got.error());
+    if (*got == 0) co_return text;
+    if (text.size() + *got > bytes_max)
+      co_return fail("exchange.too-long", "a partner says more than is read");
+    text += as_text(buffer.span().first(*got));
+  }
+}
+
+struct KeysErrand {
+  explicit KeysErrand(net::Loop& home) : done(home) {}
+  net::Event done;
+  std::string answer;
+};
+
+// On the control loop; what came out goes home with the errand, whose event is touched and freed there.
+net::Task<void> run_errand(Links::KeyDesk desk, PartnerCode partner, std::string body,
+                           std::shared_ptr<KeysErrand> errand, net::Loop* home) {
+  std::string said = co_await desk(std::move(partner), std::move(body));
+  home->post([kept = std::move(errand), answer = std::move(said)]() mutable {
+    kept->answer = std::move(answer);
+    kept->done.set();
+  });
+}
+
+}  // namespace
+
+net::Task<void> Links::serve_keys(std::shared_ptr<Link> link, net::CarrierStream stream) {
+  stream.set_timeouts({.head = kKeysTimeout, .read = kKeysTimeout, .write = kKeysTimeout});
+  const auto budget =
+      requests_.try_emplace(link->partner, 2 * caps_.requests_per_s, caps_.requests_per_s).first;
+  const bool within = budget->second.take(lane_.moment().tick);
+  if (!within) lane_.partner_over_budget();
+  if (!within || !key_desk_) {
+    [[maybe_unused]] const Result<void> refused = stream.respond(bare(within ? 404 : 429), true);
+    co_return;
+  }
+  Result<std::string> body = co_await read_whole(lane_.loop(), &stream, kKeysBytesMax);
+  if (!body) {
+    stream.reset(net::H2Code::cancel);
+    co_return;
+  }
+  auto errand = std::make_shared<KeysErrand>(lane_.loop());
+  lane_.tell([desk = key_desk_, partner = link->partner, text = std::move(*body), errand,
+              home = &lane_.loop()](Switchboard& control) mutable {
+    control.loop().spawn(run_errand(desk, std::move(partner), std::move(text), std::move(errand), home));
+  });
+  const bool done = co_await errand->done.wait(kKeysAnswerMax);
+  const Result<void> responded = stream.respond(bare(done ? 200 : 503), !done);
+  if (!done || !responded) co_return;
+  const Result<void> written = co_await stream.sink().write(as_bytes(errand->answer));
+  if (written) {
+    [[maybe_unused]] const Result<void> finished = co_await stream.sink().finish();
+  }
+}
+
+net::Task<Result<std::string>> Links::ask_keys(PartnerCode partner, std::string body) {
+  net::RequestHead head;
+  head.method = "POST";
+  head.scheme = "https";
+  head.authority = "node";
+  head.path = std::string(kKeysPath);
+  Result<net::CarrierStream> opened = co_await open(std::move(partner), std::move(head), false, nullptr);
+  if (!opened) co_return Failure(opened.error());
+  net::CarrierStream stream = std::move(*opened);
+  stream.set_timeouts({.head = kKeysTimeout, .read = kKeysTimeout, .write = kKeysTimeout});
+  const Result<void> written = co_await stream.sink().write(as_bytes(body));
+  if (!written) co_return Failure(written.error());
+  const Result<void> finished = co_await stream.sink().finish();
+  if (!finished) co_return Failure(finished.error());
+  Result<net::ResponseHead> answer = co_await stream.read_head();
+  if (!answer) co_return Failure(answer.error());
+  if (answer->status != 200)
+    co_return fail("exchange.keys-refused", "the partner's key service does not answer");
+  Result<std::string> text = co_await read_whole(lane_.loop(), &stream, kKeysBytesMax);
+  co_return std::move(text);
 }
 
 namespace {

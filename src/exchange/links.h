@@ -32,6 +32,8 @@ class Links {
     std::function<Result<std::string>(const PartnerCode&)> ours;  // from any loop
     std::function<void(const PartnerCode&, std::string)> theirs;  // on the control loop
   };
+  // What a partner's node asks of this one's key service, and the answer; on the control loop. Opaque here.
+  using KeyDesk = std::function<net::Task<std::string>(PartnerCode, std::string)>;
   struct Caps {
     size_t streams = 8192;           // of sessions at once on one link
     uint32_t requests_per_s = 2000;  // of one partner's people; twice as many at once
@@ -53,6 +55,12 @@ class Links {
   // Drops links whose certificate the world no longer pins.
   void world_changed();
 
+  void set_key_desk(KeyDesk desk) { key_desk_ = std::move(desk); }
+  // Asks a partner's key service: from its loop, at most kKeysBytesMax each way, within kKeysTimeout.
+  [[nodiscard]] net::Task<Result<std::string>> ask_keys(PartnerCode partner, std::string body);
+  static constexpr size_t kKeysBytesMax = 2 << 20;
+  static constexpr Millis kKeysTimeout{5000};
+
   // A stream to a partner's node, for a session of ours there; `gate` is the session's.
   [[nodiscard]] net::Task<Result<net::CarrierStream>> open(PartnerCode partner, net::RequestHead head,
                                                            bool end, net::GateRef gate);
@@ -70,6 +78,7 @@ class Links {
   net::Task<void> talk(std::shared_ptr<Link> link, net::CarrierStream* stream);
   net::Task<void> ask_offers(std::shared_ptr<Link> link);
   net::Task<void> serve_stream(std::shared_ptr<Link> link, net::CarrierStream stream);
+  net::Task<void> serve_keys(std::shared_ptr<Link> link, net::CarrierStream stream);
   net::Task<void> serve_session(std::shared_ptr<Link> link, net::CarrierStream stream);
 
   Lane& lane_;
@@ -78,6 +87,7 @@ class Links {
   Dialing dialing_tls_;
   CurrentWorld world_;
   Offers offers_;
+  KeyDesk key_desk_;
   Caps caps_;
   std::map<Key, std::shared_ptr<Link>> links_;
   std::map<PartnerCode, bool> dialing_;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "coalition/decide.h"
+#include "data/exposure.h"
 #include "exchange/access_desk.h"
 #include "exchange/switchboard.h"
 #include "net/http_server.h"
@@ -81,6 +82,10 @@ class Api {
   net::Task<Answer> deny_request(Request request);
   net::Task<Answer> list_grants(Request request);
   net::Task<Answer> revoke_grant(Request request);
+  net::Task<Answer> list_recalls(Request request);
+  net::Task<Answer> recall_object(Request request);
+  net::Task<Answer> lift_recall(Request request);
+  net::Task<Answer> show_exposure(Request request);
   net::Task<Answer> show_verdict(Request request);
   net::Task<Answer> show_ledger(Request request);
   net::Task<Answer> show_entry(Request request);
@@ -114,6 +119,8 @@ class Api {
   PartnerCode self_;
   std::function<std::vector<LinkState>()> links_;
   Instant started_;
+  data::Exposure exposure_;  // of what the ledger held up to here
+  uint64_t exposure_read_ = 0;
 };
 
 }  // namespace entente::node

@@ -4,6 +4,7 @@
 #include "coalition/levels.h"
 #include "identity/oidc.h"
 #include "net/url.h"
+#include "node/key_voucher.h"
 
 #include <algorithm>
 #include <array>
@@ -144,6 +145,7 @@ net::Task<void> KeyDesk::handle(net::HttpCall& call, net::NormalTarget target) {
   Asked asked;
   asked.request.method = head.method;
   asked.request.path = target.path;
+  asked.request.origin = "https://" + head.authority;
   asked.request.authorization = head.headers.get("Authorization");
   asked.request.dpop = head.headers.get("DPoP");
   asked.request.client_key = head.headers.get("X-VirtruPubKey");
@@ -319,12 +321,83 @@ net::Task<data::KasAnswer> KeyDesk::key_services(Asked asked) {
 net::Task<data::KasAnswer> KeyDesk::rewrap(Asked asked) {
   const std::optional<data::Kas::Issuer> issuer = co_await issuer_of(asked.request);
   data::Kas::Step step = kas_.take(asked.request, issuer ? &*issuer : nullptr, parts_.records.world(), at());
-  while (auto* write = std::get_if<data::Kas::Write>(&step)) {
-    data::Kas::Write held = std::move(*write);
-    Result<void> durable = co_await record(held.leaves);
-    step = kas_.written(std::move(held), durable, parts_.records.world(), at());
+  data::KasAnswer answer = co_await walk(std::move(step));
+  co_return answer;
+}
+
+net::Task<data::KasAnswer> KeyDesk::walk(data::Kas::Step step) {
+  while (!std::holds_alternative<data::KasAnswer>(step)) {
+    if (auto* write = std::get_if<data::Kas::Write>(&step)) {
+      data::Kas::Write held = std::move(*write);
+      Result<void> durable = co_await record(held.leaves);
+      step = kas_.written(std::move(held), durable, parts_.records.world(), at());
+    } else {
+      data::Kas::Forward held = std::get<data::Kas::Forward>(std::move(step));
+      PartnerCode to = held.to;
+      data::KasCaller caller = held.caller;
+      Json wanted = held.request;
+      Result<Json> said = co_await ask_partner(std::move(to), std::move(caller), std::move(wanted));
+      step = kas_.forwarded(std::move(held), said, parts_.records.world(), at());
+    }
   }
   co_return std::get<data::KasAnswer>(std::move(step));
+}
+
+net::Task<Result<Json>> KeyDesk::ask_partner(PartnerCode to, data::KasCaller caller, Json request) {
+  std::string text = request.dump();
+  const PersonId pairwise = parts_.pairwise(caller.person.id, to);
+  Result<std::string> voucher =
+      sign_voucher(parts_.statement_key, parts_.self, to, caller, pairwise, text, parts_.clock.now());
+  if (!voucher) co_return Failure(voucher.error());
+  Json whole = Json::object({{"voucher", *voucher}, {"request", text}});
+  std::string body = whole.dump();
+  Result<std::string> answer = co_await parts_.ask_partner(std::move(to), std::move(body));
+  if (!answer) co_return Failure(answer.error());
+  co_return Json::parse(*answer, {.bytes_max = 4 << 20, .depth_max = 16});
+}
+
+Result<data::KasCaller> KeyDesk::vouched(const PartnerCode& from, const Json& body) {
+  const coalition::Partner* partner = parts_.records.world().partner(from);
+  if (partner == nullptr) return fail("node.voucher", "nobody here knows that nation");
+  const Instant now = parts_.clock.now();
+  TRY(Voucher voucher,
+      check_voucher(body.text_or("voucher", ""), *partner, parts_.self, body.text_or("request", ""), now));
+  while (!voucher_order_.empty() && voucher_order_.front().first <= now) {
+    vouchers_.erase(voucher_order_.front().second);
+    voucher_order_.pop_front();
+  }
+  std::string name = from.text() + "/" + voucher.id;
+  if (vouchers_.size() >= kVouchersMax || !vouchers_.emplace(name, voucher.end).second) {
+    return fail("node.voucher", "a voucher counts once");
+  }
+  // From the latest it may have been made, so that the order is that of the ends.
+  voucher_order_.emplace_back(now + 3 * kVoucherLife, std::move(name));
+  return std::move(voucher.caller);
+}
+
+net::Task<std::string> KeyDesk::serve_partner(PartnerCode from, std::string body) {
+  data::KasAnswer answer = data::connect_error("invalid_argument", "The request cannot be read.");
+  const Result<Json> said = Json::parse(body, {.bytes_max = 4 << 20, .depth_max = 4});
+  const Result<Json> wanted = said ? Json::parse(said->text_or("request", ""),
+                                                 {.bytes_max = data::kRewrapBytesMax * 2, .depth_max = 16})
+                                   : Result<Json>(Failure(said.error()));
+  Result<data::RewrapRequest> request =
+      wanted ? data::read_rewrap(*wanted) : Result<data::RewrapRequest>(Failure(wanted.error()));
+  if (request && !kas_.url().empty()) {
+    Result<data::KasCaller> caller = vouched(from, *said);
+    if (!caller) {
+      log(LogLevel::warning, "node", "a partner's voucher was not taken",
+          {{"partner", from.text()}, {"why", caller.error().text()}});
+      answer = data::connect_error("unauthenticated", "The voucher is not good.");
+    } else {
+      data::Kas::Step step =
+          kas_.take_for(*std::move(caller), *std::move(request), parts_.records.world(), at());
+      answer = co_await walk(std::move(step));
+    }
+  }
+  if (!answer.leaves.empty()) record_later(std::move(answer.leaves));
+  const Json out = Json::object({{"status", answer.status}, {"body", std::move(answer.body)}});
+  co_return out.dump();
 }
 
 std::vector<ledger::Record> KeyDesk::records_of(std::vector<data::KasLeaf> leaves) const {

@@ -10,7 +10,9 @@
 #include "node/issuer_keys.h"
 #include "node/records.h"
 
+#include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -27,11 +29,17 @@ class KeyDesk {
     data::KasKeys keys;
     PartnerCode self;
     std::function<void()> stranger_refused;
+    const crypto::PrivateKey& statement_key;  // signs for whom this node vouches
+    std::function<PersonId(const PersonId&, const PartnerCode&)> pairwise;
+    // Asks a partner's node over the link.
+    std::function<net::Task<Result<std::string>>(PartnerCode, std::string)> ask_partner;
   };
   explicit KeyDesk(Parts parts);
 
   // A request whose authority is the key service's. Always answers.
   [[nodiscard]] net::Task<void> handle(net::HttpCall& call, net::NormalTarget target);
+  // A partner's node asks for one of its people. Always answers.
+  [[nodiscard]] net::Task<std::string> serve_partner(PartnerCode from, std::string body);
 
  private:
   struct Route;
@@ -50,6 +58,9 @@ class KeyDesk {
   net::Task<data::KasAnswer> key_services(Asked asked);
   net::Task<data::KasAnswer> rewrap(Asked asked);
 
+  net::Task<data::KasAnswer> walk(data::Kas::Step step);
+  net::Task<Result<Json>> ask_partner(PartnerCode to, data::KasCaller caller, Json request);
+  [[nodiscard]] Result<data::KasCaller> vouched(const PartnerCode& from, const Json& body);
   net::Task<std::optional<data::Kas::Issuer>> issuer_of(const data::KasRequest& request);
   // Whoever brings a good token: the coalition's vocabulary is for its people.
   net::Task<std::optional<data::KasAnswer>> stranger(data::KasRequest request);
@@ -61,8 +72,11 @@ class KeyDesk {
   [[nodiscard]] data::KasMoment at() const { return {parts_.clock.now(), parts_.clock.tick()}; }
   [[nodiscard]] std::vector<ledger::Record> records_of(std::vector<data::KasLeaf> leaves) const;
 
+  static constexpr size_t kVouchersMax = 100'000;
   Parts parts_;
   data::Kas kas_;
+  std::map<std::string, Instant> vouchers_;  // by nation and number, until they end: each counts once
+  std::deque<std::pair<Instant, std::string>> voucher_order_;
 };
 
 // What partners need to know of a key service's keys: [{"kid","algorithm","pem"}], newest last.

@@ -162,6 +162,8 @@ struct Node::Parts {
   void say_goodbye();
   void watch();
   net::Task<Result<Json>> enrol(Json body);
+  [[nodiscard]] std::optional<PartnerCode> key_service_at(std::string_view authority) const;
+  net::Task<Result<std::string>> ask_keys(PartnerCode to, std::string body);
   net::Task<void> serve_keys(net::HttpCall& call, net::NormalTarget target, PartnerCode of);
   void hear(const PartnerCode& from, std::string jws);
   void sweep();
@@ -250,9 +252,13 @@ Result<void> Node::Parts::build() {
   issuer_keys = std::make_unique<IssuerKeys>(loop, clock, *provider_tls, resolver);
   TRY_VOID(data::KasKeys::make_missing(config.data / "keys" / "kas", clock.now()));
   TRY(data::KasKeys kas_keys, data::KasKeys::load(config.data / "keys" / "kas"));
-  key_desk = std::make_unique<KeyDesk>(KeyDesk::Parts{*records, clock, loop, *issuer_keys, crosswalk,
-                                                      std::move(kas_keys), config.partner,
-                                                      [this] { switchboard->stranger_refused(); }});
+  key_desk = std::make_unique<KeyDesk>(KeyDesk::Parts{
+      *records, clock, loop, *issuer_keys, crosswalk, std::move(kas_keys), config.partner,
+      [this] { switchboard->stranger_refused(); }, keys.statement,
+      [this](const PersonId& who, const PartnerCode& at) {
+        return statements->pairwise(who, {at, AppId("kas")});
+      },
+      [this](PartnerCode to, std::string body) { return ask_keys(std::move(to), std::move(body)); }});
   std::string provider_name;
   TRY(identity::OidcClient oidc, make_oidc(world(), keys, provider_name));
   TRY(door_listener, net::Listener::tcp(loop, config.door_port, listener_limits(config.limits)));
@@ -302,6 +308,9 @@ void Node::Parts::build_loop(size_t number, const exchange::HostNames& names) {
       std::move(offers),
       exchange::Links::Caps{static_cast<size_t>(config.limits.streams_per_link_max),
                             static_cast<uint32_t>(config.limits.requests_per_partner_per_s)});
+  made.links->set_key_desk([this](PartnerCode from, std::string body) {
+    return key_desk->serve_partner(std::move(from), std::move(body));
+  });
   made.apps = std::make_unique<exchange::AppDoor>(
       exchange::AppDoor::Parts{*made.lane, lanes, browsers, *made.gateway, *made.links, clock,
                                [this] { return exchange::page_frame(*shown.get()); }},
@@ -313,6 +322,7 @@ void Node::Parts::build_loop(size_t number, const exchange::HostNames& names) {
                               return console->handle(call, std::move(target));
                             },
                             [this] { return *public_keys(keys, config.partner).find("statement_keys"); },
+                            [this](std::string_view authority) { return key_service_at(authority); },
                             [this](net::HttpCall& call, net::NormalTarget target, PartnerCode of) {
                               return serve_keys(call, std::move(target), std::move(of));
                             }},
@@ -321,8 +331,49 @@ void Node::Parts::build_loop(size_t number, const exchange::HostNames& names) {
   lanes.all.push_back({made.lane.get(), made.links.get(), made.connectors.get(), made.door->service()});
 }
 
+namespace {
+
+struct AskErrand {
+  explicit AskErrand(net::Loop& home) : done(home) {}
+  net::Event done;
+  Result<std::string> answer = fail("exchange.link-down", "the partner did not answer in time");
+};
+
+net::Task<void> ask_there(exchange::Links* links, PartnerCode to, std::string body,
+                          std::shared_ptr<AskErrand> errand, net::Loop* home) {
+  Result<std::string> said = co_await links->ask_keys(std::move(to), std::move(body));
+  home->post([kept = std::move(errand), answer = std::move(said)]() mutable {
+    kept->answer = std::move(answer);
+    kept->done.set();
+  });
+}
+
+}  // namespace
+
+std::optional<PartnerCode> Node::Parts::key_service_at(std::string_view authority) const {
+  constexpr std::string_view kScheme = "https://";
+  const std::shared_ptr<const coalition::World> newest = shown.get();
+  for (const coalition::KeyService* service : newest->key_services()) {
+    if (std::string_view(service->url).substr(kScheme.size()) == authority) return service->partner;
+  }
+  return std::nullopt;
+}
+
+// From the control loop to the one that has the partner's links, and back.
+net::Task<Result<std::string>> Node::Parts::ask_keys(PartnerCode to, std::string body) {
+  const exchange::Lanes::One& there = lanes.of(to);
+  auto errand = std::make_shared<AskErrand>(loop);
+  there.lane->loop().post([links = there.links, where = &there.lane->loop(), home = &loop, partner = to,
+                           text = std::move(body), errand]() mutable {
+    where->spawn(ask_there(links, std::move(partner), std::move(text), std::move(errand), home));
+  });
+  [[maybe_unused]] const bool done = co_await errand->done.wait(2 * exchange::Links::kKeysTimeout);
+  co_return errand->answer;
+}
+
 net::Task<void> Node::Parts::serve_keys(net::HttpCall& call, net::NormalTarget target, PartnerCode of) {
-  // Another nation's service by its own name: the reader's own node decides first, and asks it over the link.
+  // Also for another nation's service: the reader's own node decides first, and asks that one over the link.
+  // Which service each key is wrapped for stands in the request.
   (void)of;
   co_await key_desk->handle(call, std::move(target));
 }

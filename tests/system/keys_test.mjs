@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { SignJWT, exportJWK } from 'jose';
 import { ask } from '../../demo/loopback.mjs';
-import { Coalition, command, skip } from './coalition.mjs';
+import { Coalition, command, program, skip } from './coalition.mjs';
 import { accessToken, keyService, makePair, proof } from './token.mjs';
 
 const system = (name, run) => test(name, { skip }, run);
 const fqn = (attribute, value) => `https://harbor-light.example/attr/${attribute}/value/${value}`;
 const report = 'EXERCISE EXERCISE EXERCISE: two relief convoys reach Harbor Light Bay at dusk.\n';
-let coalition, kas, pair, token;
+let coalition, kas, pair, token, reader;
 
 before(async () => {
   if (skip) return;
@@ -20,6 +20,11 @@ before(async () => {
   kas = keyService(coalition, 'XAA');
   pair = await makePair();
   token = await accessToken(coalition, coalition.demo.people.find(({ nation }) => nation === 'XAA').login, pair);
+  // XBB's planner, whose network leads XAA's key service's name to XBB's door.
+  const own = keyService(coalition, 'XBB');
+  const host = new URL(kas).host;
+  reader = { kas: own, allowed: [own, kas], through: { [host]: Number(new URL(own).port) } };
+  reader.token = await accessToken(coalition, 'ingrid', pair);
 });
 after(async () => {
   await coalition?.end();
@@ -36,6 +41,23 @@ async function client(verb, input, output, changed = {}) {
   return command([process.execPath, path, verb, settings, input, output], {
     env: { ...process.env, NODE_EXTRA_CA_CERTS: coalition.demo.authority },
   });
+}
+// What a sealed object says of itself: its manifest lies there in clear.
+function manifestOf(path) {
+  const text = readFileSync(path, 'latin1');
+  const start = text.indexOf('{"', text.indexOf('0.manifest.json'));
+  let depth = 0;
+  let end = start;
+  let quoted = false;
+  for (; end < text.length; end += 1) {
+    if (text[end] === '"' && text[end - 1] !== '\\') quoted = !quoted;
+    if (quoted) continue;
+    if (text[end] === '{') depth += 1;
+    if (text[end] === '}' && (depth -= 1) === 0) break;
+  }
+  const manifest = JSON.parse(text.slice(start, end + 1));
+  const policy = JSON.parse(Buffer.from(manifest.encryptionInformation.policy, 'base64'));
+  return { manifest, policy };
 }
 const file = (name) => join(coalition.folder, name);
 
@@ -126,10 +148,85 @@ system('attack: stolen tokens, proofs used twice, requests signed by somebody el
   assert.equal((await post(path, good, { authorization: `Bearer ${token}`, dpop: elsewhere })).status, 401);
 });
 
+const classes = async (code) => {
+  const { records } = await coalition.ask(code, 'ledger', 'show', '--last', '500');
+  return records.map((record) => record.class).filter((name) => name.startsWith('key.'));
+};
+
+system('a partner\'s reader opens through the own door, decided at home and at the originator', async () => {
+  writeFileSync(file('shared.txt'), report);
+  const shared = { attributes: attributes(fqn('releasable-to', 'xbb'), fqn('mission', 'harbor-light')) };
+  assert.equal((await client('seal', file('shared.txt'), file('shared.tdf'), shared)).code, 0);
+  const opened = await client('open', file('shared.tdf'), file('shared.out'), reader);
+  assert.equal(opened.code, 0, opened.output);
+  assert.equal(readFileSync(file('shared.out'), 'utf8'), report);
+  const [home, origin] = [await classes('XBB'), await classes('XAA')];
+  assert.ok(home.includes('key.attempt') && home.includes('key.passed'), home.join(' '));
+  assert.ok(!home.includes('key.release'), 'XBB released nothing of its own');
+  assert.ok(origin.includes('key.release'), origin.join(' '));
+});
+
+system('what is not releasable to the reader\'s nation is refused at home already', async () => {
+  writeFileSync(file('own.txt'), report);
+  assert.equal((await client('seal', file('own.txt'), file('own.tdf'))).code, 0);
+  const before = (await classes('XAA')).length;
+  const opened = await client('open', file('own.tdf'), file('own.out'), reader);
+  assert.notEqual(opened.code, 0);
+  assert.match(opened.output, /403/);
+  assert.equal((await classes('XAA')).length, before, 'XAA was not even asked');
+});
+
+system('attack: a foreign person goes to the originator\'s door directly', async () => {
+  const opened = await client('open', file('shared.tdf'), file('direct.out'), { ...reader, through: {} });
+  assert.notEqual(opened.code, 0);
+  assert.match(opened.output, /401/);
+});
+
+system('of joint origin: one share for each nation, and each one\'s node is asked', async () => {
+  const own = keyService(coalition, 'XBB');
+  const to = (code) => {
+    const service = keyService(coalition, code);
+    return ['--to', service];
+  };
+  writeFileSync(file('joint.txt'), report);
+  const words = ['classification/value/restricted', 'originator/value/xaa', 'originator/value/xbb'];
+  const sealed = await command([
+    program, 'seal', file('joint.txt'), '--out', file('joint.tdf'), ...to('XAA'), ...to('XBB'),
+    '--split-per-recipient', '--tdf-version', '4.2.2', '--trust', coalition.demo.authority,
+    ...words.flatMap((word) => ['--attribute', `https://harbor-light.example/attr/${word}`]),
+  ]);
+  assert.equal(sealed.code, 0, sealed.output);
+  const opened = await client('open', file('joint.tdf'), file('joint.out'), reader);
+  assert.equal(opened.code, 0, opened.output);
+  assert.equal(readFileSync(file('joint.out'), 'utf8'), report);
+  assert.ok((await classes('XBB')).includes('key.release'), 'the reader\'s own nation released its share');
+  const { policy } = manifestOf(file('joint.tdf'));
+  // One of them takes it back: nobody opens it any more.
+  await coalition.ask('XAA', 'recall', 'policy', policy.uuid, '--reason', 'EXERCISE: sent by mistake');
+  const again = await client('open', file('joint.tdf'), file('joint2.out'), reader);
+  assert.notEqual(again.code, 0);
+  assert.equal(own.startsWith('https://kas.xbb'), true);
+});
+
+system('recalled objects open no more, and exposure says who opened what', async () => {
+  const { policy } = manifestOf(file('shared.tdf'));
+  const before = await coalition.ask('XAA', 'exposure', '--object', policy.uuid);
+  assert.equal(before.releases, 1);
+  assert.equal(before.rows[0].partner, 'XBB');
+  assert.equal(before.openable, 1);
+  await coalition.ask('XAA', 'recall', 'policy', policy.uuid, '--reason', 'EXERCISE: sent by mistake');
+  const opened = await client('open', file('shared.tdf'), file('shared2.out'), reader);
+  assert.notEqual(opened.code, 0);
+  const after = await coalition.ask('XAA', 'exposure', '--partner', 'XBB', '--object', policy.uuid);
+  assert.equal(after.releases, 1, 'a refused request counts for nothing');
+  assert.equal(after.openable, 0);
+  assert.equal(after.rows[0].why, 'object-recalled');
+  await coalition.ask('XAA', 'recall', 'lift', 'policy', policy.uuid, '--reason', 'EXERCISE: it was right');
+  assert.equal((await client('open', file('shared.tdf'), file('shared3.out'), reader)).code, 0);
+});
+
 system('the ledger has the attempt and the release, and verifies', async () => {
-  const leaves = await coalition.ask('XAA', 'ledger', 'show');
-  const text = JSON.stringify(leaves);
-  assert.match(text, /key\.attempt/);
-  assert.match(text, /key\.release/);
+  const kinds = await classes('XAA');
+  assert.ok(kinds.includes('key.attempt') && kinds.includes('key.release'), kinds.join(' '));
   await coalition.verify('XAA');
 });

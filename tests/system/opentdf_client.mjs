@@ -1,9 +1,11 @@
 // The unmodified npm client of OpenTDF, in a process of its own (its authority comes from NODE_EXTRA_CA_CERTS):
 //   opentdf_client.mjs seal|open SETTINGS INPUT OUTPUT
-// SETTINGS: { kas, allowed, token, pair: { privateKey, publicKey } (JWK), attributes }.
+// SETTINGS: { kas, allowed, through, token, pair: { privateKey, publicKey } (JWK), attributes }.
 import dns from 'node:dns';
 import { readFileSync, writeFileSync } from 'node:fs';
+import https from 'node:https';
 import { createRequire } from 'node:module';
+import tls from 'node:tls';
 import { proof } from './token.mjs';
 
 // What a browser does by itself, and the C library does not.
@@ -17,10 +19,16 @@ dns.lookup = (host, options, done) => {
 };
 globalThis.document = { documentElement: { style: { MozAppearance: 1 } } }; // streamsaver looks at a page
 
-const require = createRequire(import.meta.url);
-const { TDF3Client, EncryptParamsBuilder, DecryptParamsBuilder } = require('@opentdf/client');
 const [verb, settingsPath, input, output] = process.argv.slice(2);
 const settings = JSON.parse(readFileSync(settingsPath, 'utf8'));
+// The nation's network leads every key service's name to its own door: { "kas.xaa.localhost:8441": 8442 }.
+https.globalAgent.createConnection = (options, done) => {
+  const port = settings.through?.[`${options.host}:${options.port}`] ?? options.port;
+  return tls.connect({ ...options, port, servername: options.host }, done);
+};
+
+const require = createRequire(import.meta.url);
+const { TDF3Client, EncryptParamsBuilder, DecryptParamsBuilder } = require('@opentdf/client');
 const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
 const pair = {
   privateKey: await crypto.subtle.importKey('jwk', settings.pair.privateKey, algorithm, true, ['sign']),

@@ -1,0 +1,15 @@
+// What would keep an object shut for somebody whatever their nation says of them now: for reports on what can
+// still be opened, which ask about people who are not here.
+#pragma once
+
+#include "coalition/decide.h"
+
+#include <optional>
+
+namespace entente::coalition {
+
+// The first such reason, or nothing: then it depends on what is said of them when they ask. Reads no facts of
+// `ask.who`; `ask.context` may be empty.
+[[nodiscard]] std::optional<Reason> barred(const World& world, const Ask& ask);
+
+}  // namespace entente::coalition

@@ -1,0 +1,66 @@
+#include "node/key_voucher.h"
+
+#include <doctest/doctest.h>
+
+using namespace entente;
+using namespace entente::node;
+
+namespace {
+
+const Instant kAt = from_unix_seconds(1'800'000'000);
+const PartnerCode kXaa("XAA");
+const PartnerCode kXbb("XBB");
+
+data::KasCaller ingrid() {
+  data::KasCaller out;
+  out.person.id = PersonId("ingrid-at-home");
+  out.person.partner = kXbb;
+  out.person.facts["clearance"] = {std::string("SECRET"), "idp", kAt + std::chrono::hours(1)};
+  out.person.facts["email"] = {std::string("ingrid@xbb.example"), "idp", kAt + std::chrono::hours(1)};
+  out.context["risk"] = {int64_t{0}, "node", kAt + std::chrono::hours(1)};
+  out.context["enforces"] = {std::vector<std::string>{"watermark"}, "node", kAt + std::chrono::hours(1)};
+  out.by.device = "thumbprint";
+  return out;
+}
+
+struct Nations {
+  crypto::PrivateKey key = crypto::PrivateKey::generate(crypto::KeyKind::p256);
+  coalition::Partner xbb;
+  Nations() {
+    xbb.code = kXbb;
+    xbb.statement_keys = crypto::KeySet::from_keys(
+                             {{key.public_key().thumbprint(), crypto::SignatureAlg::ES256, key.public_key()}})
+                             ->json();
+  }
+  [[nodiscard]] std::string voucher(std::string_view request = "request") const {
+    return sign_voucher(key, kXbb, kXaa, ingrid(), PersonId("pairwise"), request, kAt).value();
+  }
+};
+
+}  // namespace
+
+TEST_CASE(
+    "a voucher says whose person asks, under the id made for that nation, and no more than is decided on") {
+  const Nations nations;
+  const auto read = check_voucher(nations.voucher(), nations.xbb, kXaa, "request", kAt);
+  REQUIRE_MESSAGE(read, read.error().text());
+  CHECK(read->caller.person.id == PersonId("pairwise"));
+  CHECK(read->caller.person.partner == kXbb);
+  CHECK(read->caller.person.facts.contains("clearance"));
+  CHECK_FALSE(read->caller.person.facts.contains("email"));
+  CHECK_FALSE(read->caller.context.contains("enforces"));
+  CHECK(read->caller.by.device == "thumbprint");
+}
+
+TEST_CASE("attack: a voucher for another request, node, nation or time") {
+  const Nations nations;
+  const std::string good = nations.voucher();
+  CHECK(check_voucher(good, nations.xbb, kXaa, "another", kAt).error().code() == "node.voucher");
+  CHECK_FALSE(check_voucher(good, nations.xbb, PartnerCode("XCC"), "request", kAt).has_value());
+  coalition::Partner xcc = nations.xbb;
+  xcc.code = PartnerCode("XCC");
+  CHECK_FALSE(check_voucher(good, xcc, kXaa, "request", kAt).has_value());
+  CHECK_FALSE(check_voucher(good, nations.xbb, kXaa, "request", kAt + Seconds(121)).has_value());
+  const Nations others;
+  CHECK_FALSE(check_voucher(good, others.xbb, kXaa, "request", kAt).has_value());
+}
