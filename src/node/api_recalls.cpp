@@ -42,8 +42,7 @@ ledger::Record recall_leaf(std::string kind, const std::string& key, const coali
 
 net::Task<Api::Answer> Api::list_recalls(Request request) {
   coalition::Verdict verdict;
-  if (auto no =
-          refused(request.who, coalition::Action::view, coalition::NodeRef{self_}, "list recalls", verdict))
+  if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_}, "list recalls", verdict))
     co_return *no;
   Json recalls = Json::array();
   for (const coalition::Recall* recall : records_.world().recalls("")) recalls.push(recall_json(*recall));
@@ -57,22 +56,21 @@ net::Task<Api::Answer> Api::recall_object(Request request) {
   const std::string what = fields.text("what", kWhatMax);
   const std::string reason = fields.text("reason", 1000);
   Json record =
-      Json::object({{"reason", reason}, {"by", request.who.id.text()}, {"at", rfc3339(clock_.now())}});
+      Json::object({{"reason", reason}, {"by", request.by.who.id.text()}, {"at", rfc3339(clock_.now())}});
   for (const char* name : {"partner", "classification", "attributes"}) {
     if (const Json* value = fields.value_if(name)) record.set(name, *value);
   }
   const Result<void> read = fields.done();
   if (!read) co_return refusal(400, read.error());
   coalition::Verdict verdict;
-  if (auto no =
-          refused(request.who, coalition::Action::administer, coalition::NodeRef{self_}, reason, verdict))
+  if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_}, reason, verdict))
     co_return *no;
   const Instant now = clock_.now();
   const std::string key = fmt::format("recall/{}/{}", kind, what);
   Change change;
   change.records = {{key, std::move(record)}};
-  change.leaves = {recall_leaf("object.recall", key, request.who, reason, verdict, now)};
-  change.author = request.who.id.text();
+  change.leaves = {recall_leaf("object.recall", key, request.by.who, reason, verdict, now)};
+  change.author = request.by.who.id.text();
   change.narrowing = true;
   Words said;
   said.what = key;
@@ -91,16 +89,15 @@ net::Task<Api::Answer> Api::lift_recall(Request request) {
   const Result<void> read = fields.done();
   if (!read) co_return refusal(400, read.error());
   coalition::Verdict verdict;
-  if (auto no =
-          refused(request.who, coalition::Action::administer, coalition::NodeRef{self_}, reason, verdict))
+  if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_}, reason, verdict))
     co_return *no;
   if (records_.world().recall(kind, what) == nullptr) co_return not_found("there is no such recall");
   const Instant now = clock_.now();
   const std::string key = fmt::format("recall/{}/{}", kind, what);
   Change change;
   change.records = {{key, std::nullopt}};
-  change.leaves = {recall_leaf("object.recall-lifted", key, request.who, reason, verdict, now)};
-  change.author = request.who.id.text();
+  change.leaves = {recall_leaf("object.recall-lifted", key, request.by.who, reason, verdict, now)};
+  change.author = request.by.who.id.text();
   Words said;
   said.what = key;
   said.done = fmt::format("the recall of {} {} is lifted", kind, what);
@@ -112,7 +109,7 @@ net::Task<Api::Answer> Api::lift_recall(Request request) {
 
 net::Task<Api::Answer> Api::show_exposure(Request request) {
   coalition::Verdict verdict;
-  if (auto no = refused(request.who, coalition::Action::view, coalition::NodeRef{self_}, "exposure", verdict))
+  if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_}, "exposure", verdict))
     co_return *no;
   const Result<net::Pairs> query = net::parse_form(request.query);
   if (!query) co_return refusal(400, query.error());
