@@ -239,14 +239,12 @@ Result<void> copy_front(const data::FileSource& source, uint64_t length, data::N
 Result<data::Manifest> reseal_file(const Arguments& arguments) {
   const std::string& in = arguments.words[0];
   TRY(const std::string out, arguments.need("out"));
-  TRY(const std::vector<crypto::PrivateKey> keys, private_keys_of(arguments));
-  if (keys.empty())
-    return fail("cli.usage", "--key is missing", {}, "a private key of one of its recipients");
+  TRY(const OpenerMaker opener, opener_of(arguments));
   TRY(const data::OpenExpect expect, expectations_of(arguments));
   TRY(const data::FileSource source, data::FileSource::open(in));
   TRY(const data::SealedObject sealed, data::read_object(source));
   TRY(const data::ResealPlan plan, reseal_plan(arguments, sealed.manifest));
-  TRY(const crypto::Secret key, data::collect_key(sealed.manifest, data::with_keys(keys)));
+  TRY(const crypto::Secret key, data::collect_key(sealed.manifest, opener(sealed.manifest.policy_text)));
   TRY(data::NewFile file, data::NewFile::create(out));
   {
     ProgressBar bar("copying " + in, data::kept_bytes(sealed));
@@ -266,13 +264,11 @@ Result<OpenedFile> open_file(const Arguments& arguments) {
   const std::string& in = arguments.words[0];
   TRY(const std::string out, arguments.need("out"));
   TRY_VOID(check_places(in, out));
-  TRY(const std::vector<crypto::PrivateKey> keys, private_keys_of(arguments));
-  if (keys.empty())
-    return fail("cli.usage", "--key is missing", {}, "a private key of one of its recipients");
+  TRY(const OpenerMaker opener, opener_of(arguments));
   TRY(const data::OpenExpect expect, expectations_of(arguments));
   TRY(const data::FileSource source, data::FileSource::open(in));
   TRY(const data::SealedObject sealed, data::read_object(source));
-  TRY(crypto::Secret key, data::collect_key(sealed.manifest, data::with_keys(keys)));
+  TRY(crypto::Secret key, data::collect_key(sealed.manifest, opener(sealed.manifest.policy_text)));
   TRY(data::OpenObject open, data::OpenObject::open(sealed, std::move(key), expect));
   TRY(data::NewFile file, data::NewFile::create(out));
   {

@@ -1,7 +1,7 @@
 // The key service of a real node with real access tokens: an unmodified foreign client seals and opens through
 // it, and what must not open does not.
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { SignJWT, exportJWK } from 'jose';
@@ -60,6 +60,7 @@ function manifestOf(path) {
   return { manifest, policy };
 }
 const file = (name) => join(coalition.folder, name);
+const pem = (der) => `-----BEGIN PRIVATE KEY-----\n${Buffer.from(der).toString('base64').match(/.{1,64}/g).join('\n')}\n-----END PRIVATE KEY-----\n`;
 
 async function post(path, body, headers = {}) {
   const answer = await ask(`${kas}${path}`, {
@@ -98,6 +99,41 @@ system('what the reader may not open stays shut, in the same client', async () =
     const opened = await client('open', file('other.tdf'), file('other.out'));
     assert.notEqual(opened.code, 0, `opened: ${what}`);
   }
+});
+
+system('the command line seals for the foreign client and opens what it sealed', async () => {
+  const trust = ['--trust', coalition.demo.authority];
+  const named = attributes().flatMap((one) => ['--attribute', one]);
+  const held = file('held.pem');
+  writeFileSync(held, pem(await crypto.subtle.exportKey('pkcs8', pair.privateKey)), { mode: 0o600 });
+  writeFileSync(file('token.txt'), `${token}\n`, { mode: 0o600 });
+  const open = (from, to, ...more) =>
+    command([program, 'open', file(from), '--token', file('token.txt'), '--proof', held, ...trust, ...more, '-o', file(to)]);
+  const service = ['--service', kas];
+  const seal = (to, ...more) => command([program, 'seal', file('ours.txt'), '--to', kas, ...trust, ...more, '-o', file(to)]);
+
+  writeFileSync(file('ours.txt'), report);
+  const sealed = await seal('ours.tdf', ...named, '--tdf-version', '4.2.2'); // what that client reads
+  assert.equal(sealed.code, 0, sealed.output);
+  const theirs = await client('open', file('ours.tdf'), file('ours.out'));
+  assert.equal(theirs.code, 0, theirs.output);
+  assert.equal(readFileSync(file('ours.out'), 'utf8'), report);
+  const back = await open('report.tdf', 'report.back', ...service);
+  assert.equal(back.code, 0, back.output);
+  assert.equal(readFileSync(file('report.back'), 'utf8'), report);
+
+  assert.equal((await seal('newer.tdf', ...named)).code, 0);
+  assert.equal((await open('newer.tdf', 'newer.out', ...service)).code, 0);
+  assert.equal(readFileSync(file('newer.out'), 'utf8'), report);
+
+  const unnamed = await open('ours.tdf', 'never.out', '--service', keyService(coalition, 'XBB'));
+  assert.equal(unnamed.code, 1);
+  assert.match(unnamed.output, /not among those to be asked/);
+  assert.equal((await seal('nobody.tdf')).code, 0);
+  const refused = await open('nobody.tdf', 'never.out', ...service);
+  assert.equal(refused.code, 1);
+  assert.match(refused.output, /data\.key-refused/);
+  assert.ok(!existsSync(file('never.out')));
 });
 
 system('what anybody may ask is answered as clients expect it', async () => {
