@@ -129,9 +129,10 @@ void print_policy(const Inspected& object) {
 
 void print_text(const Inspected& object, const Arguments& arguments) {
   const data::Manifest& m = object.manifest;
-  fmt::print("object      OpenTDF {}, {} in {} segments\n",
-             m.schema_version.empty() ? "4.2.2" : m.schema_version,
-             bytes_text(m.segments.plain_at(m.segments.count())), m.segments.count());
+  const size_t parts = m.segments.count();
+  fmt::print("object      OpenTDF {}, {} in {} segment{}\n",
+             m.schema_version.empty() ? "4.2.2" : m.schema_version, bytes_text(m.segments.plain_at(parts)),
+             parts, parts == 1 ? "" : "s");
   fmt::print("type        {} ({})\n", m.mime_type,
              object.originator ? "signed by its originator" : "not verified");
   print_policy(object);
