@@ -149,11 +149,36 @@ int report(const Error& error, bool json) {
                                                            {"hint", error.hint()}})}});
     fmt::print(stderr, "{}\n", out.dump());
   } else {
-    fmt::print(stderr, "entente: {}\n", error.text());
+    std::string text = error.text();
+    for (size_t from = 0; from <= text.size();) {  // some of our own hints have several lines
+      const size_t end = std::min(text.find('\n', from), text.size());
+      const std::string line = printable(std::string_view(text).substr(from, end - from));
+      text.replace(from, end - from, line);
+      from += line.size() + 1;
+    }
+    fmt::print(stderr, "entente: {}\n", text);
   }
   if (error.code() == "cli.usage") return kExitUsage;
   if (error.code() == "cli.unreachable") return kExitUnreachable;
   return kExitRefused;
+}
+
+std::string printable(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto at = [&](size_t ahead) {
+      return i + ahead < text.size() ? static_cast<unsigned char>(text[i + ahead]) : 0U;
+    };
+    const bool control = at(0) < 0x20 || at(0) == 0x7f;
+    const bool c1 = at(0) == 0xc2 && at(1) >= 0x80 && at(1) < 0xa0;  // U+0080 to U+009F
+    const bool turns =
+        at(0) == 0xe2 && ((at(1) == 0x80 && at(2) >= 0xaa && at(2) <= 0xae) ||  // U+202A to U+202E
+                          (at(1) == 0x81 && at(2) >= 0xa6 && at(2) <= 0xa9));   // U+2066 to U+2069
+    out.push_back(control || c1 || turns ? '?' : text[i]);
+    if (c1) i += 1;
+    if (turns) i += 2;
+  }
+  return out;
 }
 
 void print_json(const Json& json) {

@@ -121,8 +121,9 @@ void print_policy(const Inspected& object) {
     return;
   }
   fmt::print("policy      {} ({})\n", object.policy->uuid, verified);
-  for (const data::AttributeName& one : object.policy->attributes) fmt::print("  attribute {}\n", one.fqn());
-  for (const std::string& one : object.policy->dissem) fmt::print("  person    {}\n", one);
+  for (const data::AttributeName& one : object.policy->attributes)
+    fmt::print("  attribute {}\n", printable(one.fqn()));
+  for (const std::string& one : object.policy->dissem) fmt::print("  person    {}\n", printable(one));
   if (object.policy->attributes.empty() && object.policy->dissem.empty())
     fmt::print("  names nobody and no attribute: key services that follow rules refuse it\n");
 }
@@ -133,26 +134,27 @@ void print_text(const Inspected& object, const Arguments& arguments) {
   fmt::print("object      OpenTDF {}, {} in {} segment{}\n",
              m.schema_version.empty() ? "4.2.2" : m.schema_version, bytes_text(m.segments.plain_at(parts)),
              parts, parts == 1 ? "" : "s");
-  fmt::print("type        {} ({})\n", m.mime_type,
+  fmt::print("type        {} ({})\n", printable(m.mime_type),
              object.originator ? "signed by its originator" : "not verified");
   print_policy(object);
   for (const data::KeyAccess& one : m.key_access)
     fmt::print("key         {} {}{}{}\n", one.url, data::name(one.type),
-               one.kid.empty() ? "" : ", key " + one.kid, one.sid.empty() ? "" : ", share " + one.sid);
+               one.kid.empty() ? "" : ", key " + printable(one.kid),
+               one.sid.empty() ? "" : ", share " + printable(one.sid));
   for (const Json& one : m.assertions) {
     const auto read = data::read_assertion(one);
     const std::string id(one.text_or("id", ""));
     if (id == data::kOriginatorAssertionId) continue;
     if (read && data::is_label_assertion(*read))
-      fmt::print("label       {} ({})\n", label_line(*read), voucher(object, arguments, id));
+      fmt::print("label       {} ({})\n", printable(label_line(*read)), voucher(object, arguments, id));
     else
-      fmt::print("assertion   {} ({})\n", id, voucher(object, arguments, id));
+      fmt::print("assertion   {} ({})\n", printable(id), voucher(object, arguments, id));
   }
   if (object.originator)
     fmt::print("originator  {} (signature verified)\n", *object.originator);
   else if (object.originator_said)
     fmt::print("originator  {} says so itself: not verified; give --originator {}=PUBLIC.pem\n",
-               *object.originator_said, *object.originator_said);
+               printable(*object.originator_said), printable(*object.originator_said));
   if (object.opened)
     fmt::print("verified    every segment, the root signature, the policy's binding and every assertion\n");
   else if (object.why_not)

@@ -118,6 +118,21 @@ TEST_CASE("seal, inspect, open: with keys in files, and nothing of a refused obj
   CHECK(at.run({"inspect", "changed.tdf", "--key", "xaa.key"}).exit == kExitUntrue);
 }
 
+TEST_CASE("what an object says of itself never steers the terminal it is shown on") {
+  const ObjectFolder at;
+  REQUIRE(at.run({"seal", "plain.txt", "--to", "xbb.pub", "--type", "a\x1b[2Jb", "--person",
+                  "c\xc2\x9b"
+                  "d\xe2\x80\xae"
+                  "e",
+                  "-o", "o.tdf"})
+              .exit == kExitOk);
+  const std::string out = at.run({"inspect", "o.tdf"}).out;
+  CHECK(out.find("a?[2Jb") != std::string::npos);
+  CHECK(out.find("c?d?e") != std::string::npos);
+  CHECK(out.find('\x1b') == std::string::npos);
+  CHECK(printable("plain text, \xc3\xa9") == "plain text, \xc3\xa9");
+}
+
 TEST_CASE("an object split per recipient needs every recipient's key") {
   const ObjectFolder at;
   REQUIRE(at.run({"seal", "plain.txt", "--to", "xaa.pub", "--to", "xbb.pub", "--split-per-recipient",
