@@ -50,11 +50,11 @@ void Question::answer_object(const ObjectRef& ref) {
     return;
   }
   const ObjectView& object = *read.view;
-  check_recalls(ref, object);
   check_origins(object);
   check_object_missions(object);
   check_object_domains(object);
   check_meant_for(object);
+  check_recalls(ref, object);  // whom it was never meant for need not hear why it was recalled
   check_key_use(object);
   if (!reasons_.empty()) return;
 
@@ -119,7 +119,11 @@ void Question::check_origins(const ObjectView& object) {
     check_open(*origin, "owner");
     if (reasons_.empty()) check_signed_in_since_resumed(code);
   }
-  if (!has(object.origins, world_.self()) && ask_.who.partner != world_.self()) {
+  if (has(object.origins, world_.self())) return;
+  if (ask_.by && ask_.by->unwraps) {
+    refuse("origin-not-here", "This node's key would open what other nations have to decide on.",
+           "Whoever sealed it has to seal it for their key services.", named(object.origins.front()));
+  } else if (ask_.who.partner != world_.self()) {
     refuse("not-ours", "This node speaks neither for the object nor for you.", "Ask your own nation's node.",
            named(ask_.who.partner));
   }

@@ -54,6 +54,7 @@ struct KeyUse {
   std::string device{};  // thumbprint of the key the person proved to hold; empty: a bare bearer token
   std::string client{};  // the program, as the identity provider knows it
   MissionId mission{};   // what for, if they say so: must be one of theirs
+  bool unwraps = false;  // with this node's own key: then the object must be of this nation's origin, too
 };
 
 // What the values of an attribute stand for.

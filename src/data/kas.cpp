@@ -18,6 +18,14 @@ Failure unproved_caller(std::string what) {
               "Sign in, and send the access token with your request.");
 }
 
+// What it may come to: one that names no key is tried with several.
+size_t operations_for(const RewrapRequest& request) {
+  size_t out = 0;
+  for (const WantedObject& object : request.objects)
+    for (const WantedKey& key : object.keys) out += key.access.kid.empty() ? kKeysTriedMax : 1;
+  return out;
+}
+
 }  // namespace
 
 KasAnswer connect_error(std::string_view code, std::string message) {
@@ -53,7 +61,8 @@ std::string Kas::token_of(const KasRequest& request) {
 // The key that signs the request: the one the token is bound to; where it is bound to none, the one that
 // came along, which proves that the request is whole and nothing about who made it.
 Result<crypto::PublicKey> Kas::prove_key(const KasRequest& request, const std::string& token,
-                                         const identity::AccessToken& read, KasMoment at,
+                                         const identity::AccessToken& read,
+                                         const identity::DpopLeniency& lenient, KasMoment at,
                                          coalition::KeyUse& by) {
   if (request.dpop.empty()) {
     if (!read.thumbprint.empty()) {
@@ -71,7 +80,7 @@ Result<crypto::PublicKey> Kas::prove_key(const KasRequest& request, const std::s
   expect.path = request.path;
   expect.access_token = token;
   expect.now = at.now;
-  expect.lenient = parts_.lenient;
+  expect.lenient = lenient;
   TRY(identity::DpopProof proof, identity::check_dpop(request.dpop, expect));
   if (!read.thumbprint.empty() && !crypto::equal_constant_time(read.thumbprint, proof.thumbprint)) {
     return unproved_caller("the access token is bound to another key than the one you proved to hold");
@@ -79,9 +88,17 @@ Result<crypto::PublicKey> Kas::prove_key(const KasRequest& request, const std::s
   if (parts_.nonces && !nonces_.is_ours(proof.nonce, at.now)) {
     return fail("dpop.nonce", "the proof bears no nonce of this service's");
   }
-  TRY_VOID(replays_.use(proof, at.now));
+  TRY_VOID(replays_.use(proof, std::string(as_text(identity::framed({read.issuer, read.subject}))), at.now));
   if (!read.thumbprint.empty()) by.device = proof.thumbprint;
   return proof.key;
+}
+
+Result<void> Kas::admits(const KasRequest& request, const Issuer* issuer, KasMoment at) {
+  const std::string token = token_of(request);
+  if (token.empty()) return unproved_caller("there is no access token");
+  if (issuer == nullptr) return unproved_caller("the access token is of nobody who is known here");
+  TRY_VOID(identity::check_access_token(token, issuer->settings, issuer->keys, at.now));
+  return {};
 }
 
 Result<Kas::Proved> Kas::prove(const KasRequest& request, const Issuer* issuer, KasMoment at) {
@@ -92,14 +109,16 @@ Result<Kas::Proved> Kas::prove(const KasRequest& request, const Issuer* issuer, 
       identity::check_access_token(token, issuer->settings, issuer->keys, at.now));
   coalition::KeyUse by;
   by.client = read.client;
-  TRY(crypto::PublicKey key, prove_key(request, token, read, at, by));
+  TRY(crypto::PublicKey key, prove_key(request, token, read, issuer->settings.lenient, at, by));
   TRY(identity::PersonFacts facts, parts_.person(read, at.now));
   KasCaller caller;
   caller.person = facts.person();
   for (auto& [name, fact] : caller.person.facts) fact.end = std::min(fact.end, read.end);
-  const Instant signed_in = read.auth_time.value_or(read.issued);
-  caller.person.facts.insert_or_assign(
-      "signed_in_at", coalition::Fact{signed_in.time_since_epoch().count(), read.issuer, read.end});
+  // A token may be renewed without anybody signing in: when it was made says nothing of that.
+  if (read.auth_time) {
+    caller.person.facts.insert_or_assign(
+        "signed_in_at", coalition::Fact{read.auth_time->time_since_epoch().count(), read.issuer, read.end});
+  }
   caller.context = parts_.context(std::min(read.end, facts.end));
   caller.by = std::move(by);
   return Proved{std::move(caller), std::move(key)};
@@ -174,17 +193,17 @@ Kas::Step Kas::take_for(KasCaller caller, RewrapRequest request, const coalition
 
 Kas::Step Kas::begin(KasCaller caller, RewrapRequest request, bool vouched, const coalition::World& world,
                      KasMoment at) {
-  auto client = crypto::PublicKey::from_pem(request.client_key);
-  if (!client) return connect_error("invalid_argument", "the client's public key cannot be used");
-  auto rewrapper = Rewrapper::to(*client);
-  if (!rewrapper) return connect_error("invalid_argument", "the client's public key cannot be used");
-  std::unique_ptr<Case, FreeCase> work(
-      new Case(*this, pending_, std::move(caller), std::move(request), *std::move(rewrapper)));
-  if (pending_ > parts_.limits.pending_max) {
-    return connect_error("unavailable", "This key service has more to do than it can; try again.");
-  }
-  if (!within_budget(work->caller.person, work->items.size(), at.tick)) {
+  if (!within_budget(caller.person, operations_for(request), at.tick)) {
     return connect_error("resource_exhausted", "You ask for more keys than one person may; try again later.");
+  }
+  auto client = crypto::PublicKey::from_pem(request.client_key);
+  if (!client || client->kind() == crypto::KeyKind::ed25519) {
+    return connect_error("invalid_argument", "the client's public key cannot be used");
+  }
+  std::unique_ptr<Case, FreeCase> work(
+      new Case(*this, pending_, std::move(caller), std::move(request), *std::move(client)));
+  if (pending_.requests > parts_.limits.pending_max || pending_.bytes > parts_.limits.pending_bytes_max) {
+    return connect_error("unavailable", "This key service has more to do than it can; try again.");
   }
   judge(*work, vouched, world, at);
   std::vector<KasLeaf> leaves;
@@ -206,6 +225,7 @@ void Kas::judge(Case& work, bool vouched, const coalition::World& world, KasMome
       continue;
     }
     item.ask = work.ask_about(item, at.now);
+    item.ask.by->unwraps = service == parts_.self;
     item.verdict = coalition::decide(world, item.ask);
     item.permitted = item.verdict.permit;
   }
@@ -238,11 +258,23 @@ Kas::Step Kas::written(Write write, const Result<void>& durable, const coalition
 
 void Kas::open(Case& work, const coalition::World& newest, KasMoment at) {
   for (CaseItem& item : work.items) {
-    if (!item.permitted || !work.still_permitted(item, newest, at.now)) continue;
-    auto share = parts_.keys.unwrap(item.key->access);
-    if (!share || !binds(item.key->access.binding, *share, item.object->policy_text) ||
-        !work.label_agrees(item, *share, newest, at.now)) {
-      if (item.permitted) item.fail_alike();
+    if (!item.permitted) continue;
+    // Which of our keys it is decides, too: one that was recalled is not even tried, named or not.
+    std::optional<crypto::Secret> share;
+    const std::vector<const KasKey*> candidates = parts_.keys.candidates(item.key->access);
+    for (const KasKey* key : candidates) {
+      item.ask.object->kid = key->kid;
+      if (!work.still_permitted(item, newest, at.now)) continue;
+      auto opened = parts_.keys.unwrap(item.key->access, *key);
+      if (opened && binds(item.key->access.binding, *opened, item.object->policy_text))
+        share = *std::move(opened);
+      if (share) break;
+    }
+    const bool asked = !candidates.empty();
+    if (asked && !share && !item.permitted && candidates.size() == 1)
+      continue;  // refused: that is the answer
+    if (!share || !work.label_agrees(item, *share, newest, at.now)) {
+      if (item.permitted || !share) item.fail_alike();
       continue;
     }
     item.share = *std::move(share);
@@ -274,7 +306,7 @@ KasAnswer Kas::released(Case& work, const coalition::World& newest, KasMoment at
       item.share.reset();
       continue;
     }
-    auto wrapped = work.rewrapper.wrap(*item.share);
+    auto wrapped = work.wrap(*item.share);
     if (!wrapped) {
       item.fail_alike();
       withheld.push_back(work.leaf("key.withheld", item));

@@ -58,7 +58,8 @@ struct KasCaller {
 };
 
 struct KasLimits {
-  size_t pending_max = 4096;       // requests between two steps
+  size_t pending_max = 4096;  // requests between two steps
+  size_t pending_bytes_max = 64 << 20;
   uint32_t objects_burst = 2'000;  // key access objects of one caller at once
   uint32_t objects_per_second = 200;
   size_t callers_max = 50'000;
@@ -72,7 +73,6 @@ class Kas {
     PartnerCode self;
     std::string url;  // our own, as key access objects name it
     KasKeys keys;
-    identity::DpopLeniency lenient{};
     bool nonces = false;  // each proof bears a nonce of ours
     // Whom a token is of, by the nation's crosswalk; risk, network and the like, as this node sees them.
     std::function<Result<identity::PersonFacts>(const identity::AccessToken&, Instant)> person;
@@ -121,13 +121,15 @@ class Kas {
   [[nodiscard]] Step written(Write write, const Result<void>& durable, const coalition::World& newest,
                              KasMoment at);
 
+  // Whether the token is one of ours at all: before a body is read for somebody.
+  [[nodiscard]] static Result<void> admits(const KasRequest& request, const Issuer* issuer, KasMoment at);
   // Who brings this token, without a request to sign: for what is the coalition's people's to read.
   [[nodiscard]] Result<KasCaller> who(const KasRequest& request, const Issuer* issuer, KasMoment at);
   [[nodiscard]] KasAnswer unproved(const Error& why, KasMoment at) const;
 
   [[nodiscard]] const KasKeys& keys() const { return parts_.keys; }
   [[nodiscard]] const std::string& url() const { return parts_.url; }
-  [[nodiscard]] size_t pending() const { return pending_; }
+  [[nodiscard]] size_t pending() const { return pending_.requests; }
   // The access token of a request, bare: "" when there is none.
   [[nodiscard]] static std::string token_of(const KasRequest& request);
 
@@ -138,7 +140,8 @@ class Kas {
   };
   [[nodiscard]] Result<Proved> prove(const KasRequest& request, const Issuer* issuer, KasMoment at);
   [[nodiscard]] Result<crypto::PublicKey> prove_key(const KasRequest& request, const std::string& token,
-                                                    const identity::AccessToken& read, KasMoment at,
+                                                    const identity::AccessToken& read,
+                                                    const identity::DpopLeniency& lenient, KasMoment at,
                                                     coalition::KeyUse& by);
   [[nodiscard]] bool within_budget(const coalition::Person& who, size_t objects, Tick tick);
   [[nodiscard]] Step begin(KasCaller caller, RewrapRequest request, bool vouched,
@@ -162,7 +165,11 @@ class Kas {
   std::unordered_map<std::string, Bucket> budgets_;
   std::map<std::string, Instant> denials_;
   std::deque<std::pair<Instant, std::string>> denial_order_;
-  size_t pending_ = 0;
+  struct Pending {
+    size_t requests = 0;
+    size_t bytes = 0;
+  };
+  Pending pending_;
 };
 
 // Connect's error body: {"code": "permission_denied", "message": ...}, with the HTTP status it goes with.

@@ -46,13 +46,20 @@ Json texts_json(const std::vector<std::string>& texts) {
 
 }  // namespace
 
-Kas::Case::Case(const Kas& of, size_t& pending, KasCaller who, RewrapRequest wanted, Rewrapper wrapper)
+Kas::Case::Case(const Kas& of, Pending& pending, KasCaller who, RewrapRequest wanted,
+                crypto::PublicKey client)
     : caller(std::move(who)),
       request(std::move(wanted)),
-      rewrapper(std::move(wrapper)),
       service_(of),
-      pending_(pending) {
-  ++pending_;
+      pending_(pending),
+      client_(std::move(client)) {
+  for (const WantedObject& object : request.objects) {
+    bytes_ += 2 * object.policy_text.size();  // as it came, and read
+    for (const WantedKey& key : object.keys)
+      bytes_ += sizeof(CaseItem) + key.access.wrapped_key.size() + key.access.encrypted_metadata.size();
+  }
+  ++pending_.requests;
+  pending_.bytes += bytes_;
   for (const WantedObject& object : request.objects) {
     for (const WantedKey& key : object.keys) {
       CaseItem& item = items.emplace_back();
@@ -91,11 +98,18 @@ coalition::Ask Kas::Case::ask_about(const CaseItem& item, Instant now) const {
 }
 
 bool Kas::Case::still_permitted(CaseItem& item, const coalition::World& newest, Instant now) const {
-  if (newest.revision() == item.verdict.revision && now < item.verdict.valid_until) return true;
   item.ask.now = now;
   item.verdict = coalition::decide(newest, item.ask);
   item.permitted = item.verdict.permit;
   return item.permitted;
+}
+
+Result<Bytes> Kas::Case::wrap(const crypto::Secret& share) {
+  if (!rewrapper_) {
+    TRY(Rewrapper made, Rewrapper::to(client_));
+    rewrapper_ = std::move(made);
+  }
+  return rewrapper_->wrap(share);
 }
 
 bool Kas::Case::label_agrees(CaseItem& item, const crypto::Secret& share, const coalition::World& newest,
@@ -104,8 +118,9 @@ bool Kas::Case::label_agrees(CaseItem& item, const crypto::Secret& share, const 
   if (!text) return false;
   if (text->empty()) return true;
   const auto metadata = Json::parse(*text, {.bytes_max = kMetadataBytesMax, .depth_max = 16});
-  const Json* said = metadata ? metadata->find("label") : nullptr;
-  if (said == nullptr) return true;
+  if (!metadata || !metadata->is_object()) return false;
+  const Json* said = metadata->find("label");
+  if (said == nullptr) return true;  // other clients keep other things there
   auto label = label::from_json(*said);
   if (!label) return false;
   item.ask.object->label = *std::move(label);
@@ -174,7 +189,7 @@ KasLeaf Kas::Case::leaf(std::string_view kind, const CaseItem& item) const {
   add("client", caller.by.client);
   add("object", item.object->policy.uuid);
   add("key", item.key->digest);
-  add("kid", item.key->access.kid);
+  add("kid", item.ask.object ? item.ask.object->kid : item.key->access.kid);
   add("action", coalition::action_name(item.object->action));
   if (!item.verdict.id.empty()) {
     add("verdict", item.verdict.id.text());
@@ -201,9 +216,9 @@ KasLeaf Kas::Case::leaf(std::string_view kind, const CaseItem& item) const {
 std::string Kas::Case::denial_name(size_t index) const {
   const CaseItem& item = items[index];
   const std::string rule = item.verdict.reasons.empty() ? item.problem : item.verdict.reasons.front().policy;
-  return std::string(as_text(crypto::sha256(
-      identity::framed({caller.person.partner.text(), caller.person.id.text(), caller.by.device,
-                        item.object->policy.uuid, item.key->digest, rule}))));
+  return std::string(as_text(crypto::sha256(identity::framed(
+      {caller.person.partner.text(), caller.person.id.text(), caller.by.device, item.object->policy.uuid,
+       item.key->digest, coalition::action_name(item.object->action), rule}))));
 }
 
 KasAnswer Kas::Case::first_answer() const {

@@ -29,14 +29,18 @@ class Kas::Case {
  public:
   enum class Stage : uint8_t { attempted, releasing, passing };
 
-  Case(const Kas& of, size_t& pending, KasCaller who, RewrapRequest wanted, Rewrapper wrapper);
-  ~Case() { --pending_; }
+  Case(const Kas& of, Pending& pending, KasCaller who, RewrapRequest wanted, crypto::PublicKey client);
+  ~Case() {
+    --pending_.requests;
+    pending_.bytes -= bytes_;
+  }
   Case(const Case&) = delete;
   Case& operator=(const Case&) = delete;
 
   [[nodiscard]] PartnerCode service_of(const coalition::World& world, const CaseItem& item) const;
   [[nodiscard]] coalition::Ask ask_about(const CaseItem& item, Instant now) const;
-  // Asks again where the world or the time has moved on; what is refused now is not permitted any more.
+  // Asks again, always: two worlds that act before a disk has either may bear one revision. What is refused
+  // now is not permitted any more.
   [[nodiscard]] bool still_permitted(CaseItem& item, const coalition::World& newest, Instant now) const;
   // An object can carry its label under its own key: then that is asked about too.
   [[nodiscard]] bool label_agrees(CaseItem& item, const crypto::Secret& share, const coalition::World& newest,
@@ -46,15 +50,16 @@ class Kas::Case {
   void hear(const Json& said);
   [[nodiscard]] KasLeaf leaf(std::string_view kind, const CaseItem& item) const;
   [[nodiscard]] std::string denial_name(size_t item) const;
-  [[nodiscard]] const std::string& answer_key() const {
-    return session_key.empty() ? rewrapper.session_key() : session_key;
+  // For the client's key. What it takes is made when there is something to wrap: a denial costs none of it.
+  [[nodiscard]] Result<Bytes> wrap(const crypto::Secret& share);
+  [[nodiscard]] std::string answer_key() const {
+    return session_key.empty() && rewrapper_ ? rewrapper_->session_key() : session_key;
   }
   [[nodiscard]] KasAnswer first_answer() const;
   [[nodiscard]] KasAnswer second_answer() const;
 
   KasCaller caller;
   RewrapRequest request;
-  Rewrapper rewrapper;
   std::vector<CaseItem> items;
   Stage stage = Stage::attempted;
   PartnerCode service;      // whose all its keys are wrapped for
@@ -62,7 +67,10 @@ class Kas::Case {
 
  private:
   const Kas& service_;
-  size_t& pending_;
+  Pending& pending_;
+  size_t bytes_ = 0;
+  crypto::PublicKey client_;
+  std::optional<Rewrapper> rewrapper_;
 };
 
 }  // namespace entente::data

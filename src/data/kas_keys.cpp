@@ -24,6 +24,19 @@ size_t modulus_bits(const crypto::PublicKey& key) {
   return modulus ? modulus->size() * 8 : 0;
 }
 
+Result<std::vector<KasKey>> read_keys(const std::filesystem::path& folder) {
+  std::vector<KasKey> keys;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.ends_with(kSuffix)) continue;
+    TRY(crypto::PrivateKey key, crypto::load_private_key(entry.path().string()));
+    keys.push_back({name.substr(0, name.size() - kSuffix.size()), std::move(key)});
+  }
+  if (error) return fail("kas.keys", "the folder of keys cannot be read", folder.string());
+  return keys;
+}
+
 Failure not_unwrapped() {
   return fail("data.unwrap", "this key cannot be opened here");
 }
@@ -64,15 +77,7 @@ Result<KasKeys> KasKeys::from(std::vector<KasKey> keys) {
 }
 
 Result<KasKeys> KasKeys::load(const std::filesystem::path& folder) {
-  std::vector<KasKey> keys;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.ends_with(kSuffix)) continue;
-    TRY(crypto::PrivateKey key, crypto::load_private_key(entry.path().string()));
-    keys.push_back({name.substr(0, name.size() - kSuffix.size()), std::move(key)});
-  }
-  if (error) return fail("kas.keys", "the folder of keys cannot be read", folder.string());
+  TRY(std::vector<KasKey> keys, read_keys(folder));
   return from(std::move(keys));
 }
 
@@ -81,12 +86,17 @@ Result<void> KasKeys::make_missing(const std::filesystem::path& folder, Instant 
   std::filesystem::create_directories(folder, error);
   if (error) return fail("kas.keys", "the folder of keys cannot be made", folder.string());
   std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    if (entry.path().extension() == kSuffix) return {};
+  bool has_ec = false, has_rsa = false;  // each for itself: this may have been killed between the two
+  if (!std::filesystem::is_empty(folder, error)) {
+    TRY(const std::vector<KasKey> there, read_keys(folder));
+    for (const KasKey& key : there) (key.key.kind() == crypto::KeyKind::rsa ? has_rsa : has_ec) = true;
   }
-  std::string day = rfc3339(now).substr(0, 10);
-  TRY_VOID(crypto::save_private_key((folder / (day + "-ec.pem")).string(),
-                                    crypto::PrivateKey::generate(crypto::KeyKind::p256)));
+  const std::string day = rfc3339(now).substr(0, 10);
+  if (!has_ec) {
+    TRY_VOID(crypto::save_private_key((folder / (day + "-ec.pem")).string(),
+                                      crypto::PrivateKey::generate(crypto::KeyKind::p256)));
+  }
+  if (has_rsa) return {};
   return crypto::save_private_key((folder / (day + "-rsa.pem")).string(),
                                   crypto::PrivateKey::generate(crypto::KeyKind::rsa, 2048));
 }
@@ -105,24 +115,23 @@ const KasKey* KasKeys::newest(std::string_view algorithm) const {
   return nullptr;
 }
 
-Result<crypto::Secret> KasKeys::unwrap(const KeyAccess& access) const {
+std::vector<const KasKey*> KasKeys::candidates(const KeyAccess& access) const {
+  std::vector<const KasKey*> out;
   if (!access.kid.empty()) {
-    const KasKey* key = find(access.kid);
-    if (key == nullptr) return not_unwrapped();
-    operations_->fetch_add(1, std::memory_order_relaxed);
-    auto share = unwrap_share(access, key->key);
-    if (!share) return not_unwrapped();
-    return share;
+    if (const KasKey* key = find(access.kid)) out.push_back(key);
+    return out;
   }
-  size_t tried = 0;
-  for (auto key = keys_.rbegin(); key != keys_.rend() && tried < kKeysTriedMax; ++key) {
-    if (key->key.kind() != crypto::KeyKind::rsa || access.type != WrapType::wrapped) continue;
-    ++tried;
-    operations_->fetch_add(1, std::memory_order_relaxed);
-    auto share = unwrap_share(access, key->key);
-    if (share) return share;
+  for (auto key = keys_.rbegin(); key != keys_.rend() && out.size() < kKeysTriedMax; ++key) {
+    if (key->key.kind() == crypto::KeyKind::rsa && access.type == WrapType::wrapped) out.push_back(&*key);
   }
-  return not_unwrapped();
+  return out;
+}
+
+Result<crypto::Secret> KasKeys::unwrap(const KeyAccess& access, const KasKey& with) const {
+  operations_->fetch_add(1, std::memory_order_relaxed);
+  auto share = unwrap_share(access, with.key);
+  if (!share) return not_unwrapped();
+  return share;
 }
 
 }  // namespace entente::data

@@ -39,8 +39,10 @@ class KasKeys {
   [[nodiscard]] const KasKey* newest(std::string_view algorithm) const;
   [[nodiscard]] const std::vector<KasKey>& keys() const { return keys_; }
 
+  // Which may have wrapped it: the one it names, or a few where it names none. Nobody's private operation.
+  [[nodiscard]] std::vector<const KasKey*> candidates(const KeyAccess& access) const;
   // Whatever is wrong, the error is the same.
-  [[nodiscard]] Result<crypto::Secret> unwrap(const KeyAccess& access) const;
+  [[nodiscard]] Result<crypto::Secret> unwrap(const KeyAccess& access, const KasKey& with) const;
   // Private-key operations so far: a denial adds none.
   [[nodiscard]] uint64_t operations() const { return operations_->load(std::memory_order_relaxed); }
 

@@ -39,6 +39,7 @@ Result<TokenIssuer> token_issuer_from_json(const Json& json, const std::string& 
   }
   out.typ = fields.text_or("typ", "at+jwt", 32);
   out.clients = fields.texts_or_none("clients", kClientsMax);
+  out.lenient.path_only = out.lenient.no_token_hash = fields.boolean_or("lenient_proofs", false);
   TRY_VOID(fields.done());
   return out;
 }

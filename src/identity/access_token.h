@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/time.h"
 #include "crypto/jose.h"
+#include "identity/dpop.h"
 
 #include <optional>
 #include <string>
@@ -17,13 +18,16 @@ namespace entente::identity {
 
 inline constexpr Seconds kAccessTokenLifeMax{24 * 3600};
 
-// Record token-issuer/<name>: issuer, audience, alg, typ? ("at+jwt"), clients? (if any: nobody else's).
+// Record token-issuer/<name>: issuer, audience, alg, typ? ("at+jwt"), clients? (if any: nobody else's),
+// lenient_proofs? (its programs' proofs may leave `ath` out and name the path alone, as some clients do:
+// whoever gets such a proof can bring it to another service).
 struct TokenIssuer {
   std::string issuer;    // exact, as it writes it
   std::string audience;  // what stands in `aud` of tokens for us, and nothing else
   crypto::SignatureAlg alg = crypto::SignatureAlg::ES256;
   std::string typ = "at+jwt";  // empty: not looked at, for issuers from before RFC 9068
   std::vector<std::string> clients = {};
+  DpopLeniency lenient = {};
 };
 [[nodiscard]] Result<TokenIssuer> token_issuer_from_json(const Json& json, const std::string& path);
 

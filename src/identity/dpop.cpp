@@ -130,20 +130,24 @@ Result<DpopProof> check_dpop(std::string_view proof, const DpopExpect& expect) {
   return out;
 }
 
-Result<void> DpopReplays::use(const DpopProof& proof, Instant now) {
-  while (!order_.empty() && order_.front().first <= now) {
-    seen_.erase(order_.front().second);
+Result<void> DpopReplays::use(const DpopProof& proof, const std::string& who, Instant now) {
+  while (!order_.empty() && order_.front().end <= now) {
+    seen_.erase(order_.front().name);
+    const auto one = of_one_.find(order_.front().who);
+    if (--one->second == 0) of_one_.erase(one);
     order_.pop_front();
   }
   // Its key stands beside it: nobody can use another's number up.
   std::string name(as_text(crypto::sha256(framed({proof.thumbprint, proof.id}))));
   if (seen_.contains(name)) return fail("dpop.replayed", "The proof was used before.");
-  if (seen_.size() >= size_max_) {
+  const auto one = of_one_.find(who);
+  if (seen_.size() >= size_max_ || (one != of_one_.end() && one->second >= of_one_max_)) {
     return fail("dpop.replayed", "More proofs are live than can be told apart.", {},
                 "Try again in a minute.");
   }
-  // For as long as it could pass again, from the latest it may have been made.
-  order_.emplace_back(now + kDpopAge + 2 * kDpopSkew, name);
+  // For as long as it could pass again.
+  order_.push_back({proof.issued + kDpopAge + kDpopSkew, name, who});
+  ++of_one_[who];
   seen_.insert(std::move(name));
   return {};
 }

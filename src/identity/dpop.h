@@ -11,6 +11,7 @@
 #include <deque>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -20,7 +21,8 @@ inline constexpr std::string_view kDpopHeader = "dpop";
 inline constexpr size_t kDpopBytesMax = 8192;
 inline constexpr Seconds kDpopAge{60};   // how old a proof may be
 inline constexpr Seconds kDpopSkew{60};  // how far its clock may be off, either way
-inline constexpr size_t kProofsRememberedMax = 200'000;
+inline constexpr size_t kProofsRememberedMax = 300'000;
+inline constexpr size_t kProofsOfOneMax = 20'000;  // of whom their tokens are of
 
 // What some clients do and RFC 9449 does not let them; off unless somebody says otherwise.
 struct DpopLeniency {
@@ -48,17 +50,27 @@ struct DpopProof {
 // Signature and claims; whether it came before and which nonce it should bear is asked of those below.
 [[nodiscard]] Result<DpopProof> check_dpop(std::string_view proof, const DpopExpect& expect);
 
-// Each proof counts once. Not thread-safe. Full, it refuses: forgetting would let one through again.
+// Each proof counts once. Not thread-safe. Full, it refuses: forgetting would let one through again. Nobody
+// fills it alone.
 class DpopReplays {
  public:
-  explicit DpopReplays(size_t size_max = kProofsRememberedMax) : size_max_(size_max) {}
-  [[nodiscard]] Result<void> use(const DpopProof& proof, Instant now);
+  explicit DpopReplays(size_t size_max = kProofsRememberedMax, size_t of_one_max = kProofsOfOneMax)
+      : size_max_(size_max), of_one_max_(of_one_max) {}
+  // `who`: whom the token that came with it is of, as its issuer says.
+  [[nodiscard]] Result<void> use(const DpopProof& proof, const std::string& who, Instant now);
   [[nodiscard]] size_t size() const { return seen_.size(); }
 
  private:
+  struct Used {
+    Instant end;
+    std::string name;
+    std::string who;
+  };
   size_t size_max_;
-  std::deque<std::pair<Instant, std::string>> order_;
+  size_t of_one_max_;
+  std::deque<Used> order_;
   std::unordered_set<std::string> seen_;
+  std::unordered_map<std::string, size_t> of_one_;
 };
 
 // Nonces that this node gave out (RFC 9449 section 8), known again without being kept: good for this period

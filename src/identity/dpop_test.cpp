@@ -129,18 +129,33 @@ TEST_CASE("what some clients leave out is let through only where that was said")
 
 TEST_CASE("attack: a proof is used twice, or by the million") {
   DpopReplays replays(3);
+  const Instant end = kAt + kDpopAge + kDpopSkew;  // it could pass until then
   DpopProof proof{.key = client_key().public_key(), .thumbprint = "a", .id = "1", .nonce = {}, .issued = kAt};
-  CHECK(replays.use(proof, kAt));
-  CHECK(replays.use(proof, kAt).error().code() == "dpop.replayed");
-  CHECK(replays.use(proof, kAt + kDpopAge + 2 * kDpopSkew - Millis(1)).error().code() == "dpop.replayed");
+  CHECK(replays.use(proof, "ana", kAt));
+  CHECK(replays.use(proof, "ana", kAt).error().code() == "dpop.replayed");
+  CHECK(replays.use(proof, "ana", end - Millis(1)).error().code() == "dpop.replayed");
   proof.thumbprint = "b";  // the same number of somebody else's is another proof
-  CHECK(replays.use(proof, kAt));
+  CHECK(replays.use(proof, "ben", kAt));
   proof.id = "2";
-  CHECK(replays.use(proof, kAt));
+  CHECK(replays.use(proof, "ben", kAt));
   proof.id = "3";
-  CHECK(replays.use(proof, kAt).error().code() == "dpop.replayed");  // full: nothing is forgotten early
-  CHECK(replays.use(proof, kAt + kDpopAge + 2 * kDpopSkew));
+  CHECK(replays.use(proof, "ben", kAt).error().code() ==
+        "dpop.replayed");  // full: nothing is forgotten early
+  CHECK(replays.use(proof, "ben", end));
   CHECK(replays.size() == 1);
+}
+
+TEST_CASE("attack: one person's proofs leave room for everybody else's") {
+  DpopReplays replays(10, 4);
+  DpopProof proof{.key = client_key().public_key(), .thumbprint = "a", .id = {}, .nonce = {}, .issued = kAt};
+  for (int i = 0; i < 4; ++i) {
+    proof.id = std::to_string(i);
+    CHECK(replays.use(proof, "ana", kAt));
+  }
+  proof.id = "one more";
+  CHECK(replays.use(proof, "ana", kAt).error().code() == "dpop.replayed");
+  CHECK(replays.use(proof, "ben", kAt));
+  CHECK(replays.use(proof, "ana", kAt + kDpopAge + kDpopSkew));  // what was used is over by now
 }
 
 TEST_CASE("nonces are known again for two periods, and nobody else's are") {

@@ -84,6 +84,7 @@ class Api {
   net::Task<Answer> revoke_grant(Request request);
   net::Task<Answer> list_recalls(Request request);
   net::Task<Answer> recall_object(Request request);
+  [[nodiscard]] Result<void> recalls_something(const Json& record) const;
   net::Task<Answer> lift_recall(Request request);
   net::Task<Answer> show_exposure(Request request);
   net::Task<Answer> show_verdict(Request request);

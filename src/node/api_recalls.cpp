@@ -40,6 +40,28 @@ ledger::Record recall_leaf(std::string kind, const std::string& key, const coali
 
 }  // namespace
 
+// A recall by label that names what no object bears would be acknowledged and recall nothing.
+Result<void> Api::recalls_something(const Json& record) const {
+  if (records_.world().recalls("label").size() >= coalition::kLabelRecallsMax) {
+    return fail("field.value", fmt::format("there are {} recalls by label already", coalition::kLabelRecallsMax),
+                "kind", "lift one that is no longer needed, or recall by policy, key or mission");
+  }
+  const Json* attributes = record.find("attributes");
+  if (attributes == nullptr || !attributes->is_array()) return {};
+  constexpr std::string_view kValuePart = "/value/";
+  for (const Json& item : attributes->items()) {
+    const std::string fqn = item.is_string() ? item.string() : std::string();
+    const size_t part = fqn.rfind(kValuePart);
+    const coalition::Attribute* attribute =
+        part == std::string::npos ? nullptr : records_.world().attribute(fqn.substr(0, part));
+    if (attribute == nullptr || attribute->find(fqn.substr(part + kValuePart.size())) == nullptr) {
+      return fail("field.value", "no object here can bear this attribute: " + fqn, "attributes",
+                  "write a value of the vocabulary, in lower case, as objects have it");
+    }
+  }
+  return {};
+}
+
 net::Task<Api::Answer> Api::list_recalls(Request request) {
   coalition::Verdict verdict;
   if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_}, "list recalls", verdict))
@@ -65,6 +87,9 @@ net::Task<Api::Answer> Api::recall_object(Request request) {
   coalition::Verdict verdict;
   if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_}, reason, verdict))
     co_return *no;
+  if (kind == "label") {
+    if (const Result<void> good = recalls_something(record); !good) co_return refusal(400, good.error());
+  }
   const Instant now = clock_.now();
   const std::string key = fmt::format("recall/{}/{}", kind, what);
   Change change;

@@ -1,5 +1,5 @@
 // Keys of the identity providers whose access tokens are taken here: found by discovery, fetched when they
-// are needed, kept for an hour. Lives on the control loop. Errors: "node.issuer-keys".
+// are needed, kept for an hour and good for no longer. Lives on the control loop. Errors: "node.issuer-keys".
 #pragma once
 
 #include "base/time.h"
@@ -33,7 +33,9 @@ class IssuerKeys {
     crypto::KeySet keys;
     std::optional<Tick> read;   // when they were
     std::optional<Tick> asked;  // when they were last asked for
+    bool coming = false;
   };
+  net::Task<Result<crypto::KeySet>> fetch_keys(std::string issuer, crypto::SignatureAlg alg);
   net::Task<Result<Json>> fetch(std::string url);
 
   net::Loop& loop_;

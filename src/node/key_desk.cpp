@@ -59,6 +59,19 @@ std::string_view rule_enum(std::string_view rule) {
   return "ATTRIBUTE_RULE_TYPE_ENUM_ANY_OF";
 }
 
+// For as long as it lives, however a request ends.
+struct Counted {
+  explicit Counted(size_t* of) : count(of) {
+    if (count != nullptr) ++*count;
+  }
+  ~Counted() {
+    if (count != nullptr) --*count;
+  }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+  size_t* count;
+};
+
 net::ResponseHead head_of(const data::KasAnswer& answer) {
   net::ResponseHead head;
   head.status = answer.status;
@@ -110,8 +123,6 @@ KeyDesk::KeyDesk(Parts parts)
           .self = parts_.self,
           .url = own_url(parts_.records.world(), parts_.self),
           .keys = parts_.keys,
-          // Unmodified clients leave `ath` out, and the older ones name the path alone.
-          .lenient = {.path_only = true, .no_token_hash = true},
           .nonces = false,
           .person = [this](const identity::AccessToken& token, Instant now) { return person(token, now); },
           .context = [self = parts_.self](Instant end) { return moment_of(self, end); },
@@ -153,11 +164,29 @@ net::Task<void> KeyDesk::handle(net::HttpCall& call, net::NormalTarget target) {
   asked.legacy = route->legacy;
   const bool doubled = head.headers.count("Authorization") > 1 || head.headers.count("DPoP") > 1;
   const bool rewraps = route->handler == &KeyDesk::rewrap;
-  if (head.method == "POST") {
+  if (doubled) answer = data::connect_error("invalid_argument", "A header stands there twice.");
+  // A large body is read for those alone whom a token of ours names, and for so many at once.
+  if (rewraps && answer.body.is_null()) {
+    const std::optional<data::Kas::Issuer> issuer = co_await issuer_of(asked.request);
+    const Result<void> known = data::Kas::admits(asked.request, issuer ? &*issuer : nullptr, at());
+    if (!known) answer = kas_.unproved(known.error(), at());
+    if (known && reading_ >= kReadingMax)
+      answer = data::connect_error("unavailable", "This key service has more to do than it can; try again.");
+  }
+  if (head.method == "POST" && answer.body.is_null()) {
     const bool json = head.headers.get("Content-Type").starts_with("application/json");
-    Result<std::string> text = co_await call.read_all(rewraps ? data::kRewrapBytesMax : kSmallBodyMax);
-    Result<Json> body = text ? Json::parse(*text, {.bytes_max = data::kRewrapBytesMax, .depth_max = 8})
-                             : Result<Json>(Failure(text.error()));
+    Result<std::string> text = fail("net.closed", "nothing was read");
+    {
+      const Counted counted(rewraps ? &reading_ : nullptr);
+      text = co_await call.read_all(rewraps ? data::kRewrapBytesMax : kSmallBodyMax);
+    }
+    // The key service reads a rewrap's body by itself.
+    Result<Json> body = Json::object();
+    if (!text) {
+      body = Failure(text.error());
+    } else if (!rewraps) {
+      body = Json::parse(*text, {.bytes_max = kSmallBodyMax, .depth_max = 8});
+    }
     if (!json || !body || !body->is_object()) {
       answer = data::connect_error("invalid_argument", "The body is no JSON object of application/json.");
     } else {
@@ -165,7 +194,6 @@ net::Task<void> KeyDesk::handle(net::HttpCall& call, net::NormalTarget target) {
       asked.body = std::move(*body);
     }
   }
-  if (doubled) answer = data::connect_error("invalid_argument", "A header stands there twice.");
   if (answer.body.is_null()) answer = co_await (this->*route->handler)(std::move(asked));
   if (answer.stranger) parts_.stranger_refused();
   if (!answer.leaves.empty()) record_later(std::move(answer.leaves));
@@ -227,7 +255,12 @@ net::Task<std::optional<data::Kas::Issuer>> KeyDesk::issuer_of(const data::KasRe
           {{"why", keys.error().text()}});
       co_return std::nullopt;
     }
-    data::Kas::Issuer found{*std::move(settings), *std::move(keys)};
+    // Fetching may have taken a while: a record that is another one by now, or gone, vouches for nothing.
+    const Json* newest = parts_.records.world().raw(fmt::format("token-issuer/{}", name));
+    auto again = newest == nullptr ? Result<identity::TokenIssuer>(fail("node.issuer-keys", "withdrawn"))
+                                   : identity::token_issuer_from_json(*newest, "token-issuer");
+    if (!again || again->issuer != settings->issuer) co_return std::nullopt;
+    data::Kas::Issuer found{*std::move(again), *std::move(keys)};
     co_return found;
   }
   co_return std::nullopt;

@@ -74,7 +74,9 @@ class KeyDesk {
 
   static constexpr size_t kVouchersMax = 100'000;
   Parts parts_;
+  static constexpr size_t kReadingMax = 64;  // of a mebibyte each, at once
   data::Kas kas_;
+  size_t reading_ = 0;
   std::map<std::string, Instant> vouchers_;  // by nation and number, until they end: each counts once
   std::deque<std::pair<Instant, std::string>> voucher_order_;
 };
