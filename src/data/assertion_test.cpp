@@ -190,6 +190,16 @@ TEST_CASE("an originator's signature holds for exactly what was sealed") {
   REQUIRE(verify_assertions(resigned, good.key, {}));
   CHECK(verify_originator(resigned, keys).error().code() == "data.originator");
 
+  // Or to hide behind the signature's own id, which the signature leaves out: before it or behind it.
+  for (const bool first : {true, false}) {
+    Manifest doubled = good.manifest;
+    Assertion label = handling("entente-originator");
+    label.schema = "urn:nato:stanag:5636:A:1:elements:json";
+    const auto at = first ? doubled.assertions.begin() : doubled.assertions.end();
+    doubled.assertions.insert(at, bind_with_object_key(label, good.object, good.key));
+    CHECK(verify_originator(doubled, keys).error().code() == "data.originator");
+  }
+
   // Shares may be wrapped anew by who holds them.
   CHECK(code([](Manifest& m) { m.key_access.pop_back(); }, keys) == "ok");
 }

@@ -4,13 +4,13 @@
 #include "crypto/aead.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
 namespace entente::data {
 namespace {
 
-constexpr size_t kFrameBytesMax = size_t{4} << 20;  // of the manifest without its segments
 constexpr size_t kSegmentTextMax = 512;
 constexpr size_t kTextMax = 256;
 
@@ -95,6 +95,22 @@ class Scanner {
   std::string_view text_;
   size_t at_ = 0;
 };
+
+// At least as many as there are values in a JSON text: counted before any of them takes memory.
+size_t values_at_most(std::string_view text) {
+  size_t out = 1;
+  bool inside = false;  // a string
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (inside && c == '\\')
+      ++i;
+    else if (c == '"')
+      inside = !inside;
+    else if (!inside && (c == ',' || c == '{' || c == '['))
+      ++out;
+  }
+  return out;
+}
 
 struct Defaults {
   uint32_t plain = 0;
@@ -197,8 +213,8 @@ Result<Defaults> read_integrity(Fields& integrity, Manifest& out) {
   return sizes;
 }
 
-// What is not the segments.
-Result<Defaults> read_frame(const Json& json, Manifest& out) {
+// What is not the segments. The assertions are moved out of `json`.
+Result<Defaults> read_frame(Json& json, Manifest& out) {
   Fields root(json, "");
   out.schema_version =
       root.text_or("schemaVersion", root.text_or("tdf_spec_version", "", kTextMax), kTextMax);
@@ -228,9 +244,11 @@ Result<Defaults> read_frame(const Json& json, Manifest& out) {
   if (assertions != nullptr && !assertions->is_null()) {
     if (!assertions->is_array() || assertions->items().size() > kAssertionsMax)
       return manifest_fail("The assertions are not a list of at most 64.", "/assertions");
-    out.assertions = assertions->items();
   }
-  return read_integrity(integrity, out);
+  TRY(const Defaults defaults, read_integrity(integrity, out));
+  for (auto& [name, value] : json.members())
+    if (name == "assertions" && value.is_array()) out.assertions = std::move(value.items());
+  return defaults;
 }
 
 Failure as_manifest_error(const Error& error) {
@@ -241,6 +259,15 @@ Failure as_manifest_error(const Error& error) {
 std::string hash_text(ByteView bytes, HashForm form) {
   return form == HashForm::raw ? base64(bytes) : base64(as_bytes(hex(bytes)));
 }
+
+class CountingSink final : public Sink {
+ public:
+  Result<void> write(ByteView bytes) override {
+    size += bytes.size();
+    return {};
+  }
+  uint64_t size = 0;
+};
 
 Result<void> write_segments(const Manifest& manifest, Sink& sink) {
   std::string text;
@@ -254,6 +281,40 @@ Result<void> write_segments(const Manifest& manifest, Sink& sink) {
     text.clear();
   }
   return sink.write(as_bytes(text));
+}
+
+// What stands before the segments, up to their bracket.
+std::string head_text(const Manifest& manifest) {
+  Json accesses = Json::array();
+  for (const KeyAccess& one : manifest.key_access) accesses.push(write_key_access(one));
+  const Json method = Json::object({{"algorithm", "AES-256-GCM"}, {"iv", ""}, {"isStreamable", true}});
+  const Json signature =
+      Json::object({{"alg", "HS256"}, {"sig", hash_text(manifest.root_signature, manifest.form)}});
+  const Json payload = Json::object({{"type", "reference"},
+                                     {"url", "0.payload"},
+                                     {"protocol", "zip"},
+                                     {"isEncrypted", true},
+                                     {"mimeType", manifest.mime_type}});
+  std::string head = "{";
+  if (!manifest.schema_version.empty())
+    head += fmt::format(R"("schemaVersion":{},)", Json(manifest.schema_version).dump());
+  head += fmt::format(R"("payload":{},"encryptionInformation":{{"type":"split","policy":{},)", payload.dump(),
+                      Json(manifest.policy_text).dump());
+  head += fmt::format(R"("keyAccess":{},"method":{},"integrityInformation":{{"rootSignature":{},)",
+                      accesses.dump(), method.dump(), signature.dump());
+  head += fmt::format(
+      R"("segmentHashAlg":"GMAC","segmentSizeDefault":{},"encryptedSegmentSizeDefault":{},"segments":[)",
+      manifest.segment_bytes, manifest.segment_bytes + crypto::kAeadFrameBytes);
+  return head;
+}
+
+// What stands behind them. Assertion by assertion: each may be long.
+std::string tail_text(const Manifest& manifest) {
+  std::string tail = "]}}";
+  for (size_t i = 0; i < manifest.assertions.size(); ++i)
+    tail += (i == 0 ? R"(,"assertions":[)" : ",") + manifest.assertions[i].dump();
+  if (!manifest.assertions.empty()) tail += "]";
+  return tail + "}";
 }
 
 // Runs over the hashes as the manifest's base64 holds them.
@@ -301,6 +362,9 @@ Result<Manifest> read_manifest(std::string_view text) {
   std::string frame(text.substr(0, start));
   frame += "[]";
   frame += text.substr(end);
+  if (values_at_most(frame) > kFrameValuesMax)
+    return manifest_fail("The manifest holds too many values.", {},
+                         fmt::format("at most {} besides its segments", kFrameValuesMax));
   auto json = Json::parse(frame, {.bytes_max = kFrameBytesMax + 2, .depth_max = 32});
   if (!json) return manifest_fail("The manifest is not JSON: " + json.error().what(), json.error().where());
   Manifest out;
@@ -313,33 +377,27 @@ Result<Manifest> read_manifest(std::string_view text) {
 }
 
 Result<void> write_manifest(const Manifest& manifest, Sink& sink) {
-  Json accesses = Json::array();
-  for (const KeyAccess& one : manifest.key_access) accesses.push(write_key_access(one));
-  const Json method = Json::object({{"algorithm", "AES-256-GCM"}, {"iv", ""}, {"isStreamable", true}});
-  const Json signature =
-      Json::object({{"alg", "HS256"}, {"sig", hash_text(manifest.root_signature, manifest.form)}});
-  const Json payload = Json::object({{"type", "reference"},
-                                     {"url", "0.payload"},
-                                     {"protocol", "zip"},
-                                     {"isEncrypted", true},
-                                     {"mimeType", manifest.mime_type}});
-  std::string head = "{";
-  if (!manifest.schema_version.empty())
-    head += fmt::format(R"("schemaVersion":{},)", Json(manifest.schema_version).dump());
-  head += fmt::format(R"("payload":{},"encryptionInformation":{{"type":"split","policy":{},)", payload.dump(),
-                      Json(manifest.policy_text).dump());
-  head += fmt::format(R"("keyAccess":{},"method":{},"integrityInformation":{{"rootSignature":{},)",
-                      accesses.dump(), method.dump(), signature.dump());
-  head += fmt::format(
-      R"("segmentHashAlg":"GMAC","segmentSizeDefault":{},"encryptedSegmentSizeDefault":{},"segments":[)",
-      manifest.segment_bytes, manifest.segment_bytes + crypto::kAeadFrameBytes);
-  TRY_VOID(sink.write(as_bytes(head)));
+  TRY_VOID(sink.write(as_bytes(head_text(manifest))));
   TRY_VOID(write_segments(manifest, sink));
-  std::string tail = "]}}";
-  if (!manifest.assertions.empty())
-    tail += R"(,"assertions":)" + Json(Json::Array(manifest.assertions)).dump();
-  tail += "}";
-  return sink.write(as_bytes(tail));
+  return sink.write(as_bytes(tail_text(manifest)));
+}
+
+uint64_t frame_bytes(const Manifest& manifest) {
+  return head_text(manifest).size() + tail_text(manifest).size();
+}
+
+Result<void> check_readable(const Manifest& manifest) {
+  std::set<std::string_view> ids;
+  for (const Json& one : manifest.assertions)
+    if (!ids.insert(one.text_or("id", "")).second)
+      return manifest_fail("Two assertions would have one id.", "/assertions");
+  const std::string frame = head_text(manifest) + tail_text(manifest);
+  TRY_VOID(read_manifest(frame));
+  CountingSink segments;
+  TRY_VOID(write_segments(manifest, segments));
+  if (manifest.segments.count() > kSegmentsMax || frame.size() + segments.size > kManifestBytesMax)
+    return manifest_fail("The object would have too many segments for its manifest.", {});
+  return {};
 }
 
 Bytes aggregate_hash(const Segments& segments, HashForm form) {

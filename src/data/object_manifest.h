@@ -13,6 +13,8 @@ namespace entente::data {
 // 24 MiB of manifest is 2^18 segments; with the longest segments that is a payload of 4 TiB, and reading it
 // never takes more than 64 MiB of memory.
 inline constexpr size_t kManifestBytesMax = size_t{24} << 20;
+inline constexpr size_t kFrameBytesMax = size_t{4} << 20;  // of the manifest without its segments
+inline constexpr size_t kFrameValuesMax = 32768;           // JSON values there: each takes up to 100 bytes
 inline constexpr size_t kSegmentsMax = size_t{1} << 18;
 inline constexpr uint32_t kSegmentBytesMax = uint32_t{16} << 20;
 inline constexpr size_t kAssertionsMax = 64;
@@ -55,6 +57,10 @@ struct Manifest {
 [[nodiscard]] Result<Manifest> read_manifest(std::string_view text);
 // The same bytes for equal manifests; never holds the whole text in memory.
 [[nodiscard]] Result<void> write_manifest(const Manifest& manifest, Sink& sink);
+// Whoever writes an object asks this first: what read_manifest would refuse must never be written.
+[[nodiscard]] Result<void> check_readable(const Manifest& manifest);
+// How long it is without its segments.
+[[nodiscard]] uint64_t frame_bytes(const Manifest& manifest);
 
 // HMAC-SHA256(key, the segments' hashes as the manifest's base64 holds them).
 [[nodiscard]] crypto::Digest root_signature(const crypto::Secret& key, const Segments& segments,

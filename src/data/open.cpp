@@ -31,6 +31,12 @@ Result<crypto::Secret> open_any(const Manifest& manifest, const std::string& sid
   return Failure(reason);
 }
 
+size_t longest_segment(const Segments& segments) {
+  size_t out = 0;
+  for (size_t i = 0; i < segments.count(); ++i) out = std::max<size_t>(out, segments.plain_bytes(i));
+  return out;
+}
+
 Failure segment_fail(size_t index) {
   return fail("data.segment", "A part of the object is damaged or was changed.",
               fmt::format("segment {}", index), "Get the object again from its author.");
@@ -58,15 +64,20 @@ ShareOpener with_keys(std::vector<crypto::PrivateKey> keys) {
   };
 }
 
-Result<crypto::Secret> collect_key(const Manifest& manifest, const ShareOpener& opener) {
-  std::vector<std::string> sids;
-  for (const KeyAccess& access : manifest.key_access)
-    if (std::ranges::find(sids, access.sid) == sids.end()) sids.push_back(access.sid);
-  std::vector<crypto::Secret> shares;
-  for (const std::string& sid : sids) {
-    TRY(crypto::Secret share, open_any(manifest, sid, opener));
-    shares.push_back(std::move(share));
+Result<std::vector<Share>> collect_shares(const Manifest& manifest, const ShareOpener& opener) {
+  std::vector<Share> out;
+  for (const KeyAccess& access : manifest.key_access) {
+    if (std::ranges::find(out, access.sid, &Share::sid) != out.end()) continue;
+    TRY(crypto::Secret share, open_any(manifest, access.sid, opener));
+    out.push_back({access.sid, std::move(share)});
   }
+  return out;
+}
+
+Result<crypto::Secret> collect_key(const Manifest& manifest, const ShareOpener& opener) {
+  TRY(std::vector<Share> found, collect_shares(manifest, opener));
+  std::vector<crypto::Secret> shares;
+  for (Share& one : found) shares.push_back(std::move(one.secret));
   return join_shares(shares);
 }
 
@@ -109,6 +120,7 @@ OpenObject::OpenObject(std::unique_ptr<Inside> inside) : inside_(std::move(insid
 OpenObject::OpenObject(OpenObject&&) noexcept = default;
 OpenObject::~OpenObject() {
   if (inside_ == nullptr) return;
+  inside_->room.resize(inside_->room.capacity());  // a shorter segment leaves some of a longer one behind it
   const crypto::Secret rest(std::move(inside_->room));  // plain text leaves memory with it
 }
 
@@ -124,6 +136,8 @@ Result<OpenObject> OpenObject::open(const SealedObject& object, crypto::Secret k
     return fail("data.segment", "The payload is not as long as its segments.", {},
                 "Get the object again from its author.");
   auto inside = std::make_unique<Inside>(object, std::move(key));
+  // Once for all segments: a room that grew would leave plain text where it was.
+  inside->room.reserve(longest_segment(manifest.segments) + crypto::kAeadFrameBytes);
   TRY(inside->assertions, verify_assertions(manifest, inside->key, expect.pinned));
   if (!expect.originators.empty()) {
     TRY(inside->originator, verify_originator(manifest, expect.originators));

@@ -2,6 +2,8 @@
 
 #include "crypto/jose.h"
 
+#include <set>
+
 #include <fmt/format.h>
 
 namespace entente::data {
@@ -79,6 +81,11 @@ std::optional<std::string> claimed_originator(const Manifest& manifest) {
 Result<std::string> verify_originator(const Manifest& manifest, const OriginatorKeys& keys) {
   const std::string token = token_of(manifest);
   if (token.empty()) return originator_fail("The object is not signed by its originator.");
+  // What is signed leaves out the signature's own assertion by its id: a second one of that id would hide.
+  std::set<std::string_view> ids;
+  for (const Json& one : manifest.assertions)
+    if (!ids.insert(one.text_or("id", "")).second)
+      return originator_fail("Two of the object's assertions have one id: they can't be told apart.");
   const auto key = keys.find(named_in(token));
   if (key == keys.end())
     return originator_fail("The object is signed by an originator whose key is not known here.",

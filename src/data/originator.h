@@ -23,7 +23,7 @@ using OriginatorKeys = std::map<std::string, crypto::PublicKey, std::less<>>;
 // Who signed, as it stands in the object; nothing when there is no such assertion. Says nothing about truth.
 [[nodiscard]] std::optional<std::string> claimed_originator(const Manifest& manifest);
 // Who it is from, when it is signed by a key that `keys` holds for that originator and covers exactly what is
-// there.
+// there; no two assertions may have one id.
 [[nodiscard]] Result<std::string> verify_originator(const Manifest& manifest, const OriginatorKeys& keys);
 
 }  // namespace entente::data

@@ -9,10 +9,33 @@ void drop_originator(std::vector<Json>& assertions) {
   std::erase_if(assertions, [](const Json& one) { return one.text_or("id", "") == kOriginatorAssertionId; });
 }
 
+void drop_labels(std::vector<Json>& assertions) {
+  std::erase_if(assertions, [](const Json& one) {
+    if (one.text_or("id", "") == kLabelAssertionId) return true;
+    const auto read = read_assertion(one);
+    return read && is_label_assertion(*read);
+  });
+}
+
+// The payload's entry in a file that begins with it.
+ZipEntry moved_to_front(ZipEntry payload) {
+  const uint64_t by = payload.header_at;
+  payload.header_at -= by;
+  payload.data_at -= by;
+  payload.end -= by;
+  return payload;
+}
+
+std::string new_policy_text(const std::string& old, const DataPolicy& policy) {
+  const auto before = read_policy(old);
+  return before && *before == policy ? old : write_policy(policy);
+}
+
 }  // namespace
 
-uint64_t kept_bytes(const SealedObject& object) {
-  return object.zip.payload.end;
+Kept kept_bytes(const SealedObject& object) {
+  const ZipEntry& payload = object.zip.payload;
+  return {payload.header_at, payload.end - payload.header_at};
 }
 
 Result<Manifest> reseal(const SealedObject& object, const crypto::Secret& key, const ResealPlan& plan,
@@ -23,22 +46,30 @@ Result<Manifest> reseal(const SealedObject& object, const crypto::Secret& key, c
     SealPlan wrap;
     wrap.shares = plan.rights->shares;
     wrap.metadata = plan.rights->metadata;
-    out.policy_text = write_policy(plan.rights->policy);
+    out.policy_text = new_policy_text(out.policy_text, plan.rights->policy);
+    TRY_VOID(read_policy(out.policy_text));
     TRY(out.key_access, wrap_key(key, wrap, out.policy_text));
+  } else if (plan.key_access) {
+    out.key_access = *plan.key_access;
   }
+  const BoundTo bound = bound_to(out.segments, out.form);
   if (plan.assertions) {
     out.assertions.clear();
-    const BoundTo bound = bound_to(out.segments, out.form);
     for (const Assertion& one : *plan.assertions)
       out.assertions.push_back(bind_with_object_key(one, bound, key));
   }
-  if (out.policy_text != object.manifest.policy_text || plan.assertions || plan.originator)
+  if (plan.label) {
+    drop_labels(out.assertions);
+    out.assertions.push_back(bind_with_object_key(*plan.label, bound, key));
+  }
+  if (out.policy_text != object.manifest.policy_text || plan.assertions || plan.label || plan.originator)
     drop_originator(out.assertions);
   if (plan.originator) {
     TRY(Json signature, originator_assertion(out, key, *plan.originator));
     out.assertions.push_back(std::move(signature));
   }
-  ZipWriter zip(sink, kept_bytes(object), object.zip.payload);
+  TRY_VOID(check_readable(out));
+  ZipWriter zip(sink, kept_bytes(object).size, moved_to_front(object.zip.payload));
   TRY_VOID(zip.finish([&](Sink& into) { return write_manifest(out, into); }));
   return out;
 }

@@ -16,18 +16,26 @@ struct Rights {
 };
 
 struct ResealPlan {
-  std::optional<Rights> rights = {};                      // otherwise they stay
+  std::optional<Rights> rights = {};  // otherwise they stay
+  // Without new rights: the same shares, with what travels beside them changed (seal_metadata).
+  std::optional<std::vector<KeyAccess>> key_access = {};
   std::optional<std::vector<Assertion>> assertions = {};  // all there are from now on; otherwise they stay
+  std::optional<Assertion> label = {};                    // in the place of every label among the assertions
   // Signs what there is then. Without it an old signature stays only while all that it covers does.
   std::optional<OriginatorKey> originator = {};
 };
 
-// Opens `object` with `key` as open.h does, and writes what belongs behind its first `kept_bytes(object)`
-// bytes. `expect` must hold of the old one.
+// The part of an object's file that stays: the payload with its header. What stood before or behind it, such
+// as the old manifest, is not in it.
+struct Kept {
+  uint64_t at = 0;
+  uint64_t size = 0;
+};
+[[nodiscard]] Kept kept_bytes(const SealedObject& object);
+// Opens `object` with `key` as open.h does, and writes what belongs behind its `kept_bytes(object)`, which
+// are the first of the new file. `expect` must hold of the old one. Where the policy means the same as
+// before, its text stays the same.
 [[nodiscard]] Result<Manifest> reseal(const SealedObject& object, const crypto::Secret& key,
                                       const ResealPlan& plan, const OpenExpect& expect, Sink& sink);
-// How many of the object's bytes stay in front: where the manifest stood behind the payload, it is not among
-// them.
-[[nodiscard]] uint64_t kept_bytes(const SealedObject& object);
 
 }  // namespace entente::data

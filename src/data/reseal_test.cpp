@@ -2,6 +2,8 @@
 
 #include "data/object_for_test.h"
 
+#include <array>
+
 using namespace entente;
 using namespace entente::data;
 using crypto::KeyKind;
@@ -14,7 +16,10 @@ Bytes resealed(const Bytes& object, const PrivateKey& with, const ResealPlan& pl
   const MemorySource source(object);
   const SealedObject sealed = read_object(source).value();
   MemorySink sink;
-  sink.bytes.assign(object.begin(), object.begin() + static_cast<std::ptrdiff_t>(kept_bytes(sealed)));
+  const Kept kept = kept_bytes(sealed);
+  const ByteView stays =
+      ByteView(object).subspan(static_cast<size_t>(kept.at), static_cast<size_t>(kept.size));
+  sink.bytes.assign(stays.begin(), stays.end());
   const crypto::Secret key = collect_key(sealed.manifest, with_keys({with})).value();
   const auto manifest = reseal(sealed, key, plan, expect, sink);
   REQUIRE_MESSAGE(manifest.has_value(), manifest.error().text());
@@ -35,7 +40,98 @@ Bytes payload_of(const Bytes& object) {
   return out;
 }
 
+void put(Bytes& out, uint64_t value, size_t length) {
+  for (size_t i = 0; i < length; ++i) out.push_back(static_cast<uint8_t>(value >> (8 * i)));
+}
+
+// The same object as other software may write it: the manifest first, then bytes that belong to nothing, then
+// the payload.
+Bytes manifest_first(const Bytes& object, std::string_view gap) {
+  const MemorySource source(object);
+  const ObjectZip zip = read_zip(source).value();
+  const std::string manifest = manifest_text_of(object);
+  const Bytes payload = payload_of(object);
+  struct Entry {
+    std::string_view name;
+    ByteView data;
+    uint32_t crc;
+    size_t at;
+  };
+  Bytes out;
+  std::array<Entry, 2> entries{{{kManifestName, as_bytes(manifest), zip.manifest.crc, 0},
+                                {kPayloadName, payload, zip.payload.crc, 0}}};
+  const auto put_header = [&](const Entry& e, bool central) {
+    put(out, central ? 0x02014b50 : 0x04034b50, 4), put(out, 20, central ? 4 : 2), put(out, 0, 8);
+    put(out, e.crc, 4), put(out, e.data.size(), 4), put(out, e.data.size(), 4), put(out, e.name.size(), 2);
+    put(out, 0, central ? 12 : 2);
+    if (central) put(out, e.at, 4);
+    for (const char c : e.name) out.push_back(static_cast<uint8_t>(c));
+  };
+  for (Entry& e : entries) {
+    e.at = out.size();
+    put_header(e, false);
+    out.insert(out.end(), e.data.begin(), e.data.end());
+    out.insert(out.end(), gap.begin(), gap.end());
+  }
+  const size_t directory = out.size();
+  for (const Entry& e : entries) put_header(e, true);
+  const size_t size = out.size() - directory;
+  put(out, 0x06054b50, 4), put(out, 0, 4), put(out, 2, 2), put(out, 2, 2);
+  put(out, size, 4), put(out, directory, 4), put(out, 0, 2);
+  return out;
+}
+
 }  // namespace
+
+TEST_CASE("attack: nothing of an old manifest is left in front, however the file was laid out") {
+  const PrivateKey before = key_for_test();
+  const PrivateKey after = key_for_test();
+  const Bytes plain = to_bytes("EXERCISE: ten tents, two doctors");
+  const Bytes old = manifest_first(seal_for_test(plan_for_test(before), plain), "old policy in a gap");
+  REQUIRE(open_for_test(old, {before}).value() == plain);
+  const Manifest manifest = read_manifest(manifest_text_of(old)).value();
+  const Bytes changed = resealed(old, before, {.rights = rights_for(after)});
+  CHECK(open_for_test(changed, {after}).value() == plain);
+  CHECK(payload_of(changed) == payload_of(old));
+  const std::string_view all = as_text(changed);
+  CHECK(all.find(manifest.policy_text) == std::string_view::npos);
+  CHECK(all.find(base64(manifest.key_access.front().wrapped_key)) == std::string_view::npos);
+  CHECK(all.find("gap") == std::string_view::npos);
+}
+
+TEST_CASE("a label takes the place of labels alone") {
+  const PrivateKey reader = key_for_test();
+  label::Label label;
+  label.policy = "EXERCISE";
+  label.classification = "RESTRICTED";
+  SealPlan plan = plan_for_test(reader);
+  plan.assertions = {{.id = "kept", .value = "EXERCISE"}, label_assertion(label).value()};
+  plan.assertions.back().id = "by another name";
+  const Bytes object = seal_for_test(plan, to_bytes("EXERCISE"));
+  label.classification = "UNCLASSIFIED";
+  ResealPlan relabel;
+  relabel.label = label_assertion(label).value();
+  const Bytes changed = resealed(object, reader, relabel);
+  CHECK(code_of(open_for_test(changed, {reader})) == "ok");
+  const Manifest manifest = read_manifest(manifest_text_of(changed)).value();
+  REQUIRE(manifest.assertions.size() == 2);
+  CHECK(manifest.assertions[0].text_or("id", "") == "kept");
+  CHECK(read_label_assertion(read_assertion(manifest.assertions[1]).value())->classification ==
+        "UNCLASSIFIED");
+}
+
+TEST_CASE("a policy that means the same keeps its text, and with it its originator's signature") {
+  const PrivateKey reader = key_for_test();
+  const PrivateKey aldoria = key_for_test();
+  SealPlan plan = plan_for_test(reader);
+  plan.originator = OriginatorKey{"XAA", aldoria};
+  const Bytes object = seal_for_test(plan, to_bytes("EXERCISE"));
+  Rights same = rights_for(reader);
+  same.policy = plan.policy;
+  const Manifest manifest =
+      read_manifest(manifest_text_of(resealed(object, reader, {.rights = same}))).value();
+  CHECK(verify_originator(manifest, {{"XAA", aldoria.public_key()}}));
+}
 
 TEST_CASE("a new manifest gives other rights and leaves every byte of the payload as it was") {
   const PrivateKey before = key_for_test();

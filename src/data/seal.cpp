@@ -12,6 +12,9 @@ namespace {
 
 constexpr uint32_t kSegmentBytes = uint32_t{2} << 20;
 constexpr size_t kSegmentsWanted = 32768;  // 64 GiB of the usual segments
+// One segment in the manifest at its longest, without its hash.
+constexpr size_t kSegmentTextBytes =
+    std::string_view(R"(,{"hash":"","segmentSize":16777216,"encryptedSegmentSize":16777244})").size();
 constexpr uint64_t kLargeBytes = uint64_t{4000}
                                  << 20;  // near where ZIP's own numbers end, with room for framing
 
@@ -40,8 +43,10 @@ struct Sealer::Inside {
       : plan(std::move(given)), key(std::move(fresh)), aead(key.bytes()), zip(sink) {}
 
   Result<void> seal_segment(ByteView plain) {
-    if (manifest.segments.count() == kSegmentsMax)
-      return seal_fail("The object would have too many segments.", "Seal a file instead of a stream.");
+    if (manifest.segments.count() == segments_max)
+      return seal_fail(
+          fmt::format("The object would have too many segments: its manifest has room for {}.", segments_max),
+          "Seal a file instead of a stream, or with fewer assertions.");
     const std::span<uint8_t> out = std::span(sealed).first(plain.size() + crypto::kAeadFrameBytes);
     aead.seal(nonces.next(), plain, out);
     SegmentTag tag;
@@ -60,10 +65,30 @@ struct Sealer::Inside {
     return {};
   }
 
+  // As many segments as a reader takes: each is in the manifest itself, and again in what each assertion is
+  // bound by. A manifest without segments is made to measure the rest, and read as a reader would.
+  Result<void> find_segments_max() {
+    TRY_VOID(read_policy(manifest.policy_text));
+    TRY_VOID(bind_assertions());
+    TRY_VOID(check_readable(manifest));
+    const size_t assertions = manifest.assertions.size();
+    const uint64_t fixed = frame_bytes(manifest) + 64 * (assertions + 1);  // padding, numbers
+    manifest.assertions.clear();
+    const bool raw = manifest.form == HashForm::raw;
+    const uint64_t in_assertions = assertions * (raw ? 16 : 32) * 16;  // nine times: base64 of base64
+    const uint64_t in_list = 9 * (kSegmentTextBytes + (raw ? 24 : 44));
+    if (fixed >= kFrameBytesMax) return seal_fail("The object's manifest would be too long.");
+    segments_max =
+        std::min<uint64_t>(kSegmentsMax, 9 * (kManifestBytesMax - fixed) / (in_list + in_assertions));
+    if (assertions > 0) segments_max = std::min(segments_max, 9 * (kFrameBytesMax - fixed) / in_assertions);
+    return {};
+  }
+
   SealPlan plan;
   crypto::Secret key;
   crypto::Aead aead;
   Nonces nonces;
+  uint64_t segments_max = 0;
   ZipWriter zip;
   Manifest manifest;
   Bytes waiting;  // plain text of a segment that is not full yet
@@ -100,11 +125,12 @@ Sealer::Sealer(std::unique_ptr<Inside> inside) : inside_(std::move(inside)) {}
 Sealer::Sealer(Sealer&&) noexcept = default;
 Sealer::~Sealer() {
   if (inside_ == nullptr) return;
+  inside_->waiting.resize(inside_->waiting.capacity());    // what was cleared is still there
   const crypto::Secret rest(std::move(inside_->waiting));  // plain text leaves memory with it
 }
 
 Result<Sealer> Sealer::begin(Sink& sink, SealPlan plan, std::optional<uint64_t> size) {
-  const uint32_t segment = plan.segment_bytes == 0 ? segment_bytes_for(size) : plan.segment_bytes;
+  uint32_t segment = plan.segment_bytes == 0 ? segment_bytes_for(size) : plan.segment_bytes;
   if (segment > kSegmentBytesMax)
     return seal_fail("The segments are too long.", fmt::format("at most {} bytes", kSegmentBytesMax));
   auto inside = std::make_unique<Inside>(sink, std::move(plan), crypto::Secret::random(kShareBytes));
@@ -115,9 +141,19 @@ Result<Sealer> Sealer::begin(Sink& sink, SealPlan plan, std::optional<uint64_t> 
   }
   manifest.mime_type = inside->plan.mime_type;
   manifest.policy_text = write_policy(inside->plan.policy);
-  manifest.segment_bytes = segment;
   // Before anything is written: what can't be wrapped is not sealed.
   TRY(manifest.key_access, wrap_key(inside->key, inside->plan, manifest.policy_text));
+  TRY_VOID(inside->find_segments_max());
+  const auto too_many = [&] {
+    return size && *size / segment + (*size % segment != 0 ? 1 : 0) > inside->segments_max;
+  };
+  while (inside->plan.segment_bytes == 0 && too_many() && segment < kSegmentBytesMax) segment *= 2;
+  if (too_many())
+    return seal_fail(
+        fmt::format("The object would have too many segments: its manifest has room for {} of {} bytes.",
+                    inside->segments_max, segment),
+        "Seal it in parts, or with fewer assertions.");
+  manifest.segment_bytes = segment;
   inside->waiting.reserve(segment);
   inside->sealed.resize(segment + crypto::kAeadFrameBytes);
   TRY_VOID(inside->zip.begin_payload(!size || *size >= kLargeBytes));
@@ -150,6 +186,7 @@ Result<Manifest> Sealer::finish() {
   TRY_VOID(inside_->zip.end_payload());
   manifest.root_signature = root_signature(inside_->key, manifest.segments, manifest.form);
   TRY_VOID(inside_->bind_assertions());
+  TRY_VOID(check_readable(manifest));
   TRY_VOID(inside_->zip.finish([&](Sink& sink) { return write_manifest(manifest, sink); }));
   return std::move(manifest);
 }
