@@ -9,7 +9,9 @@
 #include "label/label_xml.h"
 #include "node/config.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -79,6 +81,32 @@ Result<std::vector<data::AnyOf>> shares_of(const Arguments& arguments) {
   return shares;
 }
 
+// An attribute of this name says whose the object is, by whatever authority.
+constexpr std::string_view kOriginatorAttribute = "originator";
+
+// Every originator's key service must be needed, and no fewer than before: one alone must not be able to give
+// away what several have a say in. --any-of says that it may.
+Result<void> check_consent(const Arguments& arguments, const data::DataPolicy& policy, size_t shares,
+                           size_t shares_before = 0) {
+  if (arguments.options.contains("any-of")) return {};
+  std::set<std::string> originators;
+  for (const data::AttributeName& one : policy.attributes)
+    if (one.name == kOriginatorAttribute) originators.insert(one.fqn());
+  constexpr const char* hint =
+      "--to for each of them and --split-per-recipient; or --any-of if one may do it alone";
+  if (originators.size() > 1 && shares < originators.size())
+    return fail("cli.usage",
+                fmt::format("the object is of {} originators, and {} key shares would open it",
+                            originators.size(), shares),
+                {}, hint);
+  if (shares < shares_before)
+    return fail(
+        "cli.usage",
+        fmt::format("the object takes {} key shares to open, and would take {}", shares_before, shares), {},
+        hint);
+  return {};
+}
+
 // --label FILE
 Result<std::optional<label::Label>> label_of(const Arguments& arguments) {
   const auto file = arguments.option("label");
@@ -107,6 +135,7 @@ Result<data::SealPlan> seal_plan(const Arguments& arguments) {
   data::SealPlan plan;
   TRY(plan.policy, policy_of(arguments));
   TRY(plan.shares, shares_of(arguments));
+  TRY_VOID(check_consent(arguments, plan.policy, plan.shares.size()));
   TRY(const auto label, label_of(arguments));
   if (label) {
     TRY(data::Assertion assertion, data::label_assertion(*label));
@@ -124,11 +153,21 @@ Result<data::SealPlan> seal_plan(const Arguments& arguments) {
   return plan;
 }
 
+// Plain text on its way; gone from memory with this.
+struct PlainRoom {
+  explicit PlainRoom(size_t size) : bytes(size) {}
+  ~PlainRoom() { const crypto::Secret gone(std::move(bytes)); }
+  PlainRoom(const PlainRoom&) = delete;
+  PlainRoom& operator=(const PlainRoom&) = delete;
+  Bytes bytes;
+};
+
 Result<void> seal_source(const data::FileSource& source, data::Sealer& sealer, ProgressBar& bar) {
-  Bytes room(static_cast<size_t>(std::min<uint64_t>(kReadBytes, source.size())));
+  PlainRoom room(static_cast<size_t>(std::min<uint64_t>(kReadBytes, source.size())));
   for (uint64_t at = 0; at < source.size();) {
     const std::span<uint8_t> part =
-        std::span(room).first(static_cast<size_t>(std::min<uint64_t>(room.size(), source.size() - at)));
+        std::span(room.bytes)
+            .first(static_cast<size_t>(std::min<uint64_t>(room.bytes.size(), source.size() - at)));
     TRY_VOID(source.read(at, part));
     TRY_VOID(sealer.write(part));
     at += part.size();
@@ -138,14 +177,14 @@ Result<void> seal_source(const data::FileSource& source, data::Sealer& sealer, P
 }
 
 Result<void> seal_stream(data::Sealer& sealer, ProgressBar& bar) {
-  Bytes room(kReadBytes);
+  PlainRoom room(kReadBytes);
   uint64_t done = 0;
   for (;;) {
-    TRY(const size_t taken, data::read_some(STDIN_FILENO, room));
-    TRY_VOID(sealer.write(ByteView(room).first(taken)));
+    TRY(const size_t taken, data::read_some(STDIN_FILENO, room.bytes));
+    TRY_VOID(sealer.write(ByteView(room.bytes).first(taken)));
     done += taken;
     bar.at(done);
-    if (taken < room.size()) return {};
+    if (taken < room.bytes.size()) return {};
   }
 }
 
@@ -189,6 +228,47 @@ Result<std::optional<label::Label>> old_label_of(const data::Manifest& old) {
   return std::optional<label::Label>();
 }
 
+size_t shares_in(const data::Manifest& manifest) {
+  std::set<std::string> sids;
+  for (const data::KeyAccess& one : manifest.key_access) sids.insert(one.sid);
+  return sids.size();
+}
+
+// The old policy with what is given in its place: attributes, people or both. What is not given stays.
+Result<data::DataPolicy> changed_policy(const Arguments& arguments, const data::Manifest& old) {
+  TRY(data::DataPolicy out, data::read_policy(old.policy_text));
+  TRY(data::DataPolicy given, policy_of(arguments));
+  if (!given.attributes.empty()) out.attributes = std::move(given.attributes);
+  if (!given.dissem.empty()) out.dissem = std::move(given.dissem);
+  return out;  // under the same id: what was recalled stays recalled
+}
+
+// What the old object had and the new one has not, with why. Texts of the object may be anybody's: quoted.
+void tell_dropped(const data::Manifest& old, const data::Manifest& now) {
+  const auto tell = [](const std::string& text) { fmt::print(stderr, "entente: dropped: {}\n", text); };
+  const auto quoted = [](std::string_view text) { return Json(text).dump(); };
+  const auto before = data::read_policy(old.policy_text);
+  const auto after = data::read_policy(now.policy_text);
+  if (before && after) {
+    for (const data::AttributeName& one : before->attributes)
+      if (std::ranges::find(after->attributes, one) == after->attributes.end())
+        tell("attribute " + quoted(one.fqn()) + ", not among those given");
+    for (const std::string& one : before->dissem)
+      if (std::ranges::find(after->dissem, one) == after->dissem.end())
+        tell("person " + quoted(one) + ", not among those given");
+  }
+  if (shares_in(now) < shares_in(old))
+    tell(fmt::format("{} of {} key shares, as --any-of allows", shares_in(old) - shares_in(now),
+                     shares_in(old)));
+  const auto had_metadata = [](const data::KeyAccess& one) { return !one.encrypted_metadata.empty(); };
+  if (std::ranges::any_of(old.key_access, had_metadata) && !std::ranges::any_of(now.key_access, had_metadata))
+    tell("what key services read under the old shares: the object bears no label to put there");
+  const auto signer = data::claimed_originator(old);
+  if (signer && data::claimed_originator(now) != signer)
+    tell("the originator's signature (" + quoted(*signer) +
+         "): it covers policy and label, which changed; --as and --sign sign anew");
+}
+
 // What changes: rights when somebody is named, the label when one is given. The label stands under each share
 // too.
 Result<data::ResealPlan> reseal_plan(const Arguments& arguments, const data::Manifest& old) {
@@ -200,11 +280,9 @@ Result<data::ResealPlan> reseal_plan(const Arguments& arguments, const data::Man
                 "each key share is bound to the policy: say again whom it is for");
   if (!arguments.all("to").empty()) {
     data::Rights rights;
-    TRY(const data::DataPolicy before, data::read_policy(old.policy_text));
-    TRY(const data::DataPolicy given, policy_of(arguments));
-    rights.policy = policy ? given : before;
-    rights.policy.uuid = before.uuid;  // the same object: what was recalled stays recalled
+    TRY(rights.policy, changed_policy(arguments, old));
     TRY(rights.shares, shares_of(arguments));
+    TRY_VOID(check_consent(arguments, rights.policy, rights.shares.size(), shares_in(old)));
     TRY(const auto kept, old_label_of(old));
     if (label || kept) rights.metadata = metadata_of(label ? *label : *kept);
     plan.rights = std::move(rights);
@@ -213,25 +291,24 @@ Result<data::ResealPlan> reseal_plan(const Arguments& arguments, const data::Man
     if (!plan.rights)
       return fail("cli.usage", "--to is missing", {},
                   "the label stands under each key share: say again whom it is for");
-    TRY(data::Assertion assertion, data::label_assertion(*label));
-    plan.assertions = std::vector<data::Assertion>{std::move(assertion)};
+    TRY(plan.label, data::label_assertion(*label));
   }
   TRY(plan.originator, signer_of(arguments));
-  if (!plan.rights && !plan.assertions && !plan.originator)
+  if (!plan.rights && !plan.label && !plan.originator)
     return fail("cli.usage", "nothing is to change", {}, "--to, --attribute, --person, --label or --sign");
   return plan;
 }
 
-Result<void> copy_front(const data::FileSource& source, uint64_t length, data::NewFile& out,
-                        ProgressBar& bar) {
-  Bytes room(static_cast<size_t>(std::min<uint64_t>(kReadBytes, length)));
-  for (uint64_t at = 0; at < length;) {
+Result<void> copy_kept(const data::FileSource& source, data::Kept kept, data::NewFile& out,
+                       ProgressBar& bar) {
+  Bytes room(static_cast<size_t>(std::min<uint64_t>(kReadBytes, kept.size)));
+  for (uint64_t done = 0; done < kept.size;) {
     const std::span<uint8_t> part =
-        std::span(room).first(static_cast<size_t>(std::min<uint64_t>(room.size(), length - at)));
-    TRY_VOID(source.read(at, part));
+        std::span(room).first(static_cast<size_t>(std::min<uint64_t>(room.size(), kept.size - done)));
+    TRY_VOID(source.read(kept.at + done, part));
     TRY_VOID(out.write(part));
-    at += part.size();
-    bar.at(at);
+    done += part.size();
+    bar.at(done);
   }
   return {};
 }
@@ -239,6 +316,7 @@ Result<void> copy_front(const data::FileSource& source, uint64_t length, data::N
 Result<data::Manifest> reseal_file(const Arguments& arguments) {
   const std::string& in = arguments.words[0];
   TRY(const std::string out, arguments.need("out"));
+  TRY_VOID(check_places(in, out));
   TRY(const OpenerMaker opener, opener_of(arguments));
   TRY(const data::OpenExpect expect, expectations_of(arguments));
   TRY(const data::FileSource source, data::FileSource::open(in));
@@ -247,11 +325,13 @@ Result<data::Manifest> reseal_file(const Arguments& arguments) {
   TRY(const crypto::Secret key, data::collect_key(sealed.manifest, opener(sealed.manifest.policy_text)));
   TRY(data::NewFile file, data::NewFile::create(out));
   {
-    ProgressBar bar("copying " + in, data::kept_bytes(sealed));
-    TRY_VOID(copy_front(source, data::kept_bytes(sealed), file, bar));
+    const data::Kept kept = data::kept_bytes(sealed);
+    ProgressBar bar("copying " + in, kept.size);
+    TRY_VOID(copy_kept(source, kept, file, bar));
   }
   TRY(data::Manifest manifest, data::reseal(sealed, key, plan, expect, file));
   TRY_VOID(file.commit(true));
+  tell_dropped(sealed.manifest, manifest);
   return manifest;
 }
 

@@ -200,6 +200,102 @@ TEST_CASE("an object sealed anew opens for others, keeps its id, and its payload
   CHECK(at.get("o.tdf").substr(0, 80) == at.get("n.tdf").substr(0, 80));
 }
 
+namespace {
+
+const std::string kReleasable = "https://xaa.example/attr/rel/value/xaa";
+const std::string kSecret = "https://xaa.example/attr/classification/value/secret";
+
+bool has(const Told& told, std::string_view text) {
+  return told.out.find(text) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("attack: what is not given anew stays in the policy, and what is dropped is said") {
+  const ObjectFolder at;
+  REQUIRE(at.run({"seal", "plain.txt", "--to", "xaa.pub", "--attribute", kReleasable, "--attribute", kSecret,
+                  "--person", "ana@xaa.example", "-o", "o.tdf"})
+              .exit == kExitOk);
+  const Told attribute = at.run(
+      {"reseal", "o.tdf", "--key", "xaa.key", "--to", "xaa.pub", "--attribute", kSecret, "-o", "a.tdf"});
+  REQUIRE_MESSAGE(attribute.exit == kExitOk, attribute.out);
+  CHECK(has(attribute, "dropped: attribute \"" + kReleasable + "\""));
+  CHECK(has(at.run({"inspect", "a.tdf"}), "ana@xaa.example"));
+  const Told person = at.run({"reseal", "o.tdf", "--key", "xaa.key", "--to", "xaa.pub", "--person",
+                              "ben@xaa.example", "-o", "p.tdf"});
+  REQUIRE(person.exit == kExitOk);
+  CHECK(has(person, "dropped: person \"ana@xaa.example\""));
+  CHECK_FALSE(has(person, "dropped: attribute"));
+  const Told looked = at.run({"inspect", "p.tdf"});
+  CHECK(has(looked, kReleasable));
+  CHECK(has(looked, kSecret));
+  CHECK(has(looked, "ben@xaa.example"));
+  CHECK_FALSE(has(looked, "ana@xaa.example"));
+}
+
+TEST_CASE(
+    "attack: what takes the consent of several does not come to be opened by one, unless that is said") {
+  const ObjectFolder at;
+  REQUIRE(at.run({"seal", "plain.txt", "--to", "xaa.pub", "--to", "xbb.pub", "--split-per-recipient",
+                  "--person", "ana", "-o", "o.tdf"})
+              .exit == kExitOk);
+  const std::vector<std::string> any{"reseal", "o.tdf",   "--key", "xaa.key", "--key", "xbb.key",
+                                     "--to",   "xaa.pub", "--to",  "xbb.pub", "-o",    "n.tdf"};
+  const Told refused = at.run(any);
+  CHECK(refused.exit == kExitUsage);
+  CHECK(has(refused, "--any-of"));
+  CHECK_FALSE(at.has("n.tdf"));
+  auto said = any;
+  said.emplace_back("--any-of");
+  const Told allowed = at.run(said);
+  CHECK(allowed.exit == kExitOk);
+  CHECK(has(allowed, "dropped: 1 of 2 key shares"));
+  auto split = any;
+  split.emplace_back("--split-per-recipient");
+  CHECK(at.run(split).exit == kExitOk);
+
+  // Two originators: none of them alone.
+  const std::string of = "https://xaa.example/attr/originator/value/";
+  std::vector<std::string> seal{"seal",    "plain.txt",   "--to",     "xaa.pub", "--to",
+                                "xbb.pub", "--attribute", of + "xaa", "-o",      "two.tdf"};
+  CHECK(at.run(seal).exit == kExitOk);
+  seal.insert(seal.end(), {"--attribute", of + "xbb"});
+  CHECK(at.run(seal).exit == kExitUsage);
+  seal.emplace_back("--split-per-recipient");
+  CHECK(at.run(seal).exit == kExitOk);
+  seal.back() = "--any-of";
+  CHECK(at.run(seal).exit == kExitOk);
+  // Nor by adding an originator to what one alone opens.
+  CHECK(at.run({"reseal", "o.tdf", "--key", "xaa.key", "--key", "xbb.key", "--to", "xaa.pub", "--attribute",
+                of + "xaa", "--attribute", of + "xbb", "-o", "m.tdf"})
+            .exit == kExitUsage);
+}
+
+TEST_CASE("attack: a signature that goes with a change is missed aloud") {
+  const ObjectFolder at;
+  REQUIRE(at.run({"seal", "plain.txt", "--to", "xaa.pub", "--attribute", kSecret, "--as", "XAA", "--sign",
+                  "xaa.key", "-o", "o.tdf"})
+              .exit == kExitOk);
+  const Told changed = at.run(
+      {"reseal", "o.tdf", "--key", "xaa.key", "--to", "xbb.pub", "--attribute", kReleasable, "-o", "n.tdf"});
+  CHECK(changed.exit == kExitOk);
+  CHECK(has(changed, "dropped: the originator's signature (\"XAA\")"));
+  const Told kept = at.run({"reseal", "o.tdf", "--key", "xaa.key", "--to", "xbb.pub", "-o", "k.tdf"});
+  CHECK(kept.exit == kExitOk);
+  CHECK_FALSE(has(kept, "dropped"));
+  CHECK(at.run({"open", "k.tdf", "--key", "xbb.key", "--originator", "XAA=xaa.pub", "-o", "k.txt"}).exit ==
+        kExitOk);
+}
+
+TEST_CASE("attack: an object is not sealed anew over itself") {
+  const ObjectFolder at;
+  REQUIRE(at.run({"seal", "plain.txt", "--to", "xaa.pub", "-o", "o.tdf"}).exit == kExitOk);
+  const std::string before = at.get("o.tdf");
+  CHECK(at.run({"reseal", "o.tdf", "--key", "xaa.key", "--to", "xbb.pub", "-o", "o.tdf"}).exit == kExitUsage);
+  CHECK(at.get("o.tdf") == before);
+  CHECK(has(at.run({"inspect", "o.tdf"}), "in 1 segment\n"));
+}
+
 TEST_CASE("command lines of sealed objects that make no sense are refused with what is missing") {
   const ObjectFolder at;
   CHECK(at.run({"seal", "plain.txt", "-o", "o.tdf"}).exit == kExitUsage);

@@ -108,11 +108,13 @@ constexpr Verb kVerbs[] = {
     {"seal",
      "FILE --to KEY-SERVICE|KEY-SERVICE=PUBLIC.pem|PUBLIC.pem... [--attribute FQN]... [--person NAME]... "
      "[--label "
-     "FILE] [--split-per-recipient] [--as CODE --sign PRIVATE.pem] [--type MIME] [--trust FILE] "
+     "FILE] [--split-per-recipient | --any-of] [--as CODE --sign PRIVATE.pem] [--type MIME] [--trust FILE] "
      "[--tdf-version 4.2.2] -o OUT",
      "Seal a file (- reads standard input) into an object that only its recipients' key services or keys "
-     "open",
-     "to+,attribute+,person+,label,split-per-recipient!,as,sign,type,trust,tdf-version,out", 1, 1,
+     "open: any one of them, or all with --split-per-recipient. An object of several originators takes a "
+     "share "
+     "of each, unless --any-of says that one alone may open it",
+     "to+,attribute+,person+,label,split-per-recipient!,any-of!,as,sign,type,trust,tdf-version,out", 1, 1,
      object_seal},
     {"open",
      "FILE [--key PRIVATE.pem]... [--token FILE --proof PRIVATE.pem --service URL[=URL]... [--trust FILE]] "
@@ -123,9 +125,13 @@ constexpr Verb kVerbs[] = {
     {"reseal",
      "FILE (what `open` takes to open it) [--to ...]... [--attribute FQN]... [--person NAME]... [--label "
      "FILE] "
-     "[--split-per-recipient] [--as CODE --sign PRIVATE.pem] [--originator CODE=PUBLIC.pem]... -o OUT",
-     "Give an object other rights or another label; its payload stays as it is, byte for byte",
-     "key+,token,proof,service+,to+,attribute+,person+,label,split-per-recipient!,as,sign,trust,originator+,"
+     "[--split-per-recipient | --any-of] [--as CODE --sign PRIVATE.pem] [--originator CODE=PUBLIC.pem]... "
+     "-o OUT",
+     "Give an object other rights or another label; its payload stays as it is, byte for byte. Attributes, "
+     "people and assertions that are not given stay; fewer key shares than before take --any-of; what is "
+     "dropped is said",
+     "key+,token,proof,service+,to+,attribute+,person+,label,split-per-recipient!,any-of!,as,sign,trust,"
+     "originator+,"
      "pin+,out",
      1, 1, object_reseal},
     {"inspect",

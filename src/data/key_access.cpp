@@ -97,6 +97,14 @@ Bytes mac_of(const crypto::Secret& share, std::string_view policy_text, HashForm
   return form == HashForm::raw ? Bytes(mac.begin(), mac.end()) : to_bytes(hex(mac));
 }
 
+// Base64 of {"ciphertext": base64(nonce, text, tag), "iv": base64(nonce)}, as everybody writes it.
+std::string seal_metadata(const crypto::Secret& share, std::string_view metadata) {
+  const Bytes sealed = crypto::seal_small(share.bytes(), as_bytes(metadata));
+  const Json out = Json::object(
+      {{"ciphertext", base64(sealed)}, {"iv", base64(ByteView(sealed).first(crypto::kAeadNonceBytes))}});
+  return base64(as_bytes(out.dump()));
+}
+
 }  // namespace
 
 std::string_view name(WrapType type) {
@@ -171,6 +179,9 @@ bool binds(const PolicyBinding& binding, const crypto::Secret& share, std::strin
 Result<KeyAccess> wrap_share(const crypto::Secret& share, const Recipient& recipient,
                              std::string_view policy_text, std::string_view metadata, HashForm form) {
   ENTENTE_CHECK(share.bytes().size() == kShareBytes);
+  if (metadata.size() > kMetadataBytesMax / 2)
+    return key_access_fail("The metadata is too long.", {},
+                           fmt::format("at most {} bytes", kMetadataBytesMax / 2));
   TRY(const Rewrapper rewrapper, Rewrapper::to(recipient.key));
   TRY(Bytes wrapped, rewrapper.wrap(share));
   KeyAccess out;
@@ -181,22 +192,8 @@ Result<KeyAccess> wrap_share(const crypto::Secret& share, const Recipient& recip
   out.wrapped_key = std::move(wrapped);
   out.binding = bind_policy(share, policy_text, form);
   out.ephemeral_key = rewrapper.session_key();
-  TRY_VOID(seal_metadata(out, share, metadata));
+  if (!metadata.empty()) out.encrypted_metadata = seal_metadata(share, metadata);
   return out;
-}
-
-// Base64 of {"ciphertext": base64(nonce, text, tag), "iv": base64(nonce)}, as everybody writes it.
-Result<void> seal_metadata(KeyAccess& access, const crypto::Secret& share, std::string_view text) {
-  if (text.size() > kMetadataBytesMax / 2)
-    return key_access_fail("The metadata is too long.", {},
-                           fmt::format("at most {} bytes", kMetadataBytesMax / 2));
-  access.encrypted_metadata.clear();
-  if (text.empty()) return {};
-  const Bytes sealed = crypto::seal_small(share.bytes(), as_bytes(text));
-  const Json out = Json::object(
-      {{"ciphertext", base64(sealed)}, {"iv", base64(ByteView(sealed).first(crypto::kAeadNonceBytes))}});
-  access.encrypted_metadata = base64(as_bytes(out.dump()));
-  return {};
 }
 
 Result<crypto::Secret> unwrap_share(const KeyAccess& access, const crypto::PrivateKey& key) {

@@ -79,10 +79,6 @@ enum class HashForm { hex, raw };
 // open.
 [[nodiscard]] Result<std::string> open_metadata(const KeyAccess& access, const crypto::Secret& share);
 
-// Puts other text beside a share, or none.
-[[nodiscard]] Result<void> seal_metadata(KeyAccess& access, const crypto::Secret& share,
-                                         std::string_view text);
-
 // A key service's answer: shares wrapped again, for the key a client named in its request. One answer has one
 // session key for all of its shares.
 class Rewrapper {

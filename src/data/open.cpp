@@ -64,20 +64,15 @@ ShareOpener with_keys(std::vector<crypto::PrivateKey> keys) {
   };
 }
 
-Result<std::vector<Share>> collect_shares(const Manifest& manifest, const ShareOpener& opener) {
-  std::vector<Share> out;
-  for (const KeyAccess& access : manifest.key_access) {
-    if (std::ranges::find(out, access.sid, &Share::sid) != out.end()) continue;
-    TRY(crypto::Secret share, open_any(manifest, access.sid, opener));
-    out.push_back({access.sid, std::move(share)});
-  }
-  return out;
-}
-
 Result<crypto::Secret> collect_key(const Manifest& manifest, const ShareOpener& opener) {
-  TRY(std::vector<Share> found, collect_shares(manifest, opener));
+  std::vector<std::string> sids;
+  for (const KeyAccess& access : manifest.key_access)
+    if (std::ranges::find(sids, access.sid) == sids.end()) sids.push_back(access.sid);
   std::vector<crypto::Secret> shares;
-  for (Share& one : found) shares.push_back(std::move(one.secret));
+  for (const std::string& sid : sids) {
+    TRY(crypto::Secret share, open_any(manifest, sid, opener));
+    shares.push_back(std::move(share));
+  }
   return join_shares(shares);
 }
 

@@ -23,13 +23,7 @@ struct SealedObject {
 // How one share is come by: from a private key, from a key service. The binding is checked by collect_key.
 using ShareOpener = std::function<Result<crypto::Secret>(const KeyAccess&)>;
 [[nodiscard]] ShareOpener with_keys(std::vector<crypto::PrivateKey> keys);
-struct Share {
-  std::string sid = {};
-  crypto::Secret secret;
-};
-// Of each share the first alternative that opens and whose binding holds.
-[[nodiscard]] Result<std::vector<Share>> collect_shares(const Manifest& manifest, const ShareOpener& opener);
-// The object's key, from those.
+// The object's key: of each share the first alternative that opens and whose binding holds.
 [[nodiscard]] Result<crypto::Secret> collect_key(const Manifest& manifest, const ShareOpener& opener);
 
 struct OpenExpect {

@@ -49,8 +49,6 @@ Result<Manifest> reseal(const SealedObject& object, const crypto::Secret& key, c
     out.policy_text = new_policy_text(out.policy_text, plan.rights->policy);
     TRY_VOID(read_policy(out.policy_text));
     TRY(out.key_access, wrap_key(key, wrap, out.policy_text));
-  } else if (plan.key_access) {
-    out.key_access = *plan.key_access;
   }
   const BoundTo bound = bound_to(out.segments, out.form);
   if (plan.assertions) {

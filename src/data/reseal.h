@@ -16,9 +16,7 @@ struct Rights {
 };
 
 struct ResealPlan {
-  std::optional<Rights> rights = {};  // otherwise they stay
-  // Without new rights: the same shares, with what travels beside them changed (seal_metadata).
-  std::optional<std::vector<KeyAccess>> key_access = {};
+  std::optional<Rights> rights = {};                      // otherwise they stay
   std::optional<std::vector<Assertion>> assertions = {};  // all there are from now on; otherwise they stay
   std::optional<Assertion> label = {};                    // in the place of every label among the assertions
   // Signs what there is then. Without it an old signature stays only while all that it covers does.

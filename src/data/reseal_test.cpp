@@ -123,13 +123,23 @@ TEST_CASE("a label takes the place of labels alone") {
 TEST_CASE("a policy that means the same keeps its text, and with it its originator's signature") {
   const PrivateKey reader = key_for_test();
   const PrivateKey aldoria = key_for_test();
-  SealPlan plan = plan_for_test(reader);
-  plan.originator = OriginatorKey{"XAA", aldoria};
-  const Bytes object = seal_for_test(plan, to_bytes("EXERCISE"));
+  const SealPlan plan = plan_for_test(reader);
+  const Bytes ours = seal_for_test(plan, to_bytes("EXERCISE"));
+  // As other software writes it: the same policy in other bytes.
+  Manifest theirs = read_manifest(manifest_text_of(ours)).value();
+  const crypto::Secret key = collect_key(theirs, with_keys({reader})).value();
+  const Bytes text = from_base64(theirs.policy_text).value();
+  theirs.policy_text = base64(as_bytes(Json::parse(as_text(text))->pretty()));
+  theirs.key_access = wrap_key(key, plan, theirs.policy_text).value();
+  theirs.assertions.push_back(originator_assertion(theirs, key, OriginatorKey{"XAA", aldoria}).value());
+  MemorySink written;
+  REQUIRE(write_manifest(theirs, written));
+  const Bytes object = with_manifest(ours, std::string(as_text(written.bytes)));
   Rights same = rights_for(reader);
   same.policy = plan.policy;
   const Manifest manifest =
       read_manifest(manifest_text_of(resealed(object, reader, {.rights = same}))).value();
+  CHECK(manifest.policy_text == theirs.policy_text);
   CHECK(verify_originator(manifest, {{"XAA", aldoria.public_key()}}));
 }
 

@@ -28,7 +28,7 @@ struct ObjectZip {
 
 // Checked: both headers of each entry name the same sizes, nothing overlaps, nothing is compressed or
 // encrypted, the directory ends where its end record begins, and that record ends the file. Between entries
-// there may be bytes that belong to nothing: what a re-seal left behind. The manifest's CRC is
+// there may be bytes that belong to nothing, as some software leaves them. The manifest's CRC is
 // read_manifest_text's to check; the payload's needs none, since each segment is authenticated.
 [[nodiscard]] Result<ObjectZip> read_zip(const Source& source);
 // Longer than `bytes_max` or another CRC: refused.
