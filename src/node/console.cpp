@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "coalition/levels.h"
+#include "exchange/app_headers.h"
 #include "exchange/lobby.h"
 #include "net/url.h"
 #include "node/api_answers.h"
@@ -137,8 +138,7 @@ net::Task<bool> Console::handle(net::HttpCall& call, net::NormalTarget target) {
   }
   std::optional<Admitted> who = admitted(head.headers);
   if (!who || target.path.starts_with("/.entente/") || !call.upgrade().empty()) co_return false;
-  const std::string_view mode = head.headers.get("Sec-Fetch-Mode");
-  const bool navigates = head.method == "GET" && target.path == "/" && (mode.empty() || mode == "navigate");
+  const bool navigates = target.path == "/" && exchange::is_own_navigation(head);
   const bool script = net::equal_no_case(head.headers.get("Service-Worker"), "script");
   if (script || (!navigates && !comes_from_own_page(head))) {
     parts_.switchboard.stranger_refused();
@@ -269,7 +269,17 @@ Json Console::hello(const Admitted& who) const {
                        {"ledger_key", parts_.records.ledger().verifier().vkey()}});
 }
 
-uint64_t Console::state_now() const {
+// Once for all pages that listen at the same time.
+uint64_t Console::state_now() {
+  const Tick now = parts_.clock.tick();
+  if (now - looked_ >= kLookEvery / 2) {
+    looked_ = now;
+    state_ = look();
+  }
+  return state_;
+}
+
+uint64_t Console::look() const {
   uint64_t state = 0xcbf29ce484222325;
   const auto mix = [&](uint64_t value) { state = (state ^ value) * 0x100000001b3; };
   const coalition::World& world = parts_.records.world();

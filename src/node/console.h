@@ -76,12 +76,15 @@ class Console {
   net::Task<void> send_ledger_file(net::HttpCall& call, std::string path);
   net::Task<void> send_events(net::HttpCall& call, PersonId person);
   [[nodiscard]] Json hello(const Admitted& who) const;
-  [[nodiscard]] uint64_t state_now() const;  // differs when what a page shows may
+  [[nodiscard]] uint64_t state_now();  // differs when what a page shows may
+  [[nodiscard]] uint64_t look() const;
 
   Parts parts_;
   exchange::HostNames names_;
   ConsoleFiles files_;
   std::map<PersonId, size_t> listening_;
+  Tick looked_{};
+  uint64_t state_ = 0;
 };
 
 }  // namespace entente::node

@@ -154,8 +154,10 @@ system('attack: another page reads nothing', async () => {
       assert.equal(read.status, 403, path);
       assert.equal(read.headers['access-control-allow-origin'], undefined);
     }
-  const framed = await lena.visitor.go(`${console}/`, { headers: { 'sec-fetch-mode': 'no-cors', 'sec-fetch-site': 'same-site' } });
-  assert.equal(framed.status, 403);
+  for (const [mode, dest] of [['no-cors', 'image'], ['navigate', 'iframe']]) {
+    const headers = { 'sec-fetch-mode': mode, 'sec-fetch-dest': dest, 'sec-fetch-site': 'same-site' };
+    assert.equal((await lena.visitor.go(`${console}/`, { headers })).status, 403, dest);
+  }
 });
 
 system('attack: the cookie is good for this name and this sign-in alone', async () => {
@@ -177,7 +179,9 @@ system('attack: the way in works once, and in the browser that asked for it', as
   const way = await visitor.follow(`${console}/`, (at) => at.includes('/.entente/enter?'));
   assert.ok(way.stopped, way.body);
   const thief = new Visitor(coalition, 'lena');
+  assert.equal((await thief.go(`${console}/`)).status, 303); // has a binding too: its own
   assert.equal((await thief.go(way.address)).status, 403);
+  assert.equal((await thief.go(`${console}/hello`)).status, 303, 'and is nobody');
   assert.equal((await visitor.go(way.address)).status, 403, 'it was used up');
 });
 

@@ -3,8 +3,8 @@ import { useId } from 'react';
 import type { Picture, Reach, Thing } from './reach.ts';
 
 const kWidth = 960;
-const kRow = 76;
-const kBox = { width: 300, height: 60 };
+const kRow = 88;
+const kBox = { width: 300, height: 74 };
 const kTop = 40;
 const kWays: Readonly<Record<Reach['way'], string>> = {
   inside: 'inside now',
@@ -16,15 +16,27 @@ const kWays: Readonly<Record<Reach['way'], string>> = {
 
 const middle = (row: number, rows: number, most: number) => kTop + ((most - rows) / 2 + row + 0.5) * kRow;
 
-function Box({ x, y, title, text, tone }: { x: number; y: number; title: string; text: string; tone: string }) {
+interface BoxProps {
+  readonly x: number;
+  readonly y: number;
+  readonly title: string;
+  readonly text: string;
+  readonly more?: string;
+  readonly tone: string;
+}
+
+function Box({ x, y, title, text, more = '', tone }: BoxProps) {
   return (
     <g className={`box ${tone}`}>
       <rect x={x} y={y - kBox.height / 2} width={kBox.width} height={kBox.height} rx={6} />
-      <text x={x + 14} y={y - 4} className="name">
+      <text x={x + 14} y={y - 12} className="name">
         {title}
       </text>
-      <text x={x + 14} y={y + 18} className="small">
+      <text x={x + 14} y={y + 8} className="small">
         {text}
+      </text>
+      <text x={x + 14} y={y + 27} className="small now">
+        {more}
       </text>
     </g>
   );
@@ -34,16 +46,11 @@ function Line({ reach, from, to }: { reach: Reach; from: number; to: number }) {
   const left = kBox.width;
   const right = kWidth - kBox.width;
   const bend = (right - left) / 2;
-  const word = reach.sessions > 0 ? `${reach.sessions} inside` : reach.grants > 0 ? `${reach.grants} granted` : '';
   return (
-    <g className={`way ${reach.way.replace(' ', '-')}`}>
-      <path d={`M${left} ${from} C${left + bend} ${from} ${right - bend} ${to} ${right} ${to}`} />
-      {word && (
-        <text x={right - 12} y={to - 8} textAnchor="end" className="small">
-          {word} from {reach.nation}
-        </text>
-      )}
-    </g>
+    <path
+      className={`way ${reach.way.replace(' ', '-')}`}
+      d={`M${left} ${from} C${left + bend} ${from} ${right - bend} ${to} ${right} ${to}`}
+    />
   );
 }
 
@@ -53,6 +60,10 @@ export function Drawing({ title, picture }: { title: string; picture: Picture })
   const most = Math.max(nations.length, things.length, 1);
   const ofNation = (code: string) => middle(nations.findIndex((one) => one.code === code), nations.length, most);
   const ofThing = (thing: Thing) => middle(things.indexOf(thing), things.length, most);
+  const inside = (thing: Thing) => {
+    const from = reaches.filter((one) => one.thing === thing && one.sessions > 0);
+    return from.length > 0 ? `inside now: ${from.map((one) => `${one.nation} ${one.sessions}`).join(', ')}` : '';
+  };
   // Lines that come to the same thing end beside each other.
   const beside = (reach: Reach) => {
     const others = reaches.filter(({ thing }) => thing === reach.thing);
@@ -89,6 +100,7 @@ export function Drawing({ title, picture }: { title: string; picture: Picture })
             y={ofThing(one)}
             title={one.kind === 'data' ? `Data: ${one.name}` : one.name}
             text={one.marking}
+            more={inside(one)}
             tone={one.kind}
           />
         ))}
