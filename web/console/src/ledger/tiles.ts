@@ -38,6 +38,7 @@ export class Tree {
   readonly checkpoint: Checkpoint;
   readonly #fetch: Fetch;
   readonly #tiles = new Map<string, Promise<Bytes[]>>();
+  readonly #bundles = new Map<number, Promise<Bytes[]>>();
 
   private constructor(checkpoint: Checkpoint, fetch: Fetch) {
     this.checkpoint = checkpoint;
@@ -69,14 +70,25 @@ export class Tree {
   // An entry's bytes, once its hash stands at that place in the tree.
   async entry(index: number): Promise<Bytes> {
     if (index >= this.checkpoint.size) throw new Untrue(`Entry ${index} is not below this checkpoint.`);
-    const bundle = Math.floor(index / kTileWidth);
-    const width = this.#width(0, bundle);
-    const bytes = await this.#read(tilePath('entries', bundle, width));
-    const hash = (await this.#tile(0, bundle))[index % kTileWidth];
-    const entry = split(bytes, width)[index % kTileWidth];
-    if (!entry || !hash || !equal(await leafHash(entry), hash))
-      throw new Untrue(`Entry ${index} is not the one in the tree: its bytes make another hash.`);
+    const number = Math.floor(index / kTileWidth);
+    const bundle = this.#bundles.get(number) ?? this.#bundle(number);
+    this.#bundles.set(number, bundle);
+    const entry = (await bundle)[index % kTileWidth];
+    if (!entry) throw new Untrue(`Entry ${index} is missing.`);
     return entry;
+  }
+
+  // All of it is held against the tree: no byte that was served is believed unseen.
+  async #bundle(number: number): Promise<Bytes[]> {
+    const width = this.#width(0, number);
+    const entries = split(await this.#fetch(tilePath('entries', number, width)), width);
+    const hashes = await this.#tile(0, number);
+    for (const [at, entry] of entries.entries()) {
+      const hash = hashes[at];
+      if (!hash || !equal(await leafHash(entry), hash))
+        throw new Untrue(`Entry ${number * kTileWidth + at} is not the one in the tree: its bytes make another hash.`);
+    }
+    return entries;
   }
 
   #width(level: number, index: number): number {
@@ -95,7 +107,7 @@ export class Tree {
   async #load(level: number, index: number): Promise<Bytes[]> {
     const width = this.#width(level, index);
     const path = tilePath(level, index, width);
-    const bytes = await this.#read(path);
+    const bytes = await this.#fetch(path);
     if (bytes.length !== width * kHashBytes) throw new Untrue(`${path} has not ${width} hashes.`);
     const hashes = Array.from({ length: width }, (_, at) => bytes.slice(at * kHashBytes, (at + 1) * kHashBytes));
     if (width === kTileWidth) {
@@ -105,13 +117,6 @@ export class Tree {
         throw new Untrue(`${path} does not lead to the signed root.`);
     }
     return hashes;
-  }
-
-  readonly #kept = new Map<string, Promise<Bytes>>();
-  #read(path: string): Promise<Bytes> {
-    const reading = this.#kept.get(path) ?? this.#fetch(path);
-    this.#kept.set(path, reading);
-    return reading;
   }
 }
 

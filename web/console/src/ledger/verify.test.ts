@@ -121,9 +121,8 @@ test('attack: every byte of a tile, of entries and of the checkpoint counts', as
   const log = new Log(words(300));
   for (const [path, bytes] of log.files) {
     for (let at = 0; at < bytes.length; at += path.startsWith('tile/entries') ? 301 : 97) {
-      const index = path.startsWith('tile/entries/000') ? [...log.entries.keys()].slice(0, 256) : [...log.entries.keys()];
       log.files.set(path, bytes.map((byte, place) => (place === at ? byte ^ 1 : byte)));
-      const found = await verify(log, log.key, undefined, index);
+      const found = await verify(log, log.key, undefined, [255, 299]);
       assert.equal(found.good, false, `${path}, byte ${at}`);
     }
     log.files.set(path, bytes);

@@ -64,7 +64,7 @@ async function look(source: Source, keyText: string, before: Remembered | undefi
     what = 'Entries';
     const proved = indexes.filter((index) => index < checkpoint.size);
     for (const index of proved) await tree.entry(index);
-    say(`Each of the ${proved.length} entries shown stands in the tree at its place.`);
+    say(`Each of the ${proved.length} entries shown stands in the tree at its place, and so do those served with them.`);
     return { good: true, list, tree, remember: { key: keyText, size: checkpoint.size, root } };
   } catch (error) {
     if (error instanceof Gone) throw error;
