@@ -1,5 +1,5 @@
 // Signed notes and checkpoints (C2SP signed-note, tlog-checkpoint), Ed25519.
-import { concat, equal, fromBase64, sha256, Untrue, utf8, type Bytes } from './bytes.ts';
+import { concat, equal, fromBase64, sha256, toBase64, Untrue, utf8, type Bytes } from './bytes.ts';
 
 export interface LogKey {
   readonly text: string; // "entente.xaa/ledger+1a2b3c4d+<base64>"
@@ -33,6 +33,7 @@ async function isSigned(text: string, lines: readonly string[], key: LogKey): Pr
     const [, name, encoded] = /^\u2014 (\S+) ([A-Za-z0-9+/=]+)$/.exec(line) ?? [];
     if (name !== key.name || !encoded) continue;
     const bytes = fromBase64(encoded);
+    if (toBase64(bytes) !== encoded) continue; // one spelling for each signature
     if (!equal(bytes.slice(0, 4), key.id)) continue;
     return crypto.subtle.verify('Ed25519', key.key, bytes.slice(4), utf8(text));
   }
