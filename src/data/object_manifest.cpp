@@ -81,14 +81,13 @@ class Scanner {
     }
   }
   bool skip_string() {
-    for (size_t i = at_ + 1; i < text_.size(); ++i) {
-      i = text_.find_first_of("\"\\", i);
-      if (i == std::string_view::npos) return false;
+    size_t i = text_.find_first_of("\"\\", at_ + 1);
+    while (i < text_.size()) {
       if (text_[i] == '"') {
         at_ = i + 1;
         return true;
       }
-      ++i;  // the escaped character
+      i = text_.find_first_of("\"\\", i + 2);  // behind the escaped character
     }
     return false;
   }

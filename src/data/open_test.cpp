@@ -60,7 +60,7 @@ TEST_CASE("what is sealed opens again: every kind of key, both versions, sizes a
   for (const KeyKind kind : {KeyKind::rsa, KeyKind::p256, KeyKind::p384, KeyKind::p521}) {
     const PrivateKey key = key_for_test(kind);
     for (const ObjectVersion version : {ObjectVersion::v4_3_0, ObjectVersion::v4_2_2}) {
-      for (const size_t size : {0, 1, 63, 64, 65, 127, 128, 129, 6400}) {
+      for (const size_t size : std::initializer_list<size_t>{0, 1, 63, 64, 65, 127, 128, 129, 6400}) {
         INFO(static_cast<int>(kind) << " " << size);
         SealPlan plan = small_plan(key);
         plan.version = version;
@@ -80,7 +80,7 @@ TEST_CASE("what is sealed opens again: every kind of key, both versions, sizes a
 TEST_CASE("plain text may come in pieces of any size") {
   const PrivateKey key = key_for_test();
   const Bytes plain = some_text(1000);
-  for (const size_t piece : {1, 7, 63, 64, 65, 200, 1000}) {
+  for (const size_t piece : std::initializer_list<size_t>{1, 7, 63, 64, 65, 200, 1000}) {
     MemorySink sink;
     Sealer sealer = Sealer::begin(sink, small_plan(key), std::nullopt).value();
     for (size_t from = 0; from < plain.size(); from += piece)
@@ -366,7 +366,7 @@ TEST_CASE("cut at any place or with anything behind it, an object is refused") {
   const Bytes object = seal_for_test(small_plan(key), some_text(100));
   for (size_t length = 0; length < object.size(); ++length)
     CHECK(code_of(open_for_test(ByteView(object).first(length), {key})) != "ok");
-  for (const size_t more : {1, 22, 100}) {
+  for (const size_t more : std::initializer_list<size_t>{1, 22, 100}) {
     Bytes longer = object;
     longer.resize(object.size() + more);
     CHECK(code_of(open_for_test(longer, {key})) == "data.zip");
