@@ -13,7 +13,6 @@ namespace entente::exchange {
 namespace {
 
 constexpr Seconds kBindLife{300};
-constexpr Seconds kAppCookieLife{12 * 3600};
 
 Refusal refusal_from(const Ending& ending) {
   Refusal refusal{ending.which, std::string(ending_title(ending.which)), {}, ending.verdict.text()};
@@ -235,8 +234,9 @@ net::Task<void> AppDoor::enter(net::HttpCall& call, std::string query, std::opti
                    names_.lobby_origin() + "/"));
     co_return;
   }
-  const std::string token =
-      parts_.browsers.apps.issue({*app, hand_off->session}, parts_.clock.now() + kAppCookieLife);
+  const std::string& token = hand_off->cookie;
+  parts_.browsers.apps.put(crypto::sha256(token), {*app, hand_off->session},
+                           parts_.clock.now() + kAppCookieLife);
   net::ResponseHead answer = redirect_head(names_.app_origin(*app) + path);
   answer.headers.add("Set-Cookie", set_cookie(kAppCookie, token, std::nullopt));
   answer.headers.add("Set-Cookie", set_cookie(kBindCookie, "", std::nullopt));

@@ -1,20 +1,31 @@
 #include "exchange/browsers.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace entente::exchange {
+
+namespace {
+
+std::optional<crypto::Digest> digest_of(std::string_view text) {
+  const Result<Bytes> bytes = from_base64url(text);
+  crypto::Digest digest{};
+  if (!bytes || bytes->size() != digest.size()) return std::nullopt;
+  std::copy(bytes->begin(), bytes->end(), digest.begin());
+  return digest;
+}
+
+}  // namespace
 
 AppCookies::AppCookies(size_t size_max) {
   for (std::unique_ptr<Shard>& shard : shards_) shard = std::make_unique<Shard>(size_max / kShards);
 }
 
-std::string AppCookies::issue(AppEntry entry, Instant end) {
-  std::string token = crypto::random_token(kTokenBytes);
-  const crypto::Digest key = crypto::sha256(token);
-  Shard& shard = shard_of(key);
+void AppCookies::put(const crypto::Digest& digest, AppEntry entry, Instant end) {
+  Shard& shard = shard_of(digest);
   const std::lock_guard lock(shard.mutex);
-  shard.table.put(key, std::move(entry), end);
-  return token;
+  shard.table.put(digest, std::move(entry), end);
 }
 
 std::optional<AppEntry> AppCookies::find(std::string_view token, Instant now) {
@@ -29,6 +40,31 @@ void AppCookies::sweep(Instant now) {
   for (const std::unique_ptr<Shard>& shard : shards_) {
     const std::lock_guard lock(shard->mutex);
     shard->table.sweep(now);
+  }
+}
+
+void Browsers::restore(const Kept& kept, Instant now) {
+  std::map<std::string, TokenTable<SignIn>::Key> restored;
+  for (const KeptSignIn& one : kept.sign_ins) {
+    const std::optional<crypto::Digest> digest = digest_of(one.token);
+    if (!digest || one.end <= now) continue;
+    SignIn sign_in;
+    sign_in.person = one.who;
+    sign_in.display = "signed in since " + rfc3339(one.at).substr(11, 5) + " UTC";  // names are not recorded
+    sign_in.form_token = crypto::random_token(16);
+    sign_in.end = one.end;
+    sign_ins.put(*digest, std::move(sign_in), one.end);
+    restored.emplace(one.token, *digest);
+  }
+  for (const KeptSession& one : kept.sessions) {
+    const auto owner = restored.find(one.sign_in);
+    if (owner == restored.end()) continue;
+    sign_ins.at(owner->second)->sessions[one.app] = one.id;
+    owners_.insert_or_assign(one.id, owner->second);
+  }
+  for (const KeptCookie& one : kept.cookies) {
+    const std::optional<crypto::Digest> digest = digest_of(one.token);
+    if (digest && one.end > now) apps.put(*digest, {one.app, one.session}, one.end);
   }
 }
 
@@ -75,8 +111,11 @@ std::string set_cookie(std::string_view name, std::string_view value, std::optio
 }
 
 std::string bind_digest(std::string_view bind_cookie) {
-  const crypto::Digest digest = crypto::sha256(bind_cookie);
-  return base64url(digest);
+  return token_digest(bind_cookie);
+}
+
+std::string token_digest(std::string_view token) {
+  return base64url(crypto::sha256(token));
 }
 
 std::optional<std::string> cookie_of(const net::Headers& headers, std::string_view name) {

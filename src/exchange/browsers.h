@@ -1,8 +1,10 @@
 // What the door remembers of browsers: who is signed in, hand-offs on their way, and which app cookie is
-// which session. Kept in memory only: after a restart people sign in again. One thread.
+// which session. After a restart the ledger gives back whose sign-ins and cookies still stand, by their
+// digests: kept.h. One thread.
 #pragma once
 
 #include "coalition/facts.h"
+#include "exchange/kept.h"
 #include "exchange/lobby_pages.h"
 #include "exchange/session.h"
 #include "exchange/token_table.h"
@@ -40,6 +42,7 @@ struct HandOff {
   std::string bind_digest;  // base64url SHA-256 of the browser's bind cookie on the app's name
   coalition::AppRef app;
   SessionId session;
+  std::string cookie;  // what the browser gets for its code; its digest is recorded with the admission
 };
 
 // An operator's way into the console: good for as long as the sign-in it came by.
@@ -60,7 +63,7 @@ struct AppEntry {
 class AppCookies {
  public:
   explicit AppCookies(size_t size_max);
-  [[nodiscard]] std::string issue(AppEntry entry, Instant end);
+  void put(const crypto::Digest& digest, AppEntry entry, Instant end);
   [[nodiscard]] std::optional<AppEntry> find(std::string_view token, Instant now);
   void sweep(Instant now);
 
@@ -91,8 +94,11 @@ class Browsers {
   TokenTable<ConsoleEntry> consoles{kConsolesMax};
   AppCookies apps{kAppCookiesMax};  // from any loop
 
+  // What an earlier life of the node left. Before the sessions themselves: those that end are told of then.
+  void restore(const Kept& kept, Instant now);
   // Whose sign-in a session came about by.
   void session_opened(const SessionId& session, std::string_view sign_in_token);
+  [[nodiscard]] bool has_owner(const SessionId& session) const { return owners_.contains(session); }
   // Why a session ended, for whoever still shows its cookie.
   void session_ended(const SessionId& session, const PersonId& person, Refusal why);
   [[nodiscard]] std::optional<Refusal> ending(const SessionId& session) const;
@@ -108,6 +114,8 @@ class Browsers {
 [[nodiscard]] std::string set_cookie(std::string_view name, std::string_view value,
                                      std::optional<Seconds> life);
 [[nodiscard]] std::string bind_digest(std::string_view bind_cookie);
+// What the ledger holds of a cookie: base64url SHA-256.
+[[nodiscard]] std::string token_digest(std::string_view token);
 // The cookie's value; absent also when the Cookie header is malformed or doubles it.
 [[nodiscard]] std::optional<std::string> cookie_of(const net::Headers& headers, std::string_view name);
 

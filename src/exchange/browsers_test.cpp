@@ -55,10 +55,10 @@ TEST_CASE("a session that ends after its sign-in is still explained to whoever s
 
 TEST_CASE("a way in works once") {
   Browsers browsers;
-  const std::string code = browsers.hand_offs.issue({bind_digest("bind"), kCop, SessionId("s1")}, kSoon);
+  const std::string code = browsers.hand_offs.issue({bind_digest("bind"), kCop, SessionId("s1"), "c"}, kSoon);
   CHECK(browsers.hand_offs.take(code, Instant{}));
   CHECK_FALSE(browsers.hand_offs.take(code, Instant{}));
-  const std::string late = browsers.hand_offs.issue({bind_digest("bind"), kCop, SessionId("s1")}, kSoon);
+  const std::string late = browsers.hand_offs.issue({bind_digest("bind"), kCop, SessionId("s1"), "c"}, kSoon);
   CHECK_FALSE(browsers.hand_offs.take(late, kSoon));
   CHECK_FALSE(browsers.hand_offs.take(late, Instant{}));  // late or not, it is used up
 }

@@ -115,6 +115,12 @@ Exchange::Exchange(std::shared_ptr<const Rules> rules, Statements& statements, D
     : core_(std::make_unique<Core>(std::move(rules), statements, std::move(draw), options)) {}
 Exchange::~Exchange() = default;
 
+Effects Exchange::restore(Moment at, std::vector<KeptSession> sessions, const std::optional<Ending>& end) {
+  core_->begin(at);
+  for (KeptSession& kept : sessions) core_->restore(std::move(kept), end);
+  return core_->finish();
+}
+
 Effects Exchange::person_opens(Moment at, Opening opening) {
   core_->begin(at);
   core_->open(std::move(opening));

@@ -9,6 +9,7 @@
 
 #include "exchange/connector_roster.h"
 #include "exchange/gate.h"
+#include "exchange/kept.h"
 #include "exchange/link.h"
 #include "exchange/rules.h"
 #include "exchange/session.h"
@@ -104,6 +105,8 @@ struct Opening {
   coalition::Facts context{};
   std::string purpose{};
   std::string binding{};  // of the browser, opaque
+  std::string sign_in{};  // digest of the sign-in's token, base64url
+  std::string cookie{};   // likewise of the cookie that the browser will show for this session
 };
 
 struct Limits {
@@ -129,6 +132,8 @@ struct Defences {
   bool lease = true;    // home sessions end with the lease
   bool fence = true;    // a suspension holds before any disk
   bool gaps = true;     // a lost message stops the lease and new admissions
+  bool anew = true;     // what a restart brings back is asked again first
+  bool vouch = true;    // and a partner's people only once their nation vouched for them anew
 };
 
 class Exchange {
@@ -144,6 +149,13 @@ class Exchange {
   ~Exchange();
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
+
+  // What an earlier life of this node left, before anything else happens. All of it is held: asked again
+  // under this world, which counts whatever was narrowed meanwhile; then nothing passes before the other node
+  // has said that it has the session too, and, at a host, vouched anew for its person. With `end`, all of it
+  // ends.
+  [[nodiscard]] Effects restore(Moment at, std::vector<KeptSession> sessions,
+                                const std::optional<Ending>& end = std::nullopt);
 
   // People of this node.
   [[nodiscard]] Effects person_opens(Moment at, Opening opening);

@@ -20,8 +20,10 @@ void Exchange::Core::open(Opening opening) {
   s.context = std::move(opening.context);
   s.purpose = std::move(opening.purpose);
   s.binding = std::move(opening.binding);
+  s.sign_in = std::move(opening.sign_in);
+  s.cookie = std::move(opening.cookie);
   s.opening = opening.number;
-  s.opened = now_;
+  s.opened = s.counted_from = now_;
   s.opened_tick = tick_;
   const auto refuse = [&](Ending ending) {
     effects_.emplace_back(Refused{opening.number, std::move(ending)});
@@ -110,17 +112,23 @@ void Exchange::Core::start_asking(Session& s) {
                   .partner = s.partner,
                   .statement = std::move(issued->statement),
                   .number = issued->number};
+  s.asked_with = waiting.number;
   statement_issued(host.asking, *issued);
-  if (!issued->remember) return send_ask(s, waiting.statement);
+  if (!issued->remember) return send_ask(s, waiting.statement, waiting.number);
   commit({std::move(*issued->remember)}, std::nullopt, std::move(waiting));
 }
 
-void Exchange::Core::send_ask(Session& s, const std::string& statement) {
+void Exchange::Core::send_ask(Session& s, const std::string& statement, uint64_t number) {
   Peer& host = peer(s.partner);
   if (s.stage != Stage::asking || !fresh(host.asking)) return;  // asked anew after the welcome
-  s.request = draw_();
-  host.asking.requests[s.request] = s.serial;
-  to_host(host, link::AskAdmission{s.request, statement});
+  std::string request = draw_();
+  // What is answered on older facts is not taken for the answer.
+  if (number == s.asked_with) {
+    host.asking.requests.erase(s.request);
+    s.request = request;
+    host.asking.requests[request] = s.serial;
+  }
+  to_host(host, link::AskAdmission{std::move(request), statement});
 }
 
 void Exchange::Core::refuse_ask(Peer& home, const std::string& request, const Ending& ending) {
@@ -150,7 +158,7 @@ void Exchange::Core::admit(Peer& home, const link::AskAdmission& ask_message) {
     ending.change = "Sign in again.";
     return turn_away(ending);
   }
-  home.serving.statements_missing = false;
+  statement_taken(home);
   if (vouched->reset) {  // no way to bring it, but it counts
     take_reset(home, std::move(vouched->remember));
     return turn_away(app_down("This is no person's statement."));
@@ -162,7 +170,7 @@ void Exchange::Core::admit(Peer& home, const link::AskAdmission& ask_message) {
   s.who = std::move(vouched->who);
   s.context = std::move(vouched->context);
   s.request = request;
-  s.opened = now_;
+  s.opened = s.counted_from = now_;
   s.opened_tick = tick_;
   coalition::Verdict verdict = ask(s);
   std::optional<Ending> refused;
@@ -252,6 +260,8 @@ void Exchange::Core::record_admission(Session& s, std::vector<coalition::Record>
   Waiting waiting{.what = Waiting::For::admission, .serial = s.serial, .partner = s.partner};
   waiting.grant = s.entered_by;
   Leaf leaf = session_leaf("admission", s);
+  if (!s.sign_in.empty()) leaf.fields.emplace_back("sign_in", s.sign_in);
+  if (!s.cookie.empty()) leaf.fields.emplace_back("cookie", s.cookie);
   if (ops.empty()) {
     append(std::move(leaf), std::move(waiting));
     return;
@@ -289,7 +299,9 @@ void Exchange::Core::go_live(Session& s) {
             link::Answer{
                 .request = s.request, .session = s.id, .valid_until = s.verdict.valid_until, .ending = {}});
   effects_.emplace_back(Opened{s.opening, pass_of(s)});
-  if (!s.open()) effects_.emplace_back(HeldEffect{s.id});
+  if (s.open()) return;
+  effects_.emplace_back(HeldEffect{s.id});
+  if (s.side == Side::host) to_tell_.insert(s.serial);
 }
 
 }  // namespace entente::exchange

@@ -21,6 +21,7 @@ struct Waiting {
     admission,    // serial: then it goes live
     ask,          // serial, statement: then it is sent
     facts,        // serial, statement: then they are sent; failed: the session ends
+    heard,        // said, partner: facts a partner replaced, durable before they count
     telling,      // statement, told: then it is sent
     reset,        // statement: then it is sent; failed: the host asks again
     remembering,  // a statement gate's state without more to do
@@ -34,6 +35,7 @@ struct Waiting {
   Leaf leaf{};
   link::Told told{};
   RequestId grant{};  // admission: whose count it raises
+  std::optional<Vouched> said{};
 };
 
 // A grant's admissions that are on their way to the disk.
@@ -61,6 +63,9 @@ struct AskingEnd {  // our people, their apps
   std::map<std::string, uint64_t> requests{};          // to the session that waits for its answer
   std::unordered_map<SessionId, uint64_t> sessions{};  // by the host's id
   Budget told{400, 50};                                // words about requests: each may cost a disk write
+  std::set<uint64_t> returning{};                      // of an earlier life, until the host has said so
+  std::set<uint64_t> to_vouch{};  // whom the host wants vouched for anew after its restart
+  Budget vouched{200, 100};
   std::shared_ptr<Fence> fence = std::make_shared<Fence>();
 };
 
@@ -71,9 +76,11 @@ struct ServingEnd {  // their people, our apps
   Tick heard{};
   Tick resync_sent{};
   bool statements_missing = false;
+  uint64_t statements_due = 0;  // by the newest hello
   Tick resend_sent{};
   Budget budget;
   Budget lists{kListsBurst, kListsPerSecond};
+  std::set<uint64_t> returning{};  // of an earlier life, until their nation has vouched for them anew
   std::shared_ptr<Fence> fence = std::make_shared<Fence>();
 };
 
@@ -95,11 +102,16 @@ class Exchange::Core {
   void begin(Moment at);
   [[nodiscard]] Effects finish();
 
+  // exchange_restart.cpp
+  void restore(KeptSession kept, const std::optional<Ending>& end);
+  void returned(Session& s);  // the other node has it, too
+  void vouch_for(Peer& host, const std::vector<SessionId>& sessions);
+  void tick_returns(Peer& peer);
   // exchange_admission.cpp
   void open(Opening opening);
   void give_up(uint64_t opening);
   void start_asking(Session& s);
-  void send_ask(Session& s, const std::string& statement);
+  void send_ask(Session& s, const std::string& statement, uint64_t number);
   void admit(Peer& peer, const link::AskAdmission& ask);
   void answered(Peer& peer, const link::Answer& answer);
   void record_admission(Session& s, std::vector<coalition::Record> ops);
@@ -208,7 +220,12 @@ class Exchange::Core {
   void take_reset(Peer& peer, std::optional<coalition::Record> remember);
   void take_statements(Peer& peer, const std::vector<std::string>& statements);
   [[nodiscard]] bool take_facts(Peer& peer, const std::string& statement);
+  void replace_facts(const PartnerCode& home, const Vouched& said);
+  void not_replaced(const PartnerCode& home, const Vouched& said);
+  [[nodiscard]] std::vector<Session*> spoken_of(const PartnerCode& home, const Vouched& said);
   void ask_for_statements(Peer& peer);
+  void statements_lack(Peer& peer);
+  void statement_taken(Peer& peer);
   void tick_asking(Peer& peer);
   void tick_serving(Peer& peer);
   [[nodiscard]] Session* home_session(const PartnerCode& host, const SessionId& at_host);

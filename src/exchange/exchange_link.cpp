@@ -98,12 +98,15 @@ void Exchange::Core::say_hello(Peer& host) {
   end_of_link.numbering.begin(std::max(end_of_link.numbering.epoch() + 1, clock));
   end_of_link.welcomed = false;
   end_of_link.requests.clear();
+  end_of_link.to_vouch.clear();  // the next welcome says it anew
   end_of_link.hello_sent = tick_;
   link::Hello hello;
   for (const uint64_t serial : table_.of_partner(host.code, Side::home)) {
     const Session& s = *table_.by_serial(serial);
     if (!s.at_host.empty()) hello.sessions.push_back(s.at_host);
   }
+  hello.statements =
+      end_of_link.statements_known ? end_of_link.statements_durable : statements_.issued(host.code);
   to_host(host, std::move(hello));
 }
 
@@ -168,6 +171,7 @@ void Exchange::Core::welcomed(Peer& host, const link::Welcome& welcome) {
     }
   }
   host.asking.welcomed = true;
+  vouch_for(host, welcome.vouch);
   say_pulse(host);
   ask_anew(host);
 }
@@ -176,6 +180,11 @@ void Exchange::Core::beaten(Peer& host, const link::Beat& beat) {
   if (!fresh(host.asking)) return;
   host.asking.lease.beaten(Tick(Millis(beat.echo)));
   if (defences_.lease) host.asking.fence->set_lease_end(host.asking.lease.end());
+  // The host may know of them what a statement said that this node has forgotten: it is said anew.
+  for (const uint64_t serial : std::exchange(host.asking.returning, {})) {
+    host.asking.to_vouch.insert(serial);
+    if (Session* s = table_.by_serial(serial)) returned(*s);
+  }
   const SessionTable::Serials pending = pending_;
   for (const uint64_t serial : pending) {
     Session* s = table_.by_serial(serial);
@@ -209,6 +218,7 @@ void Exchange::Core::statement_issued(AskingEnd& end_of_link, const Issued& issu
 
 void Exchange::Core::push_statement(Session& s) {
   if (s.side != Side::home || s.stage == Stage::asking) {
+    s.asked_with = 0;  // the host is asked on these facts, now or after the next welcome
     if (s.stage == Stage::asking && fresh(peer(s.partner).asking)) start_asking(s);
     return;
   }
@@ -337,7 +347,7 @@ void Exchange::Core::told_by_home(Peer& home, const link::Told& told) {
       if (vouched.error().code() == kStatementGap) ask_for_statements(home);
       return;
     }
-    home.serving.statements_missing = false;
+    statement_taken(home);
     if (vouched->reset) return take_reset(home, std::move(vouched->remember));
     if (vouched->who.partner != home.code) return;
     heard.vouched = std::move(*vouched);
@@ -370,8 +380,11 @@ void Exchange::Core::hello(Peer& home, const link::Envelope& envelope) {
   (void)end_of_link.numbering.arrived(envelope);
   end_of_link.greeted = true;
   end_of_link.heard = tick_;
-  const auto& named = std::get<link::Hello>(envelope.message).sessions;
-  const std::set<SessionId> kept(named.begin(), named.end());
+  const auto& said = std::get<link::Hello>(envelope.message);
+  const std::set<SessionId> kept(said.sessions.begin(), said.sessions.end());
+  end_of_link.statements_due = said.statements;
+  const bool behind = statements_.expected(home.code) <= said.statements;
+  if (behind) statements_lack(home);
   link::Welcome welcome;
   for (const uint64_t serial : table_.of_partner(home.code, Side::host)) {
     Session& s = *table_.by_serial(serial);
@@ -383,8 +396,10 @@ void Exchange::Core::hello(Peer& home, const link::Envelope& envelope) {
     welcome.sessions.push_back(s.id);
     s.told_held = s.holds != 0;
     if (s.told_held) welcome.held.push_back(s.id);
+    if ((s.holds & kHeldForReturn) != 0) welcome.vouch.push_back(s.id);
   }
   to_home(home, std::move(welcome));
+  if (behind && home.fence == FenceState::open) ask_for_statements(home);
   if (home.fence != FenceState::open) notify_standing(home);
 }
 
@@ -413,23 +428,40 @@ void Exchange::Core::tell_holds() {
   }
 }
 
-void Exchange::Core::ask_for_statements(Peer& home) {
+// What is missing may have taken something away: nobody of that home goes on before it is here.
+void Exchange::Core::statements_lack(Peer& home) {
   home.serving.statements_missing = true;
+  home.serving.statements_due = std::max(home.serving.statements_due, statements_.expected(home.code));
+  for (const uint64_t serial : table_.of_partner(home.code, Side::host))
+    hold(*table_.by_serial(serial), kHeldForStatements);
+}
+
+void Exchange::Core::statement_taken(Peer& home) {
+  if (!home.serving.statements_missing || statements_.expected(home.code) <= home.serving.statements_due)
+    return;
+  home.serving.statements_missing = false;
+  for (const uint64_t serial : table_.of_partner(home.code, Side::host))
+    unhold(*table_.by_serial(serial), kHeldForStatements);
+}
+
+void Exchange::Core::ask_for_statements(Peer& home) {
+  statements_lack(home);
   if (tick_ - home.serving.resend_sent < kComplainEvery) return;
   home.serving.resend_sent = tick_;
   to_home(home, link::ResendStatements{statements_.expected(home.code)});
 }
 
 void Exchange::Core::take_statements(Peer& home, const std::vector<std::string>& statements) {
-  if (home.fence != FenceState::open) return;
+  if (home.fence != FenceState::open) return statements_lack(home);  // asked for when the fence opens
   for (const std::string& statement : statements)
     if (!take_facts(home, statement)) return;
+  statement_taken(home);  // what they narrow is held by now
 }
 
 // False when more statements are missing, or too many came.
 bool Exchange::Core::take_facts(Peer& home, const std::string& statement) {
   if (!home.serving.budget.take(tick_)) {
-    home.serving.statements_missing = true;
+    statements_lack(home);
     return false;
   }
   auto vouched = statements_.verify(home.code, statement, now_);
@@ -438,22 +470,51 @@ bool Exchange::Core::take_facts(Peer& home, const std::string& statement) {
     ask_for_statements(home);
     return false;
   }
-  home.serving.statements_missing = false;
   if (vouched->reset) {
     take_reset(home, std::move(vouched->remember));
     return true;
   }
-  if (vouched->remember)
-    commit({std::move(*vouched->remember)}, std::nullopt, {.what = Waiting::For::remembering});
-  for (const uint64_t serial : table_.of_person(vouched->who.id)) {
-    Session& s = *table_.by_serial(serial);
-    if (s.side != Side::host || s.partner != home.code || s.app.app != vouched->app) continue;
-    s.who.facts = vouched->who.facts;
-    s.context = vouched->context;
-    queue(s, true);
-    renew_pass(s);
+  // Held at once; the new facts count when their number is durable, or a restart would believe older ones.
+  for (Session* s : spoken_of(home.code, *vouched)) {
+    hold(*s, kHeldForFacts);
+    ++s->facts_coming;
   }
+  std::optional<coalition::Record> remember = std::exchange(vouched->remember, std::nullopt);
+  if (!remember) {
+    replace_facts(home.code, *vouched);
+    return true;
+  }
+  Waiting waiting{.what = Waiting::For::heard, .partner = home.code};
+  waiting.said = std::move(*vouched);
+  commit({std::move(*remember)}, std::nullopt, std::move(waiting));
   return true;
+}
+
+std::vector<Session*> Exchange::Core::spoken_of(const PartnerCode& home, const Vouched& said) {
+  std::vector<Session*> sessions;
+  for (const uint64_t serial : table_.of_person(said.who.id)) {
+    Session* s = table_.by_serial(serial);
+    if (s->side == Side::host && s->partner == home && s->app.app == said.app) sessions.push_back(s);
+  }
+  return sessions;
+}
+
+void Exchange::Core::replace_facts(const PartnerCode& home, const Vouched& said) {
+  for (Session* s : spoken_of(home, said)) {
+    if (s->facts_coming == 0) continue;  // admitted since, on a newer statement
+    s->who.facts = said.who.facts;
+    s->context = said.context;
+    queue(*s, true);
+    renew_pass(*s);
+    returned(*s);
+    if (--s->facts_coming == 0) unhold(*s, kHeldForFacts);
+  }
+}
+
+// For that no disk is needed.
+void Exchange::Core::not_replaced(const PartnerCode& home, const Vouched& said) {
+  for (Session* s : spoken_of(home, said))
+    if (s->facts_coming != 0) end(*s, app_down("The node cannot record what your nation says of you now."));
 }
 
 // Whatever was missed may have narrowed: nobody stays on what was said before. Who comes after is admitted by
@@ -483,6 +544,7 @@ Session* Exchange::Core::host_session(const PartnerCode& home, const SessionId& 
 
 void Exchange::Core::tick_links() {
   for (auto& [code, partner] : peers_) {
+    tick_returns(partner);
     tick_asking(partner);
     tick_serving(partner);
   }
@@ -501,7 +563,8 @@ void Exchange::Core::tick_asking(Peer& host) {
   if (lease_runs(end_of_link)) return;
   for (const uint64_t serial : table_.of_partner(host.code, Side::home)) {
     Session& s = *table_.by_serial(serial);
-    if (s.stage == Stage::live)
+    const bool awaited = (s.holds & kHeldForReturn) != 0 && tick_ - s.opened_tick < kReturnMax;
+    if (s.stage == Stage::live && !awaited)
       end(s, lease_ended(fmt::format("The link to {} was lost.", rules_->partner_name(host.code))));
   }
 }

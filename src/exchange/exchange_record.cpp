@@ -75,12 +75,13 @@ void Exchange::Core::durable(uint64_t token) {
     return fresh(host.asking) ? ask_anew(host) : void();
   }
   if (done.what == Waiting::For::telling) return to_host(peer(done.partner), done.told);
+  if (done.what == Waiting::For::heard) return replace_facts(done.partner, *done.said);
   if (s == nullptr) return;
   if (done.what == Waiting::For::admission) {
     s->recorded = true;
     go_live(*s);
   } else if (done.what == Waiting::For::ask) {
-    send_ask(*s, done.statement);
+    send_ask(*s, done.statement, done.number);
   } else if (done.what == Waiting::For::facts) {
     to_host(peer(done.partner), link::ReplaceFacts{done.statement});
   }
@@ -102,6 +103,7 @@ void Exchange::Core::failed(uint64_t token, const Error& why) {
     not_recorded_at_ = tick_;
     return alarm("exchange.not-recorded", "the ledger does not take records: " + why.what());
   }
+  if (done.what == Waiting::For::heard) return not_replaced(done.partner, *done.said);
   if (done.what == Waiting::For::reset) peer(done.partner).asking.resetting = false;
   if (done.what == Waiting::For::ask || done.what == Waiting::For::facts ||
       done.what == Waiting::For::reset || done.what == Waiting::For::telling)

@@ -196,6 +196,8 @@ TEST_CASE("facts replaced at home reach the host, which asks again") {
   pair.home.take(pair.home.core->facts_replaced(pair.at, PersonId("p1"), clerk));
   CHECK(pair.home.open_gates() == 1);
   pair.talk();
+  CHECK(pair.host.open_gates() == 0);  // held; the facts count once their number is durable
+  pair.write(pair.host);
   CHECK(gate->edition() > edition);  // no loop goes on with the pass it has
   pair.settle();
   CHECK(pair.host.open_gates() == 0);

@@ -37,7 +37,7 @@ coalition::Verdict Exchange::Core::ask_of_world(const Session& s, const Rules& r
   question.inside = s.verdict.permit;  // decided once: this is not its admission
   coalition::Verdict verdict = rules.decide(question);
   // A wall clock that was set back gives no time back: as much has passed as the machine's own clock says.
-  const Instant lived = s.opened + std::chrono::duration_cast<Millis>(tick_ - s.opened_tick);
+  const Instant lived = s.counted_from + std::chrono::duration_cast<Millis>(tick_ - s.opened_tick);
   const Millis behind = lived - now_;
   if (!verdict.permit || behind <= limits_.clock_step) return verdict;
   question.now = lived;
@@ -249,6 +249,7 @@ void Exchange::Core::new_facts(const PersonId& who, const coalition::Facts& fact
     s->who.facts = facts;
     queue(*s, true);
     renew_pass(*s);
+    append_kept(session_leaf("facts", *s));  // a restart goes on with these
     push_statement(*s);
   }
 }
@@ -257,6 +258,7 @@ void Exchange::Core::new_context(Session& s, const coalition::Facts& context) {
   s.context = context;
   queue(s, true);
   renew_pass(s);
+  append_kept(session_leaf("facts", s));
   if (s.side == Side::home) push_statement(s);
 }
 

@@ -62,7 +62,10 @@ void put_ending(Json& json, const Ending& ending) {
 struct Body {
   Json& json;
 
-  void operator()(const Hello& m) const { json.set("sessions", ids_json(m.sessions)); }
+  void operator()(const Hello& m) const {
+    json.set("sessions", ids_json(m.sessions));
+    if (m.statements != 0) json.set("statements", m.statements);
+  }
   void operator()(const Pulse& m) const { json.set("at", m.at); }
   void operator()(const AskAdmission& m) const {
     json.set("request", m.request);
@@ -74,6 +77,7 @@ struct Body {
   void operator()(const Welcome& m) const {
     json.set("sessions", ids_json(m.sessions));
     json.set("held", ids_json(m.held));
+    if (!m.vouch.empty()) json.set("vouch", ids_json(m.vouch));
   }
   void operator()(const Beat& m) const {
     json.set("echo", m.echo);
@@ -189,10 +193,16 @@ static_assert(std::size(kKinds) == std::variant_size_v<Message>);
 
 constexpr int64_t kNumberMax = int64_t{1} << 53;
 
+Hello hello(Fields& f) {
+  Hello m{.sessions = ids(f, "sessions"), .statements = 0};
+  if (f.has("statements")) m.statements = static_cast<uint64_t>(f.integer("statements", 1, kNumberMax));
+  return m;
+}
+
 Message read_body(size_t kind, Fields& f) {
   switch (kind) {
     case 0:
-      return Hello{ids(f, "sessions")};
+      return hello(f);
     case 1:
       return Pulse{f.integer("at", 0, kNumberMax)};
     case 2: {
@@ -207,8 +217,9 @@ Message read_body(size_t kind, Fields& f) {
     case 5:
       return ResentStatements{statements(f)};
     case 6: {
-      Welcome m{.sessions = ids(f, "sessions"), .held = {}};
+      Welcome m{.sessions = ids(f, "sessions"), .held = {}, .vouch = {}};
       m.held = ids(f, "held");
+      if (f.has("vouch")) m.vouch = ids(f, "vouch");
       return m;
     }
     case 7: {

@@ -36,6 +36,7 @@ namespace link {
 // From home to host.
 struct Hello {  // the first of each epoch: all sessions the home still has; the host ends the others
   std::vector<SessionId> sessions{};
+  uint64_t statements = 0;  // number of the newest for this host, 0 for none: it asks for what it misses
   bool operator==(const Hello&) const = default;
 };
 struct Pulse {     // each second: asks for a beat
@@ -63,7 +64,8 @@ struct ResentStatements {
 // From host to home.
 struct Welcome {  // answers a hello: all sessions the host still has; the home ends the others
   std::vector<SessionId> sessions{};
-  std::vector<SessionId> held{};  // of these
+  std::vector<SessionId> held{};   // of these
+  std::vector<SessionId> vouch{};  // of these: for whose people the host, restarted, wants new statements
   bool operator==(const Welcome&) const = default;
 };
 struct Beat {

@@ -17,7 +17,6 @@ namespace {
 
 constexpr size_t kFormBytesMax = 8 * 1024;
 constexpr size_t kReturnBytesMax = 2 * 1024;
-constexpr Seconds kSignInMost{12 * 3600};  // whatever the facts say
 
 std::string display_name(const Json& claims, const std::string& subject) {
   for (const std::string_view key : {"name", "preferred_username"}) {
@@ -280,9 +279,9 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
     facts = fail("crosswalk.empty", "nothing of what the provider says is used here");
   const PersonId id = identity::person_id(world.self(), who.issuer, who.subject);
   Leaf leaf{facts ? "sign-in" : "sign-in.refused", {{"person", id.text()}, {"issuer", who.issuer}}};
-  if (!facts) leaf.fields.emplace_back("why", facts.error().code());
-  parts_.archive.append(std::move(leaf), false, [](const Result<void>&) {});
   if (!facts) {
+    leaf.fields.emplace_back("why", facts.error().code());
+    parts_.archive.append(std::move(leaf), false, [](const Result<void>&) {});
     log(LogLevel::warning, "exchange", "a person was refused at sign-in",
         {{"code", facts.error().code()}, {"why", facts.error().what()}});
     Refusal refusal{coalition::Refusal::credential_dead,
@@ -317,9 +316,15 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
                          {},
                          {},
                          "sign-in"});
+    leaf.fields.emplace_back("replaces", token_digest(old.token));
     parts_.browsers.sign_ins.erase(old.token);
   }
-  const std::string token = parts_.browsers.sign_ins.issue(std::move(sign_in), end);
+  const std::string token = crypto::random_token(kTokenBytes);
+  leaf.fields.emplace_back("token", token_digest(token));
+  leaf.fields.emplace_back("facts", coalition::facts_to_json(sign_in.person.facts));
+  leaf.fields.emplace_back("end", rfc3339(end));
+  parts_.archive.append(std::move(leaf), false, [](const Result<void>&) {});
+  parts_.browsers.sign_ins.put(crypto::sha256(token), std::move(sign_in), end);
   net::ResponseHead head = redirect_head(names_.lobby_origin() + safe_return(who.return_to));
   head.headers.add("Set-Cookie", set_cookie(kLobbyCookie, token, life));
   head.headers.add("Set-Cookie", set_cookie(kLoginCookie, "", std::nullopt));
@@ -370,15 +375,23 @@ net::Task<void> Lobby::enter_app(net::HttpCall& call, std::string query) {
     co_return;
   }
   SessionId session;
+  const std::string cookie = crypto::random_token(kTokenBytes);
   const auto open_now = who.sign_in->sessions.find(*app);
   if (open_now != who.sign_in->sessions.end() && parts_.switchboard.pass(open_now->second)) {
     session = open_now->second;
+    if (entries_recorded_.take(parts_.clock.tick())) {
+      Leaf entry{"app-entry", {{"session", session.text()}, {"app", coalition::target_text(*app)}}};
+      entry.fields.emplace_back("cookie", token_digest(cookie));
+      parts_.archive.append(std::move(entry), false, [](const Result<void>&) {});
+    }
   } else {
     Opening opening;
     opening.app = *app;
     opening.who = who.sign_in->person;
     opening.context = context(*who.sign_in);
     opening.binding = bind;
+    opening.sign_in = token_digest(who.token);
+    opening.cookie = token_digest(cookie);
     Switchboard::OpenAnswer answer = co_await parts_.switchboard.open(std::move(opening));
     who = signed_in(call.head().headers);  // the table may have changed meanwhile
     if (Ending* ending = std::get_if<Ending>(&answer)) {
@@ -397,7 +410,10 @@ net::Task<void> Lobby::enter_app(net::HttpCall& call, std::string query) {
       if (ending->terms) refusal.ask = AskForm{label, *ending->terms};
       const int status = ending->which == coalition::Refusal::app_down ? 503 : 403;
       if (ending->which == coalition::Refusal::credential_dead && who.sign_in != nullptr) {
-        parts_.browsers.sign_ins.erase(who.token);  // of no more use: the lobby asks to sign in again
+        // Of no more use: the lobby asks to sign in again.
+        Leaf over{"sign-out", {{"token", token_digest(who.token)}}};
+        parts_.archive.append(std::move(over), true, [](const Result<void>&) {});
+        parts_.browsers.sign_ins.erase(who.token);
         who.sign_in = nullptr;
       }
       co_await page(call, status, refusal_page(frame(who.sign_in), refusal, names_.lobby_origin() + "/"));
@@ -421,8 +437,8 @@ net::Task<void> Lobby::enter_app(net::HttpCall& call, std::string query) {
       parts_.browsers.session_opened(session, who.token);
     }
   }
-  const std::string code =
-      parts_.browsers.hand_offs.issue({bind, *app, session}, parts_.clock.now() + Browsers::kHandOffLife);
+  const std::string code = parts_.browsers.hand_offs.issue({bind, *app, session, cookie},
+                                                           parts_.clock.now() + Browsers::kHandOffLife);
   net::ResponseHead head = redirect_head(fmt::format(
       "{}/.entente/enter?code={}&path={}", names_.app_origin(*app), code, net::percent_encode(path)));
   [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), "");
@@ -465,6 +481,26 @@ net::Task<std::optional<Lobby::Posted>> Lobby::posted(net::HttpCall& call) {
   co_return std::nullopt;
 }
 
+net::Task<Result<void>> Lobby::recorded(Leaf leaf) {
+  auto done = std::make_shared<net::Event>(parts_.switchboard.loop());
+  auto answer =
+      std::make_shared<Result<void>>(fail("exchange.not-recorded", "the disk has not taken it in time"));
+  parts_.archive.append(std::move(leaf), true, [done, answer](Result<void> result) {
+    *answer = std::move(result);
+    done->set();
+  });
+  [[maybe_unused]] const bool heard = co_await done->wait(kRecordMax);
+  co_return *answer;
+}
+
+net::Task<void> Lobby::not_recorded(net::HttpCall& call) {
+  co_await page(call, 503,
+                plain_page(frame(nullptr), "Done, but not written down yet",
+                           "It holds from now on, and the node could not write it down. If the node is "
+                           "started again before its disk is mended, do it once more.",
+                           names_.lobby_origin() + "/"));
+}
+
 // From the provider, not from a browser: only its signature counts. All that the person has open ends.
 net::Task<void> Lobby::provider_signed_out(net::HttpCall& call) {
   net::ResponseHead head;
@@ -487,8 +523,6 @@ net::Task<void> Lobby::provider_signed_out(net::HttpCall& call) {
   if (step && std::holds_alternative<identity::LoggedOut>(*step)) {
     const auto& left = std::get<identity::LoggedOut>(*step);
     const PersonId person = identity::person_id(parts_.world().self(), left.issuer, left.subject);
-    parts_.archive.append({"sign-out", {{"person", person.text()}, {"by", left.issuer}}}, false,
-                          [](const Result<void>&) {});
     parts_.access.forget(person);
     parts_.browsers.sign_ins.erase_if([&](const SignIn& one) { return one.person.id == person; });
     parts_.switchboard.sign_out(person, {coalition::Refusal::credential_dead,
@@ -497,7 +531,9 @@ net::Task<void> Lobby::provider_signed_out(net::HttpCall& call) {
                                          {},
                                          {},
                                          "sign-out"});
-    head.status = 200;
+    Leaf leaf{"sign-out", {{"person", person.text()}, {"by", left.issuer}}};
+    const Result<void> durable = co_await recorded(std::move(leaf));
+    if (durable) head.status = 200;  // else it is for the provider to say again
   } else {
     log(LogLevel::warning, "exchange", "a logout token was refused",
         {{"code", step ? "oidc.token" : step.error().code()}, {"why", step ? "" : step.error().what()}});
@@ -511,11 +547,16 @@ net::Task<void> Lobby::sign_out(net::HttpCall& call) {
   if (!form) co_return;
   const Signed& again = form->who;
   const PersonId person = again.sign_in->person.id;
-  parts_.archive.append({"sign-out", {{"person", person.text()}}}, false, [](const Result<void>&) {});
   parts_.access.forget(person);
   parts_.browsers.sign_ins.erase_if([&](const SignIn& one) { return one.person.id == person; });
   parts_.switchboard.sign_out(
       person, {coalition::Refusal::credential_dead, "You signed out.", "Sign in again.", {}, {}, "sign-out"});
+  Leaf leaf{"sign-out", {{"person", person.text()}}};
+  const Result<void> durable = co_await recorded(std::move(leaf));
+  if (!durable) {
+    co_await not_recorded(call);
+    co_return;
+  }
   net::ResponseHead head = redirect_head(names_.lobby_origin() + "/");
   head.headers.add("Set-Cookie", set_cookie(kLobbyCookie, "", std::nullopt));
   head.headers.set("Clear-Site-Data", "\"cache\", \"storage\"");

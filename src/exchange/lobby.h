@@ -52,9 +52,11 @@ class Lobby {
   static constexpr uint32_t kBurstSeconds = 4, kSourceBurstSeconds = 6;  // so many seconds' worth at once
   static constexpr uint32_t kLogoutFetchesBurst = 8;  // of keys, for logout tokens; one more each second
   static constexpr size_t kSourcesMax = 4'096;        // remembered at once
-  static constexpr size_t kBeginningMax = 64;         // that wait for the provider at once
-  static constexpr size_t kListeningMax = 8;          // pages of one person
-  static constexpr Seconds kListeningLife{600};       // then the page asks anew, with its last number
+  // Further cookies of open sessions that are recorded; one beyond is not known after a restart.
+  static constexpr uint32_t kEntriesPerSecond = 20, kEntriesBurst = 200;
+  static constexpr size_t kBeginningMax = 64;    // that wait for the provider at once
+  static constexpr size_t kListeningMax = 8;     // pages of one person
+  static constexpr Seconds kListeningLife{600};  // then the page asks anew, with its last number
 
  private:
   struct Signed {
@@ -90,6 +92,10 @@ class Lobby {
   [[nodiscard]] Acting acting(const SignIn& sign_in) const { return {sign_in.person, context(sign_in)}; }
   [[nodiscard]] bool may_begin(const std::string& peer);
   void leave(SignIn& sign_in, const Ending& why);
+  // Of what takes access away: a yes that was heard holds after any kill. Errors: what the disk says.
+  net::Task<Result<void>> recorded(Leaf leaf);
+  net::Task<void> not_recorded(net::HttpCall& call);
+  static constexpr Seconds kRecordMax{5};
   net::Task<Result<identity::OidcStep>> walk(Result<identity::OidcStep> step);
   net::Task<void> admit(net::HttpCall& call, identity::SignedIn who);
   [[nodiscard]] bool may_view(const SignIn& sign_in, const coalition::AppRef& app) const;
@@ -104,6 +110,7 @@ class Lobby {
   identity::Crosswalk crosswalk_;
   Budget begun_;
   Budget logout_fetches_{kLogoutFetchesBurst, 1};
+  Budget entries_recorded_{kEntriesBurst, kEntriesPerSecond};
   std::map<std::string, Budget> begun_by_source_;
   size_t beginning_ = 0;
   std::map<PersonId, size_t> listening_;  // pages that wait for events

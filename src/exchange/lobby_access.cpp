@@ -239,6 +239,11 @@ net::Task<void> Lobby::access_forms(net::HttpCall& call, const std::string& path
     done = co_await parts_.access.end_delegation(person, id);
   } else if (session && session->verb == "end") {
     done = end_session(person, SessionId(session->id));
+    if (done) {
+      // After the ending's own leaf: with this one that is durable, too.
+      Leaf leaf{"session.cut", {{"session", session->id}, {"who", person.who.id.text()}}};
+      done = co_await recorded(std::move(leaf));
+    }
   } else if (path == "/delegations") {
     const std::optional<AppRef> app = HostNames::read_app_label(value("app"));
     if (app && app->owner == parts_.world().self()) {

@@ -80,6 +80,11 @@ class Statements {
     (void)host;
     (void)number;
   }
+  // The number of the newest statement for that host; 0: none, or not known.
+  [[nodiscard]] virtual uint64_t issued(const PartnerCode& host) {
+    (void)host;
+    return 0;
+  }
   // Statements for that host numbered `from` to `to`, oldest first, or from the newest reset on; empty when
   // no longer kept.
   [[nodiscard]] virtual std::vector<std::string> resend(const PartnerCode& host, uint64_t from,

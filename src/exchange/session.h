@@ -33,10 +33,13 @@ enum class Stage {
 
 // Why a live session's gate is not open: all of them must go before it opens.
 enum Holds : uint32_t {
-  kHeldForAsk = 1,       // the world, the time or the facts moved on; asked again next
-  kHeldByPeer = 2,       // home only: the host says it holds the session
-  kHeldByFence = 4,      // the partner is fenced
-  kHeldByNarrowing = 8,  // a change that is not durable yet would end it
+  kHeldForAsk = 1,          // the world, the time or the facts moved on; asked again next
+  kHeldByPeer = 2,          // home only: the host says it holds the session
+  kHeldByFence = 4,         // the partner is fenced
+  kHeldByNarrowing = 8,     // a change that is not durable yet would end it
+  kHeldForFacts = 32,       // host: new facts about the person are on the way to the disk
+  kHeldForStatements = 64,  // host: something its home said is missing, and may have narrowed
+  kHeldForReturn = 16,      // from before a restart: the other node has not said anew that it has it too
 };
 
 // Why somebody is not, or no longer, inside: for the person, the lobby and the ledger.
@@ -67,20 +70,25 @@ struct Session {
   coalition::Facts context{};
   std::string purpose{};
   std::string binding{};         // home and local: of the browser it belongs to, opaque
+  std::string sign_in{};         // home and local: digests of the sign-in's token and of the app's first
+  std::string cookie{};          // cookie, for the ledger
   uint64_t opening = 0;          // home and local: the caller's number for the opening
   std::string request{};         // the admission ask on the link it came about by
+  uint64_t asked_with = 0;       // home, asking: number of the statement whose answer counts; 0: none so far
   SessionId at_host{};           // home: the host's id for it
   ConnectorId connector{};       // host and local: the one that serves it now
   RequestId entered_by{};        // host and local: the grant its admission was counted on
   coalition::Verdict verdict{};  // the newest
   std::shared_ptr<Gate> gate{};
   Instant opened{};
+  Instant counted_from{};  // what the wall clock said at `opened_tick`: later than `opened` after a restart
   Tick opened_tick{};
-  Instant due{};           // when the node's clock reaches this it is asked again
-  bool recorded = false;   // its admission is durable
-  bool must_ask = false;   // what it was permitted under is gone: ask before it goes live
-  bool queued = false;     // waits to be asked again
-  bool told_held = false;  // host: what the home was last told
+  Instant due{};              // when the node's clock reaches this it is asked again
+  bool recorded = false;      // its admission is durable
+  bool must_ask = false;      // what it was permitted under is gone: ask before it goes live
+  bool queued = false;        // waits to be asked again
+  bool told_held = false;     // host: what the home was last told
+  uint32_t facts_coming = 0;  // host: statements about it that are on the way to the disk
   uint64_t requests_recorded = 0;
 
   [[nodiscard]] bool open() const { return stage == Stage::live && holds == 0; }

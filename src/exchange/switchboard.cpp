@@ -167,6 +167,10 @@ net::Task<Switchboard::OpenAnswer> Switchboard::open(Opening opening) {
                    {}};
 }
 
+void Switchboard::restore(std::vector<KeptSession> sessions, const std::optional<Ending>& end) {
+  carry_out(core_->restore(moment(), std::move(sessions), end));
+}
+
 void Switchboard::sign_out(const PersonId& who, Ending why) {
   carry_out(core_->person_signed_out(moment(), who, std::move(why)));
 }

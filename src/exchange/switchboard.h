@@ -69,6 +69,8 @@ class Switchboard {
   // Asks here, then at the host, has the admission recorded, and comes back with the way in or with why not.
   using OpenAnswer = std::variant<Pass, Ending>;
   [[nodiscard]] net::Task<OpenAnswer> open(Opening opening);
+  // Before any lane runs and any link comes up; what watch() says is called of what ends.
+  void restore(std::vector<KeptSession> sessions, const std::optional<Ending>& end);
   void sign_out(const PersonId& who, Ending why);
   void close(const SessionId& session, Ending why);
 
@@ -104,7 +106,9 @@ class Switchboard {
   // As Exchange::world_published. Answers how many sessions are held that were not before.
   size_t world_published(std::shared_ptr<const Rules> rules, const coalition::Touch& touch,
                          std::shared_ptr<const Rules> acting = nullptr);
-  // Ends every session, so that both nodes and the ledger know: for a node that stops.
+  // For a node that stops. Records what is left to record; sessions go on when it is back in time.
+  void rest() { carry_out(core_->tick(moment())); }
+  // Ends every session, so that both nodes and the ledger know: where none outlives a restart.
   void close_all(const Ending& why);
 
   struct Watcher {

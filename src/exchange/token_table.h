@@ -29,6 +29,7 @@ class TokenTable {
   }
   // For a token drawn elsewhere.
   void put(const crypto::Digest& digest, T value, Instant end) {
+    if (const auto same = entries_.find(digest); same != entries_.end()) forget(same);
     if (entries_.size() >= size_max_) forget(entries_.find(ends_.begin()->second));
     entries_.emplace(digest, Entry{std::move(value), end});
     ends_.emplace(end, digest);

@@ -264,6 +264,15 @@ Result<Book::Plain> Book::plain(uint64_t index) const {
   return Plain{.key = crypto::Secret(batch.items[n].key), .text = std::string(batch.items[n].plain)};
 }
 
+Result<Book::Sides> Book::sides(uint64_t index) const {
+  TRY(const FramePlace log, place_of(log_places_, index));
+  TRY(const FramePlace own, place_of(own_places_, index));
+  Sides out{.first_index = log.first_index};
+  TRY(out.log, log_->read(log));
+  TRY(out.own, own_->read(own));
+  return out;
+}
+
 Result<Disclosure> Book::disclose(uint64_t index, std::span<const std::string> fields) const {
   Disclosure out;
   out.index = index;

@@ -47,6 +47,13 @@ class Book {
     std::string text{};
   };
   [[nodiscard]] Result<Plain> plain(uint64_t index) const;
+  // The whole batch that entry `index` is in, as frames: both sides.
+  struct Sides {
+    uint64_t first_index = 0;
+    Bytes log{};
+    Bytes own{};
+  };
+  [[nodiscard]] Result<Sides> sides(uint64_t index) const;
   [[nodiscard]] Result<Disclosure> disclose(uint64_t index, std::span<const std::string> fields) const;
   [[nodiscard]] Result<void> check_store(const store::Loaded& loaded) const;
 

@@ -1,6 +1,7 @@
 #include "ledger/ledger.h"
 
 #include "base/log.h"
+#include "ledger/batch.h"
 #include "ledger/book.h"
 #include "ledger/store_match.h"
 
@@ -327,6 +328,26 @@ Result<Record> Ledger::record(uint64_t index) const {
   Record out{.event_class = leaf.event_class, .time = leaf.time, .fields = {}};
   if (fields.is_object()) out.fields.assign(fields.members().begin(), fields.members().end());
   return out;
+}
+
+Result<void> Ledger::newest_first(const Wanted& wanted, const Visit& visit) const {
+  for (uint64_t end = size(); end > 0;) {
+    TRY(const Book::Sides sides, inside_->book().sides(end - 1));
+    TRY(const LogBatch log, LogBatch::parse(sides.log));
+    TRY(const OwnBatch own, OwnBatch::parse(sides.own));
+    if (log.entries.size() != own.items.size() || sides.first_index >= end)
+      return fail("ledger.corrupt", "the log and its owner's side do not hold the same batch");
+    for (size_t at = std::min<size_t>(log.entries.size(), end - sides.first_index); at > 0; --at) {
+      TRY(const Leaf leaf, Leaf::parse(log.entries[at - 1]));
+      if (!wanted(leaf.event_class)) continue;
+      TRY(const Json fields, Json::parse(own.items[at - 1].plain));
+      Record record{.event_class = leaf.event_class, .time = leaf.time, .fields = {}};
+      if (fields.is_object()) record.fields.assign(fields.members().begin(), fields.members().end());
+      if (!visit(record)) return {};
+    }
+    end = sides.first_index;
+  }
+  return {};
 }
 
 Result<Disclosure> Ledger::disclose(uint64_t index, std::span<const std::string> fields) const {

@@ -21,6 +21,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace entente::ledger {
@@ -74,6 +75,11 @@ class Ledger {
   [[nodiscard]] Result<Proof> consistency_proof(uint64_t size1, uint64_t size2) const;
   [[nodiscard]] Result<Bytes> entry(uint64_t index) const;
   [[nodiscard]] Result<Record> record(uint64_t index) const;  // with plaintext: for the owner
+  // From the newest back, until `visit` says false. Of classes that are not `wanted` nothing is read but
+  // that.
+  using Wanted = std::function<bool(std::string_view event_class)>;
+  using Visit = std::function<bool(const Record&)>;
+  [[nodiscard]] Result<void> newest_first(const Wanted& wanted, const Visit& visit) const;
   [[nodiscard]] Result<Disclosure> disclose(uint64_t index, std::span<const std::string> fields) const;
 
   // Writes tiles and the checkpoint file up to now; otherwise a background thread does so within `publish`.

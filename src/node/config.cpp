@@ -89,6 +89,7 @@ Limits read_limits(Fields fields, Result<void>& done) {
   limits.sign_ins_per_s = fields.integer_or("sign_ins_per_s", 50, 1, 100000);
   limits.sign_ins_per_source_per_s = fields.integer_or(
       "sign_ins_per_source_per_s", std::max<int64_t>(limits.sign_ins_per_s / 5, 1), 1, limits.sign_ins_per_s);
+  limits.away_max = Seconds(fields.integer_or("away_max_s", 120, 0, 3600));
   if (done) done = fields.done();
   return limits;
 }

@@ -29,6 +29,7 @@ struct Limits {  // each has a safe default; docs/operations.md says what they m
   int64_t admissions_per_partner_per_s = 200;  // likewise
   int64_t sign_ins_per_s = 50;                 // begun in the lobby; four times as many at once
   int64_t sign_ins_per_source_per_s = 10;      // of these from one address; six times as many at once
+  Seconds away_max{120};  // a node that was down for longer lets no session go on; 0: none ever
 };
 
 inline constexpr size_t kLoopsByDefaultMax = 16;  // however many cores there are

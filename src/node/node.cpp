@@ -13,6 +13,7 @@
 #include "node/missions.h"
 #include "node/offers.h"
 #include "node/operators.h"
+#include "node/recall.h"
 #include "node/records.h"
 #include "node/statements.h"
 
@@ -166,6 +167,7 @@ struct Node::Parts {
   net::Task<Result<std::string>> ask_keys(PartnerCode to, std::string body);
   net::Task<void> serve_keys(net::HttpCall& call, net::NormalTarget target, PartnerCode of);
   void hear(const PartnerCode& from, std::string jws);
+  void go_on();
   void sweep();
   [[nodiscard]] const coalition::World& world() const { return records->world(); }
 
@@ -176,6 +178,7 @@ struct Node::Parts {
   net::Loop& loop;
   net::Resolver resolver;
   std::unique_ptr<Records> records;
+  std::unique_ptr<AliveMark> alive;
   Published<coalition::World> shown;  // the records' world, for any loop
   std::unique_ptr<NodeArchive> archive;
   std::unique_ptr<StatementDesk> statements;
@@ -286,7 +289,42 @@ Result<void> Node::Parts::build() {
       read_console_files(config.console));
   TRY(api_listener, net::Listener::unix_path(loop, config.operators_socket.string()));
   watch();
+  go_on();
   return {};
+}
+
+// With what an earlier life of this node left. Before any door is open.
+void Node::Parts::go_on() {
+  AliveMark mark(config.data / "alive");
+  Result<Recalled> recalled =
+      recall(records->ledger(), config.partner, mark.last(), clock.now(), config.limits.away_max);
+  if (!recalled) {
+    log(LogLevel::warning, "node", "no session goes on: the ledger does not say what stood",
+        {{"error", recalled.error().text()}});
+    return;  // and none will after the next start: nothing notes that this node runs
+  }
+  alive = std::make_unique<AliveMark>(config.data / "alive");
+  alive->note(clock.now());
+  exchange::Kept& kept = recalled->kept;
+  exchange::Ending over{.which = coalition::Refusal::lease_ended, .what = "The node was started again."};
+  over.change = "Open the app again from the lobby.";
+  if (!recalled->why_not.empty()) {
+    log(LogLevel::info, "node", "no session goes on", {{"why", recalled->why_not}});
+    over.what = fmt::format("The node was started again; {}.", recalled->why_not);
+    return switchboard->restore(std::move(kept.sessions), over);
+  }
+  browsers.restore(kept, clock.now());
+  const auto without_sign_in =
+      std::ranges::stable_partition(kept.sessions, [this](const exchange::KeptSession& one) {
+        return one.side == exchange::Side::host || browsers.has_owner(one.id);
+      });
+  std::vector<exchange::KeptSession> lost(without_sign_in.begin(), without_sign_in.end());
+  kept.sessions.erase(without_sign_in.begin(), without_sign_in.end());
+  log(LogLevel::info, "node", "sessions go on, held until they are asked again",
+      {{"sessions", static_cast<int64_t>(kept.sessions.size())},
+       {"sign_ins", static_cast<int64_t>(kept.sign_ins.size())}});
+  switchboard->restore(std::move(lost), over);
+  switchboard->restore(std::move(kept.sessions), std::nullopt);
 }
 
 void Node::Parts::build_loop(size_t number, const exchange::HostNames& names) {
@@ -490,6 +528,7 @@ void Node::Parts::sweep() {
   browsers.sweep(clock.now());
   access->sweep();
   missions->sweep();
+  if (alive) alive->note(clock.now());
   sweeper = loop.after(kSweepEvery, [this] { sweep(); });
 }
 
@@ -528,7 +567,12 @@ void Node::stop() {
     why.which = coalition::Refusal::app_down;
     why.what = "The node is being stopped.";
     why.change = "Sign in again when it is back.";
-    parts.switchboard->close_all(why);
+    if (parts.config.limits.away_max == Seconds(0)) {
+      parts.switchboard->close_all(why);
+    } else {
+      parts.switchboard->rest();
+    }
+    if (parts.alive) parts.alive->note(parts.clock.now());
     parts.on_each([](LoopParts& own) { own.door->drain(); });
     // The ledger takes leaves in order: once this one is in, so are all endings. A disk that hangs is not
     // waited for longer than kStopWait.

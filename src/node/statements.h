@@ -28,6 +28,7 @@ class StatementDesk final : public exchange::Statements {
   [[nodiscard]] Result<exchange::Issued> issue(const PartnerCode& host, const coalition::AppRef& app,
                                                const coalition::Person& who, const coalition::Facts& context,
                                                Instant now) override;
+  [[nodiscard]] uint64_t issued(const PartnerCode& host) override { return sent_to(host).chain->state().seq; }
   void not_kept(const PartnerCode& host, uint64_t number) override;
   [[nodiscard]] std::vector<std::string> resend(const PartnerCode& host, uint64_t from, uint64_t to) override;
   [[nodiscard]] Result<exchange::Issued> reset(const PartnerCode& host, Instant now) override;

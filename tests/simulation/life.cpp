@@ -22,8 +22,13 @@ void World::check() {
   for (auto& [code, node] : nodes_) {
     if (!node.core) continue;
     for (const Session* s : node.core->sessions()) {
+      if (s->side == Side::host) host_open_.try_emplace({code, s->id}, tick_);  // it may be let in held
       if (s->side == Side::host && s->gate->passes()) host_open_[{code, s->id}] = tick_;
       if (s->side == Side::home && !s->at_host.empty()) home_has_[{s->partner, s->at_host}] = tick_;
+      if (node.disk.endings.contains(s->id.text()))
+        fail(fmt::format("{} has a session again that had ended: {}", code.text(), s->id.text()));
+      if (s->gate->passes(tick_)) outcome_.went_on += returning_.erase({code, s->id});
+      if (s->side == Side::home && !s->at_host.empty()) compare(*s);
     }
   }
   for (auto& [code, node] : nodes_) {
@@ -41,6 +46,8 @@ void World::check() {
         fail(name + " is open past its lease");
       if (s->side == Side::home && tick_ - host_open_[{s->partner, s->at_host}] > kHomeLag)
         fail(name + " is open though the host has closed it");
+      if (s->side == Side::host && tick_ - std::max(agreed_[{code, s->id}], s->opened_tick) > kHostLag)
+        fail(name + " is open on facts that its home has replaced");
       if (s->side == Side::host && tick_ - std::max(home_has_[{code, s->id}], s->opened_tick) > kHostLag)
         fail(name + " is open though the home has ended it");
     }
@@ -51,6 +58,13 @@ void World::check() {
         fail(fmt::format("a stream of {} {} could write", code.text(), pass.id.text()));
     }
   }
+}
+
+// Whether the host believes of a person what their home does.
+void World::compare(const Session& at_home) {
+  const Node& host = nodes_.at(at_home.partner);
+  const Session* there = host.core ? host.core->session(at_home.at_host) : nullptr;
+  if (there != nullptr && there->who.facts == at_home.who.facts) agreed_[{host.code, there->id}] = tick_;
 }
 
 void World::act_on_fault() {

@@ -51,6 +51,11 @@ Result<Issued> TableStatements::issue(const PartnerCode& host, const coalition::
                 coalition::Record{"statements/out/" + host.text(), std::move(kept)}};
 }
 
+uint64_t TableStatements::issued(const PartnerCode& host) {
+  const std::vector<uint64_t>& sent = sent_[host];
+  return sent.empty() ? 0 : world_.statements.at(sent.back()).number;
+}
+
 Result<Issued> TableStatements::reset(const PartnerCode& host, Instant) {
   std::vector<uint64_t>& sent = sent_[host];
   const uint64_t number = sent.empty() ? 1 : world_.statements.at(sent.back()).number + 1;
@@ -153,6 +158,29 @@ void World::start(Node& node) {
   node.acting = node.rules;
   node.narrowed.clear();
   node.next_tick = tick_;
+  go_on(node);
+}
+
+// As a node does when it starts: what its ledger says still stands, unless its clock went back.
+void World::go_on(Node& node) {
+  Recollection recollection(node.code, wall(node));
+  Instant newest{};
+  for (auto at = node.disk.ledger.rbegin(); at != node.disk.ledger.rend(); ++at) {
+    newest = std::max(newest, at->at);
+    const bool ending = at->leaf.kind == "ending" || at->leaf.kind == "refusal";
+    if (!Recollection::reads(at->leaf.kind) || (ending && !settings_.endings_count)) continue;
+    if (!recollection.take(at->leaf.kind, at->at, Json(at->leaf.fields))) break;
+  }
+  Kept kept = std::move(recollection).kept();
+  const bool back = wall(node) < newest - Seconds(60);
+  Leaf started{std::string(kRestartLeaf), {{"kept", back ? "no" : "yes"}}};
+  node.disk.ledger.push_back({wall(node), std::move(started)});
+  outcome_.returned += back ? 0 : kept.sessions.size();
+  for (const KeptSession& one : kept.sessions)
+    if (!back) returning_.insert({node.code, one.id});
+  std::optional<Ending> end;
+  if (back) end.emplace().what = "The clock went back.";
+  apply(node, node.core->restore(moment(node), std::move(kept.sessions), end));
 }
 
 Instant World::wall(const Node& node) const {
@@ -304,9 +332,11 @@ void World::put_on_disk(Node& node, const Write& write) {
     if (record.value) node.disk.records[record.key] = *record.value;
   if (!write.leaf) return;
   ++node.disk.leaves[write.leaf->kind];
-  if (write.leaf->kind != "admission") return;
+  node.disk.ledger.push_back({wall(node), *write.leaf});
+  const bool ending = write.leaf->kind == "ending" || write.leaf->kind == "refusal";
+  if (write.leaf->kind != "admission" && !ending) return;
   for (const auto& [name, value] : write.leaf->fields)
-    if (name == "session") node.disk.admissions.insert(value.string());
+    if (name == "session") (ending ? node.disk.endings : node.disk.admissions).insert(value.string());
 }
 
 void World::publish(Node& node, const Write& write) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "exchange/exchange.h"
+#include "exchange/kept.h"
 #include "simulation/network.h"
 #include "simulation/table_world.h"
 
@@ -22,6 +23,7 @@ struct Settings {
   size_t steps = 400;
   exchange::Defences defences{};
   bool trace = false;
+  bool endings_count = true;  // what a restart reads: switched off to see that the simulator notices
 };
 
 struct Outcome {
@@ -29,6 +31,7 @@ struct Outcome {
   std::vector<std::string> trace;
   std::map<std::string, uint64_t> why{};  // refusals and endings by their words
   uint64_t opened = 0, ended = 0, refused = 0, kills = 0, commits = 0, messages = 0, checks = 0, resets = 0;
+  uint64_t returned = 0, went_on = 0;  // sessions after a kill: found again, and open again
 };
 [[nodiscard]] Outcome simulate(const Settings& settings);
 
@@ -37,6 +40,12 @@ struct Disk {
   Tables tables;
   std::map<std::string, Json> records{};
   std::set<std::string> admissions{};  // session ids
+  std::set<std::string> endings{};     // likewise
+  struct Recorded {
+    Instant at{};
+    exchange::Leaf leaf{};
+  };
+  std::vector<Recorded> ledger{};
   std::map<std::string, uint64_t> leaves{};
 };
 
@@ -50,6 +59,7 @@ class TableStatements final : public exchange::Statements {
   Result<exchange::Issued> issue(const PartnerCode& host, const coalition::AppRef& app,
                                  const coalition::Person& who, const coalition::Facts& context,
                                  Instant now) override;
+  uint64_t issued(const PartnerCode& host) override;
   std::vector<std::string> resend(const PartnerCode& host, uint64_t from, uint64_t to) override;
   Result<exchange::Issued> reset(const PartnerCode& host, Instant now) override;
   Result<exchange::Vouched> verify(const PartnerCode& from, std::string_view statement, Instant now) override;
@@ -149,6 +159,7 @@ class World {
   friend class Oracle;
   void found(const PartnerCode& code);
   void start(Node& node);
+  void go_on(Node& node);
   void act();
   void act_on_fault();
   void spoil_disk(Node& node);
@@ -165,6 +176,7 @@ class World {
   void tick(Node& node);
   void see(const LinkEnds& ends, bool home, bool up);
   void check();
+  void compare(const exchange::Session& at_home);
   void fail(const std::string& what);
   [[nodiscard]] exchange::Moment moment(const Node& node) const { return {wall(node), tick_}; }
   [[nodiscard]] uint64_t below(uint64_t bound) { return bound == 0 ? 0 : random_() % bound; }
@@ -181,6 +193,8 @@ class World {
   std::map<LinkEnds, Connection> links_;
   std::map<std::pair<PartnerCode, SessionId>, Tick> host_open_;  // when a host's gate was last seen open
   std::map<std::pair<PartnerCode, SessionId>, Tick> home_has_;   // when a home last had the host's session
+  std::map<std::pair<PartnerCode, SessionId>, Tick> agreed_;  // when both last believed the same of a person
+  std::set<std::pair<PartnerCode, SessionId>> returning_;     // after a kill, and not open since
   Weather weather_;
   uint64_t drawn_ = 0;
   uint64_t openings_ = 0;

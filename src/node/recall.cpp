@@ -1,0 +1,69 @@
+#include "node/recall.h"
+
+#include <algorithm>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace entente::node {
+namespace {
+
+std::string why_nothing(std::optional<Instant> last, Instant newest, Instant now, Seconds away_max) {
+  const Instant seen = std::max(last.value_or(newest), newest);
+  if (now < seen - kClockBackMax)
+    return fmt::format("this machine's clock went back: it was {} here before", rfc3339(seen));
+  if (away_max == Seconds(0)) return "this node is set to let no session outlive a restart";
+  if (now - seen > away_max) return fmt::format("the node was away for longer than {} s", away_max.count());
+  return {};
+}
+
+}  // namespace
+
+AliveMark::~AliveMark() {
+  if (open_ >= 0) ::close(open_);
+}
+
+std::optional<Instant> AliveMark::last() const {
+  char text[32] = {};
+  const int file = ::open(file_.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return std::nullopt;
+  const ssize_t count = ::read(file, text, sizeof text - 1);
+  ::close(file);
+  if (count <= 0) return std::nullopt;
+  const Result<Instant> at = parse_rfc3339(std::string_view(text, static_cast<size_t>(count)));
+  return at ? std::optional(*at) : std::nullopt;
+}
+
+// Always as many bytes, so that a newer time takes the place of the older one.
+void AliveMark::note(Instant now) {
+  if (open_ < 0) open_ = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  const std::string text = rfc3339(now);
+  if (open_ >= 0 && ::pwrite(open_, text.data(), text.size(), 0) < 0) {
+    ::close(open_);
+    open_ = -1;
+  }
+}
+
+Result<Recalled> recall(ledger::Ledger& ledger, const PartnerCode& self, std::optional<Instant> last,
+                        Instant now, Seconds away_max) {
+  exchange::Recollection recollection(self, now);
+  Instant newest{};
+  const auto visit = [&](const ledger::Record& record) {
+    newest = std::max(newest, record.time);
+    return recollection.take(record.event_class, record.time, Json(record.fields));
+  };
+  TRY_VOID(ledger.newest_first(&exchange::Recollection::reads, visit));
+  Recalled out{std::move(recollection).kept(), why_nothing(last, newest, now, away_max)};
+  // A node that never noted that it runs did not run like this one.
+  if (!last && out.why_not.empty()) out.why_not = "it is not known how long the node was away";
+  ledger::Record leaf{.event_class = std::string(exchange::kRestartLeaf), .time = now, .fields = {}};
+  leaf.fields.emplace_back("kept", out.why_not.empty() ? "yes" : "no");
+  if (!out.why_not.empty()) leaf.fields.emplace_back("why", out.why_not);
+  leaf.fields.emplace_back("sessions", static_cast<int64_t>(out.kept.sessions.size()));
+  leaf.fields.emplace_back("sign_ins", static_cast<int64_t>(out.kept.sign_ins.size()));
+  TRY_VOID(ledger.append_and_wait({std::move(leaf)}, ledger::Space::narrowing));
+  return out;
+}
+
+}  // namespace entente::node

@@ -1,0 +1,46 @@
+// What a node goes on with when it starts: the sessions and sign-ins that its ledger says still stand, if it
+// was not away for long and no clock went back. Everything else that was open ends, and is recorded as ended.
+#pragma once
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "exchange/kept.h"
+#include "ledger/ledger.h"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace entente::node {
+
+// The wall clock, noted now and then without a sync: after a power cut it shows too early a time, which only
+// makes the node seem to have been away for longer.
+class AliveMark {
+ public:
+  static constexpr Seconds kEvery{5};
+  explicit AliveMark(std::filesystem::path file) : file_(std::move(file)) {}
+  AliveMark(const AliveMark&) = delete;
+  AliveMark& operator=(const AliveMark&) = delete;
+  ~AliveMark();
+  [[nodiscard]] std::optional<Instant> last() const;
+  void note(Instant now);
+
+ private:
+  std::filesystem::path file_;
+  int open_ = -1;
+};
+
+struct Recalled {
+  exchange::Kept kept;
+  std::string why_not;  // empty: it goes on. Else in words for people
+};
+
+inline constexpr Seconds kClockBackMax{60};
+
+// `last`: when the node was last known to run. Reads the ledger, and adds the leaf that says what came of it;
+// without that leaf nothing goes on: the error says why.
+[[nodiscard]] Result<Recalled> recall(ledger::Ledger& ledger, const PartnerCode& self,
+                                      std::optional<Instant> last, Instant now, Seconds away_max);
+
+}  // namespace entente::node

@@ -1,0 +1,114 @@
+#include "node/recall.h"
+
+#include <filesystem>
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+namespace entente::node {
+namespace {
+
+const PartnerCode kSelf("XBB");
+const Instant kNow = from_unix_seconds(1'795'000'000);
+
+struct Disk {
+  std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("entente-recall-" + std::to_string(::getpid()));
+  std::unique_ptr<ledger::Ledger> ledger;
+  Disk() {
+    std::filesystem::remove_all(folder);
+    std::filesystem::create_directories(folder);
+    ledger::Options options{.folder = folder / "ledger",
+                            .origin = "entente.xbb/ledger",
+                            .key = crypto::PrivateKey::generate(crypto::KeyKind::ed25519),
+                            .segment_bytes = 1 << 20,
+                            .reserve_bytes = 64 << 10};
+    auto opened = ledger::Ledger::open(std::move(options));
+    REQUIRE(opened);
+    ledger = std::move(*opened);
+  }
+  ~Disk() {
+    ledger.reset();
+    std::filesystem::remove_all(folder);
+  }
+  void signed_in(const std::string& token, Instant at) {
+    ledger::Record leaf{.event_class = "sign-in", .time = at, .fields = {}};
+    leaf.fields.emplace_back("person", "p1");
+    leaf.fields.emplace_back("token", token);
+    leaf.fields.emplace_back("facts", Json::object());
+    leaf.fields.emplace_back("end", rfc3339(at + std::chrono::hours(8)));
+    REQUIRE(ledger->append_and_wait({leaf}));
+  }
+  [[nodiscard]] Recalled at(std::optional<Instant> last, Instant now, Seconds away_max = Seconds(120)) {
+    Result<Recalled> out = recall(*ledger, kSelf, last, now, away_max);
+    REQUIRE(out);
+    return std::move(*out);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a node that was away for a moment goes on, again and again") {
+  Disk disk;
+  disk.signed_in("t1", kNow - Seconds(600));
+  for (int start = 0; start < 3; ++start) {
+    const Instant now = kNow + Seconds(60 * start);
+    const Recalled recalled = disk.at(now - Seconds(5), now);
+    CHECK(recalled.why_not.empty());
+    CHECK(recalled.kept.sign_ins.size() == 1);
+  }
+}
+
+TEST_CASE(
+    "nothing goes on after a long absence, a clock set back, or an unknown time; nor at a later start") {
+  Disk disk;
+  disk.signed_in("t1", kNow - Seconds(600));
+  std::string said;
+  SUBCASE("away for too long") {
+    said = disk.at(kNow - Seconds(130), kNow).why_not;
+  }
+  SUBCASE("the clock is behind when the node last ran") {
+    said = disk.at(kNow + Seconds(3600), kNow).why_not;
+  }
+  SUBCASE("the clock is behind what the ledger holds") {
+    disk.signed_in("t2", kNow + Seconds(3600));
+    said = disk.at(kNow - Seconds(5), kNow).why_not;
+  }
+  SUBCASE("nobody noted when it last ran") {
+    said = disk.at(std::nullopt, kNow).why_not;
+  }
+  SUBCASE("it is set to let nothing go on") {
+    said = disk.at(kNow, kNow, Seconds(0)).why_not;
+  }
+  CHECK_FALSE(said.empty());
+  const Recalled later = disk.at(kNow + Seconds(3700), kNow + Seconds(3701));
+  CHECK(later.why_not.empty());
+  CHECK(later.kept.sign_ins.empty());
+}
+
+TEST_CASE("the mark of a running node is the time it was noted last") {
+  Disk disk;
+  const std::filesystem::path file = disk.folder / "alive";
+  CHECK_FALSE(AliveMark(file).last());
+  AliveMark mark(file);
+  mark.note(kNow);
+  mark.note(kNow + Seconds(5));
+  CHECK(AliveMark(file).last() == kNow + Seconds(5));
+  std::filesystem::resize_file(file, 7);
+  CHECK_FALSE(AliveMark(file).last());
+}
+
+TEST_CASE("the ledger is read from its newest leaf back, and no further than asked") {
+  Disk disk;
+  for (int i = 0; i < 20; ++i) disk.signed_in("t" + std::to_string(i), kNow + Seconds(i));
+  std::vector<std::string> seen;
+  REQUIRE(disk.ledger->newest_first([](std::string_view kind) { return kind == "sign-in"; },
+                                    [&](const ledger::Record& record) {
+                                      for (const auto& [name, value] : record.fields)
+                                        if (name == "token") seen.push_back(value.string());
+                                      return seen.size() < 3;
+                                    }));
+  CHECK(seen == std::vector<std::string>{"t19", "t18", "t17"});
+}
+
+}  // namespace entente::node
