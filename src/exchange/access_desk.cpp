@@ -100,10 +100,11 @@ Verdict AccessDesk::approval_of(const Acting& approver, const Request& request, 
   return decide(parts_.world(), ask);
 }
 
-bool AccessDesk::may_answer(const Acting& person, const AppId& app) const {
+bool AccessDesk::may_answer(const Acting& person, const AppId& app, int64_t minutes) const {
   Request some;
   some.partner = some.owner = parts_.world().self();
   some.app = app;
+  some.minutes = minutes;
   return approval_of(person, some, false).permit;
 }
 
@@ -318,7 +319,7 @@ AccessDesk::Preview AccessDesk::preview(const AccessRequest& request) const {
 Result<AccessRequest> AccessDesk::to_be_answered(const Acting& by, const RequestId& id) const {
   std::optional<Request> found = find_here(id);
   if (!found) return unknown();
-  if (!may_answer(by, found->app)) {
+  if (!may_answer(by, found->app, found->minutes)) {
     const Verdict verdict = approval_of(by, *found, true);
     if (!verdict.permit && !knows(verdict)) return unknown();
   }
@@ -328,10 +329,45 @@ Result<AccessRequest> AccessDesk::to_be_answered(const Acting& by, const Request
   return *std::move(found);
 }
 
+// Whoever has lost the right since did not give it: with what is known of them, under this world.
+std::vector<std::string> AccessDesk::drop_lapsed(Request& request) const {
+  const auto known = approvers_.find(request.id);
+  std::vector<std::string> lapsed;
+  std::erase_if(request.approvals, [&](const Approval& approval) {
+    const Approver* giver = nullptr;
+    if (known != approvers_.end())
+      for (const Approver& one : known->second)
+        if (one.by == approval.by) giver = &one;
+    bool stands = false;
+    if (giver != nullptr) {
+      const Verdict verdict = approval_of(giver->who, request, false);
+      // One that was given in another's name must still be theirs to give.
+      stands =
+          verdict.permit && (verdict.authority.empty() || verdict.authority.text() == approval.authority);
+    }
+    if (!stands) lapsed.push_back(approval.by);
+    return !stands;
+  });
+  return lapsed;
+}
+
+void AccessDesk::remember_approver(const Request& request, Acting approver) {
+  if (request.state != RequestState::open) {
+    approvers_.erase(request.id);
+    return;
+  }
+  std::string by = name_of(approver);
+  if (approvers_.size() >= kApproversMax && !approvers_.contains(request.id)) return;
+  std::vector<Approver>& known = approvers_[request.id];
+  std::erase_if(known, [&](const Approver& one) { return one.by == by; });
+  known.push_back({std::move(by), std::move(approver)});
+}
+
 net::Task<Result<AccessRequest>> AccessDesk::approve(Acting approver, RequestId id, std::string words) {
   Result<Request> found = to_be_answered(approver, id);
   if (!found) co_return Failure(found.error());
   Request request = std::move(*found);
+  const std::vector<std::string> lapsed = drop_lapsed(request);
   const Verdict verdict = approval_of(approver, request, true);
   if (!verdict.permit) {
     Leaf leaf = leaf_of("approval.refused", request);
@@ -376,7 +412,10 @@ net::Task<Result<AccessRequest>> AccessDesk::approve(Acting approver, RequestId 
   leaf.fields.emplace_back("by", name_of(approver));
   leaf.fields.emplace_back("verdict", verdict.to_json());
   if (request.granted_until) leaf.fields.emplace_back("until", rfc3339(*request.granted_until));
-  co_return co_await write_answer(std::move(request), std::move(ops), std::move(leaf));
+  if (!lapsed.empty()) leaf.fields.emplace_back("lapsed", fmt::format("{}", fmt::join(lapsed, " ")));
+  Result<Request> written = co_await write_answer(std::move(request), std::move(ops), std::move(leaf));
+  if (written) remember_approver(*written, std::move(approver));
+  co_return written;
 }
 
 // Unless somebody else answered or withdrew it since.
@@ -429,7 +468,8 @@ Result<AccessDesk::Revocation> AccessDesk::revocation(const Acting& by, const Re
   const AppRef app{self, grant->app};
   const bool own = grant->partner == by.who.partner && grant->person == by.who.id;
   const Verdict verdict = decide(parts_.world(), question(by, Action::administer, app));
-  if (!own && !verdict.permit && !may_answer(by, grant->app)) return unknown();
+  const int64_t minutes = std::chrono::ceil<std::chrono::minutes>(grant->end - grant->start).count();
+  if (!own && !verdict.permit && !may_answer(by, grant->app, minutes)) return unknown();
   Revocation out;
   out.grant = *grant;
   out.verdict = verdict.id;

@@ -64,7 +64,8 @@ class AccessDesk {
 
   // --- for those who answer, at the app's owner
   // Whether decide() would let them answer for the app at all.
-  [[nodiscard]] bool may_answer(const Acting& person, const AppId& app) const;
+  // Of a right that is limited to short grants, `minutes` says how long this one is.
+  [[nodiscard]] bool may_answer(const Acting& person, const AppId& app, int64_t minutes = 0) const;
   // What waits for an answer of theirs: what decide() would let them approve. Oldest first.
   [[nodiscard]] std::vector<coalition::AccessRequest> to_answer(const Acting& approver) const;
   struct Preview {  // what approving would open, before anybody presses anything
@@ -130,6 +131,7 @@ class AccessDesk {
   static constexpr size_t kKeptPerPartnerMax = 4'000;
   static constexpr size_t kDelegationsPerPersonMax = 32;
   static constexpr uint32_t kPressesPerSecond = 1, kPressesBurst = 20;
+  static constexpr size_t kApproversMax = 10'000;  // requests whose approvers are remembered
   static constexpr Seconds kRequestLife{24 * 3600};
   static constexpr Seconds kKeptAfterEnd{7 * 24 * 3600};
 
@@ -139,11 +141,20 @@ class AccessDesk {
     Tick tried{};
   };
   using Request = coalition::AccessRequest;
+  // Who approved what still waits for more approvals, to be asked again with the last. Forgotten with the
+  // process: an approval of whom nothing is known counts no more.
+  struct Approver {
+    std::string by{};  // as in the request
+    Acting who{};
+  };
 
   [[nodiscard]] coalition::Ask question(const Acting& who, coalition::Action action,
                                         const coalition::AppRef& app) const;
   [[nodiscard]] coalition::Verdict approval_of(const Acting& approver, const Request& request,
                                                bool already) const;
+  // The approvals of `request` whose givers would still be let give them; the names of the others.
+  [[nodiscard]] std::vector<std::string> drop_lapsed(Request& request) const;
+  void remember_approver(const Request& request, Acting approver);
   [[nodiscard]] std::optional<Request> find_here(const RequestId& id) const;   // of this node's apps
   [[nodiscard]] std::optional<Request> find_asked(const RequestId& id) const;  // of partners' apps
   [[nodiscard]] std::optional<coalition::Grant> find_grant(const RequestId& id) const;
@@ -170,6 +181,7 @@ class AccessDesk {
   std::set<RequestId> coming_;          // requests of partners on their way to the disk
   std::map<PersonId, Budget> presses_;  // of people who asked lately
   std::set<RequestId> reminded_;
+  std::map<RequestId, std::vector<Approver>> approvers_;
 };
 
 }  // namespace entente::exchange

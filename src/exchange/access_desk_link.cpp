@@ -287,6 +287,7 @@ void AccessDesk::tidy() {
       untold_.erase(request->id);
       confirmed_.erase(request->id);
       reminded_.erase(request->id);
+      approvers_.erase(request->id);
     }
   }
   for (const coalition::Grant* grant : world.grants())

@@ -208,6 +208,50 @@ TEST_CASE("a partner's request waits, is approved by an officer and becomes a gr
   CHECK(office.approve(officer, "r1").error().code() == "access.over");
 }
 
+TEST_CASE("attack: an approval of somebody who lost the right since counts no more when the last one comes") {
+  constexpr std::string_view kTwo = R"(
+@id("known") permit (principal, action == Entente::Action::"view", resource);
+@id("granted") @minutes("60") @uses("1") @approvals("2") permit (principal, action == Entente::Action::"open",
+  resource) when { context has grant };
+@id("answered") permit (principal, action == Entente::Action::"approve", resource)
+  when { principal.roles.contains("officer") || principal.roles.contains("ROLE") };)";
+  const auto rules = [&](std::string_view role) {
+    std::string text(kTwo);
+    text.replace(text.find("ROLE"), 4, role);
+    return coalition::Record{"policy/host/charts", text_record(text)};
+  };
+  Office office("XAA");
+  office.book.commit({.ops = {rules("clerk")}}, [](const Result<void>&) {});
+  office.told("XBB", "request", "r1", "p1");
+  const Acting clerk = office.person("c1", "XAA", "clerk"), officer = office.person("o1", "XAA", "officer");
+  const auto first = office.approve(clerk, "r1");
+  REQUIRE_MESSAGE(first, first.error().text());
+  CHECK(first->state == RequestState::open);
+  RequestState becomes = RequestState::open;
+  SUBCASE("who kept it counts") {
+    becomes = RequestState::granted;
+  }
+  SUBCASE("clerks may not approve any more") {
+    office.book.commit({.ops = {rules("nobody")}}, [](const Result<void>&) {});
+  }
+  SUBCASE("what was known of them has ended") {
+    office.clock.instant += std::chrono::hours(5);
+    office.book.commit({.ops = {rules("clerk")}}, [](const Result<void>&) {});
+  }
+  office.settle();
+  const Acting now = office.person("o1", "XAA", "officer");
+  const auto second = office.approve(now, "r1");
+  REQUIRE_MESSAGE(second, second.error().text());
+  CHECK(second->state == becomes);
+  CHECK(office.book.world.grants().size() == (becomes == RequestState::granted ? 1 : 0));
+  if (becomes == RequestState::granted) return;
+  REQUIRE(second->approvals.size() == 1);
+  CHECK(second->approvals.front().by == "o1");
+  const auto third = office.approve(office.person("o2", "XAA", "officer"), "r1");
+  REQUIRE_MESSAGE(third, third.error().text());
+  CHECK(third->state == RequestState::granted);
+}
+
 TEST_CASE("attack: a node speaks for its own people's requests only") {
   Office office("XAA");
   office.told("XBB", "request", "r1", "p1");
