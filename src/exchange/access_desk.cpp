@@ -141,7 +141,8 @@ net::Task<Result<void>> AccessDesk::write(std::vector<coalition::Record> ops, Le
   });
   [[maybe_unused]] const bool heard = co_await done->wait(kWriteMax);
   if (!*answer)
-    co_return fail("access.busy", "the change was not written in time", {}, "look again in a minute");
+    co_return fail("access.busy", "it is not known yet whether this was written: the disk is slow", {},
+                   "look again in a minute; it may be done by then");
   co_return **answer;
 }
 

@@ -26,18 +26,27 @@ void Exchange::Core::begin(Moment at) {
   tick_ = tick;
   if (!started_) {
     started_ = true;
-    now_ = at.now;
+    now_ = wall_ = at.now;
+    now_tick_ = tick;
     return;
   }
-  const Millis moved = at.now - now_;
-  if (moved < -limits_.clock_step || moved - passed > limits_.clock_step)
-    return step_clock(at.now, moved - passed);
-  now_ = std::max(now_, at.now);  // small steps back: stand still rather than give time back
+  const Millis stepped = (at.now - wall_) - passed;
+  wall_ = at.now;
+  // Small steps back: stand still. Large ones: time goes on as the machine's own clock counts it, and nothing
+  // that had ended begins again; until the wall clock has caught up, or the node is started anew.
+  const Millis since = std::chrono::duration_cast<Millis>(tick - now_tick_);
+  if (now_ + since - at.now > limits_.clock_step) {
+    now_ += since;
+    now_tick_ += since;  // what is less than a millisecond counts the next time
+  } else {
+    now_ = std::max(now_, at.now);
+    now_tick_ = tick;
+  }
+  if (stepped < -limits_.clock_step || stepped > limits_.clock_step) step_clock(stepped);
 }
 
-// A step back may open doors that had closed, a step forward close some: everybody is held and asked.
-void Exchange::Core::step_clock(Instant to, Millis by) {
-  now_ = to;
+// Everybody is held and asked.
+void Exchange::Core::step_clock(Millis by) {
   alarm("exchange.clock-stepped", fmt::format("the wall clock stepped by {} s", by.count() / 1'000));
   for (const auto& [serial, session] : table_.all()) queue(*session, true);
 }

@@ -177,7 +177,9 @@ class Exchange::Core {
   Draw draw_;
   Limits limits_;
   Defences defences_;
-  Instant now_{};
+  Instant now_{};    // as decisions see it: never back
+  Tick now_tick_{};  // when it was that
+  Instant wall_{};   // as the clock said last
   Tick tick_{};
   bool started_ = false;
   Effects effects_;
@@ -203,7 +205,7 @@ class Exchange::Core {
   Tick summary_at_{};
 
  private:
-  void step_clock(Instant to, Millis by);
+  void step_clock(Millis by);
   // exchange_link.cpp
   void from_home(Peer& peer, const link::Envelope& envelope);
   void from_host(Peer& peer, const link::Envelope& envelope);

@@ -110,6 +110,56 @@ TEST_CASE("attack: many admissions at once use a grant no oftener than it says")
   CHECK(owner.ended == 0);  // who is inside was counted, and stays
 }
 
+TEST_CASE("attack: a clock set back an hour does not give back what has ended, nor open it anew") {
+  Owner owner(5);
+  owner.rules->base.end = owner.at.now + std::chrono::minutes(30);
+  owner.open();
+  owner.write();
+  REQUIRE(owner.opened.size() == 1);
+  const auto pass = [&](std::chrono::minutes by) {
+    owner.at.tick += by;
+    owner.at.now += by;
+    owner.take(owner.core->tick(owner.at));
+  };
+  SUBCASE("before its end") {
+    owner.at.now -= std::chrono::hours(1);
+    for (int i = 0; i < 31; ++i) pass(std::chrono::minutes(1));
+  }
+  SUBCASE("after its end") {
+    for (int i = 0; i < 31; ++i) pass(std::chrono::minutes(1));
+    owner.at.now -= std::chrono::hours(1);
+    pass(std::chrono::minutes(1));
+  }
+  CHECK(owner.ended == 1);
+  owner.open();
+  CHECK(owner.commits.empty());
+  CHECK(owner.refused.size() == 1);
+}
+
+TEST_CASE("a clock that stepped back and forth again is the wall's again, and each step is told once") {
+  Owner owner(5);
+  owner.take(owner.core->tick(owner.at));
+  const Instant before = owner.at.now;
+  size_t alarms = 0;
+  const auto go = [&](Millis wall) {
+    owner.at.tick += Seconds(1);
+    owner.at.now += Seconds(1) + wall;
+    for (const Effect& effect : owner.core->tick(owner.at))
+      alarms += std::holds_alternative<Alarm>(effect) ? 1 : 0;
+  };
+  go(-std::chrono::hours(1));
+  for (int i = 0; i < 5; ++i) go(Millis(0));
+  CHECK(alarms == 1);
+  CHECK(owner.core->now() == before + Seconds(6));
+  go(std::chrono::hours(1));
+  go(Millis(0));
+  CHECK(alarms == 2);
+  CHECK(owner.core->now() == owner.at.now);
+  go(std::chrono::hours(1));
+  CHECK(alarms == 3);
+  CHECK(owner.core->now() == owner.at.now);
+}
+
 // The grant is deleted on its way to the disk: the world that acts has it no more, the durable one still
 // does.
 TEST_CASE("attack: an admission after a grant was taken back does not write it again") {

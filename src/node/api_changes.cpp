@@ -114,8 +114,10 @@ net::Task<Api::Answer> Api::change(Change change, Words words) {
     }
   }
   if (heard && answer->has_value()) co_return changed(**answer, words, narrowing);
-  const Error slow{
-      "node.slow", "the change was not written in time", {}, "look at the disk; see `entente doctor`"};
+  const Error slow{"node.slow",
+                   "it is not known yet whether the change was written",
+                   {},
+                   "look whether it is there; see `entente doctor`"};
   if (!narrowing) co_return refusal(503, slow);
   Outcome waiting;
   waiting.durable = false;
@@ -293,8 +295,9 @@ net::Task<Api::Answer> Api::cut_session(Request request) {
 
 net::Task<Result<void>> Api::record(ledger::Record leaf) {
   auto done = std::make_shared<net::Event>(switchboard_.loop());
-  auto answer = std::make_shared<Result<void>>(
-      fail("node.slow", "the record was not written in time", {}, "look at the disk; see `entente doctor`"));
+  auto answer =
+      std::make_shared<Result<void>>(fail("node.slow", "it is not known yet whether the record was written",
+                                          {}, "look at the disk; see `entente doctor`"));
   std::vector<ledger::Record> leaves;
   leaves.push_back(std::move(leaf));
   records_.append(std::move(leaves), true, [done, answer](const Result<ledger::Appended>& appended) {

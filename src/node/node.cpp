@@ -503,7 +503,8 @@ net::Task<Result<Json>> Node::Parts::enrol(Json body) {
     done->set();
   });
   const bool heard = co_await done->wait(Seconds(30));
-  if (!heard || !answer->has_value()) co_return fail("node.slow", "the enrolment was not written in time");
+  if (!heard || !answer->has_value())
+    co_return fail("node.slow", "it is not known yet whether the enrolment was written");
   CO_TRY_VOID(**answer);
   co_return Json::object({{"id", id}, {"node_thumbprint", keys.link_certificate.thumbprint()}});
 }
