@@ -11,6 +11,7 @@ namespace entente::node {
 namespace {
 
 constexpr size_t kBodyBytesMax = 256 * 1024;
+constexpr size_t kNameBytesMax = 64;  // no id is longer; what is recorded of a call is bounded with it
 
 }  // namespace
 
@@ -18,6 +19,7 @@ struct Api::Route {
   std::string_view method;
   std::string_view path;  // "{}" stands for one segment
   Handler handler;
+  bool socket_only = false;  // answers a secret, which no browser is to hold
 };
 
 std::span<const Api::Route> Api::routes() {
@@ -34,7 +36,7 @@ std::span<const Api::Route> Api::routes() {
       {"GET", "/v1/sessions", &Api::list_sessions},
       {"POST", "/v1/sessions/{}/cut", &Api::cut_session},
       {"GET", "/v1/connectors", &Api::list_connectors},
-      {"POST", "/v1/connectors", &Api::add_connector},
+      {"POST", "/v1/connectors", &Api::add_connector, true},
       {"POST", "/v1/connectors/{}/cut", &Api::cut_connector},
       {"GET", "/v1/missions", &Api::list_missions},
       {"GET", "/v1/missions/{}", &Api::show_mission},
@@ -156,11 +158,13 @@ net::Task<Api::Answer> Api::call(Caller by, std::string method, std::string path
     const std::string_view name = hole == std::string_view::npos
                                       ? std::string_view()
                                       : wanted.substr(head.size(), wanted.size() - head.size() - tail.size());
-    if (name.find('/') != std::string_view::npos) continue;
+    if (name.size() > kNameBytesMax || name.find('/') != std::string_view::npos) continue;
     if (route.method != method) {
       other_method = true;
       continue;
     }
+    if (route.socket_only && request.by.network != kSocketNetwork)
+      co_return not_found(fmt::format("there is no {} here", wanted));
     request.name = std::string(name);
     Answer answer = co_await (this->*route.handler)(std::move(request));
     co_return answer;

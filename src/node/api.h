@@ -122,6 +122,7 @@ class Api {
   Instant started_;
   data::Exposure exposure_;  // of what the ledger held up to here
   uint64_t exposure_read_ = 0;
+  bool searching_ = false;  // for a verdict
 };
 
 }  // namespace entente::node

@@ -167,12 +167,18 @@ net::Task<Api::Answer> Api::show_verdict(Request request) {
   if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_},
                         "read verdict " + request.name, verdict))
     co_return *no;
+  // A search may look through much of the ledger, on the loop that decides: one at a time.
+  if (searching_)
+    co_return refusal(429,
+                      {"api.busy", "another verdict is being looked for now", {}, "ask again in a moment"});
+  searching_ = true;
   const uint64_t size = records_.ledger().size();
   std::optional<Json> found;
   for (uint64_t skip = 0; !found && skip < std::min(size, kLookBackMax); skip += kLookBackSlice) {
     found = find_verdict(records_.ledger(), request.name, size, skip, kLookBackSlice);
     co_await switchboard_.loop().sleep(Millis(0));
   }
+  searching_ = false;
   if (!found) co_return not_found("no verdict of that id is in the newest part of the ledger");
   co_return Answer{200, *found};
 }
@@ -183,13 +189,17 @@ net::Task<Api::Answer> Api::show_ledger(Request request) {
           refused(request, coalition::Action::view, coalition::NodeRef{self_}, "read the ledger", verdict))
     co_return *no;
   uint64_t last = 20;
+  bool disclose = false;
   const Result<net::Pairs> query = net::parse_form(request.query);
   if (query) {
     if (const std::string* text = net::find_pair(*query, "last")) {
       std::from_chars(text->data(), text->data() + text->size(), last);
     }
+    const std::string* wanted = net::find_pair(*query, "disclose");
+    disclose = wanted != nullptr && *wanted == "1";
   }
-  co_return Answer{200, ledger_tail(records_.ledger(), std::min<uint64_t>(last, 1000))};
+  const uint64_t most = disclose ? kDisclosedTailMax : kTailMax;
+  co_return Answer{200, ledger_tail(records_.ledger(), std::min(last, most), disclose)};
 }
 
 // One entry with all its fields as a disclosure: what is shown can be checked by whoever is shown it.

@@ -47,20 +47,28 @@ std::string_view take_part(std::string_view& rest) {
   return part;
 }
 
-// The marking of what has the highest classification of all that this node tells of.
-std::string_view marking_of(const coalition::World& world) {
+}  // namespace
+
+// A partner writes its apps' banners: of those only the level counts.
+std::string marking_of(const coalition::World& world) {
+  constexpr std::string_view kExercise = "EXERCISE ";
   std::string_view marking;
+  int64_t own = -1;
   int64_t highest = -1;
+  bool exercise = true;
   for (const coalition::App* app : world.apps()) {
     const int64_t level = coalition::level_of(app->classification).value_or(0);
-    if (level <= highest) continue;
-    highest = level;
+    highest = std::max(highest, level);
+    if (app->ref.owner != world.self()) continue;
+    exercise = exercise && app->banner.starts_with(kExercise);
+    if (level <= own) continue;
+    own = level;
     marking = app->banner;
   }
-  return marking;
+  if (highest <= own) return std::string(marking);
+  const std::string_view level = coalition::kLevels[static_cast<size_t>(highest)];
+  return fmt::format("{}{}", exercise && own >= 0 ? kExercise : "", level);
 }
-
-}  // namespace
 
 ConsoleFiles read_console_files(const std::filesystem::path& folder) {
   ConsoleFiles files;
@@ -138,13 +146,22 @@ net::Task<bool> Console::handle(net::HttpCall& call, net::NormalTarget target) {
   }
   std::optional<Admitted> who = admitted(head.headers);
   if (!who || target.path.starts_with("/.entente/") || !call.upgrade().empty()) co_return false;
-  const bool navigates = target.path == "/" && exchange::is_own_navigation(head);
+  // A browser that says nothing of a request's mode says nothing of where it comes from either.
+  const bool sure = !head.headers.get("Sec-Fetch-Mode").empty() ||
+                    (head.headers.get("Sec-Fetch-Site").empty() && head.headers.count("Origin") == 0);
+  const bool navigates = target.path == "/" && sure && exchange::is_own_navigation(head);
   const bool script = net::equal_no_case(head.headers.get("Service-Worker"), "script");
+  // Another page that asks in this person's name gets what anybody gets: from a refusal of the console's own
+  // it would learn who is an operator.
   if (script || (!navigates && !comes_from_own_page(head))) {
     parts_.switchboard.stranger_refused();
-    Api::Answer refused =
-        refusal(403, {"console.origin", "this was not done: it did not come from the console's own page"});
-    co_await Api::send(call, std::move(refused));
+    co_return false;
+  }
+  if (!within_budget(who->person)) {
+    Api::Answer many = refusal(
+        429,
+        {"console.budget", "this operator asks too much at once", {}, "wait a moment, or close some pages"});
+    co_await Api::send(call, std::move(many));
   } else if (head.method == "POST") {
     co_await change(call, target.text(), std::move(*who));
   } else if (head.method == "GET") {
@@ -164,6 +181,12 @@ bool Console::comes_from_own_page(const net::RequestHead& head) const {
   const size_t origins = head.headers.count("Origin");
   const bool own_origin = origins == 1 && head.headers.get("Origin") == names_.console_origin();
   return own_site && (own_origin || (origins == 0 && head.method == "GET"));
+}
+
+bool Console::within_budget(const PersonId& person) {
+  const Tick now = parts_.clock.tick();
+  std::erase_if(budgets_, [&](const auto& one) { return one.second.full(now); });
+  return budgets_.try_emplace(person, kBurst, kPerSecond).first->second.take(now);
 }
 
 // From the lobby, with its code: as into an app.

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "exchange/browsers.h"
+#include "exchange/budget.h"
 #include "exchange/host_names.h"
 #include "net/http1_parser.h"
 #include "net/http_server.h"
@@ -32,6 +33,10 @@ inline constexpr size_t kConsoleFileBytesMax = 4 << 20;
 // "checkpoint", or "tile/<L>/<N>[.p/<W>]" as C2SP tlog-tiles writes it, and nothing else.
 [[nodiscard]] bool is_ledger_file(std::string_view path);
 
+// What stands at the top of each page: this nation's own words for the highest of its apps, or the bare level
+// where a partner offers something higher. Empty where there is no app.
+[[nodiscard]] std::string marking_of(const coalition::World& world);
+
 class Console {
  public:
   struct Parts {
@@ -50,7 +55,9 @@ class Console {
   // False: nothing was answered.
   [[nodiscard]] net::Task<bool> handle(net::HttpCall& call, net::NormalTarget target);
 
-  static constexpr size_t kListeningMax = 8;             // pages of one person
+  static constexpr size_t kListeningMax = 8;  // pages of one person
+  static constexpr uint32_t kBurst = 400;     // requests of one person
+  static constexpr uint32_t kPerSecond = 40;
   static constexpr Seconds kListeningLife{600};          // then the page asks anew
   static constexpr size_t kTileBytesMax = 256 * 65'537;  // 256 entries, each behind its length
 
@@ -69,6 +76,7 @@ class Console {
   [[nodiscard]] std::optional<Operator> operator_of(const coalition::Person& person) const;
   [[nodiscard]] std::optional<Admitted> admitted(const net::Headers& headers) const;
   [[nodiscard]] bool comes_from_own_page(const net::RequestHead& head) const;
+  [[nodiscard]] bool within_budget(const PersonId& person);
   net::Task<bool> enter(net::HttpCall& call, std::string query);
   net::Task<void> show(net::HttpCall& call, net::NormalTarget target, Admitted who);
   net::Task<void> change(net::HttpCall& call, std::string target, Admitted who);
@@ -85,6 +93,7 @@ class Console {
   std::map<PersonId, size_t> listening_;
   Tick looked_{};
   uint64_t state_ = 0;
+  std::map<PersonId, exchange::Budget> budgets_;  // of those who asked lately; operators are few
 };
 
 }  // namespace entente::node

@@ -235,24 +235,53 @@ std::optional<Json> find_verdict(const ledger::Ledger& ledger, std::string_view 
   return std::nullopt;
 }
 
-Json ledger_tail(const ledger::Ledger& ledger, uint64_t count) {
+namespace {
+
+// Somebody else's words stand in quotes, so that no value looks like another field.
+std::string summary_value(const Json& value) {
+  if (!value.is_string()) return value.dump();
+  const std::string& text = value.string();
+  const bool plain = !text.empty() && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("._:/@+-").find(c) != std::string_view::npos;
+  });
+  return plain ? text : value.dump();
+}
+
+Json tail_row(const ledger::Ledger& ledger, uint64_t index, bool disclose) {
+  const Result<ledger::Record> record = ledger.record(index);
+  // Said, not left out: a list with gaps would tell of fewer entries than there are.
+  if (!record) {
+    return Json::object({{"index", static_cast<int64_t>(index)},
+                         {"class", "unreadable"},
+                         {"summary", record.error().text()},
+                         {"fields", Json::object({})}});
+  }
+  std::string summary;
+  std::vector<std::string> told;
+  for (const auto& [name, value] : record->fields) {
+    if (name.starts_with("store.") || value.is_object() || value.is_array()) continue;
+    summary += fmt::format("{}{}={}", summary.empty() ? "" : " ", name, summary_value(value));
+    told.push_back(name);
+  }
+  Json row = Json::object({{"index", static_cast<int64_t>(index)},
+                           {"time", rfc3339(record->time)},
+                           {"class", record->event_class},
+                           {"summary", summary},
+                           {"fields", Json(Json::Object(record->fields))}});
+  if (!disclose) return row;
+  const Result<ledger::Disclosure> shown = ledger.disclose(index, told);
+  if (shown) row.set("disclosure", shown->json());
+  return row;
+}
+
+}  // namespace
+
+Json ledger_tail(const ledger::Ledger& ledger, uint64_t count, bool disclose) {
   Json records = Json::array();
   const uint64_t size = ledger.size();
-  for (uint64_t index = size - std::min(size, count); index < size; ++index) {
-    const Result<ledger::Record> record = ledger.record(index);
-    if (!record) continue;
-    std::string summary;
-    for (const auto& [name, value] : record->fields) {
-      if (name.starts_with("store.") || value.is_object() || value.is_array()) continue;
-      summary += fmt::format("{}{}={}", summary.empty() ? "" : " ", name,
-                             value.is_string() ? value.string() : value.dump());
-    }
-    records.push(Json::object({{"index", static_cast<int64_t>(index)},
-                               {"time", rfc3339(record->time)},
-                               {"class", record->event_class},
-                               {"summary", summary},
-                               {"fields", Json(Json::Object(record->fields))}}));
-  }
+  for (uint64_t index = size - std::min(size, count); index < size; ++index)
+    records.push(tail_row(ledger, index, disclose));
   return Json::object({{"size", static_cast<int64_t>(size)},
                        {"checkpoint", ledger.checkpoint()},
                        {"records", std::move(records)}});

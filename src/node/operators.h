@@ -19,9 +19,10 @@ inline constexpr Millis kEnrolmentLife = std::chrono::hours(24);
 // Operators are people: what they do is asked of decide() like everything else.
 [[nodiscard]] coalition::Person operator_person(const coalition::Operator& known, const PartnerCode& self);
 // Who asks, and where from: "local" is the operators' socket, "door" a browser that signed in.
+inline constexpr std::string_view kSocketNetwork = "local";
 struct Caller {
   coalition::Person who;
-  std::string_view network = "local";  // a constant
+  std::string_view network = kSocketNetwork;  // a constant
 };
 [[nodiscard]] coalition::Facts operator_context(std::string_view network, Instant now);
 [[nodiscard]] coalition::Ask operator_ask(const Caller& by, coalition::Action action,
@@ -63,6 +64,10 @@ inline constexpr uint64_t kLookBackMax = 200'000;
 inline constexpr uint64_t kLookBackSlice = 256;
 [[nodiscard]] std::optional<Json> find_verdict(const ledger::Ledger& ledger, std::string_view id,
                                                uint64_t size, uint64_t skip, uint64_t count);
-[[nodiscard]] Json ledger_tail(const ledger::Ledger& ledger, uint64_t count);
+// The newest `count` records, each of the list's indices exactly once: what cannot be read is said in its
+// place. `disclose`: with what its summary says as a disclosure, for whoever checks it.
+inline constexpr uint64_t kTailMax = 1'000;
+inline constexpr uint64_t kDisclosedTailMax = 100;
+[[nodiscard]] Json ledger_tail(const ledger::Ledger& ledger, uint64_t count, bool disclose = false);
 
 }  // namespace entente::node

@@ -3,6 +3,7 @@
 #include "crypto/digest.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 using namespace entente;
 using namespace entente::node;
@@ -46,4 +47,39 @@ TEST_CASE("an enrolment token works for a day, for its own connector, and is tol
   const Result<Change> enrolled = enrol_connector(world, "cop-1", token, print, kNow);
   REQUIRE(enrolled);
   CHECK_FALSE(enrolled->records[0].value);  // used up in the same commit
+}
+
+TEST_CASE("in the ledger's list no value looks like another field, and every index is there with its proof") {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::temp_directory_path() / ("entente-tail-" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  {
+    Result<std::unique_ptr<ledger::Ledger>> ledger =
+        ledger::Ledger::open({.folder = folder / "ledger",
+                              .origin = "entente.xaa/ledger",
+                              .key = crypto::PrivateKey::generate(crypto::KeyKind::ed25519)});
+    REQUIRE_MESSAGE(ledger, (ledger ? "" : ledger.error().text()));
+    for (const char* purpose : {"plain/words", "x who=operator/lena", "x\" who=\"y"}) {
+      ledger::Record record{.event_class = "verdict", .time = kNow, .fields = {}};
+      record.fields.emplace_back("purpose", purpose);
+      REQUIRE((*ledger)->append_and_wait({std::move(record)}));
+    }
+    const Json tail = ledger_tail(**ledger, 3, true);
+    const Json::Array& rows = tail.find("records")->items();
+    REQUIRE(rows.size() == 3);
+    CHECK(rows[0].text_or("summary", "") == "purpose=plain/words");
+    CHECK(rows[1].text_or("summary", "") == R"(purpose="x who=operator/lena")");
+    CHECK(rows[2].text_or("summary", "") == R"(purpose="x\" who=\"y")");
+    const int64_t first = rows[0].find("index")->integer();
+    for (size_t at = 0; at < rows.size(); ++at) {
+      CHECK(rows[at].find("index")->integer() == first + static_cast<int64_t>(at));
+      const Json* shown = rows[at].find("disclosure");
+      REQUIRE(shown != nullptr);
+      const Result<ledger::Disclosure> read = ledger::Disclosure::from_json(*shown);
+      REQUIRE(read);
+      CHECK(ledger::verify_disclosure(*read, (*ledger)->verifier()));
+    }
+    CHECK(ledger_tail(**ledger, 3).find("records")->items()[0].find("disclosure") == nullptr);
+  }
+  fs::remove_all(folder);
 }

@@ -1,5 +1,7 @@
 // How the console asks its node: the operators' API (docs/openapi.json), with this sign-in's token on each change.
+import { NoAnswer } from './ledger/bytes.ts';
 import type { Disclosure } from './ledger/entry.ts';
+import type { Listed } from './ledger/verify.ts';
 
 export interface Hello {
   readonly operator: string;
@@ -102,13 +104,6 @@ export interface Grant {
   readonly state: string;
 }
 
-export interface Entry {
-  readonly index: number;
-  readonly time: string;
-  readonly class: string;
-  readonly summary: string;
-}
-
 export interface Lists {
   readonly '/v1/sessions': { readonly sessions: readonly Session[] };
   readonly '/v1/requests': { readonly requests: readonly Request[] };
@@ -117,12 +112,12 @@ export interface Lists {
   readonly '/v1/apps': { readonly apps: readonly AppRow[] };
   readonly '/v1/domains': { readonly domains: readonly Domain[] };
   readonly '/v1/grants': { readonly grants: readonly Grant[] };
-  readonly '/v1/ledger?last=50': { readonly size: number; readonly records: readonly Entry[] };
+  readonly '/v1/ledger?last=50&disclose=1': Listed;
   readonly '/hello': Hello;
 }
 
 // What the node says when it does not do something.
-export class Refused extends Error {
+export class Refused extends NoAnswer {
   readonly status: number;
   readonly code: string;
   readonly hint: string;
@@ -152,15 +147,20 @@ async function answer<T>(response: Response): Promise<T> {
 
 const plain: RequestInit = { redirect: 'manual', cache: 'no-store', credentials: 'same-origin' };
 
+const ask = (path: string, init: RequestInit): Promise<Response> =>
+  fetch(path, init).catch(() => {
+    throw new NoAnswer('The node does not answer now.');
+  });
+
 export const get = async <Path extends keyof Lists>(path: Path): Promise<Lists[Path]> =>
-  answer<Lists[Path]>(await fetch(path, plain));
+  answer<Lists[Path]>(await ask(path, plain));
 
 export const getEntry = async (index: number): Promise<Disclosure> =>
-  answer<Disclosure>(await fetch(`/v1/ledger/${index}`, plain));
+  answer<Disclosure>(await ask(`/v1/ledger/${index}`, plain));
 
 // Answers what the node says was done.
 export async function post(hello: Hello, path: string, body: Record<string, string>): Promise<string> {
   const headers = { 'Content-Type': 'application/json', 'Entente-Token': hello.token };
   const request = { ...plain, method: 'POST', headers, body: JSON.stringify(body) };
-  return (await answer<{ text?: string; state?: string }>(await fetch(path, request))).text ?? 'Done.';
+  return (await answer<{ text?: string; state?: string }>(await ask(path, request))).text ?? 'Done.';
 }

@@ -1,7 +1,8 @@
 // The frame of every page: marking, who is here, where one can go.
 import { useEffect, useRef, useState, type ComponentType } from 'react';
 import { kSignedOut, Refused, type Hello } from './api.ts';
-import { listen, useConnected, useLive } from './live.ts';
+import { listen, useConnected, useLive, useLost, useOver } from './live.ts';
+import { NoAnswer } from './ledger/bytes.ts';
 import { Problem } from './parts.tsx';
 import { LedgerPage } from './pages/ledger.tsx';
 import { MapPage } from './pages/map.tsx';
@@ -25,6 +26,9 @@ const pages: Readonly<Record<string, readonly [string, ComponentType<PageProps>]
 };
 const kFirst = 'sessions';
 
+const kOver = new Refused(403, kSignedOut);
+const kLost = new NoAnswer('This page is not live any more: nothing is shown until the node answers again.');
+
 function usePlace(): string {
   const read = () => location.hash.replace('#/', '');
   const [place, setPlace] = useState(read);
@@ -33,7 +37,7 @@ function usePlace(): string {
     addEventListener('hashchange', moved);
     return () => removeEventListener('hashchange', moved);
   }, []);
-  return place in pages ? place : kFirst;
+  return Object.hasOwn(pages, place) ? place : kFirst;
 }
 
 function Banner({ text }: { text: string }) {
@@ -68,6 +72,8 @@ function Header({ hello, place }: { hello: Hello; place: string }) {
 export function App() {
   const { data: hello, problem } = useLive('/hello');
   const place = usePlace();
+  const lost = useLost();
+  const over = useOver(hello?.until);
   const [said, setSaid] = useState('');
   const main = useRef<HTMLElement>(null);
   const told = useRef<HTMLParagraphElement>(null);
@@ -87,11 +93,12 @@ export function App() {
   }, [said]);
   // Nothing of what was shown stays for whoever sits here next.
   const signedOut = problem instanceof Refused && problem.code === kSignedOut.code;
-  if (!hello || signedOut)
+  const why = over ? kOver : lost && !signedOut ? kLost : problem;
+  if (!hello || signedOut || over || lost)
     return (
       <main>
-        <Problem problem={problem} />
-        {hello && signedOut && <a href={hello.lobby}>Go to the lobby</a>}
+        <Problem problem={why} />
+        {hello && (signedOut || over) && <a href={hello.lobby}>Go to the lobby</a>}
       </main>
     );
   return (

@@ -5,6 +5,7 @@ import { get, type Lists } from './api.ts';
 
 const kLookAgainMs = 2000;
 const kListenAgainMs = 5000;
+const kLostMs = 30_000;
 const changed = new EventTarget();
 let connected = false;
 let events: EventSource | undefined;
@@ -36,6 +37,33 @@ export function useConnected(): boolean {
     },
     () => connected,
   );
+}
+
+// Whether there has been no connection for so long that what is shown says nothing about now.
+export function useLost(): boolean {
+  const isConnected = useConnected();
+  const [lost, setLost] = useState(false);
+  useEffect(() => {
+    setLost(false);
+    if (isConnected) return;
+    const timer = setTimeout(() => setLost(true), kLostMs);
+    return () => clearTimeout(timer);
+  }, [isConnected]);
+  return lost;
+}
+
+// Whether that instant has come.
+export function useOver(until: string | undefined): boolean {
+  const [over, setOver] = useState(false);
+  useEffect(() => {
+    setOver(false);
+    if (until === undefined) return;
+    const look = () => setOver(Date.now() >= Date.parse(until));
+    look();
+    const timer = setInterval(look, kLookAgainMs);
+    return () => clearInterval(timer);
+  }, [until]);
+  return over;
 }
 
 export interface Loaded<T> {

@@ -1,6 +1,7 @@
 // What the pages are made of.
 import { useId, type ReactNode } from 'react';
 import { Refused } from './api.ts';
+import { NoAnswer } from './ledger/bytes.ts';
 
 export function When({ at }: { at: string }) {
   return <time dateTime={at}>{at.replace('T', ' ').replace(/(\.\d+)?Z$/, 'Z')}</time>;
@@ -11,7 +12,7 @@ export function Problem({ problem }: { problem: Error | undefined }) {
   const refused = problem instanceof Refused ? problem : undefined;
   return (
     <div className="notice bad" role="alert">
-      <p>{refused ? problem.message : 'The node does not answer now.'}</p>
+      <p>{problem instanceof NoAnswer ? problem.message : `What the node answered cannot be used: ${problem.message}`}</p>
       {refused?.hint && <p>What would help: {refused.hint}.</p>}
       {refused && <p className="quiet">{refused.code}</p>}
     </div>

@@ -35,3 +35,5 @@ export async function sha256(...parts: readonly Bytes[]): Promise<Bytes> {
 
 // What is not as it must be: the words are for the operator.
 export class Untrue extends Error {}
+// Nothing was said that could be held against anything.
+export class NoAnswer extends Error {}

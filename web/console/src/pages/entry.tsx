@@ -1,26 +1,28 @@
 // One entry with all that it says, each field held against the leaf in the tree.
 import { useEffect, useRef, useState } from 'react';
 import { getEntry } from '../api.ts';
-import { Untrue } from '../ledger/bytes.ts';
-import { canonical, checkDisclosure, type Disclosure } from '../ledger/entry.ts';
+import { NoAnswer } from '../ledger/bytes.ts';
+import { canonical, checkDisclosure, visible, type Disclosure } from '../ledger/entry.ts';
 import type { Tree } from '../ledger/tiles.ts';
 import { Problem } from '../parts.tsx';
 
 interface Shown {
   readonly entry?: Disclosure;
-  readonly proof?: 'good' | 'none' | Untrue;
+  readonly proof?: 'good' | 'none' | Error; // an error: it does not hold
   readonly problem?: Error;
 }
 
 async function look(index: number, tree: Tree | undefined): Promise<Shown> {
-  const entry = await getEntry(index);
-  if (!tree || index >= tree.checkpoint.size) return { entry, proof: 'none' };
   try {
+    const entry = await getEntry(index);
+    if (entry.index !== index || !Array.isArray(entry.fields)) throw new Error(`What the node shows is not entry ${index}.`);
+    if (!tree || index >= tree.checkpoint.size) return { entry, proof: 'none' };
     await checkDisclosure(entry, await tree.entry(index));
     return { entry, proof: 'good' };
   } catch (error) {
-    if (error instanceof Untrue) return { entry, proof: error };
-    throw error;
+    if (error instanceof NoAnswer) return { problem: error };
+    // No word of what does not hold is shown as if it were the entry's.
+    return { proof: error as Error };
   }
 }
 
@@ -30,17 +32,14 @@ export function EntryDetails({ index, tree, close }: { index: number; tree: Tree
   useEffect(() => heading.current?.focus(), []);
   useEffect(() => {
     let current = true;
-    look(index, tree).then(
-      (found) => current && setShown(found),
-      (problem: Error) => current && setShown({ problem }),
-    );
+    look(index, tree).then((found) => current && setShown(found));
     return () => {
       current = false;
     };
   }, [index, tree]);
   const { entry, proof, problem } = shown;
   return (
-    <section className={proof instanceof Untrue ? 'proof bad' : 'proof'} aria-labelledby="entry" data-shown-entry={index}>
+    <section className={proof instanceof Error ? 'proof bad' : 'proof'} aria-labelledby="entry" data-shown-entry={index}>
       <h2 id="entry" tabIndex={-1} ref={heading}>
         Entry {index}
       </h2>
@@ -51,7 +50,7 @@ export function EntryDetails({ index, tree, close }: { index: number; tree: Tree
         </p>
       )}
       {proof === 'none' && <p data-proof="none">Not checked: verify the ledger first, up to this entry.</p>}
-      {proof instanceof Untrue && (
+      {proof instanceof Error && (
         <p role="alert" data-proof="bad">
           DOES NOT HOLD. {proof.message}
         </p>
@@ -59,8 +58,8 @@ export function EntryDetails({ index, tree, close }: { index: number; tree: Tree
       <dl>
         {entry?.fields.map(({ name, value }) => (
           <div key={name}>
-            <dt>{name}</dt>
-            <dd>{typeof value === 'string' ? value : canonical(value)}</dd>
+            <dt>{visible(name)}</dt>
+            <dd>{visible(typeof value === 'string' ? value : canonical(value))}</dd>
           </div>
         ))}
       </dl>

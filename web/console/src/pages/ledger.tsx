@@ -1,14 +1,18 @@
 // The ledger, checked here and now: what the node serves is believed only as far as it proves itself.
-import { useState } from 'react';
-import type { Entry } from '../api.ts';
+import { useEffect, useState } from 'react';
 import type { PageProps } from '../app.tsx';
 import { remembered, remember, source } from '../ledger/browser.ts';
-import { verify, type Findings } from '../ledger/verify.ts';
-import { useLive } from '../live.ts';
+import { says, visible } from '../ledger/entry.ts';
+import { verify, type Findings, type Listed } from '../ledger/verify.ts';
 import { Page, Problem, Table, When } from '../parts.tsx';
 import { EntryDetails } from './entry.tsx';
 
-function Verdict({ findings }: { findings: Findings }) {
+interface Checked {
+  readonly findings: Findings;
+  readonly at: string;
+}
+
+function Verdict({ findings, at }: Checked) {
   return (
     <section aria-labelledby="verdict" className={findings.good ? 'proof good' : 'proof bad'} data-ledger={findings.good ? 'good' : 'bad'}>
       <div role={findings.good ? 'status' : 'alert'}>
@@ -17,6 +21,10 @@ function Verdict({ findings }: { findings: Findings }) {
             ? 'This ledger verifies'
             : 'THIS LEDGER DOES NOT VERIFY. Believe nothing of what it says, and tell your security officer now'}
         </h2>
+        <p>
+          Checked at <When at={at} />
+          {findings.tree && `, up to its ${findings.tree.checkpoint.size} entries of then`}.
+        </p>
       </div>
       <dl>
         {findings.list.map(({ what, good, text }) => (
@@ -34,45 +42,55 @@ function Verdict({ findings }: { findings: Findings }) {
 }
 
 export function LedgerPage({ hello }: PageProps) {
-  // Looking writes an entry itself: the page looks again when it is told to.
-  const { data, problem, reload } = useLive('/v1/ledger?last=50', false);
-  const [findings, setFindings] = useState<Findings>();
+  const [listed, setListed] = useState<Listed>();
+  const [checked, setChecked] = useState<Checked>();
   const [failure, setFailure] = useState<Error>();
   const [busy, setBusy] = useState(false);
   const [chosen, setChosen] = useState<number>();
 
-  async function check(entries: readonly Entry[]) {
+  // A verdict is about the list that it was reached with: with another list it goes.
+  async function run(work: () => Promise<void>) {
     setBusy(true);
     setFailure(undefined);
+    setChecked(undefined);
+    setChosen(undefined);
     try {
-      const found = await verify(source, hello.ledger_key, remembered(), entries.map(({ index }) => index));
-      // What does not hold changes nothing of what this browser knows.
-      if (found.remember) remember(found.remember);
-      setFindings(found);
+      await work();
     } catch (error) {
-      setFindings(undefined);
       setFailure(error as Error);
     } finally {
       setBusy(false);
     }
   }
+  // Looking writes an entry itself: the page looks again when it is told to.
+  const look = () => run(async () => setListed(await source.list()));
+  const check = () =>
+    run(async () => {
+      const findings = await verify(source, hello.ledger_key, remembered());
+      // What does not hold changes nothing of what this browser knows.
+      if (findings.remember) remember(findings.remember);
+      if (findings.listed) setListed(findings.listed);
+      setChecked({ findings, at: new Date().toISOString() });
+    });
+  useEffect(() => void look(), []);
+  const good = checked?.findings.good ?? false;
 
   return (
     <Page title="Ledger" lead="Signature, root, history and entries are computed in this browser, from the public files that anybody may keep a copy of. It remembers the last checkpoint that held.">
-      <Problem problem={problem ?? failure} />
+      <Problem problem={failure} />
       <div className="row">
-        <button type="button" data-act="verify" aria-disabled={!data || busy} onClick={() => data && !busy && check(data.records)}>
+        <button type="button" data-act="verify" aria-disabled={!listed || busy} onClick={() => listed && !busy && check()}>
           Verify
         </button>
-        <button type="button" className="plain" data-act="look-again" onClick={reload}>
+        <button type="button" className="plain" data-act="look-again" aria-disabled={busy} onClick={() => !busy && look()}>
           Look again
         </button>
       </div>
-      {findings && <Verdict findings={findings} />}
-      {chosen !== undefined && <EntryDetails key={chosen} index={chosen} tree={findings?.tree} close={() => setChosen(undefined)} />}
-      {data && (
-        <Table caption={`The newest ${data.records.length} of ${data.size} entries`} heads={['Entry', 'When', 'What', 'Says']} empty="The ledger is empty.">
-          {data.records.toReversed().map((one) => (
+      {checked && <Verdict {...checked} />}
+      {chosen !== undefined && <EntryDetails key={chosen} index={chosen} tree={checked?.findings.tree} close={() => setChosen(undefined)} />}
+      {listed && (
+        <Table caption={`The newest ${listed.records.length} of ${listed.size} entries${good ? ', as checked above' : ': not checked, the node\'s word alone'}`} heads={['Entry', 'When', 'What', 'Says']} empty="The ledger is empty.">
+          {listed.records.toReversed().map((one) => (
             <tr key={one.index} data-entry={one.index}>
               <th scope="row">
                 <button type="button" className="plain" aria-label={`Entry ${one.index}`} onClick={() => setChosen(one.index)}>
@@ -80,10 +98,10 @@ export function LedgerPage({ hello }: PageProps) {
                 </button>
               </th>
               <td>
-                <When at={one.time} />
+                {one.time === undefined ? 'not known' : <When at={one.time} />}
               </td>
-              <td>{one.class}</td>
-              <td className="says">{one.summary}</td>
+              <td>{visible(one.class)}</td>
+              <td className="says">{says(one)}</td>
             </tr>
           ))}
         </Table>
