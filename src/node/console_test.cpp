@@ -61,6 +61,8 @@ coalition::World world_with_apps(const std::vector<std::array<std::string_view, 
                                                            {"threat", "low"},
                                                            {"start", "2026-10-01T00:00:00Z"},
                                                            {"end", "2027-03-01T00:00:00Z"}})});
+  records.push_back(
+      {"segment/maritime", Json::object({{"name", "Maritime picture"}, {"mission", "harbor-light"}})});
   for (const auto& [key, level, banner] : apps) {
     const bool own = key.starts_with("app/");
     records.push_back({std::string(key), Json::object({{"owner", own ? "XAA" : "XBB"},
@@ -68,6 +70,8 @@ coalition::World world_with_apps(const std::vector<std::array<std::string_view, 
                                                        {"banner", banner},
                                                        {"classification", level},
                                                        {"mission", "harbor-light"},
+                                                       {"segment", "maritime"},
+                                                       {"shares", Json::array({"clearance"})},
                                                        {"offered_to", Json::array({own ? "XBB" : "XAA"})},
                                                        {"end", "2027-02-28T00:00:00Z"}})});
   }
