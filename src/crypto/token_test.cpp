@@ -1,77 +1,15 @@
 #include "crypto/token.h"
 
+#include "crypto/token_for_test.h"
 #include "crypto/wrap.h"
 
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
-#include <sstream>
+#include <atomic>
 #include <thread>
-
-#include <doctest/doctest.h>
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 namespace entente::crypto {
 namespace {
 
-constexpr const char* kModule = "/usr/lib/softhsm/libsofthsm2.so";
-
-// Words parted by spaces.
-bool run(const std::string& command) {
-  std::istringstream text(command);
-  std::vector<std::string> words{std::istream_iterator<std::string>(text), {}};
-  std::vector<char*> pointers;
-  for (std::string& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  posix_spawn_file_actions_t quiet;
-  posix_spawn_file_actions_init(&quiet);
-  for (const int file : {STDOUT_FILENO, STDERR_FILENO})
-    posix_spawn_file_actions_addopen(&quiet, file, "/dev/null", O_WRONLY, 0);
-  pid_t child = 0;
-  const bool started = ::posix_spawnp(&child, pointers[0], &quiet, nullptr, pointers.data(), environ) == 0;
-  posix_spawn_file_actions_destroy(&quiet);
-  int status = 1;
-  return started && ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-// A token in software with an RSA key "rsa", EC keys "p256" and "p384", and one, "signs", that may not
-// derive.
-struct Exercise {
-  std::filesystem::path folder;
-  bool ready = false;
-
-  Exercise() {
-    std::string name = (std::filesystem::temp_directory_path() / "entente-token-XXXXXX").string();
-    folder = ::mkdtemp(name.data());
-    std::filesystem::create_directory(folder / "tokens");
-    std::ofstream(folder / "softhsm2.conf")
-        << "directories.tokendir = " << (folder / "tokens").string() << "\nlog.level = ERROR\n";
-    ::setenv("SOFTHSM2_CONF", (folder / "softhsm2.conf").c_str(), 1);
-    ready = run("softhsm2-util --init-token --free --label exercise --pin 123456 --so-pin 654321") &&
-            make("rsa:2048 --usage-decrypt", "rsa") && make("EC:prime256v1 --usage-derive", "p256") &&
-            make("EC:secp384r1 --usage-derive", "p384") && make("EC:prime256v1 --usage-sign", "signs");
-  }
-  ~Exercise() { std::filesystem::remove_all(folder); }
-
-  static bool make(const std::string& what, const std::string& label) {
-    static int number = 0;
-    return run(
-        fmt::format("pkcs11-tool --module {} --token-label exercise --login --pin 123456 --keypairgen "
-                    "--key-type {} --label {} --id {:02}",
-                    kModule, what, label, ++number));
-  }
-};
-
-// The module reads its configuration once in a process, so all tests share one token.
-const Exercise* token() {
-  static const Exercise made;
-  if (!made.ready) MESSAGE("skipped: softhsm2 and opensc are not installed");
-  return made.ready ? &made : nullptr;
-}
+using namespace testing;
 
 Token access(std::string_view pin = "123456") {
   return {.module = kModule, .pin = Secret(as_bytes(pin))};

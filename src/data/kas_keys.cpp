@@ -1,8 +1,12 @@
 #include "data/kas_keys.h"
 
-#include "crypto/wrap.h"
+#include "base/fields.h"
+#include "crypto/token.h"
 
 #include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -11,6 +15,7 @@ namespace {
 
 constexpr std::string_view kSuffix = ".pem";
 constexpr size_t kKidMax = 64;
+constexpr std::string_view kTokenFile = "token.json";
 
 bool is_kid(std::string_view text) {
   return !text.empty() && text.size() <= kKidMax && std::all_of(text.begin(), text.end(), [](char c) {
@@ -24,6 +29,55 @@ size_t modulus_bits(const crypto::PublicKey& key) {
   return modulus ? modulus->size() * 8 : 0;
 }
 
+Result<std::string> read_small(const std::filesystem::path& path) {
+  constexpr size_t kBytesMax = 64 * 1024;
+  std::ifstream in(path, std::ios::binary);
+  std::string text(kBytesMax, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (in.bad() || in.gcount() <= 0 || std::cmp_greater_equal(in.gcount(), kBytesMax)) {
+    return fail("kas.keys", "this file cannot be read", path.string());
+  }
+  text.resize(static_cast<size_t>(in.gcount()));
+  return text;
+}
+
+// A PIN ends with its line.
+Result<crypto::Secret> read_pin(const std::filesystem::path& path) {
+  using std::filesystem::perms;
+  std::error_code error;
+  const perms others =
+      std::filesystem::status(path, error).permissions() & (perms::group_all | perms::others_all);
+  if (error || others != perms::none) {
+    return fail("kas.keys", "the PIN's file is not its owner's alone", path.string(), "chmod 600");
+  }
+  TRY(std::string text, read_small(path));
+  crypto::Secret pin(as_bytes(std::string_view(text).substr(0, text.find_first_of("\r\n"))));
+  ::explicit_bzero(text.data(), text.size());
+  return pin;
+}
+
+Result<void> read_token(const std::filesystem::path& folder, std::vector<KasKey>& keys) {
+  const std::filesystem::path path = folder / kTokenFile;
+  TRY(const std::string text, read_small(path));
+  TRY(const Json json, Json::parse(text));
+  Fields fields(json, path.string());
+  crypto::Token token;
+  token.module = fields.text("module");
+  const std::filesystem::path pin_file = folder / fields.text("pin_file");
+  std::vector<std::pair<std::string, std::string>> named;
+  for (Fields& one : fields.objects("keys", kKasKeysMax)) {
+    std::string kid = one.text("kid", kKidMax);
+    named.emplace_back(std::move(kid), one.text("uri", 1024));
+  }
+  TRY_VOID(fields.done());
+  TRY(token.pin, read_pin(pin_file));
+  for (auto& [kid, uri] : named) {
+    TRY(crypto::PrivateKey key, crypto::load_token_key(token, uri));
+    keys.push_back({std::move(kid), std::move(key)});
+  }
+  return {};
+}
+
 Result<std::vector<KasKey>> read_keys(const std::filesystem::path& folder) {
   std::vector<KasKey> keys;
   std::error_code error;
@@ -34,6 +88,7 @@ Result<std::vector<KasKey>> read_keys(const std::filesystem::path& folder) {
     keys.push_back({name.substr(0, name.size() - kSuffix.size()), std::move(key)});
   }
   if (error) return fail("kas.keys", "the folder of keys cannot be read", folder.string());
+  if (std::filesystem::exists(folder / kTokenFile, error)) TRY_VOID(read_token(folder, keys));
   return keys;
 }
 

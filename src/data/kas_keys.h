@@ -1,4 +1,8 @@
-// The keys a key service holds: several live at once, each named by its kid. Files <kid>.pem, mode 0600. A
+// The keys a key service holds: several live at once, each named by its kid. Files <kid>.pem, mode 0600; and
+// those that stay in a PKCS#11 token, where there is a token.json:
+//   {"module": PATH, "pin_file": PATH (mode 0600), "keys": [{"kid", "uri":
+//   "pkcs11:token=NAME;object=LABEL"}]}
+// A
 // share whose key access object names no kid is tried with the RSA keys, a few at most, as older software
 // expects. Thread-safe once made. Errors: "kas.keys", "data.unwrap".
 #pragma once
