@@ -1,4 +1,5 @@
 // Requests and grants: what operators look at and answer, all through the desk that people's pages use too.
+#include "crypto/digest.h"
 #include "node/api_answers.h"
 #include "node/operators.h"
 
@@ -16,6 +17,20 @@ exchange::Acting acting(const Caller& by, Instant now) {
   return {by.who, operator_context(by.network, now)};
 }
 
+struct Said {
+  std::string words;  // to whoever asked
+  std::string seen;   // the mark of the request that was read; empty where nobody says
+};
+Result<Said> read_answer(const Json& body) {
+  Said said;
+  if (body.is_null()) return said;
+  Fields fields(body, "");
+  if (fields.has("words")) said.words = take_line(fields, "words");
+  if (fields.has("seen")) said.seen = take_line(fields, "seen");
+  TRY_VOID(fields.done());
+  return said;
+}
+
 // An answer may come with a word to whoever asked.
 Result<std::string> read_words(const Json& body) {
   if (body.is_null()) return std::string();
@@ -23,6 +38,22 @@ Result<std::string> read_words(const Json& body) {
   std::string words = fields.has("words") ? take_line(fields, "words") : std::string();
   TRY_VOID(fields.done());
   return words;
+}
+
+// Of all that an approver reads: a partner may take a request back and ask for something else by the same id.
+std::string mark_of(const coalition::World& world, const AccessRequest& request) {
+  const Json read = Json::array(
+      {request.id.text(), request.owner.text(), request.app.text(), request.partner.text(),
+       request.person.text(), exchange::person_text(world, request.partner, request.facts), request.purpose,
+       request.minutes, coalition::scope_text(request.scope), rfc3339(request.asked)});
+  return base64url(crypto::sha256(read.canonical()));
+}
+
+std::optional<Error> other_than(const std::string& seen, const coalition::World& world,
+                                const AccessRequest& request) {
+  if (seen.empty() || seen == mark_of(world, request)) return std::nullopt;
+  return Error{
+      "access.over", "this request was taken back, and another is asked by its name", {}, "read it again"};
 }
 
 Json approvals_json(const AccessRequest& request) {
@@ -66,6 +97,7 @@ Json Api::request_json(const AccessRequest& request) const {
                            {"minutes", request.minutes},
                            {"scope", coalition::scope_text(request.scope)},
                            {"asked", rfc3339(request.asked)},
+                           {"seen", mark_of(records_.world(), request)},
                            {"end", rfc3339(request.end)},
                            {"state", state_text(request, access_.out_of_time(request))},
                            {"approvals", approvals_json(request)},
@@ -107,14 +139,16 @@ Api::Answer Api::unanswered(const Request& request, const AppId& app, const Erro
 }
 
 net::Task<Api::Answer> Api::approve_request(Request request) {
-  const Result<std::string> words = read_words(request.body);
-  if (!words) co_return refusal(400, words.error());
+  const Result<Said> said = read_answer(request.body);
+  if (!said) co_return refusal(400, said.error());
   const AccessRequest* known = find_request(records_.world(), request.name);
   if (known == nullptr) co_return not_found(fmt::format("there is no request {} here", request.name));
+  if (const std::optional<Error> other = other_than(said->seen, records_.world(), *known))
+    co_return refusal(status_of(*other), *other);
   const AppId app = known->app;
   exchange::Acting by = acting(request.by, clock_.now());
   RequestId id(request.name);
-  const Result<AccessRequest> made = co_await access_.approve(std::move(by), std::move(id), *words);
+  const Result<AccessRequest> made = co_await access_.approve(std::move(by), std::move(id), said->words);
   if (!made) co_return unanswered(request, app, made.error());
   Json body = request_json(*made);
   const std::string what =
@@ -128,14 +162,16 @@ net::Task<Api::Answer> Api::approve_request(Request request) {
 }
 
 net::Task<Api::Answer> Api::deny_request(Request request) {
-  const Result<std::string> words = read_words(request.body);
-  if (!words) co_return refusal(400, words.error());
+  const Result<Said> said = read_answer(request.body);
+  if (!said) co_return refusal(400, said.error());
   const AccessRequest* known = find_request(records_.world(), request.name);
   if (known == nullptr) co_return not_found(fmt::format("there is no request {} here", request.name));
+  if (const std::optional<Error> other = other_than(said->seen, records_.world(), *known))
+    co_return refusal(status_of(*other), *other);
   const AppId app = known->app;
   exchange::Acting by = acting(request.by, clock_.now());
   RequestId id(request.name);
-  const Result<AccessRequest> made = co_await access_.deny(std::move(by), std::move(id), *words);
+  const Result<AccessRequest> made = co_await access_.deny(std::move(by), std::move(id), said->words);
   if (!made) co_return unanswered(request, app, made.error());
   Json body = request_json(*made);
   body.set("text", fmt::format("denied; {} is told", made->partner.text()));

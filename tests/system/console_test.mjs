@@ -253,6 +253,29 @@ system('an operator changes what policies let them, and it is recorded as theirs
   await coalition.verify('XAA');
 });
 
+system('attack: a request that is another than the one that was read is not answered', async () => {
+  const maren = await Visitor.in(coalition, 'maren');
+  const { lobby } = maren.nation;
+  const token = /name="token" value="([^"]+)"/.exec((await maren.go(`${lobby}/things`)).body)[1];
+  const sent = await maren.go(`${lobby}/requests`, {
+    method: 'POST',
+    headers: { origin: lobby, 'content-type': 'application/x-www-form-urlencoded' },
+    body: new URLSearchParams({ token, app: 'cop-xaa', purpose: 'exercise: stations', minutes: '60' }).toString(),
+  });
+  assert.equal(sent.status, 303, sent.body);
+  const listed = async () => JSON.parse((await lena.visitor.go(`${console}/v1/requests`)).body).requests;
+  const { id, seen } = await until('the request has come to its owner', async () => (await listed())[0]);
+  const state = async () => (await listed()).find((one) => one.id === id)?.state;
+  for (const verb of ['approve', 'deny']) {
+    const other = await post(lena, `/v1/requests/${id}/${verb}`, { seen: `${seen.slice(0, -2)}AA` });
+    assert.equal(other.status, 409, other.body);
+    assert.equal(codeOf(other), 'access.over');
+    assert.equal(await state(), 'open');
+  }
+  const answer = await post(lena, `/v1/requests/${id}/deny`, { seen });
+  assert.equal(answer.status, 200, answer.body);
+});
+
 system('the ledger\'s public files are there, and nothing else of its folder', async () => {
   const read = (path) => lena.visitor.go(`${console}/ledger/${path}`);
   const checkpoint = await read('checkpoint');

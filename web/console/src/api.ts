@@ -39,6 +39,7 @@ export interface Request {
   readonly minutes: number;
   readonly scope: string;
   readonly asked: string;
+  readonly seen: string; // the mark of what is read here
   readonly end: string;
   readonly approvals: readonly { readonly by: string; readonly at: string }[];
   readonly approvals_needed: number;

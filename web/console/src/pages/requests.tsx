@@ -64,6 +64,7 @@ export function RequestsPage({ hello, done }: PageProps) {
                   path={`/v1/requests/${one.id}/approve`}
                   says={`It opens ${one.app} (${one.scope}) to this person for ${one.minutes} minutes, and ends by itself.`}
                   wants={kWords}
+                  body={{ seen: one.seen }}
                   done={answered}
                 />
                 <Act
@@ -73,6 +74,7 @@ export function RequestsPage({ hello, done }: PageProps) {
                   path={`/v1/requests/${one.id}/deny`}
                   says="Nothing opens. The person reads your word."
                   wants={kWords}
+                  body={{ seen: one.seen }}
                   done={answered}
                 />
               </div>
