@@ -537,6 +537,8 @@ AccessDesk::Closing AccessDesk::closing(const MissionId& mission, std::string_vi
 
 void AccessDesk::forget(const PersonId& person) {
   std::erase_if(untold_, [&](const auto& one) { return one.second.person.who.id == person; });
+  for (auto& [request, givers] : approvers_)
+    std::erase_if(givers, [&](const Approver& one) { return one.who.who.id == person; });
 }
 
 void AccessDesk::closed(const Closing& closing) {

@@ -54,7 +54,8 @@ bool Recollection::take(std::string_view kind, Instant at, const Json& fields) {
   if (kind == kRestartLeaf) return fields.text_or("kept", "") == "yes";
   if (kind == "admission") {
     admission(at, fields);
-  } else if (kind == "ending" || kind == "refusal" || kind == "session.cut") {
+  } else if (kind == "ending" || kind == "session.cut" ||
+             (kind == "refusal" && fields.find("ending") != nullptr)) {  // else of one request inside
     if (SessionId id(text_of(fields, "session")); !id.empty()) ended_.insert(std::move(id));
   } else if (kind == "verdict" || kind == "facts") {
     asked(fields);
@@ -75,7 +76,7 @@ void Recollection::admission(Instant at, const Json& fields) {
   one.id = SessionId(text_of(fields, "session"));
   const std::optional<Side> side = side_of(fields.text_or("side", ""));
   const std::optional<coalition::AppRef> app = app_of(fields.text_or("app", ""));
-  if (one.id.empty() || !side || !app || !taken_.insert(one.id).second) return;
+  if (one.id.empty() || !side || !app || !taken_.insert(one.id).second || ended_.contains(one.id)) return;
   one.side = *side;
   one.app = *app;
   one.partner = PartnerCode(text_of(fields, "partner"));

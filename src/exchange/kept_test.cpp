@@ -75,13 +75,19 @@ TEST_CASE("who was admitted and has not ended is remembered whole") {
   CHECK(kept.cookies.front().token == "c1");
 }
 
+TEST_CASE("a request that was refused inside a session does not end it") {
+  const Kept kept =
+      after({sign_in("t1"), admission("s1"), of("refusal", {{"session", "s1"}, {"path", "/admin"}})});
+  CHECK(kept.sessions.size() == 1);
+}
+
 TEST_CASE("what ended is not remembered, by whatever it ended") {
   std::vector<Told> all{sign_in("t1"), admission("s1")};
   SUBCASE("cut or refused at the last look") {
     all.push_back(of("ending", {{"session", "s1"}}));
   }
   SUBCASE("broken off while it was written: the refusal stands before the admission") {
-    all.insert(all.begin() + 1, of("refusal", {{"session", "s1"}}));
+    all.insert(all.begin() + 1, of("refusal", {{"session", "s1"}, {"ending", Json::object()}}));
   }
   SUBCASE("an operator cut it, and its own ending is not written yet") {
     all.push_back(of("session.cut", {{"session", "s1"}}));

@@ -316,8 +316,16 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
                          {},
                          {},
                          "sign-in"});
-    leaf.fields.emplace_back("replaces", token_digest(old.token));
+    const std::string replaced = token_digest(old.token);
+    leaf.fields.emplace_back("replaces", replaced);
+    Leaf gone{"sign-out", {{"person", old.sign_in->person.id.text()}, {"token", replaced}}};
     parts_.browsers.sign_ins.erase(old.token);
+    // Durable before anybody is inside anew: else a restart would give this browser back to whom it was.
+    const Result<void> durable = co_await recorded(std::move(gone));
+    if (!durable) {
+      co_await not_recorded(call);
+      co_return;
+    }
   }
   const std::string token = crypto::random_token(kTokenBytes);
   leaf.fields.emplace_back("token", token_digest(token));

@@ -301,7 +301,10 @@ void Node::Parts::go_on() {
   if (!recalled) {
     log(LogLevel::warning, "node", "no session goes on: the ledger does not say what stood",
         {{"error", recalled.error().text()}});
-    return;  // and none will after the next start: nothing notes that this node runs
+    // Nor after the next start: without the mark nobody knows how long this node was away.
+    std::error_code gone;
+    std::filesystem::remove(config.data / "alive", gone);
+    return;
   }
   alive = std::make_unique<AliveMark>(config.data / "alive");
   alive->note(clock.now());

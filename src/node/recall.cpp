@@ -14,7 +14,9 @@ std::string why_nothing(std::optional<Instant> last, Instant newest, Instant now
   if (now < seen - kClockBackMax)
     return fmt::format("this machine's clock went back: it was {} here before", rfc3339(seen));
   if (away_max == Seconds(0)) return "this node is set to let no session outlive a restart";
-  if (now - seen > away_max) return fmt::format("the node was away for longer than {} s", away_max.count());
+  // By the mark alone: leaves may be of a life that let nothing go on, and could not write that down.
+  if (!last) return "it is not known how long the node was away";
+  if (now - *last > away_max) return fmt::format("the node was away for longer than {} s", away_max.count());
   return {};
 }
 
@@ -55,8 +57,6 @@ Result<Recalled> recall(ledger::Ledger& ledger, const PartnerCode& self, std::op
   };
   TRY_VOID(ledger.newest_first(&exchange::Recollection::reads, visit));
   Recalled out{std::move(recollection).kept(), why_nothing(last, newest, now, away_max)};
-  // A node that never noted that it runs did not run like this one.
-  if (!last && out.why_not.empty()) out.why_not = "it is not known how long the node was away";
   ledger::Record leaf{.event_class = std::string(exchange::kRestartLeaf), .time = now, .fields = {}};
   leaf.fields.emplace_back("kept", out.why_not.empty() ? "yes" : "no");
   if (!out.why_not.empty()) leaf.fields.emplace_back("why", out.why_not);
