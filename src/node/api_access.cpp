@@ -17,12 +17,12 @@ exchange::Acting acting(const Caller& by, Instant now) {
   return {by.who, operator_context(by.network, now)};
 }
 
-struct Said {
+struct SaidOfRequest {
   std::string words;  // to whoever asked
   std::string seen;   // the mark of the request that was read; empty where nobody says
 };
-Result<Said> read_answer(const Json& body) {
-  Said said;
+Result<SaidOfRequest> read_answer(const Json& body) {
+  SaidOfRequest said;
   if (body.is_null()) return said;
   Fields fields(body, "");
   if (fields.has("words")) said.words = take_line(fields, "words");
@@ -139,7 +139,7 @@ Api::Answer Api::unanswered(const Request& request, const AppId& app, const Erro
 }
 
 net::Task<Api::Answer> Api::approve_request(Request request) {
-  const Result<Said> said = read_answer(request.body);
+  const Result<SaidOfRequest> said = read_answer(request.body);
   if (!said) co_return refusal(400, said.error());
   const AccessRequest* known = find_request(records_.world(), request.name);
   if (known == nullptr) co_return not_found(fmt::format("there is no request {} here", request.name));
@@ -162,7 +162,7 @@ net::Task<Api::Answer> Api::approve_request(Request request) {
 }
 
 net::Task<Api::Answer> Api::deny_request(Request request) {
-  const Result<Said> said = read_answer(request.body);
+  const Result<SaidOfRequest> said = read_answer(request.body);
   if (!said) co_return refusal(400, said.error());
   const AccessRequest* known = find_request(records_.world(), request.name);
   if (known == nullptr) co_return not_found(fmt::format("there is no request {} here", request.name));
