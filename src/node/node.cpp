@@ -317,17 +317,16 @@ void Node::Parts::go_on() {
     return switchboard->restore(std::move(kept.sessions), over);
   }
   browsers.restore(kept, clock.now());
-  const auto without_sign_in =
-      std::ranges::stable_partition(kept.sessions, [this](const exchange::KeptSession& one) {
-        return one.side == exchange::Side::host || browsers.has_owner(one.id);
-      });
-  std::vector<exchange::KeptSession> lost(without_sign_in.begin(), without_sign_in.end());
-  kept.sessions.erase(without_sign_in.begin(), without_sign_in.end());
+  std::vector<exchange::KeptSession> going, lost;
+  for (exchange::KeptSession& one : kept.sessions) {
+    const bool goes = one.side == exchange::Side::host || browsers.has_owner(one.id);
+    (goes ? going : lost).push_back(std::move(one));
+  }
   log(LogLevel::info, "node", "sessions go on, held until they are asked again",
-      {{"sessions", static_cast<int64_t>(kept.sessions.size())},
+      {{"sessions", static_cast<int64_t>(going.size())},
        {"sign_ins", static_cast<int64_t>(kept.sign_ins.size())}});
   switchboard->restore(std::move(lost), over);
-  switchboard->restore(std::move(kept.sessions), std::nullopt);
+  switchboard->restore(std::move(going), std::nullopt);
 }
 
 void Node::Parts::build_loop(size_t number, const exchange::HostNames& names) {
