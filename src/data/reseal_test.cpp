@@ -41,7 +41,8 @@ Bytes payload_of(const Bytes& object) {
 }
 
 void put(Bytes& out, uint64_t value, size_t length) {
-  for (size_t i = 0; i < length; ++i) out.push_back(static_cast<uint8_t>(value >> (8 * i)));
+  for (size_t i = 0; i < length; ++i)
+    out.push_back(i < 8 ? static_cast<uint8_t>(value >> (8 * i)) : uint8_t{0});
 }
 
 // The same object as other software may write it: the manifest first, then bytes that belong to nothing, then
