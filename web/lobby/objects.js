@@ -1,0 +1,277 @@
+// The page "Sealed objects": opens a file here, in the page, with keys that the reader's own node asks for, and shows it
+// for as long as it may be shown. It fails closed: what ends a view, and what keeps the page from hearing of it, takes
+// the content off the page.
+import {
+  KeysRefused,
+  TdfError,
+  collectKey,
+  contentOf,
+  markingOf,
+  openObject,
+  readObject,
+} from './tdf.js';
+
+const kSilenceMsMax = 5000; // without hearing from the node
+const kConnectMsMax = 5000;
+const kAnswerMsMax = 20_000;
+const kTickMs = 250;
+const kShutRemembered = 256;
+
+const main = document.querySelector('main[data-objects]');
+const find = (name) => main.querySelector(`[${name}]`);
+const element = (tag, text, attributes = {}) => {
+  const out = document.createElement(tag);
+  out.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) out.setAttribute(name, value);
+  return out;
+};
+
+// What the node says while the page listens. Open means: heard of within kSilenceMsMax.
+class Ear {
+  #events;
+  #heardAt = 0;
+  #beats = false;
+  shut = new Map(); // view -> why: one may end before its answer has arrived here
+
+  constructor(onShut, onReload) {
+    Object.assign(this, { onShut, onReload });
+  }
+
+  async listen() {
+    if (this.#events?.readyState === EventSource.OPEN) return;
+    this.#events?.close();
+    this.#beats = false;
+    const events = new EventSource('/events?beats');
+    this.#events = events;
+    events.addEventListener('object-shut', ({ data }) => this.#take(data));
+    events.addEventListener('reload', () => this.onReload());
+    events.addEventListener('beat', () => {
+      this.#beats = true;
+      this.#heardAt = performance.now();
+    });
+    const opened = new Promise((done) => {
+      events.addEventListener('open', done);
+      events.addEventListener('error', () => events.readyState === EventSource.CLOSED && done());
+      setTimeout(done, kConnectMsMax);
+    });
+    await opened;
+    if (events.readyState !== EventSource.OPEN)
+      throw new TdfError('page.deaf', 'Your node cannot reach this page to end what is open. Load the page again.');
+    this.#heardAt = performance.now();
+  }
+
+  #take(data) {
+    const { view, why } = JSON.parse(data);
+    this.shut.set(view, why);
+    if (this.shut.size > kShutRemembered) this.shut.delete(this.shut.keys().next().value);
+    this.onShut(view, why);
+  }
+
+  // Whether the node would reach the page now.
+  hears() {
+    const { readyState } = this.#events ?? {};
+    if (readyState === EventSource.CLOSED) return false;
+    if (readyState === EventSource.OPEN && !this.#beats) this.#heardAt = performance.now();
+    return performance.now() - this.#heardAt < kSilenceMsMax;
+  }
+
+  close() {
+    this.#events?.close();
+    this.#events = undefined;
+  }
+}
+
+class Page {
+  #views = []; // { view, until (on performance.now()'s clock) }
+  #turn = 0; // what began before the newest file was chosen ends without effect
+  #source = ''; // of an image
+
+  constructor() {
+    this.token = main.dataset.token;
+    this.services = JSON.parse(main.dataset.services ?? '{}');
+    this.chooser = main.querySelector('#object-file');
+    this.status = find('data-status');
+    this.viewer = find('data-viewer');
+    this.content = find('data-content');
+    this.ear = new Ear(
+      (view, why) => this.#views.some((one) => one.view === view) && this.blank(why),
+      () => this.blank('Your node asked its pages to begin anew.'),
+    );
+    this.answer = element('section', '', { 'data-answer': '', hidden: '' });
+    this.status.after(this.answer);
+    this.#listen();
+  }
+
+  #listen() {
+    this.chooser.addEventListener('change', () => this.chooser.files[0] && this.open(this.chooser.files[0]));
+    find('data-close').addEventListener('click', () => this.blank('You closed it.'));
+    addEventListener('dragover', (event) => event.preventDefault());
+    addEventListener('drop', (event) => {
+      event.preventDefault();
+      const file = event.dataTransfer?.files[0];
+      if (file) this.open(file);
+    });
+    addEventListener('pagehide', () => {
+      this.blank('You left the page.');
+      this.ear.close();
+    });
+    setInterval(() => this.#look(), kTickMs);
+    document.addEventListener('visibilitychange', () => this.#look()); // timers of hidden pages are slow
+  }
+
+  #look() {
+    if (this.#views.length === 0) return;
+    if (!this.ear.hears()) this.blank('The connection to your node was lost, so that it could not end this view.');
+    else if (this.#views.some(({ until }) => performance.now() >= until)) this.blank('Its time was over.');
+  }
+
+  say(text, state) {
+    main.dataset.state = state;
+    this.status.textContent = text;
+  }
+
+  // The name of the nation whose key service that is, or the service's own.
+  nation(service) {
+    if (Object.hasOwn(this.services, service)) return this.services[service];
+    try {
+      return new URL(service).host || service;
+    } catch {
+      return service;
+    }
+  }
+
+  async #post(path, fields, signal) {
+    const body = new URLSearchParams({ token: this.token, ...fields });
+    return fetch(path, { method: 'POST', body, redirect: 'error', cache: 'no-store', signal, keepalive: path.endsWith('close') });
+  }
+
+  async #ask(service, request) {
+    const answer = await this.#post('/objects/keys', { request }, AbortSignal.timeout(kAnswerMsMax));
+    const text = await answer.text();
+    try {
+      return { status: answer.status, json: JSON.parse(text) };
+    } catch {
+      const message = answer.status === 200 ? '' : `Your node refused to ask (${answer.status}). Sign in again.`;
+      return { status: answer.status === 200 ? 502 : answer.status, json: { message } };
+    }
+  }
+
+  // Lets go of views that are not shown (any more).
+  #release(views) {
+    for (const view of new Set(views.filter(Boolean))) this.#post('/objects/close', { view }).catch(() => {});
+  }
+
+  // Takes what is shown off the page, and says why.
+  blank(why) {
+    this.#turn += 1;
+    const shown = this.#views;
+    this.#views = [];
+    const inside = this.viewer.contains(document.activeElement);
+    this.content.replaceChildren();
+    for (const banner of this.viewer.querySelectorAll('[data-banner]')) banner.textContent = '';
+    this.viewer.hidden = true;
+    if (this.#source) URL.revokeObjectURL(this.#source);
+    this.#source = '';
+    if (shown.length === 0) return;
+    this.#release(shown.map(({ view }) => view));
+    this.say(`Shut: ${why}`, 'shut');
+    if (inside) this.chooser.focus();
+  }
+
+  async open(file) {
+    this.blank('Another file was chosen.');
+    const turn = (this.#turn += 1);
+    this.answer.replaceChildren();
+    this.answer.hidden = true;
+    let permits = [];
+    try {
+      this.say(`Looking at ${file.name}, here in this page.`, 'reading');
+      const object = await readObject(file);
+      await this.ear.listen();
+      const asked = new Set(object.manifest.access.map(({ service }) => this.nation(service)));
+      this.say(`Your node asks for the key: ${[...asked].join(', ')}. This is recorded.`, 'asking');
+      const got = await collectKey(object, (service, request) => this.#ask(service, request));
+      ({ permits } = got);
+      let bytes;
+      try {
+        bytes = await openObject(object, got.key);
+      } finally {
+        got.key.fill(0);
+      }
+      this.#show(turn, object, bytes, permits);
+    } catch (error) {
+      this.#release((error.permits ?? permits).map(({ view }) => view));
+      if (turn === this.#turn) this.#refuse(file, error);
+    } finally {
+      this.chooser.value = ''; // the same file can be chosen again
+    }
+  }
+
+  #show(turn, { manifest }, bytes, permits) {
+    const ended = permits.find(({ view }) => this.ear.shut.has(view));
+    const content = contentOf(bytes);
+    try {
+      if (turn !== this.#turn) throw new TdfError('page.late', 'Another file was chosen.');
+      if (ended) throw new TdfError('page.shut', this.ear.shut.get(ended.view));
+      if (!this.ear.hears()) throw new TdfError('page.deaf', 'The connection to your node was lost.');
+      if (permits.some(({ view, until }) => typeof view !== 'string' || view === '' || !Number.isFinite(until)))
+        throw new TdfError('page.view', 'Your node did not say how it would end this view.');
+      if (content.kind === 'other')
+        throw new TdfError('page.kind', 'It is neither text nor a PNG or JPEG picture. Open it with the command line: entente open.');
+      this.content.replaceChildren(this.#contentElement(content, bytes));
+    } finally {
+      bytes.fill(0);
+    }
+    const now = performance.now();
+    this.#views = permits.map(({ view, until }) => ({ view, until: now + 1000 * until }));
+    const marking = markingOf(manifest, permits.find((one) => one.marking)?.marking);
+    for (const banner of this.#banners()) banner.textContent = marking;
+    this.viewer.hidden = false;
+    this.say(`Open and verified. It leaves this page as soon as a nation of origin or your own takes it back.`, 'open');
+    this.content.firstElementChild.focus();
+  }
+
+  // The marking stands above and below what it marks.
+  #banners() {
+    const found = [...this.viewer.querySelectorAll('[data-banner]')];
+    if (found.length === 1) {
+      const below = element('div', '', { class: 'banner', 'data-banner': '' });
+      this.content.after(below);
+      found.push(below);
+    }
+    return found;
+  }
+
+  // Text is text, whatever it looks like; nothing of a file becomes part of the page.
+  #contentElement(content, bytes) {
+    if (content.kind === 'text')
+      return element('pre', content.text, { tabindex: '0', 'data-text': '', role: 'region', 'aria-label': 'The text of the object' });
+    this.#source = URL.createObjectURL(new Blob([bytes], { type: content.type }));
+    return element('img', '', { src: this.#source, tabindex: '0', 'data-image': '', alt: 'The picture in the object' });
+  }
+
+  #refuse(file, error) {
+    const refused = error instanceof KeysRefused;
+    const words =
+      error instanceof TdfError || refused ? error.message : 'Something went wrong on the way. Try again in a minute.';
+    this.say(refused ? `${file.name} does not open for you.` : `${file.name} is not shown.`, 'refused');
+    const list = document.createElement('dl');
+    if (refused) {
+      for (const { service, permitted, words: said } of error.answers)
+        list.append(
+          element('dt', `Key of ${this.nation(service)}`),
+          element('dd', permitted ? 'Permitted. All its nations of origin have to.' : `Refused. ${said}`, {
+            'data-said': permitted ? 'yes' : 'no',
+          }),
+        );
+    } else {
+      list.append(element('dt', 'Why'), element('dd', words));
+      if (error.code?.startsWith('data.'))
+        list.append(element('dt', 'What would help'), element('dd', 'Get it again from whoever sealed it. Nothing of it was shown.'));
+    }
+    this.answer.replaceChildren(element('h2', refused ? 'Who said what' : 'Not shown'), list);
+    this.answer.hidden = false;
+  }
+}
+
+if (main) new Page();
