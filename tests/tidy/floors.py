@@ -48,6 +48,7 @@ for folder in sorted(p for p in (root / "src").iterdir() if p.is_dir()):
             faults.append(f"{folder.relative_to(root)}/CMakeLists.txt: {used} is not in src/FLOORS")
         elif rank[used] >= rank[room]:
             faults.append(f"{folder.relative_to(root)}/CMakeLists.txt: {room} may not use {used}, which does not lie above it")
+    included = set()
     for source in sorted(folder.rglob("*")):
         if source.suffix not in {".h", ".cpp"}:
             continue
@@ -58,6 +59,7 @@ for folder in sorted(p for p in (root / "src").iterdir() if p.is_dir()):
             target = found.group(1)
             place = f"{source.relative_to(root)}:{number}"
             first = target.split("/")[0]
+            included.add(first)
             if first in rank and "/" in target and rank[first] > rank[room]:
                 faults.append(f"{place}: {room} may not use {first}, which lies below it")
             elif first in rank and "/" in target and first != room and first not in uses:
@@ -69,6 +71,8 @@ for folder in sorted(p for p in (root / "src").iterdir() if p.is_dir()):
                         faults.append(f"{place}: {target} belongs inside {', '.join(sorted(allowed))}")
             if source.suffix == ".h" and re.match(r"nghttp2/|simdjson|sqlite3|zlib", target) and not source.stem.endswith("_internal"):
                 faults.append(f"{place}: {target} may not stand in a header others include")
+    for idle in sorted(uses - included):
+        faults.append(f"{folder.relative_to(root)}/CMakeLists.txt: {room} includes nothing of {idle}")
 for fault in faults:
     print(fault)
 print(f"floors: {len(faults)} faults in {len(floors)} rooms")
