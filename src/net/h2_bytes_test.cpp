@@ -105,22 +105,6 @@ TEST_CASE("What came can be taken without a copy: the peer may then send more") 
   CHECK(two.server.take(id).empty());
 }
 
-TEST_CASE("Once a gate is closed nothing that came is given away") {
-  Two two;
-  const H2StreamId id = *two.client.request(Two::get({"accept", "*/*"}), false);
-  REQUIRE(two.client.write(id, as_bytes("late")));
-  two.settle();
-  const auto gate = std::make_shared<Gate>();
-  two.server.set_gate(id, gate);
-  gate->close();
-  CHECK(two.server.take(id).empty());
-  CHECK(two.server.counts().unread_bytes == 0);
-  Bytes into(16);
-  const auto read = two.server.read(id, into);
-  REQUIRE_FALSE(read);
-  CHECK(read.error().code() == "net.fenced");
-}
-
 TEST_CASE("An assertion that comes again costs a few bytes; what others may guess is said whole each time") {
   H2Config config;
   config.header_table_bytes = 64 * 1024;

@@ -64,6 +64,19 @@ inline void settle(Side& a, Side& b, Tick now = at(0)) {
   FAIL("the two never fall silent");
 }
 
+// What has come of a body; an error stands at its end as "!code".
+inline std::string read_all(H2Session& session, H2StreamId id, bool* end = nullptr) {
+  std::string out;
+  std::vector<uint8_t> buffer(4096);
+  while (true) {
+    const auto got = session.read(id, buffer);
+    if (!got) return out + "!" + got.error().code();
+    out.append(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(got->bytes));
+    if (end != nullptr) *end = got->end;
+    if (got->bytes == 0) return out;
+  }
+}
+
 inline RequestHead get(std::string path) {
   RequestHead head;
   head.method = "GET";
