@@ -201,6 +201,30 @@ Result<Numbers> widen(Numbers narrow, bool central, bool later, ByteView extra, 
   return narrow;
 }
 
+// What the directory and the header before the data both say, in this order.
+struct Common {
+  uint16_t flags = 0;
+  uint32_t crc = 0;
+  Numbers numbers;
+  uint16_t name_length = 0;
+  uint16_t extra_length = 0;
+  bool plain = false;  // neither compressed nor encrypted by ZIP
+};
+
+Common read_common(FieldReader& r) {
+  Common out;
+  out.flags = r.u16();
+  const uint16_t method = r.u16();
+  r.u32();  // time
+  out.crc = r.u32();
+  out.numbers.packed = r.u32();
+  out.numbers.size = r.u32();
+  out.name_length = r.u16();
+  out.extra_length = r.u16();
+  out.plain = method == 0 && (out.flags & kFlagsRefused) == 0;
+  return out;
+}
+
 struct Central {
   std::string name;
   ZipEntry entry;
@@ -209,33 +233,25 @@ struct Central {
 Result<Central> read_central(FieldReader& r, uint64_t where) {
   const uint32_t signature = r.u32();
   r.u32();  // versions
-  const uint16_t flags = r.u16();
-  const uint16_t method = r.u16();
-  r.u32();  // time
-  const uint32_t crc = r.u32();
-  Numbers numbers;
-  numbers.packed = r.u32();
-  numbers.size = r.u32();
-  const uint16_t name_length = r.u16();
-  const uint16_t extra_length = r.u16();
+  const Common said = read_common(r);
+  Numbers numbers = said.numbers;
   const uint16_t comment_length = r.u16();
   const uint16_t disk = r.u16();
   r.u16();  // internal and
   r.u32();  // external attributes: nothing here becomes a file
   numbers.at = r.u32();
-  const std::string name(as_text(r.bytes(name_length)));
-  const ByteView extra = r.bytes(extra_length);
+  const std::string name(as_text(r.bytes(said.name_length)));
+  const ByteView extra = r.bytes(said.extra_length);
   if (r.ended_early() || signature != kCentralSignature || comment_length != 0 || disk != 0)
     return zip_fail("The directory holds what is no entry.", where);
-  if (method != 0 || (flags & kFlagsRefused) != 0)
-    return zip_fail("An entry is compressed or encrypted by ZIP.", where);
+  if (!said.plain) return zip_fail("An entry is compressed or encrypted by ZIP.", where);
   TRY(numbers, widen(numbers, true, false, extra, where));
   if (numbers.size != numbers.packed) return zip_fail("A stored entry has two sizes.", where);
   Central out{name, {}};
   out.entry.header_at = numbers.at;
   out.entry.size = numbers.size;
-  out.entry.crc = crc;
-  out.entry.flags = flags;
+  out.entry.crc = said.crc;
+  out.entry.flags = said.flags;
   return out;
 }
 
@@ -264,24 +280,15 @@ Result<void> check_local(const Source& source, const std::string& name, ZipEntry
   FieldReader r(head);
   const uint32_t signature = r.u32();
   r.u16();  // version
-  const uint16_t flags = r.u16();
-  const uint16_t method = r.u16();
-  r.u32();  // time
-  const uint32_t crc = r.u32();
-  Numbers numbers;
-  numbers.packed = r.u32();
-  numbers.size = r.u32();
-  const uint16_t name_length = r.u16();
-  const uint16_t extra_length = r.u16();
+  const auto [flags, crc, narrow, name_length, extra_length, plain] = read_common(r);
   if (signature != kLocalSignature || name_length != name.size() || extra_length > kExtraBytesMax)
     return zip_fail("The directory leads to what is no entry.", where);
-  if (method != 0 || (flags & kFlagsRefused) != 0)
-    return zip_fail("An entry is compressed or encrypted by ZIP.", where);
+  if (!plain) return zip_fail("An entry is compressed or encrypted by ZIP.", where);
   TRY(const Bytes rest, read_at(source, where + kLocalBytes, size_t{name_length} + extra_length));
   if (as_text(ByteView(rest).first(name_length)) != name)
     return zip_fail("An entry has one name in the directory and another at its place.", where);
   const bool descriptor = (flags & kFlagDescriptor) != 0;
-  TRY(numbers, widen(numbers, false, descriptor, ByteView(rest).subspan(name_length), where));
+  TRY(const Numbers numbers, widen(narrow, false, descriptor, ByteView(rest).subspan(name_length), where));
 
   // Where a descriptor follows, its numbers may be left open here.
   const auto agrees = [&](uint64_t local, uint64_t central) {
