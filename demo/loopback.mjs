@@ -6,7 +6,7 @@ import { request } from 'node:https';
 const kAnswerBytesMax = 8 * 1024 * 1024;
 const kWaitMsMax = 10_000;
 
-const toLoopback = (host, options, done) =>
+export const toLoopback = (host, options, done) =>
   options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4);
 
 // Answers { status, headers, rawHeaders, bytes, body } (body is the bytes as text); never follows a redirect.

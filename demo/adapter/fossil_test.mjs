@@ -5,7 +5,7 @@ import { PassThrough } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { openHeadless } from '../browser.mjs';
 import { readHead } from './fossil.mjs';
-import { AdapterUnderTest, kDoor, kMarking, multipart } from './test_host.mjs';
+import { AdapterUnderTest, kDoor, multipart } from './test_host.mjs';
 
 const capabilities = { planner: 'bfhjkmo', analyst: 'hj', visitor: '' };
 const kScript = '<script>(parent ?? self).document.title = "ran"</script>';

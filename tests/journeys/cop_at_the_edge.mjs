@@ -2,6 +2,7 @@
 // that it exists; an officer of XAA opens it through XAA's own door.
 import assert from 'node:assert/strict';
 import { ask } from '../../demo/loopback.mjs';
+import { comparable } from '../system/wire.mjs';
 
 const kMarking = /^EXERCISE/;
 
@@ -77,21 +78,6 @@ export async function theMapKnowsOnlyAPseudonym(stage, planner) {
   const known = await planner.text('[data-subject]');
   assert.ok(known.length > 3 && known !== '...', 'the app knows the visitor by some name');
   stage.stopwatch.note('J1', 'looks at what the map knows of them', `a pseudonym: ${known.slice(0, 16)}...`);
-}
-
-const varying = new Set(['date']);
-
-// An answer as a person or program could compare it, with the one name that must differ written the same.
-function comparable({ status, rawHeaders, body }, host) {
-  const headers = [];
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    if (!varying.has(rawHeaders[i].toLowerCase())) headers.push(`${rawHeaders[i]}: ${rawHeaders[i + 1]}`);
-  }
-  // What the asker named comes back as they named it; what is drawn anew each time says nothing.
-  return JSON.stringify({ status, headers, body }, null, 1)
-    .replaceAll(host, 'HOST')
-    .replaceAll(host.split('.')[0], 'NAME')
-    .replace(/[A-Za-z0-9_-]{43}/g, 'DRAWN');
 }
 
 async function probe(stage, nation, host, path, cookie) {

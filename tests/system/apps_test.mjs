@@ -6,13 +6,12 @@ import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { after, before, test } from 'node:test';
-import { Coalition, skip } from './coalition.mjs';
+import { after, before } from 'node:test';
+import { Coalition, skip, system } from './coalition.mjs';
 import { Visitor } from './visitor.mjs';
 
 const kFileBytes = 5 * 1024 * 1024;
 const kMarking = 'EXERCISE RESTRICTED REL XAA XBB XCC';
-const system = (name, run) => test(name, { skip }, run);
 let coalition, matteo, livia, ingrid, maren;
 
 class Guest extends Visitor {

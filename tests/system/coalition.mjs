@@ -7,6 +7,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { makeSmaller } from '../../demo/smaller.mjs';
@@ -17,6 +18,7 @@ const kLoops = Number(process.env.ENTENTE_LOOPS ?? 2); // of each node: what goe
 
 export const program = process.env.ENTENTE_PROGRAM;
 export const skip = program ? false : 'ENTENTE_PROGRAM names no built entente';
+export const system = (name, run) => test(name, { skip }, run);
 
 export function readJson(path) {
   return JSON.parse(readFileSync(path, 'utf8'));
@@ -24,6 +26,12 @@ export function readJson(path) {
 
 export function writeJson(path, value) {
   writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
+}
+
+// In a plan: the limits of a nation's node.
+export function setLimits(plan, nation, limits) {
+  const path = join(plan, `node-${nation.toLowerCase()}.json`);
+  writeJson(path, { ...readJson(path), limits });
 }
 
 // Runs a command to its end. Answers { code, output }.
@@ -128,6 +136,14 @@ export class Coalition {
     const { code, output } = await this.cli(nation, ...verb, '--json');
     assert.equal(code, 0, output);
     return JSON.parse(output);
+  }
+
+  async sessions(nation) {
+    return (await this.ask(nation, 'session', 'ls')).sessions;
+  }
+
+  async partner(nation, other) {
+    return (await this.ask(nation, 'partner', 'list')).partners.find(({ code }) => code === other);
   }
 
   // The ledger of a node that runs may be read in the middle of a write: then once more.

@@ -3,11 +3,10 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { Coalition, readJson, skip, until, writeJson } from './coalition.mjs';
+import { after, before } from 'node:test';
+import { Coalition, readJson, skip, system, until, writeJson } from './coalition.mjs';
 import { Visitor } from './visitor.mjs';
 
-const system = (name, run) => test(name, { skip }, run);
 let coalition, lena, auditor, console, nowhere;
 
 // Lena is security officer by the demonstration's own genesis; Konrad becomes an auditor. A page of one line stands
@@ -255,14 +254,7 @@ system('an operator changes what policies let them, and it is recorded as theirs
 
 system('attack: a request that is another than the one that was read is not answered', async () => {
   const maren = await Visitor.in(coalition, 'maren');
-  const { lobby } = maren.nation;
-  const token = /name="token" value="([^"]+)"/.exec((await maren.go(`${lobby}/things`)).body)[1];
-  const sent = await maren.go(`${lobby}/requests`, {
-    method: 'POST',
-    headers: { origin: lobby, 'content-type': 'application/x-www-form-urlencoded' },
-    body: new URLSearchParams({ token, app: 'cop-xaa', purpose: 'exercise: stations', minutes: '60' }).toString(),
-  });
-  assert.equal(sent.status, 303, sent.body);
+  await maren.asksFor('cop-xaa', 'exercise: stations');
   const listed = async () => JSON.parse((await lena.visitor.go(`${console}/v1/requests`)).body).requests;
   const { id, seen } = await until('the request has come to its owner', async () => (await listed())[0]);
   const state = async () => (await listed()).find((one) => one.id === id)?.state;
@@ -291,14 +283,7 @@ system('the ledger\'s public files are there, and nothing else of its folder', a
 
 system('whoever signed out is out of the console too', async () => {
   const { visitor, hello } = await atConsole('lena');
-  const lobby = await visitor.go(`${visitor.nation.lobby}/`);
-  const token = /name="token" value="([^"]+)"/.exec(lobby.body)[1];
-  const out = await visitor.go(`${visitor.nation.lobby}/sign-out`, {
-    method: 'POST',
-    headers: { origin: visitor.nation.lobby, 'content-type': 'application/x-www-form-urlencoded' },
-    body: new URLSearchParams({ token }).toString(),
-  });
-  assert.equal(out.status, 303);
+  await visitor.signOut();
   assert.equal((await answersAlike(visitor, '/v1/partners', { headers: { 'sec-fetch-mode': 'cors' } })).status, 403);
   assert.equal((await post({ visitor, hello }, '/v1/partners/XBB/suspend', kReason)).status, 403);
   assert.equal(await stateOfXbb(), 'active');

@@ -3,16 +3,15 @@ import assert from 'node:assert/strict';
 import { chmodSync, copyFileSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { Coalition, command, program, skip, until } from './coalition.mjs';
+import { Coalition, command, program, skip, system, until } from './coalition.mjs';
 import { Visitor } from './visitor.mjs';
 
 const kStreams = 20;
 const kNobody = 65534;
 const kReason = 'exercise: key material of Borealis under review';
 
-const system = (name, run) => test(name, { skip }, run);
 let coalition, konrad;
 
 before(async () => {
@@ -23,7 +22,6 @@ before(async () => {
 
 after(() => coalition?.end());
 
-const sessions = async (nation) => (await coalition.ask(nation, 'session', 'ls')).sessions;
 const records = async (nation) => (await coalition.ask(nation, 'ledger', 'show', '--last', '200')).records;
 
 system('a user of the machine who is no operator can do nothing', async (context) => {
@@ -70,14 +68,14 @@ system('cutting one session ends that one alone, and why explains it', async () 
   const ingrid = await Visitor.inside(coalition, 'ingrid');
   const lena = await Visitor.inside(coalition, 'lena');
   const [ours, theirs, hers] = [await konrad.watch(), await ingrid.watch(), await lena.watch()];
-  const cut = (await sessions('XAA')).find(({ partner }) => partner === 'XBB');
+  const cut = (await coalition.sessions('XAA')).find(({ partner }) => partner === 'XBB');
   const answer = await coalition.ask('XAA', 'session', 'cut', cut.id, '--reason', 'exercise: one session');
   await theirs.closed;
   assert.equal(ours.socket.readyState, ours.socket.OPEN);
   assert.equal(hers.socket.readyState, hers.socket.OPEN);
   const before = ours.messages;
   await until('tracks go on for others', () => ours.messages > before + 3);
-  assert.ok(!(await sessions('XAA')).some(({ id, state }) => id === cut.id && state === 'live'));
+  assert.ok(!(await coalition.sessions('XAA')).some(({ id, state }) => id === cut.id && state === 'live'));
   const again = await coalition.cli('XAA', 'session', 'cut', cut.id, '--reason', 'again');
   assert.equal(again.code, 1, 'there is nothing left to cut');
   const why = await coalition.cli('XAA', 'why', answer.verdict);
@@ -97,7 +95,7 @@ system('cutting a session ends its streams on every loop', async () => {
   // Connections are dealt to the loops in turn: eight of one session live on all of them.
   const streams = await Promise.all(Array.from({ length: 8 }, () => konrad.watch()));
   await until('tracks arrive on every stream', () => streams.every(({ messages }) => messages > 2));
-  const [cut] = (await sessions('XAA')).filter(({ side, streams: count }) => side === 'local' && count >= 8);
+  const [cut] = (await coalition.sessions('XAA')).filter(({ side, streams: count }) => side === 'local' && count >= 8);
   await coalition.ask('XAA', 'session', 'cut', cut.id, '--reason', 'exercise: all of one session');
   await wait(50); // what was already in this process' own buffers
   const received = streams.map(({ messages }) => messages);
@@ -138,7 +136,7 @@ system('suspending cuts twenty live streams before it answers, and leaves our ow
   );
   assert.equal(ours.socket.readyState, ours.socket.OPEN);
   ours.socket.terminate();
-  assert.ok(!(await sessions('XAA')).some(({ partner, state }) => partner === 'XBB' && state === 'live'));
+  assert.ok(!(await coalition.sessions('XAA')).some(({ partner, state }) => partner === 'XBB' && state === 'live'));
 
   const page = await ingrid.go(`${ingrid.nation.app}/`);
   assert.equal(page.status, 403);
@@ -156,7 +154,7 @@ system('while a partner is suspended none of its people gets in, by no way', asy
   const refused = await ingrid.openApp();
   assert.notEqual(refused.status, 200);
   assert.doesNotMatch(refused.body, /data-map/);
-  assert.ok(!(await sessions('XAA')).some(({ partner, state }) => partner === 'XBB' && state === 'live'));
+  assert.ok(!(await coalition.sessions('XAA')).some(({ partner, state }) => partner === 'XBB' && state === 'live'));
   const entered = await ingrid.go(`${ingrid.nation.app}/`);
   assert.notEqual(entered.status, 200);
   assert.equal((await konrad.go(`${konrad.nation.app}/`)).status, 200, 'our own people go in and out');

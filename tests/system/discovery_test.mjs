@@ -3,17 +3,16 @@
 // does for it: what it records and what it counts. And a session's cookie from another address, connection or
 // version of HTTP opens exactly what it opened before.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { connect as connectTcp } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { Coalition, skip, until } from './coalition.mjs';
+import { Coalition, skip, system, until } from './coalition.mjs';
 import { askH2, openH2 } from './h2_client.mjs';
 import { Visitor } from './visitor.mjs';
 
 const kRounds = 12; // of each name: what depends on chance shows
 const kHidden = 'cop-xaa';
 const kNever = ['nop-xaa', 'cot-xaa', 'zzz-xaa']; // as long as the hidden one, before it and behind it in order
-const system = (name, run) => test(name, { skip }, run);
 let coalition, xbb, jonas, ingrid;
 
 before(async () => {
@@ -70,15 +69,11 @@ system('a hidden name and one that never was: the same bytes in the same order',
 });
 
 system('asking for a hidden app and for one that never was: the same answer', async () => {
-  const page = await jonas.go(`${xbb.lobby}/things`);
-  const token = /name="token" value="([^"]+)"/.exec(page.body)[1];
+  const token = await jonas.token();
   const shapes = new Set();
   for (const name of [kHidden, ...kNever]) {
-    const answer = await jonas.go(`${xbb.lobby}/requests`, {
-      method: 'POST',
-      headers: { origin: xbb.lobby, 'content-type': 'application/x-www-form-urlencoded' },
-      body: new URLSearchParams({ token, app: name, purpose: 'to see it', minutes: '60' }).toString(),
-    });
+    const fields = { token, app: name, purpose: 'to see it', minutes: '60' };
+    const answer = await jonas.submit(`${xbb.lobby}/requests`, fields);
     shapes.add(shape(answer, name));
   }
   assert.equal(shapes.size, 1, [...shapes].join('\n---\n'));

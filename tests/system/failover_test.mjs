@@ -1,11 +1,10 @@
 // The map in two instances behind two connectors: whichever of the four is killed, people go on.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Coalition, skip, until } from './coalition.mjs';
+import { after, before } from 'node:test';
+import { Coalition, skip, system, until } from './coalition.mjs';
 import { Visitor } from './visitor.mjs';
 
 const kRequests = 30; // of each person, before and after a kill, one after the other
-const system = (name, run) => test(name, { skip }, run);
 let coalition, people;
 
 before(async () => {

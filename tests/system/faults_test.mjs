@@ -15,14 +15,13 @@ import {
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { Coalition, command, program, readJson, skip, until, writeJson } from './coalition.mjs';
+import { Coalition, command, program, readJson, skip, system, until, writeJson } from './coalition.mjs';
 import { Visitor } from './visitor.mjs';
 
 const kDisk = '64m';
 
-const system = (name, run) => test(name, { skip }, run);
 let coalition, scratch;
 
 before(async () => {
@@ -36,8 +35,6 @@ after(async () => {
   if (scratch) rmSync(scratch, { recursive: true, force: true });
 });
 
-const partner = async () =>
-  (await coalition.ask('XAA', 'partner', 'list')).partners.find(({ code }) => code === 'XBB');
 
 async function opened(login) {
   return until(
@@ -89,7 +86,7 @@ system(
       await until(`${login} sees tracks`, () => stream.messages > 1);
       stream.socket.terminate();
     }
-    assert.equal((await partner()).link, 'both ways');
+    assert.equal((await coalition.partner('XAA', 'XBB')).link, 'both ways');
     await coalition.verify('XAA');
     for (const { verdict } of sessions) {
       const why = await coalition.cli('XAA', 'why', verdict);
@@ -112,7 +109,7 @@ system('a suspension that was answered holds after a kill, at once and on both s
   await coalition.startAgain('node-xaa');
   assert.equal(answer.durable, true);
   await coalition.verify('XAA');
-  const held = await partner();
+  const held = await coalition.partner('XAA', 'XBB');
   assert.equal(held.state, 'suspended');
   assert.equal(held.reason, 'exercise: before a kill');
   const ingrid = await Visitor.in(coalition, 'ingrid');
@@ -135,7 +132,7 @@ system('killed again and again amid changes, each answered change is there', asy
     await killed;
     await coalition.startAgain('node-xaa');
     await coalition.verify('XAA');
-    if (answer?.code === 0) assert.equal((await partner()).state, 'suspended', reason);
+    if (answer?.code === 0) assert.equal((await coalition.partner('XAA', 'XBB')).state, 'suspended', reason);
     await coalition.ask('XAA', 'partner', 'resume', 'XBB', '--reason', 'exercise: next');
   }
 });
@@ -211,13 +208,13 @@ system('a full disk: a suspension still cuts at once, and says what is not yet d
     await Promise.all(streams.map(({ closed }) => closed));
     assert.notEqual((await ingrid.go(`${ingrid.nation.app}/`)).status, 200);
     if (answer.code === 1) assert.match(answer.output, /fenced, not yet durable/);
-    assert.ok(['fenced', 'suspended'].includes((await partner()).state));
+    assert.ok(['fenced', 'suspended'].includes((await coalition.partner('XAA', 'XBB')).state));
     assert.equal(ours === undefined || ours.socket.readyState === ours.socket.OPEN, true);
     context.diagnostic(`the last answer on the full disk: ${answer.output}`);
     rmSync(filler);
     await until('with space again it becomes durable', async () => {
       const { code } = await coalition.cli('XAA', 'partner', 'suspend', 'XBB', '--reason', kFull);
-      return code === 0 && (await partner()).state === 'suspended';
+      return code === 0 && (await coalition.partner('XAA', 'XBB')).state === 'suspended';
     });
     await coalition.verify('XAA');
     await coalition.stop('node-xaa', 'SIGKILL');
@@ -231,7 +228,7 @@ system('a full disk: a suspension still cuts at once, and says what is not yet d
     cpSync(kept, data, { recursive: true });
     await coalition.startAgain('node-xaa');
   }
-  assert.equal((await partner()).state, 'suspended', 'after a kill and a start, too');
+  assert.equal((await coalition.partner('XAA', 'XBB')).state, 'suspended', 'after a kill and a start, too');
   await coalition.ask('XAA', 'partner', 'resume', 'XBB', '--reason', 'exercise: space again');
 });
 

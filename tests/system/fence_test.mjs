@@ -3,13 +3,12 @@
 import assert from 'node:assert/strict';
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { Coalition, skip, until } from './coalition.mjs';
+import { Coalition, skip, system, until } from './coalition.mjs';
 import { Visitor } from './visitor.mjs';
 
 const kReason = 'exercise: the store is down';
-const system = (name, run) => test(name, { skip }, run);
 let coalition, database;
 
 before(async () => {
@@ -53,9 +52,6 @@ async function fenced(...verb) {
 }
 
 const durable = (what, done) => until(`${what} is durable by itself`, done, 20_000);
-const sessions = async () => (await coalition.ask('XAA', 'session', 'ls')).sessions;
-const partner = async () =>
-  (await coalition.ask('XAA', 'partner', 'list')).partners.find(({ code }) => code === 'XBB');
 const doctor = async () => (await coalition.cli('XAA', 'doctor')).output;
 
 // Nothing more arrives once `narrow` has answered, though nothing is on the disk.
@@ -75,22 +71,22 @@ for (const [name, down] of Object.entries({ locked, 'taken away': takenAway })) 
     const [theirs, ours] = [await ingrid.watch(), await konrad.watch()];
     await down(async () => {
       await silences(theirs, () => fenced('partner', 'suspend', 'XBB'));
-      assert.equal((await partner()).state, 'fenced');
+      assert.equal((await coalition.partner('XAA', 'XBB')).state, 'fenced');
       assert.match(await doctor(), /fenced, not yet durable/);
       assert.notEqual((await ingrid.go(`${ingrid.nation.app}/`)).status, 200);
       const before = ours.messages;
       await until('our own people go on', () => ours.messages > before + 3);
     });
-    await durable('the suspension', async () => (await partner()).state === 'suspended');
+    await durable('the suspension', async () => (await coalition.partner('XAA', 'XBB')).state === 'suspended');
     await theirs.closed;
     await coalition.stop('node-xaa', 'SIGKILL');
     await coalition.startAgain('node-xaa');
-    assert.equal((await partner()).state, 'suspended', 'also after a kill');
+    assert.equal((await coalition.partner('XAA', 'XBB')).state, 'suspended', 'also after a kill');
     await coalition.ask('XAA', 'partner', 'resume', 'XBB', '--reason', kReason);
     await until('the link and the connector are back', async () => {
       const { connectors } = await coalition.ask('XAA', 'connector', 'list');
       return (
-        (await partner()).link === 'both ways' && connectors.some(({ state }) => state === 'up')
+        (await coalition.partner('XAA', 'XBB')).link === 'both ways' && connectors.some(({ state }) => state === 'up')
       );
     });
   });
@@ -101,9 +97,9 @@ system('isolating acts at once, too, whatever the store says', async () => {
   const stream = await ingrid.watch();
   await locked(async () => {
     await silences(stream, () => fenced('partner', 'isolate', 'XAA', 'XBB'));
-    assert.equal((await partner()).state, 'fenced');
+    assert.equal((await coalition.partner('XAA', 'XBB')).state, 'fenced');
   });
-  await durable('the isolation', async () => (await partner()).state === 'isolated');
+  await durable('the isolation', async () => (await coalition.partner('XAA', 'XBB')).state === 'isolated');
   await coalition.ask('XAA', 'partner', 'rejoin', 'XAA', 'XBB', '--reason', kReason);
 });
 
@@ -114,16 +110,16 @@ system('a suspension that is not durable is given up by resuming, once the store
     await silences(stream, () => fenced('partner', 'suspend', 'XBB'));
     const { code } = await coalition.cli('XAA', 'partner', 'resume', 'XBB', '--reason', kReason);
     assert.equal(code, 1, 'nothing widens while the store is down');
-    assert.equal((await partner()).state, 'fenced');
+    assert.equal((await coalition.partner('XAA', 'XBB')).state, 'fenced');
   });
-  await durable('the suspension', async () => (await partner()).state === 'suspended');
+  await durable('the suspension', async () => (await coalition.partner('XAA', 'XBB')).state === 'suspended');
   await coalition.ask('XAA', 'partner', 'resume', 'XBB', '--reason', kReason);
 });
 
 system('cutting a session acts at once, and nobody gets in while admissions cannot be kept', async () => {
   const ingrid = await until('inside again', () => Visitor.inside(coalition, 'ingrid').catch(() => undefined));
   const stream = await ingrid.watch();
-  const cut = (await sessions()).findLast(({ partner: nation }) => nation === 'XBB'); // the newest
+  const cut = (await coalition.sessions('XAA')).findLast(({ partner: nation }) => nation === 'XBB'); // the newest
   await locked(async () => {
     await silences(stream, () => coalition.ask('XAA', 'session', 'cut', cut.id, '--reason', kReason));
     await stream.closed;
@@ -133,14 +129,7 @@ system('cutting a session acts at once, and nobody gets in while admissions cann
 });
 
 async function asksForTheMap(visitor) {
-  const page = (await visitor.go(`${visitor.nation.lobby}/things`)).body;
-  const token = /name="token" value="([^"]+)"/.exec(page)[1];
-  const sent = await visitor.go(`${visitor.nation.lobby}/requests`, {
-    method: 'POST',
-    headers: { origin: visitor.nation.lobby, 'content-type': 'application/x-www-form-urlencoded' },
-    body: new URLSearchParams({ token, app: 'cop-xaa', purpose: 'exercise', minutes: '60' }).toString(),
-  });
-  const id = new URL(sent.headers.location).pathname.split('/').pop();
+  const id = await visitor.asksFor('cop-xaa', 'exercise');
   await until('it has come', async () => (await coalition.ask('XAA', 'request', 'ls')).requests.length > 0);
   return id;
 }

@@ -2,10 +2,9 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
-import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { Coalition, readJson, skip, until, writeJson } from './coalition.mjs';
+import { Coalition, setLimits, skip, system, until } from './coalition.mjs';
 import { frame } from './frames.mjs';
 import { askH2, kEnableConnect, openH2, RawH2 } from './h2_client.mjs';
 import { Visitor } from './visitor.mjs';
@@ -16,7 +15,6 @@ const kResetsMax = 50;
 const kLargeBytes = 32 * 1024 * 1024;
 const [kInternalError, kCancel] = [2, 8];
 
-const system = (name, run) => test(name, { skip }, run);
 
 let coalition, app, ingrid, konrad, xaa, xbb, host;
 
@@ -109,13 +107,11 @@ class Workbench {
 before(async () => {
   if (skip) return;
   coalition = await Coalition.start((plan) => {
-    const path = join(plan, 'node-xbb.json');
-    const limits = {
+    setLimits(plan, 'XBB', {
       head_timeout_s: kHeadSeconds,
       idle_timeout_s: kIdleSeconds,
       http2_resets_max: kResetsMax,
-    };
-    writeJson(path, { ...readJson(path), limits });
+    });
   });
   [xaa, xbb] = [coalition.nation('XAA'), coalition.nation('XBB')];
   host = new URL(xbb.app).host;

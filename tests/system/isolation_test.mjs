@@ -1,12 +1,11 @@
 // Two nations kept apart while both keep the third: XBB isolates itself from XCC. People of both are inside each
 // other's apps when it happens, and everything is tried to get back in.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Coalition, skip, until } from './coalition.mjs';
+import { after, before } from 'node:test';
+import { Coalition, skip, system, until } from './coalition.mjs';
 import { Visitor } from './visitor.mjs';
 
 const kReason = 'exercise: port records under review';
-const system = (name, run) => test(name, { skip }, run);
 let coalition, chiara, ingrid, streams;
 
 class Guest extends Visitor {
@@ -32,9 +31,6 @@ class Guest extends Visitor {
 }
 
 const isolate = (nation, ...pair) => coalition.cli(nation, 'partner', 'isolate', ...pair, '--reason', kReason);
-const sessions = async (nation) => (await coalition.ask(nation, 'session', 'ls')).sessions;
-const partner = async (nation, other) =>
-  (await coalition.ask(nation, 'partner', 'list')).partners.find(({ code }) => code === other);
 const served = ({ status }) => [200, 302, 303, 307].includes(status);
 
 async function shutOut(visitor, app) {
@@ -68,7 +64,7 @@ system('whoever is neither of the two is told who can do it, and changes nothing
   ])
     assert.notEqual((await isolate('XBB', ...pair)).code, 0, pair.join(' '));
   assert.equal((await coalition.cli('XBB', 'partner', 'isolate', 'XCC', '--reason', kReason)).code, 2);
-  assert.equal((await partner('XBB', 'XCC')).state, 'active');
+  assert.equal((await coalition.partner('XBB', 'XCC')).state, 'active');
   assert.equal((await chiara.look('wiki-xbb')).status, 302);
   assert.ok(served(await ingrid.look('calendar-xcc')));
 });
@@ -81,11 +77,11 @@ system("both lose each other's apps at once, and keep XAA's over the same connec
   const before = streams.map(({ messages }) => messages);
   await until('tracks go on for both', () => streams.every(({ messages }, i) => messages > before[i] + 3));
   for (const guest of [chiara, ingrid]) assert.equal((await guest.look('cop-xaa')).status, 200);
-  assert.equal((await partner('XBB', 'XCC')).state, 'isolated');
-  assert.equal((await partner('XBB', 'XCC')).reason, kReason);
-  assert.ok(!(await sessions('XBB')).some(({ partner: other }) => other === 'XCC'));
+  assert.equal((await coalition.partner('XBB', 'XCC')).state, 'isolated');
+  assert.equal((await coalition.partner('XBB', 'XCC')).reason, kReason);
+  assert.ok(!(await coalition.sessions('XBB')).some(({ partner: other }) => other === 'XCC'));
   await until('XCC has no session with XBB', async () =>
-    (await sessions('XCC')).every(({ partner: other }) => other !== 'XBB'),
+    (await coalition.sessions('XCC')).every(({ partner: other }) => other !== 'XBB'),
   );
 });
 
@@ -119,22 +115,22 @@ system('signing in again, a node that comes back, a suspension that comes and go
   await coalition.stop('node-xbb', 'SIGKILL');
   await coalition.startAgain('node-xbb');
   await until('the links are back', async () => {
-    const links = await Promise.all([partner('XBB', 'XCC'), partner('XBB', 'XAA'), partner('XAA', 'XBB')]);
+    const links = await Promise.all([coalition.partner('XBB', 'XCC'), coalition.partner('XBB', 'XAA'), coalition.partner('XAA', 'XBB')]);
     return links.every(({ link }) => link === 'both ways');
   });
-  assert.equal((await partner('XBB', 'XCC')).state, 'isolated', 'also after a kill');
+  assert.equal((await coalition.partner('XBB', 'XCC')).state, 'isolated', 'also after a kill');
   await tried();
   await coalition.ask('XBB', 'partner', 'suspend', 'XCC', '--reason', 'exercise: more');
-  assert.equal((await partner('XBB', 'XCC')).state, 'suspended');
+  assert.equal((await coalition.partner('XBB', 'XCC')).state, 'suspended');
   await coalition.ask('XBB', 'partner', 'resume', 'XCC', '--reason', 'exercise: less');
-  assert.equal((await partner('XBB', 'XCC')).state, 'isolated', 'resuming ends a suspension alone');
+  assert.equal((await coalition.partner('XBB', 'XCC')).state, 'isolated', 'resuming ends a suspension alone');
   await tried();
 });
 
 system('rejoining brings nobody back by itself; who signs in again gets in', async () => {
   assert.notEqual((await coalition.cli('XAA', 'partner', 'rejoin', 'XBB', 'XCC', '--reason', kReason)).code, 0);
   await coalition.ask('XBB', 'partner', 'rejoin', 'XCC', 'XBB', '--reason', 'exercise: review finished');
-  assert.equal((await partner('XBB', 'XCC')).state, 'active');
+  assert.equal((await coalition.partner('XBB', 'XCC')).state, 'active');
   assert.notEqual((await chiara.open('wiki-xbb')).status, 200, 'a sign-in from before');
   assert.notEqual((await ingrid.open('calendar-xcc')).status, 200);
   await until('cards are back', async () => /wiki-xbb/.test((await (await Guest.at('chiara')).lobby()).body));

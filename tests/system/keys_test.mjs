@@ -3,13 +3,12 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { SignJWT, exportJWK } from 'jose';
 import { ask } from '../../demo/loopback.mjs';
-import { Coalition, command, program, skip } from './coalition.mjs';
+import { Coalition, command, program, skip, system } from './coalition.mjs';
 import { accessToken, keyService, makePair, proof } from './token.mjs';
 
-const system = (name, run) => test(name, { skip }, run);
 const fqn = (attribute, value) => `https://harbor-light.example/attr/${attribute}/value/${value}`;
 const report = 'EXERCISE EXERCISE EXERCISE: two relief convoys reach Harbor Light Bay at dusk.\n';
 let coalition, kas, pair, token, reader;

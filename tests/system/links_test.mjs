@@ -6,15 +6,15 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ask } from '../../demo/loopback.mjs';
-import { Coalition, program, readJson, skip, until, writeJson } from './coalition.mjs';
+import { Coalition, program, readJson, setLimits, skip, system, until, writeJson } from './coalition.mjs';
 import { block, endHeaders, endStream, frame, framesIn, preface, settings } from './frames.mjs';
 import { makeNation } from './hostile_node.mjs';
 import { Visitor } from './visitor.mjs';
 import { Witness } from './witness.mjs';
-import { openTls } from './wire.mjs';
+import { dial, openTls } from './wire.mjs';
 
 const kLink = 'entente-link/1';
 const kReverse = 'entente-link-reverse/1';
@@ -22,10 +22,10 @@ const kConnector = 'entente-connector/1';
 const kFloodBytesMax = 64 * 1024 * 1024; // where an attack gives up; the node must have ended it long before
 const kEndedByBytes = 20 * 1024 * 1024; // one frame of the greatest length, and little more
 const kPatienceMs = 10_000;
+const greeting = Buffer.concat([preface, settings()]);
 const kStreamsPerLink = 64;
 const kOwnStreams = 8; // of the nodes themselves, on top
 
-const system = (name, run) => test(name, { skip }, run);
 let coalition, folder, konrad, port, foreign, borealis, cassia;
 
 before(async () => {
@@ -38,8 +38,7 @@ before(async () => {
     genesis.records['app/relief'] = { ...genesis.records['app/cop'], name: 'Relief desk', offered_to: [] };
     genesis.records['partner/XCC'] = cassia.record;
     writeJson(path, genesis);
-    const node = join(plan, 'node-xaa.json');
-    writeJson(node, { ...readJson(node), limits: { streams_per_link_max: kStreamsPerLink } });
+    setLimits(plan, 'XAA', { streams_per_link_max: kStreamsPerLink });
   });
   port = coalition.nation('XAA').port;
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
@@ -70,25 +69,6 @@ function linkKey(nation) {
   return { cert: keys('link-certificate.pem'), key: keys('link.pem') };
 }
 
-// What comes back on a connection with these credentials: bytes received, and whether it was ended.
-async function dial(alpn, credentials, bytes = Buffer.concat([preface, settings()])) {
-  const received = [];
-  let socket;
-  try {
-    socket = await openTls(port, { alpn: [alpn], insecure: true, ...credentials });
-  } catch {
-    return { received: Buffer.alloc(0), ended: true };
-  }
-  socket.on('data', (chunk) => received.push(chunk)).on('error', () => {});
-  socket.write(bytes);
-  const ended = await Promise.race([
-    once(socket, 'close').then(() => true),
-    wait(kPatienceMs, false, { ref: false }),
-  ]).catch(() => true);
-  socket.destroy();
-  return { received: Buffer.concat(received), ended };
-}
-
 system('whoever has no pinned certificate gets nothing on the ways of nodes and connectors', async () => {
   const strangers = {
     'no certificate': {},
@@ -101,7 +81,7 @@ system('whoever has no pinned certificate gets nothing on the ways of nodes and 
   };
   for (const [name, credentials] of Object.entries(strangers)) {
     for (const alpn of [kLink, kReverse, kConnector]) {
-      const { received, ended } = await dial(alpn, credentials);
+      const { received, ended } = await dial(port, alpn, credentials, greeting);
       assert.ok(ended, `${name} on ${alpn} is closed`);
       assert.equal(received.length, 0, `${name} on ${alpn} gets ${received.length} bytes`);
     }
@@ -110,9 +90,10 @@ system('whoever has no pinned certificate gets nothing on the ways of nodes and 
 
 system("a partner's own key is answered, so silence above means refusal", async () => {
   const { received } = await dial(
+    port,
     kLink,
     borealis,
-    Buffer.concat([preface, settings(), frame('goaway', 0, 0, Buffer.alloc(8))]),
+    Buffer.concat([greeting, frame('goaway', 0, 0, Buffer.alloc(8))]),
   );
   const [first] = framesIn(received);
   assert.equal(first?.type, 'settings');
@@ -132,12 +113,12 @@ system('a key of one kind opens no door of another', async () => {
     ["a connector's key on a reverse link", kReverse, connector],
     ["a partner's link key as a connector", kConnector, borealis],
   ]) {
-    const { received, ended } = await dial(alpn, credentials);
+    const { received, ended } = await dial(port, alpn, credentials, greeting);
     assert.ok(ended, name);
     assert.equal(received.length, 0, name);
   }
   for (const alpn of ['h2c', 'entente-link/2', 'entente-enrol/1', 'http/1.0']) {
-    const { received } = await dial(alpn, foreign);
+    const { received } = await dial(port, alpn, foreign, greeting);
     assert.equal(received.length, 0, alpn);
   }
   assert.equal((await konrad.go(`${konrad.nation.app}/`)).status, 200);

@@ -4,12 +4,11 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { Coalition, readJson, skip, until, writeJson } from './coalition.mjs';
+import { after, before } from 'node:test';
+import { Coalition, readJson, skip, system, until, writeJson } from './coalition.mjs';
 import { HostileNode, makeNation } from './hostile_node.mjs';
 import { Visitor } from './visitor.mjs';
 
-const system = (name, run) => test(name, { skip }, run);
 const kWhy = ['--reason', 'exercise: as planned'];
 let coalition, folder, cassia, konrad, ingrid, maren, lena;
 
@@ -192,14 +191,7 @@ system('attack: a lead that talks without end writes little, and its clock ahead
 
 system('the end of a mission leaves nothing of it, and other missions as they are', async () => {
   assert.equal((await wiki()).status, 200);
-  const page = (await maren.go(`${maren.nation.lobby}/things`)).body;
-  const fields = { token: /name="token" value="([^"]+)"/.exec(page)[1], app: 'cop-xaa', purpose: 'exercise', minutes: '60' };
-  const sent = await maren.go(`${maren.nation.lobby}/requests`, {
-    method: 'POST',
-    headers: { origin: maren.nation.lobby, 'content-type': 'application/x-www-form-urlencoded' },
-    body: new URLSearchParams(fields).toString(),
-  });
-  const id = new URL(sent.headers.location).pathname.split('/').pop();
+  const id = await maren.asksFor('cop-xaa', 'exercise');
   await until('it waits', async () => (await coalition.ask('XAA', 'request', 'ls')).requests.length === 1);
   await coalition.ask('XAA', 'request', 'approve', id);
   assert.equal((await maren.openApp()).status, 200);

@@ -3,11 +3,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { Coalition, command, program, readJson, skip, until, writeJson } from './coalition.mjs';
+import { after, before } from 'node:test';
+import { Coalition, command, program, readJson, skip, system, until, writeJson } from './coalition.mjs';
 import { Visitor } from './visitor.mjs';
 
-const system = (name, run) => test(name, { skip }, run);
 const kPurpose = 'exercise: how many stations are open';
 const kOperator = 'operator/lena.brandtner';
 let coalition, maren;
@@ -34,20 +33,7 @@ function asksAtHome(plan) {
 }
 
 async function asks(visitor, app = 'cop-xaa') {
-  const page = (await visitor.go(`${visitor.nation.lobby}/things`)).body;
-  const body = new URLSearchParams({
-    token: /name="token" value="([^"]+)"/.exec(page)[1],
-    app,
-    purpose: kPurpose,
-    minutes: '60',
-  });
-  const sent = await visitor.go(`${visitor.nation.lobby}/requests`, {
-    method: 'POST',
-    headers: { origin: visitor.nation.lobby, 'content-type': 'application/x-www-form-urlencoded' },
-    body: body.toString(),
-  });
-  assert.equal(sent.status, 303, sent.body);
-  const id = new URL(sent.headers.location).pathname.split('/').pop();
+  const id = await visitor.asksFor(app, kPurpose);
   await until('the request has come to its owner', async () => (await requests()).some((one) => one.id === id));
   return id;
 }

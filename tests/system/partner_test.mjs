@@ -4,16 +4,15 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { Coalition, readJson, skip, until, writeJson } from './coalition.mjs';
+import { Coalition, readJson, setLimits, skip, system, until, writeJson } from './coalition.mjs';
 import { HostileNode, makeNation } from './hostile_node.mjs';
 import { Visitor } from './visitor.mjs';
 import { openTls } from './wire.mjs';
 
 const kRequestsPerSecond = 10;
 const kAdmissionsPerSecond = 10;
-const system = (name, run) => test(name, { skip }, run);
 let coalition, folder, cassia, konrad, ingrid, port;
 const links = [];
 
@@ -22,7 +21,7 @@ before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'entente-partner-'));
   cassia = makeNation('XCC', folder);
   coalition = await Coalition.start((plan) => {
-    const [path, node] = [join(plan, 'genesis-xaa.json'), join(plan, 'node-xaa.json')];
+    const path = join(plan, 'genesis-xaa.json');
     const genesis = readJson(path);
     genesis.records['partner/XCC'] = cassia.record;
     genesis.records['mission/harbor-light'].partners.push('XCC');
@@ -30,12 +29,9 @@ before(async () => {
     // Two pins while a partner changes its link certificate: the newest is not live yet.
     genesis.records['partner/XBB'].link_thumbprints.push('A'.repeat(43));
     writeJson(path, genesis);
-    writeJson(node, {
-      ...readJson(node),
-      limits: {
-        requests_per_partner_per_s: kRequestsPerSecond,
-        admissions_per_partner_per_s: kAdmissionsPerSecond,
-      },
+    setLimits(plan, 'XAA', {
+      requests_per_partner_per_s: kRequestsPerSecond,
+      admissions_per_partner_per_s: kAdmissionsPerSecond,
     });
   });
   port = coalition.nation('XAA').port;
@@ -49,12 +45,11 @@ after(async () => {
   if (folder) rmSync(folder, { recursive: true, force: true });
 });
 
-const sessions = async () => (await coalition.ask('XAA', 'session', 'ls')).sessions;
 const inside = async (nation) =>
-  (await sessions()).filter(({ partner, state }) => partner === nation && state === 'live');
+  (await coalition.sessions('XAA')).filter(({ partner, state }) => partner === nation && state === 'live');
 // With those that wait for what their home said before.
 const standing = async (nation) =>
-  (await sessions()).filter(({ partner, state }) => partner === nation && ['live', 'held'].includes(state));
+  (await coalition.sessions('XAA')).filter(({ partner, state }) => partner === nation && ['live', 'held'].includes(state));
 const records = async (count = 200) =>
   (await coalition.ask('XAA', 'ledger', 'show', '--last', `${count}`)).records;
 const works = async (visitor) => assert.equal((await visitor.go(`${visitor.nation.app}/me`)).status, 200);
@@ -84,7 +79,7 @@ system("a partner's own session serves it, and another partner's or our own does
   const served = await node.request('/me', { 'entente-session': own });
   assert.equal(served.status, 200, 'so refusal below means refusal');
   assert.match(served.body, /XCC/);
-  const others = (await sessions()).filter(({ partner }) => partner !== 'XCC');
+  const others = (await coalition.sessions('XAA')).filter(({ partner }) => partner !== 'XCC');
   assert.ok(others.some(({ partner }) => partner === 'XBB') && others.some(({ side }) => side === 'local'));
   for (const { id, partner } of others) {
     const answer = await node.request('/me', { 'entente-session': id });

@@ -2,11 +2,11 @@
 // taken back; and whoever tries to answer, listen or press in another's place learns and changes nothing.
 import assert from 'node:assert/strict';
 import { request } from 'node:https';
-import { after, before, test } from 'node:test';
-import { Coalition, skip, until } from './coalition.mjs';
-import { Visitor, toLoopback } from './visitor.mjs';
+import { after, before } from 'node:test';
+import { toLoopback } from '../../demo/loopback.mjs';
+import { Coalition, skip, system, until } from './coalition.mjs';
+import { Visitor } from './visitor.mjs';
 
-const system = (name, run) => test(name, { skip }, run);
 const kPurpose = 'exercise: how many stations are open';
 let coalition, maren, konrad;
 
@@ -24,16 +24,7 @@ const things = async (visitor) => (await visitor.go(at(visitor, '/things'))).bod
 const token = async (visitor) => /name="token" value="([^"]+)"/.exec(await things(visitor))?.[1];
 
 async function press(visitor, path, fields = {}, headers = {}) {
-  const body = new URLSearchParams({ token: (await token(visitor)) ?? '', ...fields }).toString();
-  return visitor.go(at(visitor, path), {
-    method: 'POST',
-    headers: {
-      origin: visitor.nation.lobby,
-      'content-type': 'application/x-www-form-urlencoded',
-      ...headers,
-    },
-    body,
-  });
+  return visitor.submit(at(visitor, path), { token: (await token(visitor)) ?? '', ...fields }, headers);
 }
 
 async function asks(fields = {}) {

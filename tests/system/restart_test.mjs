@@ -1,11 +1,10 @@
 // Nodes that are killed and started again: whoever may still be inside goes on without signing in, whoever lost
 // it meanwhile does not, and what was ended before the kill never comes back.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Coalition, readJson, skip, until, writeJson } from './coalition.mjs';
+import { after, before } from 'node:test';
+import { Coalition, readJson, skip, system, until, writeJson } from './coalition.mjs';
 import { Visitor } from './visitor.mjs';
 
-const system = (name, run) => test(name, { skip }, run);
 let coalition;
 
 before(async () => {
@@ -15,8 +14,7 @@ before(async () => {
 
 after(() => coalition?.end());
 
-const sessions = async (code) => (await coalition.ask(code, 'session', 'ls')).sessions;
-const live = async (code) => (await sessions(code)).filter(({ state }) => state === 'live').map(({ id }) => id);
+const live = async (code) => (await coalition.sessions(code)).filter(({ state }) => state === 'live').map(({ id }) => id);
 const linked = () =>
   until('link and connector are up', async () => {
     const answers = await Promise.all([
@@ -114,7 +112,7 @@ system("the app's nation was suspended by the person's while it was down: refuse
   await coalition.ask('XBB', 'partner', 'suspend', 'XAA', '--reason', 'exercise: while it was down');
   await coalition.startAgain('node-xaa');
   await outside(ingrid);
-  const theirs = (await sessions('XAA')).filter(({ partner, state }) => partner === 'XBB' && state === 'live');
+  const theirs = (await coalition.sessions('XAA')).filter(({ partner, state }) => partner === 'XBB' && state === 'live');
   assert.deepEqual(theirs, []);
   await coalition.ask('XBB', 'partner', 'resume', 'XAA', '--reason', 'exercise: again');
   await linked();
@@ -126,13 +124,13 @@ system('a session that was cut stays cut, however soon the node is killed after 
     const visitor = await Visitor.inside(coalition, login);
     const kept = copyOf(visitor);
     const nation = visitor.person.nation;
-    const mine = (await sessions('XAA')).filter(({ partner, state }) => partner === nation && state === 'live');
+    const mine = (await coalition.sessions('XAA')).filter(({ partner, state }) => partner === nation && state === 'live');
     const cut = mine.map(({ id }) => id);
     assert.ok(cut.length > 0);
     for (const id of cut) await coalition.ask('XAA', 'session', 'cut', id, '--reason', 'exercise: cut');
     await killAndStart('node-xaa');
     assert.deepEqual(
-      (await sessions('XAA')).filter(({ id }) => cut.includes(id)),
+      (await coalition.sessions('XAA')).filter(({ id }) => cut.includes(id)),
       [],
     );
     const me = await kept.go(`${kept.nation.app}/me`);
@@ -144,16 +142,7 @@ system('who signed out stays out, however soon the node is killed after the answ
   for (const login of ['konrad', 'ingrid']) {
     const visitor = await Visitor.inside(coalition, login);
     const kept = copyOf(visitor);
-    const { lobby } = visitor.nation;
-    const page = await visitor.go(`${lobby}/`);
-    const token = /name="token" value="([^"]+)"/.exec(page.body)?.[1];
-    assert.ok(token, 'the lobby has a form to sign out');
-    const out = await visitor.go(`${lobby}/sign-out`, {
-      method: 'POST',
-      headers: { origin: lobby, 'content-type': 'application/x-www-form-urlencoded' },
-      body: new URLSearchParams({ token }).toString(),
-    });
-    assert.equal(out.status, 303);
+    await visitor.signOut();
     await killAndStart(`node-${visitor.person.nation.toLowerCase()}`);
     await outside(kept);
   }

@@ -1,11 +1,10 @@
 // Attacks on signing in: what a provider's answer is worth in other hands, twice, twisted, or from a provider
 // that claims too much; and what goes on when there is no provider.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Coalition, readJson, skip, until, writeJson } from './coalition.mjs';
+import { after, before } from 'node:test';
+import { Coalition, readJson, skip, system, until, writeJson } from './coalition.mjs';
 import { Visitor } from './visitor.mjs';
 
-const system = (name, run) => test(name, { skip }, run);
 let coalition, xbb;
 
 before(async () => {
@@ -163,15 +162,7 @@ system('whoever signs out is out in every browser that they signed in with', asy
   const here = await Visitor.inside(coalition, 'konrad');
   const there = await Visitor.inside(coalition, 'konrad');
   const lobby = `${there.nation.lobby}/`;
-  const page = await here.go(lobby);
-  const token = /name="token" value="([^"]+)"/.exec(page.body)?.[1];
-  assert.ok(token, page.body.slice(0, 500));
-  const left = await here.go(`${here.nation.lobby}/sign-out`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/x-www-form-urlencoded', origin: here.nation.lobby },
-    body: new URLSearchParams({ token }).toString(),
-  });
-  assert.equal(left.status, 303);
+  await here.signOut();
   assert.doesNotMatch((await there.go(lobby)).body, /action="\/sign-out"/, 'the other browser is out, too');
   assert.equal((await there.go(`${there.nation.app}/`)).status, 403, 'and what was open there is not');
 });
@@ -198,11 +189,7 @@ system('a provider that signs its person out ends all that they have open', asyn
   const leaving = await visitor.go(`${visitor.nation.issuer}/session/end`);
   const xsrf = /name="xsrf" value="([^"]+)"/.exec(leaving.body)?.[1];
   assert.ok(xsrf, leaving.body.slice(0, 500));
-  await visitor.go(`${visitor.nation.issuer}/session/end/confirm`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/x-www-form-urlencoded', origin: visitor.nation.issuer },
-    body: new URLSearchParams({ xsrf, logout: 'yes' }).toString(),
-  });
+  await visitor.submit(`${visitor.nation.issuer}/session/end/confirm`, { xsrf, logout: 'yes' });
   await stream.closed;
   await until('the sign-in is gone', async () => {
     const { body } = await visitor.go(`${visitor.nation.lobby}/`);

@@ -1,22 +1,18 @@
 // A fourth nation at the door: XDD is no member. Its node has keys and a certificate that look right, its person
 // knows every name there is. From none of the three doors do they learn more than from a name or key made up.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
+import { after, before } from 'node:test';
 import { ask } from '../../demo/loopback.mjs';
-import { Coalition, skip } from './coalition.mjs';
+import { Coalition, skip, system } from './coalition.mjs';
 import { block, endHeaders, endStream, frame, preface, settings } from './frames.mjs';
 import { es256, HostileNode, jws, makeNation } from './hostile_node.mjs';
-import { openTls } from './wire.mjs';
+import { comparable, dial } from './wire.mjs';
 
 const kNations = ['XAA', 'XBB', 'XCC'];
 const kApps = ['cop-xaa', 'wiki-xbb', 'calendar-xcc'];
-const kPatienceMs = 10_000;
-const system = (name, run) => test(name, { skip }, run);
 let coalition, folder, dunmore, impostor;
 
 before(async () => {
@@ -35,25 +31,11 @@ after(async () => {
 const low = (nation) => nation.toLowerCase();
 const port = (nation) => coalition.nation(nation).port;
 
-// What comes back on a way of nodes or connectors: bytes until it is closed.
-async function dialed(nation, alpn, credentials, bytes) {
-  const received = [];
-  let socket;
-  try {
-    socket = await openTls(port(nation), { alpn: [alpn], insecure: true, ...credentials });
-  } catch {
-    return 'closed';
-  }
-  socket.on('data', (chunk) => received.push(chunk)).on('error', () => {});
-  socket.write(bytes);
-  const ended = await Promise.race([
-    once(socket, 'close').then(() => true),
-    wait(kPatienceMs, false, { ref: false }),
-  ]).catch(() => true);
-  socket.destroy();
+// A way of nodes or connectors that is closed without a byte.
+async function nothing(nation, alpn, { key, cert }, bytes) {
+  const { received, ended } = await dial(port(nation), alpn, { key, cert }, bytes);
   assert.ok(ended, `${nation} ${alpn} is left open`);
-  assert.equal(Buffer.concat(received).length, 0, `${nation} ${alpn}`);
-  return 'closed';
+  assert.equal(received.length, 0, `${nation} ${alpn}`);
 }
 
 system("XDD's node: no door answers a byte, whatever its certificate says and whatever it asks", async () => {
@@ -76,24 +58,8 @@ system("XDD's node: no door answers a byte, whatever its certificate says and wh
         ['entente-link-reverse/1', '/'],
         ['entente-connector/1', '/'],
       ])
-        await dialed(
-          nation,
-          alpn,
-          { key: credentials.key, cert: credentials.cert },
-          Buffer.concat([preface, settings(), asks(path)]),
-        );
+        await nothing(nation, alpn, credentials, Buffer.concat([preface, settings(), asks(path)]));
 });
-
-// An answer as it can be compared, with the name asked for, and what is drawn anew each time, written alike.
-function comparable({ status, rawHeaders, body }, host) {
-  const headers = [];
-  for (let i = 0; i < rawHeaders.length; i += 2)
-    if (rawHeaders[i].toLowerCase() !== 'date') headers.push(`${rawHeaders[i]}: ${rawHeaders[i + 1]}`);
-  return JSON.stringify({ status, headers, body }, null, 1)
-    .replaceAll(host, 'HOST')
-    .replaceAll(host.split('.')[0], 'NAME')
-    .replace(/[A-Za-z0-9_-]{43}/g, 'DRAWN');
-}
 
 async function answerOf(host, path, options) {
   return comparable(await ask(`https://${host}${path}`, { ca: coalition.ca, ...options }), host);

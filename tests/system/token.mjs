@@ -53,12 +53,7 @@ export async function accessToken(coalition, login, pair) {
   const there = (at) => at.startsWith(kRedirect);
   const form = await visitor.follow(`${issuer}/auth?${query}`, there);
   assert.ok(!form.stopped, `the provider asks who it is: ${form.address}`);
-  const sent = await visitor.go(form.address, {
-    method: 'POST',
-    headers: { origin: issuer, 'content-type': 'application/x-www-form-urlencoded' },
-    body: new URLSearchParams({ login: visitor.person.login, passphrase: visitor.person.passphrase }).toString(),
-  });
-  const end = await visitor.follow(new URL(sent.headers.location, form.address).href, there);
+  const end = await visitor.fill(form, there);
   assert.ok(end.stopped, `back at the program: ${end.body?.slice(0, 300)}`);
   const answer = await ask(`${issuer}/token`, {
     method: 'POST',

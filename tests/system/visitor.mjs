@@ -3,12 +3,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import { ask } from '../../demo/loopback.mjs';
+import { ask, toLoopback } from '../../demo/loopback.mjs';
 
 const kHopsMax = 14;
-
-export const toLoopback = (host, options, done) =>
-  options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4);
 
 export class Visitor {
   jar = new Map(); // host name -> cookie name and path -> { name, value, path }
@@ -58,6 +55,37 @@ export class Visitor {
     return { ...answer, address };
   }
 
+  // A form, as a page of the same origin sends it.
+  submit(address, fields, headers = {}) {
+    const type = 'application/x-www-form-urlencoded';
+    return this.go(address, {
+      method: 'POST',
+      headers: { origin: new URL(address).origin, 'content-type': type, ...headers },
+      body: new URLSearchParams(fields).toString(),
+    });
+  }
+
+  // What the forms of a page of the lobby carry.
+  async token(path = '/things') {
+    const { body } = await this.go(`${this.nation.lobby}${path}`);
+    const [, token] = /name="token" value="([^"]+)"/.exec(body) ?? [];
+    assert.ok(token, `${path} has a form: ${body.slice(0, 500)}`);
+    return token;
+  }
+
+  // Asks for an app; answers the request's id.
+  async asksFor(app, purpose) {
+    const fields = { token: await this.token(), app, purpose, minutes: '60' };
+    const sent = await this.submit(`${this.nation.lobby}/requests`, fields);
+    assert.equal(sent.status, 303, sent.body);
+    return new URL(sent.headers.location).pathname.split('/').pop();
+  }
+
+  async signOut() {
+    const out = await this.submit(`${this.nation.lobby}/sign-out`, { token: await this.token('/') });
+    assert.equal(out.status, 303);
+  }
+
   // Follows redirects until a page comes, or until one leads where `stopAt` says.
   async follow(address, stopAt = () => false) {
     let at = address;
@@ -74,12 +102,12 @@ export class Visitor {
   async signIn(stopAt) {
     const form = await this.follow(`${this.nation.lobby}/sign-in`, stopAt);
     if (form.stopped || !form.address.startsWith(this.nation.issuer)) return form;
-    const body = new URLSearchParams({ login: this.person.login, passphrase: this.person.passphrase });
-    const sent = await this.go(form.address, {
-      method: 'POST',
-      headers: { origin: this.nation.issuer, 'content-type': 'application/x-www-form-urlencoded' },
-      body: body.toString(),
-    });
+    return this.fill(form, stopAt);
+  }
+
+  // The provider's form, with this person's passphrase.
+  async fill(form, stopAt) {
+    const sent = await this.submit(form.address, { login: this.person.login, passphrase: this.person.passphrase });
     assert.ok(
       sent.status === 303 || sent.status === 302,
       `the provider takes the passphrase: ${sent.status}`,

@@ -1,9 +1,11 @@
 // Bytes straight onto a TLS connection, for what no well-behaved client would send.
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 import { connect } from 'node:tls';
 
 const kAnswerBytesMax = 4 * 1024 * 1024;
+const kPatienceMs = 10_000;
 
 // A TLS connection to a port of this machine. Resolves when the handshake is done. `insecure`: whoever answers
 // there is attacked, not trusted.
@@ -28,6 +30,25 @@ function isWhole(text) {
   const end = text.indexOf('\r\n\r\n');
   const [, length] = /^content-length: *(\d+)/im.exec(text.slice(0, Math.max(end, 0))) ?? [];
   return end >= 0 && length !== undefined && text.length >= end + 4 + Number(length);
+}
+
+// What strangers get on a way of nodes or connectors: { received, ended } once it is closed, or after a while.
+export async function dial(port, alpn, credentials, bytes) {
+  const received = [];
+  let socket;
+  try {
+    socket = await openTls(port, { alpn: [alpn], insecure: true, ...credentials });
+  } catch {
+    return { received: Buffer.alloc(0), ended: true };
+  }
+  socket.on('data', (chunk) => received.push(chunk)).on('error', () => {});
+  socket.write(bytes);
+  const ended = await Promise.race([
+    once(socket, 'close').then(() => true),
+    wait(kPatienceMs, false, { ref: false }),
+  ]).catch(() => true);
+  socket.destroy();
+  return { received: Buffer.concat(received), ended };
 }
 
 // Everything that arrives until the other side ends or falls silent for `quietMs`, or (`one`) until one answer
@@ -59,6 +80,18 @@ export function readAll(socket, quietMs = 3000, one = false) {
       .on('error', () => finish(true))
       .on('close', () => finish(true));
   });
+}
+
+// An answer as a person or program could compare it: the name that was asked for, and what is drawn anew each time,
+// written alike.
+export function comparable({ status, rawHeaders, body }, host) {
+  const headers = [];
+  for (let i = 0; i < rawHeaders.length; i += 2)
+    if (rawHeaders[i].toLowerCase() !== 'date') headers.push(`${rawHeaders[i]}: ${rawHeaders[i + 1]}`);
+  return JSON.stringify({ status, headers, body }, null, 1)
+    .replaceAll(host, 'HOST')
+    .replaceAll(host.split('.')[0], 'NAME')
+    .replace(/[A-Za-z0-9_-]{43}/g, 'DRAWN');
 }
 
 export function statusOf(text) {
