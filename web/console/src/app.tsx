@@ -3,18 +3,13 @@ import { useEffect, useRef, useState, type ComponentType } from 'react';
 import { kSignedOut, Refused, type Hello } from './api.ts';
 import { listen, useConnected, useLive, useLost, useOver } from './live.ts';
 import { NoAnswer } from './ledger/bytes.ts';
-import { Problem } from './parts.tsx';
+import { Problem, type PageProps } from './parts.tsx';
 import { LedgerPage } from './pages/ledger.tsx';
 import { MapPage } from './pages/map.tsx';
 import { MissionsPage } from './pages/missions.tsx';
 import { PartnersPage } from './pages/partners.tsx';
 import { RequestsPage } from './pages/requests.tsx';
 import { SessionsPage } from './pages/sessions.tsx';
-
-export interface PageProps {
-  readonly hello: Hello;
-  readonly done: (text: string) => void; // says that something was done
-}
 
 const pages: Readonly<Record<string, readonly [string, ComponentType<PageProps>]>> = {
   sessions: ['Sessions', SessionsPage],

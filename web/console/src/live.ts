@@ -109,3 +109,13 @@ export function useLive<Path extends keyof Lists>(path: Path, follows = true): L
   }, [follows]);
   return { ...state, reload };
 }
+
+// The list of a page on which things are done: each of them is said, and the list read again.
+export function usePage<Path extends keyof Lists>(path: Path, done: (text: string) => void) {
+  const { reload, ...loaded } = useLive(path);
+  const changed = (text: string) => {
+    done(text);
+    reload();
+  };
+  return { ...loaded, changed };
+}

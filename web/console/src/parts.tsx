@@ -1,7 +1,12 @@
 // What the pages are made of.
 import { useId, type ReactNode } from 'react';
-import { Refused } from './api.ts';
+import { Refused, type Hello } from './api.ts';
 import { NoAnswer } from './ledger/bytes.ts';
+
+export interface PageProps {
+  readonly hello: Hello;
+  readonly done: (text: string) => void; // says that something was done
+}
 
 export function When({ at }: { at: string }) {
   return <time dateTime={at}>{at.replace('T', ' ').replace(/(\.\d+)?Z$/, 'Z')}</time>;

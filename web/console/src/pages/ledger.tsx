@@ -1,10 +1,9 @@
 // The ledger, checked here and now: what the node serves is believed only as far as it proves itself.
 import { useEffect, useState } from 'react';
-import type { PageProps } from '../app.tsx';
 import { remembered, remember, source } from '../ledger/browser.ts';
 import { says, visible } from '../ledger/entry.ts';
 import { verify, type Findings, type Listed } from '../ledger/verify.ts';
-import { Page, Problem, Table, When } from '../parts.tsx';
+import { Page, Problem, Table, When, type PageProps } from '../parts.tsx';
 import { EntryDetails } from './entry.tsx';
 
 interface Checked {

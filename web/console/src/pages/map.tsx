@@ -1,9 +1,8 @@
 // The mission map: a picture of who reaches what, and a table that says the same.
 import { useId, useState } from 'react';
-import type { PageProps } from '../app.tsx';
 import { Drawing } from '../drawing.tsx';
 import { useLive } from '../live.ts';
-import { Page, Problem, Table } from '../parts.tsx';
+import { Page, Problem, Table, type PageProps } from '../parts.tsx';
 import { pictureOf, type Picture } from '../reach.ts';
 
 function ReachTable({ picture }: { picture: Picture }) {

@@ -1,16 +1,11 @@
 import { Act } from '../act.tsx';
-import type { PageProps } from '../app.tsx';
-import { useLive } from '../live.ts';
-import { count, Page, Problem, When } from '../parts.tsx';
+import { usePage } from '../live.ts';
+import { count, Page, Problem, When, type PageProps } from '../parts.tsx';
 
 const kReason = { name: 'reason', label: 'Reason, for the record' };
 
 export function MissionsPage({ hello, done }: PageProps) {
-  const { data, problem, reload } = useLive('/v1/missions');
-  const changed = (text: string) => {
-    done(text);
-    reload();
-  };
+  const { data, problem, changed } = usePage('/v1/missions', done);
   return (
     <Page title="Missions" lead="Phase and threat are facts that policies use: a change regrants and cuts as they say, at once.">
       <Problem problem={problem} />

@@ -1,8 +1,7 @@
 import { Act } from '../act.tsx';
 import type { Partner } from '../api.ts';
-import type { PageProps } from '../app.tsx';
-import { useLive } from '../live.ts';
-import { count, Page, Problem, State, Table, When } from '../parts.tsx';
+import { usePage } from '../live.ts';
+import { count, Page, Problem, State, Table, When, type PageProps } from '../parts.tsx';
 
 function Acts({ partner, hello, done }: PageProps & { partner: Partner }) {
   const { code, name, state } = partner;
@@ -24,11 +23,7 @@ function Acts({ partner, hello, done }: PageProps & { partner: Partner }) {
 }
 
 export function PartnersPage({ hello, done }: PageProps) {
-  const { data, problem, reload } = useLive('/v1/partners');
-  const changed = (text: string) => {
-    done(text);
-    reload();
-  };
+  const { data, problem, changed } = usePage('/v1/partners', done);
   return (
     <Page title="Partners" lead="The nations of the coalition as this node knows them.">
       <Problem problem={problem} />

@@ -1,8 +1,7 @@
 import { Act } from '../act.tsx';
 import type { Request } from '../api.ts';
-import type { PageProps } from '../app.tsx';
-import { useLive } from '../live.ts';
-import { Page, Problem, When } from '../parts.tsx';
+import { usePage } from '../live.ts';
+import { Page, Problem, When, type PageProps } from '../parts.tsx';
 
 const kWords = [{ name: 'words', label: 'A word to whoever asked (may be left empty)', optional: true }];
 
@@ -20,11 +19,7 @@ function Opens({ request }: { request: Request }) {
 }
 
 export function RequestsPage({ hello, done }: PageProps) {
-  const { data, problem, reload } = useLive('/v1/requests');
-  const answered = (text: string) => {
-    done(text);
-    reload();
-  };
+  const { data, problem, changed } = usePage('/v1/requests', done);
   return (
     <Page title="Requests" lead="What people ask for that waits for an answer. You see what approving opens before you press.">
       <Problem problem={problem} />
@@ -65,7 +60,7 @@ export function RequestsPage({ hello, done }: PageProps) {
                   says={`It opens ${one.app} (${one.scope}) to this person for ${one.minutes} minutes, and ends by itself.`}
                   wants={kWords}
                   body={{ seen: one.seen }}
-                  done={answered}
+                  done={changed}
                 />
                 <Act
                   hello={hello}
@@ -75,7 +70,7 @@ export function RequestsPage({ hello, done }: PageProps) {
                   says="Nothing opens. The person reads your word."
                   wants={kWords}
                   body={{ seen: one.seen }}
-                  done={answered}
+                  done={changed}
                 />
               </div>
             ) : (

@@ -1,16 +1,11 @@
 import { Act } from '../act.tsx';
-import type { PageProps } from '../app.tsx';
-import { useLive } from '../live.ts';
-import { count, Page, Problem, State, Table, When } from '../parts.tsx';
+import { usePage } from '../live.ts';
+import { count, Page, Problem, State, Table, When, type PageProps } from '../parts.tsx';
 
 const kWhose = { local: 'own person, own app', home: "own person, partner's app", host: "partner's person, own app" };
 
 export function SessionsPage({ hello, done }: PageProps) {
-  const { data, problem, reload } = useLive('/v1/sessions');
-  const cut = (text: string) => {
-    done(text);
-    reload();
-  };
+  const { data, problem, changed } = usePage('/v1/sessions', done);
   return (
     <Page title="Live sessions" lead="Everybody who is inside an app now, through this node. A session is decided again for as long as it lives.">
       <Problem problem={problem} />
@@ -56,7 +51,7 @@ export function SessionsPage({ hello, done }: PageProps) {
                   path={`/v1/sessions/${one.id}/cut`}
                   says="The session ends at once. The person reads your reason, and may open the app again while policies permit it."
                   heavy
-                  done={cut}
+                  done={changed}
                 />
               </td>
             </tr>
