@@ -252,6 +252,9 @@ Instant Exchange::next_due() const {
 void Exchange::partners_over_budget(uint64_t count) {
   core_->uncounted_refusals_ += count;
 }
+void Exchange::not_recorded(Leaf leaf) {
+  core_->try_again(std::move(leaf));
+}
 void Exchange::strangers_refused(uint64_t count) {
   core_->strangers_ += count;
 }

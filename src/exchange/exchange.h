@@ -207,6 +207,7 @@ class Exchange {
   // Callers who proved nothing were refused: counted, summarised each 10 s.
   void strangers_refused(uint64_t count);
   void partners_over_budget(uint64_t count);  // requests of partners were: in the same summary
+  void not_recorded(Leaf leaf);  // the disk refused what took access away: it is tried again until it is taken
 
   // To look.
   [[nodiscard]] Instant now() const;  // the node's clock as decisions see it: never a little backwards

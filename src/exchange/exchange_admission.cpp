@@ -236,7 +236,7 @@ void Exchange::Core::answered(Peer& host, const link::Answer& answer) {
   Session* s = at == host.asking.requests.end() ? nullptr : table_.by_serial(at->second);
   if (at != host.asking.requests.end()) host.asking.requests.erase(at);
   if (answer.session.empty()) {
-    if (s != nullptr) end(*s, answer.ending);
+    if (s != nullptr) end(*s, said_by_partner(answer.ending));
     return;
   }
   if (s == nullptr || s->stage != Stage::asking || host.asking.sessions.contains(answer.session)) {

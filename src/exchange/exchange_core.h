@@ -158,6 +158,7 @@ class Exchange::Core {
   uint64_t append(Leaf leaf, Waiting waiting);
   uint64_t commit(std::vector<coalition::Record> ops, std::optional<Leaf> leaf, Waiting waiting);
   void append_kept(Leaf leaf);  // tried again until the ledger takes it
+  void try_again(Leaf leaf);
   void durable(uint64_t token);
   void failed(uint64_t token, const Error& why);
   void tick_records();

@@ -142,7 +142,7 @@ void Exchange::Core::from_host(Peer& host, const link::Envelope& envelope) {
     for (const SessionId& id : released->sessions)
       if (Session* s = home_session(host.code, id)) unhold(*s, kHeldByPeer);
   } else if (const auto* cut = std::get_if<link::CutNotice>(&message)) {
-    if (Session* s = home_session(host.code, cut->session)) end(*s, cut->ending, false);
+    if (Session* s = home_session(host.code, cut->session)) end(*s, said_by_partner(cut->ending), false);
   } else if (const auto* notice = std::get_if<link::PartnerNotice>(&message)) {
     partner_notice(host, *notice);
   } else if (const auto* resend = std::get_if<link::ResendStatements>(&message)) {

@@ -36,7 +36,8 @@ Leaf Exchange::Core::session_leaf(std::string kind, const Session& s) const {
 
 uint64_t Exchange::Core::append(Leaf leaf, Waiting waiting) {
   const uint64_t token = ++last_token_;
-  const bool narrowing = leaf.kind == "ending";  // nothing else may use the space kept in reserve
+  const bool narrowing =
+      leaf.kind == "ending" || leaf.kind == "sign-out";  // nothing else may use the space kept in reserve
   waiting_.emplace(token, std::move(waiting));
   effects_.emplace_back(AppendEffect{token, std::move(leaf), narrowing});
   return token;
@@ -53,6 +54,14 @@ uint64_t Exchange::Core::commit(std::vector<coalition::Record> ops, std::optiona
 void Exchange::Core::append_kept(Leaf leaf) {
   Waiting waiting{.what = Waiting::For::leaf, .leaf = leaf};
   append(std::move(leaf), std::move(waiting));
+}
+
+void Exchange::Core::try_again(Leaf leaf) {
+  if (unrecorded_.size() < limits_.unrecorded_max) {
+    unrecorded_.push_back(std::move(leaf));
+  } else {
+    ++unrecorded_lost_;
+  }
 }
 
 void Exchange::Core::durable(uint64_t token) {
@@ -94,11 +103,7 @@ void Exchange::Core::failed(uint64_t token, const Error& why) {
   waiting_.erase(at);
   used(done.grant);
   if (done.what == Waiting::For::leaf) {
-    if (unrecorded_.size() < limits_.unrecorded_max) {
-      unrecorded_.push_back(std::move(done.leaf));
-    } else {
-      ++unrecorded_lost_;
-    }
+    try_again(std::move(done.leaf));
     if (not_recorded_at_ != Tick{} && tick_ - not_recorded_at_ < kAlarmEvery) return;
     not_recorded_at_ = tick_;
     return alarm("exchange.not-recorded", "the ledger does not take records: " + why.what());

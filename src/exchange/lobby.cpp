@@ -307,6 +307,7 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
   sign_in.form_token = crypto::random_token(16);
   const Seconds life = std::chrono::floor<Seconds>(sign_in.end - now);
   const Instant end = sign_in.end;
+  const Arrival arrival(arriving_, sign_in.person.id);
   // A sign-in replaces what this browser had: neither an old cookie nor somebody else's open apps live on
   // beside it.
   if (const Signed old = signed_in(call.head().headers); old.sign_in != nullptr) {
@@ -327,20 +328,41 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
       co_return;
     }
   }
+  if (arrival.left) {  // meanwhile, by their provider or in another browser
+    co_await page(call, 403,
+                  plain_page(frame(nullptr), "You were signed out meanwhile", "Sign in again.",
+                             names_.lobby_origin() + "/"));
+    co_return;
+  }
   const std::string token = crypto::random_token(kTokenBytes);
   leaf.fields.emplace_back("token", token_digest(token));
   leaf.fields.emplace_back("facts", coalition::facts_to_json(sign_in.person.facts));
   leaf.fields.emplace_back("end", rfc3339(end));
   parts_.archive.append(std::move(leaf), false, [](const Result<void>&) {});
-  parts_.browsers.sign_ins.put(crypto::sha256(token), std::move(sign_in), end);
+  const std::optional<SignIn> displaced =
+      parts_.browsers.sign_ins.put(crypto::sha256(token), std::move(sign_in), end);
+  if (displaced) {
+    leave(*displaced, {.which = coalition::Refusal::credential_dead,
+                       .what = "More people signed in than this node can hold.",
+                       .change = "Sign in again.",
+                       .policies = "sign-ins-full"});
+  }
   net::ResponseHead head = redirect_head(names_.lobby_origin() + safe_return(who.return_to));
   head.headers.add("Set-Cookie", set_cookie(kLobbyCookie, token, life));
   head.headers.add("Set-Cookie", set_cookie(kLoginCookie, "", std::nullopt));
   [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), "");
 }
 
+// Who signs out is out everywhere, also where they are just coming in.
+void Lobby::forget(const PersonId& person) {
+  parts_.access.forget(person);
+  parts_.browsers.sign_ins.erase_if([&](const SignIn& one) { return one.person.id == person; });
+  for (Arrival* arrival : arriving_)
+    if (arrival->person == person) arrival->left = true;
+}
+
 // Ends what was opened by this sign-in. The sessions' ends change the sign-in's own list meanwhile.
-void Lobby::leave(SignIn& sign_in, const Ending& why) {
+void Lobby::leave(const SignIn& sign_in, const Ending& why) {
   const std::map<coalition::AppRef, SessionId> open = sign_in.sessions;
   for (const auto& [app, session] : open) parts_.switchboard.close(session, why);
 }
@@ -417,8 +439,11 @@ net::Task<void> Lobby::enter_app(net::HttpCall& call, std::string query) {
       refusal.reasons.push_back({coalition::Layer::structure, "", ending->what, ending->change, ending->who});
       if (ending->terms) refusal.ask = AskForm{label, *ending->terms};
       const int status = ending->which == coalition::Refusal::app_down ? 503 : 403;
-      if (ending->which == coalition::Refusal::credential_dead && who.sign_in != nullptr) {
-        // Of no more use: the lobby asks to sign in again.
+      // Of no more use: the lobby asks to sign in again. A partner's word ends no sign-in of ours.
+      if (ending->which == coalition::Refusal::credential_dead && !ending->by_partner &&
+          who.sign_in != nullptr) {
+        leave(*who.sign_in, *ending);  // or the next person of this browser would be inside as this one
+        who = signed_in(call.head().headers);
         Leaf over{"sign-out", {{"token", token_digest(who.token)}}};
         parts_.archive.append(std::move(over), true, [](const Result<void>&) {});
         parts_.browsers.sign_ins.erase(who.token);
@@ -493,7 +518,9 @@ net::Task<Result<void>> Lobby::recorded(Leaf leaf) {
   auto done = std::make_shared<net::Event>(parts_.switchboard.loop());
   auto answer =
       std::make_shared<Result<void>>(fail("exchange.not-recorded", "the disk has not taken it in time"));
-  parts_.archive.append(std::move(leaf), true, [done, answer](Result<void> result) {
+  // What the disk refuses now is tried again for as long as the node runs.
+  parts_.archive.append(leaf, true, [this, leaf, done, answer](Result<void> result) {
+    if (!result) parts_.switchboard.keep(leaf);
     *answer = std::move(result);
     done->set();
   });
@@ -531,8 +558,7 @@ net::Task<void> Lobby::provider_signed_out(net::HttpCall& call) {
   if (step && std::holds_alternative<identity::LoggedOut>(*step)) {
     const auto& left = std::get<identity::LoggedOut>(*step);
     const PersonId person = identity::person_id(parts_.world().self(), left.issuer, left.subject);
-    parts_.access.forget(person);
-    parts_.browsers.sign_ins.erase_if([&](const SignIn& one) { return one.person.id == person; });
+    forget(person);
     parts_.switchboard.sign_out(person, {coalition::Refusal::credential_dead,
                                          "Your identity provider signed you out.",
                                          "Sign in again.",
@@ -541,7 +567,11 @@ net::Task<void> Lobby::provider_signed_out(net::HttpCall& call) {
                                          "sign-out"});
     Leaf leaf{"sign-out", {{"person", person.text()}, {"by", left.issuer}}};
     const Result<void> durable = co_await recorded(std::move(leaf));
-    if (durable) head.status = 200;  // else it is for the provider to say again
+    if (durable) {
+      head.status = 200;
+    } else {
+      client_.forget_logout(left.jti);  // it is for the provider to say again
+    }
   } else {
     log(LogLevel::warning, "exchange", "a logout token was refused",
         {{"code", step ? "oidc.token" : step.error().code()}, {"why", step ? "" : step.error().what()}});
@@ -555,8 +585,7 @@ net::Task<void> Lobby::sign_out(net::HttpCall& call) {
   if (!form) co_return;
   const Signed& again = form->who;
   const PersonId person = again.sign_in->person.id;
-  parts_.access.forget(person);
-  parts_.browsers.sign_ins.erase_if([&](const SignIn& one) { return one.person.id == person; });
+  forget(person);
   parts_.switchboard.sign_out(
       person, {coalition::Refusal::credential_dead, "You signed out.", "Sign in again.", {}, {}, "sign-out"});
   Leaf leaf{"sign-out", {{"person", person.text()}}};

@@ -19,6 +19,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 namespace entente::exchange {
@@ -78,6 +79,18 @@ class Lobby {
     net::Pairs fields;
   };
   net::Task<std::optional<Posted>> posted(net::HttpCall& call);
+  // A sign-in between its proof and its place in the table.
+  struct Arrival {
+    Arrival(std::set<Arrival*>& all, PersonId who) : among(all), person(std::move(who)) {
+      among.insert(this);
+    }
+    ~Arrival() { among.erase(this); }
+    Arrival(const Arrival&) = delete;
+    Arrival& operator=(const Arrival&) = delete;
+    std::set<Arrival*>& among;
+    PersonId person;
+    bool left = false;  // signed out meanwhile
+  };
   // lobby_access.cpp
   net::Task<void> access_pages(net::HttpCall& call, const std::string& path);
   net::Task<void> access_forms(net::HttpCall& call, const std::string& path);
@@ -91,7 +104,8 @@ class Lobby {
   [[nodiscard]] std::vector<SessionView> sessions_of(const Acting& person, bool others) const;
   [[nodiscard]] Acting acting(const SignIn& sign_in) const { return {sign_in.person, context(sign_in)}; }
   [[nodiscard]] bool may_begin(const std::string& peer);
-  void leave(SignIn& sign_in, const Ending& why);
+  void leave(const SignIn& sign_in, const Ending& why);
+  void forget(const PersonId& person);
   // Of what takes access away: a yes that was heard holds after any kill. Errors: what the disk says.
   net::Task<Result<void>> recorded(Leaf leaf);
   net::Task<void> not_recorded(net::HttpCall& call);
@@ -112,6 +126,7 @@ class Lobby {
   Budget logout_fetches_{kLogoutFetchesBurst, 1};
   Budget entries_recorded_{kEntriesBurst, kEntriesPerSecond};
   std::map<std::string, Budget> begun_by_source_;
+  std::set<Arrival*> arriving_;
   size_t beginning_ = 0;
   std::map<PersonId, size_t> listening_;  // pages that wait for events
 };

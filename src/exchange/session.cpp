@@ -30,6 +30,11 @@ std::string_view stage_name(Stage stage) {
   return "";
 }
 
+Ending said_by_partner(Ending ending) {
+  ending.by_partner = true;
+  return ending;
+}
+
 std::string_view ending_title(Refusal which) {
   switch (which) {
     case Refusal::none:

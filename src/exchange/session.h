@@ -51,9 +51,11 @@ struct Ending {
   VerdictId verdict{};     // to ask about with `entente why`
   std::string policies{};  // ids of what determined it, for the ledger only: never sent to a partner
   std::optional<coalition::GrantTerms> terms{};  // denied: a grant on these terms would open it
+  bool by_partner = false;                       // their word, for this node to weigh; never sent on
   bool operator==(const Ending&) const = default;
 };
 [[nodiscard]] Ending ending_of(const coalition::Verdict& verdict);
+[[nodiscard]] Ending said_by_partner(Ending ending);
 // The heading of the page a person sees: one for each of the four things.
 [[nodiscard]] std::string_view ending_title(coalition::Refusal which);
 [[nodiscard]] Json ending_json(const Ending& ending);

@@ -83,6 +83,7 @@ class Switchboard {
   };
   [[nodiscard]] std::shared_ptr<Seen> seen_by_all();
   void record(Leaf leaf);
+  void keep(Leaf leaf) { core_->not_recorded(std::move(leaf)); }  // after the disk refused it
 
   // Links. `send` queues one control message on that link's control stream.
   using Send = std::function<void(const Json&)>;

@@ -27,12 +27,18 @@ class TokenTable {
     put(crypto::sha256(token), std::move(value), end);
     return token;
   }
-  // For a token drawn elsewhere.
-  void put(const crypto::Digest& digest, T value, Instant end) {
+  // For a token drawn elsewhere. Answers what had to go for it.
+  std::optional<T> put(const crypto::Digest& digest, T value, Instant end) {
     if (const auto same = entries_.find(digest); same != entries_.end()) forget(same);
-    if (entries_.size() >= size_max_) forget(entries_.find(ends_.begin()->second));
+    std::optional<T> displaced;
+    if (entries_.size() >= size_max_) {
+      const auto first = entries_.find(ends_.begin()->second);
+      displaced.emplace(std::move(first->second.value));
+      forget(first);
+    }
     entries_.emplace(digest, Entry{std::move(value), end});
     ends_.emplace(end, digest);
+    return displaced;
   }
   // The value of a token that has not ended, or nullptr. Valid until the table changes.
   [[nodiscard]] T* find(std::string_view token, Instant now) { return find(crypto::sha256(token), now); }

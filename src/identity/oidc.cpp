@@ -374,7 +374,7 @@ Result<LoggedOut> OidcClient::read_logout_token(const Attempt& attempt, const Mo
     return fail("oidc.token", "This logout token was used already.");
   left_.erase(subject);
   remember(left_, subject, *jwt.issued, moment.now - 2 * kIdTokenAge);
-  return LoggedOut{provider_.issuer, std::move(subject)};
+  return LoggedOut{provider_.issuer, std::move(subject), jti};
 }
 
 }  // namespace entente::identity

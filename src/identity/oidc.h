@@ -100,6 +100,7 @@ struct Redirect {
 struct LoggedOut {  // whom their provider signed out, everywhere
   std::string issuer;
   std::string subject;
+  std::string jti;
 };
 
 class OidcClient {
@@ -131,6 +132,8 @@ class OidcClient {
   // where it names a session alone: those are not told apart here). Anybody may post: what comes first is the
   // answer, or a Fetch of keys, at most one a minute. Sign-ins on their way end with it, too.
   [[nodiscard]] Result<Step> logged_out(std::string logout_token, const Moment& moment);
+  // What the token said could not be made to last: it may be said again.
+  void forget_logout(const std::string& jti) { logouts_.erase(jti); }
   [[nodiscard]] Result<Step> answered(Fetch fetch, Result<HttpAnswer> answer, const Moment& moment);
 
   [[nodiscard]] const OidcProvider& provider() const { return provider_; }

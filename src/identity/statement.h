@@ -6,8 +6,8 @@
 // (base64url SHA-256 of the previous compact JWS; "" for the first), iat, exp, kind, body. A body names whose
 // matter it is, which must be the issuer's own: "owner" for offer, "partner" for all others. A reset is the
 // next of its issuer's chain, and is heard whatever was missed before it.
-// Errors: "statement.format", "statement.issuer", "statement.audience", "statement.early",
-// "statement.authority", "statement.gap" (stale: ask for the ones between), "statement.old",
+// Errors: "statement.format", "statement.issuer", "statement.audience", "statement.authority",
+// "statement.gap" (stale: ask for the ones between), "statement.old",
 // "statement.forked" (two of one number: an alarm).
 #pragma once
 
@@ -84,6 +84,7 @@ enum class Heard {
   fresh,    // make `next` durable, then let it take effect
   again,    // the last one once more: answer as before, nothing changes
   expired,  // make `next` durable; no effect. An end or a reset is never expired: late, it still narrows
+  early,    // as expired: its issuer's clock is ahead of ours by more than `skew`
 };
 struct Hearing {
   Heard heard = Heard::fresh;

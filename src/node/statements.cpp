@@ -12,7 +12,7 @@ namespace {
 
 // Facts about the moment travel beside those about the person under this prefix.
 constexpr std::string_view kContext = "context.";
-constexpr Seconds kPersonLife{3600};
+constexpr Seconds kResetLife{3600};
 
 std::string sent_key(const PartnerCode& host) {
   return "chain/sent/" + host.text();
@@ -26,6 +26,14 @@ std::string heard_key(const PartnerCode& from) {
 constexpr size_t kKeptMax = 32;
 // Statements that may wait for the disk at once and still be taken back.
 constexpr size_t kUndoneMax = 4'096;
+
+// As long as what it says: each fact has its own end, and nothing says it a second time while a session
+// lasts.
+Seconds life_of(const identity::PersonStatement& person, Instant now) {
+  Instant end = now + Seconds(1);
+  for (const auto& [name, fact] : person.facts) end = std::max(end, fact.end);
+  return std::min(std::chrono::ceil<Seconds>(end - now), identity::kPersonLifeMax);
+}
 
 identity::ChainState state_in(const Json* record) {
   if (record == nullptr) return {};
@@ -78,18 +86,19 @@ Result<exchange::Issued> StatementDesk::issue(const PartnerCode& host, const coa
   if (const auto signed_in = who.facts.find("signed_in_at"); signed_in != who.facts.end())
     person.facts.insert(*signed_in);
   for (const auto& [name, fact] : context) person.facts.emplace(std::string(kContext) + name, fact);
-  return sign(host, identity::StatementKind::person, identity::to_json(person), now);
+  return sign(host, identity::StatementKind::person, identity::to_json(person), now, life_of(person, now));
 }
 
 Result<exchange::Issued> StatementDesk::reset(const PartnerCode& host, Instant now) {
-  return sign(host, identity::StatementKind::reset, Json::object({{"partner", self_.text()}}), now);
+  return sign(host, identity::StatementKind::reset, Json::object({{"partner", self_.text()}}), now,
+              kResetLife);
 }
 
 Result<exchange::Issued> StatementDesk::sign(const PartnerCode& host, identity::StatementKind kind, Json body,
-                                             Instant now) {
+                                             Instant now, Seconds life) {
   Sent& sent = sent_to(host);
   const identity::ChainState before = sent.chain->state();
-  TRY(std::string statement, sent.chain->make(kind, std::move(body), now, kPersonLife));
+  TRY(std::string statement, sent.chain->make(kind, std::move(body), now, life));
   if (kind == identity::StatementKind::reset) {
     sent.kept.clear();  // nobody needs what is given up
     sent.reset = sent.chain->state().seq;
@@ -172,6 +181,8 @@ Result<exchange::Vouched> StatementDesk::verify(const PartnerCode& from, std::st
   if (hearing->heard == identity::Heard::expired) {
     return fail("statement.expired", "the statement came after its end");
   }
+  if (hearing->heard == identity::Heard::early)
+    return fail("statement.early", "the statement comes from the future", {}, "check both clocks");
   const std::optional<int64_t> ceiling = coalition::level_of(partner->ceiling);
   TRY(identity::PersonStatement person, identity::person_of(hearing->statement, ceiling.value_or(0)));
   vouched.app = person.app;

@@ -52,8 +52,8 @@ class StatementDesk final : public exchange::Statements {
     uint64_t reset = 0;                                 // number of the newest reset
   };
   Sent& sent_to(const PartnerCode& host);
-  Result<exchange::Issued> sign(const PartnerCode& host, identity::StatementKind kind, Json body,
-                                Instant now);
+  Result<exchange::Issued> sign(const PartnerCode& host, identity::StatementKind kind, Json body, Instant now,
+                                Seconds life);
   [[nodiscard]] identity::ChainState heard_from(const PartnerCode& from) const;
 
   const Keys& keys_;

@@ -2,6 +2,7 @@
 // other's apps when it happens, and everything is tried to get back in.
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { Coalition, skip, system, until } from './coalition.mjs';
 import { Visitor } from './visitor.mjs';
 
@@ -35,7 +36,8 @@ const served = ({ status }) => [200, 302, 303, 307].includes(status);
 
 async function shutOut(visitor, app) {
   const answer = await visitor.look(app);
-  assert.ok(!served(answer) || /\/enter\?/.test(answer.headers.location), `${app}: ${answer.status}`);
+  const { status, headers } = answer;
+  assert.ok(!served(answer) || /\/enter\?/.test(headers.location), `${app}: ${status} to ${headers.location}`);
   assert.doesNotMatch(answer.body, /EXERCISE RESTRICTED REL/, 'nothing of the app');
 }
 
@@ -136,6 +138,21 @@ system('rejoining brings nobody back by itself; who signs in again gets in', asy
   await until('cards are back', async () => /wiki-xbb/.test((await (await Guest.at('chiara')).lobby()).body));
   await Guest.at('chiara', 'wiki-xbb');
   await Guest.at('ingrid', 'calendar-xcc');
+});
+
+system("another nation's word ends no sign-in at home", async () => {
+  const guest = await Guest.at('ingrid', 'wiki-xbb');
+  await wait(1100);
+  await coalition.ask('XAA', 'partner', 'suspend', 'XBB', '--reason', 'exercise: a moment');
+  await coalition.ask('XAA', 'partner', 'resume', 'XBB', '--reason', 'exercise: over');
+  const refused = await until('XAA answers that she has to sign in again', async () => {
+    const page = await guest.open('cop-xaa');
+    return /[Ss]ign in again/.test(page.body) && page;
+  });
+  assert.equal(refused.status, 403);
+  assert.ok(served(await guest.look('wiki-xbb')));
+  assert.match((await guest.lobby()).body, /wiki-xbb/, 'still signed in');
+  await Guest.at('ingrid', 'cop-xaa');
   for (const nation of ['XAA', 'XBB', 'XCC'])
     assert.match(await coalition.verify(nation), /chained, signed and complete/);
 });

@@ -67,7 +67,7 @@ for (const [what, names] of [
   ["the home's node", ['node-xbb']],
   ['both nodes', ['node-xaa', 'node-xbb']],
 ]) {
-  system(`${what} killed: people go on without signing in, streams come back`, async (context) => {
+  system(`${what} killed: people go on in their sessions, streams come back`, async () => {
     await linked();
     const people = [await Visitor.inside(coalition, 'konrad'), await Visitor.inside(coalition, 'ingrid')];
     const streams = await Promise.all(people.map((visitor) => visitor.watch()));
@@ -80,7 +80,11 @@ for (const [what, names] of [
     await until('tracks move on the new streams', () => again.every(({ messages }) => messages > 2));
     for (const { socket } of [...streams, ...again]) socket.terminate();
     const now = await live('XAA');
-    context.diagnostic(`${now.filter((id) => earlier.includes(id)).length} of ${earlier.length} sessions are the same`);
+    assert.deepEqual(
+      earlier.filter((id) => !now.includes(id)),
+      [],
+      'each session is the one it was',
+    );
     for (const code of ['XAA', 'XBB']) await coalition.verify(code);
   });
 }
@@ -177,7 +181,13 @@ system('no cookie is on any disk, and no name of a person in a ledger', async ()
     const { data } = coalition.nation(code);
     const files = readdirSync(data, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
     for (const entry of files) {
-      const bytes = readFileSync(join(entry.parentPath, entry.name));
+      let bytes;
+      try {
+        bytes = readFileSync(join(entry.parentPath, entry.name));
+      } catch (error) {
+        if (error.code === 'ENOENT') continue; // a tile that was only begun gives way to the next
+        throw error;
+      }
       for (const secret of secrets) assert.equal(bytes.indexOf(secret), -1, `a cookie is in ${entry.name}`);
     }
   }
