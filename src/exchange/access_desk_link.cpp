@@ -19,6 +19,7 @@ namespace {
 constexpr Millis kRetellAfter{5'000};
 constexpr Millis kLookAgainAfter{30'000};
 constexpr size_t kTidiedAtOnce = 64;
+constexpr size_t kLooksAtOnce = 64;
 
 Json state_json(const AccessRequest& request) {
   Json out = Json::object({{"state", coalition::state_name(request.state)},
@@ -245,6 +246,7 @@ void AccessDesk::tell_owner(const Request& request) {
 void AccessDesk::sweep() {
   const Instant now = parts_.switchboard.now();
   const Tick tick = parts_.clock.tick();
+  size_t looks = 0;
   std::vector<Request> asked;
   for (const Request* request : parts_.world().asked()) asked.push_back(*request);
   for (const Request& request : asked) {
@@ -256,9 +258,11 @@ void AccessDesk::sweep() {
     const bool withdrawn = request.state == RequestState::withdrawn && request.end > now && unsure;
     if (!waits && !given && !withdrawn) continue;
     const auto untold = untold_.find(request.id);
-    const bool again = untold != untold_.end() ? tick - untold->second.tried >= kRetellAfter
-                                               : unsure || tick - sure->second >= kLookAgainAfter;
-    if (again) tell_owner(request);
+    const bool word = untold != untold_.end();
+    const bool again =
+        word ? tick - untold->second.tried >= kRetellAfter : unsure || tick - sure->second >= kLookAgainAfter;
+    // A look may wait for the next sweep: the owner has one budget for looks and for people who come in.
+    if (again && (word || looks++ < kLooksAtOnce)) tell_owner(request);
   }
   std::vector<Request> waiting;
   for (const Request* request : parts_.world().requests()) {

@@ -65,7 +65,7 @@ struct AskingEnd {  // our people, their apps
   Budget told{400, 50};                                // words about requests: each may cost a disk write
   std::set<uint64_t> returning{};                      // of an earlier life, until the host has said so
   std::set<uint64_t> to_vouch{};  // whom the host wants vouched for anew after its restart
-  Budget vouched{24, 24};
+  Budget vouched{100, 100};       // a full link within kVouchMax; half of what a host takes of a partner
   std::shared_ptr<Fence> fence = std::make_shared<Fence>();
 };
 

@@ -11,7 +11,7 @@ inline constexpr Millis kPulseEvery{1'000};
 inline constexpr Millis kHomeSilenceMax{10'000};  // host: a home not heard of for so long has no sessions
 // After a restart sessions wait for the other node: home for the host's beat, host for the home's new word.
 inline constexpr Millis kReturnMax{10'000};
-inline constexpr Millis kVouchMax{60'000};
+inline constexpr Millis kVouchMax{90'000};
 
 class Lease {
  public:

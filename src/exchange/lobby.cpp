@@ -256,6 +256,8 @@ net::Task<void> Lobby::finish_sign_in(net::HttpCall& call, std::string query) {
     co_await admit(call, std::get<identity::SignedIn>(std::move(*step)));
     co_return;
   }
+  // Two pages that began side by side, and the other one is through: this browser is signed in.
+  if (!step && signed_in(call.head().headers).sign_in != nullptr) co_return co_await go_to(call, "/");
   const Error error =
       step ? Error{"oidc.answer", "the provider's answer leads nowhere", {}, {}} : step.error();
   log(LogLevel::warning, "exchange", "a sign-in was refused",

@@ -266,7 +266,8 @@ net::Task<void> Lobby::send_events(net::HttpCall& call, Signed who) {
   const bool elsewhere = (!site.empty() && site != "same-origin") ||
                          (headers.count("Origin") != 0 && headers.get("Origin") != names_.lobby_origin());
   const PersonId person = who.sign_in->person.id;
-  if (elsewhere || listening_[person] >= kListeningMax) {
+  const auto others = listening_.find(person);
+  if (elsewhere || (others != listening_.end() && others->second >= kListeningMax)) {
     co_await page(call, elsewhere ? 403 : 429, "");
     co_return;
   }

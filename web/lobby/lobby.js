@@ -22,12 +22,16 @@ function look() {
 if (waiting && main.dataset.state === 'open') sessionStorage.setItem('entente-waits-for', waiting);
 if (waiting && main.dataset.state === 'granted') goOn();
 
-if (listens) {
+function listen() {
   const events = new EventSource('/events');
   events.addEventListener('request', (event) => {
     if (!waiting || JSON.parse(event.data).id === waiting) look();
   });
   for (const kind of ['answer', 'reminder', 'reload'])
     events.addEventListener(kind, () => waiting || look());
+  // A browser gives up what was answered with a refusal (too many pages at once): later there may be room.
+  events.addEventListener('error', () => events.readyState === EventSource.CLOSED && setTimeout(listen, 5000));
   addEventListener('pagehide', () => events.close());
 }
+
+if (listens) listen();
