@@ -183,16 +183,24 @@ Kas::Step Kas::take(const KasRequest& request, const Issuer* issuer, const coali
   }
   auto read = read_rewrap(*body);
   if (!read) return connect_error("invalid_argument", read.error().text());
-  return begin(std::move(proved->caller), *std::move(read), false, world, at);
+  read->view = false;  // nobody looks after what a program of theirs holds
+  return begin(std::move(proved->caller), *std::move(read), false, {}, world, at);
 }
 
 Kas::Step Kas::take_for(KasCaller caller, RewrapRequest request, const coalition::World& world,
                         KasMoment at) {
-  return begin(std::move(caller), std::move(request), true, world, at);
+  return begin(std::move(caller), std::move(request), true, {}, world, at);
 }
 
-Kas::Step Kas::begin(KasCaller caller, RewrapRequest request, bool vouched, const coalition::World& world,
-                     KasMoment at) {
+Kas::Step Kas::take_for_page(KasCaller caller, std::string page, RewrapRequest request,
+                             const coalition::World& world, KasMoment at) {
+  if (request.first_version) return connect_error("invalid_argument", "a page asks by version 2");
+  request.view = true;
+  return begin(std::move(caller), std::move(request), false, std::move(page), world, at);
+}
+
+Kas::Step Kas::begin(KasCaller caller, RewrapRequest request, bool vouched, std::string page,
+                     const coalition::World& world, KasMoment at) {
   if (!within_budget(caller.person, operations_for(request), at.tick)) {
     return connect_error("resource_exhausted", "You ask for more keys than one person may; try again later.");
   }
@@ -205,6 +213,7 @@ Kas::Step Kas::begin(KasCaller caller, RewrapRequest request, bool vouched, cons
   if (pending_.requests > parts_.limits.pending_max || pending_.bytes > parts_.limits.pending_bytes_max) {
     return connect_error("unavailable", "This key service has more to do than it can; try again.");
   }
+  work->page = std::move(page);
   judge(*work, vouched, world, at);
   std::vector<KasLeaf> leaves;
   for (const CaseItem& item : work->items) {
@@ -307,8 +316,8 @@ KasAnswer Kas::released(Case& work, const coalition::World& newest, KasMoment at
       continue;
     }
     auto wrapped = work.wrap(*item.share);
-    if (!wrapped) {
-      item.fail_alike();
+    if (!wrapped) item.fail_alike();
+    if (!wrapped || !shown(work, item, at)) {
       withheld.push_back(work.leaf("key.withheld", item));
     } else {
       item.wrapped = *std::move(wrapped);
@@ -325,7 +334,7 @@ Kas::Step Kas::forwarded(Forward forward, const Result<Json>& said, const coalit
   if (!said) {
     return connect_error("unavailable", "The other nation's key service cannot be asked now; try again.");
   }
-  work->hear(*said);
+  work->hear(*said, at.now);
   std::vector<KasLeaf> leaves;
   for (CaseItem& item : work->items) {
     if (!item.wrapped.empty()) leaves.push_back(work->leaf("key.passed", item));
@@ -338,7 +347,8 @@ Kas::Step Kas::forwarded(Forward forward, const Result<Json>& said, const coalit
 KasAnswer Kas::passed(Case& work, const coalition::World& newest, KasMoment at) {
   std::vector<KasLeaf> withheld;
   for (CaseItem& item : work.items) {
-    if (item.wrapped.empty() || work.still_permitted(item, newest, at.now)) continue;
+    if (item.wrapped.empty()) continue;
+    if (work.still_permitted(item, newest, at.now) && shown(work, item, at)) continue;
     item.wrapped.clear();
     withheld.push_back(work.leaf("key.withheld", item));
   }
@@ -347,15 +357,37 @@ KasAnswer Kas::passed(Case& work, const coalition::World& newest, KasMoment at) 
   return out;
 }
 
+bool Kas::shown(Case& work, CaseItem& item, KasMoment at) {
+  if (!work.request.view) return true;
+  View view;
+  view.ask = item.ask;
+  view.end = item.elsewhere_until;
+  view.page = work.page;
+  view.there = item.elsewhere_view;
+  if (!view.there.empty()) view.service = work.service;
+  Result<View> opened = parts_.views == nullptr
+                            ? Result<View>(fail("kas.views", "nothing is looked after here"))
+                            : parts_.views->open(std::move(view), item.verdict, {at.now, at.tick});
+  if (!opened) {
+    item.problem = std::string(opened.error().what());
+    return false;
+  }
+  item.view = std::move(opened->id);
+  item.until = opened->end;
+  item.lasts = std::chrono::floor<Seconds>(opened->end - at.now);
+  return true;
+}
+
 KasAnswer Kas::answer(Case& work, Instant now) {
-  std::vector<KasLeaf> refusals;
+  std::vector<KasLeaf> leaves;
   for (size_t i = 0; i < work.items.size(); ++i) {
     const CaseItem& item = work.items[i];
+    if (!item.view.empty()) leaves.push_back(work.leaf("object.view", item));
     if (!item.wrapped.empty() || is_retry(work, i, now)) continue;
-    refusals.push_back(work.leaf("key.refusal", item));
+    leaves.push_back(work.leaf("key.refusal", item));
   }
   KasAnswer out = work.request.first_version ? work.first_answer() : work.second_answer();
-  out.leaves = std::move(refusals);
+  out.leaves = std::move(leaves);
   return out;
 }
 

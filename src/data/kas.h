@@ -7,6 +7,7 @@
 #include "coalition/decide.h"
 #include "data/kas_keys.h"
 #include "data/kas_request.h"
+#include "data/views.h"
 #include "identity/access_token.h"
 #include "identity/dpop.h"
 #include "identity/person.h"
@@ -21,6 +22,8 @@
 #include <vector>
 
 namespace entente::data {
+
+struct CaseItem;
 
 struct KasMoment {
   Instant now{};
@@ -37,7 +40,7 @@ struct KasRequest {  // as it came; names of headers in the comments
   std::string body{};
 };
 
-struct KasLeaf {  // of the ledger: "key.attempt", "key.release", "key.withheld", "key.refusal"
+struct KasLeaf {  // of the ledger: "key.attempt", "key.release", "key.withheld", "key.refusal", "object.view"
   std::string kind{};
   Json::Object fields{};
 };
@@ -78,6 +81,7 @@ class Kas {
     std::function<Result<identity::PersonFacts>(const identity::AccessToken&, Instant)> person;
     std::function<coalition::Facts(Instant end)> context;
     KasLimits limits{};
+    Views* views = nullptr;  // looks after what is released to be viewed; without it nothing is
   };
   explicit Kas(Parts parts);
   ~Kas();
@@ -114,6 +118,10 @@ class Kas {
   // Somebody vouched for: their nation has decided already, and sends what it read.
   [[nodiscard]] Step take_for(KasCaller caller, RewrapRequest request, const coalition::World& world,
                               KasMoment at);
+  // One of this node's own people, at a page of its own: what is released is a view, and ends as one. `page`
+  // is whose sign-in it is.
+  [[nodiscard]] Step take_for_page(KasCaller caller, std::string page, RewrapRequest request,
+                                   const coalition::World& world, KasMoment at);
   // What the other node said, {"status", "body"}: believed about the keys it was asked for, and no further.
   [[nodiscard]] Step forwarded(Forward forward, const Result<Json>& said, const coalition::World& newest,
                                KasMoment at);
@@ -144,8 +152,10 @@ class Kas {
                                                     const identity::DpopLeniency& lenient, KasMoment at,
                                                     coalition::KeyUse& by);
   [[nodiscard]] bool within_budget(const coalition::Person& who, size_t objects, Tick tick);
-  [[nodiscard]] Step begin(KasCaller caller, RewrapRequest request, bool vouched,
+  [[nodiscard]] Step begin(KasCaller caller, RewrapRequest request, bool vouched, std::string page,
                            const coalition::World& world, KasMoment at);
+  // Of a request to view: whether it is looked after from here on. What is not, is not answered.
+  [[nodiscard]] bool shown(Case& work, CaseItem& item, KasMoment at);
   void judge(Case& work, bool vouched, const coalition::World& world, KasMoment at);
   [[nodiscard]] KasAnswer passed(Case& work, const coalition::World& newest, KasMoment at);
   [[nodiscard]] bool is_retry(const Case& work, size_t item, Instant now);

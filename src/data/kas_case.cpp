@@ -10,6 +10,8 @@ namespace {
 
 constexpr size_t kAnswerTextMax = 4096;
 constexpr size_t kWordsMax = 400;
+constexpr size_t kViewNameMax = 64;
+constexpr int64_t kViewSecondsMax = 24 * 3600;  // that a partner may say; our own limit is lower
 constexpr std::string_view kAlike = "this key cannot be opened here";
 
 std::string_view plain_url(std::string_view url) {
@@ -143,11 +145,13 @@ Json Kas::Case::request_for_others(const coalition::World& newest, Instant now) 
          {"keyAccessObjects", Json::array({key})}}));
   }
   if (requests.items().empty()) return {};
-  return Json::object({{"clientPublicKey", request.client_key}, {"requests", std::move(requests)}});
+  Json out = Json::object({{"clientPublicKey", request.client_key}, {"requests", std::move(requests)}});
+  if (request.view) out.set("view", true);
+  return out;
 }
 
 // Whatever it says is about the keys it was asked for, bounded, and its words are words.
-void Kas::Case::hear(const Json& said) {
+void Kas::Case::hear(const Json& said, Instant now) {
   const Json* body = said.find("body");
   const Json* responses = body == nullptr ? nullptr : body->find("responses");
   session_key = body == nullptr ? "" : body->text_or("sessionPublicKey", "");
@@ -163,8 +167,9 @@ void Kas::Case::hear(const Json& said) {
       if (id != fmt::format("k{}", n) || told[n] || !items[n].permitted) continue;
       told[n] = true;
       const auto wrapped = from_base64(result.text_or("kasWrappedKey", ""));
-      if (result.text_or("status", "") == "permit" && wrapped && !wrapped->empty() &&
-          wrapped->size() <= kWrappedBytesMax) {
+      const bool good = result.text_or("status", "") == "permit" && wrapped && !wrapped->empty() &&
+                        wrapped->size() <= kWrappedBytesMax;
+      if (good && (!request.view || hear_view(items[n], result, now))) {
         items[n].wrapped = *wrapped;
       } else {
         items[n].elsewhere = plain_words(result.text_or("error", ""));
@@ -176,6 +181,19 @@ void Kas::Case::hear(const Json& said) {
       item.elsewhere = "Another nation's key service gave no answer that can be used.";
     }
   }
+}
+
+// What cannot be watched is not shown: their node has to say by which name it looks after it.
+bool Kas::Case::hear_view(CaseItem& item, const Json& result, Instant now) {
+  const std::string_view name = result.text_or("view", "");
+  const Json* until = result.find("until");
+  if (name.empty() || name.size() > kViewNameMax || until == nullptr || !until->is_int() ||
+      until->integer() < 0 || until->integer() > kViewSecondsMax) {
+    return false;
+  }
+  item.elsewhere_view = name;
+  item.elsewhere_until = now + Seconds(until->integer());
+  return true;
 }
 
 KasLeaf Kas::Case::leaf(std::string_view kind, const CaseItem& item) const {
@@ -200,6 +218,10 @@ KasLeaf Kas::Case::leaf(std::string_view kind, const CaseItem& item) const {
       kind == "key.passed") {  // what it takes to ask again later whether it could still be opened
     add("attributes", texts_json(item.ask.object->attributes));
     add("dissem", texts_json(item.ask.object->dissem));
+  }
+  if (kind == "object.view") {
+    add("view", item.view);
+    add("until", rfc3339(item.until));
   }
   if (kind == "key.refusal") {
     if (!item.problem.empty() || !item.elsewhere.empty()) {
@@ -248,6 +270,7 @@ KasAnswer Kas::Case::second_answer() const {
       Json result = Json::object({{"keyAccessObjectId", item.key->id}});
       if (!item.wrapped.empty()) {
         result.set("status", "permit").set("kasWrappedKey", base64(item.wrapped));
+        if (!item.view.empty()) result.set("view", item.view).set("until", item.lasts.count());
       } else if (item.alike || !item.problem.empty()) {
         result.set("status", "fail")
             .set("error", fmt::format("rpc error: code = InvalidArgument desc = {}",

@@ -14,7 +14,12 @@ struct CaseItem {
   coalition::Verdict verdict{};
   bool permitted = false;
   std::optional<crypto::Secret> share{};
-  std::string elsewhere{};  // what another nation's service said, for the asker
+  std::string elsewhere{};       // what another nation's service said, for the asker
+  std::string elsewhere_view{};  // what it released is a view there, by this name and until then
+  Instant elsewhere_until = kNever;
+  std::string view{};  // and here
+  Instant until{};
+  Seconds lasts{};
   Bytes wrapped{};
 
   // Wrong key, wrong binding, wrong label inside: nobody learns which.
@@ -47,7 +52,8 @@ class Kas::Case {
                                   Instant now) const;
   // What another nation's node is asked: those that are still permitted; null when there are none.
   [[nodiscard]] Json request_for_others(const coalition::World& newest, Instant now);
-  void hear(const Json& said);
+  void hear(const Json& said, Instant now);
+  [[nodiscard]] static bool hear_view(CaseItem& item, const Json& result, Instant now);
   [[nodiscard]] KasLeaf leaf(std::string_view kind, const CaseItem& item) const;
   [[nodiscard]] std::string denial_name(size_t item) const;
   // For the client's key. What it takes is made when there is something to wrap: a denial costs none of it.
@@ -64,6 +70,7 @@ class Kas::Case {
   Stage stage = Stage::attempted;
   PartnerCode service;      // whose all its keys are wrapped for
   std::string session_key;  // another service's
+  std::string page;         // of a view: whose sign-in it is for
 
  private:
   const Kas& service_;

@@ -136,6 +136,8 @@ Result<Json> open_request_token(std::string_view body, const crypto::PublicKey& 
 Result<RewrapRequest> read_rewrap(const Json& body) {
   RewrapRequest out;
   TRY(out.client_key, text_member(body, "clientPublicKey", kClientKeyBytesMax, ""));
+  const Json* view = body.find("view");
+  out.view = view != nullptr && view->is_bool() && view->boolean();
   const Json* requests = body.find("requests");
   if (requests != nullptr && requests->is_array() && !requests->items().empty()) {
     size_t left = kRewrapObjectsMax;

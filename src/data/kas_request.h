@@ -36,6 +36,7 @@ struct WantedObject {
 };
 struct RewrapRequest {
   bool first_version = false;  // one key access object, answered in the shape of that time
+  bool view = false;           // to be looked after for as long as it is shown; a node says so, no client
   std::string client_key;      // PEM
   std::vector<WantedObject> objects;
 };

@@ -160,7 +160,7 @@ std::string minutes_text(int64_t minutes) {
 }
 
 std::string things_page(const PageFrame& frame, const ThingsView& things) {
-  std::string out = open_page(frame, "My things", true);
+  std::string out = open_page(frame, "My things", "lobby.js");
   out +=
       "<main id=\"main\" data-things><h1>My things</h1>\n"
       "<p role=\"status\" data-news hidden>Something changed. <a href=\"/things\">Load it again</a></p>\n";
@@ -183,7 +183,7 @@ std::string things_page(const PageFrame& frame, const ThingsView& things) {
 }
 
 std::string request_page(const PageFrame& frame, const RequestView& request) {
-  std::string out = open_page(frame, request.app, true);
+  std::string out = open_page(frame, request.app, "lobby.js");
   out += fmt::format(
       "<main id=\"main\" data-waiting=\"{}\" data-state=\"{}\"><div class=\"sheet\"><h1>{}</h1>"
       "<p class=\"nation\">{}</p><p role=\"status\" data-state-text>{}</p>\n",

@@ -9,13 +9,17 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace entente::exchange {
 
+inline constexpr std::string_view kObjectShut = "object-shut";  // what one looks at has to go
+
 struct Announcement {
   uint64_t number = 0;
-  // "request" (one's own changed), "answer" (something waits for an answer, or no longer does), "reminder"
+  // "request" (one's own changed), "answer" (something waits for an answer, or no longer does), "reminder",
+  // kObjectShut
   std::string kind{};
   PersonId person{};  // whom it is about; empty: whoever may answer for the app
   std::optional<coalition::AppRef> app{};

@@ -68,6 +68,11 @@ void Browsers::restore(const Kept& kept, Instant now) {
   }
 }
 
+bool Browsers::is_signed_in(std::string_view digest, Instant now) {
+  const std::optional<crypto::Digest> key = digest_of(digest);
+  return key && sign_ins.find(*key, now) != nullptr;
+}
+
 void Browsers::session_opened(const SessionId& session, std::string_view sign_in_token) {
   owners_.insert_or_assign(session, TokenTable<SignIn>::key_of(sign_in_token));
 }

@@ -96,6 +96,8 @@ class Browsers {
 
   // What an earlier life of the node left. Before the sessions themselves: those that end are told of then.
   void restore(const Kept& kept, Instant now);
+  // By the digest of its cookie, as token_digest() writes it.
+  [[nodiscard]] bool is_signed_in(std::string_view digest, Instant now);
   // Whose sign-in a session came about by.
   void session_opened(const SessionId& session, std::string_view sign_in_token);
   [[nodiscard]] bool has_owner(const SessionId& session) const { return owners_.contains(session); }

@@ -15,7 +15,6 @@
 namespace entente::exchange {
 namespace {
 
-constexpr size_t kFormBytesMax = 8 * 1024;
 constexpr size_t kReturnBytesMax = 2 * 1024;
 
 std::string display_name(const Json& claims, const std::string& subject) {
@@ -107,10 +106,16 @@ net::Task<void> Lobby::handle(net::HttpCall& call, net::NormalTarget target) {
     co_await sign_out(call);
   } else if (method == "POST" && target.path == "/backchannel-logout") {
     co_await provider_signed_out(call);
+  } else if (reads && target.path == "/objects") {
+    co_await show_objects(call);
+  } else if (method == "POST" && target.path == "/objects/keys") {
+    co_await object_keys(call);
+  } else if (method == "POST" && target.path == "/objects/close") {
+    co_await close_object(call);
   } else if ((target.path == "/events" ? method == "GET" : reads) &&
              (target.path == "/things" || target.path == "/events" ||
               target.path.starts_with("/requests/"))) {
-    co_await access_pages(call, target.path);
+    co_await access_pages(call, target.path, target.query == "beats");
   } else if (method == "POST") {
     co_await access_forms(call, target.path);
   } else {
@@ -323,6 +328,7 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
     leaf.fields.emplace_back("replaces", replaced);
     Leaf gone{"sign-out", {{"person", old.sign_in->person.id.text()}, {"token", replaced}}};
     parts_.browsers.sign_ins.erase(old.token);
+    sign_ins_changed();
     // Durable before anybody is inside anew: else a restart would give this browser back to whom it was.
     const Result<void> durable = co_await recorded(std::move(gone));
     if (!durable) {
@@ -344,6 +350,7 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
   const std::optional<SignIn> displaced =
       parts_.browsers.sign_ins.put(crypto::sha256(token), std::move(sign_in), end);
   if (displaced) {
+    sign_ins_changed();
     leave(*displaced, {.which = coalition::Refusal::credential_dead,
                        .what = "More people signed in than this node can hold.",
                        .change = "Sign in again.",
@@ -359,6 +366,7 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
 void Lobby::forget(const PersonId& person) {
   parts_.access.forget(person);
   parts_.browsers.sign_ins.erase_if([&](const SignIn& one) { return one.person.id == person; });
+  sign_ins_changed();
   for (Arrival* arrival : arriving_)
     if (arrival->person == person) arrival->left = true;
 }
@@ -449,6 +457,7 @@ net::Task<void> Lobby::enter_app(net::HttpCall& call, std::string query) {
         Leaf over{"sign-out", {{"token", token_digest(who.token)}}};
         parts_.archive.append(std::move(over), true, [](const Result<void>&) {});
         parts_.browsers.sign_ins.erase(who.token);
+        sign_ins_changed();
         who.sign_in = nullptr;
       }
       co_await page(call, status, refusal_page(frame(who.sign_in), refusal, names_.lobby_origin() + "/"));
@@ -498,16 +507,22 @@ net::Task<void> Lobby::enter_console(net::HttpCall& call, const Signed& who, std
   [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), "");
 }
 
-net::Task<std::optional<Lobby::Posted>> Lobby::posted(net::HttpCall& call) {
+net::Task<std::optional<Lobby::Posted>> Lobby::read_posted(net::HttpCall& call, size_t bytes_max) {
   const bool own_origin =
       call.head().headers.get("Origin") == names_.lobby_origin() && call.head().headers.count("Origin") == 1;
-  Result<std::string> body = co_await call.read_all(kFormBytesMax);
+  Result<std::string> body = co_await call.read_all(bytes_max);
   Result<net::Pairs> form = body ? net::parse_form(*body) : Result<net::Pairs>(Failure(body.error()));
   const std::string token = form ? query_value(*form, "token") : "";
   const Signed again = signed_in(call.head().headers);
   if (again.sign_in != nullptr && own_origin && crypto::equal_constant_time(token, again.sign_in->form_token))
     co_return Posted{again, std::move(*form)};
   parts_.switchboard.stranger_refused();
+  co_return std::nullopt;
+}
+
+net::Task<std::optional<Lobby::Posted>> Lobby::posted(net::HttpCall& call) {
+  std::optional<Posted> form = co_await read_posted(call, kFormBytesMax);
+  if (form) co_return form;
   co_await page(
       call, 403,
       plain_page(frame(nullptr), "This was not done",

@@ -8,6 +8,7 @@
 #include "exchange/browsers.h"
 #include "exchange/budget.h"
 #include "exchange/host_names.h"
+#include "exchange/object_desk.h"
 #include "exchange/switchboard.h"
 #include "identity/crosswalk.h"
 #include "identity/oidc.h"
@@ -40,6 +41,7 @@ class Lobby {
     uint32_t sign_ins_per_source_per_s = 10;
     // Whether this person gets into the console of this node; null where there is none.
     std::function<bool(const coalition::Person&)> opens_console{};
+    ObjectDesk* objects = nullptr;  // without it no sealed object opens here
   };
   Lobby(Parts parts, HostNames names, std::string provider_name, identity::OidcClient client,
         identity::Crosswalk crosswalk);
@@ -55,8 +57,11 @@ class Lobby {
   static constexpr size_t kSourcesMax = 4'096;        // remembered at once
   // Further cookies of open sessions that are recorded; one beyond is not known after a restart.
   static constexpr uint32_t kEntriesPerSecond = 20, kEntriesBurst = 200;
-  static constexpr size_t kBeginningMax = 64;    // that wait for the provider at once
-  static constexpr size_t kListeningMax = 8;     // pages of one person
+  static constexpr size_t kBeginningMax = 64;  // that wait for the provider at once
+  static constexpr size_t kListeningMax = 8;   // pages of one person
+  static constexpr size_t kFormBytesMax = 8 * 1024;
+  static constexpr size_t kObjectFormMax = 512 * 1024;
+  static constexpr size_t kObjectFormsMax = 16;  // that are read at once
   static constexpr Seconds kListeningLife{600};  // then the page asks anew, with its last number
 
  private:
@@ -73,11 +78,13 @@ class Lobby {
   [[nodiscard]] bool opens_console(const SignIn& sign_in) const;
   net::Task<void> sign_out(net::HttpCall& call);
   net::Task<void> provider_signed_out(net::HttpCall& call);
-  // A form of the lobby's own pages, sent by the person whose page it was; otherwise answered, and nothing.
+  // A form of the lobby's own pages, sent by the person whose page it was; otherwise nothing: of the first of
+  // these the caller answers, of the second it is answered.
   struct Posted {
     Signed who;
     net::Pairs fields;
   };
+  net::Task<std::optional<Posted>> read_posted(net::HttpCall& call, size_t bytes_max);
   net::Task<std::optional<Posted>> posted(net::HttpCall& call);
   // A sign-in between its proof and its place in the table.
   struct Arrival {
@@ -91,12 +98,19 @@ class Lobby {
     PersonId person;
     bool left = false;  // signed out meanwhile
   };
+  // lobby_objects.cpp
+  net::Task<void> show_objects(net::HttpCall& call);
+  net::Task<void> object_keys(net::HttpCall& call);
+  net::Task<void> close_object(net::HttpCall& call);
+  net::Task<void> object_answer(net::HttpCall& call, ObjectAnswer answer);
+  // After every change of who is signed in: what they look at ends.
+  void sign_ins_changed();
   // lobby_access.cpp
-  net::Task<void> access_pages(net::HttpCall& call, const std::string& path);
+  net::Task<void> access_pages(net::HttpCall& call, const std::string& path, bool beats);
   net::Task<void> access_forms(net::HttpCall& call, const std::string& path);
   net::Task<void> show_things(net::HttpCall& call, const SignIn& sign_in);
   net::Task<void> show_request(net::HttpCall& call, const SignIn& sign_in, const RequestId& id);
-  net::Task<void> send_events(net::HttpCall& call, Signed who);
+  net::Task<void> send_events(net::HttpCall& call, Signed who, bool beats);
   net::Task<void> not_done(net::HttpCall& call, const SignIn* sign_in, const Error& why);
   net::Task<void> go_to(net::HttpCall& call, std::string path);
   [[nodiscard]] Result<void> end_session(const Acting& by, const SessionId& id);
@@ -129,6 +143,7 @@ class Lobby {
   std::set<Arrival*> arriving_;
   size_t beginning_ = 0;
   std::map<PersonId, size_t> listening_;  // pages that wait for events
+  size_t object_forms_ = 0;
 };
 
 // The frame of a page as the node shows it to whoever is not signed in.

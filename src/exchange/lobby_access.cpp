@@ -18,6 +18,7 @@ using coalition::RequestState;
 namespace {
 
 constexpr Millis kStillHere{15'000};
+constexpr Millis kBeat{2'000};  // to a page that must not go on where it is not heard of any more
 
 std::string nation_text(const coalition::World& world, const PartnerCode& code) {
   const coalition::Partner* nation = world.partner(code);
@@ -98,7 +99,7 @@ std::vector<SessionView> Lobby::sessions_of(const Acting& person, bool others) c
   return out;
 }
 
-net::Task<void> Lobby::access_pages(net::HttpCall& call, const std::string& path) {
+net::Task<void> Lobby::access_pages(net::HttpCall& call, const std::string& path, bool beats) {
   const Signed who = signed_in(call.head().headers);
   if (who.sign_in == nullptr) {
     if (path == "/events") {
@@ -109,7 +110,7 @@ net::Task<void> Lobby::access_pages(net::HttpCall& call, const std::string& path
     co_return;
   }
   if (path == "/things") co_return co_await show_things(call, *who.sign_in);
-  if (path == "/events") co_return co_await send_events(call, who);
+  if (path == "/events") co_return co_await send_events(call, who, beats);
   const std::optional<Place> place = read_place(path, "/requests/");
   RequestId id;
   if (place && place->verb.empty()) id = RequestId(place->id);
@@ -260,7 +261,7 @@ net::Task<void> Lobby::access_forms(net::HttpCall& call, const std::string& path
 }
 
 // Server-sent events (HTML standard, section 9.2). A page that was away names the last number it saw.
-net::Task<void> Lobby::send_events(net::HttpCall& call, Signed who) {
+net::Task<void> Lobby::send_events(net::HttpCall& call, Signed who, bool beats) {
   const net::Headers& headers = call.head().headers;
   const std::string_view site = headers.get("Sec-Fetch-Site");
   const bool elsewhere = (!site.empty() && site != "same-origin") ||
@@ -282,6 +283,8 @@ net::Task<void> Lobby::send_events(net::HttpCall& call, Signed who) {
   ++listening_[person];
   const Tick until = parts_.clock.tick() + kListeningLife;
   Tick written = parts_.clock.tick();
+  const Millis longest = beats ? kBeat : kStillHere;
+  bool over = false;
   std::string text = fmt::format("retry: 2000\nid: {}\n\n", seen);
   for (;;) {
     const auto news = announcements.since(seen);
@@ -290,10 +293,17 @@ net::Task<void> Lobby::send_events(net::HttpCall& call, Signed who) {
     } else {
       // Asked anew each time: who may not answer any more is told no more.
       const Signed now = signed_in(call.head().headers);
-      if (now.sign_in == nullptr || now.sign_in->person.id != person) break;
-      const Acting reader = acting(*now.sign_in);
-      for (const Announcement& event : *news)
-        if (parts_.access.concerns(event, reader)) text += event_text(event);
+      if (now.sign_in == nullptr || now.sign_in->person.id != person) {
+        // The last thing a page hears is what has to go from it.
+        over = true;
+        for (const Announcement& event : *news)
+          if (event.kind == kObjectShut && event.person == person) text += event_text(event);
+      }
+      if (!over) {
+        const Acting reader = acting(*now.sign_in);
+        for (const Announcement& event : *news)
+          if (parts_.access.concerns(event, reader)) text += event_text(event);
+      }
     }
     seen = announcements.newest();
     if (!text.empty()) {
@@ -303,11 +313,12 @@ net::Task<void> Lobby::send_events(net::HttpCall& call, Signed who) {
       text.clear();
       written = parts_.clock.tick();
     }
-    if (parts_.clock.tick() >= until) break;
+    if (over || parts_.clock.tick() >= until) break;
     if (announcements.newest() != seen) continue;  // something came while this was sent
     const Millis quiet = std::chrono::duration_cast<Millis>(parts_.clock.tick() - written);
-    [[maybe_unused]] const bool moved = co_await announcements.wait(std::max(kStillHere - quiet, Millis(1)));
-    if (parts_.clock.tick() - written >= kStillHere) text = ": still here\n\n";
+    [[maybe_unused]] const bool moved = co_await announcements.wait(std::max(longest - quiet, Millis(1)));
+    if (parts_.clock.tick() - written >= longest)
+      text = beats ? "event: beat\ndata: {}\n\n" : ": still here\n\n";
   }
   [[maybe_unused]] const Result<void> finished = co_await call.answer_body().finish();
   if (--listening_[person] == 0) listening_.erase(person);

@@ -58,7 +58,7 @@ std::string refusal_body(const Refusal& refusal) {
 
 }  // namespace
 
-std::string open_page(const PageFrame& frame, std::string_view title, bool script) {
+std::string open_page(const PageFrame& frame, std::string_view title, std::string_view script) {
   std::string out = fmt::format(
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{} - {} "
@@ -67,12 +67,14 @@ std::string open_page(const PageFrame& frame, std::string_view title, bool scrip
       "<a class=\"skip\" href=\"#main\">Skip to the content</a>\n"
       "<header><span class=\"place\">{} ({}) lobby</span>",
       escape_markup(title), escape_markup(frame.node_name),
-      script ? "<script type=\"module\" src=\"/.entente/lobby.js\"></script>\n" : "",
+      script.empty() ? std::string()
+                     : fmt::format("<script type=\"module\" src=\"/.entente/{}\"></script>\n", script),
       escape_markup(frame.node_name), escape_markup(frame.node_code));
   if (!frame.person.empty()) {
     out += fmt::format(
         "<nav aria-label=\"Lobby\"><a href=\"/\">Apps</a> <a href=\"/things\" data-action=\"things\">My "
-        "things</a>{}</nav><span class=\"who\" data-person>{}</span>"
+        "things</a> <a href=\"/objects\" data-action=\"objects\">Sealed objects</a>{}</nav><span "
+        "class=\"who\" data-person>{}</span>"
         "<form method=\"post\" action=\"/sign-out\"><input type=\"hidden\" name=\"token\" value=\"{}\">"
         "<button class=\"quiet\" data-action=\"sign-out\">Sign out</button></form>",
         frame.console_href.empty() ? std::string()
@@ -192,13 +194,35 @@ std::string plain_page(const PageFrame& frame, std::string_view title, std::stri
   return out;
 }
 
+std::string objects_page(const PageFrame& frame, std::string_view services) {
+  std::string out = open_page(frame, "Sealed objects", "objects.js");
+  out += fmt::format(
+      "<main id=\"main\" data-objects data-token=\"{}\" data-services=\"{}\"><h1>Sealed objects</h1>\n"
+      "<p>Open a sealed file that another nation, or your own, has given you. It is opened here, in your "
+      "browser; your node asks every nation it is of whether you may, and it goes from this page as soon as "
+      "one of them takes that back.</p>\n"
+      "<noscript><p>This page needs scripts, which are switched off here. On a terminal, <code>entente open "
+      "FILE</code> opens the same files.</p></noscript>\n"
+      "<p><label for=\"object-file\">Sealed file</label> <input type=\"file\" id=\"object-file\" "
+      "accept=\".tdf,.ztdf\"></p>\n"
+      "<p role=\"status\" data-status></p>\n"
+      "<section class=\"viewer\" aria-label=\"What is open\" data-viewer hidden>"
+      "<div class=\"banner\" data-banner></div>\n<div data-content></div>\n"
+      "<div class=\"banner\" data-banner></div>\n"
+      "<p class=\"act\"><button type=\"button\" data-close>Close it</button></p></section></main>\n",
+      escape_markup(frame.form_token), escape_markup(services));
+  out += close_page();
+  return out;
+}
+
 void add_page_headers(net::Headers& headers, Scripts scripts) {
   headers.set("Content-Type", "text/html; charset=utf-8");
   headers.set("Cache-Control", "no-store");
   headers.set("Content-Security-Policy",
-              fmt::format("default-src 'none'; style-src 'self'; img-src 'self'; {}form-action 'self'; "
+              fmt::format("default-src 'none'; style-src 'self'; img-src 'self'{}; {}form-action 'self'; "
                           "base-uri 'none'; frame-ancestors 'none'",
-                          scripts == Scripts::own ? "script-src 'self'; connect-src 'self'; " : ""));
+                          scripts == Scripts::objects ? " blob:" : "",
+                          scripts == Scripts::none ? "" : "script-src 'self'; connect-src 'self'; "));
   headers.set("X-Content-Type-Options", "nosniff");
   // Not "no-referrer": with that a browser sends `Origin: null` with the lobby's own forms.
   headers.set("Referrer-Policy", "same-origin");

@@ -53,9 +53,13 @@ struct Refusal {
 [[nodiscard]] std::string plain_page(const PageFrame& frame, std::string_view title, std::string_view text,
                                      std::string_view lobby_href);
 
+// Where a sealed object is opened, in the browser. `services`: the nations' key services by address, as JSON.
+[[nodiscard]] std::string objects_page(const PageFrame& frame, std::string_view services);
+
 // What every page of ours is sent with: CSP, no-store, no sniffing, no framing, no referrer, no powers.
-// Scripts::own lets the lobby's one script run and listen to its events; no page for strangers has it.
-enum class Scripts { none, own };
+// Scripts::own lets the lobby's scripts run and ask the lobby; no page for strangers has it.
+// Scripts::objects shows pictures as well that they made themselves, from bytes.
+enum class Scripts { none, own, objects };
 void add_page_headers(net::Headers& headers, Scripts scripts = Scripts::none);
 
 // A refusal as a person may read it; texts where the verdict has none.

@@ -8,8 +8,10 @@
 
 namespace entente::exchange {
 
-// `script`: the page goes on by itself; it must be sent with Scripts::own.
-[[nodiscard]] std::string open_page(const PageFrame& frame, std::string_view title, bool script = false);
+// `script`: the page goes on by itself, by this one of the assets; it must be sent with Scripts other than
+// none.
+[[nodiscard]] std::string open_page(const PageFrame& frame, std::string_view title,
+                                    std::string_view script = {});
 [[nodiscard]] std::string close_page();
 
 }  // namespace entente::exchange

@@ -16,8 +16,11 @@ namespace {
 
 constexpr size_t kSmallBodyMax = 64 * 1024;
 constexpr size_t kFqnsMax = 250;
+constexpr size_t kViewIdMax = 64;
 constexpr std::string_view kDefaultAlgorithm = "rsa:2048";
 constexpr std::string_view kValuePart = "/value/";
+constexpr std::string_view kBrowser = "browser:";  // no thumbprint of a key begins so
+constexpr std::string_view kLobbyClient = "lobby";
 
 std::string own_url(const coalition::World& world, const PartnerCode& self) {
   const coalition::KeyService* own = world.key_service(self);
@@ -57,6 +60,16 @@ std::string_view rule_enum(std::string_view rule) {
   if (rule == "all_of") return "ATTRIBUTE_RULE_TYPE_ENUM_ALL_OF";
   if (rule == "hierarchy") return "ATTRIBUTE_RULE_TYPE_ENUM_HIERARCHY";
   return "ATTRIBUTE_RULE_TYPE_ENUM_ANY_OF";
+}
+
+// A partner needs not know by which sign-in somebody looks: it could tell two of their ids to be one
+// person's.
+data::KasCaller for_partner(data::KasCaller caller, const PartnerCode& to) {
+  if (caller.by.device.starts_with(kBrowser)) {
+    caller.by.device =
+        std::string(kBrowser) + base64url(crypto::sha256(identity::framed({caller.by.device, to.text()})));
+  }
+  return caller;
 }
 
 // For as long as it lives, however a request ends.
@@ -126,7 +139,8 @@ KeyDesk::KeyDesk(Parts parts)
           .nonces = false,
           .person = [this](const identity::AccessToken& token, Instant now) { return person(token, now); },
           .context = [self = parts_.self](Instant end) { return moment_of(self, end); },
-          .limits = {}}) {}
+          .limits = {},
+          .views = &parts_.views.views()}) {}
 
 Result<identity::PersonFacts> KeyDesk::person(const identity::AccessToken& token, Instant now) const {
   const coalition::World& world = parts_.records.world();
@@ -379,6 +393,7 @@ net::Task<data::KasAnswer> KeyDesk::walk(data::Kas::Step step) {
 net::Task<Result<Json>> KeyDesk::ask_partner(PartnerCode to, data::KasCaller caller, Json request) {
   std::string text = request.dump();
   const PersonId pairwise = parts_.pairwise(caller.person.id, to);
+  caller = for_partner(std::move(caller), to);
   Result<std::string> voucher =
       sign_voucher(parts_.statement_key, parts_.self, to, caller, pairwise, text, parts_.clock.now());
   if (!voucher) co_return Failure(voucher.error());
@@ -408,9 +423,59 @@ Result<data::KasCaller> KeyDesk::vouched(const PartnerCode& from, const Json& bo
   return std::move(voucher.caller);
 }
 
+// A sign-in of this node's own is no key that was proved to be held. It counts as bound all the same: its
+// cookie goes to this name alone, no script reads it, and what it opened ends with it.
+net::Task<exchange::ObjectAnswer> KeyDesk::keys(exchange::ObjectReader reader, std::string request) {
+  const Result<Json> said = Json::parse(request, {.bytes_max = data::kRewrapBytesMax, .depth_max = 16});
+  Result<data::RewrapRequest> wanted =
+      said ? data::read_rewrap(*said) : Result<data::RewrapRequest>(Failure(said.error()));
+  data::KasAnswer answer = data::connect_error("not_found", "There is nothing here.");
+  if (!wanted) {
+    answer = data::connect_error("invalid_argument", wanted.error().text());
+  } else if (!kas_.url().empty()) {
+    data::KasCaller caller;
+    caller.person = std::move(reader.person);
+    caller.context = std::move(reader.context);
+    caller.by.device = std::string(kBrowser) + reader.sign_in;
+    caller.by.client = kLobbyClient;
+    data::Kas::Step step = kas_.take_for_page(std::move(caller), std::move(reader.sign_in),
+                                              *std::move(wanted), parts_.records.world(), at());
+    answer = co_await walk(std::move(step));
+  }
+  if (!answer.leaves.empty()) record_later(std::move(answer.leaves));
+  exchange::ObjectAnswer out;
+  out.status = answer.status;
+  out.body = answer.body.dump();
+  co_return out;
+}
+
+net::Task<data::KasAnswer> KeyDesk::watched(PartnerCode from, Json said) {
+  const Json* listed = said.find("watch");
+  std::vector<std::string> ids;
+  bool good = listed->is_array() && listed->items().size() <= ViewDesk::kWatchedMax;
+  for (size_t i = 0; good && i < listed->items().size(); ++i) {
+    const Json& id = listed->items()[i];
+    good = id.is_string() && id.string().size() <= kViewIdMax;
+    if (good) ids.push_back(id.string());
+  }
+  data::KasAnswer answer = data::connect_error("invalid_argument", "The watch cannot be read.");
+  if (good) {
+    Json body = co_await parts_.views.watched(std::move(from), std::move(ids));
+    answer = data::KasAnswer();
+    answer.body = std::move(body);
+  }
+  co_return answer;
+}
+
 net::Task<std::string> KeyDesk::serve_partner(PartnerCode from, std::string body) {
   data::KasAnswer answer = data::connect_error("invalid_argument", "The request cannot be read.");
-  const Result<Json> said = Json::parse(body, {.bytes_max = 4 << 20, .depth_max = 4});
+  Result<Json> said = Json::parse(body, {.bytes_max = 4 << 20, .depth_max = 4});
+  if (said && said->find("watch") != nullptr) {
+    Json watch = *std::move(said);
+    answer = co_await watched(std::move(from), std::move(watch));
+    const Json told = Json::object({{"status", answer.status}, {"body", std::move(answer.body)}});
+    co_return told.dump();
+  }
   const Result<Json> wanted = said ? Json::parse(said->text_or("request", ""),
                                                  {.bytes_max = data::kRewrapBytesMax * 2, .depth_max = 16})
                                    : Result<Json>(Failure(said.error()));

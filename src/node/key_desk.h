@@ -4,11 +4,13 @@
 #pragma once
 
 #include "data/kas.h"
+#include "exchange/object_desk.h"
 #include "identity/crosswalk.h"
 #include "net/http1_parser.h"
 #include "net/http_server.h"
 #include "node/issuer_keys.h"
 #include "node/records.h"
+#include "node/view_desk.h"
 
 #include <deque>
 #include <functional>
@@ -18,7 +20,7 @@
 
 namespace entente::node {
 
-class KeyDesk {
+class KeyDesk final : public exchange::ObjectDesk {
  public:
   struct Parts {
     Records& records;
@@ -33,12 +35,20 @@ class KeyDesk {
     std::function<PersonId(const PersonId&, const PartnerCode&)> pairwise;
     // Asks a partner's node over the link.
     std::function<net::Task<Result<std::string>>(PartnerCode, std::string)> ask_partner;
+    ViewDesk& views;
   };
   explicit KeyDesk(Parts parts);
 
   // A request whose authority is the key service's. Always answers.
   [[nodiscard]] net::Task<void> handle(net::HttpCall& call, net::NormalTarget target);
-  // A partner's node asks for one of its people. Always answers.
+  // The lobby's pages.
+  [[nodiscard]] net::Task<exchange::ObjectAnswer> keys(exchange::ObjectReader reader,
+                                                       std::string request) override;
+  bool close(const PersonId& person, const std::string& view) override {
+    return parts_.views.close(person, view);
+  }
+  void sign_ins_changed() override { parts_.views.sign_ins_changed(); }
+  // A partner's node asks for one of its people, or watches what was released to them. Always answers.
   [[nodiscard]] net::Task<std::string> serve_partner(PartnerCode from, std::string body);
 
  private:
@@ -59,6 +69,7 @@ class KeyDesk {
   net::Task<data::KasAnswer> rewrap(Asked asked);
 
   net::Task<data::KasAnswer> walk(data::Kas::Step step);
+  net::Task<data::KasAnswer> watched(PartnerCode from, Json said);
   net::Task<Result<Json>> ask_partner(PartnerCode to, data::KasCaller caller, Json request);
   [[nodiscard]] Result<data::KasCaller> vouched(const PartnerCode& from, const Json& body);
   net::Task<std::optional<data::Kas::Issuer>> issuer_of(const data::KasRequest& request);

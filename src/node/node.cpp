@@ -16,6 +16,7 @@
 #include "node/recall.h"
 #include "node/records.h"
 #include "node/statements.h"
+#include "node/view_desk.h"
 
 #include <algorithm>
 #include <map>
@@ -193,6 +194,7 @@ struct Node::Parts {
   std::unique_ptr<exchange::AccessDesk> access;
   std::unique_ptr<MissionDesk> missions;
   std::unique_ptr<IssuerKeys> issuer_keys;
+  std::unique_ptr<ViewDesk> view_desk;
   std::unique_ptr<KeyDesk> key_desk;
   std::unique_ptr<exchange::Lobby> lobby;
   std::vector<LoopParts> by_loop;
@@ -255,13 +257,24 @@ Result<void> Node::Parts::build() {
   issuer_keys = std::make_unique<IssuerKeys>(loop, clock, *provider_tls, resolver);
   TRY_VOID(data::KasKeys::make_missing(config.data / "keys" / "kas", clock.now()));
   TRY(data::KasKeys kas_keys, data::KasKeys::load(config.data / "keys" / "kas"));
-  key_desk = std::make_unique<KeyDesk>(KeyDesk::Parts{
-      *records, clock, loop, *issuer_keys, crosswalk, std::move(kas_keys), config.partner,
-      [this] { switchboard->stranger_refused(); }, keys.statement,
-      [this](const PersonId& who, const PartnerCode& at) {
-        return statements->pairwise(who, {at, AppId("kas")});
-      },
-      [this](PartnerCode to, std::string body) { return ask_keys(std::move(to), std::move(body)); }});
+  const auto ask = [this](PartnerCode to, std::string body) {
+    return ask_keys(std::move(to), std::move(body));
+  };
+  view_desk = std::make_unique<ViewDesk>(ViewDesk::Parts{
+      *records, clock, loop, config.partner, ask,
+      [this](const std::string& sign_in) { return browsers.is_signed_in(sign_in, clock.now()); },
+      [this](const PersonId& person, const std::string& view, const std::string& why) {
+        const Json data = Json::object({{"view", view}, {"why", why}});
+        access->announcements().announce(
+            {.kind = std::string(exchange::kObjectShut), .person = person, .data = data});
+      }});
+  key_desk = std::make_unique<KeyDesk>(
+      KeyDesk::Parts{*records, clock, loop, *issuer_keys, crosswalk, std::move(kas_keys), config.partner,
+                     [this] { switchboard->stranger_refused(); }, keys.statement,
+                     [this](const PersonId& who, const PartnerCode& at) {
+                       return statements->pairwise(who, {at, AppId("kas")});
+                     },
+                     ask, *view_desk});
   std::string provider_name;
   TRY(identity::OidcClient oidc, make_oidc(world(), keys, provider_name));
   TRY(door_listener, net::Listener::tcp(loop, config.door_port, listener_limits(config.limits)));
@@ -271,6 +284,7 @@ Result<void> Node::Parts::build() {
                                clock,        *provider_tls, resolver, current};
   parts.sign_ins_per_s = static_cast<uint32_t>(config.limits.sign_ins_per_s);
   parts.sign_ins_per_source_per_s = static_cast<uint32_t>(config.limits.sign_ins_per_source_per_s);
+  parts.objects = key_desk.get();
   parts.opens_console = [this](const coalition::Person& person) { return console->opens(person); };
   lobby = std::make_unique<exchange::Lobby>(std::move(parts), names, provider_name, std::move(oidc),
                                             std::move(crosswalk));
@@ -462,6 +476,7 @@ void Node::Parts::watch() {
         const bool fenced = acting.revision() != durable.revision();
         const size_t held = switchboard->world_published(exchange::rules_of(durable), touch,
                                                          fenced ? exchange::rules_of(acting) : nullptr);
+        view_desk->world_published(acting, touch);
         on_each([](LoopParts& parts) { parts.links->world_changed(); });
         return held;
       });
@@ -529,6 +544,7 @@ void Node::Parts::hear(const PartnerCode& from, std::string jws) {
 
 void Node::Parts::sweep() {
   browsers.sweep(clock.now());
+  view_desk->sign_ins_changed();
   access->sweep();
   missions->sweep();
   if (alive) alive->note(clock.now());

@@ -7,6 +7,7 @@ import { after, before } from 'node:test';
 import { SignJWT, exportJWK } from 'jose';
 import { ask } from '../../demo/loopback.mjs';
 import { Coalition, command, program, skip, system } from './coalition.mjs';
+import { manifestOf } from './tdf_manifest.mjs';
 import { accessToken, keyService, makePair, proof } from './token.mjs';
 
 const fqn = (attribute, value) => `https://harbor-light.example/attr/${attribute}/value/${value}`;
@@ -40,23 +41,6 @@ async function client(verb, input, output, changed = {}) {
   return command([process.execPath, path, verb, settings, input, output], {
     env: { ...process.env, NODE_EXTRA_CA_CERTS: coalition.demo.authority },
   });
-}
-// What a sealed object says of itself: its manifest lies there in clear.
-function manifestOf(path) {
-  const text = readFileSync(path, 'latin1');
-  const start = text.indexOf('{"', text.indexOf('0.manifest.json'));
-  let depth = 0;
-  let end = start;
-  let quoted = false;
-  for (; end < text.length; end += 1) {
-    if (text[end] === '"' && text[end - 1] !== '\\') quoted = !quoted;
-    if (quoted) continue;
-    if (text[end] === '{') depth += 1;
-    if (text[end] === '}' && (depth -= 1) === 0) break;
-  }
-  const manifest = JSON.parse(text.slice(start, end + 1));
-  const policy = JSON.parse(Buffer.from(manifest.encryptionInformation.policy, 'base64'));
-  return { manifest, policy };
 }
 const file = (name) => join(coalition.folder, name);
 const pem = (der) => `-----BEGIN PRIVATE KEY-----\n${Buffer.from(der).toString('base64').match(/.{1,64}/g).join('\n')}\n-----END PRIVATE KEY-----\n`;

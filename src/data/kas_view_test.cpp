@@ -1,0 +1,154 @@
+#include "data/kas_for_test.h"
+
+using namespace entente;
+using namespace entente::data;
+using namespace entente::data::for_test;
+
+namespace {
+
+// XAA's service with people who look at things in its lobby, and XBB's, which asks for its own.
+struct Shown {
+  Desk desk;
+  bool signed_in = true;
+  std::vector<std::string> opened;
+  std::vector<std::string> ended;
+  Views views;
+  Kas kas;
+
+  explicit Shown(ViewLimits limits = {})
+      : views(PartnerCode("XAA"),
+              {.signed_in = [this](const std::string&) { return signed_in; },
+               .opened = [this](const View& view) { opened.push_back(view.id); },
+               .ended = [this](const View&, const ViewEnd& why) { ended.push_back(why.rule); }},
+              limits),
+        kas(parts()) {}
+  Kas::Parts parts() {
+    Kas::Parts out = Desk::parts({}, false);
+    out.views = &views;
+    return out;
+  }
+  static KasCaller officer() {
+    KasCaller out;
+    out.person = example::person("XAA", "officer");
+    out.context = example::ask(out.person, coalition::Action::open, PartnerCode("XAA")).context;
+    out.by.device = "browser:one";
+    return out;
+  }
+  Kas::Step take(const Json& body, KasCaller caller = officer()) {
+    return kas.take_for_page(std::move(caller), "page", read_rewrap(body).value(), desk.world, Desk::at());
+  }
+  Kas::Step record(Kas::Step step) {
+    auto& write = std::get<Kas::Write>(step);
+    desk.leaves.insert(desk.leaves.end(), write.leaves.begin(), write.leaves.end());
+    return kas.written(std::move(write), {}, desk.world, Desk::at());
+  }
+  KasAnswer finish(Kas::Step step) {
+    while (std::holds_alternative<Kas::Write>(step)) step = record(std::move(step));
+    KasAnswer out = std::get<KasAnswer>(std::move(step));
+    desk.leaves.insert(desk.leaves.end(), out.leaves.begin(), out.leaves.end());
+    return out;
+  }
+  [[nodiscard]] Json body() const {
+    return Desk::second({Desk::wanted("a", restricted(), {desk.access(restricted())})});
+  }
+};
+
+}  // namespace
+
+TEST_CASE("what a page is shown is looked after from the answer on, and recorded as every release") {
+  Shown shown;
+  const KasAnswer answer = shown.finish(shown.take(shown.body()));
+  const Json& result = result_of(answer, 0, 0);
+  CHECK(shown.desk.gave(result.text_or("kasWrappedKey", ""), answer));
+  REQUIRE(shown.opened.size() == 1);
+  CHECK(result.text_or("view", "") == shown.opened[0]);
+  CHECK(result.find("until")->integer() == 300);  // as long as what is said of the moment
+  CHECK(shown.desk.kinds() == "key.attempt key.release object.view");
+  shown.views.close(Shown::officer().person.id, shown.opened[0]);
+  CHECK(shown.ended.size() == 1);
+}
+
+TEST_CASE("attack: a program asks for a view, which nobody would look after") {
+  Shown shown;
+  Json body = shown.body();
+  body.set("view", true);
+  const Kas::Issuer known = Desk::issuer();
+  const KasAnswer answer =
+      shown.finish(shown.kas.take(shown.desk.signed_request(body), &known, shown.desk.world, Desk::at()));
+  CHECK(result_of(answer, 0, 0).find("view") == nullptr);
+  CHECK(shown.views.size() == 0);
+}
+
+TEST_CASE("attack: recalled or signed out while the release is recorded: nothing is shown") {
+  for (const bool leaves : {false, true}) {
+    CAPTURE(leaves);
+    Shown shown;
+    Kas::Step step = shown.record(shown.take(shown.body()));
+    REQUIRE(std::holds_alternative<Kas::Write>(step));
+    if (leaves) {
+      shown.signed_in = false;
+    } else {
+      shown.desk.recall("policy/object-1");
+    }
+    const KasAnswer answer = shown.finish(std::move(step));
+    CHECK(result_of(answer, 0, 0).find("kasWrappedKey") == nullptr);
+    CHECK(shown.desk.kinds().find("key.withheld") != std::string::npos);
+    CHECK(shown.views.size() == 0);
+  }
+}
+
+TEST_CASE("attack: more is asked to be shown than is looked after") {
+  Shown shown({.views_max = 0});
+  const KasAnswer answer = shown.finish(shown.take(shown.body()));
+  CHECK(result_of(answer, 0, 0).text_or("status", "") == "fail");
+  CHECK(result_of(answer, 0, 0).find("kasWrappedKey") == nullptr);
+  CHECK(shown.desk.kinds().find("key.withheld") != std::string::npos);
+}
+
+TEST_CASE("another nation's key is shown only where that nation looks after it, too") {
+  for (const bool looked_after : {true, false}) {
+    CAPTURE(looked_after);
+    Shown shown;
+    Pair pair;
+    const std::string policy = Pair::theirs();
+    auto step =
+        shown.record(shown.take(Desk::second({Desk::wanted("a", policy, {pair.wrapped_for_xbb(policy)})})));
+    auto& forward = std::get<Kas::Forward>(step);
+    CHECK(forward.request.find("view")->boolean());
+    Json said = pair.honest(forward.request);
+    if (looked_after) {
+      Json result = said.find("body")->find("responses")->items()[0].find("results")->items()[0];
+      result.set("view", "there").set("until", 60);
+      Json body = *said.find("body");
+      body.set("responses", Json::array({Json::object({{"results", Json::array({std::move(result)})}})}));
+      said.set("body", std::move(body));
+    }
+    const KasAnswer answer =
+        shown.finish(shown.kas.forwarded(std::move(forward), said, shown.desk.world, Desk::at()));
+    CHECK((result_of(answer, 0, 0).find("kasWrappedKey") != nullptr) == looked_after);
+    CHECK(shown.views.size() == (looked_after ? 1 : 0));
+    if (looked_after) {
+      CHECK(result_of(answer, 0, 0).find("until")->integer() == 60);
+      CHECK(shown.views.held_at(PartnerCode("XBB")) == std::vector<std::string>{"there"});
+      CHECK(shown.desk.kinds() == "key.attempt key.passed object.view");
+    }
+  }
+}
+
+TEST_CASE("a partner's person is shown what their node looks after, by a name of ours") {
+  Shown shown;
+  KasCaller planner = Shown::officer();
+  planner.person = example::person("XBB", "planner");
+  Json body = shown.body();
+  body.set("view", true);
+  const auto ask = [&] {
+    return shown.finish(shown.kas.take_for(planner, read_rewrap(body).value(), shown.desk.world, Desk::at()));
+  };
+  const KasAnswer answer = ask();
+  const std::string view(result_of(answer, 0, 0).text_or("view", ""));
+  REQUIRE(!view.empty());
+  CHECK(shown.views.watched(PartnerCode("XBB"), {view}, {example::kNow, Desk::at().tick}).empty());
+  body.set("view", false);
+  CHECK(result_of(ask(), 0, 0).find("view") == nullptr);
+  CHECK(shown.views.size() == 1);
+}

@@ -1,0 +1,117 @@
+// Views: releases for somebody who only looks, for as long as everything that justified them stays true. Each
+// is kept with the question it answered; that is asked again when the world moves in a way that can matter,
+// when an answer's time is over and now and then, and what no longer holds ends. The same table at the
+// reader's node, whose page it is, and at each nation of origin, whose partner's node watches it. Pure: time
+// comes in. Not thread-safe: one loop owns it. docs/wire-formats/kas.md.
+#pragma once
+
+#include "coalition/decide.h"
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace entente::data {
+
+struct ViewLimits {
+  size_t views_max = 16'384;
+  size_t per_partner_max = 4'096;
+  size_t per_person_max = 64;  // one more ends the oldest of theirs
+  size_t ended_max = 4'096;    // of partners' people: why, for their node, which asks later
+  Seconds life_max{900};
+  Seconds ask_again{30};     // whatever the last answer said
+  Millis silence_max{5000};  // that another nation may say nothing: a lease, counted from when it was asked
+  Seconds unwatched_max{30};
+};
+
+struct View {
+  std::string id{};           // 128 random bits
+  coalition::Ask ask{};       // as it was permitted
+  coalition::Verdict last{};  // what decide() last said
+  Instant end{};              // whatever anybody says
+  std::string page{};         // own people: the sign-in whose page it is; a partner's person: empty
+  PartnerCode service{};      // the other nation that released it, if one did,
+  std::string there{};        // and as which view of its own
+  Tick said{};                // when that nation, or the partner that watches, was last known to hold to it
+  Instant due{};              // to be asked again
+  uint64_t number = 0;        // in the order they were opened
+};
+
+struct ViewEnd {
+  std::string rule;  // for the ledger: of decide(), or "view-over", "view-closed", "signed-out", ...
+  std::string why;   // for the person
+};
+
+struct ViewMoment {
+  Instant now{};
+  Tick tick{};
+};
+
+class Views {
+ public:
+  struct Hooks {  // called from inside; may look, and must change nothing here
+    std::function<bool(const std::string& page)> signed_in;
+    std::function<void(const View&)> opened;
+    std::function<void(const View&, const ViewEnd&)> ended;
+  };
+  explicit Views(PartnerCode self, Hooks hooks, ViewLimits limits = {});
+
+  // Takes `view` in, permitted a moment ago by `verdict`: from here on it is looked after. Its id, and its
+  // end (the earliest of `end` and of the facts'), are filled in. Errors: "kas.views".
+  [[nodiscard]] Result<View> open(View view, coalition::Verdict verdict, ViewMoment at);
+
+  void world_changed(const coalition::World& newest, const coalition::Touch& touch, ViewMoment at);
+  void time_passed(const coalition::World& newest, ViewMoment at);
+  void sign_ins_changed();
+  // One's own alone; false: there is none of this id.
+  bool close(const PersonId& person, const std::string& id);
+
+  // --- what another nation released: by its names
+  [[nodiscard]] std::vector<std::string> held_at(const PartnerCode& service) const;
+  [[nodiscard]] std::set<PartnerCode> services() const;
+  // `service` was asked about these at `asked` and let all of them be but `ended`.
+  void heard(const PartnerCode& service, const std::vector<std::string>& asked_about,
+             const std::vector<std::pair<std::string, std::string>>& ended, Tick asked);
+
+  // --- what was released to a partner's people: what its node watches, and no other's. Those of `ids` that
+  // are not there any more, with why.
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> watched(const PartnerCode& by,
+                                                                         const std::vector<std::string>& ids,
+                                                                         ViewMoment at);
+
+  [[nodiscard]] const View* find(const std::string& id) const;
+  [[nodiscard]] size_t size() const { return views_.size(); }
+  [[nodiscard]] const ViewLimits& limits() const { return limits_; }
+
+ private:
+  using Table = std::map<std::string, View>;
+  void end(Table::iterator at, ViewEnd why);
+  template <class Unwanted>
+  void end_if(Unwanted unwanted);
+  void ask(Table::iterator at, const coalition::World& newest, Instant now);
+  [[nodiscard]] Instant due_of(const View& view, Instant now) const;
+  [[nodiscard]] bool is_partners(const View& view) const { return view.ask.who.partner != self_; }
+  void make_room(const coalition::Person& who);
+
+  PartnerCode self_;
+  Hooks hooks_;
+  ViewLimits limits_;
+  Table views_;
+  std::map<PartnerCode, size_t> by_partner_;
+  std::map<std::pair<PartnerCode, PersonId>, std::set<std::pair<uint64_t, std::string>>> by_person_;
+  std::map<PartnerCode, std::map<std::string, std::string>> by_service_;  // their names, and ours
+  struct Over {
+    PartnerCode partner;
+    std::string why;
+  };
+  std::map<std::string, Over> over_;
+  std::deque<std::string> over_order_;
+  uint64_t opened_ = 0;
+};
+
+}  // namespace entente::data

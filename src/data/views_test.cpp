@@ -1,0 +1,226 @@
+#include "data/views.h"
+
+#include "coalition/example_test.h"
+
+#include <algorithm>
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+using namespace entente;
+using namespace entente::data;
+namespace example = coalition::example;
+
+namespace {
+
+const PartnerCode kXaa("XAA");
+const PartnerCode kXbb("XBB");
+
+// XAA's table, which looks after what its own people and XBB's are shown.
+struct Looking {
+  example::Records records = example::records("XAA");
+  coalition::World world = example::world(records);
+  std::set<std::string> signed_in{"page"};
+  std::vector<std::pair<std::string, std::string>> ended;  // id and rule
+  std::string why;
+  Views views;
+  ViewMoment at{example::kNow, Tick{} + std::chrono::hours(1)};
+
+  explicit Looking(ViewLimits limits = {})
+      : views(kXaa,
+              {.signed_in = [this](const std::string& page) { return signed_in.contains(page); },
+               .opened = [](const View&) {},
+               .ended =
+                   [this](const View& view, const ViewEnd& end) {
+                     ended.emplace_back(view.id, end.rule);
+                     why = end.why;
+                   }},
+              limits) {}
+
+  [[nodiscard]] static View of(const std::string& nation, const std::string& post) {
+    View out;
+    out.ask = example::ask_object(example::person(nation, post), coalition::Action::open,
+                                  {example::fqn("classification", "restricted"),
+                                   example::fqn("originator", "xaa"), example::fqn("releasable-to", "xbb")});
+    out.end = kNever;
+    if (nation == "XAA") out.page = "page";
+    return out;
+  }
+  Result<View> try_open(View view) {
+    const coalition::Verdict verdict = coalition::decide(world, view.ask);
+    REQUIRE(verdict.permit);
+    return views.open(std::move(view), verdict, at);
+  }
+  View open(View view) { return try_open(std::move(view)).value(); }
+  void commit(const std::string& key, std::optional<Json> value) {
+    auto next = world.with(std::vector<coalition::Record>{{key, std::move(value)}},
+                           Revision{world.revision().value + 1});
+    REQUIRE(next);
+    world = std::move(next->world);
+    views.world_changed(world, next->touch, at);
+  }
+  void recall(const std::string& what) {
+    commit(
+        "recall/" + what,
+        Json::object({{"reason", "EXERCISE: by mistake"}, {"by", "lena"}, {"at", rfc3339(example::kNow)}}));
+  }
+  void later(Millis time) {
+    at.now += time;
+    at.tick += time;
+    views.time_passed(world, at);
+  }
+  [[nodiscard]] std::string rules() const {
+    std::string out;
+    for (const auto& [id, rule] : ended) out += (out.empty() ? "" : " ") + rule;
+    return out;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("what is recalled ends every view of it with the commit, whatever it is recalled by") {
+  const View view = Looking::of("XBB", "planner");
+  const std::string object = std::get<coalition::ObjectRef>(view.ask.target).id;
+  for (const std::string& what :
+       {"policy/" + object, std::string("partner/XBB"), "person/XBB/" + view.ask.who.id.text(),
+        "device/" + view.ask.by->device, "object/" + view.ask.object->key_digest}) {
+    CAPTURE(what);
+    if (what.ends_with('/')) continue;  // the example names none
+    Looking looking;
+    looking.open(view);
+    looking.recall(what);
+    CHECK(looking.rules() == "object-recalled");
+    CHECK(looking.why.find("EXERCISE: by mistake") != std::string::npos);
+    CHECK(looking.views.size() == 0);
+  }
+}
+
+TEST_CASE("a commit that touches nothing of a view leaves it, and a change of policies asks about all") {
+  Looking looking;
+  const View view = looking.open(Looking::of("XBB", "planner"));
+  looking.recall("policy/some-other-object");
+  CHECK(looking.rules().empty());
+  CHECK(looking.views.find(view.id)->last.id == view.last.id);
+  looking.commit(
+      "policy/host/stop",
+      Json::object({{"text", "@id(\"stop\") forbid (principal, action, resource is Entente::Object);"}}));
+  CHECK(looking.views.size() == 0);
+}
+
+TEST_CASE("a suspended partner's people are shown nothing more") {
+  Looking looking;
+  looking.open(Looking::of("XBB", "planner"));
+  Json partner = looking.records.at("partner/XBB");
+  looking.commit("partner/XBB", partner.set("state", "suspended"));
+  CHECK(looking.rules() == "partner-suspended");
+}
+
+TEST_CASE("a view ends with the earliest of its facts, and never later than the limit") {
+  Looking looking({.life_max = Seconds(240)});
+  View short_lived = Looking::of("XAA", "officer");
+  short_lived.ask.who.facts.at("clearance").end = example::kNow + Seconds(60);
+  CHECK(looking.open(short_lived).end == example::kNow + Seconds(60));
+  CHECK(looking.open(Looking::of("XAA", "officer")).end == example::kNow + Seconds(240));
+  looking.later(Seconds(61));
+  CHECK(looking.rules() == "view-over");
+  CHECK(looking.views.size() == 1);
+  looking.later(Seconds(180));
+  CHECK(looking.rules() == "view-over view-over");
+}
+
+TEST_CASE("attack: signed out, and looks on") {
+  Looking looking;
+  looking.open(Looking::of("XAA", "officer"));
+  looking.open(Looking::of("XBB", "planner"));
+  looking.signed_in.clear();
+  looking.views.sign_ins_changed();
+  CHECK(looking.rules() == "signed-out");
+  CHECK(looking.views.size() == 1);
+  // Nor is it shown to somebody who left while it was on its way.
+  CHECK(looking.try_open(Looking::of("XAA", "officer")).error().code() == "kas.views");
+}
+
+TEST_CASE("attack: somebody else closes a view, or a partner watches another's") {
+  Looking looking;
+  const View own = looking.open(Looking::of("XAA", "officer"));
+  const View theirs = looking.open(Looking::of("XBB", "planner"));
+  CHECK_FALSE(looking.views.close(PersonId("somebody"), own.id));
+  CHECK_FALSE(looking.views.close(theirs.ask.who.id, theirs.id));
+  CHECK(looking.views.watched(kXbb, {theirs.id}, looking.at).empty());
+  // Whose it is, or whether it is, nobody else learns.
+  const auto foreign = looking.views.watched(PartnerCode("XCC"), {theirs.id, own.id, "none"}, looking.at);
+  REQUIRE(foreign.size() == 3);
+  CHECK(foreign[0].second == foreign[2].second);
+  CHECK(foreign[1].second == foreign[2].second);
+  looking.recall("partner/XBB");
+  CHECK(looking.views.watched(PartnerCode("XCC"), {theirs.id}, looking.at)[0].second == foreign[2].second);
+  const auto told = looking.views.watched(kXbb, {theirs.id}, looking.at);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].second.find("EXERCISE: by mistake") != std::string::npos);
+  CHECK(looking.views.close(own.ask.who.id, own.id));
+  CHECK(looking.rules() == "object-recalled view-closed");
+}
+
+TEST_CASE("attack: a nation of origin that says nothing shows nothing for longer than its lease") {
+  Looking looking;
+  View view = Looking::of("XAA", "officer");
+  view.service = kXbb;
+  view.there = "there-1";
+  looking.open(view);
+  view.there = "there-2";
+  const View second = looking.open(view);
+  CHECK(looking.views.held_at(kXbb).size() == 2);
+  looking.later(Millis(4900));
+  CHECK(looking.rules().empty());
+  // An answer counts from when it was asked for, and for what it was asked about.
+  looking.views.heard(kXbb, {"there-2"}, {}, looking.at.tick);
+  looking.later(Millis(200));
+  CHECK(looking.rules() == "origin-silent");
+  CHECK(looking.views.find(second.id) != nullptr);
+  looking.views.heard(PartnerCode("XCC"), {"there-2"}, {{"there-2", "a lie"}}, looking.at.tick);
+  CHECK(looking.views.find(second.id) != nullptr);
+  looking.views.heard(kXbb, {"there-2"}, {{"there-2", "recalled"}}, looking.at.tick);
+  CHECK(looking.rules() == "origin-silent origin-ended");
+  CHECK(looking.why == "recalled");
+  CHECK(looking.views.services().empty());
+}
+
+TEST_CASE("attack: a partner names two views alike: what cannot be told apart is not shown for long") {
+  Looking looking;
+  View view = Looking::of("XAA", "officer");
+  view.service = kXbb;
+  view.there = "same";
+  looking.open(view);
+  looking.open(view);
+  for (int i = 0; i < 4; ++i) {
+    looking.views.heard(kXbb, looking.views.held_at(kXbb), {}, looking.at.tick);
+    looking.later(Millis(4000));
+  }
+  CHECK(looking.ended.size() >= 1);
+  CHECK(looking.views.size() <= 1);
+}
+
+TEST_CASE("what a partner's node asks about no more is over") {
+  Looking looking;
+  const View view = looking.open(Looking::of("XBB", "planner"));
+  looking.later(Seconds(29));
+  CHECK(looking.views.watched(kXbb, {view.id}, looking.at).empty());
+  looking.later(Seconds(29));
+  CHECK(looking.rules().empty());
+  looking.later(Seconds(2));
+  CHECK(looking.rules() == "view-unwatched");
+}
+
+TEST_CASE("bounded: one person's oldest goes, one partner does not crowd out the others") {
+  Looking looking({.per_partner_max = 3, .per_person_max = 2});
+  View person = Looking::of("XBB", "planner");
+  const View first = looking.open(person);
+  looking.open(person);
+  looking.open(person);
+  CHECK(looking.rules() == "view-oldest");
+  CHECK(looking.ended.at(0).first == first.id);
+  person.ask.who.id = PersonId("another");
+  looking.open(person);
+  CHECK(looking.try_open(person).error().code() == "kas.views");
+  CHECK(looking.try_open(Looking::of("XAA", "officer")).has_value());
+}

@@ -1,0 +1,152 @@
+#include "node/view_desk.h"
+
+#include "base/log.h"
+
+#include <algorithm>
+
+namespace entente::node {
+namespace {
+
+constexpr size_t kWhyMax = 400;
+constexpr size_t kWatchAnswerMax = 2 << 20;
+
+// A partner's words, for a person: short, printable, and nothing that plays with a page.
+std::string partners_words(std::string_view text) {
+  std::string out;
+  for (const char c : text.substr(0, kWhyMax)) {
+    if (c >= ' ' && c < 0x7f && c != '<' && c != '>') out.push_back(c);
+  }
+  return out.empty() ? "The nation it came from has ended it." : out;
+}
+
+// {"status": 200, "body": {"ended": [{"view", "why"}]}}
+std::optional<std::vector<std::pair<std::string, std::string>>> read_ended(const Json& said) {
+  const Json* body = said.find("body");
+  const Json* ended = body == nullptr ? nullptr : body->find("ended");
+  const Json* status = said.find("status");
+  if (ended == nullptr || !ended->is_array() || status == nullptr || !status->is_int() ||
+      status->integer() != 200) {
+    return std::nullopt;
+  }
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const Json& one : ended->items()) {
+    if (!one.is_object()) return std::nullopt;
+    out.emplace_back(one.text_or("view", ""), partners_words(one.text_or("why", "")));
+  }
+  return out;
+}
+
+}  // namespace
+
+ViewDesk::ViewDesk(Parts parts)
+    : parts_(std::move(parts)),
+      views_(parts_.self,
+             {.signed_in = [this](const std::string& page) { return parts_.signed_in(page); },
+              .opened = [this](const data::View& view) { opened(view); },
+              .ended = [this](const data::View& view, const data::ViewEnd& why) { ended(view, why); }}) {}
+
+void ViewDesk::opened(const data::View& view) {
+  if (!timer_.pending()) timer_ = parts_.loop.after(kTickEvery, [this] { keep_time(); });
+  if (!view.there.empty()) watch_now(view.service);
+}
+
+void ViewDesk::ended(const data::View& view, const data::ViewEnd& why) {
+  record("object.shut", view, why);
+  const coalition::Person& who = view.ask.who;
+  if (who.partner == parts_.self) return parts_.tell(who.id, view.id, why.why);
+  const auto watcher = watchers_.find(who.partner);
+  if (watcher != watchers_.end()) watcher->second.moved.pulse();
+}
+
+void ViewDesk::world_published(const coalition::World& acting, const coalition::Touch& touch) {
+  views_.world_changed(acting, touch, at());
+}
+
+void ViewDesk::keep_time() {
+  views_.time_passed(parts_.records.world(), at());
+  if (views_.size() != 0) timer_ = parts_.loop.after(kTickEvery, [this] { keep_time(); });
+}
+
+// A watch names all that is open there. A newer one makes them answer the older at once.
+void ViewDesk::watch_now(const PartnerCode& service) {
+  Watch& one = watches_[service];
+  one.again = one.under_way >= kWatchesMax;
+  if (one.again) return;
+  ++one.under_way;
+  parts_.loop.spawn(watch(service, ++one.newest));
+}
+
+net::Task<void> ViewDesk::watch(PartnerCode service, uint64_t number) {
+  const std::vector<std::string> about = views_.held_at(service);
+  const Tick asked = parts_.clock.tick();
+  Json ids = Json::array();
+  for (const std::string& id : about) ids.push(id);
+  std::string body = Json::object({{"watch", std::move(ids)}}).dump();
+  PartnerCode to = service;
+  Result<std::string> said = co_await parts_.ask_partner(std::move(to), std::move(body));
+  const bool answered = hear(service, about, said, asked);
+  Watch& one = watches_[service];
+  --one.under_way;
+  // The newest goes on; what came meanwhile and had to wait goes now.
+  if (number != one.newest && !one.again) co_return;
+  if (!answered && !one.again) {
+    co_await parts_.loop.sleep(kAgain);
+    if (number != watches_[service].newest) co_return;
+  }
+  if (!views_.held_at(service).empty()) watch_now(service);
+}
+
+bool ViewDesk::hear(const PartnerCode& service, const std::vector<std::string>& asked_about,
+                    const Result<std::string>& said, Tick asked) {
+  const Result<Json> answer = said ? Json::parse(*said, {.bytes_max = kWatchAnswerMax, .depth_max = 8})
+                                   : Result<Json>(Failure(said.error()));
+  const auto over = answer ? read_ended(*answer) : std::nullopt;
+  if (!over) {
+    log(LogLevel::debug, "node", "a nation did not say whether what it released still holds",
+        {{"partner", service.text()}, {"why", said ? "no answer of that kind" : said.error().text()}});
+    return false;
+  }
+  views_.heard(service, asked_about, *over, asked);
+  return true;
+}
+
+net::Task<Json> ViewDesk::watched(PartnerCode from, std::vector<std::string> ids) {
+  Watcher& watcher = watchers_.try_emplace(from, parts_.loop).first->second;
+  const uint64_t number = ++watcher.newest;
+  watcher.moved.pulse();
+  const Tick until = parts_.clock.tick() + kHold;
+  for (;;) {
+    const auto over = views_.watched(from, ids, at());
+    const Tick now = parts_.clock.tick();
+    if (!over.empty() || number != watcher.newest || now >= until) {
+      Json ended = Json::array();
+      for (const auto& [view, why] : over) ended.push(Json::object({{"view", view}, {"why", why}}));
+      co_return Json::object({{"ended", std::move(ended)}});
+    }
+    const Millis left = std::chrono::ceil<Millis>(until - now);
+    [[maybe_unused]] const bool moved = co_await watcher.moved.wait(left);
+  }
+}
+
+void ViewDesk::record(std::string kind, const data::View& view, const data::ViewEnd& why) {
+  ledger::Record leaf{.event_class = std::move(kind), .time = parts_.clock.now(), .fields = {}};
+  const auto add = [&](std::string name, Json value) {
+    leaf.fields.emplace_back(std::move(name), std::move(value));
+  };
+  add("view", view.id);
+  add("person", view.ask.who.id.text());
+  add("partner", view.ask.who.partner.text());
+  add("object", std::get<coalition::ObjectRef>(view.ask.target).id);
+  add("key", view.ask.object->key_digest);
+  if (!view.there.empty()) add("service", view.service.text());
+  add("rule", why.rule);
+  add("why", why.why);
+  add("verdict", view.last.id.text());
+  parts_.records.append({std::move(leaf)}, true, [](const Result<ledger::Appended>& appended) {
+    if (!appended)
+      log(LogLevel::warning, "node", "that a view ended is not in the ledger",
+          {{"why", appended.error().text()}});
+  });
+}
+
+}  // namespace entente::node

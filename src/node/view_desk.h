@@ -1,0 +1,75 @@
+// Looks after what people are shown (data/views.h): watches, over the links, what other nations released for
+// this node's people; answers partners' watches of what was released here for theirs; tells pages, and the
+// ledger, what ended and why. Lives on the control loop. docs/wire-formats/kas.md.
+#pragma once
+
+#include "data/views.h"
+#include "net/loop.h"
+#include "node/records.h"
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace entente::node {
+
+class ViewDesk {
+ public:
+  struct Parts {
+    Records& records;
+    const Clock& clock;
+    net::Loop& loop;
+    PartnerCode self;
+    // Asks a partner's node over the link.
+    std::function<net::Task<Result<std::string>>(PartnerCode, std::string)> ask_partner;
+    std::function<bool(const std::string& sign_in)> signed_in;
+    // Tells the pages of that person.
+    std::function<void(const PersonId&, const std::string& view, const std::string& why)> tell;
+  };
+  explicit ViewDesk(Parts parts);
+
+  [[nodiscard]] data::Views& views() { return views_; }
+  void world_published(const coalition::World& acting, const coalition::Touch& touch);
+  void sign_ins_changed() { views_.sign_ins_changed(); }
+  bool close(const PersonId& person, const std::string& view) { return views_.close(person, view); }
+
+  // A partner's node watches what was released for its people: {"watch": [ids]}. Answered at once when one of
+  // them is over, else after kHold. Always answers; always all of them that are over.
+  [[nodiscard]] net::Task<Json> watched(PartnerCode from, std::vector<std::string> ids);
+
+  static constexpr size_t kWatchedMax = 4'096;  // views of one watch
+  static constexpr Millis kHold{2000};
+  static constexpr size_t kWatchesMax = 3;  // of one nation's, under way at once
+  static constexpr Millis kAgain{250};      // after a watch that failed
+  static constexpr Millis kTickEvery{250};
+
+ private:
+  struct Watch {  // what is asked of one nation
+    uint64_t newest = 0;
+    size_t under_way = 0;
+    bool again = false;  // one more is due, as soon as one comes back
+  };
+  struct Watcher {  // who asks here
+    explicit Watcher(net::Loop& loop) : moved(loop) {}
+    uint64_t newest = 0;
+    net::Event moved;
+  };
+  void opened(const data::View& view);
+  void ended(const data::View& view, const data::ViewEnd& why);
+  void watch_now(const PartnerCode& service);
+  net::Task<void> watch(PartnerCode service, uint64_t number);
+  [[nodiscard]] bool hear(const PartnerCode& service, const std::vector<std::string>& asked_about,
+                          const Result<std::string>& said, Tick asked);
+  void keep_time();
+  void record(std::string kind, const data::View& view, const data::ViewEnd& why);
+  [[nodiscard]] data::ViewMoment at() const { return {parts_.clock.now(), parts_.clock.tick()}; }
+
+  Parts parts_;
+  data::Views views_;
+  std::map<PartnerCode, Watch> watches_;
+  std::map<PartnerCode, Watcher> watchers_;
+  net::Timer timer_;
+};
+
+}  // namespace entente::node

@@ -1,0 +1,289 @@
+// Sealed objects in the lobby: a person opens one for as long as every nation of origin, and their own, lets them.
+// The browser is played here: its key, its request, its events.
+import assert from 'node:assert/strict';
+import { constants, createHmac, generateKeyPairSync, privateDecrypt } from 'node:crypto';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { join } from 'node:path';
+import { after, before } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { Coalition, command, program, skip, system, until } from './coalition.mjs';
+import { manifestOf } from './tdf_manifest.mjs';
+import { keyService } from './token.mjs';
+import { Visitor, toLoopback } from './visitor.mjs';
+
+const fqn = (attribute, value) => `https://harbor-light.example/attr/${attribute}/value/${value}`;
+const report = 'EXERCISE EXERCISE EXERCISE: two relief convoys reach Harbor Light Bay at dusk.\n';
+const kQuietMs = 3000; // in which something would have come that must not come
+const browser = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const clientPublicKey = browser.publicKey.export({ type: 'spki', format: 'pem' });
+let coalition, ingrid, events;
+
+before(async () => {
+  if (skip) return;
+  coalition = await Coalition.start(undefined, { nations: ['XAA', 'XBB', 'XCC'] });
+  ingrid = await Visitor.in(coalition, 'ingrid');
+  events = await listen(ingrid);
+});
+after(async () => {
+  for (const { call } of heardBy) call.destroy();
+  await coalition?.end();
+});
+
+let sealed = 0;
+// Seals for these nations' key services, one share each, and answers what the manifest says.
+async function seal(services, ...words) {
+  const path = join(coalition.folder, `object-${(sealed += 1)}`);
+  writeFileSync(`${path}.txt`, report);
+  const to = services.flatMap((code) => ['--to', keyService(coalition, code)]);
+  const named = ['classification/restricted', ...words].flatMap((word) => ['--attribute', fqn(...word.split('/'))]);
+  const { code, output } = await command([
+    program, 'seal', `${path}.txt`, '--out', `${path}.tdf`, ...to, ...(services.length > 1 ? ['--split-per-recipient'] : []),
+    '--tdf-version', '4.2.2', '--trust', coalition.demo.authority, ...named,
+  ]);
+  assert.equal(code, 0, output);
+  return manifestOf(`${path}.tdf`);
+}
+const shared = () => seal(['XAA'], 'originator/xaa', 'releasable-to/xbb');
+
+const at = (visitor, path) => `${visitor.nation.lobby}${path}`;
+async function tokenOf(visitor) {
+  const page = await visitor.go(at(visitor, '/objects'));
+  assert.equal(page.status, 200);
+  return /data-objects data-token="([^"]+)"/.exec(page.body)?.[1];
+}
+async function press(visitor, path, fields, headers = {}) {
+  return visitor.go(at(visitor, path), {
+    method: 'POST',
+    headers: { origin: visitor.nation.lobby, 'content-type': 'application/x-www-form-urlencoded', ...headers },
+    body: new URLSearchParams({ token: await tokenOf(visitor), ...fields }).toString(),
+  });
+}
+function wanted({ manifest }, code) {
+  const { policy, keyAccess } = manifest.encryptionInformation;
+  const keys = keyAccess.filter(({ url }) => url.startsWith(keyService(coalition, code)));
+  assert.equal(keys.length, 1);
+  const keyAccessObjects = [{ keyAccessObjectId: 'k0', keyAccessObject: keys[0] }];
+  return JSON.stringify({ clientPublicKey, requests: [{ policy: { id: 'p', body: policy }, keyAccessObjects }] });
+}
+// What the node says of the one key: { status, view, until, error, share }.
+async function askFor(visitor, object, code = 'XAA') {
+  const sent = await press(visitor, '/objects/keys', { request: wanted(object, code) });
+  assert.equal(sent.status, 200, sent.body);
+  const [{ results }] = JSON.parse(sent.body).responses;
+  const [result] = results;
+  if (result.status === 'permit') {
+    const share = privateDecrypt(
+      { key: browser.privateKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha1' },
+      Buffer.from(result.kasWrappedKey, 'base64'),
+    );
+    const { policy, keyAccess } = object.manifest.encryptionInformation;
+    const bound = createHmac('sha256', share).update(policy).digest('hex');
+    const { hash } = keyAccess.find(({ url }) => url.startsWith(keyService(coalition, code))).policyBinding;
+    assert.equal(Buffer.from(hash, 'base64').toString(), bound, 'this is the key of this object');
+  }
+  return result;
+}
+async function opens(visitor, object, code) {
+  const result = await askFor(visitor, object, code);
+  assert.equal(result.status, 'permit', JSON.stringify(result));
+  assert.match(result.view, /^[\w-]{22}$/);
+  assert.ok(result.until > 0 && result.until <= 900);
+  return result.view;
+}
+
+const heardBy = [];
+// The page's events as they come: { text, shut: Map of view to { why, at } }.
+async function listen(visitor) {
+  const address = at(visitor, '/events?beats');
+  const heard = { status: 0, text: '', shut: new Map(), ended: false };
+  const headers = { cookie: visitor.cookies(address), accept: 'text/event-stream' };
+  heard.call = request(address, { ca: coalition.ca, lookup: toLoopback, agent: false, headers });
+  heard.call.on('error', () => {});
+  heard.call.on('response', (answer) => {
+    heard.status = answer.statusCode;
+    answer.on('data', (data) => {
+      heard.text += data;
+      for (const [, said] of heard.text.matchAll(/event: object-shut\ndata: (.*)\n\n/g)) {
+        const { view, why } = JSON.parse(said);
+        if (!heard.shut.has(view)) heard.shut.set(view, { why, at: performance.now() });
+      }
+    });
+    answer.on('error', () => {}).on('close', () => (heard.ended = true));
+  });
+  heard.call.end();
+  heardBy.push(heard);
+  await until('the page listens', () => heard.status === 200 && heard.text.includes('id: '));
+  return heard;
+}
+const shuts = (view, heard = events) => until('the page hears that it is shut', () => heard.shut.get(view));
+const recall = (code, { policy }) =>
+  coalition.ask(code, 'recall', 'policy', policy.uuid, '--reason', 'EXERCISE: sent by mistake');
+const classes = async (code) => {
+  const { records } = await coalition.ask(code, 'ledger', 'show', '--last', '500');
+  return records.map((record) => record.class);
+};
+
+system('the page is there for those who are signed in, and as strict as the others', async () => {
+  const page = await ingrid.go(at(ingrid, '/objects'));
+  assert.match(page.body, /<main id="main" data-objects data-token="/);
+  assert.match(page.body, /kas\.xaa\.localhost:\d+&quot;:&quot;Aldoria \(XAA\)/);
+  const policy = page.headers['content-security-policy'];
+  assert.match(policy, /default-src 'none'.*img-src 'self' blob:.*script-src 'self'; connect-src 'self'/);
+  const stranger = new Visitor(coalition, 'ingrid');
+  assert.doesNotMatch((await stranger.go(at(ingrid, '/objects'))).body, /data-token/);
+});
+
+system('opened in the lobby, recalled at its origin: the open page hears of it, and it opens no more', async (t) => {
+  const object = await shared();
+  const view = await opens(ingrid, object);
+  assert.equal(events.shut.size, 0);
+  await recall('XAA', object);
+  const answered = performance.now();
+  const { why, at: heard } = await shuts(view);
+  t.diagnostic(`object-shut ${(heard - answered).toFixed(1)} ms after the recall was answered`);
+  assert.match(why, /recalled: EXERCISE: sent by mistake/);
+  const again = await askFor(ingrid, object);
+  assert.equal(again.status, 'fail');
+  assert.equal(again.kasWrappedKey, undefined);
+  for (const code of ['XAA', 'XBB']) {
+    const said = await classes(code);
+    assert.ok(said.includes('object.view') && said.includes('object.shut'), `${code}: ${said.join(' ')}`);
+  }
+  const exposure = await coalition.ask('XAA', 'exposure', '--partner', 'XBB', '--object', object.policy.uuid);
+  assert.equal(exposure.releases, 1);
+  assert.equal(exposure.openable, 0);
+});
+
+system('it stays open while nothing is taken back, over more watches than one', async () => {
+  const view = await opens(ingrid, await shared());
+  await wait(2 * kQuietMs);
+  assert.equal(events.shut.get(view), undefined);
+  assert.ok((events.text.match(/event: beat\n/g) ?? []).length > 1, 'the page hears that it is heard of');
+  const closed = await press(ingrid, '/objects/close', { view });
+  assert.equal(closed.status, 200);
+  await shuts(view);
+  assert.equal((await press(ingrid, '/objects/close', { view })).status, 404);
+});
+
+system('not released to the reader\'s nation: refused with the reason, and nothing is asked elsewhere', async () => {
+  const chiara = await Visitor.in(coalition, 'chiara');
+  const asked = async () => (await classes('XAA')).filter((name) => name.startsWith('key.')).length;
+  const before = await asked();
+  const refused = await askFor(chiara, await shared());
+  assert.equal(refused.status, 'fail');
+  assert.match(refused.error, /PermissionDenied desc = This is not releasable to Cassia \(XCC\)/);
+  assert.equal(refused.view, undefined);
+  assert.equal(await asked(), before, 'XAA was not even asked');
+});
+
+system('of joint origin: both are asked, and either takes it back', async () => {
+  for (const code of ['XAA', 'XBB']) {
+    const object = await seal(['XAA', 'XBB'], 'originator/xaa', 'originator/xbb');
+    const views = { XAA: await opens(ingrid, object, 'XAA'), XBB: await opens(ingrid, object, 'XBB') };
+    await recall(code, object);
+    await shuts(views[code]);
+    assert.equal((await askFor(ingrid, object, code)).status, 'fail');
+  }
+});
+
+system('attack: somebody else\'s view is neither heard of nor closed', async () => {
+  const jonas = await Visitor.in(coalition, 'jonas');
+  const theirs = await listen(jonas);
+  const object = await shared();
+  const view = await opens(ingrid, object);
+  assert.equal((await press(jonas, '/objects/close', { view })).status, 404);
+  assert.equal((await press(ingrid, '/objects/close', { view: 'none' })).status, 404);
+  assert.equal(events.shut.get(view), undefined);
+  await recall('XAA', object);
+  await shuts(view);
+  await wait(kQuietMs);
+  assert.equal(theirs.shut.size, 0);
+  assert.doesNotMatch(theirs.text, /object-shut/);
+});
+
+system('attack: not from the lobby\'s own page', async () => {
+  const object = await shared();
+  const fields = { request: wanted(object, 'XAA') };
+  const view = await opens(ingrid, object);
+  for (const path of ['/objects/keys', '/objects/close'])
+    for (const [changed, headers] of [
+      [{ token: 'x' }, {}],
+      [{ token: '' }, {}],
+      [{}, { origin: 'https://elsewhere.example' }],
+      [{}, { origin: ingrid.nation.app }],
+      [{}, { origin: 'null' }],
+    ])
+      assert.equal((await press(ingrid, path, { ...fields, view, ...changed }, headers)).status, 403, path);
+  const stranger = new Visitor(coalition, 'ingrid');
+  const body = new URLSearchParams({ token: await tokenOf(ingrid), ...fields }).toString();
+  const headers = { origin: ingrid.nation.lobby, 'content-type': 'application/x-www-form-urlencoded' };
+  const sent = await stranger.go(at(ingrid, '/objects/keys'), { method: 'POST', headers, body });
+  assert.equal(sent.status, 403);
+  assert.doesNotMatch(sent.body, /kasWrappedKey/);
+  assert.equal(events.shut.get(view), undefined);
+});
+
+system('attack: hostile requests of somebody who is signed in', async () => {
+  const object = await shared();
+  const good = JSON.parse(wanted(object, 'XAA'));
+  const old = { policy: good.requests[0].policy.body, keyAccess: good.requests[0].keyAccessObjects[0].keyAccessObject };
+  for (const request of ['', '7', '{}', '[]', '{"requests":[]}', JSON.stringify({ clientPublicKey, ...old })]) {
+    const sent = await press(ingrid, '/objects/keys', { request });
+    assert.equal(sent.status, 400, `${request}: ${sent.body}`);
+  }
+  const large = await press(ingrid, '/objects/keys', { request: 'x'.repeat(1024 * 1024) }).catch(() => ({ status: 413 }));
+  assert.ok(large.status >= 400);
+});
+
+system('signed out: what was open is over, and the page hears of that last', async () => {
+  const maren = await Visitor.in(coalition, 'maren');
+  const theirs = await listen(maren);
+  const view = await opens(maren, await shared());
+  await press(maren, '/sign-out', {});
+  const { why } = await shuts(view, theirs);
+  assert.match(why, /signed out/);
+  await until('the stream ends', () => theirs.ended);
+});
+
+system('the reader\'s nation is suspended at the origin: nothing of theirs stays open', async () => {
+  const view = await opens(ingrid, await shared());
+  await coalition.ask('XAA', 'partner', 'suspend', 'XBB', '--reason', 'EXERCISE');
+  await shuts(view);
+  await coalition.ask('XAA', 'partner', 'resume', 'XBB', '--reason', 'EXERCISE');
+});
+
+// The process behind a node of this coalition.
+const processOf = (code) =>
+  Number(
+    readdirSync('/proc').find((pid) => {
+      try {
+        const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+        return words[0] === program && words.includes(coalition.config(code));
+      } catch {
+        return false;
+      }
+    }),
+  );
+
+system('attack: an origin that never answers a watch: what it released is shut', async () => {
+  const again = await Visitor.in(coalition, 'ingrid'); // signed in since XBB was resumed
+  const theirs = await listen(again);
+  const object = await shared();
+  const view = await opens(again, object);
+  const pid = processOf('XAA');
+  assert.ok(pid > 0);
+  process.kill(pid, 'SIGSTOP');
+  try {
+    const { why } = await shuts(view, theirs);
+    assert.match(why, /XAA cannot be asked now/);
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+  const back = await until('it opens again', async () => {
+    const result = await askFor(again, object).catch(() => ({}));
+    return result.status === 'permit' && result.view;
+  });
+  await coalition.stop('node-xaa', 'SIGKILL');
+  assert.match((await shuts(back, theirs)).why, /XAA cannot be asked now/);
+});
