@@ -460,9 +460,12 @@ net::Task<data::KasAnswer> KeyDesk::watched(PartnerCode from, Json said) {
   }
   data::KasAnswer answer = data::connect_error("invalid_argument", "The watch cannot be read.");
   if (good) {
-    Json body = co_await parts_.views.watched(std::move(from), std::move(ids));
-    answer = data::KasAnswer();
-    answer.body = std::move(body);
+    Result<Json> body = co_await parts_.views.watched(std::move(from), std::move(ids));
+    answer = data::connect_error("resource_exhausted", "It is asked too often.");
+    if (body) {
+      answer = data::KasAnswer();
+      answer.body = *std::move(body);
+    }
   }
   co_return answer;
 }

@@ -76,7 +76,21 @@ void ViewDesk::watch_now(const PartnerCode& service) {
   parts_.loop.spawn(watch(service, ++one.newest));
 }
 
+// Many that are opened at once are named in one watch.
+net::Task<void> ViewDesk::keep_pace(PartnerCode service) {
+  const Tick next = watches_[service].begun + kPace;
+  const Tick now = parts_.clock.tick();
+  if (now < next) co_await parts_.loop.sleep(std::chrono::ceil<Millis>(next - now));
+}
+
 net::Task<void> ViewDesk::watch(PartnerCode service, uint64_t number) {
+  PartnerCode paced = service;
+  co_await keep_pace(std::move(paced));
+  if (number != watches_[service].newest) {  // that one names these as well
+    --watches_[service].under_way;
+    co_return;
+  }
+  watches_[service].begun = parts_.clock.tick();
   const std::vector<std::string> about = views_.held_at(service);
   const Tick asked = parts_.clock.tick();
   Json ids = Json::array();
@@ -110,8 +124,9 @@ bool ViewDesk::hear(const PartnerCode& service, const std::vector<std::string>& 
   return true;
 }
 
-net::Task<Json> ViewDesk::watched(PartnerCode from, std::vector<std::string> ids) {
+net::Task<Result<Json>> ViewDesk::watched(PartnerCode from, std::vector<std::string> ids) {
   Watcher& watcher = watchers_.try_emplace(from, parts_.loop).first->second;
+  if (!watcher.budget.take(parts_.clock.tick())) co_return fail("exchange.busy", "asked too often");
   const uint64_t number = ++watcher.newest;
   watcher.moved.pulse();
   const Tick until = parts_.clock.tick() + kHold;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "data/views.h"
+#include "exchange/budget.h"
 #include "net/loop.h"
 #include "node/records.h"
 
@@ -35,13 +36,15 @@ class ViewDesk {
   bool close(const PersonId& person, const std::string& view) { return views_.close(person, view); }
 
   // A partner's node watches what was released for its people: {"watch": [ids]}. Answered at once when one of
-  // them is over, else after kHold. Always answers; always all of them that are over.
-  [[nodiscard]] net::Task<Json> watched(PartnerCode from, std::vector<std::string> ids);
+  // them is over, else after kHold, with all of them that are. Errors: "exchange.busy", asked too often.
+  [[nodiscard]] net::Task<Result<Json>> watched(PartnerCode from, std::vector<std::string> ids);
 
   static constexpr size_t kWatchedMax = 4'096;  // views of one watch
   static constexpr Millis kHold{2000};
-  static constexpr size_t kWatchesMax = 3;  // of one nation's, under way at once
-  static constexpr Millis kAgain{250};      // after a watch that failed
+  static constexpr size_t kWatchesMax = 3;                               // of one nation's, under way at once
+  static constexpr Millis kAgain{250};                                   // after a watch that failed
+  static constexpr Millis kPace{50};                                     // between the beginnings of two
+  static constexpr uint32_t kWatchesPerSecond = 40, kWatchesBurst = 80;  // that a partner may ask for here
   static constexpr Millis kTickEvery{250};
 
  private:
@@ -49,16 +52,19 @@ class ViewDesk {
     uint64_t newest = 0;
     size_t under_way = 0;
     bool again = false;  // one more is due, as soon as one comes back
+    Tick begun{};        // the last one
   };
   struct Watcher {  // who asks here
     explicit Watcher(net::Loop& loop) : moved(loop) {}
     uint64_t newest = 0;
     net::Event moved;
+    exchange::Budget budget{kWatchesBurst, kWatchesPerSecond};
   };
   void opened(const data::View& view);
   void ended(const data::View& view, const data::ViewEnd& why);
   void watch_now(const PartnerCode& service);
   net::Task<void> watch(PartnerCode service, uint64_t number);
+  net::Task<void> keep_pace(PartnerCode service);
   [[nodiscard]] bool hear(const PartnerCode& service, const std::vector<std::string>& asked_about,
                           const Result<std::string>& said, Tick asked);
   void keep_time();

@@ -7,10 +7,11 @@ import { request } from 'node:https';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { toLoopback } from '../../demo/loopback.mjs';
 import { Coalition, command, program, skip, system, until } from './coalition.mjs';
 import { manifestOf } from './tdf_manifest.mjs';
 import { keyService } from './token.mjs';
-import { Visitor, toLoopback } from './visitor.mjs';
+import { Visitor } from './visitor.mjs';
 
 const fqn = (attribute, value) => `https://harbor-light.example/attr/${attribute}/value/${value}`;
 const report = 'EXERCISE EXERCISE EXERCISE: two relief convoys reach Harbor Light Bay at dusk.\n';
@@ -53,11 +54,7 @@ async function tokenOf(visitor) {
   return /data-objects data-token="([^"]+)"/.exec(page.body)?.[1];
 }
 async function press(visitor, path, fields, headers = {}) {
-  return visitor.go(at(visitor, path), {
-    method: 'POST',
-    headers: { origin: visitor.nation.lobby, 'content-type': 'application/x-www-form-urlencoded', ...headers },
-    body: new URLSearchParams({ token: await tokenOf(visitor), ...fields }).toString(),
-  });
+  return visitor.submit(at(visitor, path), { token: await tokenOf(visitor), ...fields }, headers);
 }
 function wanted({ manifest }, code) {
   const { policy, keyAccess } = manifest.encryptionInformation;
