@@ -117,7 +117,10 @@ Result<OidcStep> OidcClient::go_on(AttemptPtr attempt, const Moment& moment) {
     if (url.ends_with('/')) url.pop_back();
     return Fetch{{.method = "GET", .url = url + "/.well-known/openid-configuration"}, std::move(attempt)};
   }
-  if (!keys_at_ || moment.tick - *keys_at_ >= kDocumentsAge) return ask_keys(std::move(attempt), moment);
+  // One asks for all: the others go on with the keys at hand until the answer is here.
+  const bool old = !keys_at_ || moment.tick - *keys_at_ >= kDocumentsAge;
+  const bool due = old || (moment.tick - *keys_at_ >= kKeysAge && moment.tick - *keys_asked_ >= kKeysAge);
+  if (due) return ask_keys(std::move(attempt), moment);
   switch (attempt->stage) {
     case Attempt::Stage::starting:
       return ask_for_code(std::move(attempt), moment);
@@ -132,7 +135,8 @@ Result<OidcStep> OidcClient::go_on(AttemptPtr attempt, const Moment& moment) {
 }
 
 Result<OidcStep> OidcClient::ask_keys(AttemptPtr attempt, const Moment& moment) {
-  (attempt->stage == Attempt::Stage::logout ? keys_asked_for_logout_ : keys_asked_) = moment.tick;
+  if (attempt->stage == Attempt::Stage::logout) keys_asked_for_logout_ = moment.tick;
+  keys_asked_ = moment.tick;
   attempt->waits = Attempt::Waits::keys;
   return Fetch{{.method = "GET", .url = endpoints_->jwks}, std::move(attempt)};
 }
@@ -296,6 +300,15 @@ Result<OidcStep> OidcClient::logged_out(std::string logout_token, const Moment& 
   return go_on(std::move(attempt), moment);
 }
 
+bool OidcClient::may_look(const Attempt& attempt, const Moment& moment) {
+  if (attempt.stage == Attempt::Stage::logout)
+    return !keys_asked_for_logout_ || moment.tick - *keys_asked_for_logout_ >= kKeysPause;
+  while (!key_looks_.empty() && moment.tick - key_looks_.front() >= kKeysPause) key_looks_.pop_front();
+  if (key_looks_.size() >= kKeyLooksMax) return false;
+  key_looks_.push_back(moment.tick);
+  return true;
+}
+
 Result<OidcStep> OidcClient::finish(AttemptPtr attempt, const Moment& moment) {
   Result<Step> person = fail("oidc.token", "no token");
   if (attempt->stage == Attempt::Stage::logout) {
@@ -306,11 +319,10 @@ Result<OidcStep> OidcClient::finish(AttemptPtr attempt, const Moment& moment) {
     person = read ? Result<Step>(*std::move(read)) : Result<Step>(Failure(read.error()));
   }
   if (person) return person;
-  // The provider may have changed keys: look once, but never more often than the pause allows, or unknown
+  // The provider may have changed keys: look at once, but never oftener than the pause allows, or unknown
   // kids would make us flood it.
-  const auto& asked = attempt->stage == Attempt::Stage::logout ? keys_asked_for_logout_ : keys_asked_;
-  const bool may_look = !attempt->keys_renewed && (!asked || moment.tick - *asked >= kKeysPause);
-  if (person.error().code() != "jose.key" || !may_look) return Failure(std::move(person.error()));
+  if (person.error().code() != "jose.key" || attempt->keys_renewed || !may_look(*attempt, moment))
+    return Failure(std::move(person.error()));
   attempt->keys_renewed = true;
   return ask_keys(std::move(attempt), moment);
 }

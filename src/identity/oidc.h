@@ -65,8 +65,11 @@ struct OidcEndpoints {
 
 inline constexpr size_t kSignInsMax = 10'000;  // begun and not returned; the oldest makes room
 inline constexpr Seconds kSignInLife{600};
-inline constexpr Seconds kDocumentsAge{3600};  // discovery and keys are fetched again after this
-inline constexpr Seconds kKeysPause{60};       // at least this between two fetches for an unknown kid
+inline constexpr Seconds kDocumentsAge{3600};  // discovery is fetched again after this
+inline constexpr Seconds kKeysAge{15};         // keys are: one that was withdrawn counts no longer
+// Fetches for an unknown kid within the pause. A logout token has one of its own: anybody may post it.
+inline constexpr Seconds kKeysPause{60};
+inline constexpr size_t kKeyLooksMax = 3;
 
 struct HttpAsk {
   std::string method;  // "GET" or "POST"
@@ -148,6 +151,7 @@ class OidcClient {
   [[nodiscard]] Step redirect(AttemptPtr attempt, const std::string& parameters, const Moment& moment);
   [[nodiscard]] Result<void> read_keys(const std::string& body, const Moment& moment);
   [[nodiscard]] Result<Step> finish(AttemptPtr attempt, const Moment& moment);
+  [[nodiscard]] bool may_look(const Attempt& attempt, const Moment& moment);
   [[nodiscard]] Result<SignedIn> read_id_token(const Attempt& attempt, const Moment& moment) const;
   [[nodiscard]] Result<LoggedOut> read_logout_token(const Attempt& attempt, const Moment& moment);
   [[nodiscard]] Result<std::string> client_assertion(const Moment& moment) const;
@@ -159,9 +163,9 @@ class OidcClient {
   std::optional<OidcEndpoints> endpoints_;
   Tick endpoints_at_{};
   crypto::KeySet keys_;
-  std::optional<Tick> keys_at_;  // when they were read
-  // When they were last asked for; logout tokens have a pause of their own, since anybody may post one.
-  std::optional<Tick> keys_asked_;
+  std::optional<Tick> keys_at_;     // when they were read
+  std::optional<Tick> keys_asked_;  // when they were last asked for
+  std::deque<Tick> key_looks_;      // for an unknown kid, within the pause
   std::optional<Tick> keys_asked_for_logout_;
   std::unordered_map<std::string, AttemptPtr> waiting_;  // by state
   std::map<std::string, Instant> logouts_;               // by jti, until they end: each counts once

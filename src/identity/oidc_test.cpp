@@ -416,31 +416,34 @@ TEST_CASE("changed keys are fetched once, and unknown kids can't make us ask aga
   Visit visit;
   REQUIRE(code(visit.sign_in()) == "signed in");
   CHECK(visit.provider.keys_asked == 1);
-  visit.seconds = 120;
+  visit.seconds = 1;
   visit.provider.key = crypto::PrivateKey::generate(crypto::KeyKind::p256);
   visit.provider.kid = "k2";
-  CHECK(code(visit.sign_in()) == "signed in");
+  CHECK(code(visit.sign_in()) == "signed in");  // at once
   CHECK(visit.provider.keys_asked == 2);
 
   // A flood of tokens under made-up kids.
   const crypto::PrivateKey evil = crypto::PrivateKey::generate(crypto::KeyKind::p256);
   visit.provider.id_token =
       crypto::sign_jwt(evil, {.alg = SignatureAlg::ES256, .kid = "made-up"}, Json::object()).value();
-  for (int i = 0; i < 5; ++i) CHECK(code(visit.sign_in()) == "jose.key");
-  CHECK(visit.provider.keys_asked == 2);
-  visit.seconds = 200;
-  for (int i = 0; i < 5; ++i) CHECK(code(visit.sign_in()) == "jose.key");
-  CHECK(visit.provider.keys_asked == 3);
+  for (int i = 0; i < 20; ++i) CHECK(code(visit.sign_in()) == "jose.key");
+  CHECK(visit.provider.keys_asked == 1 + static_cast<int>(kKeyLooksMax));
+  visit.seconds = 62;
+  for (int i = 0; i < 20; ++i) CHECK(code(visit.sign_in()) == "jose.key");
+  CHECK(visit.provider.keys_asked == 2 + 2 * static_cast<int>(kKeyLooksMax));  // and once for their age
 }
 
-TEST_CASE("documents are fetched again after an hour, so that a withdrawn key leaves") {
+TEST_CASE("keys are fetched again soon, so that a withdrawn key leaves") {
   Visit visit;
   REQUIRE(code(visit.sign_in()) == "signed in");
-  const crypto::PrivateKey old_key = visit.provider.key;
   visit.provider.key = crypto::PrivateKey::generate(crypto::KeyKind::p256);  // the same kid, another key
-  visit.seconds = 3700;
+  visit.seconds = kKeysAge.count() - 1;
+  CHECK(code(visit.sign_in()) != "signed in");
+  visit.seconds = kKeysAge.count();
   CHECK(code(visit.sign_in()) == "signed in");
   CHECK(visit.provider.keys_asked == 2);
+  for (int i = 0; i < 50; ++i) CHECK(code(visit.sign_in()) == "signed in");
+  CHECK(visit.provider.keys_asked == 2);  // all of them by one fetch
 }
 
 TEST_CASE("a discovery document for another issuer, host or with too little on offer is refused") {

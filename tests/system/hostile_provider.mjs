@@ -21,7 +21,25 @@ export class HostileProvider {
     const { issuer } = coalition.nation(nation);
     Object.assign(this, { issuer, name: `${nation.toLowerCase()}-idp`, coalition });
     this.key = generateKeyPairSync('rsa', { modulusLength: 2048 });
-    this.jwk = { ...this.key.publicKey.export({ format: 'jwk' }), kid: 'h-1', alg: 'PS256', use: 'sig' };
+    this.kid = 'h-1';
+    this.jwks = [this.#jwk()];
+  }
+
+  #jwk() {
+    return { ...this.key.publicKey.export({ format: 'jwk' }), kid: this.kid, alg: 'PS256', use: 'sig' };
+  }
+
+  // Signs with another key from now on, and shows both. Answers the old one, as a twist for idToken().
+  rotate(kid) {
+    const old = { header: { kid: this.kid }, signer: ps256(this.key.privateKey) };
+    this.key = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    this.kid = kid;
+    this.jwks = [...this.jwks, this.#jwk()];
+    return old;
+  }
+
+  withdrawOldKeys() {
+    this.jwks = [this.#jwk()];
   }
 
   async listen() {
@@ -57,7 +75,7 @@ export class HostileProvider {
       ...claims,
     };
     for (const name of drop) delete all[name];
-    return jws({ alg: 'PS256', typ: 'JWT', kid: 'h-1', ...header }, all, signer);
+    return jws({ alg: 'PS256', typ: 'JWT', kid: this.kid, ...header }, all, signer);
   }
 
   async #serve(request, response) {
@@ -85,7 +103,7 @@ export class HostileProvider {
         id_token_signing_alg_values_supported: ['PS256'],
       });
     }
-    if (url.pathname === '/jwks') return json({ keys: [this.jwk] });
+    if (url.pathname === '/jwks') return json({ keys: this.jwks });
     if (url.pathname === '/par') {
       const uri = `urn:ietf:params:oauth:request_uri:${randomBytes(12).toString('hex')}`;
       this.requests.set(uri, form);

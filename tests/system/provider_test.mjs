@@ -5,7 +5,7 @@ import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
-import { Coalition, skip } from './coalition.mjs';
+import { Coalition, skip, until } from './coalition.mjs';
 import { HostileProvider, ps256 } from './hostile_provider.mjs';
 import { Visitor } from './visitor.mjs';
 
@@ -169,6 +169,35 @@ system('an answer of a sign-in that another provider made is a mix-up', async ()
   }
   const taken = await visitor.go(address);
   assert.equal(taken.status, 403, 'its state was used up by the first try');
+});
+
+system('the provider changes its keys while people work: the new one counts at once, the old one no longer', async () => {
+  const { visitor } = await signIn({});
+  assert.equal((await visitor.openApp()).status, 200);
+  const stream = await visitor.watch();
+  const old = provider.rotate('h-2');
+  assert.equal((await signIn({})).page.status, 200, 'a token of the new key, at the first try');
+  assert.equal((await signIn(old)).page.status, 200, 'the old one still stands in its list');
+  provider.withdrawOldKeys();
+  await until('the old key counts no more', async () => (await signIn(old)).page.status === 403, 60_000);
+  assert.equal((await signIn({})).page.status, 200);
+  assert.equal((await signIn(old)).page.status, 403, 'nor when somebody signs in with the new one in between');
+  // Whoever was inside has noticed nothing of it.
+  const before = stream.messages;
+  await until('tracks go on', () => stream.messages > before + 2);
+  assert.equal((await visitor.go(`${visitor.nation.app}/me`)).status, 200);
+  stream.socket.terminate();
+});
+
+system("what is said of somebody at one sign-in is not lent to what they opened with another", async () => {
+  const role = async (visitor) => (await visitor.go(`${visitor.nation.app}/me`)).body;
+  const first = (await signIn({ claims: { sikkerhetsgrad: 'FORTROLEG-B' } })).visitor;
+  await first.openApp();
+  const before = await role(first);
+  const second = (await signIn({ claims: { sikkerhetsgrad: 'HEMLEG-C' } })).visitor;
+  await second.openApp();
+  assert.notEqual(await role(second), before, 'the app is told what was said at each sign-in');
+  assert.equal(await role(first), before);
 });
 
 system('no token, code, cookie, assertion or passphrase is in any log or answer to an operator', async () => {
