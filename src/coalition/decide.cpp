@@ -228,6 +228,49 @@ void Question::check_mission(const App& app) {
            fmt::format("{} does not take part in {}.", named(ask_.who.partner), mission.name), "",
            std::string(kCoalition));
   }
+  rest_roles(mission);
+}
+
+// What counts in other phases of the mission only is as if nobody had said it. Who may know of an app knows
+// of it in every phase: else nobody could tell them why it is shut.
+void Question::rest_roles(const Mission& mission) {
+  if (ask_.action == Action::view) return;
+  std::erase_if(person_.roles, [&](const std::string& role) {
+    const auto phases = mission.roles.find(role);
+    const bool rests =
+        phases != mission.roles.end() &&
+        std::find(phases->second.begin(), phases->second.end(), mission.phase) == phases->second.end();
+    if (rests) resting_.push_back(role);
+    return rests;
+  });
+}
+
+Opinion Question::ask_with_all_roles(Action action, bool own) {
+  if (resting_.empty()) return ask_policies(action, own);
+  const std::vector<std::string> counting = person_.roles;
+  person_.roles.insert(person_.roles.end(), resting_.begin(), resting_.end());
+  Opinion opinion = ask_policies(action, own);
+  person_.roles = counting;
+  return opinion;
+}
+
+// Where a role that rests would have opened it, the phase is the reason: tried, not guessed.
+void Question::say_resting_roles(const App& app, bool own) {
+  if (resting_.empty() || !ask_with_all_roles(ask_.action, own).permit) return;
+  const Mission& mission = *world_.mission(app.mission);
+  std::vector<std::string> phases;
+  for (const std::string& role : resting_) {
+    const auto& some = mission.roles.find(role)->second;
+    phases.insert(phases.end(), some.begin(), some.end());
+  }
+  std::sort(phases.begin(), phases.end());
+  phases.erase(std::unique(phases.begin(), phases.end()), phases.end());
+  Reason reason{Layer::structure, "role-rests", "", "", ""};
+  reason.text = fmt::format("Your role ({}) does not count while {} is in phase {}.",
+                            fmt::join(resting_, ", "), mission.name, mission.phase);
+  if (!phases.empty()) reason.change = fmt::format("It counts in phase {}.", fmt::join(phases, ", "));
+  reason.who_decides = named(mission.lead.empty() ? world_.self() : mission.lead);
+  reasons_.insert(reasons_.begin(), std::move(reason));
 }
 
 // The words for what a person may not know of: nothing in them depends on the target.
@@ -281,8 +324,9 @@ void Question::answer_person(const AppRef& ref) {
     hidden_ = ask_.action == Action::view;
   }
   // A refusal says why only to those whom policies would let know of the app.
-  hidden_ = hidden_ || !in_mission_ || !ask_policies(Action::view, own).permit;
+  hidden_ = hidden_ || !in_mission_ || !ask_with_all_roles(Action::view, own).permit;
   if (hidden_) return hide();
+  if (asked) say_resting_roles(*app, own);
   if (asked && own) say_terms(own);
 }
 

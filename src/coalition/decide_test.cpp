@@ -301,6 +301,63 @@ TEST_CASE("attack: a fact at its end is no fact, to the millisecond") {
   }
 }
 
+TEST_CASE("a role counts in its phases of the mission only, and who loses it is told why") {
+  Records all = records("XAA");
+  all["mission/harbor-light"].set("roles", Json::object({{"logistics", Json::array({"plan", "recover"})}}));
+  const auto under = [&](const char* phase) {
+    all["mission/harbor-light"].set("phase", phase);
+    return world(all);
+  };
+  const Ask lena = ask(person("XAA", "logistics"), Action::open, app("XAA", "cop"));
+  CHECK(decide(under("plan"), lena).permit);
+  CHECK(decide(under("recover"), lena).permit);
+  const Verdict refused = decide(under("execute"), lena);
+  CHECK_FALSE(refused.permit);
+  CHECK_FALSE(refused.hidden);
+  REQUIRE_FALSE(refused.reasons.empty());
+  CHECK(refused.reasons[0].policy == "role-rests");
+  CHECK(refused.reasons[0].text ==
+        "Your role (logistics) does not count while Harbor Light is in phase execute.");
+  CHECK(refused.reasons[0].change == "It counts in phase plan, recover.");
+  // Asked again when the mission moves on.
+  const policy::EntityUid mission{"Entente::Mission", "harbor-light"};
+  CHECK(std::ranges::find(refused.reach.entities, mission) != refused.reach.entities.end());
+  // Others, and what was known before, stay as they are.
+  CHECK(decide(under("execute"), ask(person("XAA", "officer"), Action::open, app("XAA", "cop"))).permit);
+  CHECK(decide(under("execute"), ask(person("XAA", "logistics"), Action::view, app("XAA", "cop"))).permit);
+  // A role beside it counts on.
+  Ask both = lena;
+  both.who.facts["role"].value = std::vector<std::string>{"logistics", "planner"};
+  CHECK(decide(under("execute"), both).permit);
+  // Who may not know of the app learns nothing of phases.
+  all["mission/harbor-light"].set("roles", Json::object({{"clerk", Json::array({"plan"})}}));
+  const Verdict clerk =
+      decide(under("execute"), ask(person("XBB", "clerk"), Action::open, app("XAA", "cop")));
+  CHECK(clerk.hidden);
+  for (const Reason& reason : clerk.reasons) CHECK(reason.policy != "role-rests");
+}
+
+TEST_CASE("attack: an officer whose role rests answers no request") {
+  Records all = records("XAA");
+  Ask asked = ask(person("XAA", "officer"), Action::approve, app("XAA", "cop"));
+  asked.request.emplace();
+  asked.request->partner = PartnerCode("XBB");
+  asked.request->person = PersonId("p-analyst");
+  asked.request->minutes = 60;
+  REQUIRE(decide(world(all), asked).permit);
+  all["mission/harbor-light"].set("roles", Json::object({{"officer", Json::array({"plan"})}}));
+  CHECK_FALSE(decide(world(all), asked).permit);
+}
+
+TEST_CASE("phases of roles that cannot be read are refused") {
+  Records all = records("XAA");
+  for (const char* wrong : {R"([])", R"({"planner": "plan"})", R"({"planner": ["Plan A"]})",
+                            R"({"planner": ["plan", "plan"]})", R"({"": ["plan"]})"}) {
+    all["mission/harbor-light"].set("roles", *Json::parse(wrong));
+    CHECK_MESSAGE(refused(all).code().starts_with("field."), wrong);
+  }
+}
+
 TEST_CASE("attack: leaving the risk out does not help") {
   const World under = world(records("XAA"));
   Ask asked = ask(person("XBB", "planner"), Action::open, app("XAA", "cop"));

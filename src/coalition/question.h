@@ -87,6 +87,9 @@ class Question {
   [[nodiscard]] policy::Value clearance_for(const ObjectView& object);
   void check_owner(const App& app);
   void check_mission(const App& app);
+  void rest_roles(const Mission& mission);
+  [[nodiscard]] Opinion ask_with_all_roles(Action action, bool own);
+  void say_resting_roles(const App& app, bool own);
   void hide();
 
   Opinion ask_policies(Action action, bool own_target);
@@ -97,6 +100,7 @@ class Question {
   const Ask& ask_;
   Notes notes_;
   PersonView person_;
+  std::vector<std::string> resting_;  // roles that do not count in the mission's phase
   int64_t risk_ = 0;
   std::string network_;
   std::vector<Reason> reasons_;

@@ -36,7 +36,10 @@ Json random_partner(Dice& dice, const std::string& code) {
 }
 
 Json random_mission(Dice& dice) {
+  Json roles = Json::object();
+  if (dice.once_in(3)) roles.set("planner", Json::array({dice.once_in(2) ? "plan" : "execute"}));
   return Json::object({{"name", "A mission"},
+                       {"roles", std::move(roles)},
                        {"partners", codes_json(dice, true)},
                        {"phase", dice.once_in(2) ? "plan" : "execute"},
                        {"threat", dice.once_in(3) ? "high" : "low"},

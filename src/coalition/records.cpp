@@ -19,6 +19,9 @@ constexpr size_t kTextMax = 4096;
 constexpr size_t kPartnersMax = 256;
 constexpr size_t kAppsMax = 1024;
 constexpr size_t kPolicyTextMax = 1 << 20;
+constexpr size_t kMissionRolesMax = 32;
+constexpr size_t kRolePhasesMax = 16;
+constexpr size_t kRoleBytesMax = 64;
 constexpr size_t kThumbprintLength = 43;  // 32 bytes, base64url without padding
 
 bool is_operator_name(std::string_view text) {
@@ -118,6 +121,22 @@ Partner read_partner(Fields& fields, std::string_view code) {
   return partner;
 }
 
+// {"planner": ["planning", "execution"]}
+void read_roles(Fields& fields, Mission& mission) {
+  const Json* roles = fields.value_if("roles");
+  if (roles == nullptr) return;
+  if (!roles->is_object() || roles->members().size() > kMissionRolesMax) {
+    return fields.wrong("roles", "these are no roles with their phases",
+                        fmt::format("write {{\"planner\": [\"planning\"]}}, at most {}", kMissionRolesMax));
+  }
+  Fields each = fields.object("roles");
+  for (const auto& [role, phases] : roles->members()) {
+    if (role.empty() || role.size() > kRoleBytesMax) fields.wrong("roles", "this is no name of a role", role);
+    mission.roles[role] = read_list(each, role, kRolePhasesMax, is_label, "phase");
+  }
+  [[maybe_unused]] const Result<void> done = each.done();  // its faults count in `fields`
+}
+
 Mission read_mission(Fields& fields, std::string_view id) {
   Mission mission;
   mission.id = MissionId(std::string(id));
@@ -131,6 +150,7 @@ Mission read_mission(Fields& fields, std::string_view id) {
   if (mission.end <= mission.start) fields.wrong("end", "the mission ends before it begins");
   if (fields.has("lead")) mission.lead = read_code(fields, "lead");
   mission.number = fields.integer_or("number", 0, 0, std::numeric_limits<int64_t>::max());
+  read_roles(fields, mission);
   const auto& all = mission.partners;
   if (!mission.lead.empty() && std::find(all.begin(), all.end(), mission.lead) == all.end())
     fields.wrong("lead", "a mission is led by one of its partners");

@@ -11,6 +11,7 @@
 #include "policy/policy_set.h"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -51,6 +52,8 @@ struct Mission {
   Instant end;
   PartnerCode lead{};  // whose word on phase and threat the others take; empty: each node says its own
   int64_t number = 0;  // how often that was said
+  // In which phases alone a person's role counts in this mission; one that is not named here counts in all.
+  std::map<std::string, std::vector<std::string>, std::less<>> roles{};
 };
 
 struct Segment {

@@ -62,6 +62,12 @@ Json Api::mission_json(const Mission& mission) const {
     const coalition::App* app = world.app(ref);
     return app != nullptr && app->mission == mission.id;
   };
+  Json roles = Json::object();
+  for (const auto& [role, phases] : mission.roles) {
+    Json list = Json::array();
+    for (const std::string& phase : phases) list.push(phase);
+    roles.set(role, std::move(list));
+  }
   Json apps = Json::array();
   for (const coalition::App* app : world.apps())
     if (app->mission == mission.id)
@@ -80,6 +86,7 @@ Json Api::mission_json(const Mission& mission) const {
                                                        : "under way"},
                        {"phase", mission.phase},
                        {"threat", mission.threat},
+                       {"roles", std::move(roles)},
                        {"partners", codes(mission.partners)},
                        {"lead", mission.lead.text()},
                        {"number", mission.number},

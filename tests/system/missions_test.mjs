@@ -35,6 +35,8 @@ function twoMissions(plan) {
   edit('genesis-xaa.json', (records) => {
     const rule = records['crosswalk/main'].rules.find(({ to }) => to === 'missions');
     rule.table.versorgung = 'night-watch';
+    // Planners have no part in recovery, at Aldoria's node.
+    records['mission/harbor-light'].roles = { planner: ['planning', 'execution', 'stand-down'] };
   });
 }
 
@@ -138,6 +140,19 @@ system('who hears of a phase decides by their own policies', async () => {
   stays.socket.terminate();
 });
 
+system('a role counts in its phases alone: who rested on it is cut, and told why', async () => {
+  await say('phase', 'Harbor Light', 'execution');
+  await heard({ phase: 'execution' });
+  await until('she gets in again', async () => (await ingrid.openApp()).status === 200);
+  const [away, stays] = [await ingrid.watch(), await konrad.watch()];
+  await cut(away, ['phase', 'Harbor Light', 'recovery']);
+  assert.match((await shut(ingrid)).body, /Your role \(planner\) does not count while Harbor Light is in phase recovery/);
+  const before = stays.messages;
+  await until("an officer's tracks go on", () => stays.messages > before + 2);
+  stays.socket.terminate();
+  assert.deepEqual((await mission('XAA')).roles, { planner: ['planning', 'execution', 'stand-down'] });
+});
+
 system('what was said while a partner was away reaches it when it is back', async () => {
   await coalition.stop('node-xbb', 'SIGKILL');
   await say('phase', 'Harbor Light', 'planning');
@@ -193,7 +208,7 @@ system('the end of a mission leaves nothing of it, and other missions as they ar
   assert.equal((await wiki()).status, 200);
   const id = await maren.asksFor('cop-xaa', 'exercise');
   await until('it waits', async () => (await coalition.ask('XAA', 'request', 'ls')).requests.length === 1);
-  await coalition.ask('XAA', 'request', 'approve', id);
+  await coalition.answer('XAA', 'approve', id);
   assert.equal((await maren.openApp()).status, 200);
   const streams = await Promise.all([maren, ingrid, konrad].map((visitor) => visitor.watch()));
   await until('all see tracks', () => streams.every(({ messages }) => messages > 0));
