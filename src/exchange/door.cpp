@@ -70,6 +70,8 @@ std::shared_ptr<const net::HttpService> Door::place(std::string_view authority) 
       std::holds_alternative<KeyServiceHost>(host)) {
     return parts_.lanes.control().http;
   }
+  // A name of nobody's belongs where the console's does: where it is answered tells nothing of which it is.
+  if (std::holds_alternative<NoHost>(host) && names_.is_ours(authority)) return parts_.lanes.control().http;
   const AppHost* named = std::get_if<AppHost>(&host);
   if (named == nullptr || named->app.owner == parts_.self) return nullptr;
   return parts_.lanes.of(named->app.owner).http;

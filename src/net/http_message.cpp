@@ -8,8 +8,6 @@
 namespace entente::net {
 namespace {
 
-constexpr size_t kCookieBytesMax = 8 * 1024;
-
 constexpr auto kTokenBytes = [] {
   std::array<bool, 256> table{};
   for (unsigned c = '0'; c <= '9'; ++c) table[c] = true;
@@ -246,7 +244,6 @@ void remove_hop_by_hop(Headers& headers) {
 Result<std::optional<std::string>> find_cookie(const Headers& headers, std::string_view name) {
   std::optional<std::string> found;
   Error fault;
-  size_t bytes = 0;
   const auto refuse = [&](std::string what) {
     fault = Error{"http.cookie", std::move(what), std::string(name),
                   "clear this site's cookies and sign in again"};
@@ -254,9 +251,6 @@ Result<std::optional<std::string>> find_cookie(const Headers& headers, std::stri
   };
   for (const Field& field : headers) {
     if (!equal_no_case(field.name, "cookie")) continue;
-    bytes += field.value.size();
-    if (bytes > kCookieBytesMax)
-      return fail("http.cookie", "more than 8 KiB of cookies came", std::string(name));
     each_cookie(field.value, [&](std::string_view its_name, std::string_view value, std::string_view pair) {
       // A prefixed name is the browser's promise; another spelling of it can only be somebody's trick.
       if (its_name != name) {

@@ -116,9 +116,9 @@ struct BodyFraming {
 void remove_hop_by_hop(Headers& headers);
 
 // The value of the cookie of exactly that name, or nullopt when there is none. Strict: RFC 6265 section 4.1.1
-// cookie octets, no quotes, at most 8 KiB in all. Error "http.cookie" when the pair that bears the name is
-// malformed or when a name beginning with "__Host-" or "__Secure-" comes twice: one of the two was put there
-// by somebody else.
+// cookie octets, no quotes; among as many others as a head holds, which others may have put there. Error
+// "http.cookie" when the pair that bears the name is malformed or when a name beginning with "__Host-" or
+// "__Secure-" comes twice: one of the two was put there by somebody else.
 [[nodiscard]] Result<std::optional<std::string>> find_cookie(const Headers& headers, std::string_view name);
 // Removes those cookies from all Cookie lines, and lines that become empty; other cookies stay as they are.
 void remove_cookies(Headers& headers, std::span<const std::string_view> names);

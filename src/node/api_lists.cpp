@@ -183,6 +183,14 @@ net::Task<Api::Answer> Api::show_verdict(Request request) {
   co_return Answer{200, *found};
 }
 
+// Durable before anybody sees what is shown: who looked, under which verdict.
+ledger::Record Api::disclosure(const coalition::Person& who, const coalition::Verdict& verdict) const {
+  ledger::Record leaf{.event_class = "ledger.disclosed", .time = clock_.now(), .fields = {}};
+  leaf.fields.emplace_back("who", who.id.text());
+  leaf.fields.emplace_back("verdict", verdict.id.text());
+  return leaf;
+}
+
 net::Task<Api::Answer> Api::show_ledger(Request request) {
   coalition::Verdict verdict;
   if (auto no =
@@ -198,8 +206,15 @@ net::Task<Api::Answer> Api::show_ledger(Request request) {
     const std::string* wanted = net::find_pair(*query, "disclose");
     disclose = wanted != nullptr && *wanted == "1";
   }
-  const uint64_t most = disclose ? kDisclosedTailMax : kTailMax;
-  co_return Answer{200, ledger_tail(records_.ledger(), std::min(last, most), disclose)};
+  last = std::min(last, disclose ? kDisclosedTailMax : kTailMax);
+  if (disclose) {
+    ledger::Record leaf = disclosure(request.by.who, verdict);
+    leaf.fields.emplace_back("newest", static_cast<int64_t>(last));
+    leaf.fields.emplace_back("size", static_cast<int64_t>(records_.ledger().size()));
+    const Result<void> recorded = co_await record(std::move(leaf), false);
+    if (!recorded) co_return refusal(status_of(recorded.error()), recorded.error());
+  }
+  co_return Answer{200, ledger_tail(records_.ledger(), last, disclose)};
 }
 
 // One entry with all its fields as a disclosure: what is shown can be checked by whoever is shown it.
@@ -213,12 +228,16 @@ net::Task<Api::Answer> Api::show_entry(Request request) {
   const auto read = std::from_chars(request.name.data(), end, index);
   const bool known = read.ec == std::errc() && read.ptr == end && index < records_.ledger().size();
   if (!known) co_return not_found(fmt::format("the ledger has no entry {}", request.name));
-  const Result<ledger::Record> record = records_.ledger().record(index);
-  if (!record) co_return refusal(503, record.error());
+  const Result<ledger::Record> found = records_.ledger().record(index);
+  if (!found) co_return refusal(503, found.error());
   std::vector<std::string> fields;
-  for (const auto& [name, value] : record->fields) fields.push_back(name);
+  for (const auto& [name, value] : found->fields) fields.push_back(name);
   const Result<ledger::Disclosure> entry = records_.ledger().disclose(index, fields);
   if (!entry) co_return refusal(503, entry.error());
+  ledger::Record leaf = disclosure(request.by.who, verdict);
+  leaf.fields.emplace_back("index", static_cast<int64_t>(index));
+  const Result<void> recorded = co_await record(std::move(leaf), false);
+  if (!recorded) co_return refusal(status_of(recorded.error()), recorded.error());
   co_return Answer{200, entry->json()};
 }
 

@@ -20,6 +20,7 @@ using exchange::Browsers;
 using exchange::ConsoleEntry;
 
 constexpr Millis kLookEvery{1'000};
+constexpr Seconds kRecordMax{5};
 constexpr Millis kQuietMax{15'000};  // then a comment goes, so that a dead connection shows
 constexpr std::string_view kTokenHeader = "Entente-Token";
 // Its own files and its own node, nothing inline, and no text that becomes markup or script.
@@ -207,7 +208,19 @@ net::Task<bool> Console::enter(net::HttpCall& call, std::string query) {
   const coalition::Facts context = operator_context(who->by.network, now);
   ledger::Record record = verdict_record(who->verdict, who->by.who, "view", context, now);
   record.fields.emplace_back("purpose", "open the console");
-  parts_.records.append({std::move(record)}, false, [](const Result<ledger::Appended>&) {});
+  // Nobody is inside before it is written that they came in.
+  auto written = std::make_shared<net::Event>(parts_.switchboard.loop());
+  auto answer = std::make_shared<Result<void>>(fail("node.slow", "the disk has not taken it in time"));
+  parts_.records.append({std::move(record)}, false, [written, answer](const Result<ledger::Appended>& done) {
+    *answer = done ? Result<void>() : Result<void>(Failure(done.error()));
+    written->set();
+  });
+  [[maybe_unused]] const bool heard = co_await written->wait(kRecordMax);
+  if (!*answer) {
+    Api::Answer later = refusal(503, answer->error());
+    co_await Api::send(call, std::move(later));
+    co_return true;
+  }
   const std::string token = parts_.browsers.consoles.issue(std::move(*entry), end);
   net::ResponseHead head = exchange::redirect_head(names_.console_origin() + path);
   const Seconds life = std::chrono::floor<Seconds>(end - now);

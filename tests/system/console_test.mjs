@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { Coalition, readJson, skip, system, until, writeJson } from './coalition.mjs';
+import { askH2, openH2 } from './h2_client.mjs';
 import { Visitor } from './visitor.mjs';
 
 let coalition, lena, auditor, console, nowhere;
@@ -109,6 +110,38 @@ system('to everybody else the name is like any that is nobody\'s', async () => {
     await answersAlike(visitor, '/', { headers: { 'service-worker': 'script' } });
     await answersAlike(visitor, '/', { headers: { cookie: '__Host-entente-console=guess' }, cookies: false });
   }
+});
+
+// A connection lives on one of the node's loops, which its first request chooses; the console lives on another or
+// on the same one.
+system('attack: on a connection that was made for other names the console is like a name of nobody\'s', async () => {
+  const { port } = coalition.nation('XAA');
+  const cookie = lena.visitor.cookies(`${console}/`);
+  for (const first of ['lobby', 'cop-xaa', 'map-xbb', 'map-xcc', 'map-xdd', 'map-xee', 'nobody']) {
+    const client = await openH2(port, coalition.ca, `${first}.xaa.localhost`);
+    const ask = (name, headers = {}) =>
+      askH2(client, { ':method': 'GET', ':path': '/', ':scheme': 'https', ':authority': `${name}.xaa.localhost:${port}`, ...headers });
+    await ask(first);
+    const answers = [];
+    for (const name of ['console', 'nothing'])
+      for (const headers of [{}, { cookie: '__Host-entente-console=x' }]) {
+        const { status, headers: said } = await ask(name, headers);
+        const { date, location, 'set-cookie': cookies, ...rest } = said;
+        answers.push(JSON.stringify([status, Object.keys(rest), Boolean(location), cookies?.length]));
+      }
+    assert.equal(new Set(answers).size, 1, `${first}: ${answers.join('\n')}`);
+    const { status } = await ask('console', { cookie });
+    assert.ok([200, 421].includes(status), 'its own operator gets in, or is told to ask on another connection');
+    client.close();
+  }
+});
+
+system('attack: cookies that others put into the browser keep no operator out', async () => {
+  const own = lena.visitor.cookies(`${console}/`);
+  const filler = Array.from({ length: 40 }, (_, i) => `filler${i}=${'x'.repeat(280)}`).join('; ');
+  const page = await lena.visitor.go(`${console}/hello`, { cookies: false, headers: { cookie: `${filler}; ${own}` } });
+  assert.equal(page.status, 200, page.body);
+  assert.equal(JSON.parse(page.body).operator, 'Lena Brandtner');
 });
 
 system('a person of the nation who is no operator learns nothing, signed in or not', async () => {
@@ -261,7 +294,7 @@ system('attack: a request that is another than the one that was read is not answ
   for (const verb of ['approve', 'deny']) {
     const other = await post(lena, `/v1/requests/${id}/${verb}`, { seen: `${seen.slice(0, -2)}AA` });
     assert.equal(other.status, 409, other.body);
-    assert.equal(codeOf(other), 'access.over');
+    assert.equal(codeOf(other), 'access.changed');
     assert.equal(await state(), 'open');
   }
   const answer = await post(lena, `/v1/requests/${id}/deny`, { seen });
@@ -275,6 +308,11 @@ system('the ledger\'s public files are there, and nothing else of its folder', a
   for (const path of ['log/00000000.seg', 'own/00000000.seg', '../keys/ledger.pem', '%2e%2e/keys/ledger.pem', 'tile/0/..%2f..%2fown'])
     assert.notEqual((await read(path)).status, 200, path);
   const entry = JSON.parse((await lena.visitor.go(`${console}/v1/ledger/0`)).body);
+  const { records } = await coalition.ask('XAA', 'ledger', 'show', '--last', '20');
+  assert.ok(
+    records.some(({ class: kind, fields }) => kind === 'ledger.disclosed' && fields.index === 0),
+    'that it was shown, and to whom, is written before it is seen',
+  );
   assert.equal(entry.index, 0);
   assert.ok(entry.fields.length > 0 && entry.fields.every(({ salt }) => salt.length === 22));
   for (const wrong of ['-1', '999999999', 'x', '1x'])
