@@ -1,5 +1,6 @@
 // The map in two instances behind two connectors: whichever of the four is killed, people go on.
 import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
 import { after, before } from 'node:test';
 import { Coalition, skip, system, until } from './coalition.mjs';
 import { Visitor } from './visitor.mjs';
@@ -67,6 +68,41 @@ for (const number of [1, 2]) {
     await coalition.startAgain(`cop-${number}`);
   });
 }
+
+// The process of a name in the plan: it is stopped, not ended.
+const processOf = (file) =>
+  Number(
+    readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .find((pid) => {
+        try {
+          const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+          return words.includes('connector') && words.some((word) => word === coalition.file('coalition', file));
+        } catch {
+          return false;
+        }
+      }),
+  );
+
+system('a connector hangs: requests that it had and did not answer go to the other, and nothing fails', async () => {
+  await Promise.all([up('cop-1'), up('cop-2')]);
+  const pid = processOf('connector-cop-1.json');
+  assert.ok(pid > 1, 'its process is found');
+  const statuses = [];
+  const asking = people.map((visitor) => asked(visitor, kRequests, statuses));
+  await until('some are answered', () => statuses.length >= 10);
+  process.kill(pid, 'SIGSTOP');
+  try {
+    await Promise.all(asking);
+    await Promise.all(people.map((visitor) => asked(visitor, 5, statuses)));
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+  assert.deepEqual(
+    statuses.filter((status) => status !== 200),
+    [],
+  );
+});
 
 system('with both instances gone the app is down, and comes back by itself', async () => {
   await coalition.stop('cop-1', 'SIGKILL');
