@@ -237,22 +237,34 @@ int request_list(const Arguments& arguments) {
     for (const Json& row : found->items()) {
       const Json* approvals = row.find("approvals");
       const size_t so_far = approvals != nullptr && approvals->is_array() ? approvals->items().size() : 0;
-      rows.push_back({cell(row, "id"), cell(row, "app"), cell(row, "who"), cell(row, "purpose"),
-                      cell(row, "minutes"), cell(row, "scope"), cell(row, "state"),
+      rows.push_back({cell(row, "id"), cell(row, "seen"), cell(row, "app"), cell(row, "who"),
+                      cell(row, "purpose"), cell(row, "minutes"), cell(row, "scope"), cell(row, "state"),
                       fmt::format("{} of {}", so_far, cell(row, "approvals_needed")), opens_text(row),
                       cell(row, "end")});
     }
   }
-  print_table(
-      {"REQUEST", "APP", "WHO", "WHAT FOR", "MINUTES", "SCOPE", "STATE", "APPROVED", "OPENS", "ASKED UNTIL"},
-      rows);
+  print_table({"REQUEST", "SEEN", "APP", "WHO", "WHAT FOR", "MINUTES", "SCOPE", "STATE", "APPROVED", "OPENS",
+               "ASKED UNTIL"},
+              rows);
   return kExitOk;
 }
+namespace {
+
+int answer_request(const Arguments& arguments, std::string_view verb) {
+  const Result<std::string> seen = arguments.need("seen");
+  if (!seen) return report(seen.error(), arguments.json());
+  Json body = Json::object({{"seen", *seen}});
+  if (const auto words = arguments.option("words")) body.set("words", *words);
+  return change(arguments, fmt::format("/v1/requests/{}/{}", arguments.words[0], verb), std::move(body));
+}
+
+}  // namespace
+
 int request_approve(const Arguments& arguments) {
-  return answer_with_words(arguments, fmt::format("/v1/requests/{}/approve", arguments.words[0]));
+  return answer_request(arguments, "approve");
 }
 int request_deny(const Arguments& arguments) {
-  return answer_with_words(arguments, fmt::format("/v1/requests/{}/deny", arguments.words[0]));
+  return answer_request(arguments, "deny");
 }
 int grant_list(const Arguments& arguments) {
   return list(arguments, "/v1/grants", "grants",
@@ -271,6 +283,26 @@ int grant_list(const Arguments& arguments) {
 }
 int grant_revoke(const Arguments& arguments) {
   return answer_with_words(arguments, fmt::format("/v1/grants/{}/revoke", arguments.words[0]));
+}
+
+int delegation_list(const Arguments& arguments) {
+  return list(arguments, "/v1/delegations", "delegations",
+              {{"DELEGATION", "id"},
+               {"APP", "app"},
+               {"IN THE NAME OF", "from"},
+               {"ANSWERS", "to"},
+               {"UNTIL", "end"},
+               {"STATE", "state"}});
+}
+int delegation_add(const Arguments& arguments) {
+  const Result<std::string> minutes = arguments.need("minutes");
+  if (!minutes) return report(minutes.error(), arguments.json());
+  const int64_t count = static_cast<int64_t>(std::strtol(minutes->c_str(), nullptr, 10));
+  return change(arguments, "/v1/delegations",
+                Json::object({{"app", arguments.words[0]}, {"to", arguments.words[1]}, {"minutes", count}}));
+}
+int delegation_end(const Arguments& arguments) {
+  return change(arguments, fmt::format("/v1/delegations/{}/end", arguments.words[0]), Json::object());
 }
 
 namespace {

@@ -5,6 +5,7 @@ namespace {
 
 constexpr std::string_view kSocket = "socket,config";
 constexpr std::string_view kSocketWords = "socket,config,words";
+constexpr std::string_view kSocketAnswer = "socket,config,seen,words";
 constexpr std::string_view kSocketReason = "socket,config,reason";
 
 constexpr Verb kVerbs[] = {
@@ -66,14 +67,21 @@ constexpr Verb kVerbs[] = {
      mission_end},
     {"request ls", "[--all]", "Who asks for which app, what for, and what approving would open",
      "socket,config,all!", 0, 0, request_list},
-    {"request approve", "ID [--words TEXT]", "Give what is asked for; nobody approves their own",
-     kSocketWords, 1, 1, request_approve},
-    {"request deny", "ID [--words TEXT]", "Refuse what is asked for, with a word to whoever asked",
-     kSocketWords, 1, 1, request_deny},
+    {"request approve", "ID --seen MARK [--words TEXT]",
+     "Give what is asked for, as it was read; nobody approves their own", kSocketAnswer, 1, 1,
+     request_approve},
+    {"request deny", "ID --seen MARK [--words TEXT]",
+     "Refuse what is asked for, with a word to whoever asked", kSocketAnswer, 1, 1, request_deny},
     {"grant ls", "", "What was given to whom, for what, until when, and who approved it", kSocket, 0, 0,
      grant_list},
     {"grant revoke", "ID [--words TEXT]", "Take a grant back; the session it opened ends at once",
      kSocketWords, 1, 1, grant_revoke},
+    {"delegation ls", "", "Who answers requests in whose name, for which app, until when", kSocket, 0, 0,
+     delegation_list},
+    {"delegation add", "APP PERSON --minutes N",
+     "Let somebody of this nation answer requests for an app in your name", "socket,config,minutes", 2, 2,
+     delegation_add},
+    {"delegation end", "ID", "End a delegation", kSocket, 1, 1, delegation_end},
     {"why", "VERDICT", "What a verdict said, why, and under which world", kSocket, 1, 1, why},
     {"ledger verify", "--config FILE [--remembered FILE]",
      "Check store and ledger from outside: chained, signed, complete", "config,remembered,checkpoint-out", 0,

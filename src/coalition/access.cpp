@@ -63,11 +63,26 @@ std::string read_person(Fields& fields, std::string_view key) {
   return text;
 }
 
-Json approval_json(const Approval& approval) {
+Json approval_json(const Approval& approval, bool open) {
   Json out = Json::object({{"by", approval.by}, {"at", rfc3339(approval.at)}});
   if (!approval.authority.empty()) out.set("authority", approval.authority);
   if (!approval.verdict.empty()) out.set("verdict", approval.verdict.text());
+  if (open && !approval.context.empty()) {
+    out.set("facts", facts_to_json(approval.facts));
+    out.set("context", facts_to_json(approval.context));
+  }
   return out;
+}
+
+Facts read_facts(Fields& fields, std::string_view key) {
+  const Json* json = fields.value_if(key);
+  if (json == nullptr) return {};
+  Result<Facts> read = facts_from_json(*json);
+  if (!read) {
+    fields.wrong(key, std::string(read.error().what()));
+    return {};
+  }
+  return *std::move(read);
 }
 
 std::vector<Approval> read_approvals(Fields& fields) {
@@ -79,6 +94,8 @@ std::vector<Approval> read_approvals(Fields& fields) {
     approval.authority = one.text_or("authority", "", 128);
     approval.at = one.instant("at");
     approval.verdict = VerdictId(one.text_or("verdict", "", 64));
+    approval.facts = read_facts(one, "facts");
+    approval.context = read_facts(one, "context");
     [[maybe_unused]] const Result<void> done = one.done();
     out.push_back(std::move(approval));
   }
@@ -86,6 +103,10 @@ std::vector<Approval> read_approvals(Fields& fields) {
 }
 
 }  // namespace
+
+bool is_person_id(std::string_view text) {
+  return is_token(text);
+}
 
 Scope read_scope(Fields& fields) {
   Scope scope;
@@ -177,7 +198,8 @@ std::string record_key(const AccessRequest& request, const PartnerCode& self) {
 
 Json to_json(const AccessRequest& request) {
   Json approvals = Json::array();
-  for (const Approval& approval : request.approvals) approvals.push(approval_json(approval));
+  for (const Approval& approval : request.approvals)
+    approvals.push(approval_json(approval, request.state == RequestState::open));
   Json out = Json::object({{"partner", request.partner.text()},
                            {"person", request.person.text()},
                            {"owner", request.owner.text()},

@@ -56,11 +56,16 @@ struct Grant {
 [[nodiscard]] std::string record_key(const Grant& grant);
 [[nodiscard]] Json to_json(const Grant& grant);
 
+[[nodiscard]] bool is_person_id(std::string_view text);  // the form alone
+
 struct Approval {
   std::string by;         // person id, or "operator/<name>"
   std::string authority;  // who delegated it to them; empty: their own
   Instant at;
   VerdictId verdict;
+  // What was known of them, to be asked again when the last approval comes: kept while the request is open.
+  Facts facts{};
+  Facts context{};
 };
 
 enum class RequestState { open, granted, denied, withdrawn, revoked };
@@ -83,7 +88,7 @@ struct AccessRequest {
   int64_t approvals_needed = 1;
   std::vector<Approval> approvals;
   std::string answer;  // in words for the person; may be empty
-  Facts facts;         // owner: what their nation said of them when they asked
+  Facts facts;         // owner: what their nation said of them last
   std::optional<Instant> granted_until;
 };
 [[nodiscard]] std::string record_key(const AccessRequest& request, const PartnerCode& self);

@@ -67,6 +67,14 @@ std::string person_text(const coalition::World& world, const PartnerCode& partne
                      nation == nullptr ? partner.text() : nation->name, partner.text());
 }
 
+std::string mark_of(const coalition::World& world, const AccessRequest& request) {
+  const Json read =
+      Json::array({request.id.text(), request.owner.text(), request.app.text(), request.partner.text(),
+                   request.person.text(), person_text(world, request.partner, request.facts), request.purpose,
+                   request.minutes, coalition::scope_text(request.scope), rfc3339(request.asked)});
+  return base64url(crypto::sha256(read.canonical()));
+}
+
 AccessDesk::AccessDesk(Parts parts)
     : parts_(std::move(parts)), announcements_(parts_.switchboard.loop(), parts_.clock.now()) {}
 
@@ -292,7 +300,7 @@ std::vector<AccessRequest> AccessDesk::to_answer(const Acting& approver) const {
 AccessDesk::Preview AccessDesk::preview(const AccessRequest& request) const {
   const Instant now = parts_.switchboard.now();
   const std::string source = "node:" + parts_.world().self().text();
-  // As they were when they asked; what their nation says by then counts when they come.
+  // As their nation said last; what it says by then counts when they come.
   Acting asker;
   asker.who.id = request.person;
   asker.who.partner = request.partner;
@@ -317,7 +325,8 @@ AccessDesk::Preview AccessDesk::preview(const AccessRequest& request) const {
   return out;
 }
 
-Result<AccessRequest> AccessDesk::to_be_answered(const Acting& by, const RequestId& id) const {
+Result<AccessRequest> AccessDesk::to_be_answered(const Acting& by, const RequestId& id,
+                                                 const Said& said) const {
   std::optional<Request> found = find_here(id);
   if (!found) return unknown();
   if (!may_answer(by, found->app, found->minutes)) {
@@ -326,46 +335,39 @@ Result<AccessRequest> AccessDesk::to_be_answered(const Acting& by, const Request
   }
   if (found->state != RequestState::open || out_of_time(*found))
     return fail("access.over", "this is answered, withdrawn or out of time");
+  if (said.seen != mark_of(parts_.world(), *found))
+    return fail("access.changed", "the request is not, or not any more, what was read", {},
+                "read it again, and answer what it says then");
   if (busy_.contains(id)) return fail("access.busy", "somebody answers this right now", {}, "look again");
   return *std::move(found);
 }
 
-// Whoever has lost the right since did not give it: with what is known of them, under this world.
+// Whoever has lost the right since did not give it: with what was known of them, under this world.
 std::vector<std::string> AccessDesk::drop_lapsed(Request& request) const {
-  const auto known = approvers_.find(request.id);
+  const coalition::World& world = parts_.world();
   std::vector<std::string> lapsed;
   std::erase_if(request.approvals, [&](const Approval& approval) {
-    const Approver* giver = nullptr;
-    if (known != approvers_.end())
-      for (const Approver& one : known->second)
-        if (one.by == approval.by) giver = &one;
-    bool stands = false;
-    if (giver != nullptr) {
-      const Verdict verdict = approval_of(giver->who, request, false);
-      // One that was given in another's name must still be theirs to give.
-      stands =
-          verdict.permit && (verdict.authority.empty() || verdict.authority.text() == approval.authority);
+    Acting giver;
+    giver.who.id = PersonId(approval.by);
+    giver.who.partner = world.self();
+    giver.who.facts = approval.facts;
+    giver.context = approval.context;
+    // An operator's right is the world's own record; the moment of their call is long over.
+    if (coalition::operator_of(world, giver.who) != nullptr) {
+      for (auto& [name, fact] : giver.context) fact.end = parts_.switchboard.now() + kLookAhead;
     }
+    const Verdict verdict = approval_of(giver, request, false);
+    // One that was given in another's name must still be theirs to give.
+    const bool own = verdict.authority.empty() || verdict.authority.text() == approval.authority;
+    const bool stands = verdict.permit && own;
     if (!stands) lapsed.push_back(approval.by);
     return !stands;
   });
   return lapsed;
 }
 
-void AccessDesk::remember_approver(const Request& request, Acting approver) {
-  if (request.state != RequestState::open) {
-    approvers_.erase(request.id);
-    return;
-  }
-  std::string by = name_of(approver);
-  if (approvers_.size() >= kApproversMax && !approvers_.contains(request.id)) return;
-  std::vector<Approver>& known = approvers_[request.id];
-  std::erase_if(known, [&](const Approver& one) { return one.by == by; });
-  known.push_back({std::move(by), std::move(approver)});
-}
-
-net::Task<Result<AccessRequest>> AccessDesk::approve(Acting approver, RequestId id, std::string words) {
-  Result<Request> found = to_be_answered(approver, id);
+net::Task<Result<AccessRequest>> AccessDesk::approve(Acting approver, RequestId id, Said said) {
+  Result<Request> found = to_be_answered(approver, id, said);
   if (!found) co_return Failure(found.error());
   Request request = std::move(*found);
   const std::vector<std::string> lapsed = drop_lapsed(request);
@@ -384,13 +386,14 @@ net::Task<Result<AccessRequest>> AccessDesk::approve(Acting approver, RequestId 
   }
   const Instant now = parts_.switchboard.now();
   const coalition::World& world = parts_.world();
-  Approval approval{approver.who.id.text(), verdict.authority.text(), now, verdict.id};
+  Approval approval{approver.who.id.text(), verdict.authority.text(), now, verdict.id,
+                    approver.who.facts,     approver.context};
   if (const coalition::Operator* named = coalition::operator_of(world, approver.who);
       named != nullptr && !named->person.empty())
     approval.authority = named->person.text();
   request.approvals.push_back(std::move(approval));
   request.approvals_needed = opens.terms.approvals;
-  if (!words.empty()) request.answer = words;
+  if (!said.words.empty()) request.answer = said.words;
   const bool enough = std::ssize(request.approvals) >= request.approvals_needed;
   std::vector<coalition::Record> ops;
   if (enough) {
@@ -414,9 +417,7 @@ net::Task<Result<AccessRequest>> AccessDesk::approve(Acting approver, RequestId 
   leaf.fields.emplace_back("verdict", verdict.to_json());
   if (request.granted_until) leaf.fields.emplace_back("until", rfc3339(*request.granted_until));
   if (!lapsed.empty()) leaf.fields.emplace_back("lapsed", fmt::format("{}", fmt::join(lapsed, " ")));
-  Result<Request> written = co_await write_answer(std::move(request), std::move(ops), std::move(leaf));
-  if (written) remember_approver(*written, std::move(approver));
-  co_return written;
+  co_return co_await write_answer(std::move(request), std::move(ops), std::move(leaf));
 }
 
 // Unless somebody else answered or withdrew it since.
@@ -433,14 +434,14 @@ net::Task<Result<AccessRequest>> AccessDesk::write_answer(Request request, std::
   co_return request;
 }
 
-net::Task<Result<AccessRequest>> AccessDesk::deny(Acting approver, RequestId id, std::string words) {
-  Result<Request> found = to_be_answered(approver, id);
+net::Task<Result<AccessRequest>> AccessDesk::deny(Acting approver, RequestId id, Said said) {
+  Result<Request> found = to_be_answered(approver, id, said);
   if (!found) co_return Failure(found.error());
   Request request = std::move(*found);
   const Verdict verdict = approval_of(approver, request, false);
   if (!verdict.permit) co_return knows(verdict) ? refusal_error(verdict) : unknown();
   request.state = RequestState::denied;
-  request.answer = std::move(words);
+  request.answer = std::move(said.words);
   std::vector<coalition::Record> ops;
   Leaf leaf = leaf_of("request.denied", request);
   leaf.fields.emplace_back("by", name_of(approver));
@@ -537,8 +538,21 @@ AccessDesk::Closing AccessDesk::closing(const MissionId& mission, std::string_vi
 
 void AccessDesk::forget(const PersonId& person) {
   std::erase_if(untold_, [&](const auto& one) { return one.second.person.who.id == person; });
-  for (auto& [request, givers] : approvers_)
-    std::erase_if(givers, [&](const Approver& one) { return one.who.who.id == person; });
+  std::vector<coalition::Record> ops;
+  for (const Request* found : parts_.world().requests()) {
+    if (found->state != RequestState::open) continue;
+    Request request = *found;
+    for (Approval& approval : request.approvals) {
+      if (approval.by != person.text()) continue;
+      approval.facts.clear();
+      approval.context.clear();
+    }
+    Json next = to_json(request);
+    if (next != to_json(*found)) ops.push_back({record_key(request, request.owner), std::move(next)});
+  }
+  if (ops.empty()) return;
+  Leaf leaf{"approval.lapsed", {{"by", person.text()}, {"requests", std::ssize(ops)}}};
+  parts_.archive.commit({std::move(ops), std::move(leaf), true}, [](const Result<void>&) {});
 }
 
 void AccessDesk::closed(const Closing& closing) {
@@ -563,16 +577,23 @@ net::Task<Result<RequestId>> AccessDesk::delegate(Acting from, AppId app, Person
   Request some;
   some.partner = some.owner = self;
   some.app = app;
+  const coalition::Operator* named = coalition::operator_of(parts_.world(), from.who);
+  if (named != nullptr && named->person.empty())
+    co_return fail(
+        "access.refused", "It cannot be told in whose name you would let somebody answer.", {},
+        "a security officer can write into your operator's record who you are where people sign in");
+  const PersonId lender = named == nullptr ? from.who.id : named->person;
   const Verdict verdict = approval_of(from, some, false);
-  // Only in one's own name, and only by people: what somebody else lent is not lent on.
-  if (!verdict.permit || !verdict.authority.empty() ||
-      coalition::operator_of(parts_.world(), from.who) != nullptr)
-    co_return unknown();
+  // Only in one's own name: what somebody else lent is not lent on.
+  if (!verdict.permit || !verdict.authority.empty()) co_return unknown();
+  if (!coalition::is_person_id(to.text()) || to == lender)
+    co_return fail("access.value", "a delegation is to one other person", "to",
+                   "their id stands at the end of their page My things");
   if (!presses_.try_emplace(from.who.id, kPressesBurst, kPressesPerSecond)
            .first->second.take(parts_.clock.tick()))
     co_return fail("access.busy", "you ask faster than this node lets one person", {}, "wait a moment");
   const auto lent = std::ranges::count_if(parts_.world().delegations(), [&](const auto* one) {
-    return one->from == from.who.id && one->end > parts_.switchboard.now();
+    return one->from == lender && one->end > parts_.switchboard.now();
   });
   if (std::cmp_greater_equal(lent, kDelegationsPerPersonMax))
     co_return fail("access.full", "too many people answer in your name", {}, "end a delegation first");
@@ -583,7 +604,7 @@ net::Task<Result<RequestId>> AccessDesk::delegate(Acting from, AppId app, Person
   coalition::Delegation delegation;
   delegation.id = RequestId(crypto::random_token(16));
   delegation.app = app;
-  delegation.from = from.who.id;
+  delegation.from = lender;
   delegation.to = to;
   delegation.start = parts_.switchboard.now();
   delegation.end = delegation.start + std::chrono::minutes(minutes);
@@ -595,6 +616,7 @@ net::Task<Result<RequestId>> AccessDesk::delegate(Acting from, AppId app, Person
              {"from", delegation.from.text()},
              {"to", delegation.to.text()},
              {"until", rfc3339(delegation.end)},
+             {"by", name_of(from)},
              {"verdict", verdict.to_json()}}};
   const Result<void> written = co_await write(std::move(ops), std::move(leaf));
   if (!written) co_return Failure(written.error());
@@ -608,7 +630,9 @@ net::Task<Result<void>> AccessDesk::end_delegation(Acting by, RequestId id) {
   for (const coalition::Delegation* one : parts_.world().delegations())
     if (one->id == id) found = *one;
   if (!found) co_return unknown();
-  const bool theirs = by.who.partner == self && (by.who.id == found->from || by.who.id == found->to);
+  const coalition::Operator* named = coalition::operator_of(parts_.world(), by.who);
+  const PersonId who = named == nullptr || named->person.empty() ? by.who.id : named->person;
+  const bool theirs = by.who.partner == self && (who == found->from || who == found->to);
   if (!theirs && !decide(parts_.world(), question(by, Action::administer, {self, found->app})).permit)
     co_return unknown();
   std::vector<coalition::Record> ops;

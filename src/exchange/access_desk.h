@@ -6,8 +6,9 @@
 //
 // Errors of all calls: "access.unknown" (no such request or grant for you), "access.refused" (decide() said
 // no; what: its first reason, hint: what would change it), "access.over" (answered, withdrawn or out of
-// time), "access.not-by-grant" (no grant would open this), "access.full" (too many open requests),
-// "access.value", "access.busy" (somebody answers it right now), and those of the store.
+// time), "access.changed" (it is not what was read), "access.not-by-grant" (no grant would open this),
+// "access.full" (too many open requests), "access.value", "access.busy" (somebody answers it right now), and
+// those of the store.
 #pragma once
 
 #include "coalition/decide.h"
@@ -35,6 +36,11 @@ struct Acting {
 
 [[nodiscard]] bool is_line(std::string_view text);  // no control characters
 
+// Names all that an approver reads of a request (43 characters). Whoever answers says which they read: a
+// partner may take a request back and ask for something else by the same id, and say other things of its
+// person.
+[[nodiscard]] std::string mark_of(const coalition::World& world, const coalition::AccessRequest& request);
+
 class AccessDesk {
  public:
   struct Parts {
@@ -57,6 +63,8 @@ class AccessDesk {
   // Durable here when it returns; the owner hears of it as soon as the link lets it.
   [[nodiscard]] net::Task<Result<RequestId>> ask(Acting person, Wish wish);
   [[nodiscard]] net::Task<Result<void>> withdraw(Acting person, RequestId id);
+  // They signed in: what waits for an answer is told again with what is known of them now.
+  void signed_in(const Acting& person);
   // Theirs, newest first.
   [[nodiscard]] std::vector<coalition::AccessRequest> asked_by(const PersonId& who) const;
   // Open, but nobody answered in time.
@@ -76,11 +84,14 @@ class AccessDesk {
     std::vector<coalition::Obligation> obligations{};
   };
   [[nodiscard]] Preview preview(const coalition::AccessRequest& request) const;
+  // Their answer, to the request they read: `seen` is its mark_of().
+  struct Said {
+    std::string seen{};
+    std::string words{};
+  };
   // The request as it is then: granted, or open still when others have to approve it too.
-  [[nodiscard]] net::Task<Result<coalition::AccessRequest>> approve(Acting approver, RequestId id,
-                                                                    std::string words);
-  [[nodiscard]] net::Task<Result<coalition::AccessRequest>> deny(Acting approver, RequestId id,
-                                                                 std::string words);
+  [[nodiscard]] net::Task<Result<coalition::AccessRequest>> approve(Acting approver, RequestId id, Said said);
+  [[nodiscard]] net::Task<Result<coalition::AccessRequest>> deny(Acting approver, RequestId id, Said said);
   // Takes a grant back: who may approve the like of it, or the person it is for. Their session is held before
   // this asks any disk.
   [[nodiscard]] net::Task<Result<void>> revoke(Acting by, RequestId id, std::string words);
@@ -106,11 +117,13 @@ class AccessDesk {
   };
   [[nodiscard]] Closing closing(const MissionId& mission, std::string_view words) const;
   void closed(const Closing& closing);
-  // Lets somebody of this nation answer for the app in one's name.
+  // Lets somebody of this nation answer for the app in one's name; an operator, in that of the person whom
+  // their record names.
   [[nodiscard]] net::Task<Result<RequestId>> delegate(Acting from, AppId app, PersonId to, int64_t minutes);
   [[nodiscard]] net::Task<Result<void>> end_delegation(Acting by, RequestId id);
 
-  // The person was signed out: this node vouches for nothing more that they asked for.
+  // The person was signed out: this node vouches for nothing more that they asked for, and what they approved
+  // counts no more.
   void forget(const PersonId& person);
 
   // From the other node's desk.
@@ -131,7 +144,6 @@ class AccessDesk {
   static constexpr size_t kKeptPerPartnerMax = 4'000;
   static constexpr size_t kDelegationsPerPersonMax = 32;
   static constexpr uint32_t kPressesPerSecond = 1, kPressesBurst = 20;
-  static constexpr size_t kApproversMax = 10'000;  // requests whose approvers are remembered
   static constexpr Seconds kRequestLife{24 * 3600};
   static constexpr Seconds kKeptAfterEnd{7 * 24 * 3600};
 
@@ -141,12 +153,6 @@ class AccessDesk {
     Tick tried{};
   };
   using Request = coalition::AccessRequest;
-  // Who approved what still waits for more approvals, to be asked again with the last. Forgotten with the
-  // process: an approval of whom nothing is known counts no more.
-  struct Approver {
-    std::string by{};  // as in the request
-    Acting who{};
-  };
 
   [[nodiscard]] coalition::Ask question(const Acting& who, coalition::Action action,
                                         const coalition::AppRef& app) const;
@@ -154,11 +160,15 @@ class AccessDesk {
                                                bool already) const;
   // The approvals of `request` whose givers would still be let give them; the names of the others.
   [[nodiscard]] std::vector<std::string> drop_lapsed(Request& request) const;
-  void remember_approver(const Request& request, Acting approver);
+  // Takes what is said of the person now into the request. What to record of it; nothing: it is the same.
+  [[nodiscard]] static bool same_facts(const coalition::Facts& one, const coalition::Facts& other,
+                                       bool picture);
+  [[nodiscard]] std::optional<Leaf> renew(Request& request, const coalition::Facts& said) const;
+  void renew_own(const Request& request, const coalition::Facts& said);
   [[nodiscard]] std::optional<Request> find_here(const RequestId& id) const;   // of this node's apps
   [[nodiscard]] std::optional<Request> find_asked(const RequestId& id) const;  // of partners' apps
   [[nodiscard]] std::optional<coalition::Grant> find_grant(const RequestId& id) const;
-  [[nodiscard]] Result<Request> to_be_answered(const Acting& by, const RequestId& id) const;
+  [[nodiscard]] Result<Request> to_be_answered(const Acting& by, const RequestId& id, const Said& said) const;
   [[nodiscard]] Result<Request> wished(const Acting& person, const Wish& wish) const;
   net::Task<Result<void>> write(std::vector<coalition::Record> ops, Leaf leaf, bool narrowing = false,
                                 std::vector<std::string> unchanged = {});
@@ -181,7 +191,6 @@ class AccessDesk {
   std::set<RequestId> coming_;          // requests of partners on their way to the disk
   std::map<PersonId, Budget> presses_;  // of people who asked lately
   std::set<RequestId> reminded_;
-  std::map<RequestId, std::vector<Approver>> approvers_;
 };
 
 }  // namespace entente::exchange

@@ -84,8 +84,18 @@ void AccessDesk::take_request(const Heard& heard) {
   coalition::Ask ask = question(asker, coalition::Action::open, {request.owner, request.app});
   ask.purpose = request.purpose;
   const coalition::Verdict verdict = decide(parts_.world(), ask);
-  if (known) {  // told again
-    if (known->partner == request.partner && known->person == request.person) request = *known;
+  std::optional<Leaf> renewed;
+  std::vector<std::string> unchanged;
+  if (known) {  // told again: with what their nation says of them now
+    if (known->partner == request.partner && known->person == request.person) {
+      request = *known;
+      if (busy_.contains(request.id)) return;  // it is told once more
+      renewed = renew(request, vouched.who.facts);
+    }
+    if (renewed) {
+      unchanged.push_back(record_key(request, request.owner));
+      ops.push_back({unchanged.front(), to_json(request)});
+    }
   } else if (!read || !is_line(request.purpose)) {
     request.state = RequestState::denied;
     request.answer = "The request could not be read.";
@@ -109,25 +119,74 @@ void AccessDesk::take_request(const Heard& heard) {
   }
   // A name that stands for somebody else's request tells nothing of it.
   const bool strange = known && (known->person != request.person || known->partner != request.partner);
-  std::optional<Leaf> leaf;
+  std::optional<Leaf> leaf = renewed;
   if (!known) {
     leaf = leaf_of(request.state == RequestState::open ? "request" : "request.refused", request);
     leaf->fields.emplace_back("verdict", verdict.to_json());
   }
   if (ops.empty() && !leaf) return strange ? void() : tell_home(request);
   coming_.insert(request.id);
-  Archive::Write write{std::move(ops), std::move(leaf)};
-  parts_.archive.commit(std::move(write),
-                        [this, request, strange, is_new = !known](const Result<void>& done) {
-                          coming_.erase(request.id);
-                          if (!done || strange) return;
-                          // Told again, it is the same: nobody's page need know.
-                          if (is_new && request.state == RequestState::open) {
-                            changed(request);
-                          } else {
-                            tell_home(request);
-                          }
-                        });
+  // Told again, it is the same: nobody's page need know.
+  const bool news = (!known && request.state == RequestState::open) || renewed;
+  Archive::Write write{std::move(ops), std::move(leaf), false, std::move(unchanged)};
+  parts_.archive.commit(std::move(write), [this, request, strange, news](const Result<void>& done) {
+    coming_.erase(request.id);
+    if (!done || strange) return;
+    if (news) {
+      changed(request);
+    } else {
+      tell_home(request);
+    }
+  });
+}
+
+// What is said of somebody, but for who says it; `picture`: and but for when, so that another sign-in of the
+// same person is the same.
+bool AccessDesk::same_facts(const coalition::Facts& one, const coalition::Facts& other, bool picture) {
+  return std::ranges::equal(one, other, [&](const auto& a, const auto& b) {
+    if (a.first != b.first) return false;
+    if (picture) return a.first == "signed_in_at" || a.second.value == b.second.value;
+    return a.second.value == b.second.value && a.second.end == b.second.end;
+  });
+}
+
+// Approvers of somebody who is said to be another now have to look again.
+std::optional<Leaf> AccessDesk::renew(Request& request, const coalition::Facts& said) const {
+  if (request.state != RequestState::open || out_of_time(request) || same_facts(request.facts, said, false))
+    return std::nullopt;
+  std::vector<std::string> lapsed;
+  if (!same_facts(request.facts, said, true)) {
+    for (const coalition::Approval& approval : request.approvals) lapsed.push_back(approval.by);
+    request.approvals.clear();
+  }
+  request.facts = said;
+  Leaf leaf = leaf_of("request.facts", request);
+  leaf.fields.emplace_back("facts", coalition::facts_to_json(said));
+  if (!lapsed.empty()) leaf.fields.emplace_back("lapsed", fmt::format("{}", fmt::join(lapsed, " ")));
+  return leaf;
+}
+
+void AccessDesk::renew_own(const Request& known, const coalition::Facts& said) {
+  Request request = known;
+  std::optional<Leaf> leaf = renew(request, said);
+  if (!leaf || busy_.contains(request.id)) return;
+  const std::string key = record_key(request, request.owner);
+  Archive::Write write{{{key, to_json(request)}}, std::move(leaf), false, {key}};
+  parts_.archive.commit(std::move(write), [this, request](const Result<void>& done) {
+    if (done) changed(request);
+  });
+}
+
+void AccessDesk::signed_in(const Acting& person) {
+  for (const Request& request : asked_by(person.who.id)) {
+    if (request.state != RequestState::open || out_of_time(request)) continue;
+    if (request.owner == parts_.world().self()) {
+      renew_own(request, person.who.facts);
+    } else {
+      untold_[request.id] = {person, {}};
+      tell_owner(request);
+    }
+  }
 }
 
 void AccessDesk::take_withdrawal(const PartnerCode& from, const Request& known) {
@@ -291,7 +350,6 @@ void AccessDesk::tidy() {
       untold_.erase(request->id);
       confirmed_.erase(request->id);
       reminded_.erase(request->id);
-      approvers_.erase(request->id);
     }
   }
   for (const coalition::Grant* grant : world.grants())

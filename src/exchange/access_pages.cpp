@@ -72,10 +72,13 @@ std::string to_answer(const PageFrame& frame, const AnswerView& item) {
       "<label for=\"words-{0}\">A word to them</label> <input id=\"words-{0}\" name=\"words\" "
       "maxlength=\"500\"> ",
       escape_markup(request.id));
+  const std::string seen =
+      fmt::format("<input type=\"hidden\" name=\"seen\" value=\"{}\">", escape_markup(item.seen));
   out += "<div class=\"act\">";
   if (item.can_open)
-    out += button_form(frame, fmt::format("/requests/{}/approve", request.id), "Approve", "approve", false);
-  out += button_form(frame, fmt::format("/requests/{}/deny", request.id), "Deny", "deny", true, words);
+    out += button_form(frame, fmt::format("/requests/{}/approve", request.id), "Approve", "approve", false,
+                       seen);
+  out += button_form(frame, fmt::format("/requests/{}/deny", request.id), "Deny", "deny", true, seen + words);
   return out + "</div></li>\n";
 }
 

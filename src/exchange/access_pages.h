@@ -30,6 +30,7 @@ struct AnswerView {  // somebody's request, for those who may answer it
   RequestView request;
   std::string who;    // "planner, CONFIDENTIAL, of Borealis (XBB)"
   std::string opens;  // what approving opens, in words
+  std::string seen;   // the mark of what is read here
   bool can_open = true;
 };
 

@@ -347,6 +347,7 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
   leaf.fields.emplace_back("facts", coalition::facts_to_json(sign_in.person.facts));
   leaf.fields.emplace_back("end", rfc3339(end));
   parts_.archive.append(std::move(leaf), false, [](const Result<void>&) {});
+  parts_.access.signed_in(acting(sign_in));
   const std::optional<SignIn> displaced =
       parts_.browsers.sign_ins.put(crypto::sha256(token), std::move(sign_in), end);
   if (displaced) {

@@ -126,7 +126,11 @@ net::Task<void> Lobby::show_things(net::HttpCall& call, const SignIn& sign_in) {
     things.requests.push_back(view_of(request));
   for (const AccessRequest& request : parts_.access.to_answer(person)) {
     const AccessDesk::Preview preview = parts_.access.preview(request);
-    AnswerView item{view_of(request), person_text(world, request.partner, request.facts), {}, preview.opens};
+    AnswerView item{.request = view_of(request),
+                    .who = person_text(world, request.partner, request.facts),
+                    .opens = {},
+                    .seen = mark_of(world, request),
+                    .can_open = preview.opens};
     item.opens = preview.opens
                      ? fmt::format("Approving opens {} to this person until {}: {}.", item.request.app,
                                    time_text(preview.until), coalition::scope_text(request.scope))
@@ -209,6 +213,7 @@ net::Task<void> Lobby::access_forms(net::HttpCall& call, const std::string& path
   const Acting person = acting(*form->who.sign_in);
   const auto value = [&](std::string_view name) { return query_value(form->fields, name); };
   const std::string words = value("words");
+  const AccessDesk::Said answer{value("seen"), words};
   const std::optional<Place> delegation = read_place(path, "/delegations/");
   const std::optional<Place>& named = request ? request : grant ? grant : delegation;
   const RequestId id(named ? named->id : std::string());
@@ -229,10 +234,10 @@ net::Task<void> Lobby::access_forms(net::HttpCall& call, const std::string& path
   } else if (request && request->verb == "withdraw") {
     done = co_await parts_.access.withdraw(person, id);
   } else if (request && request->verb == "approve") {
-    const Result<AccessRequest> made = co_await parts_.access.approve(person, id, words);
+    const Result<AccessRequest> made = co_await parts_.access.approve(person, id, answer);
     done = made ? Result<void>() : Result<void>(Failure(made.error()));
   } else if (request && request->verb == "deny") {
-    const Result<AccessRequest> made = co_await parts_.access.deny(person, id, words);
+    const Result<AccessRequest> made = co_await parts_.access.deny(person, id, answer);
     done = made ? Result<void>() : Result<void>(Failure(made.error()));
   } else if (grant && grant->verb == "revoke") {
     done = co_await parts_.access.revoke(person, id, words);

@@ -82,6 +82,9 @@ class Api {
   net::Task<Answer> deny_request(Request request);
   net::Task<Answer> list_grants(Request request);
   net::Task<Answer> revoke_grant(Request request);
+  net::Task<Answer> list_delegations(Request request);
+  net::Task<Answer> add_delegation(Request request);
+  net::Task<Answer> end_delegation(Request request);
   net::Task<Answer> list_recalls(Request request);
   net::Task<Answer> recall_object(Request request);
   [[nodiscard]] Result<void> recalls_something(const Json& record) const;
@@ -110,7 +113,10 @@ class Api {
   };
   net::Task<Answer> change(Change change, Words words);
   [[nodiscard]] Answer changed(const Result<Outcome>& outcome, const Words& words, bool narrowing) const;
-  net::Task<Result<void>> record(ledger::Record leaf);
+  [[nodiscard]] ledger::Record disclosure(const coalition::Person& who,
+                                          const coalition::Verdict& verdict) const;
+  // Durable when it returns. `narrowing`: also on a disk that is full.
+  net::Task<Result<void>> record(ledger::Record leaf, bool narrowing = true);
 
   Records& records_;
   exchange::Switchboard& switchboard_;

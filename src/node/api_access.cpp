@@ -1,5 +1,4 @@
 // Requests and grants: what operators look at and answer, all through the desk that people's pages use too.
-#include "crypto/digest.h"
 #include "node/api_answers.h"
 #include "node/operators.h"
 
@@ -17,16 +16,12 @@ exchange::Acting acting(const Caller& by, Instant now) {
   return {by.who, operator_context(by.network, now)};
 }
 
-struct SaidOfRequest {
-  std::string words;  // to whoever asked
-  std::string seen;   // the mark of the request that was read; empty where nobody says
-};
-Result<SaidOfRequest> read_answer(const Json& body) {
-  SaidOfRequest said;
-  if (body.is_null()) return said;
+// Whoever answers says which request they read, as the list shows it.
+Result<exchange::AccessDesk::Said> read_answer(const Json& body) {
   Fields fields(body, "");
+  exchange::AccessDesk::Said said;
+  said.seen = take_line(fields, "seen");
   if (fields.has("words")) said.words = take_line(fields, "words");
-  if (fields.has("seen")) said.seen = take_line(fields, "seen");
   TRY_VOID(fields.done());
   return said;
 }
@@ -38,22 +33,6 @@ Result<std::string> read_words(const Json& body) {
   std::string words = fields.has("words") ? take_line(fields, "words") : std::string();
   TRY_VOID(fields.done());
   return words;
-}
-
-// Of all that an approver reads: a partner may take a request back and ask for something else by the same id.
-std::string mark_of(const coalition::World& world, const AccessRequest& request) {
-  const Json read = Json::array(
-      {request.id.text(), request.owner.text(), request.app.text(), request.partner.text(),
-       request.person.text(), exchange::person_text(world, request.partner, request.facts), request.purpose,
-       request.minutes, coalition::scope_text(request.scope), rfc3339(request.asked)});
-  return base64url(crypto::sha256(read.canonical()));
-}
-
-std::optional<Error> other_than(const std::string& seen, const coalition::World& world,
-                                const AccessRequest& request) {
-  if (seen.empty() || seen == mark_of(world, request)) return std::nullopt;
-  return Error{
-      "access.over", "this request was taken back, and another is asked by its name", {}, "read it again"};
 }
 
 Json approvals_json(const AccessRequest& request) {
@@ -97,7 +76,7 @@ Json Api::request_json(const AccessRequest& request) const {
                            {"minutes", request.minutes},
                            {"scope", coalition::scope_text(request.scope)},
                            {"asked", rfc3339(request.asked)},
-                           {"seen", mark_of(records_.world(), request)},
+                           {"seen", exchange::mark_of(records_.world(), request)},
                            {"end", rfc3339(request.end)},
                            {"state", state_text(request, access_.out_of_time(request))},
                            {"approvals", approvals_json(request)},
@@ -139,16 +118,14 @@ Api::Answer Api::unanswered(const Request& request, const AppId& app, const Erro
 }
 
 net::Task<Api::Answer> Api::approve_request(Request request) {
-  const Result<SaidOfRequest> said = read_answer(request.body);
+  Result<exchange::AccessDesk::Said> said = read_answer(request.body);
   if (!said) co_return refusal(400, said.error());
   const AccessRequest* known = find_request(records_.world(), request.name);
   if (known == nullptr) co_return not_found(fmt::format("there is no request {} here", request.name));
-  if (const std::optional<Error> other = other_than(said->seen, records_.world(), *known))
-    co_return refusal(status_of(*other), *other);
   const AppId app = known->app;
   exchange::Acting by = acting(request.by, clock_.now());
   RequestId id(request.name);
-  const Result<AccessRequest> made = co_await access_.approve(std::move(by), std::move(id), said->words);
+  const Result<AccessRequest> made = co_await access_.approve(std::move(by), std::move(id), std::move(*said));
   if (!made) co_return unanswered(request, app, made.error());
   Json body = request_json(*made);
   const std::string what =
@@ -162,16 +139,14 @@ net::Task<Api::Answer> Api::approve_request(Request request) {
 }
 
 net::Task<Api::Answer> Api::deny_request(Request request) {
-  const Result<SaidOfRequest> said = read_answer(request.body);
+  Result<exchange::AccessDesk::Said> said = read_answer(request.body);
   if (!said) co_return refusal(400, said.error());
   const AccessRequest* known = find_request(records_.world(), request.name);
   if (known == nullptr) co_return not_found(fmt::format("there is no request {} here", request.name));
-  if (const std::optional<Error> other = other_than(said->seen, records_.world(), *known))
-    co_return refusal(status_of(*other), *other);
   const AppId app = known->app;
   exchange::Acting by = acting(request.by, clock_.now());
   RequestId id(request.name);
-  const Result<AccessRequest> made = co_await access_.deny(std::move(by), std::move(id), said->words);
+  const Result<AccessRequest> made = co_await access_.deny(std::move(by), std::move(id), std::move(*said));
   if (!made) co_return unanswered(request, app, made.error());
   Json body = request_json(*made);
   body.set("text", fmt::format("denied; {} is told", made->partner.text()));
@@ -233,6 +208,56 @@ net::Task<Api::Answer> Api::revoke_grant(Request request) {
   Answer answer = co_await this->change(std::move(change), std::move(said));
   if (answer.status == 200 || answer.status == 507) access_.revoked(*taken);
   co_return answer;
+}
+
+net::Task<Api::Answer> Api::list_delegations(Request request) {
+  coalition::Verdict verdict;
+  if (auto no =
+          refused(request, coalition::Action::view, coalition::NodeRef{self_}, "list delegations", verdict))
+    co_return *no;
+  const Instant now = switchboard_.now();
+  Json out = Json::array();
+  for (const coalition::Delegation* one : records_.world().delegations()) {
+    out.push(Json::object({{"id", one->id.text()},
+                           {"app", fmt::format("{}/{}", self_.text(), one->app.text())},
+                           {"from", one->from.text()},
+                           {"to", one->to.text()},
+                           {"start", rfc3339(one->start)},
+                           {"end", rfc3339(one->end)},
+                           {"state", one->end <= now ? "over" : "given"}}));
+  }
+  co_return Answer{200, Json::object({{"delegations", std::move(out)}})};
+}
+
+// In the name of the person whom the operator's record names.
+net::Task<Api::Answer> Api::add_delegation(Request request) {
+  Fields fields(request.body, "");
+  AppId app(fields.text("app", 64));
+  PersonId to(take_line(fields, "to"));
+  const int64_t minutes =
+      fields.integer("minutes", 1, coalition::kDelegationLifeMax / std::chrono::minutes(1));
+  const Result<void> read = fields.done();
+  if (!read) co_return refusal(400, read.error());
+  if (records_.world().app(AppRef{self_, app}) == nullptr)
+    co_return not_found(fmt::format("this node has no app {}", app.text()));
+  exchange::Acting by = acting(request.by, clock_.now());
+  const Result<RequestId> made = co_await access_.delegate(std::move(by), app, to, minutes);
+  if (!made) co_return unanswered(request, app, made.error());
+  co_return Answer{200, Json::object({{"id", made->text()},
+                                      {"text", fmt::format("{} answers requests for {}/{} in your name",
+                                                           to.text(), self_.text(), app.text())}})};
+}
+
+net::Task<Api::Answer> Api::end_delegation(Request request) {
+  std::optional<AppId> app;
+  for (const coalition::Delegation* one : records_.world().delegations())
+    if (one->id.text() == request.name) app = one->app;
+  if (!app) co_return not_found(fmt::format("there is no delegation {} here", request.name));
+  exchange::Acting by = acting(request.by, clock_.now());
+  RequestId id(request.name);
+  const Result<void> ended = co_await access_.end_delegation(std::move(by), std::move(id));
+  if (!ended) co_return unanswered(request, *app, ended.error());
+  co_return Answer{200, Json::object({{"id", request.name}, {"text", "the delegation has ended"}})};
 }
 
 }  // namespace entente::node

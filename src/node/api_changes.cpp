@@ -35,7 +35,9 @@ Api::Answer not_found(std::string what) {
 int status_of(const Error& error) {
   if (error.code() == "access.unknown") return 404;
   if (error.code() == "access.refused") return 403;
-  if (error.code() == "access.over" || error.code().starts_with("mission.")) return 409;
+  if (error.code() == "access.over" || error.code() == "access.changed" ||
+      error.code().starts_with("mission."))
+    return 409;
   if (error.code() == "store.full" || error.code() == "ledger.full") return 507;
   if (error.code().starts_with("coalition.") || error.code().starts_with("field.") ||
       error.code() == "store.precondition")
@@ -293,14 +295,14 @@ net::Task<Api::Answer> Api::cut_session(Request request) {
   co_return changed(outcome, {"the session", "the session is cut", verdict.id, clock_.now()}, true);
 }
 
-net::Task<Result<void>> Api::record(ledger::Record leaf) {
+net::Task<Result<void>> Api::record(ledger::Record leaf, bool narrowing) {
   auto done = std::make_shared<net::Event>(switchboard_.loop());
   auto answer =
       std::make_shared<Result<void>>(fail("node.slow", "it is not known yet whether the record was written",
                                           {}, "look at the disk; see `entente doctor`"));
   std::vector<ledger::Record> leaves;
   leaves.push_back(std::move(leaf));
-  records_.append(std::move(leaves), true, [done, answer](const Result<ledger::Appended>& appended) {
+  records_.append(std::move(leaves), narrowing, [done, answer](const Result<ledger::Appended>& appended) {
     *answer = appended ? Result<void>() : Result<void>(Failure(appended.error()));
     done->set();
   });

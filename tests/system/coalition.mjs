@@ -146,6 +146,13 @@ export class Coalition {
     return (await this.ask(nation, 'partner', 'list')).partners.find(({ code }) => code === other);
   }
 
+  // Approves or denies a request as it is shown then.
+  async answer(nation, verb, id, ...more) {
+    const { requests } = await this.ask(nation, 'request', 'ls');
+    const { seen } = requests.find((one) => one.id === id);
+    return this.ask(nation, 'request', verb, id, '--seen', seen, ...more);
+  }
+
   // The ledger of a node that runs may be read in the middle of a write: then once more.
   async verify(nation) {
     let said;

@@ -60,9 +60,11 @@ system('an operator sees what waits and what approving opens, and approves', asy
   const table = await coalition.cli('XAA', 'request', 'ls');
   assert.match(table.output, /REQUEST .*WHAT FOR.*OPENS/);
   assert.match(table.output, /0 of 1 +until 2/);
+  assert.ok(table.output.includes(request.seen), 'what is to be said back stands beside it');
+  assert.equal((await refused('request', 'approve', id, '--seen', 'A'.repeat(43))).code, 'access.changed');
   assert.equal((await maren.openApp()).status, 403);
 
-  const answer = await coalition.ask('XAA', 'request', 'approve', id, '--words', 'exercise: for the evening report');
+  const answer = await coalition.answer('XAA', 'approve', id, '--words', 'exercise: for the evening report');
   assert.equal(answer.state, 'granted');
   assert.match(answer.text, /granted: XAA\/cop is open to this person of XBB until /);
   const why = await coalition.ask('XAA', 'why', answer.verdict);
@@ -74,7 +76,7 @@ system('an operator sees what waits and what approving opens, and approves', asy
   const [grant] = await grants();
   assert.deepEqual([grant.id, grant.state, grant.used, grant.sessions], [id, 'given', 1, 1]);
   assert.deepEqual(grant.approved_by, [kOperator]);
-  assert.equal((await refused('request', 'approve', id)).code, 'access.over');
+  assert.equal((await refused('request', 'approve', id, '--seen', request.seen)).code, 'access.over');
 });
 
 system('revoking cuts the session it opened', async () => {
@@ -96,13 +98,13 @@ system('revoking cuts the session it opened', async () => {
 
 system('denied with a word, the asker reads it', async () => {
   const id = await asks(maren);
-  const answer = await coalition.ask('XAA', 'request', 'deny', id, '--words', 'exercise: ask your own staff');
+  const answer = await coalition.answer('XAA', 'deny', id, '--words', 'exercise: ask your own staff');
   assert.equal(answer.state, 'denied');
   await until('her page knows', async () => (await told(id)) === 'denied');
   assert.match((await maren.go(`${maren.nation.lobby}/requests/${id}`)).body, /exercise: ask your own staff/);
-  assert.equal((await refused('request', 'deny', id, '--words', 'again')).code, 'access.over');
-  assert.equal((await refused('request', 'approve', 'nothing')).code, 'api.not-found');
-  assert.equal((await refused('request', 'approve', id, '--words', 'two\nlines')).code, 'field.value');
+  assert.equal((await refused('request', 'deny', id, '--seen', 'x', '--words', 'again')).code, 'access.over');
+  assert.equal((await refused('request', 'approve', 'nothing', '--seen', 'x')).code, 'api.not-found');
+  assert.equal((await refused('request', 'approve', id, '--seen', 'x', '--words', 'two\nlines')).code, 'field.value');
 });
 
 // Founds XAA's node again with other records, as a new genesis does: its keys stay.
@@ -125,16 +127,29 @@ async function foundedAgain(change) {
 system('attack: an operator approves nothing of their own, and an auditor nothing at all', async () => {
   let lena = await Visitor.in(coalition, 'lena');
   const first = await asks(lena);
-  const { person } = (await requests()).find(({ id }) => id === first);
+  const { person, seen } = (await requests()).find(({ id }) => id === first);
   // Whoever is not known to be somebody else may be the one who asks.
-  const unnamed = await refused('request', 'approve', first);
+  const unnamed = await refused('request', 'approve', first, '--seen', seen);
   assert.equal(unnamed.code, 'access.refused');
   assert.match(unnamed.what, /cannot be told whether you are the one who asked/);
   await foundedAgain((records) => (records[kOperator].person = person));
   lena = await Visitor.in(coalition, 'lena');
+  // In her name, and in nobody else's, a colleague answers for a while.
+  const add = ['delegation', 'add', 'cop', 'p-a-colleague', '--minutes'];
+  assert.equal((await refused(...add, '0')).code, 'field.value');
+  const { id } = await coalition.ask('XAA', ...add, '60');
+  const { delegations } = await coalition.ask('XAA', 'delegation', 'ls');
+  assert.deepEqual(
+    delegations.map(({ id: one, app, from, to, state }) => [one, app, from, to, state]),
+    [[id, 'XAA/cop', person, 'p-a-colleague', 'given']],
+  );
+  await coalition.ask('XAA', 'delegation', 'end', id);
+  assert.deepEqual((await coalition.ask('XAA', 'delegation', 'ls')).delegations, []);
+  assert.equal((await refused('delegation', 'end', id)).code, 'api.not-found');
   const own = await asks(lena);
-  assert.equal((await requests()).find(({ id }) => id === own).may_answer, false);
-  const refusal = await refused('request', 'approve', own);
+  const shown = (await requests()).find(({ id }) => id === own);
+  assert.equal(shown.may_answer, false);
+  const refusal = await refused('request', 'approve', own, '--seen', shown.seen);
   assert.equal(refusal.code, 'access.refused');
   assert.match(refusal.what, /Nobody approves what they asked for themselves/);
   await foundedAgain((records) => Object.assign(records[kOperator], { roles: ['auditor'], person: 'p-somebody-else' }));
@@ -142,6 +157,6 @@ system('attack: an operator approves nothing of their own, and an auditor nothin
   const other = await asks(lena);
   assert.equal((await requests()).find(({ id }) => id === other).may_answer, false, 'an auditor reads');
   for (const verb of ['approve', 'deny'])
-    assert.equal((await refused('request', verb, other)).code, 'operator.denied');
+    assert.equal((await refused('request', verb, other, '--seen', 'x')).code, 'operator.denied');
   assert.equal((await requests()).find(({ id }) => id === other).state, 'open');
 });

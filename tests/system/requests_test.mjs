@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { request } from 'node:https';
 import { after, before } from 'node:test';
 import { toLoopback } from '../../demo/loopback.mjs';
-import { Coalition, skip, system, until } from './coalition.mjs';
+import { Coalition, readJson, skip, system, until, writeJson } from './coalition.mjs';
 import { Visitor } from './visitor.mjs';
 
 const kPurpose = 'exercise: how many stations are open';
@@ -21,10 +21,14 @@ after(() => coalition?.end());
 
 const at = (visitor, path) => `${visitor.nation.lobby}${path}`;
 const things = async (visitor) => (await visitor.go(at(visitor, '/things'))).body;
-const token = async (visitor) => /name="token" value="([^"]+)"/.exec(await things(visitor))?.[1];
 
+// As a browser sends the form that stands on their page, if there is one.
 async function press(visitor, path, fields = {}, headers = {}) {
-  return visitor.submit(at(visitor, path), { token: (await token(visitor)) ?? '', ...fields }, headers);
+  const page = await things(visitor);
+  const form = new RegExp(`action="${path}"[^]*?</form>`).exec(page)?.[0] ?? '';
+  const seen = /name="seen" value="([^"]+)"/.exec(form)?.[1];
+  const token = /name="token" value="([^"]+)"/.exec(page)?.[1] ?? '';
+  return visitor.submit(at(visitor, path), { token, ...(seen && { seen }), ...fields }, headers);
 }
 
 async function asks(fields = {}) {
@@ -157,6 +161,43 @@ system('attack: events are for the person whose page asks, and for no other orig
   assert.match((await maren.go(at(maren, `/requests/${id}`))).body, /exercise: not today/);
   assert.doesNotMatch(hers.text, /event: (request|answer)/);
   hers.call.destroy();
+});
+
+// Their provider says other things of somebody from now on.
+async function becomes(login, claims) {
+  const path = coalition.file('people.json');
+  const people = readJson(path);
+  const person = people.people.find((one) => one.login === login);
+  person.claims = { ...person.claims, ...claims };
+  await coalition.stop('provider-xbb');
+  writeJson(path, people);
+  await coalition.startAgain('provider-xbb');
+  return until('they can sign in again', async () => {
+    const visitor = new Visitor(coalition, login);
+    const page = await visitor.signIn().catch(() => undefined);
+    return page?.status === 200 && visitor;
+  });
+}
+
+system('approvers see who somebody is now, and answer what they read', async () => {
+  const id = await asks();
+  await waits(id);
+  const [, seen] = /name="seen" value="([^"]+)"/.exec(await things(konrad));
+  maren = await becomes('maren', { stilling: 'kontorist' });
+  await until('the owner knows', async () => /clerk, SECRET, of Borealis/.test(await things(konrad)));
+  // The page from before was about somebody else.
+  const stale = await press(konrad, `/requests/${id}/approve`, { seen });
+  assert.equal(stale.status, 409, stale.body);
+  assert.match(stale.body, /access\.changed/);
+  const page = await things(konrad);
+  assert.match(page, /A grant would open nothing/);
+  const mark = new RegExp(`action="/requests/${id}/deny"[^]*?name="seen" value="([^"]+)"`).exec(page)[1];
+  const refused = await press(konrad, `/requests/${id}/approve`, { seen: mark });
+  assert.equal(refused.status, 403, 'nor does it open anything when it is read');
+  assert.equal(await state(id), 'open');
+  maren = await becomes('maren', { stilling: 'analytikar' });
+  await until('the owner knows', async () => /analyst, SECRET, of Borealis/.test(await things(konrad)));
+  assert.equal((await press(konrad, `/requests/${id}/deny`)).status, 303);
 });
 
 system('a request made while the owner is away comes to it later, and once', async () => {
