@@ -125,7 +125,10 @@ Result<Verified> verify_one(const Json& json, const BoundTo& object, const crypt
     return claims && claims->text_or("assertionHash", "") == hash &&
            claims->text_or("assertionSig", "") == signature_over(object, hash);
   };
-  if (!bound(assertion_hash(json)) && !bound(assertion_hash(with_text_value(json))))
+  // Under the object's own key alone, which every reader holds: a pinned key's owner signed a text, or an
+  // object, and whoever has neither key does not get to choose which.
+  const bool as_text_too = pin == pinned.end();
+  if (!bound(assertion_hash(json)) && !(as_text_too && bound(assertion_hash(with_text_value(json)))))
     return assertion_fail("The assertion is bound to something else.", assertion.id,
                           "Refuse the object; find out who sent it.");
   return Verified{std::move(assertion), pin == pinned.end() ? Voucher::object_key : Voucher::pinned_key};

@@ -132,6 +132,22 @@ TEST_CASE("a key inside an assertion never stands for the pinned one, nor does t
   CHECK(outcome(o) == "data.assertion");
 }
 
+TEST_CASE("attack: a text that a pinned key bound does not come back as the object it spells") {
+  Opened o = opened_object();
+  const PrivateKey owner = key_for_test();
+  const PinnedKeys pinned{{"owned", owner.public_key()}};
+  Assertion said = handling("owned");
+  said.value = Json(R"({"release":"nobody"})");
+  Json json = bind_with_private_key(said, o.object, owner).value();
+  o.manifest.assertions.push_back(json);
+  REQUIRE(outcome(o, pinned) == "ok");
+  Json statement = *json.find("statement");
+  statement.set("value", Json::object({{"release", "nobody"}}));
+  json.set("statement", std::move(statement));
+  o.manifest.assertions.back() = json;
+  CHECK(outcome(o, pinned) == "data.assertion");
+}
+
 TEST_CASE("a pinned assertion that was taken away, renamed or put into another object is missed") {
   Opened o = opened_object();
   const PrivateKey owner = key_for_test();

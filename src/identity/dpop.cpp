@@ -85,10 +85,21 @@ Result<std::string> proof_text(const Json& claims, std::string_view name, size_t
   return value->string();
 }
 
-// RFC 9449 section 4.3: without query and fragment; the scheme's own port may be left out or not.
+// The scheme's own port may be left out or not (RFC 9449 section 4.3, RFC 3986 section 6.2.3).
+std::string plain_address(std::string_view url) {
+  constexpr std::string_view kScheme = "https://";
+  constexpr std::string_view kOwnPort = ":443";
+  if (!url.starts_with(kScheme)) return std::string(url);
+  const size_t path = std::min(url.find('/', kScheme.size()), url.size());
+  std::string_view authority = url.substr(0, path);
+  if (authority.ends_with(kOwnPort)) authority.remove_suffix(kOwnPort.size());
+  return std::string(authority).append(url.substr(path));
+}
+
+// RFC 9449 section 4.3: without query and fragment.
 bool names_request(std::string_view htu, const DpopExpect& expect) {
   htu = htu.substr(0, htu.find_first_of("?#"));
-  if (htu == expect.origin + expect.path) return true;
+  if (plain_address(htu) == plain_address(expect.origin + expect.path)) return true;
   return expect.lenient.path_only && htu == expect.path;
 }
 

@@ -59,6 +59,22 @@ TEST_CASE("a proof of this key for this request is taken, and says which key") {
   CHECK(fault(good_header(), good_claims().set("htu", std::string(kOrigin) + "/v2/rewrap?x=1#y")).empty());
 }
 
+TEST_CASE("the scheme's own port may be left out of a proof's address, or stand there") {
+  DpopExpect plain = expected();
+  plain.origin = "https://kas.xaa.localhost";
+  DpopExpect spelt = expected();
+  spelt.origin = "https://kas.xaa.localhost:443";
+  for (const DpopExpect& one : {plain, spelt}) {
+    CHECK(fault(good_header(), good_claims().set("htu", "https://kas.xaa.localhost/v2/rewrap"), one) == "");
+    CHECK(fault(good_header(), good_claims().set("htu", "https://kas.xaa.localhost:443/v2/rewrap"), one) ==
+          "");
+    CHECK(fault(good_header(), good_claims().set("htu", "https://kas.xaa.localhost:8443/v2/rewrap"), one) ==
+          "dpop.request");
+    CHECK(fault(good_header(), good_claims().set("htu", "https://kas.xaa.localhost/v2/rewrap:443"), one) ==
+          "dpop.request");
+  }
+}
+
 TEST_CASE("attack: a proof for another request, time or token") {
   for (const auto& [name, value] : std::initializer_list<std::pair<const char*, Json>>{
            {"htm", "GET"},

@@ -9,6 +9,7 @@
 #include "net/task.h"
 #include "net/tls.h"
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -19,10 +20,14 @@ class IssuerKeys {
  public:
   static constexpr Seconds kAge{3600};
   static constexpr Seconds kPause{60};  // between two fetches for a key that is not there
+  static constexpr Seconds kRetry{2};   // after a fetch that failed; twice as long each time, up to kPause
   static constexpr size_t kIssuersMax = 64;
 
-  IssuerKeys(net::Loop& loop, const Clock& clock, const net::TlsClient& tls, net::Resolver& resolver)
-      : loop_(loop), clock_(clock), tls_(tls), resolver_(resolver) {}
+  using Fetch = std::function<net::Task<Result<Json>>(std::string url)>;
+  IssuerKeys(net::Loop& loop, const Clock& clock, Fetch fetch)
+      : loop_(loop), clock_(clock), fetch_(std::move(fetch)) {}
+  // Over HTTPS.
+  IssuerKeys(net::Loop& loop, const Clock& clock, const net::TlsClient& tls, net::Resolver& resolver);
 
   // `kid`: of the token at hand; when it is not among the keys they are fetched again, now and then.
   [[nodiscard]] net::Task<Result<crypto::KeySet>> of(std::string issuer, std::string kid,
@@ -33,15 +38,16 @@ class IssuerKeys {
     crypto::KeySet keys;
     std::optional<Tick> read;   // when they were
     std::optional<Tick> asked;  // when they were last asked for
+    Seconds pause{0};           // after that, until they may be asked for again
+    Seconds retry{0};           // the last one after a failure; none since they were read
     bool coming = false;
   };
+  [[nodiscard]] bool has(const Known& known, std::string_view kid, Tick now) const;
   net::Task<Result<crypto::KeySet>> fetch_keys(std::string issuer, crypto::SignatureAlg alg);
-  net::Task<Result<Json>> fetch(std::string url);
 
   net::Loop& loop_;
   const Clock& clock_;
-  const net::TlsClient& tls_;
-  net::Resolver& resolver_;
+  Fetch fetch_;
   std::map<std::string, Known> known_;
 };
 
