@@ -105,7 +105,7 @@ int partner_rejoin(const Arguments& arguments) {
 }
 int recall_list(const Arguments& arguments) {
   return list(arguments, "/v1/recalls", "recalls",
-              {{"RECALL", "recall"}, {"FOR", "partner"}, {"AT", "at"}, {"BY", "by"}, {"REASON", "reason"}});
+              {{"RECALL", "recall"}, {"FOR", "partners"}, {"AT", "at"}, {"BY", "by"}, {"REASON", "reason"}});
 }
 int recall_object(const Arguments& arguments) {
   const Result<std::string> reason = arguments.need("reason");
@@ -138,6 +138,8 @@ int exposure(const Arguments& arguments) {
     fmt::print("{} keys released to {} readers, of {} objects; {} of these can still be opened\n",
                cell(*answer, "releases"), cell(*answer, "readers"), cell(*answer, "objects"),
                cell(*answer, "openable"));
+    if (cell(*answer, "incomplete") != "0")
+      fmt::print("{} more were released that are in the ledger alone\n", cell(*answer, "incomplete"));
   }
   return list(arguments, path, "rows",
               {{"PARTNER", "partner"},

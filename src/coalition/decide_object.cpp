@@ -119,6 +119,11 @@ void Question::check_origins(const ObjectView& object) {
     check_open(*origin, "owner");
     if (reasons_.empty()) check_signed_in_since_resumed(code);
   }
+  if (object.origins.size() > 1 && ask_.by && ask_.by->unwraps && !ask_.object->in_shares) {
+    refuse("origin-not-asked", "One key opens this, and it is of several nations: each has to be asked.",
+           "Whoever sealed it has to seal it in shares, one for each of them.",
+           named(object.origins.front()));
+  }
   if (has(object.origins, world_.self())) return;
   if (ask_.by && ask_.by->unwraps) {
     refuse("origin-not-here", "This node's key would open what other nations have to decide on.",
@@ -171,7 +176,7 @@ void Question::check_object_domains(const ObjectView& object) {
 }
 
 void Question::recalled(const Recall& recall) {
-  if (!recall.partner.empty() && recall.partner != ask_.who.partner) return;
+  if (!recall.partners.empty() && !has(recall.partners, ask_.who.partner)) return;
   refuse("object-recalled", fmt::format("This was recalled: {}", recall.reason),
          "Ask those who sealed it for a newer one.", named(world_.self()));
 }
@@ -211,14 +216,31 @@ void Question::check_meant_for(const ObjectView& object) {
   }
   const std::vector<std::string>& dissem = ask_.object->dissem;
   if (dissem.empty()) return;
+  const auto names = [&](const std::string& entry) { return has(dissem, entry); };
+  const std::vector<std::string> own = names_of_reader();
+  if (names(reader.text()) || std::any_of(own.begin(), own.end(), names)) return;
+  // Nobody says whose an address is: that of a foreign reader is written with its nation.
   const Fact* email = live(ask_.who.facts, "email");
   const auto* address = email == nullptr ? nullptr : std::get_if<std::string>(&email->value);
-  if (has(dissem, reader.text()) || has(dissem, fmt::format("{}/{}", reader.text(), ask_.who.id.text())) ||
-      (address != nullptr && has(dissem, *address))) {
-    return;
-  }
+  if (address != nullptr && has(object.origins, reader) && names(*address)) return;
   refuse("object-not-for-you", "This was sealed for named readers, and you are not among them.",
-         "Whoever sealed it can name you.", "Whoever sealed it");
+         fmt::format("Whoever sealed it can name you, as {}/ and your address.", reader.text()),
+         "Whoever sealed it");
+}
+
+// What dissem may call them: said here of our own people, and by their nation's node of its own and no
+// other's.
+std::vector<std::string> Question::names_of_reader() {
+  const std::string before = ask_.who.partner.text() + "/";
+  std::vector<std::string> out{before + ask_.who.id.text()};
+  const Fact* email = live(ask_.who.facts, "email");
+  const auto* address = email == nullptr ? nullptr : std::get_if<std::string>(&email->value);
+  if (address != nullptr && !address->empty()) out.push_back(before + *address);
+  if (!ask_.by) return out;
+  for (const std::string& name : ask_.by->named) {
+    if (name.starts_with(before)) out.push_back(name);
+  }
+  return out;
 }
 
 // A token that anybody may use who has it opens little.

@@ -160,6 +160,12 @@ void change_moment(Ask& out, const std::string& column) {
       out.now = kNow + *days(word.substr(3));
     } else if (word == "bearer") {
       out.by->device.clear();
+    } else if (word.starts_with("named=")) {
+      out.by->named.push_back(word.substr(6));
+    } else if (word == "unwraps") {
+      out.by->unwraps = true;
+    } else if (word == "whole") {
+      out.object->in_shares = false;
     } else if (word.starts_with("for=")) {
       out.by->mission = MissionId(word.substr(4));
     } else if (colon != std::string::npos) {

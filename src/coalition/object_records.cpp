@@ -200,7 +200,10 @@ Result<Recall> read_recall(std::string_view rest, Fields& fields) {
   out.by = fields.text("by", 128);
   out.at = fields.instant("at");
   if (fields.has("partner")) {
-    out.partner = read_partner_code(fields, "partner", fields.text("partner", 16));
+    out.partners.push_back(read_partner_code(fields, "partner", fields.text("partner", 16)));
+  }
+  for (std::string& code : fields.texts_or_none("partners", kDomainPartnersMax)) {
+    out.partners.push_back(read_partner_code(fields, "partners", std::move(code)));
   }
   if (kind != "label") return out;
   out.attributes = fields.texts_or_none("attributes", kObjectAttributesMax);

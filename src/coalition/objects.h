@@ -43,10 +43,13 @@ struct ObjectRef {
 // caller to check before anything is released.
 struct SealedObject {
   std::vector<std::string> attributes{};  // FQNs: "https://xaa.example/attr/classification/value/secret"
-  std::vector<std::string> dissem{};      // if any: nobody else. "XBB", "XBB/<person>" or the fact "email"
-  std::optional<label::Label> label{};    // where it carries one: must be the one the attributes amount to
-  std::string key_digest{};               // base64url SHA-256 of the wrapped key
-  std::string kid{};                      // of the key that wrapped it
+  // If any: nobody else. "XBB", "XBB/<id or address>" as that nation knows them; an address alone is one of
+  // the originators' own people's.
+  std::vector<std::string> dissem{};
+  std::optional<label::Label> label{};  // where it carries one: must be the one the attributes amount to
+  bool in_shares = true;                // this key is one share of several, and opens nothing alone
+  std::string key_digest{};             // base64url SHA-256 of the wrapped key
+  std::string kid{};                    // of the key that wrapped it
 };
 
 // By whose hand an object's key is asked for.
@@ -54,6 +57,7 @@ struct KeyUse {
   std::string device{};  // thumbprint of the key the person proved to hold; empty: a bare bearer token
   std::string client{};  // the program, as the identity provider knows it
   MissionId mission{};   // what for, if they say so: must be one of theirs
+  std::vector<std::string> named{};  // entries of the object's dissem that are them, as their nation says
   bool unwraps = false;  // with this node's own key: then the object must be of this nation's origin, too
 };
 
@@ -116,15 +120,15 @@ struct KeyService {
   std::string bearer_ceiling;
 };
 
-// Record recall/<kind>/<what>: reason, by, at, partner? (only for that nation's people), and for a label:
-// attributes?, classification? (that level and above). Kinds: object (digest of the wrapped key), policy
-// (id), partner, person ("XBB/<id>"), device, mission, key (kid), label (a name of its own).
+// Record recall/<kind>/<what>: reason, by, at, partners? (only for these nations' people; or one "partner"),
+// and for a label: attributes?, classification? (that level and above). Kinds: object (digest of the wrapped
+// key), policy (id), partner, person ("XBB/<id>"), device, mission, key (kid), label (a name of its own).
 struct Recall {
   std::string key;  // the record's
   std::string reason;
   std::string by;
   Instant at;
-  PartnerCode partner;
+  std::vector<PartnerCode> partners;  // none: for everybody
   std::vector<std::string> attributes;
   std::string classification;
 };

@@ -82,6 +82,7 @@ class Question {
   void check_recalls(const ObjectRef& ref, const ObjectView& object);
   void recalled(const Recall& recall);
   void check_meant_for(const ObjectView& object);
+  [[nodiscard]] std::vector<std::string> names_of_reader();
   void check_obligations(Opinion& opinion);
   void check_key_use(const ObjectView& object);
   [[nodiscard]] policy::Value clearance_for(const ObjectView& object);

@@ -524,6 +524,11 @@ const Json* World::raw(std::string_view key) const {
   const EntryPtr* entry = data_->records.find(key);
   return entry == nullptr ? nullptr : &(*entry)->raw;
 }
+std::vector<std::string> World::keys(std::string_view prefix) const {
+  std::vector<std::string> out;
+  data_->records.each(prefix, [&](const std::string& key, const EntryPtr&) { out.push_back(key); });
+  return out;
+}
 const policy::Entities& World::entities() const {
   return data_->entities;
 }

@@ -172,6 +172,7 @@ class World {
   [[nodiscard]] const Recall* recall(std::string_view kind, std::string_view what) const;
   [[nodiscard]] std::vector<const Recall*> recalls(std::string_view kind) const;  // empty: of all kinds
   [[nodiscard]] const Json* raw(std::string_view key) const;                      // any record's JSON
+  [[nodiscard]] std::vector<std::string> keys(std::string_view prefix) const;     // of records, in order
 
   [[nodiscard]] const policy::Entities& entities() const;
   // Null when the layer has no policy: then nothing in that layer permits.

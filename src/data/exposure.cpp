@@ -3,12 +3,20 @@
 #include "coalition/barred.h"
 
 #include <algorithm>
-#include <set>
 
 #include <fmt/format.h>
 
 namespace entente::data {
 namespace {
+
+constexpr size_t kNameMax = 512;     // of one text of a record: longer ones are none of ours
+constexpr size_t kNameBytes = 112;   // what a text takes besides itself, kept once
+constexpr size_t kGroupBytes = 152;  // a group and its place in the index
+constexpr size_t kPolicyBytes = 160;
+
+bool counts(std::string_view event_class) {
+  return event_class == "key.release" || event_class == "key.passed" || event_class == "key.withheld";
+}
 
 const Json* field(const ledger::Record& record, std::string_view name) {
   for (const auto& [key, value] : record.fields) {
@@ -17,129 +25,282 @@ const Json* field(const ledger::Record& record, std::string_view name) {
   return nullptr;
 }
 
-std::string field_text(const ledger::Record& record, std::string_view name) {
+std::string_view field_text(const ledger::Record& record, std::string_view name) {
   const Json* value = field(record, name);
-  return value != nullptr && value->is_string() ? value->string() : std::string();
+  if (value == nullptr || !value->is_string()) return {};
+  return std::string_view(value->string()).substr(0, kNameMax);
 }
 
-std::vector<std::string> field_texts(const ledger::Record& record, std::string_view name) {
-  std::vector<std::string> out;
-  const Json* value = field(record, name);
-  if (value == nullptr || !value->is_array()) return out;
-  for (const Json& item : value->items()) {
-    if (item.is_string()) out.push_back(item.string());
-  }
-  return out;
+void set_bit(std::vector<bool>& bits, uint32_t number) {
+  if (number < bits.size()) bits[number] = true;
+}
+
+bool bit(const std::vector<bool>& bits, uint32_t number) {
+  return number < bits.size() && bits[number];
 }
 
 }  // namespace
 
-void Exposure::add(const ledger::Record& record) {
-  const bool passed = record.event_class == "key.passed";
-  const bool withheld = record.event_class == "key.withheld";
-  if (!passed && !withheld && record.event_class != "key.release") return;
-  Group group;
-  group.partner = field_text(record, "partner");
-  group.person = field_text(record, "person");
-  group.device = field_text(record, "device");
-  group.object = field_text(record, "object");
-  group.key = field_text(record, "key");
-  group.kid = field_text(record, "kid");
-  const std::string name =
-      fmt::format("{}/{}/{}/{}/{}", group.partner, group.person, group.device, group.object, group.key);
+uint32_t Exposure::Names::find(std::string_view text) const {
+  const auto found = numbers_.find(text);
+  return found == numbers_.end() ? kNone : found->second;
+}
+
+uint32_t Exposure::Names::add(std::string_view text) {
+  const auto known = numbers_.find(text);
+  if (known != numbers_.end()) return known->second;
+  const auto number = static_cast<uint32_t>(texts_.size());
+  texts_.emplace_back(text);
+  numbers_.emplace(texts_.back(), number);
+  return number;
+}
+
+size_t Exposure::GroupHash::operator()(const GroupName& name) const noexcept {
+  constexpr uint64_t kMix = 0x9E3779B97F4A7C15;
+  uint64_t out = 0;
+  for (const uint32_t part : {name.person, name.device, name.object, name.key}) out = (out ^ part) * kMix;
+  return out ^ (out >> 32);
+}
+
+uint32_t Exposure::policy_of(const ledger::Record& record, size_t& bytes) {
+  std::vector<uint32_t> said;
+  const Json* attributes = field(record, "attributes");
+  if (attributes != nullptr && attributes->is_array()) {
+    for (const Json& item : attributes->items()) {
+      if (!item.is_string() || item.string().size() > kNameMax) continue;
+      if (attributes_.find(item.string()) == kNone) bytes += kNameBytes + item.string().size();
+      said.push_back(attributes_.add(item.string()));
+    }
+  }
+  std::sort(said.begin(), said.end());
+  const auto known = policy_index_.find(said);
+  if (known != policy_index_.end()) return known->second;
+  const auto number = static_cast<uint32_t>(policies_.size());
+  bytes += kPolicyBytes + 2 * sizeof(uint32_t) * said.size();
+  policies_.push_back(said);
+  policy_index_.emplace(std::move(said), number);
+  return number;
+}
+
+// The group of a release, made where there is room for one more of that nation's.
+Exposure::Group* Exposure::group_of(const ledger::Record& record, bool passed) {
+  const std::string_view partner = field_text(record, "partner");
+  const std::string person = fmt::format("{}/{}", partner, field_text(record, "person"));
+  const std::string_view device = field_text(record, "device");
+  const std::string_view object = field_text(record, "object");
+  const std::string_view key = field_text(record, "key");
+  GroupName name{persons_.find(person), devices_.find(device), objects_.find(object), keys_.find(key)};
   const auto known = index_.find(name);
-  if (withheld) {  // recorded as released, and then not answered
-    if (known == index_.end() || groups_[known->second].count == 0) return;
-    --groups_[known->second].count;
+  if (known != index_.end()) return &groups_[known->second];
+
+  auto room = rooms_.find(partner);
+  if (room == rooms_.end()) {
+    const size_t part = partner == self_.text() ? bytes_max_ / 2 : bytes_max_ / 8;
+    room = rooms_.emplace(std::string(partner), Room{0, part}).first;
+  }
+  const auto needs = [](uint32_t number, std::string_view text) {
+    return number == kNone ? kNameBytes + text.size() : 0;
+  };
+  size_t bytes = kGroupBytes + needs(name.person, person) + needs(name.device, device) +
+                 needs(name.object, object) + needs(name.key, key);
+  const size_t of_person = name.person == kNone ? 0 : person_bytes_[name.person];
+  if (of_person + bytes > room->second.bytes_max / 4 || room->second.bytes + bytes > room->second.bytes_max ||
+      bytes_ + bytes > bytes_max_)
+    return nullptr;
+  Group group;
+  group.policy = policy_of(record, bytes);
+  name = {persons_.add(person), devices_.add(device), objects_.add(object), keys_.add(key)};
+  group.name = name;
+  group.kid = kids_.add(field_text(record, "kid"));
+  group.passed = passed;
+  group.first = record.time;
+  person_bytes_.resize(persons_.size());
+  person_bytes_[name.person] += bytes;
+  room->second.bytes += bytes;
+  bytes_ += bytes;
+  index_.emplace(name, static_cast<uint32_t>(groups_.size()));
+  return &groups_.emplace_back(group);
+}
+
+void Exposure::add(const ledger::Record& record) {
+  if (!counts(record.event_class)) return;
+  if (record.event_class == "key.withheld") {  // recorded as released, and then not answered
+    const std::string person =
+        fmt::format("{}/{}", field_text(record, "partner"), field_text(record, "person"));
+    const auto known =
+        index_.find({persons_.find(person), devices_.find(field_text(record, "device")),
+                     objects_.find(field_text(record, "object")), keys_.find(field_text(record, "key"))});
+    if (known == index_.end()) {
+      if (incomplete_ == 0) return;
+      --incomplete_;
+    } else {
+      if (groups_[known->second].count == 0) return;
+      --groups_[known->second].count;
+    }
     --releases_;
     return;
   }
   ++releases_;
-  if (known == index_.end() && groups_.size() >= kExposureGroupsMax) return;
-  const size_t at = known == index_.end() ? groups_.size() : known->second;
-  if (known == index_.end()) {
-    const Json* attributes = field(record, "attributes");
-    const Json* dissem = field(record, "dissem");
-    const std::string said = (attributes == nullptr ? std::string() : attributes->dump()) +
-                             (dissem == nullptr ? std::string() : dissem->dump());
-    const auto [entry, fresh] = policy_index_.try_emplace(said, policies_.size());
-    if (fresh) policies_.push_back({field_texts(record, "attributes"), field_texts(record, "dissem")});
-    group.policy = entry->second;
-    group.first = record.time;
-    group.passed = passed;
-    index_.emplace(name, at);
-    groups_.push_back(std::move(group));
+  Group* kept = group_of(record, record.event_class == "key.passed");
+  if (kept == nullptr) {
+    ++incomplete_;
+    return;
   }
-  Group& kept = groups_[at];
-  ++kept.count;
-  kept.last = record.time;
-  kept.verdict = field_text(record, "verdict");
+  ++kept->count;
+  kept->last = record.time;
+  const std::string_view verdict = field_text(record, "verdict");
+  kept->verdict.fill('\0');
+  if (verdict.size() < kept->verdict.size()) std::copy(verdict.begin(), verdict.end(), kept->verdict.begin());
 }
 
-bool Exposure::fits(const Group& group, const ExposureFilter& filter) const {
+Result<bool> Exposure::read_on(const ledger::Ledger& ledger, uint64_t until, size_t records_max) {
+  const uint64_t from = read_;
+  while (read_ < until && read_ - from < records_max) {
+    TRY(read_, ledger.batch(read_, counts, [&](const ledger::Record& record) { add(record); }));
+  }
+  return read_ < until;
+}
+
+ExposureReport::ExposureReport(const Exposure& exposure, ExposureFilter filter, coalition::World world,
+                               Instant now)
+    : exposure_(exposure),
+      filter_(std::move(filter)),
+      world_(std::move(world)),
+      now_(now),
+      end_(static_cast<uint32_t>(exposure.groups_.size())) {
+  person_ = exposure.persons_.find(filter_.person);
+  object_ = exposure.objects_.find(filter_.object);
+  key_ = exposure.keys_.find(filter_.object);
+  device_ = exposure.devices_.find(filter_.device);
+  readers_.resize(exposure.persons_.size());
+  objects_.resize(exposure.objects_.size());
+  recalled_ = {objects_, std::vector<bool>(exposure.keys_.size()), readers_,
+               std::vector<bool>(exposure.devices_.size()), std::vector<bool>(exposure.kids_.size())};
+  const auto mark = [&](std::string_view kind, std::vector<bool>& bits, const Exposure::Names& names) {
+    const std::string before = fmt::format("recall/{}/", kind);
+    for (const coalition::Recall* recall : world_.recalls(kind))
+      set_bit(bits, names.find(std::string_view(recall->key).substr(before.size())));
+  };
+  mark("policy", recalled_.objects, exposure.objects_);
+  mark("object", recalled_.keys, exposure.keys_);
+  mark("person", recalled_.persons, exposure.persons_);
+  mark("device", recalled_.devices, exposure.devices_);
+  mark("key", recalled_.kids, exposure.kids_);
+}
+
+std::string_view ExposureReport::partner_of(const Exposure::Group& group) const {
+  const std::string_view person = exposure_.persons_[group.name.person];
+  return person.substr(0, person.find('/'));
+}
+
+bool ExposureReport::fits(const Exposure::Group& group) const {
   if (group.count == 0) return false;
-  if (!filter.partner.empty() && filter.partner != group.partner) return false;
-  if (!filter.person.empty() && filter.person != group.partner + "/" + group.person) return false;
-  if (!filter.object.empty() && filter.object != group.object && filter.object != group.key) return false;
-  return filter.device.empty() || filter.device == group.device;
+  if (!filter_.partner.empty() && filter_.partner != partner_of(group)) return false;
+  if (!filter_.person.empty() && person_ != group.name.person) return false;
+  if (!filter_.object.empty() && object_ != group.name.object && key_ != group.name.key) return false;
+  return filter_.device.empty() || device_ == group.name.device;
 }
 
-std::string Exposure::why_shut(const Group& group, const coalition::World& world, Instant now) const {
+// By a recall of something that is its own.
+bool ExposureReport::is_named(const Exposure::Group& group) const {
+  return bit(recalled_.objects, group.name.object) || bit(recalled_.keys, group.name.key) ||
+         bit(recalled_.persons, group.name.person) || bit(recalled_.devices, group.name.device) ||
+         (!group.passed && bit(recalled_.kids, group.kid));
+}
+
+std::string ExposureReport::ask(const Exposure::Group& group) const {
+  const std::string& person = exposure_.persons_[group.name.person];
   coalition::Ask ask;
-  ask.who.id = PersonId(group.person);
-  ask.who.partner = PartnerCode(group.partner);
-  ask.target = coalition::ObjectRef{group.object};
-  ask.now = now;
-  ask.by.emplace().device = group.device;
+  ask.who.partner = PartnerCode(std::string(partner_of(group)));
+  ask.who.id = PersonId(person.substr(std::min(person.size(), partner_of(group).size() + 1)));
+  ask.target = coalition::ObjectRef{exposure_.objects_[group.name.object]};
+  ask.now = now_;
+  ask.by.emplace().device = exposure_.devices_[group.name.device];
   coalition::SealedObject& sealed = ask.object.emplace();
-  sealed.attributes = policies_[group.policy].attributes;
-  sealed.dissem = policies_[group.policy].dissem;
-  sealed.key_digest = group.key;
-  sealed.kid = group.kid;
-  const auto reason = coalition::barred(world, ask);
+  for (const uint32_t number : exposure_.policies_[group.policy])
+    sealed.attributes.push_back(exposure_.attributes_[number]);
+  sealed.key_digest = exposure_.keys_[group.name.key];
+  if (!group.passed) sealed.kid = exposure_.kids_[group.kid];
+  const auto reason = coalition::barred(world_, ask);
   return reason ? reason->policy : std::string();
 }
 
-Json Exposure::report(const ExposureFilter& filter, const coalition::World& world, Instant now) const {
-  std::vector<const Group*> found;
-  for (const Group& group : groups_) {
-    if (fits(group, filter)) found.push_back(&group);
+// Recalls of the object, the key, the reader and the device aside, the answer is the same for all who are of
+// one nation and for all objects of the same attributes.
+const std::string& ExposureReport::why_shut(const Exposure::Group& group) {
+  if (is_named(group)) return asked_ = ask(group);
+  std::pair<uint32_t, std::string> name(group.policy, partner_of(group));
+  const auto known = shut_.find(name);
+  if (known != shut_.end()) return known->second;
+  return shut_.emplace(std::move(name), ask(group)).first->second;
+}
+
+void ExposureReport::count(uint32_t number) {
+  const Exposure::Group& group = exposure_.groups_[number];
+  if (!fits(group)) return;
+  ++found_;
+  releases_ += group.count;
+  if (!readers_[group.name.person]) ++readers_count_;
+  if (!objects_[group.name.object]) ++objects_count_;
+  readers_[group.name.person] = true;
+  objects_[group.name.object] = true;
+  if (why_shut(group).empty()) ++openable_;
+  const auto newer = [&](uint32_t a, uint32_t b) {
+    return exposure_.groups_[a].last > exposure_.groups_[b].last;
+  };
+  newest_.push_back(number);
+  std::push_heap(newest_.begin(), newest_.end(), newer);
+  if (newest_.size() <= kExposureShownMax) return;
+  std::pop_heap(newest_.begin(), newest_.end(), newer);
+  newest_.pop_back();
+}
+
+void ExposureReport::show(uint32_t number) {
+  const Exposure::Group& group = exposure_.groups_[number];
+  const std::string& person = exposure_.persons_[group.name.person];
+  const std::string& shut = why_shut(group);
+  Json row = Json::object({{"partner", std::string(partner_of(group))},
+                           {"person", person.substr(std::min(person.size(), partner_of(group).size() + 1))},
+                           {"device", exposure_.devices_[group.name.device]},
+                           {"object", exposure_.objects_[group.name.object]},
+                           {"key", exposure_.keys_[group.name.key]},
+                           {"kid", exposure_.kids_[group.kid]},
+                           {"count", static_cast<int64_t>(group.count)},
+                           {"first", rfc3339(group.first)},
+                           {"last", rfc3339(group.last)},
+                           {"verdict", std::string(group.verdict.data())},
+                           {"passed", group.passed},
+                           {"openable", shut.empty()}});
+  if (!shut.empty()) row.set("why", shut);
+  rows_.push(std::move(row));
+}
+
+bool ExposureReport::step(size_t count_max) {
+  for (size_t done = 0; done < count_max; ++done) {
+    if (next_ < end_) {
+      count(next_++);
+      continue;
+    }
+    if (!counted_) {
+      counted_ = true;
+      std::sort(newest_.begin(), newest_.end(), [&](uint32_t a, uint32_t b) {
+        return exposure_.groups_[a].last > exposure_.groups_[b].last;
+      });
+    }
+    if (shown_ == newest_.size()) return false;
+    show(newest_[shown_++]);
   }
-  std::sort(found.begin(), found.end(), [](const Group* a, const Group* b) { return a->last > b->last; });
-  std::set<std::string> readers;
-  std::set<std::string> objects;
-  uint64_t releases = 0;
-  uint64_t openable = 0;
-  Json rows = Json::array();
-  for (const Group* group : found) {
-    releases += group->count;
-    readers.insert(group->partner + "/" + group->person);
-    objects.insert(group->object);
-    const std::string shut = why_shut(*group, world, now);
-    if (shut.empty()) ++openable;
-    if (rows.items().size() >= kExposureShownMax) continue;
-    Json row = Json::object({{"partner", group->partner},
-                             {"person", group->person},
-                             {"device", group->device},
-                             {"object", group->object},
-                             {"key", group->key},
-                             {"kid", group->kid},
-                             {"count", static_cast<int64_t>(group->count)},
-                             {"first", rfc3339(group->first)},
-                             {"last", rfc3339(group->last)},
-                             {"verdict", group->verdict},
-                             {"passed", group->passed},
-                             {"openable", shut.empty()}});
-    if (!shut.empty()) row.set("why", shut);
-    rows.push(std::move(row));
-  }
-  const size_t shown = rows.items().size();
-  return Json::object({{"releases", static_cast<int64_t>(releases)},
-                       {"readers", static_cast<int64_t>(readers.size())},
-                       {"objects", static_cast<int64_t>(objects.size())},
-                       {"openable", static_cast<int64_t>(openable)},
-                       {"rows", std::move(rows)},
-                       {"more", static_cast<int64_t>(found.size() - shown)}});
+  return true;
+}
+
+Json ExposureReport::take() {
+  return Json::object({{"releases", static_cast<int64_t>(releases_)},
+                       {"readers", static_cast<int64_t>(readers_count_)},
+                       {"objects", static_cast<int64_t>(objects_count_)},
+                       {"openable", static_cast<int64_t>(openable_)},
+                       {"incomplete", static_cast<int64_t>(exposure_.incomplete())},
+                       {"rows", std::move(rows_)},
+                       {"more", static_cast<int64_t>(found_ - newest_.size())}});
 }
 
 }  // namespace entente::data

@@ -1,12 +1,15 @@
 // What keys were released, to whom, when and under which verdict, and what of it can still be opened: from
 // the ledger's releases alone. Requests, attempts and refusals do not count, so nobody can make it say more
-// by asking. Pure; the owner feeds it each record of the ledger once, in order.
+// by asking. Kept in memory, bounded by bytes, with a part for each nation and each person: what finds no
+// room is counted as incomplete, and whose it was stays known in the ledger. One thread.
 #pragma once
 
 #include "base/json.h"
 #include "coalition/world.h"
-#include "ledger/record.h"
+#include "ledger/ledger.h"
 
+#include <array>
+#include <deque>
 #include <map>
 #include <string>
 #include <string_view>
@@ -15,8 +18,11 @@
 
 namespace entente::data {
 
-inline constexpr size_t kExposureGroupsMax = 1'000'000;  // readers times objects
-inline constexpr size_t kExposureShownMax = 10'000;
+inline constexpr size_t kExposureBytesMax = 256 << 20;
+inline constexpr size_t kExposureShownMax = 2'000;
+// What one turn of a loop may hold: entries of the ledger, and groups of a report.
+inline constexpr size_t kExposureReadAtOnce = 500;
+inline constexpr size_t kExposureGroupsAtOnce = 2'000;
 
 struct ExposureFilter {  // empty: all
   std::string partner{};
@@ -27,33 +33,113 @@ struct ExposureFilter {  // empty: all
 
 class Exposure {
  public:
-  void add(const ledger::Record& record);
-  [[nodiscard]] uint64_t releases() const { return releases_; }
+  // `self`: whose people may take up half of the room; those of each partner an eighth; one person a quarter
+  // of that.
+  explicit Exposure(PartnerCode self, size_t bytes_max = kExposureBytesMax)
+      : self_(std::move(self)), bytes_max_(bytes_max) {}
 
-  // {"releases", "readers", "objects", "openable", "rows": [{partner, person, device, object, key, kid,
-  // count, first, last, verdict, passed, openable, why?}], "more"}: rows newest first.
-  [[nodiscard]] Json report(const ExposureFilter& filter, const coalition::World& world, Instant now) const;
+  void add(const ledger::Record& record);
+  // The next of the ledger's batches, once each and in order, until `records_max` of it were looked at: true
+  // when there are more before `until`. An error leaves it where it is: what cannot be read is not left out.
+  [[nodiscard]] Result<bool> read_on(const ledger::Ledger& ledger, uint64_t until, size_t records_max);
+  [[nodiscard]] uint64_t read() const { return read_; }
+  [[nodiscard]] uint64_t releases() const { return releases_; }
+  [[nodiscard]] uint64_t incomplete() const { return incomplete_; }  // releases without a row
+  [[nodiscard]] size_t bytes() const { return bytes_; }              // about
 
  private:
-  struct Group {
-    std::string partner, person, device, object, key, kid, verdict;
-    uint32_t count = 0;
-    Instant first{}, last{};
-    bool passed = false;  // another nation's service released it, for one of our people
-    size_t policy = 0;    // in policies_
-  };
-  struct Policy {
-    std::vector<std::string> attributes;
-    std::vector<std::string> dissem;
-  };
-  [[nodiscard]] bool fits(const Group& group, const ExposureFilter& filter) const;
-  [[nodiscard]] std::string why_shut(const Group& group, const coalition::World& world, Instant now) const;
+  friend class ExposureReport;
+  static constexpr uint32_t kNone = UINT32_MAX;
 
+  // Texts that many releases share, each kept once.
+  class Names {
+   public:
+    [[nodiscard]] uint32_t find(std::string_view text) const;
+    uint32_t add(std::string_view text);
+    [[nodiscard]] const std::string& operator[](uint32_t number) const { return texts_[number]; }
+    [[nodiscard]] size_t size() const { return texts_.size(); }
+
+   private:
+    std::deque<std::string> texts_;
+    std::unordered_map<std::string_view, uint32_t> numbers_;
+  };
+  struct GroupName {
+    uint32_t person, device, object, key;
+    bool operator==(const GroupName&) const = default;
+  };
+  struct GroupHash {
+    size_t operator()(const GroupName& name) const noexcept;
+  };
+  struct Group {
+    GroupName name{};
+    uint32_t kid = 0;
+    uint32_t policy = 0;
+    uint32_t count = 0;
+    bool passed = false;  // another nation's service released it, for one of our people
+    Instant first{}, last{};
+    std::array<char, 24> verdict{};
+  };
+  struct Room {  // of one nation
+    size_t bytes = 0;
+    size_t bytes_max = 0;
+  };
+  [[nodiscard]] Group* group_of(const ledger::Record& record, bool passed);
+  uint32_t policy_of(const ledger::Record& record, size_t& bytes);
+
+  PartnerCode self_;
+  size_t bytes_max_;
+  size_t bytes_ = 0;
+  uint64_t read_ = 0;
   uint64_t releases_ = 0;
-  std::unordered_map<std::string, size_t> index_;
-  std::vector<Group> groups_;
-  std::map<std::string, size_t, std::less<>> policy_index_;  // many objects share what they say
-  std::vector<Policy> policies_;
+  uint64_t incomplete_ = 0;
+  std::map<std::string, Room, std::less<>> rooms_;
+  std::vector<size_t> person_bytes_;
+  Names persons_, devices_, objects_, keys_, kids_, attributes_;
+  std::map<std::vector<uint32_t>, uint32_t> policy_index_;  // many objects bear the same attributes
+  std::vector<std::vector<uint32_t>> policies_;
+  std::unordered_map<GroupName, uint32_t, GroupHash> index_;
+  std::deque<Group> groups_;
+};
+
+// One report, made in slices so that others have the loop in between: {"releases", "readers", "objects",
+// "openable", "incomplete", "rows": [{partner, person, device, object, key, kid, count, first, last, verdict,
+// passed, openable, why?}], "more"}: rows newest first. What is recorded meanwhile may be in it or not.
+class ExposureReport {
+ public:
+  ExposureReport(const Exposure& exposure, ExposureFilter filter, coalition::World world, Instant now);
+  // Looks at so many groups, or makes so many rows: false when the report is whole.
+  [[nodiscard]] bool step(size_t count);
+  [[nodiscard]] Json take();
+
+ private:
+  struct Recalls {  // of one kind, by what they name here
+    std::vector<bool> objects, keys, persons, devices, kids;
+  };
+  [[nodiscard]] bool fits(const Exposure::Group& group) const;
+  [[nodiscard]] bool is_named(const Exposure::Group& group) const;
+  [[nodiscard]] const std::string& why_shut(const Exposure::Group& group);
+  [[nodiscard]] std::string ask(const Exposure::Group& group) const;
+  void count(uint32_t number);
+  void show(uint32_t number);
+  [[nodiscard]] std::string_view partner_of(const Exposure::Group& group) const;
+
+  const Exposure& exposure_;
+  ExposureFilter filter_;
+  coalition::World world_;
+  Instant now_;
+  uint32_t person_ = Exposure::kNone, object_ = Exposure::kNone, key_ = Exposure::kNone,
+           device_ = Exposure::kNone;
+  Recalls recalled_;
+  std::map<std::pair<uint32_t, std::string>, std::string, std::less<>> shut_;  // by policy and nation
+  std::string asked_;
+  uint32_t next_ = 0;
+  uint32_t end_ = 0;
+  std::vector<bool> readers_, objects_;
+  uint64_t releases_ = 0, openable_ = 0, found_ = 0, readers_count_ = 0, objects_count_ = 0;
+  std::vector<uint32_t> newest_;  // a heap while counting, then in order
+  bool counted_ = false;
+  size_t shown_ = 0;
+  Json rows_ = Json::array();
 };
 
 }  // namespace entente::data

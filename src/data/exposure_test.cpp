@@ -2,8 +2,12 @@
 
 #include "coalition/example_test.h"
 
+#include <filesystem>
+#include <fstream>
+
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 using namespace entente;
 using namespace entente::data;
@@ -27,6 +31,13 @@ ledger::Record leaf(std::string kind, std::string person, std::string object, Mi
   return out;
 }
 
+Json report_of(const Exposure& exposure, ExposureFilter filter, const coalition::World& world) {
+  ExposureReport report(exposure, std::move(filter), world, example::kNow);
+  while (report.step(3)) {
+  }
+  return report.take();
+}
+
 int64_t number(const Json& report, const char* name) {
   return report.find(name)->integer();
 }
@@ -34,7 +45,7 @@ int64_t number(const Json& report, const char* name) {
 }  // namespace
 
 TEST_CASE("exposure counts releases, and nothing else that anybody can cause") {
-  Exposure exposure;
+  Exposure exposure{PartnerCode("XAA")};
   exposure.add(leaf("key.attempt", "ingrid", "a"));
   exposure.add(leaf("key.refusal", "ingrid", "a"));
   exposure.add(leaf("key.release", "ingrid", "a"));
@@ -44,31 +55,138 @@ TEST_CASE("exposure counts releases, and nothing else that anybody can cause") {
   exposure.add(leaf("key.release", "olav", "c"));
   exposure.add(leaf("key.withheld", "olav", "c"));
   const coalition::World world = example::world(example::records("XAA"));
-  const Json all = exposure.report({}, world, example::kNow);
+  const Json all = report_of(exposure, {}, world);
   CHECK(number(all, "releases") == 4);
   CHECK(number(all, "readers") == 2);
   CHECK(number(all, "objects") == 2);
   CHECK(number(all, "openable") == 3);
-  const Json one = exposure.report({.partner = "XBB", .person = "XBB/ingrid", .object = "a", .device = {}},
-                                   world, example::kNow);
+  const Json one =
+      report_of(exposure, {.partner = "XBB", .person = "XBB/ingrid", .object = "a", .device = {}}, world);
   REQUIRE(one.find("rows")->items().size() == 1);
   CHECK(one.find("rows")->items()[0].find("count")->integer() == 2);
-  CHECK(number(exposure.report({.partner = "XCC", .person = {}, .object = {}, .device = {}}, world,
-                               example::kNow),
+  CHECK(number(report_of(exposure, {.partner = "XCC", .person = {}, .object = {}, .device = {}}, world),
                "releases") == 0);
 }
 
 TEST_CASE("what was recalled, or whose nation was suspended, can be opened no more") {
-  Exposure exposure;
+  Exposure exposure{PartnerCode("XAA")};
   exposure.add(leaf("key.release", "ingrid", "a"));
   exposure.add(leaf("key.release", "ingrid", "b"));
   example::Records records = example::records("XAA");
   records["recall/policy/a"] =
       Json::object({{"reason", "EXERCISE"}, {"by", "lena"}, {"at", rfc3339(example::kNow)}});
-  const Json recalled = exposure.report({}, example::world(records), example::kNow);
+  const Json recalled = report_of(exposure, {}, example::world(records));
   CHECK(number(recalled, "openable") == 1);
   records["partner/XBB"].set("state", "suspended");
-  const Json suspended = exposure.report({}, example::world(records), example::kNow);
+  const Json suspended = report_of(exposure, {}, example::world(records));
   CHECK(number(suspended, "openable") == 0);
   CHECK(suspended.find("rows")->items()[0].text_or("why", "") == "partner-suspended");
+}
+
+TEST_CASE("attack: one reader opens so much that nobody else's releases would be shown") {
+  Exposure exposure(PartnerCode("XAA"), 64 << 10);
+  for (int i = 0; i < 1'000; ++i) exposure.add(leaf("key.release", "ingrid", fmt::format("object-{}", i)));
+  exposure.add(leaf("key.release", "olav", "plan"));
+  const coalition::World world = example::world(example::records("XAA"));
+  const Json report = report_of(exposure, {}, world);
+  CHECK(number(report, "releases") + number(report, "incomplete") == 1'001);
+  CHECK(number(report, "incomplete") > 900);
+  CHECK(exposure.bytes() <= 64 << 10);
+  const Json olav =
+      report_of(exposure, {.partner = {}, .person = "XBB/olav", .object = {}, .device = {}}, world);
+  CHECK(number(olav, "releases") == 1);
+}
+
+TEST_CASE("attack: one nation's readers leave room for the others'") {
+  Exposure exposure(PartnerCode("XAA"), 64 << 10);
+  for (int i = 0; i < 1'000; ++i) exposure.add(leaf("key.release", fmt::format("made-up-{}", i), "plan"));
+  ledger::Record own = leaf("key.release", "konrad", "plan");
+  own.fields[0].second = "XAA";
+  exposure.add(own);
+  const Json report = report_of(exposure, {.partner = "XAA", .person = {}, .object = {}, .device = {}},
+                                example::world(example::records("XAA")));
+  CHECK(number(report, "releases") == 1);
+  CHECK(number(report, "incomplete") > 0);
+}
+
+TEST_CASE("each kind of recall shuts what it names, and nothing beside it") {
+  Exposure exposure{PartnerCode("XAA")};
+  exposure.add(leaf("key.release", "ingrid", "a"));
+  ledger::Record other = leaf("key.release", "olav", "b");
+  other.fields[2].second = "device-2";
+  other.fields[4].second = "digest-2";
+  other.fields[5].second = "key-2";
+  exposure.add(other);
+  ledger::Record passed = leaf("key.passed", "olav", "c");  // another nation's service, and its own kids
+  passed.fields[2].second = "device-2";
+  passed.fields[4].second = "digest-3";
+  exposure.add(passed);
+  for (const auto& [recall, openable] :
+       std::initializer_list<std::pair<const char*, int64_t>>{{"policy/a", 2},
+                                                              {"object/digest-1", 2},
+                                                              {"person/XBB/ingrid", 2},
+                                                              {"device/device-1", 2},
+                                                              {"device/device-2", 1},
+                                                              {"key/key-1", 2},
+                                                              {"partner/XBB", 0},
+                                                              {"policy/none", 3}}) {
+    CAPTURE(recall);
+    example::Records records = example::records("XAA");
+    records[fmt::format("recall/{}", recall)] =
+        Json::object({{"reason", "EXERCISE"}, {"by", "lena"}, {"at", rfc3339(example::kNow)}});
+    CHECK(number(report_of(exposure, {}, example::world(records)), "openable") == openable);
+  }
+}
+
+namespace {
+
+void replace_in_files(const std::filesystem::path& folder, const std::string& from, const std::string& to) {
+  size_t found = 0;  // in the attempt and in the release
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file()) continue;
+    std::fstream file(entry.path(), std::ios::binary | std::ios::in | std::ios::out);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + 1)) {
+      file.seekp(static_cast<std::streamoff>(at));
+      file.write(to.data(), static_cast<std::streamsize>(to.size()));
+      ++found;
+    }
+  }
+  REQUIRE(found == 2);
+}
+
+}  // namespace
+
+TEST_CASE("attack: an entry of the ledger that cannot be read is not left out") {
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / fmt::format("entente-exposure-{}", ::getpid());
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  ledger::Options options{.folder = folder,
+                          .origin = "entente.xaa/ledger",
+                          .key = crypto::PrivateKey::generate(crypto::KeyKind::ed25519),
+                          .segment_bytes = 1 << 20,
+                          .reserve_bytes = 64 << 10};
+  auto ledger = ledger::Ledger::open(std::move(options)).value();
+  for (const char* object : {"first", "second", "third"})
+    REQUIRE(ledger->append_and_wait(
+        {leaf("key.attempt", "ingrid", object), leaf("key.release", "ingrid", object)}));
+  Exposure exposure{PartnerCode("XAA")};
+  replace_in_files(folder, "second", "sec0nd");
+  auto read = exposure.read_on(*ledger, ledger->size(), 100);
+  REQUIRE_FALSE(read);
+  CHECK(exposure.read() == 2);
+  CHECK(exposure.releases() == 1);
+  CHECK_FALSE(exposure.read_on(*ledger, ledger->size(), 100));
+  CHECK(exposure.releases() == 1);
+  replace_in_files(folder, "sec0nd", "second");
+  read = exposure.read_on(*ledger, ledger->size(), 1);
+  REQUIRE(read);
+  CHECK(*read);  // there is more, for another turn
+  read = exposure.read_on(*ledger, ledger->size(), 100);
+  REQUIRE(read);
+  CHECK_FALSE(*read);
+  CHECK(exposure.releases() == 3);
+  ledger.reset();
+  std::filesystem::remove_all(folder);
 }

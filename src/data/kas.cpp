@@ -10,12 +10,16 @@
 namespace entente::data {
 namespace {
 
-constexpr int64_t kBudgetUnit = 1000;
+constexpr size_t kShare = 4;  // of what may be under way: one person's part, or one partner's
 constexpr size_t kClientKeyMax = 8192;
 
 Failure unproved_caller(std::string what) {
   return fail("kas.unauthenticated", std::move(what), {},
               "Sign in, and send the access token with your request.");
+}
+
+std::string name_of(const identity::AccessToken& token) {
+  return std::string(as_text(identity::framed({token.issuer, token.subject})));
 }
 
 // What it may come to: one that names no key is tried with several.
@@ -45,7 +49,20 @@ KasAnswer connect_error(std::string_view code, std::string message) {
   return out;
 }
 
-Kas::Kas(Parts parts) : parts_(std::move(parts)), nonces_(crypto::Secret::random(32)) {}
+Kas::Kas(Parts parts)
+    : parts_(std::move(parts)),
+      nonces_(crypto::Secret::random(32)),
+      own_budgets_({parts_.limits.objects_burst, 60 * parts_.limits.objects_per_second},
+                   parts_.limits.callers_max),
+      vouched_budgets_({parts_.limits.objects_burst, 60 * parts_.limits.objects_per_second},
+                       parts_.limits.callers_max),
+      partner_budgets_({parts_.limits.partner_objects_burst, 60 * parts_.limits.partner_objects_per_second},
+                       parts_.limits.callers_max),
+      refusal_budgets_({parts_.limits.refusals_burst, parts_.limits.refusals_per_minute},
+                       parts_.limits.callers_max),
+      partner_refusal_budgets_(
+          {parts_.limits.partner_refusals_burst, parts_.limits.partner_refusals_per_minute},
+          parts_.limits.callers_max) {}
 Kas::~Kas() = default;
 void Kas::FreeCase::operator()(Case* one) const noexcept {
   delete one;
@@ -88,17 +105,21 @@ Result<crypto::PublicKey> Kas::prove_key(const KasRequest& request, const std::s
   if (parts_.nonces && !nonces_.is_ours(proof.nonce, at.now)) {
     return fail("dpop.nonce", "the proof bears no nonce of this service's");
   }
-  TRY_VOID(replays_.use(proof, std::string(as_text(identity::framed({read.issuer, read.subject}))), at.now));
+  if (proof.issued < parts_.started) {
+    return fail("dpop.request", "the proof is from before this service began", {}, "Make a new one.");
+  }
+  TRY_VOID(replays_.use(proof, name_of(read), at.now));
   if (!read.thumbprint.empty()) by.device = proof.thumbprint;
   return proof.key;
 }
 
-Result<void> Kas::admits(const KasRequest& request, const Issuer* issuer, KasMoment at) {
+Result<std::string> Kas::admits(const KasRequest& request, const Issuer* issuer, KasMoment at) {
   const std::string token = token_of(request);
   if (token.empty()) return unproved_caller("there is no access token");
   if (issuer == nullptr) return unproved_caller("the access token is of nobody who is known here");
-  TRY_VOID(identity::check_access_token(token, issuer->settings, issuer->keys, at.now));
-  return {};
+  TRY(const identity::AccessToken read,
+      identity::check_access_token(token, issuer->settings, issuer->keys, at.now));
+  return name_of(read);
 }
 
 Result<Kas::Proved> Kas::prove(const KasRequest& request, const Issuer* issuer, KasMoment at) {
@@ -148,28 +169,22 @@ KasAnswer Kas::unproved(const Error& why, KasMoment at) const {
   return out;
 }
 
-bool Kas::within_budget(const coalition::Person& who, size_t objects, Tick tick) {
-  if (budgets_.size() >= parts_.limits.callers_max) {
-    // Those who took nothing for as long as it takes to fill a bucket are as good as new.
-    const auto full_after =
-        Seconds(parts_.limits.objects_burst / std::max(1U, parts_.limits.objects_per_second) + 1);
-    std::erase_if(budgets_, [&](const auto& entry) { return tick - entry.second.last > full_after; });
-    if (budgets_.size() >= parts_.limits.callers_max) return false;
-  }
-  const int64_t most = int64_t{parts_.limits.objects_burst} * kBudgetUnit;
-  auto [entry, fresh] =
-      budgets_.try_emplace(who.partner.text() + "/" + who.id.text(), Bucket{.left = most, .last = tick});
-  Bucket& bucket = entry->second;
-  const int64_t passed_ms = std::chrono::duration_cast<Millis>(tick - bucket.last).count();
-  if (passed_ms > 0) {
-    bucket.left =
-        passed_ms >= most ? most : std::min(most, bucket.left + passed_ms * parts_.limits.objects_per_second);
-    bucket.last = tick;
-  }
-  const int64_t cost = static_cast<int64_t>(objects) * kBudgetUnit;
-  if (bucket.left < cost) return false;
-  bucket.left -= cost;
-  return true;
+// A partner's node names its people as it likes: all of them together have a budget, too, and use up nobody
+// else's room.
+bool Kas::within_budget(const coalition::Person& who, bool vouched, size_t objects, Tick tick) {
+  if (vouched && !partner_budgets_.take(who.partner.text(), objects, tick)) return false;
+  return (vouched ? vouched_budgets_ : own_budgets_)
+      .take(who.partner.text() + "/" + who.id.text(), objects, tick);
+}
+
+bool Kas::is_crowded(const Case& work) const {
+  const auto above = [&](const Load& load, size_t share) {
+    return load.requests > parts_.limits.pending_max / share ||
+           load.bytes > parts_.limits.pending_bytes_max / share;
+  };
+  return above(pending_.all, 1) ||
+         std::any_of(work.shares().begin(), work.shares().end(),
+                     [&](const auto& name) { return above(pending_.of.at(name), kShare); });
 }
 
 Kas::Step Kas::take(const KasRequest& request, const Issuer* issuer, const coalition::World& world,
@@ -184,6 +199,7 @@ Kas::Step Kas::take(const KasRequest& request, const Issuer* issuer, const coali
   auto read = read_rewrap(*body);
   if (!read) return connect_error("invalid_argument", read.error().text());
   read->view = false;  // nobody looks after what a program of theirs holds
+  proved->caller.by.mission = MissionId(read->mission);
   return begin(std::move(proved->caller), *std::move(read), false, {}, world, at);
 }
 
@@ -201,7 +217,7 @@ Kas::Step Kas::take_for_page(KasCaller caller, std::string page, RewrapRequest r
 
 Kas::Step Kas::begin(KasCaller caller, RewrapRequest request, bool vouched, std::string page,
                      const coalition::World& world, KasMoment at) {
-  if (!within_budget(caller.person, operations_for(request), at.tick)) {
+  if (!within_budget(caller.person, vouched, operations_for(request), at.tick)) {
     return connect_error("resource_exhausted", "You ask for more keys than one person may; try again later.");
   }
   auto client = crypto::PublicKey::from_pem(request.client_key);
@@ -210,31 +226,38 @@ Kas::Step Kas::begin(KasCaller caller, RewrapRequest request, bool vouched, std:
   }
   std::unique_ptr<Case, FreeCase> work(
       new Case(*this, pending_, std::move(caller), std::move(request), *std::move(client)));
-  if (pending_.requests > parts_.limits.pending_max || pending_.bytes > parts_.limits.pending_bytes_max) {
+  const auto crowded = [] {
     return connect_error("unavailable", "This key service has more to do than it can; try again.");
-  }
+  };
+  work->count_under("person/" + work->caller.person.partner.text() + "/" + work->caller.person.id.text());
+  if (vouched) work->count_under("from/" + work->caller.person.partner.text());
+  if (is_crowded(*work)) return crowded();
+  work->vouched = vouched;
   work->page = std::move(page);
-  judge(*work, vouched, world, at);
+  judge(*work, world, at);
+  if (!work->service.empty() && work->service != parts_.self) {
+    work->count_under("to/" + work->service.text());
+    if (is_crowded(*work)) return crowded();
+  }
   std::vector<KasLeaf> leaves;
   for (const CaseItem& item : work->items) {
     if (item.permitted) leaves.push_back(work->leaf("key.attempt", item));
   }
-  if (leaves.empty()) return answer(*work, at.now);
+  if (leaves.empty()) return answer(*work, at);
   return Write{std::move(leaves), std::move(work)};
 }
 
 // Each key access object is asked about by itself: keys are recalled one by one.
-void Kas::judge(Case& work, bool vouched, const coalition::World& world, KasMoment at) {
+void Kas::judge(Case& work, const coalition::World& world, KasMoment at) {
   for (CaseItem& item : work.items) {
     if (!item.problem.empty()) continue;
     const PartnerCode service = work.service_of(world, item);
     if (work.service.empty()) work.service = service;
-    if (service.empty() || service != work.service || (vouched && service != parts_.self)) {
+    if (service.empty() || service != work.service || (work.vouched && service != parts_.self)) {
       item.problem = "This key is wrapped for another key service: ask each by a request of its own.";
       continue;
     }
     item.ask = work.ask_about(item, at.now);
-    item.ask.by->unwraps = service == parts_.self;
     item.verdict = coalition::decide(world, item.ask);
     item.permitted = item.verdict.permit;
   }
@@ -255,6 +278,31 @@ bool Kas::is_retry(const Case& work, size_t item, Instant now) {
   return false;
 }
 
+// Each by itself up to a budget; from there on they are counted.
+bool Kas::is_recorded(const Case& work, size_t item, KasMoment at) {
+  if (is_retry(work, item, at.now)) return false;
+  const coalition::Person& who = work.caller.person;
+  const bool within = work.vouched
+                          ? partner_refusal_budgets_.take(who.partner.text(), 1, at.tick)
+                          : refusal_budgets_.take(who.partner.text() + "/" + who.id.text(), 1, at.tick);
+  if (!within) counted_.add(who.partner.text(), work.vouched ? std::string() : who.id.text(), at.now);
+  return within;
+}
+
+std::vector<KasLeaf> Kas::counted(Instant now) {
+  std::vector<KasLeaf> out;
+  for (Counted::Count& count : counted_.take()) {
+    KasLeaf leaf{"key.refusals", {}};
+    leaf.fields.emplace_back("partner", std::move(count.partner));
+    leaf.fields.emplace_back("person", std::move(count.person));
+    leaf.fields.emplace_back("count", static_cast<int64_t>(count.refusals));
+    leaf.fields.emplace_back("since", rfc3339(count.since));
+    leaf.fields.emplace_back("until", rfc3339(now));
+    out.push_back(std::move(leaf));
+  }
+  return out;
+}
+
 Kas::Step Kas::written(Write write, const Result<void>& durable, const coalition::World& newest,
                        KasMoment at) {
   if (!durable) {
@@ -265,43 +313,58 @@ Kas::Step Kas::written(Write write, const Result<void>& durable, const coalition
   return released(*write.rest, newest, at);
 }
 
-void Kas::open(Case& work, const coalition::World& newest, KasMoment at) {
-  for (CaseItem& item : work.items) {
-    if (!item.permitted) continue;
-    // Which of our keys it is decides, too: one that was recalled is not even tried, named or not.
-    std::optional<crypto::Secret> share;
-    const std::vector<const KasKey*> candidates = parts_.keys.candidates(item.key->access);
-    for (const KasKey* key : candidates) {
-      item.ask.object->kid = key->kid;
-      if (!work.still_permitted(item, newest, at.now)) continue;
-      auto opened = parts_.keys.unwrap(item.key->access, *key);
-      if (opened && binds(item.key->access.binding, *opened, item.object->policy_text))
-        share = *std::move(opened);
-      if (share) break;
-    }
-    const bool asked = !candidates.empty();
-    if (asked && !share && !item.permitted && candidates.size() == 1)
-      continue;  // refused: that is the answer
-    if (!share || !work.label_agrees(item, *share, newest, at.now)) {
-      if (item.permitted || !share) item.fail_alike();
-      continue;
-    }
-    item.share = *std::move(share);
+// Which of our keys it is decides, too: one that was recalled is not even tried, named or not.
+void Kas::open_one(Case& work, CaseItem& item, const std::vector<const KasKey*>& candidates,
+                   const coalition::World& newest, KasMoment at) {
+  std::optional<crypto::Secret> share;
+  for (const KasKey* key : candidates) {
+    item.ask.object->kid = key->kid;
+    if (!work.still_permitted(item, newest, at.now)) continue;
+    auto opened = parts_.keys.unwrap(item.key->access, *key);
+    if (opened && binds(item.key->access.binding, *opened, item.object->policy_text))
+      share = *std::move(opened);
+    if (share) break;
   }
+  if (!share && !item.permitted && candidates.size() == 1) return;  // refused: that is the answer
+  if (!share || !work.label_agrees(item, *share, newest, at.now)) {
+    if (item.permitted || !share) item.fail_alike();
+    return;
+  }
+  item.share = *std::move(share);
+}
+
+// False: there is more, for another turn of the loop.
+bool Kas::open(Case& work, const coalition::World& newest, KasMoment at) {
+  size_t operations = 0;
+  for (; work.opened < work.items.size(); ++work.opened) {
+    CaseItem& item = work.items[work.opened];
+    if (!item.permitted) continue;
+    const std::vector<const KasKey*> candidates = parts_.keys.candidates(item.key->access);
+    if (operations > 0 && operations + candidates.size() > parts_.limits.operations_per_turn) return false;
+    operations += candidates.size();
+    open_one(work, item, candidates, newest, at);
+  }
+  return true;
+}
+
+Kas::Step Kas::go_on(Pause pause, const coalition::World& newest, KasMoment at) {
+  return attempted(std::move(pause.rest), newest, at);
 }
 
 Kas::Step Kas::attempted(std::unique_ptr<Case, FreeCase> work, const coalition::World& newest, KasMoment at) {
   if (work->service != parts_.self) {
     Json request = work->request_for_others(newest, at.now);
-    if (request.is_null()) return answer(*work, at.now);
-    return Forward{work->service, work->caller, std::move(request), std::move(work)};
+    if (request.is_null()) return answer(*work, at);
+    KasCaller caller = work->caller;
+    caller.by.named = work->named();
+    return Forward{work->service, std::move(caller), std::move(request), std::move(work)};
   }
-  open(*work, newest, at);
+  if (!open(*work, newest, at)) return Pause{std::move(work)};
   std::vector<KasLeaf> leaves;
   for (const CaseItem& item : work->items) {
     if (item.share) leaves.push_back(work->leaf("key.release", item));
   }
-  if (leaves.empty()) return answer(*work, at.now);
+  if (leaves.empty()) return answer(*work, at);
   work->stage = Case::Stage::releasing;
   return Write{std::move(leaves), std::move(work)};
 }
@@ -324,7 +387,7 @@ KasAnswer Kas::released(Case& work, const coalition::World& newest, KasMoment at
     }
     item.share.reset();
   }
-  KasAnswer out = answer(work, at.now);
+  KasAnswer out = answer(work, at);
   std::move(withheld.begin(), withheld.end(), std::back_inserter(out.leaves));
   return out;
 }
@@ -339,7 +402,7 @@ Kas::Step Kas::forwarded(Forward forward, const Result<Json>& said, const coalit
   for (CaseItem& item : work->items) {
     if (!item.wrapped.empty()) leaves.push_back(work->leaf("key.passed", item));
   }
-  if (leaves.empty()) return answer(*work, at.now);
+  if (leaves.empty()) return answer(*work, at);
   work->stage = Case::Stage::passing;
   return Write{std::move(leaves), std::move(work)};
 }
@@ -352,7 +415,7 @@ KasAnswer Kas::passed(Case& work, const coalition::World& newest, KasMoment at) 
     item.wrapped.clear();
     withheld.push_back(work.leaf("key.withheld", item));
   }
-  KasAnswer out = answer(work, at.now);
+  KasAnswer out = answer(work, at);
   std::move(withheld.begin(), withheld.end(), std::back_inserter(out.leaves));
   return out;
 }
@@ -378,12 +441,12 @@ bool Kas::shown(Case& work, CaseItem& item, KasMoment at) {
   return true;
 }
 
-KasAnswer Kas::answer(Case& work, Instant now) {
+KasAnswer Kas::answer(Case& work, KasMoment at) {
   std::vector<KasLeaf> leaves;
   for (size_t i = 0; i < work.items.size(); ++i) {
     const CaseItem& item = work.items[i];
     if (!item.view.empty()) leaves.push_back(work.leaf("object.view", item));
-    if (!item.wrapped.empty() || is_retry(work, i, now)) continue;
+    if (!item.wrapped.empty() || !is_recorded(work, i, at)) continue;
     leaves.push_back(work.leaf("key.refusal", item));
   }
   KasAnswer out = work.request.first_version ? work.first_answer() : work.second_answer();

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "coalition/decide.h"
+#include "data/kas_budget.h"
 #include "data/kas_keys.h"
 #include "data/kas_request.h"
 #include "data/views.h"
@@ -40,7 +41,8 @@ struct KasRequest {  // as it came; names of headers in the comments
   std::string body{};
 };
 
-struct KasLeaf {  // of the ledger: "key.attempt", "key.release", "key.withheld", "key.refusal", "object.view"
+struct KasLeaf {  // of the ledger: "key.attempt", "key.release", "key.withheld", "key.refusal",
+                  // "key.refusals", "object.view"
   std::string kind{};
   Json::Object fields{};
 };
@@ -61,14 +63,23 @@ struct KasCaller {
 };
 
 struct KasLimits {
-  size_t pending_max = 4096;  // requests between two steps
+  size_t pending_max = 4096;  // requests between two steps; a quarter of them one person's, or one partner's
   size_t pending_bytes_max = 64 << 20;
-  uint32_t objects_burst = 2'000;  // key access objects of one caller at once
+  uint32_t operations_per_turn = 4;  // of private keys, before others have the loop
+  uint32_t objects_burst = 2'000;    // key access objects of one caller at once
   uint32_t objects_per_second = 200;
+  uint32_t partner_objects_burst = 10'000;  // of all whom one partner vouches for
+  uint32_t partner_objects_per_second = 1'000;
+  uint32_t refusals_burst = 100;  // recorded one by one, of one of our people
+  uint32_t refusals_per_minute = 30;
+  uint32_t partner_refusals_burst = 500;  // of all whom one partner vouches for
+  uint32_t partner_refusals_per_minute = 120;
   size_t callers_max = 50'000;
   size_t denials_max = 20'000;  // remembered, to know a retry
   Seconds denial_retry{30};
 };
+
+struct CaseItem;
 
 class Kas {
  public:
@@ -77,6 +88,7 @@ class Kas {
     std::string url;  // our own, as key access objects name it
     KasKeys keys;
     bool nonces = false;  // each proof bears a nonce of ours
+    Instant started{};    // proofs from before it may have been used in an earlier life of this service
     // Whom a token is of, by the nation's crosswalk; risk, network and the like, as this node sees them.
     std::function<Result<identity::PersonFacts>(const identity::AccessToken&, Instant)> person;
     std::function<coalition::Facts(Instant end)> context;
@@ -106,7 +118,11 @@ class Kas {
     Json request;
     std::unique_ptr<Case, FreeCase> rest;
   };
-  using Step = std::variant<KasAnswer, Write, Forward>;
+  // As many private operations as one turn of the loop may hold are done: go_on() on a later one.
+  struct Pause {
+    std::unique_ptr<Case, FreeCase> rest;
+  };
+  using Step = std::variant<KasAnswer, Write, Forward, Pause>;
 
   struct Issuer {
     identity::TokenIssuer settings;
@@ -129,15 +145,23 @@ class Kas {
   [[nodiscard]] Step written(Write write, const Result<void>& durable, const coalition::World& newest,
                              KasMoment at);
 
-  // Whether the token is one of ours at all: before a body is read for somebody.
-  [[nodiscard]] static Result<void> admits(const KasRequest& request, const Issuer* issuer, KasMoment at);
+  [[nodiscard]] Step go_on(Pause pause, const coalition::World& newest, KasMoment at);
+
+  // Refusals beyond what is recorded one by one: ask now and then, and record what it gives.
+  [[nodiscard]] std::vector<KasLeaf> counted(Instant now);
+  [[nodiscard]] bool counts() const { return !counted_.empty(); }
+
+  // Whether the token is one of ours at all, and whose: before a body is read for somebody.
+  [[nodiscard]] static Result<std::string> admits(const KasRequest& request, const Issuer* issuer,
+                                                  KasMoment at);
   // Who brings this token, without a request to sign: for what is the coalition's people's to read.
   [[nodiscard]] Result<KasCaller> who(const KasRequest& request, const Issuer* issuer, KasMoment at);
   [[nodiscard]] KasAnswer unproved(const Error& why, KasMoment at) const;
 
   [[nodiscard]] const KasKeys& keys() const { return parts_.keys; }
   [[nodiscard]] const std::string& url() const { return parts_.url; }
-  [[nodiscard]] size_t pending() const { return pending_.requests; }
+  void name(std::string url) { parts_.url = std::move(url); }  // as the world names it now
+  [[nodiscard]] size_t pending() const { return pending_.all.requests; }
   // The access token of a request, bare: "" when there is none.
   [[nodiscard]] static std::string token_of(const KasRequest& request);
 
@@ -151,33 +175,42 @@ class Kas {
                                                     const identity::AccessToken& read,
                                                     const identity::DpopLeniency& lenient, KasMoment at,
                                                     coalition::KeyUse& by);
-  [[nodiscard]] bool within_budget(const coalition::Person& who, size_t objects, Tick tick);
+  [[nodiscard]] bool within_budget(const coalition::Person& who, bool vouched, size_t objects, Tick tick);
+  [[nodiscard]] bool is_crowded(const Case& work) const;
+  [[nodiscard]] bool is_recorded(const Case& work, size_t item, KasMoment at);
   [[nodiscard]] Step begin(KasCaller caller, RewrapRequest request, bool vouched, std::string page,
                            const coalition::World& world, KasMoment at);
   // Of a request to view: whether it is looked after from here on. What is not, is not answered.
   [[nodiscard]] bool shown(Case& work, CaseItem& item, KasMoment at);
-  void judge(Case& work, bool vouched, const coalition::World& world, KasMoment at);
+  void judge(Case& work, const coalition::World& world, KasMoment at);
   [[nodiscard]] KasAnswer passed(Case& work, const coalition::World& newest, KasMoment at);
   [[nodiscard]] bool is_retry(const Case& work, size_t item, Instant now);
-  void open(Case& work, const coalition::World& newest, KasMoment at);
+  [[nodiscard]] bool open(Case& work, const coalition::World& newest, KasMoment at);
+  void open_one(Case& work, CaseItem& item, const std::vector<const KasKey*>& candidates,
+                const coalition::World& newest, KasMoment at);
   [[nodiscard]] Step attempted(std::unique_ptr<Case, FreeCase> work, const coalition::World& newest,
                                KasMoment at);
   [[nodiscard]] KasAnswer released(Case& work, const coalition::World& newest, KasMoment at);
-  [[nodiscard]] KasAnswer answer(Case& work, Instant now);
+  [[nodiscard]] KasAnswer answer(Case& work, KasMoment at);
 
-  struct Bucket {
-    int64_t left = 0;
-    Tick last{};
-  };
   Parts parts_;
   identity::DpopReplays replays_;
   identity::DpopNonces nonces_;
-  std::unordered_map<std::string, Bucket> budgets_;
+  Budgets own_budgets_;
+  Budgets vouched_budgets_;
+  Budgets partner_budgets_;
+  Budgets refusal_budgets_;
+  Budgets partner_refusal_budgets_;
+  Counted counted_;
   std::map<std::string, Instant> denials_;
   std::deque<std::pair<Instant, std::string>> denial_order_;
-  struct Pending {
+  struct Load {
     size_t requests = 0;
     size_t bytes = 0;
+  };
+  struct Pending {
+    Load all;
+    std::map<std::string, Load> of;  // persons and partners
   };
   Pending pending_;
 };

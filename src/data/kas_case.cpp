@@ -3,6 +3,8 @@
 #include "crypto/digest.h"
 #include "label/label.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace entente::data {
@@ -60,8 +62,8 @@ Kas::Case::Case(const Kas& of, Pending& pending, KasCaller who, RewrapRequest wa
     for (const WantedKey& key : object.keys)
       bytes_ += sizeof(CaseItem) + key.access.wrapped_key.size() + key.access.encrypted_metadata.size();
   }
-  ++pending_.requests;
-  pending_.bytes += bytes_;
+  ++pending_.all.requests;
+  pending_.all.bytes += bytes_;
   for (const WantedObject& object : request.objects) {
     for (const WantedKey& key : object.keys) {
       CaseItem& item = items.emplace_back();
@@ -71,6 +73,23 @@ Kas::Case::Case(const Kas& of, Pending& pending, KasCaller who, RewrapRequest wa
       item.alike = !item.problem.empty();
     }
   }
+}
+
+Kas::Case::~Case() {
+  --pending_.all.requests;
+  pending_.all.bytes -= bytes_;
+  for (const std::string& name : shares_) {
+    const auto one = pending_.of.find(name);
+    one->second.bytes -= bytes_;
+    if (--one->second.requests == 0) pending_.of.erase(one);
+  }
+}
+
+void Kas::Case::count_under(std::string name) {
+  Load& load = pending_.of[name];
+  ++load.requests;
+  load.bytes += bytes_;
+  shares_.push_back(std::move(name));
 }
 
 PartnerCode Kas::Case::service_of(const coalition::World& world, const CaseItem& item) const {
@@ -94,8 +113,11 @@ coalition::Ask Kas::Case::ask_about(const CaseItem& item, Instant now) const {
   coalition::SealedObject& sealed = out.object.emplace();
   for (const AttributeName& name : item.object->policy.attributes) sealed.attributes.push_back(name.fqn());
   sealed.dissem = item.object->policy.dissem;
+  sealed.in_shares = !item.key->access.sid.empty();
   sealed.key_digest = item.key->digest;
-  sealed.kid = item.key->access.kid;
+  // Another nation's kid is its own business, and may well be spelt like one of ours.
+  out.by->unwraps = service == service_.parts_.self;
+  if (out.by->unwraps) sealed.kid = item.key->access.kid;
   return out;
 }
 
@@ -147,6 +169,25 @@ Json Kas::Case::request_for_others(const coalition::World& newest, Instant now) 
   if (requests.items().empty()) return {};
   Json out = Json::object({{"clientPublicKey", request.client_key}, {"requests", std::move(requests)}});
   if (request.view) out.set("view", true);
+  return out;
+}
+
+std::vector<std::string> Kas::Case::named() const {
+  const std::string before = caller.person.partner.text() + "/";
+  std::vector<std::string> known{before + caller.person.id.text()};
+  const auto email = caller.person.facts.find("email");
+  if (email != caller.person.facts.end()) {
+    if (const auto* address = std::get_if<std::string>(&email->second.value))
+      known.push_back(before + *address);
+  }
+  std::vector<std::string> out;
+  for (std::string& name : known) {
+    const bool said = std::any_of(items.begin(), items.end(), [&](const CaseItem& item) {
+      const std::vector<std::string>& dissem = item.object->policy.dissem;
+      return item.permitted && std::find(dissem.begin(), dissem.end(), name) != dissem.end();
+    });
+    if (said) out.push_back(std::move(name));
+  }
   return out;
 }
 
@@ -207,7 +248,8 @@ KasLeaf Kas::Case::leaf(std::string_view kind, const CaseItem& item) const {
   add("client", caller.by.client);
   add("object", item.object->policy.uuid);
   add("key", item.key->digest);
-  add("kid", item.ask.object ? item.ask.object->kid : item.key->access.kid);
+  const bool tried = item.ask.object && !item.ask.object->kid.empty();
+  add("kid", tried ? item.ask.object->kid : item.key->access.kid);
   add("action", coalition::action_name(item.object->action));
   if (!item.verdict.id.empty()) {
     add("verdict", item.verdict.id.text());

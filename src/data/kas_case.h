@@ -35,12 +35,13 @@ class Kas::Case {
   enum class Stage : uint8_t { attempted, releasing, passing };
 
   Case(const Kas& of, Pending& pending, KasCaller who, RewrapRequest wanted, crypto::PublicKey client);
-  ~Case() {
-    --pending_.requests;
-    pending_.bytes -= bytes_;
-  }
+  ~Case();
   Case(const Case&) = delete;
   Case& operator=(const Case&) = delete;
+
+  // Whose share of what may be under way it takes up.
+  void count_under(std::string name);
+  [[nodiscard]] const std::vector<std::string>& shares() const { return shares_; }
 
   [[nodiscard]] PartnerCode service_of(const coalition::World& world, const CaseItem& item) const;
   [[nodiscard]] coalition::Ask ask_about(const CaseItem& item, Instant now) const;
@@ -52,6 +53,8 @@ class Kas::Case {
                                   Instant now) const;
   // What another nation's node is asked: those that are still permitted; null when there are none.
   [[nodiscard]] Json request_for_others(const coalition::World& newest, Instant now);
+  // What the objects' dissem calls the person: their id there is another than here.
+  [[nodiscard]] std::vector<std::string> named() const;
   void hear(const Json& said, Instant now);
   [[nodiscard]] static bool hear_view(CaseItem& item, const Json& result, Instant now);
   [[nodiscard]] KasLeaf leaf(std::string_view kind, const CaseItem& item) const;
@@ -71,11 +74,14 @@ class Kas::Case {
   PartnerCode service;      // whose all its keys are wrapped for
   std::string session_key;  // another service's
   std::string page;         // of a view: whose sign-in it is for
+  bool vouched = false;     // by another nation's node
+  size_t opened = 0;        // items that our keys were tried on
 
  private:
   const Kas& service_;
   Pending& pending_;
   size_t bytes_ = 0;
+  std::vector<std::string> shares_;
   crypto::PublicKey client_;
   std::optional<Rewrapper> rewrapper_;
 };

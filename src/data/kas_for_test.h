@@ -62,10 +62,12 @@ struct Desk {
   std::vector<KasLeaf> leaves;  // all that was recorded
   Kas kas;
   int proofs = 0;
+  int pauses = 0;
 
-  explicit Desk(KasLimits limits = {}, bool nonces = false) : kas(parts(limits, nonces)) {}
+  explicit Desk(KasLimits limits = {}, bool nonces = false, Instant started = {})
+      : kas(parts(limits, nonces, started)) {}
 
-  static Kas::Parts parts(KasLimits limits, bool nonces) {
+  static Kas::Parts parts(KasLimits limits, bool nonces, Instant started = {}) {
     std::vector<KasKey> held;
     held.push_back({"2026-11-01-ec", keys().ec});
     held.push_back({"2026-11-01-rsa", keys().rsa});
@@ -73,6 +75,7 @@ struct Desk {
             .url = std::string(kUrl),
             .keys = KasKeys::from(std::move(held)).value(),
             .nonces = nonces,
+            .started = started,
             .person = [](const identity::AccessToken& token, Instant) -> Result<identity::PersonFacts> {
               identity::PersonFacts out;
               out.id = PersonId("p-" + token.subject);
@@ -174,9 +177,15 @@ struct Desk {
   }
   // To its end, with a disk that takes everything.
   KasAnswer finish(Kas::Step step) {
-    while (auto* write = std::get_if<Kas::Write>(&step)) {
-      leaves.insert(leaves.end(), write->leaves.begin(), write->leaves.end());
-      step = kas.written(std::move(*write), {}, world, at());
+    while (!std::holds_alternative<KasAnswer>(step)) {
+      if (auto* pause = std::get_if<Kas::Pause>(&step)) {
+        ++pauses;
+        step = kas.go_on(std::move(*pause), world, at());
+        continue;
+      }
+      auto& write = std::get<Kas::Write>(step);
+      leaves.insert(leaves.end(), write.leaves.begin(), write.leaves.end());
+      step = kas.written(std::move(write), {}, world, at());
     }
     KasAnswer out = std::get<KasAnswer>(std::move(step));
     leaves.insert(leaves.end(), out.leaves.begin(), out.leaves.end());
@@ -253,5 +262,18 @@ struct Pair {
                                                 {"responses", std::move(responses)}})}});
   }
 };
+
+// What XBB's node asks for one of its people, as it says.
+inline Kas::Step vouched(Desk& desk, const std::string& person, const Json& body,
+                         std::vector<std::string> named = {}) {
+  KasCaller caller;
+  caller.person = example::person("XBB", "planner");
+  caller.person.id = PersonId(person);
+  caller.context["risk"] = {int64_t{0}, "node", example::kNow + std::chrono::hours(1)};
+  caller.context["network"] = {std::string("door"), "node", example::kNow + std::chrono::hours(1)};
+  caller.by.device = "device-1";
+  caller.by.named = std::move(named);
+  return desk.kas.take_for(std::move(caller), read_rewrap(body).value(), desk.world, Desk::at());
+}
 
 }  // namespace entente::data::for_test

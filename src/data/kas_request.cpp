@@ -138,6 +138,9 @@ Result<RewrapRequest> read_rewrap(const Json& body) {
   TRY(out.client_key, text_member(body, "clientPublicKey", kClientKeyBytesMax, ""));
   const Json* view = body.find("view");
   out.view = view != nullptr && view->is_bool() && view->boolean();
+  if (body.find("mission") != nullptr) {
+    TRY(out.mission, text_member(body, "mission", 64, ""));
+  }
   const Json* requests = body.find("requests");
   if (requests != nullptr && requests->is_array() && !requests->items().empty()) {
     size_t left = kRewrapObjectsMax;

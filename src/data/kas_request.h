@@ -38,6 +38,7 @@ struct RewrapRequest {
   bool first_version = false;  // one key access object, answered in the shape of that time
   bool view = false;           // to be looked after for as long as it is shown; a node says so, no client
   std::string client_key;      // PEM
+  std::string mission;         // what it is asked for, if they say so
   std::vector<WantedObject> objects;
 };
 

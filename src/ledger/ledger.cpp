@@ -350,6 +350,27 @@ Result<void> Ledger::newest_first(const Wanted& wanted, const Visit& visit) cons
   return {};
 }
 
+Result<uint64_t> Ledger::batch(uint64_t index, const Wanted& wanted, const Read& read) const {
+  TRY(const Book::Sides sides, inside_->book().sides(index));
+  TRY(const LogBatch log, LogBatch::parse(sides.log));
+  TRY(const OwnBatch own, OwnBatch::parse(sides.own));
+  const size_t count = log.entries.size();
+  if (count != own.items.size() || sides.first_index > index || index - sides.first_index >= count)
+    return fail("ledger.corrupt", "the log and its owner's side do not hold the same batch");
+  std::vector<Record> records;
+  for (size_t at = index - sides.first_index; at < count; ++at) {
+    TRY(const Glance leaf, glance(log.entries[at]));
+    if (!wanted(leaf.event_class)) continue;
+    TRY(Json fields, Json::parse(own.items[at].plain));
+    if (!fields.is_object()) return fail("ledger.corrupt", "a record's plaintext is no object");
+    records.push_back({.event_class = std::string(leaf.event_class),
+                       .time = leaf.time,
+                       .fields = std::move(fields.members())});
+  }
+  for (const Record& record : records) read(record);
+  return sides.first_index + count;
+}
+
 Result<Disclosure> Ledger::disclose(uint64_t index, std::span<const std::string> fields) const {
   return inside_->book().disclose(index, fields);
 }

@@ -80,6 +80,10 @@ class Ledger {
   using Wanted = std::function<bool(std::string_view event_class)>;
   using Visit = std::function<bool(const Record&)>;
   [[nodiscard]] Result<void> newest_first(const Wanted& wanted, const Visit& visit) const;
+  // The batch that entry `index` is in, from there on: gives the index after it. Whatever cannot be read is
+  // an error that says where, before anything of that batch was visited.
+  using Read = std::function<void(const Record&)>;
+  [[nodiscard]] Result<uint64_t> batch(uint64_t index, const Wanted& wanted, const Read& read) const;
   [[nodiscard]] Result<Disclosure> disclose(uint64_t index, std::span<const std::string> fields) const;
 
   // Writes tiles and the checkpoint file up to now; otherwise a background thread does so within `publish`.

@@ -147,6 +147,21 @@ Result<Leaf> Leaf::parse(ByteView entry) {
   return out;
 }
 
+// Canonical: the class comes first, the time after the digests, and neither holds a quote.
+Result<Glance> glance(ByteView entry) {
+  constexpr std::string_view kBefore = R"({"class":")";
+  constexpr std::string_view kTime = R"("time":")";
+  const std::string_view text = as_text(entry);
+  const size_t end = text.find('"', kBefore.size());
+  const size_t time = text.rfind(kTime);
+  if (!text.starts_with(kBefore) || end == std::string_view::npos || time == std::string_view::npos)
+    return bad_leaf("the leaf is not in its canonical form");
+  const size_t from = time + kTime.size();
+  Glance out{.event_class = text.substr(kBefore.size(), end - kBefore.size())};
+  TRY(out.time, parse_rfc3339(text.substr(from, text.find('"', from) - from)));
+  return out;
+}
+
 Result<Sealed> seal(const Record& record, crypto::Secret key) {
   if (!is_class(record.event_class)) {
     return bad_record("a record's class is 1 to 64 of a-z, 0-9 and inner . - _",

@@ -45,6 +45,13 @@ struct Leaf {
   [[nodiscard]] static Result<Leaf> parse(ByteView entry);  // refuses all but the canonical bytes
 };
 
+// Class and time alone, of an entry that is known to be a leaf: for looking through many. Views into it.
+struct Glance {
+  std::string_view event_class;
+  Instant time{};
+};
+[[nodiscard]] Result<Glance> glance(ByteView entry);
+
 // The owner's side of a leaf.
 struct Sealed {
   Leaf leaf{};

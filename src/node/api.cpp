@@ -64,7 +64,7 @@ std::span<const Api::Route> Api::routes() {
 
 Api::Api(Records& records, exchange::Switchboard& switchboard, exchange::AccessDesk& access,
          MissionDesk& missions, const Clock& clock, PartnerCode self,
-         std::function<std::vector<LinkState>()> links)
+         std::function<std::vector<LinkState>()> links, std::function<bool(std::string_view)> holds_key)
     : records_(records),
       switchboard_(switchboard),
       access_(access),
@@ -72,7 +72,9 @@ Api::Api(Records& records, exchange::Switchboard& switchboard, exchange::AccessD
       clock_(clock),
       self_(std::move(self)),
       links_(std::move(links)),
-      started_(clock.now()) {}
+      holds_key_(std::move(holds_key)),
+      started_(clock.now()),
+      exposure_(self_) {}
 
 net::Task<void> Api::serve(net::Listener& listener) {
   while (true) {

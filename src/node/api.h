@@ -31,7 +31,7 @@ class Api {
  public:
   Api(Records& records, exchange::Switchboard& switchboard, exchange::AccessDesk& access,
       MissionDesk& missions, const Clock& clock, PartnerCode self,
-      std::function<std::vector<LinkState>()> links);
+      std::function<std::vector<LinkState>()> links, std::function<bool(std::string_view)> holds_key);
 
   // Serves until the listener is closed.
   [[nodiscard]] net::Task<void> serve(net::Listener& listener);
@@ -87,7 +87,6 @@ class Api {
   net::Task<Answer> end_delegation(Request request);
   net::Task<Answer> list_recalls(Request request);
   net::Task<Answer> recall_object(Request request);
-  [[nodiscard]] Result<void> recalls_something(const Json& record) const;
   net::Task<Answer> lift_recall(Request request);
   net::Task<Answer> show_exposure(Request request);
   net::Task<Answer> show_verdict(Request request);
@@ -125,10 +124,10 @@ class Api {
   const Clock& clock_;
   PartnerCode self_;
   std::function<std::vector<LinkState>()> links_;
+  std::function<bool(std::string_view)> holds_key_;  // whether our key service has one of that kid
   Instant started_;
   data::Exposure exposure_;  // of what the ledger held up to here
-  uint64_t exposure_read_ = 0;
-  bool searching_ = false;  // for a verdict
+  bool searching_ = false;   // for a verdict
 };
 
 }  // namespace entente::node

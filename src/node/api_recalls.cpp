@@ -4,6 +4,7 @@
 #include "node/api.h"
 #include "node/api_answers.h"
 #include "node/operators.h"
+#include "node/recall_order.h"
 
 #include <fmt/format.h>
 
@@ -11,14 +12,17 @@ namespace entente::node {
 namespace {
 
 constexpr size_t kWhatMax = 256;
-constexpr size_t kReadAtOnce = 2'000;  // records of the ledger, between two turns of the loop
 
 Json recall_json(const coalition::Recall& recall) {
   Json out = Json::object({{"recall", recall.key.substr(std::string_view("recall/").size())},
                            {"reason", recall.reason},
                            {"by", recall.by},
                            {"at", rfc3339(recall.at)}});
-  if (!recall.partner.empty()) out.set("partner", recall.partner.text());
+  if (!recall.partners.empty()) {
+    Json partners = Json::array();
+    for (const PartnerCode& code : recall.partners) partners.push(code.text());
+    out.set("partners", std::move(partners));
+  }
   if (!recall.classification.empty()) out.set("classification", recall.classification);
   if (!recall.attributes.empty()) {
     Json attributes = Json::array();
@@ -39,28 +43,6 @@ ledger::Record recall_leaf(std::string kind, const std::string& key, const coali
 }
 
 }  // namespace
-
-// A recall by label that names what no object bears would be acknowledged and recall nothing.
-Result<void> Api::recalls_something(const Json& record) const {
-  if (records_.world().recalls("label").size() >= coalition::kLabelRecallsMax) {
-    return fail("field.value", fmt::format("there are {} recalls by label already", coalition::kLabelRecallsMax),
-                "kind", "lift one that is no longer needed, or recall by policy, key or mission");
-  }
-  const Json* attributes = record.find("attributes");
-  if (attributes == nullptr || !attributes->is_array()) return {};
-  constexpr std::string_view kValuePart = "/value/";
-  for (const Json& item : attributes->items()) {
-    const std::string fqn = item.is_string() ? item.string() : std::string();
-    const size_t part = fqn.rfind(kValuePart);
-    const coalition::Attribute* attribute =
-        part == std::string::npos ? nullptr : records_.world().attribute(fqn.substr(0, part));
-    if (attribute == nullptr || attribute->find(fqn.substr(part + kValuePart.size())) == nullptr) {
-      return fail("field.value", "no object here can bear this attribute: " + fqn, "attributes",
-                  "write a value of the vocabulary, in lower case, as objects have it");
-    }
-  }
-  return {};
-}
 
 net::Task<Api::Answer> Api::list_recalls(Request request) {
   coalition::Verdict verdict;
@@ -87,14 +69,15 @@ net::Task<Api::Answer> Api::recall_object(Request request) {
   coalition::Verdict verdict;
   if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_}, reason, verdict))
     co_return *no;
-  if (kind == "label") {
-    if (const Result<void> good = recalls_something(record); !good) co_return refusal(400, good.error());
-  }
+  // Seen in the world that acts, and acting before this turn of the loop is over: nothing comes between.
+  Result<Json> ordered = recall_record(records_.world(), kind, what, std::move(record), holds_key_);
+  if (!ordered) co_return refusal(ordered.error().code() == "recall.stands" ? 409 : 400, ordered.error());
   const Instant now = clock_.now();
   const std::string key = fmt::format("recall/{}/{}", kind, what);
   Change change;
-  change.records = {{key, std::move(record)}};
   change.leaves = {recall_leaf("object.recall", key, request.by.who, reason, verdict, now)};
+  change.leaves.front().fields.emplace_back("recalled", *ordered);
+  change.records = {{key, *std::move(ordered)}};
   change.author = request.by.who.id.text();
   change.narrowing = true;
   Words said;
@@ -148,15 +131,22 @@ net::Task<Api::Answer> Api::show_exposure(Request request) {
   filter.object = asked("object");
   filter.device = asked("device");
   // What the ledger has got since it was last asked; the loop goes on in between.
-  while (exposure_read_ < records_.ledger().size()) {
-    const uint64_t end = std::min<uint64_t>(records_.ledger().size(), exposure_read_ + kReadAtOnce);
-    for (; exposure_read_ < end; ++exposure_read_) {
-      const Result<ledger::Record> record = records_.ledger().record(exposure_read_);
-      if (record) exposure_.add(*record);
+  const uint64_t until = records_.ledger().size();
+  for (bool more = true; more;) {
+    const Result<bool> read = exposure_.read_on(records_.ledger(), until, data::kExposureReadAtOnce);
+    if (!read) {
+      co_return refusal(
+          503,
+          {"exposure.unread",
+           fmt::format("entry {} of the ledger cannot be read: {}", exposure_.read(), read.error().what()),
+           read.error().where(), "What was released cannot be told before it can: `entente ledger verify`."});
     }
+    more = *read;
     co_await switchboard_.loop().sleep(Millis(0));
   }
-  co_return Answer{200, exposure_.report(filter, records_.world(), clock_.now())};
+  data::ExposureReport report(exposure_, std::move(filter), records_.world(), clock_.now());
+  while (report.step(data::kExposureGroupsAtOnce)) co_await switchboard_.loop().sleep(Millis(0));
+  co_return Answer{200, report.take()};
 }
 
 }  // namespace entente::node

@@ -72,18 +72,28 @@ data::KasCaller for_partner(data::KasCaller caller, const PartnerCode& to) {
   return caller;
 }
 
-// For as long as it lives, however a request ends.
-struct Counted {
-  explicit Counted(size_t* of) : count(of) {
-    if (count != nullptr) ++*count;
+// A body that is being read: counted for as long as it lives, however that ends.
+struct Reading {
+  Reading(size_t& all_of, std::map<std::string, size_t>& of_each, std::string reader)
+      : all(all_of), each(of_each), who(std::move(reader)) {
+    ++all;
+    ++each[who];
   }
-  ~Counted() {
-    if (count != nullptr) --*count;
+  ~Reading() {
+    --all;
+    const auto one = each.find(who);
+    if (--one->second == 0) each.erase(one);
   }
-  Counted(const Counted&) = delete;
-  Counted& operator=(const Counted&) = delete;
-  size_t* count;
+  Reading(const Reading&) = delete;
+  Reading& operator=(const Reading&) = delete;
+  size_t& all;
+  std::map<std::string, size_t>& each;
+  std::string who;
 };
+
+Instant to_the_second(Instant at) {
+  return from_unix_seconds(unix_seconds(at));
+}
 
 net::ResponseHead head_of(const data::KasAnswer& answer) {
   net::ResponseHead head;
@@ -132,11 +142,13 @@ std::span<const KeyDesk::Route> KeyDesk::routes() {
 
 KeyDesk::KeyDesk(Parts parts)
     : parts_(std::move(parts)),
+      started_(to_the_second(parts_.clock.now())),
       kas_(data::Kas::Parts{
           .self = parts_.self,
           .url = own_url(parts_.records.world(), parts_.self),
           .keys = parts_.keys,
           .nonces = false,
+          .started = started_,
           .person = [this](const identity::AccessToken& token, Instant now) { return person(token, now); },
           .context = [self = parts_.self](Instant end) { return moment_of(self, end); },
           .limits = {},
@@ -156,6 +168,7 @@ Result<identity::PersonFacts> KeyDesk::person(const identity::AccessToken& token
 }
 
 net::Task<void> KeyDesk::handle(net::HttpCall& call, net::NormalTarget target) {
+  kas_.name(own_url(parts_.records.world(), parts_.self));
   const net::RequestHead& head = call.head();
   const Route* route = nullptr;
   for (const Route& one : routes()) {
@@ -179,21 +192,27 @@ net::Task<void> KeyDesk::handle(net::HttpCall& call, net::NormalTarget target) {
   const bool doubled = head.headers.count("Authorization") > 1 || head.headers.count("DPoP") > 1;
   const bool rewraps = route->handler == &KeyDesk::rewrap;
   if (doubled) answer = data::connect_error("invalid_argument", "A header stands there twice.");
-  // A large body is read for those alone whom a token of ours names, and for so many at once.
+  // A large body is read for those alone whom a token of ours names, for so many at once, and not for long.
+  std::optional<Reading> reading;
+  net::Timer in_time;
   if (rewraps && answer.body.is_null()) {
     const std::optional<data::Kas::Issuer> issuer = co_await issuer_of(asked.request);
-    const Result<void> known = data::Kas::admits(asked.request, issuer ? &*issuer : nullptr, at());
-    if (!known) answer = kas_.unproved(known.error(), at());
-    if (known && reading_ >= kReadingMax)
+    Result<std::string> known = data::Kas::admits(asked.request, issuer ? &*issuer : nullptr, at());
+    const auto mine = known ? reading_of_.find(*known) : reading_of_.end();
+    if (!known) {
+      answer = kas_.unproved(known.error(), at());
+    } else if (reading_ >= kReadingMax || (mine != reading_of_.end() && mine->second >= kReadingOfOneMax)) {
       answer = data::connect_error("unavailable", "This key service has more to do than it can; try again.");
+    } else {
+      reading.emplace(reading_, reading_of_, *std::move(known));
+      in_time = parts_.loop.after(kReadingTime, [&call] { call.abort(); });
+    }
   }
   if (head.method == "POST" && answer.body.is_null()) {
     const bool json = head.headers.get("Content-Type").starts_with("application/json");
-    Result<std::string> text = fail("net.closed", "nothing was read");
-    {
-      const Counted counted(rewraps ? &reading_ : nullptr);
-      text = co_await call.read_all(rewraps ? data::kRewrapBytesMax : kSmallBodyMax);
-    }
+    Result<std::string> text = co_await call.read_all(rewraps ? data::kRewrapBytesMax : kSmallBodyMax);
+    reading.reset();
+    in_time.cancel();
     // The key service reads a rewrap's body by itself.
     Result<Json> body = Json::object();
     if (!text) {
@@ -252,13 +271,16 @@ net::Task<std::optional<data::Kas::Issuer>> KeyDesk::issuer_of(const data::KasRe
   const std::string token = data::Kas::token_of(request);
   const auto claimed = identity::unverified_issuer(token);
   if (!claimed) co_return std::nullopt;
-  for (const std::string_view name : {"main", "second", "third", "fourth"}) {
-    const Json* record = parts_.records.world().raw(fmt::format("token-issuer/{}", name));
+  std::optional<data::Kas::Issuer> first;  // says what is wrong with the token
+  // More than one record may be of one issuer, for programs of several kinds: the one that takes the token.
+  const std::vector<std::string> names = parts_.records.world().keys("token-issuer/");
+  for (const std::string& name : names) {
+    const Json* record = parts_.records.world().raw(name);
     if (record == nullptr || record->text_or("issuer", "") != *claimed) continue;
-    auto settings = identity::token_issuer_from_json(*record, fmt::format("token-issuer/{}", name));
+    auto settings = identity::token_issuer_from_json(*record, name);
     if (!settings) {
       log(LogLevel::warning, "node", "a token issuer cannot be used", {{"why", settings.error().text()}});
-      co_return std::nullopt;
+      continue;
     }
     std::string kid = crypto::unverified_kid(token).value_or("");
     std::string issuer = settings->issuer;
@@ -267,17 +289,18 @@ net::Task<std::optional<data::Kas::Issuer>> KeyDesk::issuer_of(const data::KasRe
     if (!keys) {
       log(LogLevel::warning, "node", "a token issuer's keys are not to be had",
           {{"why", keys.error().text()}});
-      co_return std::nullopt;
+      continue;
     }
     // Fetching may have taken a while: a record that is another one by now, or gone, vouches for nothing.
-    const Json* newest = parts_.records.world().raw(fmt::format("token-issuer/{}", name));
+    const Json* newest = parts_.records.world().raw(name);
     auto again = newest == nullptr ? Result<identity::TokenIssuer>(fail("node.issuer-keys", "withdrawn"))
-                                   : identity::token_issuer_from_json(*newest, "token-issuer");
-    if (!again || again->issuer != settings->issuer) co_return std::nullopt;
+                                   : identity::token_issuer_from_json(*newest, name);
+    if (!again || again->issuer != settings->issuer) continue;
     data::Kas::Issuer found{*std::move(again), *std::move(keys)};
-    co_return found;
+    if (data::Kas::admits(request, &found, at())) co_return found;
+    if (!first) first = std::move(found);
   }
-  co_return std::nullopt;
+  co_return first;
 }
 
 net::Task<std::optional<data::KasAnswer>> KeyDesk::stranger(data::KasRequest request) {
@@ -374,7 +397,11 @@ net::Task<data::KasAnswer> KeyDesk::rewrap(Asked asked) {
 
 net::Task<data::KasAnswer> KeyDesk::walk(data::Kas::Step step) {
   while (!std::holds_alternative<data::KasAnswer>(step)) {
-    if (auto* write = std::get_if<data::Kas::Write>(&step)) {
+    if (auto* pause = std::get_if<data::Kas::Pause>(&step)) {
+      data::Kas::Pause held = std::move(*pause);
+      co_await parts_.loop.sleep(Millis(0));
+      step = kas_.go_on(std::move(held), parts_.records.world(), at());
+    } else if (auto* write = std::get_if<data::Kas::Write>(&step)) {
       data::Kas::Write held = std::move(*write);
       Result<void> durable = co_await record(held.leaves);
       step = kas_.written(std::move(held), durable, parts_.records.world(), at());
@@ -387,7 +414,15 @@ net::Task<data::KasAnswer> KeyDesk::walk(data::Kas::Step step) {
       step = kas_.forwarded(std::move(held), said, parts_.records.world(), at());
     }
   }
+  if (kas_.counts() && !counted_.pending()) {
+    counted_ = parts_.loop.after(kCountedEvery, [this] { record_counted(); });
+  }
   co_return std::get<data::KasAnswer>(std::move(step));
+}
+
+void KeyDesk::record_counted() {
+  std::vector<data::KasLeaf> leaves = kas_.counted(parts_.clock.now());
+  if (!leaves.empty()) record_later(std::move(leaves));
 }
 
 net::Task<Result<Json>> KeyDesk::ask_partner(PartnerCode to, data::KasCaller caller, Json request) {
@@ -410,16 +445,8 @@ Result<data::KasCaller> KeyDesk::vouched(const PartnerCode& from, const Json& bo
   const Instant now = parts_.clock.now();
   TRY(Voucher voucher,
       check_voucher(body.text_or("voucher", ""), *partner, parts_.self, body.text_or("request", ""), now));
-  while (!voucher_order_.empty() && voucher_order_.front().first <= now) {
-    vouchers_.erase(voucher_order_.front().second);
-    voucher_order_.pop_front();
-  }
-  std::string name = from.text() + "/" + voucher.id;
-  if (vouchers_.size() >= kVouchersMax || !vouchers_.emplace(name, voucher.end).second) {
-    return fail("node.voucher", "a voucher counts once");
-  }
-  // From the latest it may have been made, so that the order is that of the ends.
-  voucher_order_.emplace_back(now + 3 * kVoucherLife, std::move(name));
+  if (voucher.begin < started_) return fail("node.voucher", "a voucher from before this service began");
+  TRY_VOID(vouchers_.use(from, voucher, now));
   return std::move(voucher.caller);
 }
 
@@ -471,6 +498,7 @@ net::Task<data::KasAnswer> KeyDesk::watched(PartnerCode from, Json said) {
 }
 
 net::Task<std::string> KeyDesk::serve_partner(PartnerCode from, std::string body) {
+  kas_.name(own_url(parts_.records.world(), parts_.self));
   data::KasAnswer answer = data::connect_error("invalid_argument", "The request cannot be read.");
   Result<Json> said = Json::parse(body, {.bytes_max = 4 << 20, .depth_max = 4});
   if (said && said->find("watch") != nullptr) {
@@ -489,7 +517,9 @@ net::Task<std::string> KeyDesk::serve_partner(PartnerCode from, std::string body
     if (!caller) {
       log(LogLevel::warning, "node", "a partner's voucher was not taken",
           {{"partner", from.text()}, {"why", caller.error().text()}});
-      answer = data::connect_error("unauthenticated", "The voucher is not good.");
+      answer = caller.error().code() == "node.vouchers-full"
+                   ? data::connect_error("unavailable", "This nation asks for more than it may; try again.")
+                   : data::connect_error("unauthenticated", "The voucher is not good.");
     } else {
       data::Kas::Step step =
           kas_.take_for(*std::move(caller), *std::move(request), parts_.records.world(), at());

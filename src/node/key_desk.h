@@ -9,10 +9,10 @@
 #include "net/http1_parser.h"
 #include "net/http_server.h"
 #include "node/issuer_keys.h"
+#include "node/key_voucher.h"
 #include "node/records.h"
 #include "node/view_desk.h"
 
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -41,6 +41,7 @@ class KeyDesk final : public exchange::ObjectDesk {
 
   // A request whose authority is the key service's. Always answers.
   [[nodiscard]] net::Task<void> handle(net::HttpCall& call, net::NormalTarget target);
+  [[nodiscard]] bool holds(std::string_view kid) const { return kas_.keys().find(kid) != nullptr; }
   // The lobby's pages.
   [[nodiscard]] net::Task<exchange::ObjectAnswer> keys(exchange::ObjectReader reader,
                                                        std::string request) override;
@@ -83,13 +84,21 @@ class KeyDesk final : public exchange::ObjectDesk {
   [[nodiscard]] data::KasMoment at() const { return {parts_.clock.now(), parts_.clock.tick()}; }
   [[nodiscard]] std::vector<ledger::Record> records_of(std::vector<data::KasLeaf> leaves) const;
 
-  static constexpr size_t kVouchersMax = 100'000;
+  // Records how many refusals were not recorded one by one, a minute after the first.
+  void record_counted();
+
+  static constexpr size_t kReadingMax = 64;      // of a mebibyte each, at once
+  static constexpr size_t kReadingOfOneMax = 4;  // of whom a token is of
+  static constexpr Seconds kReadingTime{10};     // for the whole of a body
+  static constexpr Seconds kCountedEvery{60};
   Parts parts_;
-  static constexpr size_t kReadingMax = 64;  // of a mebibyte each, at once
+  Instant
+      started_;  // to the second: proofs and vouchers from before it may have been used in an earlier life
   data::Kas kas_;
   size_t reading_ = 0;
-  std::map<std::string, Instant> vouchers_;  // by nation and number, until they end: each counts once
-  std::deque<std::pair<Instant, std::string>> voucher_order_;
+  std::map<std::string, size_t> reading_of_;
+  UsedVouchers vouchers_;
+  net::Timer counted_;
 };
 
 // What partners need to know of a key service's keys: [{"kid","algorithm","pem"}], newest last.

@@ -11,6 +11,7 @@ namespace {
 constexpr std::string_view kVoucherTyp = "entente-key-request+jwt";
 constexpr size_t kVoucherTextMax = 256;
 constexpr Seconds kVoucherSkew{60};
+constexpr size_t kNamesMax = 4;  // an id and an address
 // What another nation decides on, and no more.
 constexpr std::array<std::string_view, 7> kShared{"clearance", "nationality", "role",        "assurance",
                                                   "missions",  "caveats",     "signed_in_at"};
@@ -37,11 +38,29 @@ Result<std::string> voucher_text(const Json& claims, std::string_view name, bool
   return value->string();
 }
 
+// What the objects asked for call them: of their own nation's people alone.
+Result<std::vector<std::string>> read_names(const Json& claims, const PartnerCode& from) {
+  std::vector<std::string> out;
+  const Json* names = claims.find("named");
+  if (names == nullptr) return out;
+  if (!names->is_array() || names->items().size() > kNamesMax)
+    return no_voucher("a voucher names its person in too many ways");
+  for (const Json& name : names->items()) {
+    if (!name.is_string() || name.string().size() > kVoucherTextMax ||
+        !name.string().starts_with(from.text() + "/"))
+      return no_voucher("a voucher names somebody of another nation");
+    out.push_back(name.string());
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<std::string> sign_voucher(const crypto::PrivateKey& key, const PartnerCode& self,
                                  const PartnerCode& host, const data::KasCaller& caller,
                                  const PersonId& pairwise, std::string_view request, Instant now) {
+  Json named = Json::array();
+  for (const std::string& name : caller.by.named) named.push(name);
   const Json claims = Json::object({{"iss", identity::node_uri(self)},
                                     {"aud", identity::node_uri(host)},
                                     {"iat", unix_seconds(now)},
@@ -53,6 +72,7 @@ Result<std::string> sign_voucher(const crypto::PrivateKey& key, const PartnerCod
                                     {"device", caller.by.device},
                                     {"client", caller.by.client},
                                     {"mission", caller.by.mission.text()},
+                                    {"named", std::move(named)},
                                     {"request", base64url(crypto::sha256(request))}});
   return crypto::sign_jwt(key,
                           {.alg = crypto::default_alg(key.kind()),
@@ -92,8 +112,27 @@ Result<Voucher> check_voucher(std::string_view jws, const coalition::Partner& fr
   TRY(out.caller.by.client, voucher_text(jwt.claims, "client", true));
   TRY(std::string mission, voucher_text(jwt.claims, "mission", true));
   out.caller.by.mission = MissionId(std::move(mission));
+  TRY(out.caller.by.named, read_names(jwt.claims, from.code));
+  const Json* issued = jwt.claims.find("iat");
+  if (issued == nullptr || !issued->is_int()) return no_voucher("a voucher lacks what it should say");
+  out.begin = from_unix_seconds(issued->integer());
   out.end = jwt.end + kVoucherSkew;
   return out;
+}
+
+Result<void> UsedVouchers::use(const PartnerCode& from, const Voucher& voucher, Instant now) {
+  Used& used = used_[from];
+  while (!used.by_end.empty() && used.by_end.begin()->first <= now) {
+    used.names.erase(used.by_end.begin()->second);
+    used.by_end.erase(used.by_end.begin());
+  }
+  std::string name(as_text(crypto::sha256(voucher.id)));
+  if (used.names.contains(name)) return no_voucher("a voucher counts once");
+  if (used.names.size() >= of_one_max_)
+    return fail("node.vouchers-full", "this nation has as many vouchers in use as it may", from.text());
+  used.by_end.emplace(voucher.end, name);
+  used.names.insert(std::move(name));
+  return {};
 }
 
 }  // namespace entente::node

@@ -7,8 +7,12 @@
 #include "crypto/jose.h"
 #include "data/kas.h"
 
+#include <map>
+#include <set>
 #include <string>
 #include <string_view>
+#include <unordered_set>
+#include <utility>
 
 namespace entente::node {
 
@@ -23,9 +27,27 @@ inline constexpr Seconds kVoucherLife{60};
 struct Voucher {
   data::KasCaller caller;  // a person of `from`, whatever it says
   std::string id;
+  Instant begin{};
   Instant end{};
 };
 [[nodiscard]] Result<Voucher> check_voucher(std::string_view jws, const coalition::Partner& from,
                                             const PartnerCode& self, std::string_view request, Instant now);
+
+// Which vouchers were used, until they end: each counts once. Each nation fills its own part alone. Errors:
+// "node.voucher" (used before), "node.vouchers-full" (of that nation, at once).
+class UsedVouchers {
+ public:
+  static constexpr size_t kOfOneMax = 50'000;
+  explicit UsedVouchers(size_t of_one_max = kOfOneMax) : of_one_max_(of_one_max) {}
+  [[nodiscard]] Result<void> use(const PartnerCode& from, const Voucher& voucher, Instant now);
+
+ private:
+  struct Used {
+    std::set<std::pair<Instant, std::string>> by_end;
+    std::unordered_set<std::string> names;
+  };
+  size_t of_one_max_;
+  std::map<PartnerCode, Used> used_;
+};
 
 }  // namespace entente::node

@@ -20,6 +20,7 @@ data::KasCaller ingrid() {
   out.context["risk"] = {int64_t{0}, "node", kAt + std::chrono::hours(1)};
   out.context["enforces"] = {std::vector<std::string>{"watermark"}, "node", kAt + std::chrono::hours(1)};
   out.by.device = "thumbprint";
+  out.by.named = {"XBB/ingrid-at-home"};
   return out;
 }
 
@@ -50,6 +51,41 @@ TEST_CASE(
   CHECK_FALSE(read->caller.person.facts.contains("email"));
   CHECK_FALSE(read->caller.context.contains("enforces"));
   CHECK(read->caller.by.device == "thumbprint");
+  CHECK(read->caller.by.named == std::vector<std::string>{"XBB/ingrid-at-home"});
+}
+
+TEST_CASE("attack: a voucher names its person as somebody of another nation, or as many") {
+  const Nations nations;
+  const auto taken = [&](std::vector<std::string> names) {
+    data::KasCaller caller = ingrid();
+    caller.by.named = std::move(names);
+    const std::string voucher =
+        sign_voucher(nations.key, kXbb, kXaa, caller, PersonId("pairwise"), "request", kAt).value();
+    return check_voucher(voucher, nations.xbb, kXaa, "request", kAt).has_value();
+  };
+  CHECK(taken({"XBB/ingrid@xbb.example"}));
+  CHECK_FALSE(taken({"XAA/konrad"}));
+  CHECK_FALSE(taken({"konrad@xaa.example"}));
+  CHECK_FALSE(taken(std::vector<std::string>(5, "XBB/ingrid")));
+}
+
+TEST_CASE("attack: a voucher is used twice, and one nation fills its memory for all") {
+  UsedVouchers used(2);
+  const auto voucher = [](std::string id, Seconds life) {
+    Voucher out;
+    out.id = std::move(id);
+    out.end = kAt + life;
+    return out;
+  };
+  CHECK(used.use(kXbb, voucher("a", Seconds(120)), kAt).has_value());
+  CHECK(used.use(kXbb, voucher("a", Seconds(120)), kAt).error().code() == "node.voucher");
+  CHECK(used.use(kXaa, voucher("a", Seconds(120)), kAt).has_value());
+  CHECK(used.use(kXbb, voucher("b", Seconds(60)), kAt).has_value());
+  CHECK(used.use(kXbb, voucher("c", Seconds(60)), kAt).error().code() == "node.vouchers-full");
+  CHECK(used.use(PartnerCode("XCC"), voucher("c", Seconds(60)), kAt).has_value());
+  // One that ended makes room, whichever came first.
+  CHECK(used.use(kXbb, voucher("c", Seconds(120)), kAt + Seconds(60)).has_value());
+  CHECK(used.use(kXbb, voucher("a", Seconds(120)), kAt + Seconds(60)).error().code() == "node.voucher");
 }
 
 TEST_CASE("attack: a voucher for another request, node, nation or time") {

@@ -289,7 +289,7 @@ Result<void> Node::Parts::build() {
   lobby = std::make_unique<exchange::Lobby>(std::move(parts), names, provider_name, std::move(oidc),
                                             std::move(crosswalk));
   for (size_t number = 0; number < loops.size(); ++number) build_loop(number, names);
-  api = std::make_unique<Api>(*records, *switchboard, *access, *missions, clock, config.partner, [this] {
+  const auto link_states = [this] {
     std::vector<LinkState> out;
     for (const coalition::Partner* partner : world().partners()) {
       if (partner->code == config.partner) continue;
@@ -297,7 +297,9 @@ Result<void> Node::Parts::build() {
                      switchboard->link_is_up(partner->code, exchange::Way::serving)});
     }
     return out;
-  });
+  };
+  api = std::make_unique<Api>(*records, *switchboard, *access, *missions, clock, config.partner, link_states,
+                              [this](std::string_view kid) { return key_desk->holds(kid); });
   console = std::make_unique<Console>(
       Console::Parts{*api, *records, *switchboard, *access, browsers, clock, config.data / "ledger"}, names,
       read_console_files(config.console));

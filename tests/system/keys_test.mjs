@@ -1,6 +1,7 @@
 // The key service of a real node with real access tokens: an unmodified foreign client seals and opens through
 // it, and what must not open does not.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
@@ -9,6 +10,7 @@ import { ask } from '../../demo/loopback.mjs';
 import { Coalition, command, program, skip, system } from './coalition.mjs';
 import { manifestOf } from './tdf_manifest.mjs';
 import { accessToken, keyService, makePair, proof } from './token.mjs';
+import { openTls } from './wire.mjs';
 
 const fqn = (attribute, value) => `https://harbor-light.example/attr/${attribute}/value/${value}`;
 const report = 'EXERCISE EXERCISE EXERCISE: two relief convoys reach Harbor Light Bay at dusk.\n';
@@ -81,6 +83,7 @@ system('what the reader may not open stays shut, in the same client', async () =
     assert.equal(sealed.code, 0, sealed.output);
     const opened = await client('open', file('other.tdf'), file('other.out'));
     assert.notEqual(opened.code, 0, `opened: ${what}`);
+    assert.match(opened.output, /status code 403/, what);
   }
 });
 
@@ -167,6 +170,30 @@ system('attack: stolen tokens, proofs used twice, requests signed by somebody el
   assert.equal((await post(path, good, { authorization: `Bearer ${token}`, dpop: elsewhere })).status, 401);
 });
 
+// A request whose body does not come: held once the service reads it.
+async function slowBody(path, headers) {
+  const { hostname, port, host } = new URL(kas);
+  const socket = await openTls(Number(port), { ca: coalition.ca, name: hostname });
+  const head = { host, 'content-type': 'application/json', 'content-length': 5000, expect: '100-continue', ...headers };
+  const lines = Object.entries(head).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.write(`POST ${path} HTTP/1.1\r\n${lines.join('')}\r\n`);
+  const [said] = await once(socket, 'data');
+  assert.match(String(said), /^HTTP\/1\.1 100 /);
+  return socket;
+}
+
+system('attack: one person\'s slow bodies leave the key service to everybody else', async () => {
+  const path = '/kas.AccessService/Rewrap';
+  const held = [];
+  for (let i = 0; i < 4; i += 1) held.push(await slowBody(path, await proved(path)));
+  assert.equal((await post(path, {}, await proved(path))).status, 503);
+  const other = coalition.demo.people.filter(({ nation }) => nation === 'XAA')[1];
+  const theirs = await accessToken(coalition, other.login, pair);
+  const dpop = await proof(pair, 'POST', `${kas}${path}`, { token: theirs });
+  assert.equal((await post(path, {}, { authorization: `Bearer ${theirs}`, dpop })).status, 400); // asks for nothing
+  for (const socket of held) socket.destroy();
+});
+
 const classes = async (code) => {
   const { records } = await coalition.ask(code, 'ledger', 'show', '--last', '500');
   return records.map((record) => record.class).filter((name) => name.startsWith('key.'));
@@ -202,7 +229,6 @@ system('attack: a foreign person goes to the originator\'s door directly', async
 });
 
 system('of joint origin: one share for each nation, and each one\'s node is asked', async () => {
-  const own = keyService(coalition, 'XBB');
   const to = (code) => {
     const service = keyService(coalition, code);
     return ['--to', service];
@@ -222,9 +248,11 @@ system('of joint origin: one share for each nation, and each one\'s node is aske
   const { policy } = manifestOf(file('joint.tdf'));
   // One of them takes it back: nobody opens it any more.
   await coalition.ask('XAA', 'recall', 'policy', policy.uuid, '--reason', 'EXERCISE: sent by mistake');
+  const released = (await classes('XAA')).filter((name) => name === 'key.release').length;
   const again = await client('open', file('joint.tdf'), file('joint2.out'), reader);
   assert.notEqual(again.code, 0);
-  assert.equal(own.startsWith('https://kas.xbb'), true);
+  assert.match(again.output, /status code 403/);
+  assert.equal((await classes('XAA')).filter((name) => name === 'key.release').length, released);
 });
 
 system('recalled objects open no more, and exposure says who opened what', async () => {
@@ -236,6 +264,7 @@ system('recalled objects open no more, and exposure says who opened what', async
   await coalition.ask('XAA', 'recall', 'policy', policy.uuid, '--reason', 'EXERCISE: sent by mistake');
   const opened = await client('open', file('shared.tdf'), file('shared2.out'), reader);
   assert.notEqual(opened.code, 0);
+  assert.match(opened.output, /status code 403/);
   const after = await coalition.ask('XAA', 'exposure', '--partner', 'XBB', '--object', policy.uuid);
   assert.equal(after.releases, 1, 'a refused request counts for nothing');
   assert.equal(after.openable, 0);

@@ -1,0 +1,186 @@
+// bench_rewrap POLICIES ROUNDS: what the key service spends on one request without TLS, sockets and disk:
+// token, proof and signature checked, decided, unwrapped, bound, wrapped for the client, answered; for shares
+// under RSA and EC keys; and for one that is denied. Medians of CPU time in microseconds, as a line of JSON.
+#include "data/kas.h"
+#include "objects.h"
+
+#include <algorithm>
+
+namespace {
+
+using namespace entente;
+using namespace entente::data;
+using crypto::KeyKind;
+using crypto::PrivateKey;
+using crypto::SignatureAlg;
+
+constexpr std::string_view kUrl = "https://kas.xaa.localhost:8441";
+constexpr std::string_view kIssuer = "https://idp.xaa.localhost:8451";
+
+struct Keys {
+  PrivateKey rsa = PrivateKey::generate(KeyKind::rsa, 2048);
+  PrivateKey ec = PrivateKey::generate(KeyKind::p256);
+  PrivateKey issuer = PrivateKey::generate(KeyKind::p256);
+  PrivateKey device = PrivateKey::generate(KeyKind::p256);
+  PrivateKey client = PrivateKey::generate(KeyKind::p256);
+};
+const Keys& keys() {
+  static const Keys made;
+  return made;
+}
+
+Kas::Parts parts() {
+  std::vector<KasKey> held;
+  held.push_back({"2026-11-01-ec", keys().ec});
+  held.push_back({"2026-11-01-rsa", keys().rsa});
+  Kas::Parts out{.self = PartnerCode("XAA"),
+                 .url = std::string(kUrl),
+                 .keys = KasKeys::from(std::move(held)).value(),
+                 .person = [](const identity::AccessToken&, Instant) -> Result<identity::PersonFacts> {
+                   const coalition::Ask ask = bench::planner("XAA", "/");
+                   identity::PersonFacts facts;
+                   facts.id = ask.who.id;
+                   facts.partner = ask.who.partner;
+                   facts.facts = ask.who.facts;
+                   facts.end = bench::kNow + std::chrono::hours(1);
+                   return facts;
+                 },
+                 .context =
+                     [](Instant) {
+                       coalition::Facts facts;
+                       facts["risk"] = bench::fact(int64_t{0});
+                       facts["network"] = bench::fact(std::string("door"));
+                       return facts;
+                     }};
+  out.limits.objects_burst = 50'000'000;
+  out.limits.refusals_burst = 50'000'000;  // each is recorded: the most a denial can cost
+  return out;
+}
+
+std::string policy_of(std::string_view classification) {
+  DataPolicy out;
+  out.uuid = "5e0f3a52-0000-4000-8000-000000000001";
+  for (const std::string& fqn :
+       {bench::object_value("classification", classification), bench::object_value("originator", "xaa")})
+    out.attributes.push_back(parse_attribute(fqn).value());
+  return write_policy(out);
+}
+
+std::string access_token() {
+  const Json claims =
+      Json::object({{"iss", kIssuer},
+                    {"aud", kUrl},
+                    {"sub", "planner"},
+                    {"client_id", "opentdf"},
+                    {"iat", unix_seconds(bench::kNow)},
+                    {"exp", unix_seconds(bench::kNow) + 600},
+                    {"cnf", Json::object({{"jkt", keys().device.public_key().thumbprint()}})}});
+  return crypto::sign_jwt(keys().issuer, {.alg = SignatureAlg::ES256, .typ = "at+jwt", .kid = "k"}, claims)
+      .value();
+}
+
+std::string proof(const std::string& token, size_t number) {
+  const Json header =
+      Json::object({{"typ", "dpop+jwt"}, {"alg", "ES256"}, {"jwk", keys().device.public_key().jwk()}});
+  const Json claims = Json::object({{"jti", fmt::format("proof-{}", number)},
+                                    {"htm", "POST"},
+                                    {"htu", std::string(kUrl) + "/v2/rewrap"},
+                                    {"iat", unix_seconds(bench::kNow)},
+                                    {"ath", base64url(crypto::sha256(token))}});
+  const std::string covered = base64url(as_bytes(header.dump())) + "." + base64url(as_bytes(claims.dump()));
+  return covered + "." + base64url(keys().device.sign(SignatureAlg::ES256, as_bytes(covered)).value());
+}
+
+// As an unmodified client writes it.
+KasRequest request_for(const PrivateKey& key, const std::string& kid, const std::string& policy,
+                       size_t number) {
+  const crypto::Secret share = crypto::Secret::random(32);
+  const Json access =
+      write_key_access(wrap_share(share, {key.public_key(), std::string(kUrl), kid, ""}, policy).value());
+  const Json wanted = Json::object({{"keyAccessObjectId", "kao-0"}, {"keyAccessObject", access}});
+  const Json one = Json::object({{"policy", Json::object({{"id", "p"}, {"body", policy}})},
+                                 {"keyAccessObjects", Json::array({wanted})}});
+  const Json body =
+      Json::object({{"clientPublicKey", keys().client.public_key().pem()}, {"requests", Json::array({one})}});
+  const Json claims = Json::object({{"requestBody", body.dump()},
+                                    {"iat", unix_seconds(bench::kNow)},
+                                    {"exp", unix_seconds(bench::kNow) + 60}});
+  static const std::string token = access_token();
+  KasRequest out;
+  out.path = "/v2/rewrap";
+  out.authorization = "DPoP " + token;
+  out.dpop = proof(token, number);
+  out.body = Json::object(
+                 {{"signedRequestToken",
+                   crypto::sign_jwt(keys().device, {.alg = SignatureAlg::ES256, .typ = {}, .kid = {}}, claims)
+                       .value()}})
+                 .dump();
+  return out;
+}
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values[values.size() / 2];
+}
+
+template <class What>
+double cost_us(size_t rounds, What what) {
+  std::vector<double> seen;
+  for (size_t i = 0; i < rounds; ++i) {
+    const double began = bench::clock_us(CLOCK_THREAD_CPUTIME_ID);
+    what(i);
+    seen.push_back(bench::clock_us(CLOCK_THREAD_CPUTIME_ID) - began);
+  }
+  return median(std::move(seen));
+}
+
+struct Service {
+  coalition::World world;
+  Kas kas{parts()};
+  Kas::Issuer issuer;
+  size_t proofs = 0;
+
+  explicit Service(const std::string& policies) : world(bench::object_world(policies)) {
+    issuer.settings.issuer = kIssuer;
+    issuer.settings.audience = kUrl;
+    issuer.keys = crypto::KeySet::from_keys({{"k", SignatureAlg::ES256, keys().issuer.public_key()}}).value();
+  }
+  double rewrap_us(const PrivateKey& key, const std::string& kid, const std::string& classification,
+                   bool permits, size_t rounds) {
+    std::vector<KasRequest> requests;
+    for (size_t i = 0; i < rounds; ++i)
+      requests.push_back(request_for(key, kid, policy_of(classification), ++proofs));
+    return cost_us(rounds, [&](size_t i) {
+      const KasMoment at{bench::kNow, Tick{} + std::chrono::hours(1)};
+      Kas::Step step = kas.take(requests[i], &issuer, world, at);
+      while (auto* write = std::get_if<Kas::Write>(&step))
+        step = kas.written(std::move(*write), {}, world, at);
+      const std::string answer = std::get<KasAnswer>(step).body.dump();
+      if (answer.find(permits ? "\"permit\"" : "\"fail\"") == std::string::npos) {
+        fmt::print(stderr, "bench_rewrap: this measures the wrong thing: {}\n", answer);
+        std::exit(1);
+      }
+    });
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) return 2;
+  const auto rounds = static_cast<size_t>(std::strtoull(argv[2], nullptr, 10));
+  Service service(argv[1]);
+  const Bytes text = crypto::random_bytes(512);
+  const Bytes signature = keys().device.sign(SignatureAlg::ES256, text).value();
+  const crypto::PublicKey verifier = keys().device.public_key();
+  const double verify =
+      cost_us(rounds, [&](size_t) { ENTENTE_CHECK(verifier.verify(SignatureAlg::ES256, text, signature)); });
+  (void)service.rewrap_us(keys().ec, "2026-11-01-ec", "unclassified", true, 20);
+  const Json out =
+      Json::object({{"rsa_us", service.rewrap_us(keys().rsa, "2026-11-01-rsa", "unclassified", true, rounds)},
+                    {"ec_us", service.rewrap_us(keys().ec, "2026-11-01-ec", "unclassified", true, rounds)},
+                    {"denial_us", service.rewrap_us(keys().rsa, "2026-11-01-rsa", "secret", false, rounds)},
+                    {"verify_us", verify}});
+  fmt::print("{}\n", out.dump());
+  return 0;
+}

@@ -1,0 +1,20 @@
+// What an operator's order to recall becomes: the record that stands from then on. An order never takes back
+// what is recalled already, and one that could match nothing is refused instead of being acknowledged. Pure.
+// Errors: "field.value" (where: the member), "recall.stands" (what stands cannot be joined with this).
+#pragma once
+
+#include "coalition/world.h"
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace entente::node {
+
+// `record`: reason, by, at, and as ordered partner? (only that nation's people), attributes?,
+// classification?. `holds_key`: whether this node's key service has a key of that kid.
+[[nodiscard]] Result<Json> recall_record(const coalition::World& world, std::string_view kind,
+                                         std::string_view what, Json record,
+                                         const std::function<bool(std::string_view)>& holds_key);
+
+}  // namespace entente::node

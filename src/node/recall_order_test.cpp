@@ -1,0 +1,87 @@
+#include "node/recall_order.h"
+
+#include "coalition/example_test.h"
+
+#include <doctest/doctest.h>
+
+using namespace entente;
+using namespace entente::node;
+namespace example = coalition::example;
+
+namespace {
+
+struct Node {
+  example::Records records = example::records("XAA");
+
+  // As the operators' API does it: what was ordered stands from then on.
+  std::string order(const std::string& kind, const std::string& what, const std::string& partner = {},
+                    const std::string& classification = {}) {
+    Json record = Json::object({{"reason", "EXERCISE"}, {"by", "lena"}, {"at", rfc3339(example::kNow)}});
+    if (!partner.empty()) record.set("partner", partner);
+    if (!classification.empty()) record.set("classification", classification);
+    const auto holds = [](std::string_view kid) { return kid == "2026-11-01-rsa"; };
+    auto made = recall_record(example::world(records), kind, what, record, holds);
+    if (!made) return made.error().code();
+    records["recall/" + kind + "/" + what] = *std::move(made);
+    return "";
+  }
+  [[nodiscard]] bool opens_for(const std::string& partner, const std::string& post) const {
+    const coalition::Ask ask =
+        example::ask_object(example::person(partner, post), coalition::Action::open,
+                            {example::fqn("classification", "restricted"), example::fqn("originator", "xaa"),
+                             example::fqn("releasable-to", "xbb")});
+    return coalition::decide(example::world(records), ask).permit;
+  }
+};
+
+constexpr const char* kObject = "object-1";  // example::ask_object's
+
+}  // namespace
+
+TEST_CASE("attack: a second recall lifts nothing of the first") {
+  Node node;
+  REQUIRE(node.opens_for("XAA", "officer"));
+  CHECK(node.order("policy", kObject) == "");
+  CHECK(node.order("policy", kObject, "XBB") == "recall.stands");
+  CHECK_FALSE(node.opens_for("XAA", "officer"));
+  CHECK_FALSE(node.opens_for("XBB", "planner"));
+}
+
+TEST_CASE("recalls for one nation after another are joined, and one for everybody takes their place") {
+  Node node;
+  CHECK(node.order("policy", kObject, "XBB") == "");
+  CHECK_FALSE(node.opens_for("XBB", "planner"));
+  CHECK(node.opens_for("XAA", "officer"));
+  CHECK(node.order("policy", kObject, "XAA") == "");
+  CHECK_FALSE(node.opens_for("XBB", "planner"));
+  CHECK_FALSE(node.opens_for("XAA", "officer"));
+  CHECK(node.order("policy", kObject) == "");
+  CHECK(node.records[std::string("recall/policy/") + kObject].find("partners") == nullptr);
+}
+
+TEST_CASE("a recall by label of a name that stands is that label's again, and no other's") {
+  Node node;
+  CHECK(node.order("label", "high", "", "SECRET") == "");
+  CHECK(node.order("label", "high", "", "CONFIDENTIAL") == "recall.stands");
+  CHECK(node.order("label", "high", "", "SECRET") == "");
+}
+
+TEST_CASE("a recall that could match nothing is refused") {
+  Node node;
+  CHECK(node.order("partner", "XBB") == "");
+  CHECK(node.order("partner", "XZZ") == "field.value");
+  CHECK(node.order("partner", "XBB", "XAA") == "field.value");
+  CHECK(node.order("policy", "object-7", "XZZ") == "field.value");
+  CHECK(node.order("mission", "harbor-light") == "");
+  CHECK(node.order("mission", "harbour-light") == "field.value");
+  CHECK(node.order("key", "2026-11-01-rsa") == "");
+  CHECK(node.order("key", "2026-11-01") == "field.value");
+  CHECK(node.order("person", "XBB/ingrid") == "");
+  CHECK(node.order("person", "ingrid") == "field.value");
+  CHECK(node.order("person", "XZZ/ingrid") == "field.value");
+  const std::string digest(43, 'A');
+  CHECK(node.order("object", digest) == "");
+  CHECK(node.order("object", digest.substr(1)) == "field.value");
+  CHECK(node.order("device", digest) == "");
+  CHECK(node.order("device", "laptop") == "field.value");
+}
