@@ -60,6 +60,7 @@ Result<View> Views::open(View view, coalition::Verdict verdict, ViewMoment at) {
   by_person_[{who.partner, who.id}].emplace(view.number, view.id);
   if (!view.there.empty()) by_service_[view.service][view.there] = view.id;
   const auto kept = views_.emplace(view.id, std::move(view)).first;
+  index(kept->second);
   hooks_.opened(kept->second);
   return kept->second;
 }
@@ -71,6 +72,7 @@ Instant Views::due_of(const View& view, Instant now) const {
 void Views::end(Table::iterator at, ViewEnd why) {
   const View view = std::move(at->second);
   views_.erase(at);
+  forget(view);
   const coalition::Person& who = view.ask.who;
   if (--by_partner_[who.partner] == 0) by_partner_.erase(who.partner);
   const auto theirs = by_person_.find({who.partner, who.id});
@@ -105,21 +107,46 @@ void Views::ask(Table::iterator at, const coalition::World& newest, Instant now)
   View& view = at->second;
   view.ask.id = VerdictId(crypto::random_token(12));
   view.ask.now = now;
-  view.last = coalition::decide(newest, view.ask);
+  coalition::Verdict verdict = coalition::decide(newest, view.ask);
+  const bool same =
+      verdict.reach.entities == view.last.reach.entities && verdict.reach.types == view.last.reach.types;
+  if (!same) forget(view);
+  view.last = std::move(verdict);
+  if (!same) index(view);
   if (!view.last.permit) return end(at, refused(view.last));
   view.due = due_of(view, now);
 }
 
+void Views::index(const View& view) {
+  for (const policy::EntityUid& uid : view.last.reach.entities) by_entity_[uid].insert(view.id);
+  for (const std::string& type : view.last.reach.types) by_type_[type].insert(view.id);
+}
+
+void Views::forget(const View& view) {
+  const auto drop = [&](auto& table, const auto& key) {
+    const auto at = table.find(key);
+    if (at == table.end()) return;
+    at->second.erase(view.id);
+    if (at->second.empty()) table.erase(at);
+  };
+  for (const policy::EntityUid& uid : view.last.reach.entities) drop(by_entity_, uid);
+  for (const std::string& type : view.last.reach.types) drop(by_type_, type);
+}
+
 void Views::world_changed(const coalition::World& newest, const coalition::Touch& touch, ViewMoment at) {
-  for (auto one = views_.begin(); one != views_.end();) {
-    const auto next = std::next(one);
-    const policy::Reach& reach = one->second.last.reach;
-    const bool touched = touch.policies || std::ranges::any_of(touch.entities, [&](const auto& uid) {
-                           return reach.touches(uid);
-                         });
-    if (touched) ask(one, newest, at.now);
-    one = next;
+  std::set<std::string> touched;
+  const auto add = [&](const auto& table, const auto& key) {
+    const auto found = table.find(key);
+    if (found != table.end()) touched.insert(found->second.begin(), found->second.end());
+  };
+  for (const policy::EntityUid& uid : touch.entities) {
+    add(by_entity_, uid);
+    add(by_type_, uid.type);
   }
+  if (touch.policies) {
+    for (const auto& [id, view] : views_) touched.insert(id);
+  }
+  for (const std::string& id : touched) ask(views_.find(id), newest, at.now);
 }
 
 void Views::time_passed(const coalition::World& newest, ViewMoment at) {

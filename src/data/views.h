@@ -94,6 +94,8 @@ class Views {
   template <class Unwanted>
   void end_if(Unwanted unwanted);
   void ask(Table::iterator at, const coalition::World& newest, Instant now);
+  void index(const View& view);
+  void forget(const View& view);
   [[nodiscard]] Instant due_of(const View& view, Instant now) const;
   [[nodiscard]] bool is_partners(const View& view) const { return view.ask.who.partner != self_; }
   void make_room(const coalition::Person& who);
@@ -102,6 +104,9 @@ class Views {
   Hooks hooks_;
   ViewLimits limits_;
   Table views_;
+  // What each answer was read from: a commit costs what it touches.
+  std::map<policy::EntityUid, std::set<std::string>> by_entity_;
+  std::map<std::string, std::set<std::string>> by_type_;
   std::map<PartnerCode, size_t> by_partner_;
   std::map<std::pair<PartnerCode, PersonId>, std::set<std::pair<uint64_t, std::string>>> by_person_;
   std::map<PartnerCode, std::map<std::string, std::string>> by_service_;  // their names, and ours
