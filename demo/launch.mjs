@@ -230,7 +230,10 @@ class Demonstration {
       nations: Object.fromEntries(nations),
       ...this.people,
     };
-    this.#writeJson('demo.json', demo);
+    const described = this.#writeJson('demo.json', demo);
+    // For the newcomer's hands: `./as ingrid open report.tdf -o report.txt`.
+    const quoted = [process.execPath, join(here, 'as.mjs'), described].map((word) => `'${word.replaceAll("'", "'\\''")}'`);
+    writeFileSync(join(this.folder, 'as'), `#!/bin/sh\nexec ${quoted.join(' ')} "$@"\n`, { mode: 0o700 });
     return demo;
   }
 }
@@ -252,6 +255,11 @@ ${lobbies.join('\n')}
 
 Sign in as:
 ${table(['nation', 'name', 'passphrase', 'who', 'what they can do'], rows)}
+
+Seal a report, share it, take it back (docs/tutorial.md, section 13):
+  cd ${demo.folder} && echo "EXERCISE: ten tents, two doctors" > report.txt
+  ./as konrad seal report.txt --for XBB -o report.tdf
+  ./as ingrid open report.tdf -o read.txt      or, as ingrid in a browser: Sealed objects, in her lobby
 
 The certificates are signed by an authority made for this run (${demo.authority}).
 --open brings a browser that trusts it. Ctrl-C ends everything.

@@ -1,5 +1,6 @@
 #include "data/kas.h"
 
+#include "coalition/marking.h"
 #include "data/kas_case.h"
 
 #include <algorithm>
@@ -380,7 +381,7 @@ KasAnswer Kas::released(Case& work, const coalition::World& newest, KasMoment at
     }
     auto wrapped = work.wrap(*item.share);
     if (!wrapped) item.fail_alike();
-    if (!wrapped || !shown(work, item, at)) {
+    if (!wrapped || !shown(work, item, newest, at)) {
       withheld.push_back(work.leaf("key.withheld", item));
     } else {
       item.wrapped = *std::move(wrapped);
@@ -411,7 +412,7 @@ KasAnswer Kas::passed(Case& work, const coalition::World& newest, KasMoment at) 
   std::vector<KasLeaf> withheld;
   for (CaseItem& item : work.items) {
     if (item.wrapped.empty()) continue;
-    if (work.still_permitted(item, newest, at.now) && shown(work, item, at)) continue;
+    if (work.still_permitted(item, newest, at.now) && shown(work, item, newest, at)) continue;
     item.wrapped.clear();
     withheld.push_back(work.leaf("key.withheld", item));
   }
@@ -420,7 +421,7 @@ KasAnswer Kas::passed(Case& work, const coalition::World& newest, KasMoment at) 
   return out;
 }
 
-bool Kas::shown(Case& work, CaseItem& item, KasMoment at) {
+bool Kas::shown(Case& work, CaseItem& item, const coalition::World& newest, KasMoment at) {
   if (!work.request.view) return true;
   View view;
   view.ask = item.ask;
@@ -436,6 +437,7 @@ bool Kas::shown(Case& work, CaseItem& item, KasMoment at) {
     return false;
   }
   item.view = std::move(opened->id);
+  item.marking = coalition::marking_of(newest, *item.ask.object, at.now);
   item.until = opened->end;
   item.lasts = std::chrono::floor<Seconds>(opened->end - at.now);
   return true;

@@ -181,7 +181,7 @@ class Kas {
   [[nodiscard]] Step begin(KasCaller caller, RewrapRequest request, bool vouched, std::string page,
                            const coalition::World& world, KasMoment at);
   // Of a request to view: whether it is looked after from here on. What is not, is not answered.
-  [[nodiscard]] bool shown(Case& work, CaseItem& item, KasMoment at);
+  [[nodiscard]] bool shown(Case& work, CaseItem& item, const coalition::World& newest, KasMoment at);
   void judge(Case& work, const coalition::World& world, KasMoment at);
   [[nodiscard]] KasAnswer passed(Case& work, const coalition::World& newest, KasMoment at);
   [[nodiscard]] bool is_retry(const Case& work, size_t item, Instant now);

@@ -26,6 +26,7 @@ std::string_view plain_url(std::string_view url) {
 std::string told(const coalition::Verdict& verdict) {
   const coalition::Verdict said = coalition::shown(verdict);
   std::string out = said.reasons.empty() ? "This is not permitted." : said.reasons.front().text;
+  if (!out.ends_with('.')) out += '.';  // some words are a person's
   if (!said.reasons.empty() && !said.reasons.front().change.empty()) out += " " + said.reasons.front().change;
   return fmt::format("{} (verdict {})", out, verdict.id.text());
 }
@@ -313,6 +314,7 @@ KasAnswer Kas::Case::second_answer() const {
       if (!item.wrapped.empty()) {
         result.set("status", "permit").set("kasWrappedKey", base64(item.wrapped));
         if (!item.view.empty()) result.set("view", item.view).set("until", item.lasts.count());
+        if (!item.marking.empty()) result.set("marking", item.marking);
       } else if (item.alike || !item.problem.empty()) {
         result.set("status", "fail")
             .set("error", fmt::format("rpc error: code = InvalidArgument desc = {}",

@@ -17,7 +17,8 @@ struct CaseItem {
   std::string elsewhere{};       // what another nation's service said, for the asker
   std::string elsewhere_view{};  // what it released is a view there, by this name and until then
   Instant elsewhere_until = kNever;
-  std::string view{};  // and here
+  std::string view{};     // and here
+  std::string marking{};  // how it is to be marked where it is shown
   Instant until{};
   Seconds lasts{};
   Bytes wrapped{};

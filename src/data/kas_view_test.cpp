@@ -63,6 +63,7 @@ TEST_CASE("what a page is shown is looked after from the answer on, and recorded
   REQUIRE(shown.opened.size() == 1);
   CHECK(result.text_or("view", "") == shown.opened[0]);
   CHECK(result.find("until")->integer() == 300);  // as long as what is said of the moment
+  CHECK(result.text_or("marking", "") == "EXERCISE RESTRICTED//REL TO XAA, XBB");
   CHECK(shown.desk.kinds() == "key.attempt key.release object.view");
   shown.views.close(Shown::officer().person.id, shown.opened[0]);
   CHECK(shown.ended.size() == 1);

@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import * as access from './ask_and_answer.mjs';
 import * as edge from './cop_at_the_edge.mjs';
 import * as leaving from './nation_leaves.mjs';
+import * as object from './object_recalled.mjs';
 import * as desk from './operators_console.mjs';
 import * as staff from './staff_work.mjs';
 import { ownStage } from './stage.mjs';
@@ -15,6 +16,7 @@ let officer;
 let xbb, xcc;
 let analyst, map;
 let operator;
+let sealed, reader;
 
 before(async () => {
   stage = await ownStage();
@@ -70,6 +72,16 @@ step("Isolation: XBB and XCC lose each other's apps and keep the map", () =>
 step('Isolation: rejoining restores nothing by itself', () =>
   staff.rejoiningRestoresNothing(stage, xbb, xcc),
 );
+step('J5: an officer of XAA seals a report for XBB', async () => {
+  sealed = await object.officerSeals(stage);
+});
+step('J5: a planner of XBB opens it in her lobby and at the command line', async () => {
+  reader = await object.plannerReads(stage);
+});
+step('J5: a planner of XCC is refused, with a reason', () => object.plannerOfXccIsRefused(stage));
+step('J5: of joint origin, both have to agree', () => object.bothHaveToAgree(stage, sealed));
+step('J5: the author takes it back, and the open page goes blank', () => object.authorTakesItBack(stage, reader, sealed));
+step('J5: exposure tells who had opened it', () => object.exposureTellsTheRest(stage, sealed));
 step("J3: suspending XBB ends its streams and leaves XAA's alone", () =>
   leaving.suspendWhileBothWatch(stage, planner, officer),
 );

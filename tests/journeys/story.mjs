@@ -2,6 +2,7 @@
 import * as access from './ask_and_answer.mjs';
 import * as edge from './cop_at_the_edge.mjs';
 import * as leaving from './nation_leaves.mjs';
+import * as object from './object_recalled.mjs';
 import * as desk from './operators_console.mjs';
 import * as staff from './staff_work.mjs';
 
@@ -18,6 +19,12 @@ async function play(stage) {
   const xcc = await staff.plannerOfXccWritesTheWiki(stage, xbb);
   await staff.isolationOfThePair(stage, xbb, xcc);
   await staff.rejoiningRestoresNothing(stage, xbb, xcc);
+  const sealed = await object.officerSeals(stage);
+  const reader = await object.plannerReads(stage);
+  await object.plannerOfXccIsRefused(stage);
+  await object.bothHaveToAgree(stage, sealed);
+  await object.authorTakesItBack(stage, reader, sealed);
+  await object.exposureTellsTheRest(stage, sealed);
   await leaving.suspendWhileBothWatch(stage, planner, officer);
   await leaving.theLobbySaysWhy(stage, planner);
   await leaving.resumeRestoresNothing(stage, planner);

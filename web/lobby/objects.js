@@ -1,15 +1,7 @@
 // The page "Sealed objects": opens a file here, in the page, with keys that the reader's own node asks for, and shows it
 // for as long as it may be shown. It fails closed: what ends a view, and what keeps the page from hearing of it, takes
 // the content off the page.
-import {
-  KeysRefused,
-  TdfError,
-  collectKey,
-  contentOf,
-  markingOf,
-  openObject,
-  readObject,
-} from './tdf.js';
+import { KeysRefused, TdfError, collectKey, contentOf, markingOf, openObject, readObject } from './tdf.js';
 
 const kSilenceMsMax = 5000; // without hearing from the node
 const kConnectMsMax = 5000;
@@ -26,11 +18,10 @@ const element = (tag, text, attributes = {}) => {
   return out;
 };
 
-// What the node says while the page listens. Open means: heard of within kSilenceMsMax.
+// What the node says while the page listens: every 2 s it says at least that it is there (`beat`).
 class Ear {
   #events;
-  #heardAt = 0;
-  #beats = false;
+  #heard = { tick: 0, time: 0 };
   shut = new Map(); // view -> why: one may end before its answer has arrived here
 
   constructor(onShut, onReload) {
@@ -38,26 +29,29 @@ class Ear {
   }
 
   async listen() {
-    if (this.#events?.readyState === EventSource.OPEN) return;
+    if (this.hears() && this.#events?.readyState === EventSource.OPEN) return;
     this.#events?.close();
-    this.#beats = false;
     const events = new EventSource('/events?beats');
     this.#events = events;
     events.addEventListener('object-shut', ({ data }) => this.#take(data));
     events.addEventListener('reload', () => this.onReload());
-    events.addEventListener('beat', () => {
-      this.#beats = true;
-      this.#heardAt = performance.now();
-    });
-    const opened = new Promise((done) => {
+    for (const kind of ['open', 'beat', 'request', 'answer', 'reminder', 'object-shut'])
+      events.addEventListener(kind, () => this.#note());
+    await new Promise((done) => {
       events.addEventListener('open', done);
       events.addEventListener('error', () => events.readyState === EventSource.CLOSED && done());
       setTimeout(done, kConnectMsMax);
     });
-    await opened;
     if (events.readyState !== EventSource.OPEN)
-      throw new TdfError('page.deaf', 'Your node cannot reach this page to end what is open. Load the page again.');
-    this.#heardAt = performance.now();
+      throw new TdfError(
+        'page.deaf',
+        'Your node could not end what is open here: it does not reach this page. Load it again.',
+      );
+  }
+
+  // By both clocks: one stands still while a machine sleeps, the other can be set.
+  #note() {
+    this.#heard = { tick: performance.now(), time: Date.now() };
   }
 
   #take(data) {
@@ -69,10 +63,11 @@ class Ear {
 
   // Whether the node would reach the page now.
   hears() {
-    const { readyState } = this.#events ?? {};
-    if (readyState === EventSource.CLOSED) return false;
-    if (readyState === EventSource.OPEN && !this.#beats) this.#heardAt = performance.now();
-    return performance.now() - this.#heardAt < kSilenceMsMax;
+    const { tick, time } = this.#heard;
+    const silent = Math.max(performance.now() - tick, Date.now() - time);
+    return (
+      this.#events !== undefined && this.#events.readyState !== EventSource.CLOSED && silent < kSilenceMsMax
+    );
   }
 
   close() {
@@ -84,6 +79,7 @@ class Ear {
 class Page {
   #views = []; // { view, until (on performance.now()'s clock) }
   #turn = 0; // what began before the newest file was chosen ends without effect
+  #name = ''; // of the file that is shown
   #source = ''; // of an image
 
   constructor() {
@@ -100,6 +96,10 @@ class Page {
     this.answer = element('section', '', { 'data-answer': '', hidden: '' });
     this.status.after(this.answer);
     this.#listen();
+    this.say(
+      'Choose a sealed file, or drop it on this page. It stays in this browser; only its key is asked for.',
+      'ready',
+    );
   }
 
   #listen() {
@@ -121,7 +121,8 @@ class Page {
 
   #look() {
     if (this.#views.length === 0) return;
-    if (!this.ear.hears()) this.blank('The connection to your node was lost, so that it could not end this view.');
+    if (!this.ear.hears())
+      this.blank('The connection to your node was lost, so that it could not end this view.');
     else if (this.#views.some(({ until }) => performance.now() >= until)) this.blank('Its time was over.');
   }
 
@@ -142,7 +143,14 @@ class Page {
 
   async #post(path, fields, signal) {
     const body = new URLSearchParams({ token: this.token, ...fields });
-    return fetch(path, { method: 'POST', body, redirect: 'error', cache: 'no-store', signal, keepalive: path.endsWith('close') });
+    return fetch(path, {
+      method: 'POST',
+      body,
+      redirect: 'error',
+      cache: 'no-store',
+      signal,
+      keepalive: path.endsWith('close'),
+    });
   }
 
   async #ask(service, request) {
@@ -151,7 +159,8 @@ class Page {
     try {
       return { status: answer.status, json: JSON.parse(text) };
     } catch {
-      const message = answer.status === 200 ? '' : `Your node refused to ask (${answer.status}). Sign in again.`;
+      const message =
+        answer.status === 200 ? '' : `Your node refused to ask (${answer.status}). Sign in again.`;
       return { status: answer.status === 200 ? 502 : answer.status, json: { message } };
     }
   }
@@ -174,7 +183,7 @@ class Page {
     this.#source = '';
     if (shown.length === 0) return;
     this.#release(shown.map(({ view }) => view));
-    this.say(`Shut: ${why}`, 'shut');
+    this.say(`Shut: ${this.#name}. ${why}`, 'shut');
     if (inside) this.chooser.focus();
   }
 
@@ -198,7 +207,7 @@ class Page {
       } finally {
         got.key.fill(0);
       }
-      this.#show(turn, object, bytes, permits);
+      this.#show(turn, object, bytes, permits, file.name);
     } catch (error) {
       this.#release((error.permits ?? permits).map(({ view }) => view));
       if (turn === this.#turn) this.#refuse(file, error);
@@ -207,17 +216,22 @@ class Page {
     }
   }
 
-  #show(turn, { manifest }, bytes, permits) {
+  #show(turn, { manifest }, bytes, permits, name) {
     const ended = permits.find(({ view }) => this.ear.shut.has(view));
     const content = contentOf(bytes);
     try {
       if (turn !== this.#turn) throw new TdfError('page.late', 'Another file was chosen.');
       if (ended) throw new TdfError('page.shut', this.ear.shut.get(ended.view));
       if (!this.ear.hears()) throw new TdfError('page.deaf', 'The connection to your node was lost.');
-      if (permits.some(({ view, until }) => typeof view !== 'string' || view === '' || !Number.isFinite(until)))
+      if (
+        permits.some(({ view, until }) => typeof view !== 'string' || view === '' || !Number.isFinite(until))
+      )
         throw new TdfError('page.view', 'Your node did not say how it would end this view.');
       if (content.kind === 'other')
-        throw new TdfError('page.kind', 'It is neither text nor a PNG or JPEG picture. Open it with the command line: entente open.');
+        throw new TdfError(
+          'page.kind',
+          'It is neither text nor a PNG or JPEG picture. Open it with the command line: entente open.',
+        );
       this.content.replaceChildren(this.#contentElement(content, bytes));
     } finally {
       bytes.fill(0);
@@ -225,35 +239,42 @@ class Page {
     const now = performance.now();
     this.#views = permits.map(({ view, until }) => ({ view, until: now + 1000 * until }));
     const marking = markingOf(manifest, permits.find((one) => one.marking)?.marking);
-    for (const banner of this.#banners()) banner.textContent = marking;
+    for (const banner of this.viewer.querySelectorAll('[data-banner]')) banner.textContent = marking;
     this.viewer.hidden = false;
-    this.say(`Open and verified. It leaves this page as soon as a nation of origin or your own takes it back.`, 'open');
+    this.#name = name;
+    const last = Date.now() + 1000 * Math.min(...permits.map(({ until }) => until));
+    const time = new Date(last).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+    this.say(
+      `Open and verified: ${name}. It leaves this page as soon as a nation of origin or your own takes it back, and at ${time} at the latest.`,
+      'open',
+    );
     this.content.firstElementChild.focus();
-  }
-
-  // The marking stands above and below what it marks.
-  #banners() {
-    const found = [...this.viewer.querySelectorAll('[data-banner]')];
-    if (found.length === 1) {
-      const below = element('div', '', { class: 'banner', 'data-banner': '' });
-      this.content.after(below);
-      found.push(below);
-    }
-    return found;
   }
 
   // Text is text, whatever it looks like; nothing of a file becomes part of the page.
   #contentElement(content, bytes) {
     if (content.kind === 'text')
-      return element('pre', content.text, { tabindex: '0', 'data-text': '', role: 'region', 'aria-label': 'The text of the object' });
+      return element('pre', content.text, {
+        tabindex: '0',
+        'data-text': '',
+        role: 'region',
+        'aria-label': 'The text of the object',
+      });
     this.#source = URL.createObjectURL(new Blob([bytes], { type: content.type }));
-    return element('img', '', { src: this.#source, tabindex: '0', 'data-image': '', alt: 'The picture in the object' });
+    return element('img', '', {
+      src: this.#source,
+      tabindex: '0',
+      'data-image': '',
+      alt: 'The picture in the object',
+    });
   }
 
   #refuse(file, error) {
     const refused = error instanceof KeysRefused;
     const words =
-      error instanceof TdfError || refused ? error.message : 'Something went wrong on the way. Try again in a minute.';
+      error instanceof TdfError || refused
+        ? error.message
+        : 'Something went wrong on the way. Try again in a minute.';
     this.say(refused ? `${file.name} does not open for you.` : `${file.name} is not shown.`, 'refused');
     const list = document.createElement('dl');
     if (refused) {
@@ -267,7 +288,10 @@ class Page {
     } else {
       list.append(element('dt', 'Why'), element('dd', words));
       if (error.code?.startsWith('data.'))
-        list.append(element('dt', 'What would help'), element('dd', 'Get it again from whoever sealed it. Nothing of it was shown.'));
+        list.append(
+          element('dt', 'What would help'),
+          element('dd', 'Get it again from whoever sealed it. Nothing of it was shown.'),
+        );
     }
     this.answer.replaceChildren(element('h2', refused ? 'Who said what' : 'Not shown'), list);
     this.answer.hidden = false;

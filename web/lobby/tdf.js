@@ -1,257 +1,36 @@
 // Sealed objects (OpenTDF 4.3.0 and 4.2.2) opened in a page: docs/wire-formats/object.md, kas.md. A file is anybody's
 // until it is verified: nothing of its text leaves openObject() before the policy's binding, the root signature, every
 // assertion and every segment hold. Needs WebCrypto and a Blob, nothing else; the page asks the key services.
+import { fromBase64, fromBase64url, fromUtf8, joined, toBase64, toHex, utf8 } from './tdf_bytes.js';
 import { canonicalJson, parseJson } from './tdf_json.js';
-import { TdfError, crc32, readAt, readZip } from './tdf_zip.js';
+import { isObject, kFrameBytes, kTagBytes } from './tdf_manifest.js';
+import { TdfError, readAt } from './tdf_zip.js';
 
+export { kShownBytesMax, readObject, serviceOf } from './tdf_manifest.js';
 export { TdfError };
 
-export const kShownBytesMax = 32 * 1024 * 1024; // of plain text
-const kManifestBytesMax = 4 * 1024 * 1024;
-const kValuesMax = 128 * 1024;
-const kSegmentsMax = 16384;
-const kSegmentBytesMax = 16 * 1024 * 1024;
-const kAccessMax = 64; // key access objects, and assertions
-const kPolicyTextMax = 256 * 1024;
-const kTextMax = 2048;
-const kWrappedTextMax = 8192;
-const kMetadataTextMax = 128 * 1024;
-const kFrameBytes = 28; // nonce and tag of a segment
-const [kNonceBytes, kTagBytes, kShareBytes] = [12, 16, 32];
+const [kNonceBytes, kShareBytes] = [12, 32];
 
-const utf8 = (text) => new TextEncoder().encode(text);
-const fromUtf8 = (bytes) => new TextDecoder('utf-8', { fatal: true }).decode(bytes);
 const fail = (code, message) => {
   throw new TdfError(code, message);
 };
-const wrong = (message, where = '') => fail('data.manifest', where ? `${message} (${where})` : message);
 
-function fromBase64(text) {
-  if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text)) return undefined;
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-}
-const fromBase64url = (text) =>
-  /^[A-Za-z0-9_-]*$/.test(text) && text.length % 4 !== 1
-    ? fromBase64(text.replaceAll('-', '+').replaceAll('_', '/') + '='.repeat((4 - (text.length % 4)) % 4))
-    : undefined;
-export function toBase64(bytes) {
-  let out = '';
-  for (let at = 0; at < bytes.length; at += 0x8000) out += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
-  return btoa(out);
-}
-const toHex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-const fromHex = (text) =>
-  /^(?:[0-9a-fA-F]{2})*$/.test(text)
-    ? Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
-    : undefined;
-const asText = (bytes) => String.fromCharCode(...bytes);
-function joined(parts) {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
-}
-
-// What members an object has, by kind. A member may be missing only where `missing` says what stands for it.
-const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
-function textOf(json, name, where, { max = kTextMax, missing } = {}) {
-  const value = json[name];
-  if (value === undefined && missing !== undefined) return missing;
-  if (typeof value !== 'string' || value.length > max) wrong(`"${name}" is no text of at most ${max} characters`, where);
-  return value;
-}
-// Others write missing, null and "" for "none".
-const looseText = (json, name, where, max) => (json[name] === null ? '' : textOf(json, name, where, { max, missing: '' }));
-function sizeOf(json, name, where, max, missing) {
-  const value = json[name] ?? missing;
-  if (!Number.isSafeInteger(value) || value < 0 || value > max) wrong(`"${name}" is no number up to ${max}`, where);
-  return value;
-}
-function objectOf(json, name, where) {
-  if (!isObject(json[name])) wrong(`"${name}" is no object`, where);
-  return json[name];
-}
-
-function readPolicy(text) {
-  let json;
-  try {
-    json = parseJson(fromUtf8(fromBase64(text)), 4096);
-  } catch {
-    fail('data.policy', 'The policy is not base64 of JSON.');
-  }
-  const body = isObject(json) && isObject(json.body) ? json.body : fail('data.policy', 'The policy has no body.');
-  const list = (name) => body[name] ?? [];
-  const attributes = list('dataAttributes');
-  const dissem = list('dissem');
-  if (typeof json.uuid !== 'string' || !/^[!-~]{1,128}$/.test(json.uuid))
-    fail('data.policy', 'The policy has no usable "uuid".');
-  if (!Array.isArray(attributes) || !attributes.every((one) => typeof one?.attribute === 'string'))
-    fail('data.policy', 'The policy holds what is no attribute.');
-  if (!Array.isArray(dissem) || !dissem.every((one) => typeof one === 'string'))
-    fail('data.policy', 'The policy names what is no person.');
-  return { id: json.uuid, attributes: attributes.map(({ attribute }) => attribute.toLowerCase()), dissem };
-}
-
-// An address without the paths that software writes behind it.
-export function serviceOf(url) {
-  let out = url;
-  for (let before; before !== out; ) {
-    before = out;
-    out = out.replace(/(?:\/v2\/rewrap|\/kas|\/)$/, '');
-  }
-  return out;
-}
-
-function readBinding(json, where) {
-  const bare = typeof json.policyBinding === 'string';
-  const inside = bare ? { hash: json.policyBinding } : objectOf(json, 'policyBinding', where);
-  const alg = bare ? '' : looseText(inside, 'alg', where);
-  let hash = fromBase64(textOf(inside, 'hash', where, { max: 256 }));
-  if (hash?.length === 64) hash = fromHex(asText(hash));
-  if (hash?.length !== 32 || (alg !== '' && alg !== 'HS256')) wrong('the policy binding is none that we know', where);
-  return hash;
-}
-
-const kAccessMembers = {
-  type: kTextMax,
-  url: kTextMax,
-  protocol: kTextMax,
-  kid: 256,
-  sid: 256,
-  wrappedKey: kWrappedTextMax,
-  encryptedMetadata: kMetadataTextMax,
-  ephemeralPublicKey: 4096,
-  schemaVersion: 256,
-};
-
-function readAccess(json, where) {
-  if (!isObject(json)) wrong('a key access object is no object', where);
-  const sent = {}; // as the key service gets it
-  for (const [name, max] of Object.entries(kAccessMembers)) {
-    const value = looseText(json, name, where, max);
-    if (value !== '') sent[name] = value;
-  }
-  if (sent.type !== 'wrapped' && sent.type !== 'ec-wrapped') wrong("the key's wrapping is none that we know", where);
-  if (!/^[!-~]+$/.test(sent.url ?? '')) wrong('the address of the key service is none', where);
-  if ((sent.protocol ?? 'kas') !== 'kas') wrong('the protocol is none that we know', where);
-  if (!fromBase64(sent.wrappedKey ?? '')?.length) wrong('the wrapped key is not base64', where);
-  if ((sent.type === 'ec-wrapped') !== (sent.ephemeralPublicKey !== undefined))
-    wrong('an ephemeral public key belongs to ec-wrapped keys, and only to them', where);
-  const binding = readBinding(json, where);
-  const { alg, hash } = json.policyBinding;
-  sent.policyBinding = typeof json.policyBinding === 'string' ? json.policyBinding : { alg: alg ?? undefined, hash };
-  return { sent, service: serviceOf(sent.url), sid: sent.sid ?? '', binding };
-}
-
-function readRootSignature(integrity, where) {
-  const signature = objectOf(integrity, 'rootSignature', where);
-  let bytes = fromBase64(textOf(signature, 'sig', where));
-  if (bytes?.length === 64) bytes = fromHex(asText(bytes));
-  if (textOf(signature, 'alg', where) !== 'HS256' || bytes?.length !== 32) wrong('the root signature is none that we know', where);
-  return bytes;
-}
-
-// One hash is 16 bytes (4.3.0), or 32 hexadecimal digits of them (4.2.2); all of one object are alike.
-function readSegments(integrity, where) {
-  const plainDefault = sizeOf(integrity, 'segmentSizeDefault', where, kSegmentBytesMax);
-  const sealedDefault = sizeOf(integrity, 'encryptedSegmentSizeDefault', where, 2 * kSegmentBytesMax);
-  if (textOf(integrity, 'segmentHashAlg', where, { missing: 'GMAC' }) !== 'GMAC')
-    wrong("the segments' hash is not GMAC, the one we know", where);
-  const list = integrity.segments;
-  if (!Array.isArray(list) || list.length > kSegmentsMax) wrong('the segments are no list, or too many', where);
-  const out = { list: [], form: undefined, plain: 0, sealed: 0 };
-  for (const [index, one] of list.entries()) {
-    const place = `${where}/segments/${index}`;
-    if (!isObject(one)) wrong('a segment is no object', place);
-    const plain = sizeOf(one, 'segmentSize', place, kSegmentBytesMax, plainDefault);
-    const sealed = sizeOf(one, 'encryptedSegmentSize', place, 2 * kSegmentBytesMax, sealedDefault);
-    if (sealed !== plain + kFrameBytes) wrong("a segment's two sizes do not belong together", place);
-    let tag = fromBase64(textOf(one, 'hash', place, { max: 64 }));
-    const form = tag?.length === kTagBytes ? 'raw' : 'hex';
-    if (form === 'hex' && tag) tag = fromHex(asText(tag));
-    if (tag?.length !== kTagBytes) wrong("a segment's hash has another length", place);
-    if ((out.form ?? form) !== form) wrong("the segments' hashes are of two forms", place);
-    out.form = form;
-    out.list.push({ tag, plain, sealed, at: out.sealed });
-    out.plain += plain;
-    out.sealed += sealed;
-  }
-  if (out.plain > kShownBytesMax)
-    fail('data.too-large', `It is larger than the ${kShownBytesMax / 1024 / 1024} MiB that are shown here.`);
-  return out;
-}
-
-function readManifest(text) {
-  let root;
-  try {
-    root = parseJson(text, kValuesMax);
-  } catch (error) {
-    wrong(`The manifest is not JSON: ${error.message}`);
-  }
-  if (!isObject(root)) wrong('The manifest is no object.');
-  const version = textOf(root, 'schemaVersion', '', { missing: textOf(root, 'tdf_spec_version', '', { missing: '' }) });
-  if (version !== '' && !version.startsWith('4.')) wrong('its version is not one that we read', '/schemaVersion');
-  const payload = objectOf(root, 'payload', '');
-  if (
-    payload.type !== 'reference' ||
-    payload.url !== '0.payload' ||
-    payload.protocol !== 'zip' ||
-    payload.isEncrypted !== true
-  )
-    wrong('the manifest describes another payload than 0.payload, encrypted, in a ZIP', '/payload');
-  const where = '/encryptionInformation';
-  const encryption = objectOf(root, 'encryptionInformation', '');
-  if (encryption.type !== 'split' || objectOf(encryption, 'method', where).algorithm !== 'AES-256-GCM')
-    wrong('it is encrypted in a way that we do not know', where);
-  const policyText = textOf(encryption, 'policy', where, { max: kPolicyTextMax });
-  const accesses = encryption.keyAccess;
-  if (!Array.isArray(accesses) || accesses.length === 0 || accesses.length > kAccessMax)
-    wrong('there are no key access objects, or too many', where);
-  const assertions = root.assertions ?? [];
-  if (!Array.isArray(assertions) || assertions.length > kAccessMax || !assertions.every(isObject))
-    wrong('the assertions are no list of at most 64', '/assertions');
-  const integrity = objectOf(encryption, 'integrityInformation', where);
-  const segments = readSegments(integrity, `${where}/integrityInformation`);
-  return {
-    policyText,
-    policy: readPolicy(policyText),
-    access: accesses.map((one, index) => readAccess(one, `${where}/keyAccess/${index}`)),
-    rootSignature: readRootSignature(integrity, `${where}/integrityInformation`),
-    form: segments.form ?? (version === '' ? 'hex' : 'raw'),
-    segments,
-    assertions,
-  };
-}
-
-// An object as it lies there: its shape is checked, and nothing in it is to be believed yet. Throws TdfError.
-export async function readObject(file) {
-  const zip = await readZip(file);
-  const { dataAt, size, crc } = zip.manifest;
-  if (size > kManifestBytesMax) fail('data.zip', 'The manifest is too long to be shown here.');
-  const bytes = await readAt(file, dataAt, size);
-  if (crc32(bytes) !== crc) fail('data.zip', "The manifest's checksum does not fit.");
-  let text;
-  try {
-    text = fromUtf8(bytes);
-  } catch {
-    wrong('The manifest is not UTF-8.');
-  }
-  const manifest = readManifest(text);
-  if (manifest.segments.sealed !== zip.payload.size) fail('data.segment', 'The payload is not as long as its segments.');
-  return { file, payloadAt: zip.payload.dataAt, manifest };
-}
-
-const hmacKey = (raw, use) => crypto.subtle.importKey('raw', raw, { name: 'HMAC', hash: 'SHA-256' }, false, [use]);
+const hmacKey = (raw, use) =>
+  crypto.subtle.importKey('raw', raw, { name: 'HMAC', hash: 'SHA-256' }, false, [use]);
 const sha256 = async (bytes) => new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-const holds = async (raw, mac, bytes) => crypto.subtle.verify('HMAC', await hmacKey(raw, 'verify'), mac, bytes);
+const holds = async (raw, mac, bytes) =>
+  crypto.subtle.verify('HMAC', await hmacKey(raw, 'verify'), mac, bytes);
 
 const fromPem = (pem) =>
-  fromBase64(/^\s*-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----\s*$/.exec(pem)?.[1].replace(/\s/g, '') ?? '');
+  fromBase64(
+    /^\s*-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----\s*$/
+      .exec(pem)?.[1]
+      .replace(/\s/g, '') ?? '',
+  );
 const toPem = (der) =>
-  `-----BEGIN PUBLIC KEY-----\n${toBase64(der).match(/.{1,64}/g).join('\n')}\n-----END PUBLIC KEY-----\n`;
+  `-----BEGIN PUBLIC KEY-----\n${toBase64(der)
+    .match(/.{1,64}/g)
+    .join('\n')}\n-----END PUBLIC KEY-----\n`;
 
 const kCurve = { name: 'ECDH', namedCurve: 'P-256' };
 
@@ -272,8 +51,15 @@ export async function unwrapShare(privateKey, wrapped, ephemeralPem) {
     const theirs = await crypto.subtle.importKey('spki', der, kCurve, false, []);
     const shared = await crypto.subtle.deriveBits({ name: 'ECDH', public: theirs }, privateKey, 256);
     const base = await crypto.subtle.importKey('raw', shared, 'HKDF', false, ['deriveKey']);
-    const derive = { name: 'HKDF', hash: 'SHA-256', salt: await sha256(utf8('TDF')), info: new Uint8Array(0) };
-    const key = await crypto.subtle.deriveKey(derive, base, { name: 'AES-GCM', length: 256 }, false, ['decrypt']);
+    const derive = {
+      name: 'HKDF',
+      hash: 'SHA-256',
+      salt: await sha256(utf8('TDF')),
+      info: new Uint8Array(0),
+    };
+    const key = await crypto.subtle.deriveKey(derive, base, { name: 'AES-GCM', length: 256 }, false, [
+      'decrypt',
+    ]);
     new Uint8Array(shared).fill(0);
     const iv = wrapped.subarray(0, kNonceBytes);
     const share = await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, key, wrapped.subarray(kNonceBytes));
@@ -299,7 +85,9 @@ const plainWords = (text) =>
 
 // Of an answer: by index { wrapped, view, until, marking } or { refused: words }. Whatever does not fit is a refusal.
 export function readAnswer({ status, json }, indexes) {
-  const out = new Map(indexes.map((index) => [index, { refused: 'The key service gave no answer that can be used.' }]));
+  const out = new Map(
+    indexes.map((index) => [index, { refused: 'The key service gave no answer that can be used.' }]),
+  );
   if (status !== 200) {
     const words = plainWords(json?.message);
     if (words) for (const index of indexes) out.set(index, { refused: words });
@@ -314,7 +102,8 @@ export function readAnswer({ status, json }, indexes) {
     const wrapped = typeof result.kasWrappedKey === 'string' ? fromBase64(result.kasWrappedKey) : undefined;
     const { view, until, marking } = result;
     if (result.status === 'permit' && wrapped?.length) out.set(index, { wrapped, view, until, marking });
-    else out.set(index, { refused: plainWords(result.error) || 'The key service refused, without a reason.' });
+    else
+      out.set(index, { refused: plainWords(result.error) || 'The key service refused, without a reason.' });
   }
   return { keys: out, session: typeof json?.sessionPublicKey === 'string' ? json.sessionPublicKey : '' };
 }
@@ -405,7 +194,8 @@ async function checkAssertion(assertion, key, manifest) {
   if (alg !== 'HS256' || !(await holds(key, mac, utf8(`${parts[0]}.${parts[1]}`)))) refuse();
   const { binding: _, ...bare } = assertion;
   const shapes = [bare];
-  if (isObject(statement.value)) shapes.push({ ...bare, statement: { ...statement, value: canonicalJson(statement.value) } });
+  if (isObject(statement.value))
+    shapes.push({ ...bare, statement: { ...statement, value: canonicalJson(statement.value) } });
   for (const shape of shapes) {
     const hash = await sha256(utf8(canonicalJson(shape)));
     const over = joined([aggregate(manifest), manifest.form === 'raw' ? hash : utf8(toHex(hash))]);
@@ -465,7 +255,11 @@ export function labelOf({ assertions }) {
     const ocl = isObject(value) ? value.ocl : undefined;
     if (isObject(ocl) && typeof ocl.cls === 'string') {
       const categories = (Array.isArray(ocl.catl) ? ocl.catl : []).filter(isObject);
-      return { policy: ocl.pol, classification: ocl.cls, categories: categories.map(({ name, vals }) => ({ name, values: [vals ?? []].flat() })) };
+      return {
+        policy: ocl.pol,
+        classification: ocl.cls,
+        categories: categories.map(({ name, vals }) => ({ name, values: [vals ?? []].flat() })),
+      };
     }
   }
   return undefined;
@@ -480,10 +274,15 @@ export function markingOf(manifest, told) {
       .filter((fqn) => fqn.split('/attr/')[1]?.startsWith(`${name}/value/`))
       .map((fqn) => fqn.split('/value/')[1].toUpperCase());
   const label = labelOf(manifest);
-  const classification = values('classification').join(' ') || label?.classification.toUpperCase() || 'UNMARKED';
+  const classification =
+    values('classification').join(' ') || label?.classification.toUpperCase() || 'UNMARKED';
   const release = values('releasable-to');
   const handling = [...values('caveat'), ...values('handling')];
-  return ['EXERCISE', classification, ...handling, ...(release.length ? [`REL TO ${release.join(', ')}`] : [])].join('//');
+  return [
+    `EXERCISE ${classification}`,
+    ...handling,
+    ...(release.length ? [`REL TO ${release.join(', ')}`] : []),
+  ].join('//');
 }
 
 // What can be shown, by what it is and not by what it is called: { kind: 'text', text }, { kind: 'image', type } or

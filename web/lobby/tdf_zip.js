@@ -84,7 +84,8 @@ async function findDirectory(file) {
 
   const locatorAt = endAt - kLocatorBytes;
   const wideAt = locatorAt - kEnd64Bytes;
-  const locator = wideAt >= 0 ? new Fields(await readAt(file, locatorAt, kLocatorBytes), locatorAt) : undefined;
+  const locator =
+    wideAt >= 0 ? new Fields(await readAt(file, locatorAt, kLocatorBytes), locatorAt) : undefined;
   if (locator?.u32() !== kLocator) {
     if (disks !== 0 || here !== 2 || count !== 2) wrong('The directory does not list two entries.', endAt);
     return { at, size, end: endAt };
@@ -95,8 +96,20 @@ async function findDirectory(file) {
   const w = new Fields(await readAt(file, wideAt, kEnd64Bytes), wideAt);
   const [wideSignature, length] = [w.u32(), w.u64()];
   w.u32(); // versions
-  const [wideDisks, wideHere, wideCount, wideSize, wideDirectory] = [w.u64(), w.u64(), w.u64(), w.u64(), w.u64()];
-  if (wideSignature !== kEnd64 || length !== kEnd64Bytes - 12 || wideDisks !== 0 || wideHere !== 2 || wideCount !== 2)
+  const [wideDisks, wideHere, wideCount, wideSize, wideDirectory] = [
+    w.u64(),
+    w.u64(),
+    w.u64(),
+    w.u64(),
+    w.u64(),
+  ];
+  if (
+    wideSignature !== kEnd64 ||
+    length !== kEnd64Bytes - 12 ||
+    wideDisks !== 0 ||
+    wideHere !== 2 ||
+    wideCount !== 2
+  )
     wrong('The ZIP64 end record does not list two entries.', wideAt);
   const same = (narrow, full, wide) => narrow === full || narrow === wide;
   if (
@@ -185,7 +198,13 @@ async function checkLocal(file, entry, directoryAt) {
   r.u16(); // version
   const [flags, method] = [r.u16(), r.u16()];
   r.u32(); // time
-  const [crc, narrowPacked, narrowSize, nameLength, extraLength] = [r.u32(), r.u32(), r.u32(), r.u16(), r.u16()];
+  const [crc, narrowPacked, narrowSize, nameLength, extraLength] = [
+    r.u32(),
+    r.u32(),
+    r.u32(),
+    r.u16(),
+    r.u16(),
+  ];
   if (signature !== kLocal || nameLength !== entry.name.length || extraLength > kExtraMax)
     wrong('The directory leads to what is no entry.', where);
   checkMethod(method, flags, where);
@@ -199,7 +218,8 @@ async function checkLocal(file, entry, directoryAt) {
   if (!agrees(size, entry.size) || !agrees(packed, entry.size) || !agrees(crc, entry.crc))
     wrong("An entry's header and the directory contradict each other.", where);
   const dataAt = where + kLocalBytes + nameLength + extraLength;
-  if (dataAt > directoryAt || entry.size > directoryAt - dataAt) wrong('An entry reaches into the directory.', where);
+  if (dataAt > directoryAt || entry.size > directoryAt - dataAt)
+    wrong('An entry reaches into the directory.', where);
   let end = dataAt + entry.size;
   if (described) {
     const behind = await readAt(file, end, Math.min(kDescriptorMax, directoryAt - end));

@@ -1,0 +1,15 @@
+#include "coalition/marking.h"
+
+#include "coalition/object_view.h"
+#include "label/marking.h"
+
+namespace entente::coalition {
+
+std::string marking_of(const World& world, const SealedObject& object, Instant now) {
+  Notes notes(now);
+  const ObjectRead read = read_object(world, object, now, notes);
+  if (!read.view) return {};
+  return label::MarkingGrammar(*read.view->terms->policy, {}).print(read.view->label, now).value_or("");
+}
+
+}  // namespace entente::coalition

@@ -1,0 +1,232 @@
+// Sealed objects in the lobby's page, in a browser: what a file could do to the page, and what must take content off it.
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { stageFor } from '../journeys/stage.mjs';
+import { Coalition, command, skip, until } from './coalition.mjs';
+
+const system = (name, run) => test(name, { skip }, run);
+const kText = 'EXERCISE EXERCISE EXERCISE: two relief convoys reach Harbor Light Bay at dusk.\n';
+const kPicture = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+  'base64',
+);
+let coalition, stage, reader, report;
+
+const as = (...words) => command([coalition.file('as'), ...words], { cwd: coalition.folder });
+
+async function seal(name, content, ...more) {
+  writeFileSync(coalition.file(name), content);
+  const sealed = await as('konrad', 'seal', name, '--for', 'XBB', ...more, '-o', `${name}.tdf`);
+  assert.equal(sealed.code, 0, sealed.output);
+  return { file: coalition.file(`${name}.tdf`), id: /as object (\S+)/.exec(sealed.output)[1] };
+}
+
+const choose = async (file, state) => {
+  await reader.page.setInputFiles('#object-file', file);
+  await reader.page.waitForSelector(`main[data-state="${state}"]`);
+};
+const isBlank = () =>
+  reader.page.waitForFunction(
+    () =>
+      document.querySelector('[data-viewer]').hidden &&
+      document.querySelector('[data-content]').childNodes.length === 0,
+  );
+const said = () => reader.text('main');
+
+async function comeIn() {
+  await reader.openLobby();
+  if ((await reader.page.locator('a[data-action="sign-in"]').count()) > 0) await reader.signIn();
+  await reader.page.goto(`${reader.nation.lobby}/objects`);
+  await reader.page.waitForSelector('main[data-objects]');
+}
+
+before(async () => {
+  if (skip) return;
+  coalition = await Coalition.start();
+  stage = await stageFor(coalition.demo);
+  reader = await stage.visitor('ingrid');
+  report = await seal('report.txt', kText);
+});
+after(async () => {
+  await stage?.close();
+  await coalition?.end();
+});
+
+system('a stranger sees no page for objects', async () => {
+  await reader.page.goto(`${reader.nation.lobby}/objects`);
+  assert.equal(await reader.page.locator('main[data-objects]').count(), 0);
+  await reader.page.waitForSelector('a[data-action="sign-in"]');
+});
+
+system('what opens is shown word for word, marked above and below, and closes by its button', async () => {
+  await comeIn();
+  await choose(report.file, 'open');
+  assert.equal(await reader.page.textContent('[data-text]'), kText);
+  const banners = await reader.page.locator('[data-viewer] [data-banner]').allTextContents();
+  assert.deepEqual(
+    banners.map((text) => /^EXERCISE.*RESTRICTED.*XBB/.test(text)),
+    [true, true],
+    banners.join(' | '),
+  );
+  assert.equal(
+    await reader.page.evaluate(() => document.activeElement.hasAttribute('data-text')),
+    true,
+    'the focus is on it',
+  );
+  await reader.page.click('[data-close]');
+  await isBlank();
+  assert.equal(
+    await reader.page.evaluate(() => document.activeElement.id),
+    'object-file',
+    'the focus is not lost',
+  );
+});
+
+system('attack: a file that would be a page is text', async () => {
+  const evil = await seal(
+    'evil.txt',
+    '<img src=x onerror="document.title=1"><script>document.title=1</script>',
+  );
+  await comeIn();
+  await choose(evil.file, 'open');
+  assert.equal(await reader.page.locator('[data-viewer] img, [data-viewer] script').count(), 0);
+  assert.match(await reader.page.textContent('[data-text]'), /^<img src=x/);
+  assert.notEqual(await reader.page.title(), '1');
+});
+
+system('a picture is shown from memory, and gone with the view', async () => {
+  const picture = await seal('picture.png', kPicture);
+  await choose(picture.file, 'open');
+  const source = await reader.page.getAttribute('[data-image]', 'src');
+  assert.match(source, /^blob:/);
+  await reader.page.waitForFunction(() => document.querySelector('[data-image]').naturalWidth === 1);
+  await reader.page.click('[data-close]');
+  await isBlank();
+  const left = await reader.page.evaluate(
+    (url) =>
+      fetch(url).then(
+        () => 'there',
+        () => 'gone',
+      ),
+    source,
+  );
+  assert.equal(left, 'gone');
+});
+
+system(
+  'a labelled object opens under its label; one whose label says less than its policy stays shut',
+  async () => {
+    const sealWith = (classification) => {
+      const catl = [{ type: 'P', name: 'Releasable To', vals: ['XAA', 'XBB'] }];
+      writeFileSync(
+        coalition.file('label.json'),
+        JSON.stringify({ ocl: { pol: 'HARBOR LIGHT', cls: classification, catl } }),
+      );
+      return seal(`${classification}.txt`, kText, '--label', 'label.json');
+    };
+    await choose((await sealWith('RESTRICTED')).file, 'open');
+    assert.match(await reader.text('[data-banner]'), /^EXERCISE RESTRICTED\/\/REL TO XAA, XBB$/);
+    await choose((await sealWith('UNCLASSIFIED')).file, 'refused');
+    await isBlank();
+  },
+);
+
+system('attack: a damaged file shows nothing, and no key is asked for one that is none', async () => {
+  const bytes = readFileSync(report.file);
+  bytes[60] ^= 1; // in the payload
+  writeFileSync(coalition.file('damaged.tdf'), bytes);
+  await choose(coalition.file('damaged.tdf'), 'refused');
+  assert.match(await said(), /damaged or was changed/);
+  let asked = 0;
+  reader.page.on('request', (request) => request.url().endsWith('/objects/keys') && (asked += 1));
+  writeFileSync(coalition.file('none.tdf'), kText);
+  await choose(report.file, 'open');
+  assert.equal(asked, 1);
+  await choose(coalition.file('none.tdf'), 'refused');
+  assert.equal(asked, 1);
+  await isBlank();
+});
+
+system('attack: an answer that does not say how the view ends, and one that ends it at once', async () => {
+  const answersWith = (change) =>
+    reader.page.evaluate((edit) => {
+      const { fetch } = window;
+      window.fetch = async (...request) => {
+        const answer = await fetch(...request);
+        if (request[0] !== '/objects/keys') return answer;
+        const json = await answer.json();
+        for (const { results } of json.responses) for (const result of results) Object.assign(result, edit);
+        return new Response(JSON.stringify(json), { status: answer.status });
+      };
+    }, change);
+  for (const change of [{ view: null }, { until: null }, { view: '' }]) {
+    await comeIn();
+    await answersWith(change);
+    await choose(report.file, 'refused');
+    await isBlank();
+  }
+  await comeIn();
+  await answersWith({ until: 1 });
+  await choose(report.file, 'shut');
+  await isBlank();
+  assert.match(await said(), /Its time was over/);
+  await comeIn();
+});
+
+system("leaving the page and coming back by the browser's own button brings nothing back", async () => {
+  await choose(report.file, 'open');
+  await reader.page.goto(`${reader.nation.lobby}/things`);
+  await reader.page.goBack();
+  await reader.page.waitForSelector('main[data-objects]');
+  await isBlank();
+  assert.doesNotMatch(await reader.page.content(), /convoys/);
+});
+
+system(
+  'a recall by the nation of origin blanks the open page and says why; lifted, it opens again',
+  async () => {
+    await choose(report.file, 'open');
+    await coalition.ask('XAA', 'recall', 'policy', report.id, '--reason', 'EXERCISE: sent by mistake');
+    await isBlank();
+    assert.match(await said(), /Shut: /);
+    assert.doesNotMatch(await reader.page.content(), /convoys/);
+    await choose(report.file, 'refused');
+    await coalition.ask('XAA', 'recall', 'lift', 'policy', report.id, '--reason', 'EXERCISE: it was right');
+    await choose(report.file, 'open');
+  },
+);
+
+system('signing out in another tab blanks it', async () => {
+  await comeIn();
+  await choose(report.file, 'open');
+  const other = await reader.context.newPage();
+  await other.goto(`${reader.nation.lobby}/`);
+  await other.click('[data-action="sign-out"]');
+  await isBlank();
+  await other.close();
+  await choose(report.file, 'refused');
+  await isBlank();
+});
+
+system('a suspended nation reads no further', async () => {
+  await comeIn();
+  await choose(report.file, 'open');
+  await coalition.ask('XAA', 'partner', 'suspend', 'XBB', '--reason', 'exercise: keys under review');
+  await isBlank();
+  await coalition.ask('XAA', 'partner', 'resume', 'XBB', '--reason', 'exercise: review finished');
+});
+
+system('fails closed: a page that its node cannot reach is blank', async () => {
+  await reader.context.clearCookies();
+  await comeIn();
+  await until('the object opens again', async () => {
+    await reader.page.setInputFiles('#object-file', report.file);
+    await reader.page.waitForSelector('main[data-state="open"], main[data-state="refused"]');
+    return (await reader.page.getAttribute('main', 'data-state')) === 'open';
+  });
+  await coalition.stop('node-xbb', 'SIGKILL');
+  await isBlank();
+  assert.match(await said(), /connection to your node was lost|Shut/);
+  await coalition.startAgain('node-xbb');
+});
