@@ -32,7 +32,7 @@ std::string_view kind_next(coalition::Refusal kind) {
     case coalition::Refusal::denied:
       return "Go back to the lobby, or ask the one who decides.";
     case coalition::Refusal::credential_dead:
-      return "Go to the lobby and sign in again.";
+      return "Sign in again.";
     case coalition::Refusal::app_down:
       return "Nothing is wrong with your rights. Try again in a minute.";
     case coalition::Refusal::lease_ended:
@@ -175,10 +175,16 @@ std::string refusal_page(const PageFrame& frame, const Refusal& refusal, std::st
                      escape_markup(refusal.title.empty() ? kind_title(refusal.kind) : refusal.title));
   out += refusal_body(refusal);
   if (refusal.ask && !frame.form_token.empty()) out += ask_form(frame, *refusal.ask);
+  // A sign-in that one nation refuses may be good for all else: the lobby alone would not offer a new one.
+  const bool anew = refusal.kind == coalition::Refusal::credential_dead;
   out += fmt::format(
-      "<p>{}</p><p><a class=\"button\" data-action=\"lobby\" href=\"{}\">Go to the "
+      "<p>{0}</p><p>{1}<a class=\"button\" data-action=\"lobby\" href=\"{2}\">Go to the "
       "lobby</a></p></div></main>\n",
-      kind_next(refusal.kind), escape_markup(lobby_href));
+      kind_next(refusal.kind),
+      anew ? fmt::format("<a class=\"button\" data-action=\"sign-in\" href=\"{}sign-in\">Sign in again</a> ",
+                         escape_markup(lobby_href))
+           : std::string(),
+      escape_markup(lobby_href));
   out += close_page();
   return out;
 }

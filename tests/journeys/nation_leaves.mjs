@@ -67,10 +67,9 @@ export async function resumeRestoresNothing(stage, planner) {
     0,
     'the old sign-in does not come back to life',
   );
-  // The sign-in from before the suspension is refused, and used up by that.
-  await planner.page.waitForSelector('main[data-refusal="credential"]');
-  await planner.openLobby();
-  await planner.page.waitForSelector('a[data-action="sign-in"]');
+  // The sign-in from before the suspension is refused there. It stays good at home; a new one is offered.
+  await planner.page.waitForSelector('main[data-refusal="credential"] a[data-action="sign-in"]');
+  await planner.isAccessible('a refusal that asks to sign in again');
   await planner.shoot('j3-5-sign-in-again');
   await planner.signIn();
   const times = await planner.openApp();
