@@ -127,6 +127,9 @@ class Lobby {
   net::Task<Result<identity::OidcStep>> walk(Result<identity::OidcStep> step);
   net::Task<void> admit(net::HttpCall& call, identity::SignedIn who);
   [[nodiscard]] bool may_view(const SignIn& sign_in, const coalition::AppRef& app) const;
+  // What is hidden is decided by policies, and what never was is not: with this it costs the same to find
+  // out.
+  void look_as_if(const SignIn& sign_in);
   [[nodiscard]] coalition::Facts context(const SignIn& sign_in) const;
   net::Task<void> page(net::HttpCall& call, int status, std::string html, Scripts scripts = Scripts::none);
   net::Task<void> unknown_app(net::HttpCall& call, const SignIn& sign_in, std::string label);
@@ -140,6 +143,8 @@ class Lobby {
   Budget logout_fetches_{kLogoutFetchesBurst, 1};
   Budget entries_recorded_{kEntriesBurst, kEntriesPerSecond};
   std::map<std::string, Budget> begun_by_source_;
+  Revision stand_in_of_{};  // the world that it is of
+  std::optional<coalition::AppRef> stand_in_;
   std::set<Arrival*> arriving_;
   size_t beginning_ = 0;
   std::map<PersonId, size_t> listening_;  // pages that wait for events

@@ -227,6 +227,7 @@ net::Task<void> Lobby::access_forms(net::HttpCall& call, const std::string& path
     AccessDesk::Wish wish{app.value_or(AppRef{}), value("purpose"), number_of(value("minutes")), {}};
     wish.scope.read_only = value("read_only") == "yes";
     if (app) {
+      if (parts_.world().app(*app) == nullptr) look_as_if(*form->who.sign_in);
       const Result<RequestId> asked = co_await parts_.access.ask(person, std::move(wish));
       done = asked ? Result<void>() : Result<void>(Failure(asked.error()));
       if (asked) next = "/requests/" + asked->text();
