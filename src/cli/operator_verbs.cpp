@@ -131,7 +131,7 @@ int exposure(const Arguments& arguments) {
   for (const char* name : {"partner", "person", "object", "device"}) {
     if (const auto value = arguments.option(name)) asked.emplace_back(name, *value);
   }
-  const std::string path = "/v1/exposure?" + net::write_form(asked);
+  const std::string path = "/v1/exposure?" + write_form(asked);
   if (!arguments.json()) {
     const Result<Json> answer = call_node(arguments, "GET", path);
     if (!answer) return report(answer.error(), false);

@@ -62,7 +62,6 @@ class AssertionVerifier {
   // For an app that asked for one with each request (`"assertion": "each_request"` in its record): a second
   // request with it is a replay. Refuses when more are live than can be remembered.
   [[nodiscard]] Result<Assertion> check_once(std::string_view token, Instant now);
-  void set_keys(crypto::KeySet keys) { keys_ = std::move(keys); }
 
  private:
   coalition::AppRef app_;

@@ -17,7 +17,6 @@
 
 namespace entente::identity {
 
-inline constexpr std::string_view kDpopHeader = "dpop";
 inline constexpr size_t kDpopBytesMax = 8192;
 inline constexpr Seconds kDpopAge{60};   // how old a proof may be
 inline constexpr Seconds kDpopSkew{60};  // how far its clock may be off, either way

@@ -1,5 +1,6 @@
 #include "identity/oidc.h"
 
+#include "base/form.h"
 #include "identity/web_text.h"
 
 #include <algorithm>
@@ -13,6 +14,7 @@ constexpr Seconds kIdTokenAge{300};  // it is made when we ask for it, so an old
 constexpr size_t kSecretBytes = 32;
 constexpr size_t kSubjectBytesMax = 255;
 constexpr size_t kReturnToBytesMax = 4096;
+constexpr size_t kAnswerFieldsMax = 32;
 constexpr int64_t kLatestSecond = 253402300799;
 
 bool is_visible(std::string_view text) {
@@ -162,23 +164,23 @@ Result<OidcStep> OidcClient::ask_for_code(AttemptPtr attempt, const Moment& mome
       Json::object({{"id_token", Json::object({{"acr", Json()},
                                                {"amr", Json()},
                                                {"auth_time", Json::object({{"essential", true}})}})}});
-  Form form{{"response_type", "code"},
-            {"client_id", provider_.client_id},
-            {"redirect_uri", provider_.redirect_uri},
-            {"scope", scope},
-            {"state", attempt->state},
-            {"nonce", attempt->nonce},
-            {"code_challenge", base64url(crypto::sha256(attempt->verifier))},
-            {"code_challenge_method", "S256"},
-            {"claims", wanted.dump()}};
+  Pairs form{{"response_type", "code"},
+             {"client_id", provider_.client_id},
+             {"redirect_uri", provider_.redirect_uri},
+             {"scope", scope},
+             {"state", attempt->state},
+             {"nonce", attempt->nonce},
+             {"code_challenge", base64url(crypto::sha256(attempt->verifier))},
+             {"code_challenge_method", "S256"},
+             {"claims", wanted.dump()}};
   if (!acr_values.empty()) form.emplace_back("acr_values", acr_values);
   if (provider_.auth_age_max) form.emplace_back("max_age", std::to_string(provider_.auth_age_max->count()));
-  if (endpoints_->par.empty()) return redirect(std::move(attempt), form_text(form), moment);
+  if (endpoints_->par.empty()) return redirect(std::move(attempt), write_form(form), moment);
   TRY(std::string assertion, client_assertion(moment));
   form.emplace_back("client_assertion_type", kAssertionType);
   form.emplace_back("client_assertion", std::move(assertion));
   attempt->waits = Attempt::Waits::push;
-  return Fetch{{.method = "POST", .url = endpoints_->par, .body = form_text(form)}, std::move(attempt)};
+  return Fetch{{.method = "POST", .url = endpoints_->par, .body = write_form(form)}, std::move(attempt)};
 }
 
 OidcStep OidcClient::redirect(AttemptPtr attempt, const std::string& parameters, const Moment& moment) {
@@ -200,8 +202,10 @@ OidcStep OidcClient::redirect(AttemptPtr attempt, const std::string& parameters,
 
 Result<OidcStep> OidcClient::callback(std::string_view query, std::string_view browser_token,
                                       const Moment& moment) {
-  TRY(const Form form, parse_form(query));
-  const std::string* state = find(form, "state");
+  const Result<Pairs> read = parse_form(query, kAnswerFieldsMax);
+  if (!read) return fail("oidc.answer", "The provider's answer cannot be read: " + read.error().what());
+  const Pairs& form = *read;
+  const std::string* state = find_pair(form, "state");
   const auto at = state == nullptr ? waiting_.end() : waiting_.find(*state);
   if (at == waiting_.end())
     return fail("oidc.state", "This sign-in was not begun here, was used already, or took too long.", {},
@@ -214,13 +218,13 @@ Result<OidcStep> OidcClient::callback(std::string_view query, std::string_view b
   if (!crypto::equal_constant_time(ByteView(crypto::sha256(browser_token)),
                                    ByteView(attempt->browser_digest)))
     return fail("oidc.browser", "This sign-in was begun in another browser.", {}, "Begin again in this one.");
-  const std::string* issuer = find(form, "iss");
+  const std::string* issuer = find_pair(form, "iss");
   if (issuer == nullptr ? endpoints_ && endpoints_->iss_in_response : *issuer != provider_.issuer)
     return fail("oidc.mix_up", "The answer does not come from the provider that was asked.",
                 provider_.issuer);
-  if (const std::string* error = find(form, "error"))
+  if (const std::string* error = find_pair(form, "error"))
     return fail("oidc.refused", "The provider ended the sign-in: " + error_name(*error) + ".");
-  const std::string* code = find(form, "code");
+  const std::string* code = find_pair(form, "code");
   if (code == nullptr || !is_visible(*code) || code->size() > 4096)
     return fail("oidc.answer", "The provider's answer holds no code.");
   attempt->code = *code;
@@ -230,13 +234,13 @@ Result<OidcStep> OidcClient::callback(std::string_view query, std::string_view b
 
 Result<OidcStep> OidcClient::ask_for_tokens(AttemptPtr attempt, const Moment& moment) {
   TRY(std::string assertion, client_assertion(moment));
-  const Form form{
+  const Pairs form{
       {"grant_type", "authorization_code"},      {"code", attempt->code},
       {"redirect_uri", provider_.redirect_uri},  {"code_verifier", attempt->verifier},
       {"client_id", provider_.client_id},        {"client_assertion_type", std::string(kAssertionType)},
       {"client_assertion", std::move(assertion)}};
   attempt->waits = Attempt::Waits::code_exchange;
-  return Fetch{{.method = "POST", .url = endpoints_->token, .body = form_text(form)}, std::move(attempt)};
+  return Fetch{{.method = "POST", .url = endpoints_->token, .body = write_form(form)}, std::move(attempt)};
 }
 
 Result<void> OidcClient::read_keys(const std::string& body, const Moment& moment) {

@@ -50,8 +50,6 @@ struct OidcProvider {
 // {"nation","issuer","client_id","redirect_uri","scopes","acr_values","hosts","id_token_alg","client_alg","client_kid",
 // "par_required","auth_age_max_s"}: the last eight may be missing.
 [[nodiscard]] Result<OidcProvider> oidc_provider_from_json(const Json& json);
-// Several side by side: each has an issuer and a redirect URI of its own, or answers could be mixed up.
-[[nodiscard]] Result<void> check_providers(std::span<const OidcProvider> providers);
 
 struct OidcEndpoints {
   std::string authorization;

@@ -94,19 +94,6 @@ Result<OidcProvider> oidc_provider_from_json(const Json& json) {
   return out;
 }
 
-Result<void> check_providers(std::span<const OidcProvider> providers) {
-  for (size_t i = 0; i < providers.size(); ++i)
-    for (size_t j = 0; j < i; ++j) {
-      if (providers[i].issuer == providers[j].issuer)
-        return fail("oidc.config", "Two providers have the same issuer.", providers[i].issuer,
-                    "An issuer speaks for one nation.");
-      if (providers[i].redirect_uri == providers[j].redirect_uri)
-        return fail("oidc.config", "Two providers have the same redirect URI.", providers[i].redirect_uri,
-                    "Give each its own, so that answers can't be mixed up.");
-    }
-  return {};
-}
-
 Result<OidcEndpoints> check_discovery(const OidcProvider& provider, std::string_view document) {
   const auto json = Json::parse(document, {.bytes_max = kDiscoveryBytesMax, .depth_max = 8});
   if (!json || !json->is_object())

@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     ENTENTE_CHECK(https_authority(endpoints->token).value() == "idp.xbb.localhost:8443");
     ENTENTE_CHECK(https_authority(endpoints->jwks).value() == "idp.xbb.localhost:8443");
   }
-  if (const auto form = parse_form(text)) ENTENTE_CHECK(parse_form(form_text(*form)).value() == *form);
+  if (const auto form = parse_form(text)) ENTENTE_CHECK(parse_form(write_form(*form)).value() == *form);
   if (const auto json = Json::parse(text)) static_cast<void>(oidc_provider_from_json(*json));
 
   OidcClient client(provider, key, [](size_t n) { return crypto::random_bytes(n); });

@@ -231,8 +231,7 @@ Task<Result<void>> Carrier::Impl::run(std::shared_ptr<Impl> self) {
   self->work.set();
   if (!ended) co_await self->discard_rest();
   self->reader_ended.set();
-  bool written = co_await self->writer_ended.wait(kNoTimeout);
-  while (!written) written = co_await self->writer_ended.wait(kNoTimeout);
+  co_await self->writer_ended.wait_set();
   if (self->broken) co_return Failure(*self->broken);
   co_return Result<void>{};
 }

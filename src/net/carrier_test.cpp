@@ -18,8 +18,7 @@ RequestHead ask(std::string path, std::string method = "GET") {
 }
 
 ResponseHead answer(int status) {
-  ResponseHead head;
-  head.status = status;
+  ResponseHead head = head_of(status);
   return head;
 }
 

@@ -29,8 +29,7 @@ TEST_CASE("Interim answers go before the answer, and never after it") {
   Side client(H2Role::client), server(H2Role::server);
   const auto id = *client.session.request(get("/up"), false);
   settle(client, server);
-  ResponseHead go_on;
-  go_on.status = 100;
+  ResponseHead go_on = head_of(100);
   REQUIRE(server.session.interim(id, go_on));
   settle(client, server);
   CHECK(client.responses.empty());

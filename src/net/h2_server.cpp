@@ -4,8 +4,6 @@
 #include "net/http_server_internal.h"
 #include "net/websocket.h"
 
-#include <charconv>
-
 namespace entente::net {
 namespace {
 
@@ -21,14 +19,6 @@ CarrierConfig carrier_config(const HttpServerLimits& limits) {
   config.idle_timeout = limits.idle_timeout;
   config.streams_ever_max = limits.requests_max;
   return config;
-}
-
-std::optional<uint64_t> length_of(const Headers& headers) {  // checked when the head came in
-  const std::string_view text = headers.get("content-length");
-  uint64_t length = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), length);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return length;
 }
 
 class H2RequestBody final : public ByteSource {
@@ -53,8 +43,7 @@ class H2RequestBody final : public ByteSource {
 Task<Result<void>> H2RequestBody::wait() {
   if (ready_now()) co_return Result<void>{};
   if (std::exchange(expects_continue_, false)) {
-    ResponseHead go_on;
-    go_on.status = 100;
+    ResponseHead go_on = head_of(100);
     CO_TRY_VOID(stream_.interim(std::move(go_on)));
   }
   const Tick from = stream_.transport().loop().tick();
@@ -207,7 +196,7 @@ int H2Call::read_head() {
     return upgrade_ == "websocket" && head_.headers.get("Sec-WebSocket-Version") != "13" ? 400 : 0;
   }
   if (stream_.has_body()) {
-    const std::optional<uint64_t> length = length_of(head_.headers);
+    const std::optional<uint64_t> length = content_length(head_.headers);
     framing_ = length ? BodyFraming{BodyKind::length, *length} : BodyFraming{BodyKind::until_end, 0};
   }
   const size_t expects = head_.headers.count("expect");
@@ -246,8 +235,7 @@ Task<Result<void>> H2Call::interim(ResponseHead head) {
 Task<Result<std::unique_ptr<Tunnel>>> H2Call::take_over(Headers fields) {
   if (started()) co_return fail("http.state", "the request has been answered already");
   if (upgrade_.empty()) co_return fail("http.state", "no upgrade was asked for");
-  ResponseHead head;
-  head.status = 200;  // RFC 8441 section 5
+  ResponseHead head = head_of(200);  // RFC 8441 section 5
   head.headers = std::move(fields);
   drop_framing(head.headers);
   if (!head.headers.has("date")) head.headers.add("date", http_date());
@@ -261,8 +249,7 @@ Task<Result<std::unique_ptr<Tunnel>>> H2Call::take_over(Headers fields) {
 Task<void> H2Call::settle() {
   if (taken_) co_return;
   if (!answer_.started()) {
-    ResponseHead failed;
-    failed.status = 500;
+    ResponseHead failed = head_of(500);
     std::string nothing;
     [[maybe_unused]] const Result<void> answered = co_await answer(std::move(failed), std::move(nothing));
   }
@@ -281,8 +268,7 @@ Task<void> serve_call(CarrierStream stream, std::shared_ptr<const HttpService> s
     co_await call.settle();
     co_return;
   }
-  ResponseHead head;
-  head.status = refused;
+  ResponseHead head = head_of(refused);
   std::string nothing;
   [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), std::move(nothing));
 }

@@ -44,8 +44,7 @@ Task<void> serve(HttpCall& call) {
   }
   Result<std::string> body = co_await call.read_all(kBodyMax);
   if (body && call.framing().kind == BodyKind::length) must(body->size() == call.framing().length);
-  ResponseHead head;
-  head.status = 200;
+  ResponseHead head = head_of(200);
   std::string text = body ? std::move(*body) : std::string();
   [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), std::move(text));
 }

@@ -13,8 +13,7 @@ using namespace testing;
 constexpr Millis kPatience{10'000};
 
 ResponseHead status(int code) {
-  ResponseHead head;
-  head.status = code;
+  ResponseHead head = head_of(code);
   return head;
 }
 

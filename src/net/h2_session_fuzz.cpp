@@ -18,8 +18,7 @@ void must(bool condition) {
 
 void on_request(H2Session& session, const H2Request& request) {
   must(write_request_head(request.head).has_value());
-  ResponseHead head;
-  head.status = 200;
+  ResponseHead head = head_of(200);
   (void)session.respond(request.stream, head, false);
   (void)session.write(request.stream, as_bytes("some bytes of an answer"));
   if (request.stream % 4 == 1) (void)session.finish(request.stream);

@@ -322,8 +322,7 @@ TEST_CASE("A head that would smuggle a line is not written") {
     h.headers.add("Transfer-Encoding", "chunked");
   }));
   const auto answer = [](int status, std::string reason, Headers headers) {
-    ResponseHead response;
-    response.status = status;
+    ResponseHead response = head_of(status);
     response.reason = std::move(reason);
     response.headers = std::move(headers);
     const auto out = write_response_head(response);

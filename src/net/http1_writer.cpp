@@ -1,4 +1,6 @@
 // Heads as bytes, and the one spelling of a path.
+#include "base/form.h"
+#include "base/json.h"
 #include "net/http1_parser.h"
 #include "net/url.h"
 
@@ -76,41 +78,8 @@ std::string chunk_prefix(size_t bytes) {
 
 namespace {
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-bool is_unreserved(unsigned char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' ||
-         c == '_' || c == '~';
-}
-
 Failure refuse_path(std::string what) {
   return fail("http.path", std::move(what), "path", "ask for the plain path, with each name encoded once");
-}
-
-// RFC 3629: overlong forms and surrogates are how "/" hides from those who compare bytes.
-bool is_utf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const size_t more = lead < 0x80                      ? 0
-                        : (lead >= 0xc2 && lead <= 0xdf) ? 1
-                        : (lead & 0xf0) == 0xe0          ? 2
-                        : (lead >= 0xf0 && lead <= 0xf4) ? 3
-                                                         : 9;
-    if (more == 9 || i + more >= text.size()) return false;
-    for (size_t k = 1; k <= more; ++k)
-      if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) return false;
-    const auto second = more > 0 ? static_cast<unsigned char>(text[i + 1]) : 0U;
-    if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) ||
-        (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f))
-      return false;
-    i += more + 1;
-  }
-  return true;
 }
 
 // One percent code at `text`: into `out` as policy is to see it, its byte into `decoded`.
@@ -123,7 +92,7 @@ Result<void> take_percent(std::string_view text, std::string& out, std::string& 
   if (byte == '/' || byte == '\\') return refuse_path("the path holds an encoded slash");
   if (byte < 0x20 || byte == 0x7f) return refuse_path("the path holds an encoded control character");
   decoded += static_cast<char>(byte);
-  if (is_unreserved(byte)) {
+  if (is_unreserved(static_cast<char>(byte))) {
     out += static_cast<char>(byte);
   } else {
     out.append({'%', kDigits[byte >> 4], kDigits[byte & 15]});
@@ -176,6 +145,7 @@ Result<NormalTarget> normal_target(std::string_view target) {
   if (climbs(std::string_view(decoded).substr(segment_at)))
     return refuse_path("the path holds a dot segment");
   if (is_encoded_twice(decoded)) return refuse_path("the path is encoded twice");
+  // Overlong forms and surrogates are how "/" hides from those who compare bytes.
   if (!is_utf8(decoded)) return refuse_path("the path is not UTF-8");
   out.has_query = question != std::string_view::npos;
   if (out.has_query) out.query = std::string(target.substr(question + 1));

@@ -54,7 +54,6 @@ class BodyReader final : public ByteSource {
       : ahead_(ahead), limits_(limits), chunks_(limits.heads) {}
   // `expects_continue`: 100 Continue goes out before the first wait for the body.
   void begin(BodyFraming framing, bool expects_continue, Millis write_timeout);
-  void forget_continue() { expects_continue_ = false; }
 
   [[nodiscard]] bool done() const { return done_; }
   [[nodiscard]] bool failed() const { return failed_; }  // where the body ends is not known any more

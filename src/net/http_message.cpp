@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdint>
 #include <cstring>
 
@@ -82,6 +83,20 @@ void Headers::set(std::string name, std::string value) {
 
 size_t Headers::remove(std::string_view name) {
   return std::erase_if(fields_, [&](const Field& field) { return equal_no_case(field.name, name); });
+}
+
+ResponseHead head_of(int status) {
+  ResponseHead head;
+  head.status = status;
+  return head;
+}
+
+std::optional<uint64_t> content_length(const Headers& headers) {
+  const std::string_view text = headers.get("content-length");
+  uint64_t length = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), length);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return length;
 }
 
 bool is_token(std::string_view text) {

@@ -81,6 +81,10 @@ struct ResponseHead {
   bool operator==(const ResponseHead&) const = default;
 };
 
+[[nodiscard]] ResponseHead head_of(int status);
+// What the field says, where it is one plain number.
+[[nodiscard]] std::optional<uint64_t> content_length(const Headers& headers);
+
 enum class BodyKind : uint8_t {
   none,       // no body at all
   length,     // exactly `length` bytes

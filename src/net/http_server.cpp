@@ -292,8 +292,7 @@ Task<Result<std::unique_ptr<Tunnel>>> HttpConnection::take_over(Headers fields) 
   if (upgrade_.empty() || !body_.done()) {
     co_return fail("http.state", "no upgrade was asked for, or the request's body has not been read");
   }
-  ResponseHead head;
-  head.status = 101;
+  ResponseHead head = head_of(101);
   head.headers = std::move(fields);
   drop_framing(head.headers);
   head.headers.add("Connection", "upgrade");
@@ -310,8 +309,7 @@ Task<Result<std::unique_ptr<Tunnel>>> HttpConnection::take_over(Headers fields) 
 Task<bool> HttpConnection::settle() {
   if (!stream_ || stream_->aborted()) co_return false;
   if (!writer_.started()) {
-    ResponseHead failed;
-    failed.status = 500;
+    ResponseHead failed = head_of(500);
     std::string nothing;
     Result<void> answered = co_await answer(std::move(failed), std::move(nothing));
     if (!answered) stream_->abort();

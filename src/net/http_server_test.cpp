@@ -15,8 +15,7 @@ namespace {
 constexpr Millis kPatience{10'000};
 
 ResponseHead status(int code) {
-  ResponseHead head;
-  head.status = code;
+  ResponseHead head = head_of(code);
   return head;
 }
 

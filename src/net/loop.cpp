@@ -375,4 +375,10 @@ void Event::pulse() {
   waiters_.wake_all(detail::Woken::ready);
 }
 
+Task<void> Event::wait_set() {
+  while (!set_) {
+    [[maybe_unused]] const bool woken = co_await wait(kNoTimeout);
+  }
+}
+
 }  // namespace entente::net

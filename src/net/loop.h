@@ -189,6 +189,7 @@ class Event {
   [[nodiscard]] bool is_set() const { return set_; }
   // True when set or pulsed, false at the timeout or when the event is destroyed.
   [[nodiscard]] Awaiter wait(Millis timeout) { return {*this, timeout}; }
+  [[nodiscard]] Task<void> wait_set();  // however long it takes
 
  private:
   Loop& loop_;
@@ -196,9 +197,37 @@ class Event {
   detail::WaitList waiters_;
 };
 
-// Runs work() on `there` and gives its value back here. Call it on a loop; both loops must outlive the call.
+// What a callback on this loop brings: give taker() away, then wait.
 template <class T>
-Task<T> run_on(Loop& there, std::move_only_function<Task<T>()> work);
+class Reply {
+ public:
+  explicit Reply(Loop& loop) : held_(std::make_shared<Held>(loop)) {}
+  // Takes one value; it may come when nobody waits for it any more.
+  [[nodiscard]] auto taker() const {
+    return [held = held_](T value) {
+      held->value.emplace(std::move(value));
+      held->come.set();
+    };
+  }
+  [[nodiscard]] Task<std::optional<T>> within(Millis time) { return wait(held_, time); }
+
+ private:
+  struct Held {
+    explicit Held(Loop& loop) : come(loop) {}
+    Event come;
+    std::optional<T> value;
+  };
+  static Task<std::optional<T>> wait(std::shared_ptr<Held> held, Millis time) {
+    [[maybe_unused]] const bool come = co_await held->come.wait(time);
+    co_return std::move(held->value);
+  }
+  std::shared_ptr<Held> held_;
+};
+
+// Runs work() on `there` and gives its value back here, or nothing when it takes longer: then the value is
+// dropped. Call it on a loop; both loops must outlive the work.
+template <class T>
+Task<std::optional<T>> run_on(Loop& there, Millis within, std::move_only_function<Task<T>()> work);
 
 }  // namespace entente::net
 

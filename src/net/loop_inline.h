@@ -45,19 +45,13 @@ Task<void> settle_and_stop(Task<T> task, Outcome<T>* into, bool* done, Loop* loo
   loop->stop();
 }
 
-// What two loops share while one works for the other.
 template <class T>
-struct Errand {
-  explicit Errand(Loop& home) : done(home) {}
-  Event done;  // on the home loop
+Task<void> do_errand(std::move_only_function<Task<T>()> work, std::move_only_function<void(Outcome<T>)> taker,
+                     Loop* home) {
   Outcome<T> outcome;
-};
-
-template <class T>
-Task<void> do_errand(std::move_only_function<Task<T>()> work, std::shared_ptr<Errand<T>> errand, Loop* home) {
-  co_await settle<T>(work(), &errand->outcome);
-  // The event is touched at home only, and the errand's last owner there frees it.
-  home->post([kept = std::move(errand)] { kept->done.set(); });
+  co_await settle<T>(work(), &outcome);
+  // Taken at home only, and what took it is freed there.
+  home->post([take = std::move(taker), kept = std::move(outcome)]() mutable { take(std::move(kept)); });
 }
 
 }  // namespace detail
@@ -72,14 +66,14 @@ T Loop::run_until(Task<T> task) {
 }
 
 template <class T>
-Task<T> run_on(Loop& there, std::move_only_function<Task<T>()> work) {
+Task<std::optional<T>> run_on(Loop& there, Millis within, std::move_only_function<Task<T>()> work) {
   Loop* home = Loop::current();
   ENTENTE_CHECK(home != nullptr);
-  auto errand = std::make_shared<detail::Errand<T>>(*home);
-  there.spawn(detail::do_errand<T>(std::move(work), errand, home));
-  bool done = co_await errand->done.wait(kNoTimeout);
-  while (!done) done = co_await errand->done.wait(kNoTimeout);
-  co_return errand->outcome.take();
+  Reply<detail::Outcome<T>> reply(*home);
+  there.spawn(detail::do_errand<T>(std::move(work), reply.taker(), home));
+  std::optional<detail::Outcome<T>> outcome = co_await reply.within(within);
+  if (!outcome) co_return std::nullopt;
+  co_return outcome->take();
 }
 
 }  // namespace entente::net

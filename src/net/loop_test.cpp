@@ -63,10 +63,26 @@ Task<void> set_soon(Loop* loop, Event* event) {
 }
 
 Task<std::thread::id> thread_there(Loop& there) {
-  std::thread::id id = co_await run_on<std::thread::id>(there, [] {
+  std::optional<std::thread::id> id = co_await run_on<std::thread::id>(there, kNoTimeout, [] {
     return [](std::thread::id now) -> Task<std::thread::id> { co_return now; }(std::this_thread::get_id());
   });
-  co_return id;
+  co_return *id;
+}
+
+Task<int> seven_once_set(std::shared_ptr<Event> event) {
+  co_await event->wait_set();
+  co_return 7;
+}
+
+Task<void> give_up_and_ask_again(Loop* loop) {
+  auto event = std::make_shared<Event>(*loop);
+  std::move_only_function<Task<int>()> first = [event] { return seven_once_set(event); };
+  std::optional<int> late = co_await run_on<int>(*loop, Millis(1), std::move(first));
+  CHECK_FALSE(late);
+  event->set();
+  std::move_only_function<Task<int>()> second = [event] { return seven_once_set(event); };
+  std::optional<int> now = co_await run_on<int>(*loop, kNoTimeout, std::move(second));
+  CHECK(now == 7);
 }
 
 }  // namespace
@@ -150,6 +166,11 @@ TEST_CASE("work hops to another loop's thread and its value comes back") {
   CHECK(here.run_until(thread_there(there)) == other_id);
   there.stop();
   other.join();
+}
+
+TEST_CASE("work that takes too long is waited for no more, and what comes of it late does no harm") {
+  Loop loop;
+  loop.run_until(give_up_and_ask_again(&loop));
 }
 
 TEST_CASE("posts from many threads all run on the loop") {

@@ -1,13 +1,11 @@
-// Addresses and form data, read strictly (RFC 3986 as far as https needs it). Pure. Errors "url.*".
+// Addresses, read strictly (RFC 3986 as far as https needs it). Pure. Errors "url.*".
 #pragma once
 
-#include "base/result.h"
+#include "base/form.h"
 
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 namespace entente::net {
 
@@ -40,15 +38,10 @@ struct Url {
 // http and https only; no user part, no fragment, at most 8 KiB.
 [[nodiscard]] Result<Url> parse_url(std::string_view text);
 
-using Pairs = std::vector<std::pair<std::string, std::string>>;
-// application/x-www-form-urlencoded, "a=b&c=d". Names must be unique: two readers may choose different ones.
-// Errors: "url.form" for bad percent codes, controls below space but tab, CR and LF, or more than
-// `pairs_max`.
-[[nodiscard]] Result<Pairs> parse_form(std::string_view text, size_t pairs_max = 64);
-[[nodiscard]] const std::string* find_pair(const Pairs& pairs, std::string_view name);
-[[nodiscard]] std::string write_form(const Pairs& pairs);
-
-[[nodiscard]] std::string percent_encode(std::string_view text);          // all but unreserved
-[[nodiscard]] Result<std::string> percent_decode(std::string_view text);  // "+" stays "+"
+using entente::find_pair;
+using entente::Pairs;
+using entente::parse_form;
+using entente::percent_decode;
+using entente::percent_encode;
 
 }  // namespace entente::net

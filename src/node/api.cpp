@@ -92,8 +92,7 @@ net::Task<Result<Json>> Api::read_body(net::HttpCall& call) {
 }
 
 net::Task<void> Api::send(net::HttpCall& call, Answer answer) {
-  net::ResponseHead head;
-  head.status = answer.status;
+  net::ResponseHead head = net::head_of(answer.status);
   head.headers.add("Content-Type", "application/json");
   head.headers.add("Cache-Control", "no-store");
   head.headers.add("X-Content-Type-Options", "nosniff");
@@ -140,7 +139,7 @@ net::Task<void> Api::connection(net::Socket socket) {
 std::optional<Caller> Api::local(uint32_t uid) const {
   const coalition::Operator* known = records_.world().operator_by_uid(uid);
   if (known == nullptr) return std::nullopt;
-  return Caller{operator_person(*known, self_)};
+  return Caller{operator_person(records_.world(), known->name)};
 }
 
 net::Task<Api::Answer> Api::call(Caller by, std::string method, std::string path, Json body) {

@@ -117,7 +117,7 @@ std::optional<Console::Operator> Console::operator_of(const coalition::Person& p
   const coalition::Operator* known =
       files_.empty() || person.id.empty() ? nullptr : world.operator_by_person(person.id);
   if (known == nullptr) return std::nullopt;
-  Operator found{{operator_person(*known, world.self()), "door"}, known->display, {}};
+  Operator found{{operator_person(world, known->name), "door"}, known->display, {}};
   found.by.who.facts = person.facts;  // how sure the sign-in was
   coalition::Target node = coalition::NodeRef{world.self()};
   const coalition::Ask ask = operator_ask(found.by, coalition::Action::view, std::move(node),

@@ -30,7 +30,7 @@ namespace {
 
 constexpr std::string_view kIssuerKey = "issuer/main";
 constexpr std::string_view kCrosswalkKey = "crosswalk/main";
-constexpr Millis kSweepEvery{5000};
+constexpr Millis kSweepEvery = AliveMark::kEvery;
 constexpr Millis kStopWait{2000};
 constexpr Millis kLastWords{50};  // for goodbyes to partners and connectors to leave
 
@@ -387,25 +387,6 @@ void Node::Parts::build_loop(size_t number, const exchange::HostNames& names) {
   lanes.all.push_back({made.lane.get(), made.links.get(), made.connectors.get(), made.door->service()});
 }
 
-namespace {
-
-struct AskErrand {
-  explicit AskErrand(net::Loop& home) : done(home) {}
-  net::Event done;
-  Result<std::string> answer = fail("exchange.link-down", "the partner did not answer in time");
-};
-
-net::Task<void> ask_there(exchange::Links* links, PartnerCode to, std::string body,
-                          std::shared_ptr<AskErrand> errand, net::Loop* home) {
-  Result<std::string> said = co_await links->ask_keys(std::move(to), std::move(body));
-  home->post([kept = std::move(errand), answer = std::move(said)]() mutable {
-    kept->answer = std::move(answer);
-    kept->done.set();
-  });
-}
-
-}  // namespace
-
 std::optional<PartnerCode> Node::Parts::key_service_at(std::string_view authority) const {
   constexpr std::string_view kScheme = "https://";
   const std::shared_ptr<const coalition::World> newest = shown.get();
@@ -418,13 +399,14 @@ std::optional<PartnerCode> Node::Parts::key_service_at(std::string_view authorit
 // From the control loop to the one that has the partner's links, and back.
 net::Task<Result<std::string>> Node::Parts::ask_keys(PartnerCode to, std::string body) {
   const exchange::Lanes::One& there = lanes.of(to);
-  auto errand = std::make_shared<AskErrand>(loop);
-  there.lane->loop().post([links = there.links, where = &there.lane->loop(), home = &loop, partner = to,
-                           text = std::move(body), errand]() mutable {
-    where->spawn(ask_there(links, std::move(partner), std::move(text), std::move(errand), home));
-  });
-  [[maybe_unused]] const bool done = co_await errand->done.wait(2 * exchange::Links::kKeysTimeout);
-  co_return errand->answer;
+  std::move_only_function<net::Task<Result<std::string>>()> work =
+      [links = there.links, partner = std::move(to), text = std::move(body)]() mutable {
+        return links->ask_keys(std::move(partner), std::move(text));
+      };
+  std::optional<Result<std::string>> answer = co_await net::run_on<Result<std::string>>(
+      there.lane->loop(), 2 * exchange::Links::kKeysTimeout, std::move(work));
+  if (!answer) co_return fail("exchange.link-down", "the partner did not answer in time");
+  co_return *std::move(answer);
 }
 
 net::Task<void> Node::Parts::serve_keys(net::HttpCall& call, net::NormalTarget target, PartnerCode of) {
@@ -515,16 +497,11 @@ net::Task<Result<Json>> Node::Parts::enrol(Json body) {
   // A token works once, also when two show it at the same moment.
   CO_TRY(store::Precondition unused, records->as_seen("enrolment/" + id));
   change.preconditions.push_back(std::move(unused));
-  auto done = std::make_shared<net::Event>(loop);
-  auto answer = std::make_shared<std::optional<Result<Outcome>>>();
-  records->commit(std::move(change), [done, answer](Result<Outcome> outcome) {
-    *answer = std::move(outcome);
-    done->set();
-  });
-  const bool heard = co_await done->wait(Seconds(30));
-  if (!heard || !answer->has_value())
-    co_return fail("node.slow", "it is not known yet whether the enrolment was written");
-  CO_TRY_VOID(**answer);
+  net::Reply<Result<Outcome>> reply(loop);
+  records->commit(std::move(change), reply.taker());
+  const std::optional<Result<Outcome>> outcome = co_await reply.within(Seconds(30));
+  if (!outcome) co_return fail("node.slow", "it is not known yet whether the enrolment was written");
+  CO_TRY_VOID(*outcome);
   co_return Json::object({{"id", id}, {"node_thumbprint", keys.link_certificate.thumbprint()}});
 }
 

@@ -24,12 +24,6 @@ ledger::Record change_leaf(std::string event_class, const coalition::Person& who
 
 }  // namespace
 
-coalition::Person operator_person(const coalition::Operator& known, const PartnerCode& self) {
-  // The world's own record says who is an operator and with which roles: decide() takes nothing of it from
-  // here.
-  return {PersonId("operator/" + known.name.text()), self, {}};
-}
-
 coalition::Facts operator_context(std::string_view network, Instant now) {
   const Instant soon = now + Seconds(60);
   coalition::Facts context;

@@ -16,8 +16,7 @@ namespace entente::node {
 
 inline constexpr Millis kEnrolmentLife = std::chrono::hours(24);
 
-// Operators are people: what they do is asked of decide() like everything else.
-[[nodiscard]] coalition::Person operator_person(const coalition::Operator& known, const PartnerCode& self);
+// Operators are people (coalition::operator_person): what they do is asked of decide() like everything else.
 // Who asks, and where from: "local" is the operators' socket, "door" a browser that signed in.
 inline constexpr std::string_view kSocketNetwork = "local";
 struct Caller {

@@ -1,5 +1,7 @@
 #include "policy/lexer.h"
 
+#include "base/form.h"
+
 #include <algorithm>
 #include <array>
 #include <numeric>
@@ -64,13 +66,6 @@ void append_utf8(std::string& out, uint32_t c) {
     put(0x80U | ((c >> 6U) & 0x3fU));
     put(0x80U | (c & 0x3fU));
   }
-}
-
-int hex_value(char c) {
-  if (is_digit(c)) return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
 }
 
 class Unescaper {
