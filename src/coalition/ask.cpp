@@ -1,7 +1,5 @@
 #include "coalition/ask.h"
 
-#include <fmt/format.h>
-
 namespace entente::coalition {
 
 std::string_view action_name(Action action) {
@@ -29,9 +27,7 @@ std::string_view action_name(Action action) {
 }
 
 std::string target_text(const Target& target) {
-  if (const auto* app = std::get_if<AppRef>(&target)) {
-    return fmt::format("app {}/{}", app->owner.text(), app->app.text());
-  }
+  if (const auto* app = std::get_if<AppRef>(&target)) return "app " + app->text();
   if (const auto* node = std::get_if<NodeRef>(&target)) return "node " + node->partner.text();
   if (const auto* partner = std::get_if<PartnerCode>(&target)) return "partner " + partner->text();
   if (const auto* object = std::get_if<ObjectRef>(&target)) return "object " + object->id;

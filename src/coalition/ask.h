@@ -17,6 +17,7 @@ enum class Action { open, view, edit, forward, relabel, release, share, administ
 struct AppRef {
   PartnerCode owner;
   AppId app;
+  [[nodiscard]] std::string text() const { return owner.text() + "/" + app.text(); }  // "XAA/cop"
   auto operator<=>(const AppRef&) const = default;
 };
 

@@ -45,6 +45,13 @@ FactValue read_value(Fields& fields) {
 
 }  // namespace
 
+Facts calm_moment(std::string_view network, std::string_view source, Instant end) {
+  Facts facts;
+  facts.emplace("risk", Fact{int64_t{0}, std::string(source), end});
+  facts.emplace("network", Fact{std::string(network), std::string(source), end});
+  return facts;
+}
+
 Json facts_to_json(const Facts& facts) {
   Json out = Json::object();
   // What does not end is written as the last instant that the text form has.

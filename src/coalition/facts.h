@@ -38,6 +38,9 @@ inline constexpr std::array<std::string_view, 4> kIdentityFacts{"clearance", "na
                                                                 "assurance"};
 // Likewise about the moment. network: a text; risk: 0 (calm) to 100.
 inline constexpr std::array<std::string_view, 2> kContextFacts{"network", "risk"};
+inline constexpr std::string_view kDoorNetwork = "door";
+// No signal sources are connected yet: risk stands at its baseline until `end`.
+[[nodiscard]] Facts calm_moment(std::string_view network, std::string_view source, Instant end);
 
 // {"clearance": {"value": "SECRET", "source": "idp.xbb", "end": "2026-11-21T22:45:00.000Z"}, ...}. An end is
 // required: what a statement leaves open is refused. Errors "field....", "coalition.facts".

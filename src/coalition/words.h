@@ -1,4 +1,4 @@
-// Sentences that several rules say. Private to the room.
+// What is called what, and sentences that several rules say.
 #pragma once
 
 #include "coalition/world.h"

@@ -1,10 +1,9 @@
 #include "exchange/rules.h"
 
 #include "coalition/decide.h"
+#include "coalition/words.h"
 
 #include <algorithm>
-
-#include <fmt/core.h>
 
 namespace entente::exchange {
 
@@ -33,8 +32,7 @@ class WorldRules final : public Rules {
     return "the two are isolated from each other: " + found->isolated;
   }
   std::string partner_name(const PartnerCode& partner) const override {
-    const coalition::Partner* found = world_.partner(partner);
-    return found == nullptr ? partner.text() : fmt::format("{} ({})", found->name, partner.text());
+    return coalition::partner_text(world_, partner);
   }
   std::optional<coalition::Grant> grant(const coalition::Person& who, const AppId& app,
                                         const RequestId& id) const override {

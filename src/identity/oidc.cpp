@@ -280,7 +280,7 @@ Result<OidcStep> OidcClient::answered(Fetch fetch, Result<HttpAnswer> answer, co
       if (!is_visible(request_uri) || request_uri.size() > 1024)
         return fail("oidc.answer", "The provider's answer holds no request_uri.");
       return redirect(std::move(attempt),
-                      form_text({{"client_id", provider_.client_id}, {"request_uri", request_uri}}), moment);
+                      write_form({{"client_id", provider_.client_id}, {"request_uri", request_uri}}), moment);
     }
     case Attempt::Waits::code_exchange: {
       TRY(const Json json, read_answer(*answer, 200, "token endpoint"));

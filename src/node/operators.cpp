@@ -25,11 +25,7 @@ ledger::Record change_leaf(std::string event_class, const coalition::Person& who
 }  // namespace
 
 coalition::Facts operator_context(std::string_view network, Instant now) {
-  const Instant soon = now + Seconds(60);
-  coalition::Facts context;
-  context.emplace("risk", coalition::Fact{int64_t{0}, "node", soon});
-  context.emplace("network", coalition::Fact{std::string(network), "node", soon});
-  return context;
+  return coalition::calm_moment(network, "node", now + Seconds(60));
 }
 
 coalition::Ask operator_ask(const Caller& by, coalition::Action action, coalition::Target target,
