@@ -1,14 +1,12 @@
-#include "cli/cli.h"
+#include "base/scratch_for_test.h"
+#include "cli/cli_for_test.h"
 #include "crypto/key.h"
 #include "label/label.h"
 
-#include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 using namespace entente;
 using namespace entente::cli;
@@ -17,17 +15,9 @@ using crypto::PrivateKey;
 
 namespace {
 
-struct Told {
-  int exit = 0;
-  std::string out;  // both streams
-};
-
-class ObjectFolder {
+class ObjectFolder : public Scratch {
  public:
-  ObjectFolder()
-      : path_(std::filesystem::temp_directory_path() /
-              ("entente-object-verbs-" + std::to_string(::getpid()))) {
-    std::filesystem::create_directories(path_);
+  ObjectFolder() {
     for (const char* who : {"xaa", "xbb", "xcc"}) {
       const PrivateKey key = PrivateKey::generate(KeyKind::p256);
       REQUIRE(crypto::save_private_key(file(std::string(who) + ".key"), key));
@@ -35,55 +25,23 @@ class ObjectFolder {
     }
     put("plain.txt", text_);
   }
-  ~ObjectFolder() {
-    std::filesystem::remove_all(path_);
-    std::filesystem::remove(path_.string() + "-said");
-  }
-  ObjectFolder(const ObjectFolder&) = delete;
-  ObjectFolder& operator=(const ObjectFolder&) = delete;
 
-  [[nodiscard]] std::string file(const std::string& name) const { return (path_ / name).string(); }
-  void put(const std::string& name, const std::string& text) const {
-    std::ofstream(path_ / name, std::ios::binary) << text;
-  }
-  [[nodiscard]] std::string get(const std::string& name) const {
-    std::ifstream in(path_ / name, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-  [[nodiscard]] bool has(const std::string& name) const { return std::filesystem::exists(path_ / name); }
+  [[nodiscard]] bool has(const std::string& name) const { return std::filesystem::exists(path() / name); }
   [[nodiscard]] size_t count() const {
-    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(path_), {}));
+    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(path()), {}));
   }
   [[nodiscard]] const std::string& text() const { return text_; }
 
   // entente WORDS..., run in this folder
   [[nodiscard]] Told run(std::vector<std::string> words) const {
-    const std::string said = path_.string() + "-said";
     const auto before = std::filesystem::current_path();
-    std::filesystem::current_path(path_);
-    words.insert(words.begin(), "entente");
-    std::vector<char*> raw;
-    for (std::string& word : words) raw.push_back(word.data());
-    std::fflush(nullptr);
-    const int out = ::dup(1);
-    const int err = ::dup(2);
-    REQUIRE(std::freopen(said.c_str(), "w", stdout) != nullptr);
-    ::dup2(1, 2);
-    Told told;
-    told.exit = cli::run(raw);
-    std::fflush(nullptr);
-    ::dup2(out, 1);
-    ::dup2(err, 2);
-    ::close(out);
-    ::close(err);
+    std::filesystem::current_path(path());
+    Told told = told_by(std::move(words));
     std::filesystem::current_path(before);
-    std::ifstream in(said);
-    told.out.assign(std::istreambuf_iterator<char>(in), {});
     return told;
   }
 
  private:
-  std::filesystem::path path_;
   std::string text_ = "EXERCISE: ten tents, two doctors\n";
 };
 

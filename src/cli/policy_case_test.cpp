@@ -1,22 +1,22 @@
 #include "cli/policy_case.h"
 
+#include "base/scratch_for_test.h"
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 using namespace entente;
 using namespace entente::cli;
 
 namespace {
 
-class Folder {
+class Folder : public Scratch {
  public:
-  Folder() : path_(std::filesystem::temp_directory_path() / ("entente-case-" + std::to_string(::getpid()))) {
-    std::filesystem::create_directories(path_);
+  Folder() {
     put("s.cedarschema",
         "entity Team; entity User in [Team] = { level: Long, note?: String }; entity Doc = { owner: User };"
         "action open, edit appliesTo { principal: User, resource: Doc, context: { risk: Long, http?: { path: "
@@ -25,22 +25,14 @@ class Folder {
         "@id(\"team\") permit (principal in Team::\"t\", action, resource) when { principal.level > 1 };"
         "@id(\"calm\") forbid (principal, action == Action::\"open\", resource) when { context.risk > 40 };");
   }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  void put(const char* name, const char* text) const { std::ofstream(path_ / name) << text; }
 
   Result<CaseReport> run(const std::string& rows) const {
     const std::string head =
         "# about\nschema s.cedarschema\npolicies p.cedar\n"
         "entity User::\"ann\" in Team::\"t\" with level=2\nentity User::\"bob\" with level=9; note=a b\n"
         "entity Doc::\"d\" with owner={\"type\": \"User\", \"id\": \"ann\"}\n";
-    return run_case_file((path_ / "x.case").string(), head + rows);
+    return run_case_file(file("x.case"), head + rows);
   }
-
- private:
-  std::filesystem::path path_;
 };
 
 }  // namespace

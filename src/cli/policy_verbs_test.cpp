@@ -1,69 +1,33 @@
-#include "cli/cli.h"
-
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
+#include "base/scratch_for_test.h"
+#include "cli/cli_for_test.h"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 using namespace entente;
 using namespace entente::cli;
 
 namespace {
 
-struct Said {
-  int exit = 0;
-  std::string out;  // both streams
-};
-
-class Folder {
+class Folder : public Scratch {
  public:
-  Folder() : path_(std::filesystem::temp_directory_path() / ("entente-verbs-" + std::to_string(::getpid()))) {
-    std::filesystem::create_directories(path_);
+  Folder() {
     put("s.cedarschema",
         "entity User = { level: Long }; action open appliesTo { principal: User, resource: User };");
     put("good.cedar", "permit (principal, action, resource) when { principal.level > 1 };");
     put("typo.cedar", "permit (principal, action, resource) when { principal.levl > 1 };");
     put("broken.cedar", "permit (principal, action, resource) when { principal.level >> 1 };");
   }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  void put(const char* name, const char* text) const { std::ofstream(path_ / name) << text; }
 
   // entente policy WORDS..., files in this folder
-  [[nodiscard]] Said policy(std::vector<std::string> words) const {
-    words.insert(words.begin(), {"entente", "policy"});
+  [[nodiscard]] Told policy(std::vector<std::string> words) const {
     for (std::string& word : words)
-      if (word.find('.') != std::string::npos) word = (path_ / word).string();
-    std::vector<char*> raw;
-    for (std::string& word : words) raw.push_back(word.data());
-    const std::string caught = (path_ / "said").string();
-    std::fflush(nullptr);
-    const int out = ::dup(1);
-    const int err = ::dup(2);
-    REQUIRE(std::freopen(caught.c_str(), "w", stdout) != nullptr);
-    ::dup2(1, 2);
-    Said said;
-    said.exit = run(raw);
-    std::fflush(nullptr);
-    ::dup2(out, 1);
-    ::dup2(err, 2);
-    ::close(out);
-    ::close(err);
-    std::ifstream in(caught);
-    said.out = std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
-    return said;
+      if (word.find('.') != std::string::npos) word = file(word);
+    words.insert(words.begin(), "policy");
+    return told_by(std::move(words));
   }
-
- private:
-  std::filesystem::path path_;
 };
 
-bool has(const Said& said, std::string_view text) {
+bool has(const Told& said, std::string_view text) {
   return said.out.find(text) != std::string::npos;
 }
 
@@ -71,11 +35,11 @@ bool has(const Said& said, std::string_view text) {
 
 TEST_CASE("policy check validates with a schema") {
   const Folder folder;
-  const Said good = folder.policy({"check", "s.cedarschema", "good.cedar"});
+  const Told good = folder.policy({"check", "s.cedarschema", "good.cedar"});
   CHECK(good.exit == kExitOk);
   CHECK(has(good, "1 policies in 1 files: 0 errors, 0 warnings"));
   CHECK_FALSE(has(good, "Nothing was validated"));
-  const Said typo = folder.policy({"check", "s.cedarschema", "typo.cedar"});
+  const Told typo = folder.policy({"check", "s.cedarschema", "typo.cedar"});
   CHECK(typo.exit == kExitRefused);
   CHECK(has(typo, "typo.cedar:1:45: error:"));
   CHECK(has(typo, "    ^^^^"));
@@ -86,12 +50,12 @@ TEST_CASE("policy check validates with a schema") {
 TEST_CASE("policy check without a schema checks the language, and says that nothing was validated") {
   const Folder folder;
   for (const char* name : {"good.cedar", "typo.cedar"}) {
-    const Said said = folder.policy({"check", name});
+    const Told said = folder.policy({"check", name});
     CHECK(said.exit == kExitOk);
     CHECK(has(said, "1 policies in 1 files: 0 errors"));
     CHECK(has(said, "Nothing was validated"));
   }
-  const Said broken = folder.policy({"check", "good.cedar", "broken.cedar"});
+  const Told broken = folder.policy({"check", "good.cedar", "broken.cedar"});
   CHECK(broken.exit == kExitRefused);
   CHECK(has(broken, "broken.cedar:1:"));
   CHECK(has(folder.policy({"check", "good.cedar", "--json"}), "\"validated\": false"));
@@ -107,7 +71,7 @@ TEST_CASE("policy check without a schema checks the language, and says that noth
 TEST_CASE("a schema that is not right is no list of policies") {
   const Folder folder;
   folder.put("bad.cedarschema", "entity A = { x: Strin };");
-  const Said said = folder.policy({"check", "bad.cedarschema", "good.cedar"});
+  const Told said = folder.policy({"check", "bad.cedarschema", "good.cedar"});
   CHECK(said.exit == kExitRefused);
   CHECK(has(said, "there is no type `Strin`"));
 }
@@ -120,7 +84,7 @@ TEST_CASE("a table without a schema is run, and says so") {
              "User::\"ann\" level=1 | N::Action::\"open\" | User::\"bob\" | risk=1; other.inner=x | deny\n"
              "User::\"ann\" | open | User::\"ann\" | {\"risk\": {\"__extn\": {\"fn\": \"decimal\", \"arg\": "
              "\"1.0\"}}} | permit\n");
-  const Said said = folder.policy({"test", "x.case"});
+  const Told said = folder.policy({"test", "x.case"});
   CHECK_MESSAGE(said.exit == kExitOk, said.out);
   CHECK(has(said, "3 passed, 0 failed"));
   CHECK(has(said, "Not all was validated"));
@@ -134,10 +98,10 @@ TEST_CASE("fmt and convert need no schema") {
   CHECK(folder.policy({"fmt", "good.cedar", "--check"}).exit == kExitRefused);
   CHECK(folder.policy({"fmt", "good.cedar"}).exit == kExitOk);
   CHECK(folder.policy({"fmt", "good.cedar", "--check"}).exit == kExitOk);
-  const Said json = folder.policy({"convert", "good.cedar"});
+  const Told json = folder.policy({"convert", "good.cedar"});
   CHECK(json.exit == kExitOk);
   CHECK(has(json, "\"staticPolicies\""));
   folder.put("set.json", json.out.c_str());
-  const Said checked = folder.policy({"check", "set.json"});
+  const Told checked = folder.policy({"check", "set.json"});
   CHECK_MESSAGE(checked.exit == kExitOk, checked.out);
 }

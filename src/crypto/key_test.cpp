@@ -1,5 +1,7 @@
 #include "crypto/key.h"
 
+#include "base/scratch_for_test.h"
+
 #include <filesystem>
 #include <fstream>
 
@@ -125,9 +127,8 @@ TEST_CASE("a private key whose halves do not match is refused") {
 }
 
 TEST_CASE("a private key file is ours alone") {
-  const std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / ("entente-key-" + random_token());
-  std::filesystem::create_directory(folder);
+  const Scratch scratch;
+  const std::filesystem::path& folder = scratch.path();
   const std::string path = folder / "node.key";
   const PrivateKey key = key_of(KeyKind::p256);
   REQUIRE(save_private_key(path, key).has_value());
@@ -141,7 +142,6 @@ TEST_CASE("a private key file is ours alone") {
   CHECK(load_private_key(path).error().code() == "crypto.key_file");
   CHECK(load_private_key(folder / "none.key").error().code() == "crypto.key_file");
   CHECK(save_private_key(folder / "no" / "node.key", key).error().code() == "crypto.key_file");
-  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("text that is no key is refused calmly") {

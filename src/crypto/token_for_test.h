@@ -1,6 +1,8 @@
 // For tests: a PKCS#11 token in software (softhsm2), with keys that its tools made in it.
 #pragma once
 
+#include "base/scratch_for_test.h"
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -41,12 +43,11 @@ inline bool run(const std::string& command) {
 // A token in software with an RSA key "rsa", EC keys "p256" and "p384", and one, "signs", that may not
 // derive.
 struct Exercise {
-  std::filesystem::path folder;
+  Scratch scratch;
   bool ready = false;
 
   Exercise() {
-    std::string name = (std::filesystem::temp_directory_path() / "entente-token-XXXXXX").string();
-    folder = ::mkdtemp(name.data());
+    const std::filesystem::path& folder = scratch.path();
     std::filesystem::create_directory(folder / "tokens");
     std::ofstream(folder / "softhsm2.conf")
         << "directories.tokendir = " << (folder / "tokens").string() << "\nlog.level = ERROR\n";
@@ -55,7 +56,6 @@ struct Exercise {
             make("rsa:2048 --usage-decrypt", "rsa") && make("EC:prime256v1 --usage-derive", "p256") &&
             make("EC:secp384r1 --usage-derive", "p384") && make("EC:prime256v1 --usage-sign", "signs");
   }
-  ~Exercise() { std::filesystem::remove_all(folder); }
 
   static bool make(const std::string& what, const std::string& label) {
     static int number = 0;

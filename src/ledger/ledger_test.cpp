@@ -1,5 +1,6 @@
 #include "ledger/ledger.h"
 
+#include "base/scratch_for_test.h"
 #include "crypto/key.h"
 #include "ledger/segment.h"
 #include "ledger/verify.h"
@@ -20,25 +21,10 @@ using namespace entente::ledger;
 
 namespace {
 
-class Folder {
- public:
-  Folder() : path_(std::filesystem::temp_directory_path() / ("entente-ledger-" + crypto::random_token())) {}
-  ~Folder() {
-    std::error_code error;
-    std::filesystem::remove_all(path_, error);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
 constexpr const char* kOrigin = "entente.xaa/ledger";
 
 struct House {
-  Folder folder{};
+  Scratch folder;
   crypto::PrivateKey key = crypto::PrivateKey::generate(crypto::KeyKind::ed25519);
   crypto::PrivateKey store_key = crypto::PrivateKey::generate(crypto::KeyKind::ed25519);
 
@@ -388,7 +374,7 @@ TEST_CASE("a folder put back to an older copy shows against a checkpoint that wa
     auto ledger = house.open();
     must_append(*ledger, 0, 5);
   }
-  Folder old;
+  Scratch old;
   std::filesystem::copy(house.path(), old.path(), std::filesystem::copy_options::recursive);
   VerifyAgainst seen;
   {

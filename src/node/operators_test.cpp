@@ -1,9 +1,9 @@
 #include "node/operators.h"
 
+#include "base/scratch_for_test.h"
 #include "crypto/digest.h"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 using namespace entente;
 using namespace entente::node;
@@ -50,12 +50,10 @@ TEST_CASE("an enrolment token works for a day, for its own connector, and is tol
 }
 
 TEST_CASE("in the ledger's list no value looks like another field, and every index is there with its proof") {
-  namespace fs = std::filesystem;
-  const fs::path folder = fs::temp_directory_path() / ("entente-tail-" + std::to_string(::getpid()));
-  fs::create_directories(folder);
+  const Scratch folder;
   {
     Result<std::unique_ptr<ledger::Ledger>> ledger =
-        ledger::Ledger::open({.folder = folder / "ledger",
+        ledger::Ledger::open({.folder = folder.path() / "ledger",
                               .origin = "entente.xaa/ledger",
                               .key = crypto::PrivateKey::generate(crypto::KeyKind::ed25519)});
     REQUIRE_MESSAGE(ledger, (ledger ? "" : ledger.error().text()));
@@ -81,5 +79,4 @@ TEST_CASE("in the ledger's list no value looks like another field, and every ind
     }
     CHECK(ledger_tail(**ledger, 3).find("records")->items()[0].find("disclosure") == nullptr);
   }
-  fs::remove_all(folder);
 }

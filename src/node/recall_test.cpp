@@ -1,9 +1,10 @@
 #include "node/recall.h"
 
+#include "base/scratch_for_test.h"
+
 #include <filesystem>
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 namespace entente::node {
 namespace {
@@ -12,12 +13,10 @@ const PartnerCode kSelf("XBB");
 const Instant kNow = from_unix_seconds(1'795'000'000);
 
 struct Disk {
-  std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / ("entente-recall-" + std::to_string(::getpid()));
+  Scratch scratch;
+  const std::filesystem::path& folder = scratch.path();
   std::unique_ptr<ledger::Ledger> ledger;
   Disk() {
-    std::filesystem::remove_all(folder);
-    std::filesystem::create_directories(folder);
     ledger::Options options{.folder = folder / "ledger",
                             .origin = "entente.xbb/ledger",
                             .key = crypto::PrivateKey::generate(crypto::KeyKind::ed25519),
@@ -26,10 +25,6 @@ struct Disk {
     auto opened = ledger::Ledger::open(std::move(options));
     REQUIRE(opened);
     ledger = std::move(*opened);
-  }
-  ~Disk() {
-    ledger.reset();
-    std::filesystem::remove_all(folder);
   }
   void signed_in(const std::string& token, Instant at) {
     ledger::Record leaf{.event_class = "sign-in", .time = at, .fields = {}};

@@ -1,5 +1,6 @@
 #include "store/store.h"
 
+#include "base/scratch_for_test.h"
 #include "crypto/key.h"
 #include "store/database.h"
 #include "store/failing_disk_for_test.h"
@@ -18,21 +19,6 @@ using namespace entente::store;
 
 namespace {
 
-class Folder {
- public:
-  Folder() : path_(std::filesystem::temp_directory_path() / ("entente-store-" + crypto::random_token())) {}
-  ~Folder() {
-    std::error_code error;
-    std::filesystem::remove_all(path_, error);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
 Sign signer(const crypto::PrivateKey& key) {
   return [key](ByteView message) { return key.sign(crypto::SignatureAlg::EdDSA, message); };
 }
@@ -45,7 +31,7 @@ Verify verifier(const crypto::PublicKey& key) {
 
 // A store in a folder of its own, with a genesis of one record.
 struct House {
-  Folder folder;
+  Scratch folder;
   crypto::PrivateKey genesis_key = crypto::PrivateKey::generate(crypto::KeyKind::ed25519);
   crypto::PrivateKey node_key = crypto::PrivateKey::generate(crypto::KeyKind::ed25519);
 
