@@ -5,8 +5,6 @@
 #include "exchange/relay_io.h"
 #include "net/url.h"
 
-#include <charconv>
-
 #include <fmt/format.h>
 
 namespace entente::exchange {
@@ -20,16 +18,9 @@ Refusal refusal_from(const Ending& ending) {
   return refusal;
 }
 
-Ending app_down(std::string what) {
-  return {coalition::Refusal::app_down, std::move(what), "Try again in a minute.", {}, {}, {}};
-}
-
 std::optional<uint64_t> take_length(net::Headers& headers) {
-  const std::string text(headers.get("Content-Length"));
+  const std::optional<uint64_t> length = net::content_length(headers);
   headers.remove("Content-Length");
-  uint64_t length = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), length);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return length;
 }
 
@@ -173,12 +164,9 @@ net::Task<void> AppDoor::handle(net::HttpCall& call, net::NormalTarget target,
   if (!way.pass) {
     std::optional<Refusal> why = co_await ending(way.session);
     if (!why)
-      why = refusal_from({coalition::Refusal::lease_ended,
-                          "This session has ended.",
-                          "Open the app again from the lobby.",
-                          {},
-                          {},
-                          {}});
+      why = refusal_from({.which = coalition::Refusal::lease_ended,
+                          .what = "This session has ended.",
+                          .change = "Open the app again from the lobby."});
     co_await refuse(call, std::move(*why), 403, true);
     co_return;
   }

@@ -17,21 +17,12 @@ constexpr Millis kAgainFirst{100};
 constexpr Millis kAgainMost{1500};
 constexpr size_t kIdlePerAppMax = 64;
 
-net::ResponseHead bare(int status) {
-  net::ResponseHead head;
-  head.status = status;
-  return head;
-}
-
 net::BodyFraming framing_of(const net::CarrierStream& stream, net::Headers& headers) {
-  const std::string text(headers.get("Content-Length"));
+  const std::optional<uint64_t> length = net::content_length(headers);
   headers.remove("Content-Length");
   if (!stream.has_body()) return {};
-  uint64_t length = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), length);
-  const bool known = !text.empty() && error == std::errc() && end == text.data() + text.size();
-  return known ? net::BodyFraming{net::BodyKind::length, length}
-               : net::BodyFraming{net::BodyKind::chunked, 0};
+  return length ? net::BodyFraming{net::BodyKind::length, *length}
+                : net::BodyFraming{net::BodyKind::chunked, 0};
 }
 
 struct Upload {
@@ -115,12 +106,12 @@ net::Task<void> ConnectorProcess::handle(net::CarrierStream stream) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), connections);
     const bool good = error == std::errc() && end == text.data() + text.size();
     if (good) want(connections);
-    [[maybe_unused]] const Result<void> sent = stream.respond(bare(good ? 204 : 400), true);
+    [[maybe_unused]] const Result<void> sent = stream.respond(net::head_of(good ? 204 : 400), true);
     co_return;
   }
   const auto target = options_.targets.find(std::string(stream.request().headers.get(kAppHeader)));
   if (target == options_.targets.end() || stream.request().headers.count(kAppHeader) != 1) {
-    [[maybe_unused]] const Result<void> sent = stream.respond(bare(404), true);
+    [[maybe_unused]] const Result<void> sent = stream.respond(net::head_of(404), true);
     co_return;
   }
   const std::string name = target->first;
@@ -128,7 +119,7 @@ net::Task<void> ConnectorProcess::handle(net::CarrierStream stream) {
   // Bytes to an app that speaks HTTP would be requests that were never decided, and the other way round.
   const bool bytes = stream.request().protocol == kBytesProtocol;
   if (bytes != options_.opaque.contains(name)) {
-    [[maybe_unused]] const Result<void> sent = stream.respond(bare(404), true);
+    [[maybe_unused]] const Result<void> sent = stream.respond(net::head_of(404), true);
     co_return;
   }
   stream.request().headers.remove(kAppHeader);
@@ -169,7 +160,7 @@ net::Task<void> ConnectorProcess::request(net::CarrierStream& stream, std::strin
   const net::BodyFraming framing = framing_of(stream, head.headers);
   const Result<void> started = client->start(std::move(head), framing);
   if (!started) {
-    [[maybe_unused]] const Result<void> sent = stream.respond(bare(400), true);
+    [[maybe_unused]] const Result<void> sent = stream.respond(net::head_of(400), true);
     co_return;
   }
   stream.when_broken([asked = client.get()] { asked->abort(); });
@@ -201,8 +192,7 @@ net::Task<void> ConnectorProcess::request(net::CarrierStream& stream, std::strin
   if (!state->done.is_set()) {
     client->abort();
     stream.body().abort();
-    bool ended = co_await state->done.wait(net::kNoTimeout);
-    while (!ended) ended = co_await state->done.wait(net::kNoTimeout);
+    co_await state->done.wait_set();
     co_return;
   }
   auto& idle = idle_[socket];
@@ -221,7 +211,7 @@ net::Task<void> ConnectorProcess::upgrade(net::CarrierStream& stream, std::strin
   std::unique_ptr<net::Stream> raw = net::make_stream(loop_, std::move(*dialed));
   Bytes leftover;
   if (protocol == kBytesProtocol) {
-    const Result<void> responded = stream.respond(bare(200), false);
+    const Result<void> responded = stream.respond(net::head_of(200), false);
     if (!responded) co_return;
   } else {
     const std::string key = net::websocket_key();
@@ -241,14 +231,14 @@ net::Task<void> ConnectorProcess::upgrade(net::CarrierStream& stream, std::strin
                            answer->headers.get("Sec-WebSocket-Accept") == net::websocket_accept(key));
     if (!accepted) {
       [[maybe_unused]] const Result<void> sent =
-          stream.respond(bare(answer && answer->status != 101 ? answer->status : 502), true);
+          stream.respond(net::head_of(answer && answer->status != 101 ? answer->status : 502), true);
       co_return;
     }
     Result<net::Upgraded> taken = client.take_over();
     if (!taken) co_return;
     raw = std::move(taken->stream);
     leftover = std::move(taken->leftover);
-    net::ResponseHead good = bare(200);
+    net::ResponseHead good = net::head_of(200);
     for (const std::string_view name : {"Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"}) {
       if (answer->headers.has(name))
         good.headers.add(std::string(name), std::string(answer->headers.get(name)));

@@ -28,6 +28,15 @@ net::CarrierConfig carrier_config() {
   return config;
 }
 
+net::RequestHead node_request(std::string_view method, std::string_view path) {
+  net::RequestHead head;
+  head.method = std::string(method);
+  head.scheme = "https";
+  head.authority = "node";
+  head.path = std::string(path);
+  return head;
+}
+
 std::optional<ConnectorDesk::Claim> ConnectorDesk::claim(const ConnectorId& id, const std::string& thumbprint,
                                                          size_t here) {
   const auto known = places_.find(id);
@@ -156,11 +165,7 @@ net::Task<void> Connectors::measure(ConnectorId connector, ConnectorDesk::Claim 
 }
 
 net::Task<void> Connectors::tell_connections(net::Carrier carrier) {
-  net::RequestHead head;
-  head.method = "GET";
-  head.scheme = "https";
-  head.authority = "node";
-  head.path = std::string(kConnectionsPath);
+  net::RequestHead head = node_request("GET", kConnectionsPath);
   head.headers.add(std::string(kConnectionsHeader), std::to_string(lanes_.all.size()));
   Result<net::CarrierStream> opened = co_await carrier.open(std::move(head), true);
   if (!opened) co_return;

@@ -25,6 +25,8 @@ inline constexpr std::string_view kAppHeader = "entente-app";  // node to connec
 inline constexpr std::string_view kConnectionsPath = "/entente/connections";
 inline constexpr std::string_view kConnectionsHeader = "entente-connections";
 inline constexpr size_t kConnectionsMax = 64;  // as many loops as a node may have
+// What is asked of the other end itself, not of an app behind it.
+[[nodiscard]] net::RequestHead node_request(std::string_view method, std::string_view path);
 
 using CurrentWorld = std::function<std::shared_ptr<const coalition::World>()>;  // from any loop
 

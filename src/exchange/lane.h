@@ -34,6 +34,7 @@ class Lane {
   Lane(net::Loop& loop, size_t number, const Clock& clock, Switchboard& control);
 
   [[nodiscard]] net::Loop& loop() { return loop_; }
+  [[nodiscard]] net::Loop& control_loop() { return control_.loop(); }
   [[nodiscard]] size_t number() const { return number_; }
   [[nodiscard]] bool is_control() const { return number_ == 0; }
   [[nodiscard]] Moment moment() const { return {clock_.now(), clock_.tick()}; }
@@ -95,12 +96,6 @@ class Lane {
     std::unordered_map<uint64_t, std::function<void()>> streams;
     ConnectorId connector{};
   };
-  template <class T>
-  struct Errand {
-    explicit Errand(net::Loop& home) : done(home) {}
-    net::Event done;
-    std::optional<T> answer;
-  };
   [[nodiscard]] std::shared_ptr<Berth> berth(const Pass& pass);
   void refuse_request(const Pass& pass, const coalition::Ask& ask, const coalition::Verdict& verdict);
 
@@ -116,15 +111,13 @@ class Lane {
 template <class T>
 net::Task<T> Lane::ask(std::move_only_function<T(Switchboard&)> work) {
   if (is_control()) co_return work(control_);
-  auto errand = std::make_shared<Errand<T>>(loop_);
-  tell([kept = errand, home = &loop_, doing = std::move(work)](Switchboard& control) mutable {
-    kept->answer.emplace(doing(control));
-    // The event is touched at home only, and freed there.
-    home->post([back = std::move(kept)] { back->done.set(); });
+  net::Reply<T> reply(loop_);
+  tell([take = reply.taker(), home = &loop_, doing = std::move(work)](Switchboard& control) mutable {
+    // Taken at home only, and what took it is freed there.
+    home->post([back = std::move(take), answer = doing(control)]() mutable { back(std::move(answer)); });
   });
-  bool done = co_await errand->done.wait(net::kNoTimeout);
-  while (!done) done = co_await errand->done.wait(net::kNoTimeout);
-  co_return std::move(*errand->answer);
+  std::optional<T> answer = co_await reply.within(net::kNoTimeout);
+  co_return *std::move(answer);
 }
 
 }  // namespace entente::exchange

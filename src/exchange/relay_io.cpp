@@ -102,8 +102,7 @@ net::Task<Result<void>> relay_request(Lane& lane, const Pass& pass, net::ByteSou
     // The answer is over and the request is not: nobody wants the rest of it.
     upstream.reset(net::H2Code::cancel);
     body->abort();
-    bool ended = co_await state->done.wait(net::kNoTimeout);
-    while (!ended) ended = co_await state->done.wait(net::kNoTimeout);
+    co_await state->done.wait_set();
   }
   co_return outcome;
 }

@@ -51,6 +51,10 @@ std::string_view ending_title(Refusal which) {
   return "";
 }
 
+Ending app_down(std::string what, std::string change) {
+  return {.which = Refusal::app_down, .what = std::move(what), .change = std::move(change)};
+}
+
 Ending ending_of(const coalition::Verdict& verdict) {
   const coalition::Verdict seen = coalition::shown(verdict);
   Ending ending;

@@ -56,6 +56,7 @@ struct Ending {
 };
 [[nodiscard]] Ending ending_of(const coalition::Verdict& verdict);
 [[nodiscard]] Ending said_by_partner(Ending ending);
+[[nodiscard]] Ending app_down(std::string what, std::string change = "Try again in a minute.");
 // The heading of the page a person sees: one for each of the four things.
 [[nodiscard]] std::string_view ending_title(coalition::Refusal which);
 [[nodiscard]] Json ending_json(const Ending& ending);
