@@ -1,5 +1,5 @@
 // What a session does with answers and windows when the other side is a browser.
-#include "net/h2_testing.h"
+#include "net/h2_for_test.h"
 
 namespace entente::net {
 

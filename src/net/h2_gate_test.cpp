@@ -1,5 +1,5 @@
 // Once a gate is closed, nothing of its stream goes out or comes in.
-#include "net/h2_testing.h"
+#include "net/h2_for_test.h"
 
 namespace entente::net {
 

@@ -1,5 +1,5 @@
 // A peer that keeps no rule: what it sends is refused, bounded, or ends the connection.
-#include "net/h2_testing.h"
+#include "net/h2_for_test.h"
 
 namespace entente::net {
 

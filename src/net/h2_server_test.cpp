@@ -1,6 +1,6 @@
 // A browser's HTTP/2 connection: the same calls as over HTTP/1.1.
 #include "net/carrier.h"
-#include "net/h2_testing.h"
+#include "net/h2_for_test.h"
 #include "net/http_server_internal.h"
 
 #include <thread>

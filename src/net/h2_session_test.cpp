@@ -1,4 +1,4 @@
-#include "net/h2_testing.h"
+#include "net/h2_for_test.h"
 
 namespace entente::net {
 

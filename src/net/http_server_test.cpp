@@ -1,7 +1,7 @@
 #include "net/http_server.h"
 
 #include "net/http_client.h"
-#include "net/net_testing.h"
+#include "net/net_for_test.h"
 
 #include <string>
 #include <thread>

@@ -1,7 +1,7 @@
 #include "net/listener.h"
 
 #include "net/dial.h"
-#include "net/net_testing.h"
+#include "net/net_for_test.h"
 
 #include <thread>
 

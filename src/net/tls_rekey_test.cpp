@@ -1,5 +1,5 @@
 // What a peer can do with the one thing of TLS that makes reading write: a key update that wants an answer.
-#include "net/net_testing.h"
+#include "net/net_for_test.h"
 #include "net/stream.h"
 #include "net/tls.h"
 

@@ -2,7 +2,7 @@
 
 #include "net/dial.h"
 #include "net/listener.h"
-#include "net/net_testing.h"
+#include "net/net_for_test.h"
 
 #include <string>
 #include <thread>

@@ -2,7 +2,7 @@
 #include "policy/policy_set_inside.h"
 #include "policy/random_policies.h"
 #include "policy/reference.h"
-#include "policy/test_world.h"
+#include "policy/world_for_test.h"
 
 #include <algorithm>
 #include <charconv>

@@ -1,7 +1,7 @@
 #include "policy/decide.h"
 
 #include "policy/lexer.h"
-#include "policy/test_world.h"
+#include "policy/world_for_test.h"
 
 #include <doctest/doctest.h>
 

@@ -1,6 +1,6 @@
 #include "policy/policy_set.h"
 
-#include "policy/test_world.h"
+#include "policy/world_for_test.h"
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,5 @@
 // What must hold for any policies, entities and requests, tried on random ones; a failure names its seed.
-#include "policy/test_world.h"
+#include "policy/world_for_test.h"
 
 #include <algorithm>
 #include <random>
