@@ -12,12 +12,6 @@ namespace {
 
 constexpr Seconds kBindLife{300};
 
-Refusal refusal_from(const Ending& ending) {
-  Refusal refusal{ending.which, std::string(ending_title(ending.which)), {}, ending.verdict.text()};
-  refusal.reasons.push_back({coalition::Layer::structure, "", ending.what, ending.change, ending.who});
-  return refusal;
-}
-
 std::optional<uint64_t> take_length(net::Headers& headers) {
   const std::optional<uint64_t> length = net::content_length(headers);
   headers.remove("Content-Length");
@@ -164,9 +158,9 @@ net::Task<void> AppDoor::handle(net::HttpCall& call, net::NormalTarget target,
   if (!way.pass) {
     std::optional<Refusal> why = co_await ending(way.session);
     if (!why)
-      why = refusal_from({.which = coalition::Refusal::lease_ended,
-                          .what = "This session has ended.",
-                          .change = "Open the app again from the lobby."});
+      why = refusal_of({.which = coalition::Refusal::lease_ended,
+                        .what = "This session has ended.",
+                        .change = "Open the app again from the lobby."});
     co_await refuse(call, std::move(*why), 403, true);
     co_return;
   }
@@ -238,7 +232,7 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
   if (!parts_.lane.is_current(*pass)) pass = co_await parts_.lane.entry(std::move(pass));
   if (!pass) {
     std::optional<Refusal> why = co_await ending(session);
-    if (!why) why = refusal_from(app_down("The session is being asked about again."));
+    if (!why) why = refusal_of(app_down("The session is being asked about again."));
     co_await refuse(call, *std::move(why), 503, false);
     co_return;
   }
@@ -267,7 +261,7 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
     http.upgrade = upgrades;
     verdict = parts_.lane.decide_request(*pass, std::move(http));
     if (!verdict->permit) {
-      co_await refuse(call, refusal_from(ending_of(coalition::shown(*verdict))), 403, false);
+      co_await refuse(call, refusal_of(ending_of(coalition::shown(*verdict))), 403, false);
       co_return;
     }
     pass->gate->count_request();
@@ -289,7 +283,7 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
                                               ? read_refusal_header(opened.error().hint())
                                               : std::nullopt;
     const Ending why = refused.value_or(app_down("The app cannot be reached now."));
-    co_await refuse(call, refusal_from(why), refused ? 403 : 503, false);
+    co_await refuse(call, refusal_of(why), refused ? 403 : 503, false);
     co_return;
   }
   net::CarrierStream upstream = std::move(*opened);
@@ -317,11 +311,11 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
   call.set_gate(nullptr);
   if (relayed || call.started()) co_return;
   if (refused) {
-    co_await refuse(call, refusal_from(refused->ending), status_of(refused->ending, refused->status), false);
+    co_await refuse(call, refusal_of(refused->ending), status_of(refused->ending, refused->status), false);
   } else if (call.has_body() && relayed.error().code().starts_with("http.")) {
     co_await bare(call, net::http_status(relayed.error()));
   } else {
-    co_await refuse(call, refusal_from(app_down("The app did not answer as it should.")), 502, false);
+    co_await refuse(call, refusal_of(app_down("The app did not answer as it should.")), 502, false);
   }
 }
 
@@ -347,7 +341,7 @@ net::Task<void> AppDoor::upgrade(net::HttpCall& call, net::CarrierStream upstrea
     const std::string* refusal = by_node ? head->headers.find(kRefusalHeader) : nullptr;
     const std::optional<Ending> refused = refusal == nullptr ? std::nullopt : read_refusal_header(*refusal);
     const Ending why = refused.value_or(app_down("The app did not take the connection."));
-    co_await refuse(call, refusal_from(why), status_of(why, head ? head->status : 503), false);
+    co_await refuse(call, refusal_of(why), status_of(why, head ? head->status : 503), false);
     co_return;
   }
   net::Headers agreed;

@@ -458,8 +458,7 @@ net::Task<void> Lobby::enter_app(net::HttpCall& call, std::string query) {
                                 {"why", ending->what}}},
                               false, [](const Result<void>&) {});
       }
-      Refusal refusal{ending->which, std::string(ending_title(ending->which)), {}, ending->verdict.text()};
-      refusal.reasons.push_back({coalition::Layer::structure, "", ending->what, ending->change, ending->who});
+      Refusal refusal = refusal_of(*ending);
       if (ending->terms) refusal.ask = AskForm{label, *ending->terms};
       const int status = ending->which == coalition::Refusal::app_down ? 503 : 403;
       // Of no more use: the lobby asks to sign in again. A partner's word ends no sign-in of ours.

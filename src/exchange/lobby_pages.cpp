@@ -3,6 +3,7 @@
 #include "base/markup.h"
 #include "exchange/access_pages.h"
 #include "exchange/page_parts.h"
+#include "exchange/session.h"
 
 #include <fmt/format.h>
 
@@ -10,21 +11,6 @@ namespace entente::exchange {
 namespace {
 
 using coalition::refusal_name;
-
-std::string_view kind_title(coalition::Refusal kind) {
-  switch (kind) {
-    case coalition::Refusal::none:
-    case coalition::Refusal::denied:
-      return "This is not open to you";
-    case coalition::Refusal::credential_dead:
-      return "Your sign-in is no longer good";
-    case coalition::Refusal::app_down:
-      return "The app cannot be reached";
-    case coalition::Refusal::lease_ended:
-      return "The connection to the other nation was lost";
-  }
-  return "This is not open to you";
-}
 
 std::string_view kind_next(coalition::Refusal kind) {
   switch (kind) {
@@ -169,10 +155,10 @@ std::string ask_form(const PageFrame& frame, const AskForm& ask) {
 }  // namespace
 
 std::string refusal_page(const PageFrame& frame, const Refusal& refusal, std::string_view lobby_href) {
-  std::string out = open_page(frame, kind_title(refusal.kind));
+  std::string out = open_page(frame, ending_title(refusal.kind));
   out += fmt::format("<main id=\"main\" data-refusal=\"{}\"><div class=\"sheet\"><h1>{}</h1>\n",
                      refusal_name(refusal.kind),
-                     escape_markup(refusal.title.empty() ? kind_title(refusal.kind) : refusal.title));
+                     escape_markup(refusal.title.empty() ? ending_title(refusal.kind) : refusal.title));
   out += refusal_body(refusal);
   if (refusal.ask && !frame.form_token.empty()) out += ask_form(frame, *refusal.ask);
   // A sign-in that one nation refuses may be good for all else: the lobby alone would not offer a new one.
@@ -238,16 +224,13 @@ void add_page_headers(net::Headers& headers, Scripts scripts) {
   headers.set("Strict-Transport-Security", "max-age=31536000");
 }
 
-Refusal refusal_of(const coalition::Verdict& verdict, std::string_view app_name) {
-  Refusal refusal;
-  refusal.kind = verdict.refusal;
-  refusal.verdict_id = verdict.id.text();
-  refusal.title = app_name.empty() ? std::string(kind_title(verdict.refusal))
-                                   : fmt::format("{}: {}", app_name, kind_title(verdict.refusal));
-  for (const coalition::Reason& reason : verdict.reasons) {
-    if (!reason.text.empty()) refusal.reasons.push_back(reason);
-  }
-  return refusal;
+Refusal refusal_of(const Ending& ending, std::string_view app_name) {
+  std::string title(ending_title(ending.which));
+  if (!app_name.empty()) title = fmt::format("{}: {}", app_name, title);
+  return {.kind = ending.which,
+          .title = std::move(title),
+          .reasons = {{coalition::Layer::structure, "", ending.what, ending.change, ending.who}},
+          .verdict_id = ending.verdict.text()};
 }
 
 }  // namespace entente::exchange

@@ -12,6 +12,8 @@
 
 namespace entente::exchange {
 
+struct Ending;
+
 struct PageFrame {
   std::string node_name;       // "Borealis"
   std::string node_code;       // "XBB"
@@ -63,6 +65,6 @@ enum class Scripts { none, own, objects };
 void add_page_headers(net::Headers& headers, Scripts scripts = Scripts::none);
 
 // A refusal as a person may read it; texts where the verdict has none.
-[[nodiscard]] Refusal refusal_of(const coalition::Verdict& verdict, std::string_view app_name);
+[[nodiscard]] Refusal refusal_of(const Ending& ending, std::string_view app_name = {});
 
 }  // namespace entente::exchange

@@ -38,15 +38,14 @@ Ending said_by_partner(Ending ending) {
 std::string_view ending_title(Refusal which) {
   switch (which) {
     case Refusal::none:
-      return "Open";
     case Refusal::denied:
-      return "Not permitted";
+      return "This is not open to you";
     case Refusal::credential_dead:
-      return "Please sign in again";
+      return "Your sign-in is no longer good";
     case Refusal::app_down:
       return "The app cannot be reached now";
     case Refusal::lease_ended:
-      return "The connection between the nations was lost";
+      return "The connection to the other nation was lost";
   }
   return "";
 }

@@ -468,14 +468,8 @@ void Node::Parts::watch() {
   watcher.ended = [this](const exchange::Ended& ended, const exchange::Pass& pass) {
     if (ended.side == exchange::Side::host) return;
     const coalition::App* app = world().app(pass.app);
-    exchange::Refusal why{ended.ending.which,
-                          fmt::format("{}: {}", app == nullptr ? pass.app.app.text() : app->name,
-                                      exchange::ending_title(ended.ending.which)),
-                          {},
-                          ended.ending.verdict.text()};
-    why.reasons.push_back(
-        {coalition::Layer::structure, "", ended.ending.what, ended.ending.change, ended.ending.who});
-    browsers.session_ended(pass.id, pass.who.id, std::move(why));
+    const std::string& name = app == nullptr ? pass.app.app.text() : app->name;
+    browsers.session_ended(pass.id, pass.who.id, exchange::refusal_of(ended.ending, name));
   };
   watcher.heard = [this](const exchange::Heard& heard) {
     const std::string& topic = heard.told.topic;
