@@ -213,6 +213,7 @@ Kas::Step Kas::take_for_page(KasCaller caller, std::string page, RewrapRequest r
                              const coalition::World& world, KasMoment at) {
   if (request.first_version) return connect_error("invalid_argument", "a page asks by version 2");
   request.view = true;
+  caller.by.mission = MissionId(request.mission);
   return begin(std::move(caller), std::move(request), false, std::move(page), world, at);
 }
 

@@ -453,6 +453,7 @@ Result<data::KasCaller> KeyDesk::vouched(const PartnerCode& from, const Json& bo
 // A sign-in of this node's own is no key that was proved to be held. It counts as bound all the same: its
 // cookie goes to this name alone, no script reads it, and what it opened ends with it.
 net::Task<exchange::ObjectAnswer> KeyDesk::keys(exchange::ObjectReader reader, std::string request) {
+  kas_.name(own_url(parts_.records.world(), parts_.self));
   const Result<Json> said = Json::parse(request, {.bytes_max = data::kRewrapBytesMax, .depth_max = 16});
   Result<data::RewrapRequest> wanted =
       said ? data::read_rewrap(*said) : Result<data::RewrapRequest>(Failure(said.error()));
