@@ -1,4 +1,5 @@
 // A provider's documents, a browser's query and ID tokens from anyone.
+#include "base/form.h"
 #include "identity/oidc.h"
 #include "identity/web_text.h"
 
