@@ -1,5 +1,6 @@
-// What happened that a page may be waiting for, in order and numbered, the newest kept: a page that was away
-// for a moment goes on after the last number it saw. Control loop.
+// What happened that a page may be waiting for, numbered, the newest kept: a page that was away for a moment
+// goes on after the last number it saw. What is for one person alone is kept by person, so that nobody's
+// events push out another's. Control loop.
 #pragma once
 
 #include "base/json.h"
@@ -7,10 +8,11 @@
 #include "net/loop.h"
 
 #include <deque>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace entente::exchange {
 
@@ -28,21 +30,34 @@ struct Announcement {
 
 class Announcements {
  public:
-  static constexpr size_t kKept = 4'096;
+  static constexpr size_t kKept = 4'096;  // for all
+  static constexpr size_t kKeptOfOne = 256;
+  static constexpr size_t kPeopleMax = 8'192;  // with events of their own
 
   Announcements(net::Loop& loop, Instant now);
 
   void announce(Announcement event);
-  // Those after `number`, oldest first; nothing when some of them are no longer kept: then load all again.
-  [[nodiscard]] std::optional<std::vector<Announcement>> since(uint64_t number) const;
+  // Those after `number` that are for all or for `person`, oldest first, as references for the time of the
+  // call. False, and none is told, when some are no longer kept: then load all again.
+  using Visit = std::function<void(const Announcement&)>;
+  [[nodiscard]] bool since(uint64_t number, const PersonId& person, const Visit& visit) const;
   [[nodiscard]] uint64_t newest() const { return newest_; }
   // True when something was announced, false after `longest`.
   [[nodiscard]] net::Task<bool> wait(Millis longest);
 
  private:
-  std::deque<Announcement> kept_;
+  struct Kept {
+    std::deque<Announcement> events{};
+    uint64_t dropped = 0;  // the newest that is not kept any more
+    void add(Announcement event, size_t most);
+  };
+  void make_room();
+
   // Begins with the time, so that numbers go on over a restart of the node.
   uint64_t newest_;
+  Kept for_all_;
+  std::map<PersonId, Kept> for_one_;
+  uint64_t people_dropped_;  // the newest event of anybody who is not kept any more
   net::Event moved_;
 };
 

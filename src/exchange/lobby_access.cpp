@@ -50,6 +50,12 @@ int64_t number_of(const std::string& text) {
   return read.ec == std::errc() && read.ptr == text.data() + text.size() ? value : 0;
 }
 
+// Says that the node is there, to a page that asked for it as an event, and where to go on after a break.
+std::string beat_text(uint64_t seen, bool event) {
+  return event ? fmt::format("id: {}\nevent: beat\ndata: {{}}\n\n", seen)
+               : fmt::format(": still here\nid: {}\n\n", seen);
+}
+
 std::string event_text(const Announcement& event) {
   return fmt::format("id: {}\nevent: {}\ndata: {}\n\n", event.number, event.kind,
                      event.data.is_object() ? event.data.dump() : std::string("{}"));
@@ -288,43 +294,42 @@ net::Task<void> Lobby::send_events(net::HttpCall& call, Signed who, bool beats) 
   if (!call.start(std::move(head), std::nullopt)) co_return;
   ++listening_[person];
   const Tick until = parts_.clock.tick() + kListeningLife;
-  Tick written = parts_.clock.tick();
+  Tick beaten = parts_.clock.tick();
   const Millis longest = beats ? kBeat : kStillHere;
-  bool over = false;
-  std::string text = fmt::format("retry: 2000\nid: {}\n\n", seen);
-  for (;;) {
-    const auto news = announcements.since(seen);
-    if (!news) {
-      text += fmt::format("id: {}\nevent: reload\ndata: {{}}\n\n", announcements.newest());
-    } else {
+  std::string text = "retry: 2000\n" + beat_text(seen, beats);
+  for (bool over = false;;) {
+    const Signed now = signed_in(call.head().headers);
+    over = now.sign_in == nullptr || now.sign_in->person.id != person;
+    std::optional<Acting> reader;
+    const auto tell = [&](const Announcement& event) {
+      bool wanted = event.person == person;
+      // The last thing a page hears is what has to go from it.
+      if (over) wanted = wanted && event.kind == kObjectShut;
       // Asked anew each time: who may not answer any more is told no more.
-      const Signed now = signed_in(call.head().headers);
-      if (now.sign_in == nullptr || now.sign_in->person.id != person) {
-        // The last thing a page hears is what has to go from it.
-        over = true;
-        for (const Announcement& event : *news)
-          if (event.kind == kObjectShut && event.person == person) text += event_text(event);
+      if (!over && event.person.empty()) {
+        if (!reader) reader = acting(*now.sign_in);
+        wanted = parts_.access.concerns(event, *reader);
       }
-      if (!over) {
-        const Acting reader = acting(*now.sign_in);
-        for (const Announcement& event : *news)
-          if (parts_.access.concerns(event, reader)) text += event_text(event);
-      }
-    }
+      if (wanted) text += event_text(event);
+    };
+    if (!announcements.since(seen, person, tell))
+      text += fmt::format("id: {}\nevent: reload\ndata: {{}}\n\n", announcements.newest());
     seen = announcements.newest();
+    if (parts_.clock.tick() - beaten >= longest) {
+      text += beat_text(seen, beats);
+      beaten = parts_.clock.tick();
+    }
     if (!text.empty()) {
       Result<void> sent = co_await call.answer_body().write(as_bytes(text));
       if (sent) sent = co_await call.answer_body().flush();
       if (!sent) break;
       text.clear();
-      written = parts_.clock.tick();
     }
     if (over || parts_.clock.tick() >= until) break;
     if (announcements.newest() != seen) continue;  // something came while this was sent
-    const Millis quiet = std::chrono::duration_cast<Millis>(parts_.clock.tick() - written);
-    [[maybe_unused]] const bool moved = co_await announcements.wait(std::max(longest - quiet, Millis(1)));
-    if (parts_.clock.tick() - written >= longest)
-      text = beats ? "event: beat\ndata: {}\n\n" : ": still here\n\n";
+    const Millis since_beat = std::chrono::duration_cast<Millis>(parts_.clock.tick() - beaten);
+    [[maybe_unused]] const bool moved =
+        co_await announcements.wait(std::max(longest - since_beat, Millis(1)));
   }
   [[maybe_unused]] const Result<void> finished = co_await call.answer_body().finish();
   if (--listening_[person] == 0) listening_.erase(person);
