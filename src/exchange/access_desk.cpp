@@ -1,5 +1,6 @@
 #include "exchange/access_desk.h"
 
+#include "base/log.h"
 #include "crypto/digest.h"
 #include "exchange/host_names.h"
 
@@ -644,6 +645,26 @@ net::Task<Result<void>> AccessDesk::end_delegation(Acting by, RequestId id) {
              {"to", found->to.text()},
              {"by", name_of(by)}}};
   co_return co_await write(std::move(ops), std::move(leaf), true);
+}
+
+net::Task<void> AccessDesk::arrived(Acting person) {
+  // Operators lend by their record, whatever their provider says of them.
+  if (parts_.world().operator_by_person(person.who.id) != nullptr) co_return;
+  std::vector<RequestId> over;
+  for (const coalition::Delegation* one : parts_.world().delegations()) {
+    if (one->from != person.who.id || one->end <= parts_.switchboard.now()) continue;
+    Request some;
+    some.partner = some.owner = parts_.world().self();
+    some.app = one->app;
+    const Verdict verdict = approval_of(person, some, false);
+    if (!verdict.permit || !verdict.authority.empty()) over.push_back(one->id);
+  }
+  for (const RequestId& id : over) {
+    const Result<void> ended = co_await end_delegation(person, id);
+    if (!ended)
+      log(LogLevel::warning, "exchange", "a delegation stands though it was lent from a right that is gone",
+          {{"delegation", id.text()}, {"why", ended.error().text()}});
+  }
 }
 
 bool AccessDesk::concerns(const Announcement& event, const Acting& person) const {

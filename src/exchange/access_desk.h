@@ -121,6 +121,8 @@ class AccessDesk {
   // their record names.
   [[nodiscard]] net::Task<Result<RequestId>> delegate(Acting from, AppId app, PersonId to, int64_t minutes);
   [[nodiscard]] net::Task<Result<void>> end_delegation(Acting by, RequestId id);
+  // Somebody signed in: what they lent and could not lend any more has ended.
+  [[nodiscard]] net::Task<void> arrived(Acting person);
 
   // The person was signed out: this node vouches for nothing more that they asked for, and what they approved
   // counts no more.

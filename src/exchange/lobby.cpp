@@ -347,6 +347,8 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
       co_return;
     }
   }
+  const Acting newcomer = acting(sign_in);
+  co_await parts_.access.arrived(newcomer);
   if (arrival.left) {  // meanwhile, by their provider or in another browser
     co_await page(call, 403,
                   plain_page(frame(nullptr), "You were signed out meanwhile", "Sign in again.",
