@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { Coalition, readJson, skip, until, writeJson } from './coalition.mjs';
+import { Coalition, readJson, skip, system, until, writeJson } from './coalition.mjs';
 import { Visitor } from './visitor.mjs';
 import { openTls, readAll, sendRaw, statusOf } from './wire.mjs';
 import { assertionOf, Witness } from './witness.mjs';
@@ -14,7 +14,6 @@ const kHeadSeconds = 2;
 const kAppSeconds = 2;
 
 const refusedStatuses = new Set([400, 403, 408, 413, 414, 417, 431, 501, 505]);
-const system = (name, run) => test(name, { skip }, run);
 
 let coalition, witness, ingrid, konrad, xbb, host;
 

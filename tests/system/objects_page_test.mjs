@@ -1,11 +1,10 @@
 // Sealed objects in the lobby's page, in a browser: what a file could do to the page, and what must take content off it.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { stageFor } from '../journeys/stage.mjs';
-import { Coalition, command, skip, until } from './coalition.mjs';
+import { Coalition, command, skip, system, until } from './coalition.mjs';
 
-const system = (name, run) => test(name, { skip }, run);
 const kText = 'EXERCISE EXERCISE EXERCISE: two relief convoys reach Harbor Light Bay at dusk.\n';
 const kPicture = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',

@@ -4,12 +4,11 @@ import assert from 'node:assert/strict';
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { after, before, test } from 'node:test';
-import { Coalition, skip, until } from './coalition.mjs';
+import { after, before } from 'node:test';
+import { Coalition, skip, system, until } from './coalition.mjs';
 import { HostileProvider, ps256 } from './hostile_provider.mjs';
 import { Visitor } from './visitor.mjs';
 
-const system = (name, run) => test(name, { skip }, run);
 let coalition, provider, xbb;
 const visitors = [];
 
