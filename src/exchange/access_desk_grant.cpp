@@ -1,0 +1,216 @@
+// What was granted, and what was delegated: taken back, ended, forgotten with its mission.
+#include "base/log.h"
+#include "crypto/digest.h"
+#include "exchange/access_desk_internal.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace entente::exchange {
+
+using coalition::Action;
+using coalition::AppRef;
+using coalition::Grant;
+using coalition::RequestState;
+using coalition::Verdict;
+
+std::vector<Grant> AccessDesk::grants_for(const Acting& by) const {
+  const coalition::World& world = parts_.world();
+  std::vector<Grant> out;
+  std::map<AppId, bool> known;
+  for (const Grant* grant : world.grants()) {
+    const bool own = grant->partner == by.who.partner && grant->person == by.who.id;
+    auto at = known.find(grant->app);
+    if (!own && at == known.end()) at = known.emplace(grant->app, may_answer(by, grant->app)).first;
+    if (own || at->second) out.push_back(*grant);
+  }
+  return out;
+}
+
+Result<AccessDesk::Revocation> AccessDesk::revocation(const Acting& by, const RequestId& id,
+                                                      const std::string& words) const {
+  const std::optional<Grant> grant = find_grant(id);
+  const PartnerCode self = parts_.world().self();
+  if (!grant) return unknown();
+  const AppRef app{self, grant->app};
+  const bool own = grant->partner == by.who.partner && grant->person == by.who.id;
+  const Verdict verdict = decide(parts_.world(), question(by, Action::administer, app));
+  const int64_t minutes = std::chrono::ceil<std::chrono::minutes>(grant->end - grant->start).count();
+  if (!own && !verdict.permit && !may_answer(by, grant->app, minutes)) return unknown();
+  Revocation out;
+  out.grant = *grant;
+  out.verdict = verdict.id;
+  out.request = find_here(id);
+  out.records.push_back({record_key(*grant), std::nullopt});
+  if (out.request) {
+    out.request->state = RequestState::revoked;
+    out.request->answer = words;
+    out.request->granted_until.reset();
+    out.records.push_back({record_key(*out.request, self), to_json(*out.request)});
+  }
+  out.leaf = {"grant.revoked",
+              {{"at", rfc3339(parts_.switchboard.now())},
+               {"grant", id.text()},
+               {"app", coalition::target_text(app)},
+               {"partner", grant->partner.text()},
+               {"person", grant->person.text()},
+               {"by", name_of(by)},
+               {"why", words}}};
+  if (verdict.permit) out.leaf.fields.emplace_back("verdict", verdict.to_json());
+  return out;
+}
+
+void AccessDesk::revoked(const Revocation& revocation) {
+  if (revocation.request) changed(*revocation.request);
+}
+
+net::Task<Result<void>> AccessDesk::revoke(Acting by, RequestId id, std::string words) {
+  const Result<Revocation> taken = revocation(by, id, words);
+  if (!taken) co_return Failure(taken.error());
+  std::vector<coalition::Record> ops = taken->records;
+  Leaf leaf = taken->leaf;
+  const Result<void> written = co_await write(std::move(ops), std::move(leaf), true);
+  if (written) revoked(*taken);  // else it acts, and the home hears of it when it looks
+  co_return written;
+}
+
+AccessDesk::Closing AccessDesk::closing(const MissionId& mission, std::string_view words) const {
+  const coalition::World& world = parts_.world();
+  const auto of_it = [&](const PartnerCode& owner, const AppId& id) {
+    const coalition::App* app = world.app(AppRef{owner, id});
+    return app != nullptr && app->mission == mission;
+  };
+  Closing out;
+  const auto over = [&](const Request* found, RequestState open, RequestState granted) {
+    if (found->state != RequestState::open && found->state != RequestState::granted) return;
+    if (!of_it(found->owner, found->app)) return;
+    Request request = *found;
+    request.state = found->state == RequestState::open ? open : granted;
+    request.answer = std::string(words);
+    request.granted_until.reset();
+    out.records.push_back({record_key(request, world.self()), to_json(request)});
+    out.requests.push_back(std::move(request));
+  };
+  for (const Request* request : world.requests()) over(request, RequestState::denied, RequestState::revoked);
+  for (const Request* request : world.asked())
+    over(request, RequestState::withdrawn, RequestState::withdrawn);
+  for (const Grant* grant : world.grants())
+    if (of_it(world.self(), grant->app)) out.records.push_back({record_key(*grant), std::nullopt});
+  for (const coalition::Delegation* one : world.delegations())
+    if (of_it(world.self(), one->app)) out.records.push_back({record_key(*one), std::nullopt});
+  return out;
+}
+
+void AccessDesk::closed(const Closing& closing) {
+  for (const Request& request : closing.requests) {
+    if (request.owner == parts_.world().self()) {
+      changed(request);
+      continue;
+    }
+    untold_.erase(request.id);
+    confirmed_.erase(request.id);
+    tell_owner(request);
+    announcements_.announce(
+        {.kind = "request",
+         .person = request.person,
+         .app = AppRef{request.owner, request.app},
+         .data = Json::object({{"id", request.id.text()}, {"state", coalition::state_name(request.state)}})});
+  }
+}
+
+net::Task<Result<RequestId>> AccessDesk::delegate(Acting from, AppId app, PersonId to, int64_t minutes) {
+  const PartnerCode self = parts_.world().self();
+  Request some;
+  some.partner = some.owner = self;
+  some.app = app;
+  const coalition::Operator* named = coalition::operator_of(parts_.world(), from.who);
+  if (named != nullptr && named->person.empty())
+    co_return fail(
+        "access.refused", "It cannot be told in whose name you would let somebody answer.", {},
+        "a security officer can write into your operator's record who you are where people sign in");
+  const PersonId lender = named == nullptr ? from.who.id : named->person;
+  const Verdict verdict = approval_of(from, some, false);
+  // Only in one's own name: what somebody else lent is not lent on.
+  if (!verdict.permit || !verdict.authority.empty()) co_return unknown();
+  if (!coalition::is_person_id(to.text()) || to == lender)
+    co_return fail("access.value", "a delegation is to one other person", "to",
+                   "their id stands at the end of their page My things");
+  if (!presses_.try_emplace(from.who.id, kPressesBurst, kPressesPerSecond)
+           .first->second.take(parts_.clock.tick()))
+    co_return fail("access.busy", "you ask faster than this node lets one person", {}, "wait a moment");
+  const auto lent = std::ranges::count_if(parts_.world().delegations(), [&](const auto* one) {
+    return one->from == lender && one->end > parts_.switchboard.now();
+  });
+  if (std::cmp_greater_equal(lent, kDelegationsPerPersonMax))
+    co_return fail("access.full", "too many people answer in your name", {}, "end a delegation first");
+  const int64_t most = coalition::kDelegationLifeMax / std::chrono::minutes(1);
+  if (minutes < 1 || minutes > most)
+    co_return fail("access.value", "a delegation has an end", "minutes",
+                   fmt::format("1 to {} minutes", most));
+  coalition::Delegation delegation;
+  delegation.id = RequestId(crypto::random_token(16));
+  delegation.app = app;
+  delegation.from = lender;
+  delegation.to = to;
+  delegation.start = parts_.switchboard.now();
+  delegation.end = delegation.start + std::chrono::minutes(minutes);
+  std::vector<coalition::Record> ops;
+  ops.push_back({record_key(delegation), to_json(delegation)});
+  Leaf leaf{"delegation",
+            {{"at", rfc3339(delegation.start)},
+             {"app", coalition::target_text(AppRef{self, app})},
+             {"from", delegation.from.text()},
+             {"to", delegation.to.text()},
+             {"until", rfc3339(delegation.end)},
+             {"by", name_of(from)},
+             {"verdict", verdict.to_json()}}};
+  const Result<void> written = co_await write(std::move(ops), std::move(leaf));
+  if (!written) co_return Failure(written.error());
+  announcements_.announce({.kind = "answer", .app = AppRef{self, app}});
+  co_return delegation.id;
+}
+
+net::Task<Result<void>> AccessDesk::end_delegation(Acting by, RequestId id) {
+  const PartnerCode self = parts_.world().self();
+  std::optional<coalition::Delegation> found;
+  for (const coalition::Delegation* one : parts_.world().delegations())
+    if (one->id == id) found = *one;
+  if (!found) co_return unknown();
+  const coalition::Operator* named = coalition::operator_of(parts_.world(), by.who);
+  const PersonId who = named == nullptr || named->person.empty() ? by.who.id : named->person;
+  const bool theirs = by.who.partner == self && (who == found->from || who == found->to);
+  if (!theirs && !decide(parts_.world(), question(by, Action::administer, {self, found->app})).permit)
+    co_return unknown();
+  std::vector<coalition::Record> ops;
+  ops.push_back({record_key(*found), std::nullopt});
+  Leaf leaf{"delegation.ended",
+            {{"at", rfc3339(parts_.switchboard.now())},
+             {"delegation", id.text()},
+             {"from", found->from.text()},
+             {"to", found->to.text()},
+             {"by", name_of(by)}}};
+  co_return co_await write(std::move(ops), std::move(leaf), true);
+}
+
+net::Task<void> AccessDesk::arrived(Acting person) {
+  // Operators lend by their record, whatever their provider says of them.
+  if (parts_.world().operator_by_person(person.who.id) != nullptr) co_return;
+  std::vector<RequestId> over;
+  for (const coalition::Delegation* one : parts_.world().delegations()) {
+    if (one->from != person.who.id || one->end <= parts_.switchboard.now()) continue;
+    Request some;
+    some.partner = some.owner = parts_.world().self();
+    some.app = one->app;
+    const Verdict verdict = approval_of(person, some, false);
+    if (!verdict.permit || !verdict.authority.empty()) over.push_back(one->id);
+  }
+  for (const RequestId& id : over) {
+    const Result<void> ended = co_await end_delegation(person, id);
+    if (!ended)
+      log(LogLevel::warning, "exchange", "a delegation stands though it was lent from a right that is gone",
+          {{"delegation", id.text()}, {"why", ended.error().text()}});
+  }
+}
+
+}  // namespace entente::exchange
