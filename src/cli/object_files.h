@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "crypto/x509.h"
+#include "data/kas_client.h"
 #include "data/open.h"
 
 namespace entente::cli {
@@ -20,6 +21,15 @@ namespace entente::cli {
 // text.
 using OpenerMaker = std::function<data::ShareOpener(std::string policy_text)>;
 [[nodiscard]] Result<OpenerMaker> opener_of(const Arguments& arguments);
+// Asks the key service of each nation of origin to let the object go to whoever --token is of: each answers
+// by itself.
+struct AskedRelease {
+  std::string service;
+  Result<std::string> release;  // the name under which it waits for an answer
+};
+[[nodiscard]] Result<std::vector<AskedRelease>> ask_releases(const Arguments& arguments,
+                                                             const data::Manifest& manifest,
+                                                             const data::ReleaseWish& wish);
 // A key service that says its own key. Error "object.recipient".
 [[nodiscard]] Result<data::Recipient> recipient_of_service(const Arguments& arguments, std::string url);
 // Like report(); an object that does not verify ends with kExitUntrue.

@@ -59,23 +59,34 @@ Result<net::FetchResponse> ask_once(const Services& services, const std::string&
   return loop.run_until(ask_service(&loop, services.trust_pem, std::move(http)));
 }
 
-Result<crypto::Secret> ask_share(const Services& services, const data::KeyAccess& access,
-                                 const std::string& policy_text) {
+Result<Service> service_of(const Services& services, const data::KeyAccess& access) {
   const std::string url = data::key_service_of(access.url);
   const auto service = std::ranges::find(services.allowed, url, &Service::url);
   if (service == services.allowed.end())
     return fail("data.unwrap", "The object names a key service that is not among those to be asked.", url,
                 "If you trust it with your token: --service " + url);
-  TRY(const data::KeyRequest request,
-      data::ask_for_share(access, policy_text, services.holder, system_clock().now()));
-  const std::string target = service->via + request.path;
+  return *service;
+}
+
+Result<net::FetchResponse> ask_with_nonce(const Services& services, const Service& service,
+                                          const data::KeyRequest& request) {
+  const std::string target = service.via + request.path;
   TRY(net::FetchResponse answer, ask_once(services, target, request, ""));
   const std::string nonce(answer.headers.get("dpop-nonce"));
   if (answer.status == 401 && !nonce.empty()) {
     TRY(answer, ask_once(services, target, request, nonce));
   }
+  return answer;
+}
+
+Result<crypto::Secret> ask_share(const Services& services, const data::KeyAccess& access,
+                                 const std::string& policy_text) {
+  TRY(const Service service, service_of(services, access));
+  TRY(const data::KeyRequest request,
+      data::ask_for_share(access, policy_text, services.holder, system_clock().now()));
+  TRY(const net::FetchResponse answer, ask_with_nonce(services, service, request));
   auto share = data::read_share(answer.status, answer.body, request);
-  if (!share) share.error().where() = url;
+  if (!share) share.error().where() = service.url;
   return share;
 }
 
@@ -140,6 +151,20 @@ Result<OpenerMaker> opener_of(const Arguments& arguments) {
       return ask_share(*services, access, policy_text);
     };
   };
+}
+
+Result<std::vector<AskedRelease>> ask_releases(const Arguments& arguments, const data::Manifest& manifest,
+                                               const data::ReleaseWish& wish) {
+  TRY(const Services services, services_of(arguments));
+  std::vector<AskedRelease> out;
+  for (const data::KeyAccess& access : manifest.key_access) {
+    TRY(const Service service, service_of(services, access));
+    TRY(const data::KeyRequest request,
+        data::ask_for_release(access, manifest.policy_text, wish, services.holder, system_clock().now()));
+    TRY(const net::FetchResponse answer, ask_with_nonce(services, service, request));
+    out.push_back({service.url, data::read_asked(answer.status, answer.body)});
+  }
+  return out;
 }
 
 }  // namespace entente::cli

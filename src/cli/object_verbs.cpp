@@ -447,4 +447,40 @@ int object_open(const Arguments& arguments) {
   return kExitOk;
 }
 
+namespace {
+
+Result<std::vector<AskedRelease>> asked_of_file(const Arguments& arguments) {
+  data::ReleaseWish wish;
+  TRY(wish.purpose, arguments.need("purpose"));
+  TRY(const std::string minutes, arguments.need("minutes"));
+  wish.minutes = std::strtol(minutes.c_str(), nullptr, 10);
+  wish.right = arguments.option("right").value_or(wish.right);
+  TRY(const data::FileSource source, data::FileSource::open(arguments.words[0]));
+  TRY(const data::SealedObject sealed, data::read_object(source));
+  return ask_releases(arguments, sealed.manifest, wish);
+}
+
+}  // namespace
+
+int release_ask(const Arguments& arguments) {
+  const auto asked = asked_of_file(arguments);
+  if (!asked) return report_object(asked.error(), arguments.json());
+  Json rows = Json::array();
+  int code = kExitOk;
+  for (const AskedRelease& one : *asked) {
+    Json row = Json::object({{"service", one.service}});
+    if (one.release) {
+      row.set("release", *one.release);
+      if (!arguments.json())
+        fmt::print("{}: asked for; it waits for an answer as {}\n", one.service, *one.release);
+    } else {
+      row.set("error", one.release.error().text());
+      code = arguments.json() ? kExitRefused : report(one.release.error(), false);
+    }
+    rows.push(std::move(row));
+  }
+  if (arguments.json()) print_json(Json::object({{"asked", std::move(rows)}}));
+  return code;
+}
+
 }  // namespace entente::cli

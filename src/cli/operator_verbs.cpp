@@ -103,6 +103,9 @@ int partner_isolate(const Arguments& arguments) {
 int partner_rejoin(const Arguments& arguments) {
   return change_pair(arguments, "rejoin");
 }
+int key_service_reload(const Arguments& arguments) {
+  return change_with_reason(arguments, "/v1/key-service/reload");
+}
 int recall_list(const Arguments& arguments) {
   return list(arguments, "/v1/recalls", "recalls",
               {{"RECALL", "recall"}, {"FOR", "partners"}, {"AT", "at"}, {"BY", "by"}, {"REASON", "reason"}});
@@ -267,6 +270,47 @@ int request_approve(const Arguments& arguments) {
 }
 int request_deny(const Arguments& arguments) {
   return answer_request(arguments, "deny");
+}
+int release_object(const Arguments& arguments) {
+  const Result<std::string> to = arguments.need("to");
+  if (!to) return report(to.error(), arguments.json());
+  const Result<std::string> minutes = arguments.need("minutes");
+  if (!minutes) return report(minutes.error(), arguments.json());
+  const Result<std::string> reason = arguments.need("reason");
+  if (!reason) return report(reason.error(), arguments.json());
+  Json body = Json::object({{"object", arguments.words[0]},
+                            {"partner", *to},
+                            {"minutes", static_cast<int64_t>(std::strtol(minutes->c_str(), nullptr, 10))},
+                            {"reason", *reason}});
+  if (const auto person = arguments.option("person")) body.set("person", *person);
+  Json rights = Json::array();
+  for (const std::string& right : arguments.all("right")) rights.push(right);
+  if (!rights.items().empty()) body.set("rights", std::move(rights));
+  return change(arguments, "/v1/releases", std::move(body));
+}
+int release_list(const Arguments& arguments) {
+  const bool all = arguments.option("all").has_value();
+  return list(arguments, all ? "/v1/releases?all=true" : "/v1/releases", "releases",
+              {{"RELEASE", "id"},
+               {"OBJECT", "object"},
+               {"NATION", "partner"},
+               {"PERSON", "person"},
+               {"WHO", "who"},
+               {"RIGHTS", "rights"},
+               {"WHAT FOR", "purpose"},
+               {"MINUTES", "minutes"},
+               {"UNTIL", "until"},
+               {"STATE", "state"},
+               {"ASKED BY", "by"}});
+}
+int release_approve(const Arguments& arguments) {
+  return answer_with_words(arguments, fmt::format("/v1/releases/{}/approve", arguments.words[0]));
+}
+int release_deny(const Arguments& arguments) {
+  return answer_with_words(arguments, fmt::format("/v1/releases/{}/deny", arguments.words[0]));
+}
+int release_revoke(const Arguments& arguments) {
+  return answer_with_words(arguments, fmt::format("/v1/releases/{}/revoke", arguments.words[0]));
 }
 int grant_list(const Arguments& arguments) {
   return list(arguments, "/v1/grants", "grants",

@@ -12,7 +12,8 @@ struct Verb {
   std::string_view name;     // "partner suspend"
   std::string_view usage;    // "CODE --reason TEXT"
   std::string_view what;     // one line
-  std::string_view options;  // names of options that take a value, comma separated; flags end in "!", those that may stand again in "+"
+  std::string_view options;  // names of options that take a value, comma separated; flags end in "!", those
+                             // that may stand again in "+"
   size_t words_min = 0;
   size_t words_max = 0;
   int (*run)(const Arguments&) = nullptr;
@@ -34,6 +35,13 @@ int partner_list(const Arguments&);
 int partner_suspend(const Arguments&);
 int partner_resume(const Arguments&);
 int partner_isolate(const Arguments&);
+int release_ask(const Arguments&);
+int release_object(const Arguments&);
+int release_list(const Arguments&);
+int release_approve(const Arguments&);
+int release_deny(const Arguments&);
+int release_revoke(const Arguments&);
+int key_service_reload(const Arguments&);
 int recall_object(const Arguments&);
 int recall_lift(const Arguments&);
 int recall_list(const Arguments&);

@@ -13,6 +13,8 @@ namespace {
 constexpr size_t kAnswerBytesMax = 1'000;
 constexpr size_t kScopePathsMax = 16;
 constexpr size_t kPathBytesMax = 256;
+constexpr size_t kReleasedObjectMax = 128;
+constexpr size_t kReleasedAttributesMax = 64;
 constexpr std::array<std::string_view, 5> kStates{"open", "granted", "denied", "withdrawn", "revoked"};
 
 // Random ids and ids of people: what fits into a key and a link.
@@ -100,6 +102,15 @@ std::vector<Approval> read_approvals(Fields& fields) {
     out.push_back(std::move(approval));
   }
   return out;
+}
+
+RequestState read_state(Fields& fields) {
+  const std::string state = fields.text("state", 16);
+  const auto known = std::find(kStates.begin(), kStates.end(), state);
+  if (known != kStates.end()) return static_cast<RequestState>(known - kStates.begin());
+  fields.wrong("state", fmt::format("\"{}\" is no state of a request", state),
+               fmt::format("one of {}", fmt::join(kStates, ", ")));
+  return RequestState::open;
 }
 
 }  // namespace
@@ -237,14 +248,7 @@ Result<AccessRequest> read_request(std::string_view rest, Fields& fields, bool a
   request.minutes = fields.integer("minutes", 1, kGrantLifeMax / std::chrono::minutes(1));
   request.scope = read_scope(fields);
   read_life(fields, "asked", "end", kRequestLifeMax, request.asked, request.end);
-  const std::string state = fields.text("state", 16);
-  const auto known = std::find(kStates.begin(), kStates.end(), state);
-  if (known == kStates.end()) {
-    fields.wrong("state", fmt::format("\"{}\" is no state of a request", state),
-                 fmt::format("one of {}", fmt::join(kStates, ", ")));
-  } else {
-    request.state = static_cast<RequestState>(known - kStates.begin());
-  }
+  request.state = read_state(fields);
   request.approvals_needed = fields.integer("approvals_needed", 1, kApprovalsMax);
   request.approvals = read_approvals(fields);
   request.answer = fields.text_or("answer", "", kAnswerBytesMax);
@@ -255,6 +259,78 @@ Result<AccessRequest> read_request(std::string_view rest, Fields& fields, bool a
   }
   if (fields.has("granted_until")) request.granted_until = fields.instant("granted_until");
   return request;
+}
+
+std::string record_key(const Release& release) {
+  return fmt::format("release/{}/{}", release.partner.text(), release.id.text());
+}
+
+Json to_json(const Release& release) {
+  const auto texts = [](const std::vector<std::string>& from) {
+    Json out = Json::array();
+    for (const std::string& one : from) out.push(one);
+    return out;
+  };
+  Json approvals = Json::array();
+  for (const Approval& approval : release.approvals) approvals.push(approval_json(approval));
+  Json out = Json::object({{"partner", release.partner.text()},
+                           {"object", release.object},
+                           {"rights", texts(release.rights)},
+                           {"purpose", release.purpose},
+                           {"minutes", release.minutes},
+                           {"by", release.by},
+                           {"asked", rfc3339(release.asked)},
+                           {"end", rfc3339(release.end)},
+                           {"state", state_name(release.state)},
+                           {"approvals_needed", release.approvals_needed},
+                           {"approvals", std::move(approvals)}});
+  if (!release.person.empty()) out.set("person", release.person.text());
+  if (!release.answer.empty()) out.set("answer", release.answer);
+  if (!release.attributes.empty()) out.set("attributes", texts(release.attributes));
+  if (!release.facts.empty()) out.set("facts", facts_to_json(release.facts));
+  if (release.start) out.set("start", rfc3339(*release.start));
+  if (release.until) out.set("until", rfc3339(*release.until));
+  return out;
+}
+
+Result<Release> read_release(std::string_view rest, Fields& fields) {
+  const auto parts = parts_of(rest, 2);
+  if (parts.empty() || !is_partner_code(parts[0]) || !is_token(parts[1]))
+    return bad_key(rest, "release/XCC/id");
+  Release release;
+  release.partner = PartnerCode(std::string(parts[0]));
+  release.id = RequestId(std::string(parts[1]));
+  if (fields.text("partner", 16) != parts[0]) fields.wrong("partner", "the key names another partner");
+  if (fields.has("person")) release.person = PersonId(read_person(fields, "person"));
+  release.object = fields.text("object", kReleasedObjectMax);
+  release.rights = fields.texts("rights", kReleaseRights.size());
+  for (const std::string& right : release.rights) {
+    if (std::find(kReleaseRights.begin(), kReleaseRights.end(), right) == kReleaseRights.end()) {
+      fields.wrong("rights", fmt::format("\"{}\" is no right over an object", right),
+                   fmt::format("some of {}", fmt::join(kReleaseRights, ", ")));
+    }
+  }
+  if (release.rights.empty()) fields.wrong("rights", "it gives no right", "name one");
+  release.purpose = fields.text("purpose", kPurposeBytesMax);
+  release.minutes = fields.integer("minutes", 1, kGrantLifeMax / std::chrono::minutes(1));
+  release.by = fields.text("by", 128);
+  read_life(fields, "asked", "end", kRequestLifeMax, release.asked, release.end);
+  release.state = read_state(fields);
+  release.approvals_needed = fields.integer("approvals_needed", 1, kApprovalsMax);
+  release.approvals = read_approvals(fields);
+  release.answer = fields.text_or("answer", "", kAnswerBytesMax);
+  release.attributes = fields.texts_or_none("attributes", kReleasedAttributesMax);
+  if (const Json* facts = fields.value_if("facts")) {
+    TRY(release.facts, facts_from_json(*facts));
+  }
+  if (release.state != RequestState::granted) return release;
+  Instant start, until;
+  read_life(fields, "start", "until", kGrantLifeMax, start, until);
+  if (std::ssize(release.approvals) < release.approvals_needed)
+    fields.wrong("approvals", "fewer have approved it than are needed");
+  release.start = start;
+  release.until = until;
+  return release;
 }
 
 std::string record_key(const Delegation& delegation) {

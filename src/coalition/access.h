@@ -5,6 +5,7 @@
 
 #include "coalition/facts.h"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -94,6 +95,35 @@ struct AccessRequest {
 [[nodiscard]] std::string record_key(const AccessRequest& request, const PartnerCode& self);
 [[nodiscard]] Json to_json(const AccessRequest& request);
 
+// Record release/<partner>/<id>, at a nation of origin: where an object under originator control may go
+// beyond its label, to one nation or one of its people, for a purpose, with a start and an end. It speaks for
+// this nation's share of the object's key alone, and overrules nothing but whom the label lets it go to.
+// Policies read a live one as `context.release`.
+struct Release {
+  RequestId id;
+  PartnerCode partner;              // to whom
+  PersonId person;                  // as this node knows them; empty: whoever of that nation is cleared
+  std::string object;               // the id in its policy
+  std::vector<std::string> rights;  // of kReleaseRights
+  std::string purpose;
+  int64_t minutes = 0;  // how long it is to last, at most
+  std::string by;       // who asked for it: "operator/<name>", or "XCC/<person>"
+  Instant asked;
+  Instant end;  // unanswered by then, it is over
+  RequestState state = RequestState::open;
+  int64_t approvals_needed = 1;
+  std::vector<Approval> approvals;
+  std::string answer;                   // in words for whoever asked; may be empty
+  std::vector<std::string> attributes;  // asked for by a person: what the object bore then
+  Facts facts;                          // and what their nation said of them
+  std::optional<Instant> start;         // given: from when to when
+  std::optional<Instant> until;
+};
+inline constexpr std::array<std::string_view, 5> kReleaseRights{"open", "view", "edit", "forward", "relabel"};
+inline constexpr size_t kReleasesMax = 1'000;  // records for one partner
+[[nodiscard]] std::string record_key(const Release& release);
+[[nodiscard]] Json to_json(const Release& release);
+
 // Record delegation/<app>/<to>/<id>: `from` lets `to` answer requests for the app. Policies read it as
 // `context.delegation`.
 struct Delegation {
@@ -116,7 +146,7 @@ struct GrantTerms {
   bool operator==(const GrantTerms&) const = default;
 };
 
-// What the one who answers a request is asked about.
+// What the one who answers a request, or lets an object be released, is asked about.
 struct RequestFacts {
   PartnerCode partner;  // who asks
   PersonId person;

@@ -12,6 +12,7 @@ namespace entente::coalition {
 // with the value is said to `fields`.
 [[nodiscard]] Result<Grant> read_grant(std::string_view rest, Fields& fields);
 [[nodiscard]] Result<AccessRequest> read_request(std::string_view rest, Fields& fields, bool at_owner);
+[[nodiscard]] Result<Release> read_release(std::string_view rest, Fields& fields);
 [[nodiscard]] Result<Delegation> read_delegation(std::string_view rest, Fields& fields);
 
 }  // namespace entente::coalition

@@ -293,6 +293,7 @@ Opinion Question::ask_policies(Action action, bool own_target) {
                           .own_person = ask_.who.partner == world_.self(),
                           .grant = grant_,
                           .delegation = delegation_,
+                          .release = release_,
                           .object = object_ ? &*object_ : nullptr};
   return ask_layers(known, action, notes_);
 }
@@ -353,7 +354,10 @@ void Question::answer_operator() {
            "Ask its own operators.", named(app != nullptr ? app->owner : node->partner));
   }
   check_context();
-  if (reasons_.empty() && ask_.action == Action::approve && ask_.request) {
+  const bool releases = ask_.action == Action::release;
+  if (releases && !ask_.request)
+    refuse("no-request", "There is nothing to release.", "Name the object and to whom.", named(self));
+  if (reasons_.empty() && (ask_.action == Action::approve || releases) && ask_.request) {
     check_not_twice(ask_.who.id.text());
     check_not_twice(person->person.text());
     check_not_own(person->person);
@@ -372,7 +376,9 @@ void Question::answer_operator() {
   person_.is_operator = true;
   person_.roles = person->roles;
   person_.assurance = number(ask_.who.facts, "assurance", 1, kAssuranceMax).value_or(0);
-  take(ask_policies(ask_.action, true));
+  Opinion opinion = ask_policies(ask_.action, true);
+  if (releases && opinion.permit) terms_ = opinion.terms;
+  take(std::move(opinion));
 }
 
 void Question::take(Opinion opinion) {
@@ -396,6 +402,7 @@ Verdict Question::finish() {
   verdict.any_request = notes_.any_request();
   verdict.errors = std::move(errors_);
   if (permit_ && grant_ != nullptr) verdict.grant = grant_->id;
+  if (permit_ && release_ != nullptr) verdict.grant = release_->id;
   if (permit_ && delegation_ != nullptr) verdict.authority = delegation_->from;
   verdict.terms = terms_;
   return verdict;

@@ -13,7 +13,8 @@ namespace entente::coalition {
 [[nodiscard]] Verdict decide(const World& world, const Ask& ask);
 
 // What an open would come to if the world held this grant as well and no other for that person and app: what
-// somebody who is about to give it should see first. `supposed` is live whatever its times say.
+// somebody who is about to give it should see first. `supposed` is live whatever its times say. Of an object
+// under originator control: if this were a release of it to that person.
 [[nodiscard]] Verdict decide_as_if(const World& world, const Ask& ask, const Grant& supposed);
 
 }  // namespace entente::coalition

@@ -49,11 +49,11 @@ void Question::answer_object(const ObjectRef& ref) {
     reasons_.push_back(std::move(read.fault));
     return;
   }
-  const ObjectView& object = *read.view;
+  ObjectView& object = *read.view;
   check_origins(object);
   check_object_missions(object);
   check_object_domains(object);
-  check_meant_for(object);
+  check_meant_for(ref, object);
   check_recalls(ref, object);  // whom it was never meant for need not hear why it was recalled
   check_key_use(object);
   if (!reasons_.empty()) return;
@@ -98,6 +98,7 @@ std::optional<Reason> Question::bar() {
     }
     check_object_missions(*read.view);
     check_object_domains(*read.view);
+    check_released(*ref, *read.view);
   }
   if (reasons_.empty()) return std::nullopt;
   return reasons_.front();
@@ -208,14 +209,63 @@ void Question::check_recalls(const ObjectRef& ref, const ObjectView& object) {
   }
 }
 
-void Question::check_meant_for(const ObjectView& object) {
-  const PartnerCode& reader = ask_.who.partner;
-  if (!has(object.origins, reader) && !has(object.releasable_to, reader)) {
-    refuse("object-not-releasable", fmt::format("This is not releasable to {}.", named(reader)),
-           "Its originators would have to release it.", named(object.origins.front()));
+// The one that names the person, if there is one.
+const Release* Question::find_release(const ObjectRef& ref) {
+  notes_.read(release_uid(ask_.who.partner));
+  if (supposed_ != nullptr) {
+    supposed_release_.emplace();
+    supposed_release_->person = ask_.who.id;
+    supposed_release_->purpose = supposed_->purpose;
+    supposed_release_->until = supposed_->end;
+    return &*supposed_release_;
   }
+  const Partner& partner = *world_.partner(ask_.who.partner);
+  const std::string right(action_name(ask_.action));
+  const Release* found = nullptr;
+  for (const Release* one : world_.releases(ask_.who.partner)) {
+    if (one->object != ref.id || !one->start || !one->until || !has(one->rights, right)) continue;
+    if (!one->person.empty() && one->person != ask_.who.id) continue;
+    if (!notes_.reached(*one->start) || !notes_.before(*one->until)) continue;
+    // Lifting a suspension restores nothing by itself.
+    if (partner.resumed_at && *one->start <= *partner.resumed_at) continue;
+    if (!one->person.empty()) return one;
+    found = one;
+  }
+  return found;
+}
+
+// Whom the label lets an object go to; under originator control, each nation of origin says for its own share
+// where else. The others leave that to them.
+bool Question::check_released(const ObjectRef& ref, ObjectView& object) {
+  const PartnerCode& reader = ask_.who.partner;
+  if (has(object.origins, reader)) return true;
+  const bool controlled = has(object.handling, std::string(kOriginatorControl));
+  const bool ours = has(object.origins, world_.self());
+  if (controlled && ours) release_ = find_release(ref);
+  if (has(object.releasable_to, reader)) return true;
+  if (release_ == nullptr && (ours || !controlled)) {
+    refuse(controlled ? "object-not-released" : "object-not-releasable",
+           fmt::format("This is not {} to {}.", controlled ? "released" : "releasable", named(reader)),
+           controlled ? "Ask its originators for a release." : "Its originators would have to release it.",
+           named(ours ? world_.self() : object.origins.front()));
+    return false;
+  }
+  object.releasable_to.push_back(reader);
+  for (label::Category& one : object.label.categories) {
+    if (!label::same_name(one.tag, label::kReleasableTo)) continue;
+    one.values.insert(std::upper_bound(one.values.begin(), one.values.end(), reader.text()), reader.text());
+  }
+  return true;
+}
+
+void Question::check_meant_for(const ObjectRef& ref, ObjectView& object) {
+  const PartnerCode& reader = ask_.who.partner;
+  if (!check_released(ref, object)) return;
   const std::vector<std::string>& dissem = ask_.object->dissem;
   if (dissem.empty()) return;
+  const bool theirs = !has(object.origins, reader) && !has(object.origins, world_.self()) &&
+                      has(object.handling, std::string(kOriginatorControl));
+  if (theirs || (release_ != nullptr && !release_->person.empty())) return;
   const auto names = [&](const std::string& entry) { return has(dissem, entry); };
   const std::vector<std::string> own = names_of_reader();
   if (names(reader.text()) || std::any_of(own.begin(), own.end(), names)) return;
@@ -243,8 +293,9 @@ std::vector<std::string> Question::names_of_reader() {
   return out;
 }
 
-// A token that anybody may use who has it opens little.
+// A token that anybody may use who has it opens little; and what lies under the share cannot be left out.
 void Question::check_key_use(const ObjectView& object) {
+  check_labelled();
   if (ask_.by && !ask_.by->device.empty()) return;
   notes_.read(key_service_uid(world_.self()));
   const KeyService* own = world_.key_service(world_.self());
@@ -252,6 +303,16 @@ void Question::check_key_use(const ObjectView& object) {
   if (object.level <= ceiling) return;
   refuse("token-not-bound", "This opens only for a token that is bound to a key of yours.",
          "Use a client that proves which key it holds (DPoP).", named(world_.self()));
+}
+
+void Question::check_labelled() {
+  if (!ask_.by || !ask_.by->unwraps || ask_.object->labelled) return;
+  notes_.read(key_service_uid(world_.self()));
+  const KeyService* own = world_.key_service(world_.self());
+  if (own == nullptr || !own->labels_required) return;
+  refuse("label-missing", "This opens only with the label that was sealed under its key.",
+         "Send the object's key as it was sealed; or whoever sealed it has to seal it with its label.",
+         named(world_.self()));
 }
 
 policy::Value Question::clearance_for(const ObjectView& object) {

@@ -184,6 +184,10 @@ Result<KeyService> read_key_service(std::string_view rest, Fields& fields) {
   }
   out.bearer_ceiling = read_level_name(fields, "bearer_ceiling",
                                        fields.text_or("bearer_ceiling", std::string(kLevels[0]), 64));
+  const std::string labels = fields.text_or("labels", "optional", 16);
+  if (labels != "optional" && labels != "required")
+    fields.wrong("labels", fmt::format("\"{}\" says nothing of labels", labels), "optional or required");
+  out.labels_required = labels == "required";
   return out;
 }
 

@@ -32,6 +32,7 @@ inline constexpr size_t kLabelRecallsMax = 256;  // are looked at for each objec
 // Informative: what a reader may do with it, "ORCON" among them. Caveats are restrictive: a reader holds
 // them.
 inline constexpr std::string_view kHandlingTag = "Handling";
+inline constexpr std::string_view kOriginatorControl = "ORCON";
 
 // An object by the id in its policy, which its sealer chose: what is recalled is also named by its key.
 struct ObjectRef {
@@ -48,6 +49,7 @@ struct SealedObject {
   std::vector<std::string> dissem{};
   std::optional<label::Label> label{};  // where it carries one: must be the one the attributes amount to
   bool in_shares = true;                // this key is one share of several, and opens nothing alone
+  bool labelled = false;                // something stands under its share, where a label would
   std::string key_digest{};             // base64url SHA-256 of the wrapped key
   std::string kid{};                    // of the key that wrapped it
 };
@@ -112,12 +114,14 @@ struct Domain {
   std::string highest;
 };
 
-// Record key-service/<partner>: url, bearer_ceiling? (a level; UNCLASSIFIED). Where that nation's key service
-// is, as key access objects name it, and up to what its own opens for a token that is bound to no key.
+// Record key-service/<partner>: url, bearer_ceiling? (a level; UNCLASSIFIED), labels? ("optional",
+// "required"). Where that nation's key service is, as key access objects name it, up to what its own opens
+// for a token that is bound to no key, and whether it opens what has no label under its share.
 struct KeyService {
   PartnerCode partner;
   std::string url;
   std::string bearer_ceiling;
+  bool labels_required = false;
 };
 
 // Record recall/<kind>/<what>: reason, by, at, partners? (only for these nations' people; or one "partner"),

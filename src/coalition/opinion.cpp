@@ -26,6 +26,11 @@ policy::Record context_of(const Established& known, bool with_http) {
                                         {"purpose", known.grant->purpose},
                                         {"end", known.grant->end}});
   }
+  if (known.release != nullptr) {
+    context.set("release", policy::Record{{"id", known.release->id.text()},
+                                          {"purpose", known.release->purpose},
+                                          {"end", known.release->until.value_or(ask.now)}});
+  }
   if (known.delegation != nullptr) {
     Person from;
     from.id = known.delegation->from;

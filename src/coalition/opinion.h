@@ -20,6 +20,7 @@ struct Established {
   bool own_person = false;                 // the home layer does
   const Grant* grant = nullptr;            // what policies read as context.grant
   const Delegation* delegation = nullptr;  // likewise
+  const Release* release = nullptr;        // likewise
   const policy::Entity* object = nullptr;  // what is asked about, when it is an object
 };
 

@@ -81,10 +81,13 @@ class Question {
   void check_object_domains(const ObjectView& object);
   void check_recalls(const ObjectRef& ref, const ObjectView& object);
   void recalled(const Recall& recall);
-  void check_meant_for(const ObjectView& object);
+  void check_meant_for(const ObjectRef& ref, ObjectView& object);
+  bool check_released(const ObjectRef& ref, ObjectView& object);
+  const Release* find_release(const ObjectRef& ref);
   [[nodiscard]] std::vector<std::string> names_of_reader();
   void check_obligations(Opinion& opinion);
   void check_key_use(const ObjectView& object);
+  void check_labelled();
   [[nodiscard]] policy::Value clearance_for(const ObjectView& object);
   void check_owner(const App& app);
   void check_mission(const App& app);
@@ -110,6 +113,8 @@ class Question {
   const Grant* supposed_;
   const Grant* grant_ = nullptr;
   const Delegation* delegation_ = nullptr;
+  const Release* release_ = nullptr;
+  std::optional<Release> supposed_release_;
   std::optional<policy::Entity> object_;
   std::optional<GrantTerms> terms_;
   bool permit_ = false;

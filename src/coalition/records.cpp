@@ -322,6 +322,9 @@ Result<Thing> read_record(std::string_view key, const Json& value) {
   if (take_prefix(rest, "asked/")) {
     return reading(key, value, [&](Fields& f) { return read_request(rest, f, false); });
   }
+  if (take_prefix(rest, "release/")) {
+    return reading(key, value, [&](Fields& f) { return read_release(rest, f); });
+  }
   if (take_prefix(rest, "delegation/")) {
     return reading(key, value, [&](Fields& f) { return read_delegation(rest, f); });
   }
@@ -375,6 +378,7 @@ std::vector<std::string> references(const Thing& thing) {
   if (const auto* grant = std::get_if<Grant>(&thing)) {
     keys = {record_key(grant->partner), "app/" + grant->app.text()};
   }
+  if (const auto* release = std::get_if<Release>(&thing)) keys.push_back(record_key(release->partner));
   if (const auto* delegation = std::get_if<Delegation>(&thing))
     keys.push_back("app/" + delegation->app.text());
   if (const auto* attribute = std::get_if<Attribute>(&thing)) {

@@ -24,7 +24,7 @@ struct Carried {};  // a record that decisions do not read
 
 using Thing = std::variant<Carried, NodeSelf, Partner, Mission, Segment, App, Connector, Operator, SchemaText,
                            PolicyText, Grant, AccessRequest, Delegation, Attribute, LabelTerms, Domain,
-                           KeyService, Recall>;
+                           KeyService, Recall, Release>;
 
 // Strict: error "coalition.record" for a key of no good form, "field...." for a value; `where` names key and
 // field.

@@ -108,6 +108,7 @@ std::optional<EntityUid> uid_from(const Thing& thing, const PartnerCode& self) {
 
 std::optional<EntityUid> concerned(const Thing& thing) {
   if (const auto* recall = std::get_if<Recall>(&thing)) return recall_uid(recall->key);
+  if (const auto* release = std::get_if<Release>(&thing)) return release_uid(release->partner);
   if (const auto* attribute = std::get_if<Attribute>(&thing)) return attribute_uid(attribute->fqn);
   if (const auto* service = std::get_if<KeyService>(&thing)) return key_service_uid(service->partner);
   const auto* grant = std::get_if<Grant>(&thing);
@@ -151,6 +152,9 @@ EntityUid uid_of(const DomainId& id) {
 }
 EntityUid recall_uid(std::string_view key) {
   return {"Entente::Recall", std::string(key)};
+}
+EntityUid release_uid(const PartnerCode& partner) {
+  return {"Entente::Release", partner.text()};
 }
 EntityUid attribute_uid(std::string_view fqn) {
   return {"Entente::Attribute", std::string(fqn)};

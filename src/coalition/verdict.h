@@ -51,8 +51,9 @@ struct Verdict {
   // Nothing that was asked could read the request's method or path: the answer is the same for any other.
   bool any_request = false;
   std::vector<std::string> errors;  // evaluation errors, for the ledger and the operator
-  RequestId grant;                  // open, permitted: the grant without which it were not
+  RequestId grant;                  // open, permitted: the grant without which it were not; or the release
   std::optional<GrantTerms> terms;  // open, refused: a grant on these terms would open it
+                                    // release, permitted: what it may be at most
   PersonId authority;               // approve, permitted: who delegated it; empty: their own
 
   [[nodiscard]] Json to_json() const;  // for ledger and API; reach left out

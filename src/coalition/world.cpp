@@ -485,6 +485,16 @@ std::vector<const Delegation*> World::delegations(const AppId& app, const Person
   data_->collect(fmt::format("delegation/{}/{}/", app.text(), to.text()), out);
   return out;
 }
+std::vector<const Release*> World::releases() const {
+  std::vector<const Release*> out;
+  data_->collect("release/", out);
+  return out;
+}
+std::vector<const Release*> World::releases(const PartnerCode& to) const {
+  std::vector<const Release*> out;
+  data_->collect(fmt::format("release/{}/", to.text()), out);
+  return out;
+}
 const Attribute* World::attribute(std::string_view fqn) const {
   return data_->claimant<Attribute>("fqn/" + std::string(fqn));
 }

@@ -108,7 +108,7 @@ struct Operator {
 //   offer/XAA/cop         the same, told by a partner: owner as in the key, offered_to has this node's
 //   partner connector/cop-1       thumbprint, apps (own), end operator/asha.lind    display, uids, roles,
 //   person?, end
-//   grant/..., request/..., asked/..., delegation/...          access.h
+//   grant/..., request/..., asked/..., release/..., delegation/...   access.h
 //   attribute/..., label-policy/..., domain/..., key-service/..., recall/...   objects.h
 //   schema                text                                 Cedar schema; required by policies
 //   policy/coalition/base text                                 layers: coalition, host, home
@@ -161,6 +161,8 @@ class World {
   [[nodiscard]] std::vector<const Grant*> grants(const Person& who, const AppId& app) const;
   [[nodiscard]] std::vector<const Delegation*> delegations() const;
   [[nodiscard]] std::vector<const Delegation*> delegations(const AppId& app, const PersonId& to) const;
+  [[nodiscard]] std::vector<const Release*> releases() const;  // of objects, asked for, given and over
+  [[nodiscard]] std::vector<const Release*> releases(const PartnerCode& to) const;
   // What objects' policies are read in. An attribute by its own FQN (without "/value/...").
   [[nodiscard]] const Attribute* attribute(std::string_view fqn) const;
   [[nodiscard]] std::vector<const Attribute*> attributes() const;

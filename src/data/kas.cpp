@@ -1,6 +1,7 @@
 #include "data/kas.h"
 
 #include "coalition/marking.h"
+#include "coalition/releases.h"
 #include "data/kas_case.h"
 
 #include <algorithm>
@@ -241,12 +242,37 @@ Kas::Step Kas::begin(KasCaller caller, RewrapRequest request, bool vouched, std:
     work->count_under("to/" + work->service.text());
     if (is_crowded(*work)) return crowded();
   }
+  if (work->wishes()) return wish(std::move(work), world, at);
   std::vector<KasLeaf> leaves;
   for (const CaseItem& item : work->items) {
     if (item.permitted) leaves.push_back(work->leaf("key.attempt", item));
   }
   if (leaves.empty()) return answer(*work, at);
-  return Write{std::move(leaves), std::move(work)};
+  return Write{std::move(leaves), {}, std::move(work)};
+}
+
+// A release is asked for: written down here, where the object is ours; else said to those whose it is, when
+// this nation's own rules would let its person open it then.
+Kas::Step Kas::wish(std::unique_ptr<Case, FreeCase> work, const coalition::World& world, KasMoment at) {
+  std::vector<KasLeaf> leaves;
+  std::vector<coalition::Record> records;
+  const bool ours = work->service == parts_.self;
+  for (CaseItem& item : work->items) {
+    if (ours && item.problem.empty()) work->wish_for(item, world);
+    if (item.wish) {
+      Result<std::vector<coalition::Record>> made = coalition::release_records(world, *item.wish, at.now);
+      if (!made) {
+        item.problem = made.error().what();
+        item.waits.clear();
+        continue;
+      }
+      records.insert(records.end(), made->begin(), made->end());
+    }
+    if (item.wish || (!ours && item.permitted)) leaves.push_back(work->leaf("release.asked", item));
+  }
+  if (leaves.empty()) return answer(*work, at);
+  if (ours) work->stage = Case::Stage::wishing;
+  return Write{std::move(leaves), std::move(records), std::move(work)};
 }
 
 // Each key access object is asked about by itself: keys are recalled one by one.
@@ -311,6 +337,7 @@ Kas::Step Kas::written(Write write, const Result<void>& durable, const coalition
     return connect_error("unavailable", "What is released is recorded first, and that is not possible now.");
   }
   if (write.rest->stage == Case::Stage::attempted) return attempted(std::move(write.rest), newest, at);
+  if (write.rest->stage == Case::Stage::wishing) return answer(*write.rest, at);
   if (write.rest->stage == Case::Stage::passing) return passed(*write.rest, newest, at);
   return released(*write.rest, newest, at);
 }
@@ -368,7 +395,7 @@ Kas::Step Kas::attempted(std::unique_ptr<Case, FreeCase> work, const coalition::
   }
   if (leaves.empty()) return answer(*work, at);
   work->stage = Case::Stage::releasing;
-  return Write{std::move(leaves), std::move(work)};
+  return Write{std::move(leaves), {}, std::move(work)};
 }
 
 KasAnswer Kas::released(Case& work, const coalition::World& newest, KasMoment at) {
@@ -406,7 +433,7 @@ Kas::Step Kas::forwarded(Forward forward, const Result<Json>& said, const coalit
   }
   if (leaves.empty()) return answer(*work, at);
   work->stage = Case::Stage::passing;
-  return Write{std::move(leaves), std::move(work)};
+  return Write{std::move(leaves), {}, std::move(work)};
 }
 
 KasAnswer Kas::passed(Case& work, const coalition::World& newest, KasMoment at) {
@@ -449,7 +476,7 @@ KasAnswer Kas::answer(Case& work, KasMoment at) {
   for (size_t i = 0; i < work.items.size(); ++i) {
     const CaseItem& item = work.items[i];
     if (!item.view.empty()) leaves.push_back(work.leaf("object.view", item));
-    if (!item.wrapped.empty() || !is_recorded(work, i, at)) continue;
+    if (!item.wrapped.empty() || !item.waits.empty() || !is_recorded(work, i, at)) continue;
     leaves.push_back(work.leaf("key.refusal", item));
   }
   KasAnswer out = work.request.first_version ? work.first_answer() : work.second_answer();

@@ -42,7 +42,7 @@ struct KasRequest {  // as it came; names of headers in the comments
 };
 
 struct KasLeaf {  // of the ledger: "key.attempt", "key.release", "key.withheld", "key.refusal",
-                  // "key.refusals", "object.view"
+                  // "key.refusals", "object.view", "release.asked"
   std::string kind{};
   Json::Object fields{};
 };
@@ -108,6 +108,7 @@ class Kas {
   // recorded as that.
   struct Write {
     std::vector<KasLeaf> leaves;
+    std::vector<coalition::Record> records;  // with them, in one commit: releases that are asked for
     std::unique_ptr<Case, FreeCase> rest;
   };
   // Wrapped for another nation's service: decided here and recorded, it is that nation's node that is asked
@@ -159,6 +160,8 @@ class Kas {
   [[nodiscard]] KasAnswer unproved(const Error& why, KasMoment at) const;
 
   [[nodiscard]] const KasKeys& keys() const { return parts_.keys; }
+  // From now on these: what is under way opens with them, or not.
+  void use_keys(KasKeys keys) { parts_.keys = std::move(keys); }
   [[nodiscard]] const std::string& url() const { return parts_.url; }
   void name(std::string url) { parts_.url = std::move(url); }  // as the world names it now
   [[nodiscard]] size_t pending() const { return pending_.all.requests; }
@@ -182,6 +185,7 @@ class Kas {
                            const coalition::World& world, KasMoment at);
   // Of a request to view: whether it is looked after from here on. What is not, is not answered.
   [[nodiscard]] bool shown(Case& work, CaseItem& item, const coalition::World& newest, KasMoment at);
+  [[nodiscard]] Step wish(std::unique_ptr<Case, FreeCase> work, const coalition::World& world, KasMoment at);
   void judge(Case& work, const coalition::World& world, KasMoment at);
   [[nodiscard]] KasAnswer passed(Case& work, const coalition::World& newest, KasMoment at);
   [[nodiscard]] bool is_retry(const Case& work, size_t item, Instant now);

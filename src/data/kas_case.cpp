@@ -1,5 +1,6 @@
 #include "data/kas_case.h"
 
+#include "coalition/releases.h"
 #include "crypto/digest.h"
 #include "label/label.h"
 
@@ -119,6 +120,7 @@ coalition::Ask Kas::Case::ask_about(const CaseItem& item, Instant now) const {
   // Another nation's kid is its own business, and may well be spelt like one of ours.
   out.by->unwraps = service == service_.parts_.self;
   if (out.by->unwraps) sealed.kid = item.key->access.kid;
+  sealed.labelled = !item.key->access.encrypted_metadata.empty();
   return out;
 }
 
@@ -127,6 +129,36 @@ bool Kas::Case::still_permitted(CaseItem& item, const coalition::World& newest, 
   item.verdict = coalition::decide(newest, item.ask);
   item.permitted = item.verdict.permit;
   return item.permitted;
+}
+
+// Nobody is offered what would not help: with a release at hand, everything else has to permit already.
+void Kas::Case::wish_for(CaseItem& item, const coalition::World& world) const {
+  item.permitted = false;
+  if (item.verdict.permit) {
+    item.problem = "This is open to you already.";
+    return;
+  }
+  coalition::Grant supposed;
+  supposed.purpose = item.object->release->purpose;
+  supposed.end = item.ask.now + std::chrono::minutes(item.object->release->minutes);
+  coalition::Verdict with_release = coalition::decide_as_if(world, item.ask, supposed);
+  if (!with_release.permit) {
+    item.verdict = std::move(with_release);
+    return;
+  }
+  if (const auto known = coalition::waiting_release(world, item.ask)) {
+    item.waits = known->id.text();
+    return;
+  }
+  Result<coalition::Release> made =
+      coalition::wished_release(world, item.ask, RequestId(crypto::random_token(16)),
+                                item.object->release->purpose, item.object->release->minutes);
+  if (!made) {
+    item.problem = made.error().what();
+    return;
+  }
+  item.waits = made->id.text();
+  item.wish = *std::move(made);
 }
 
 Result<Bytes> Kas::Case::wrap(const crypto::Secret& share) {
@@ -141,11 +173,13 @@ bool Kas::Case::label_agrees(CaseItem& item, const crypto::Secret& share, const 
                              Instant now) const {
   const auto text = open_metadata(item.key->access, share);
   if (!text) return false;
-  if (text->empty()) return true;
+  const coalition::KeyService* own = newest.key_service(service_.parts_.self);
+  const bool required = own != nullptr && own->labels_required;
+  if (text->empty()) return !required;
   const auto metadata = Json::parse(*text, {.bytes_max = kMetadataBytesMax, .depth_max = 16});
   if (!metadata || !metadata->is_object()) return false;
   const Json* said = metadata->find("label");
-  if (said == nullptr) return true;  // other clients keep other things there
+  if (said == nullptr) return !required;  // other clients keep other things there
   auto label = label::from_json(*said);
   if (!label) return false;
   item.ask.object->label = *std::move(label);
@@ -162,10 +196,14 @@ Json Kas::Case::request_for_others(const coalition::World& newest, Instant now) 
     if (!item.permitted || !still_permitted(item, newest, now)) continue;
     const Json key = Json::object({{"keyAccessObjectId", fmt::format("k{}", i)},
                                    {"keyAccessObject", write_key_access(item.key->access)}});
-    requests.push(Json::object(
+    Json one = Json::object(
         {{"policy", Json::object({{"id", fmt::format("o{}", i)}, {"body", item.object->policy_text}})},
          {"action", coalition::action_name(item.object->action)},
-         {"keyAccessObjects", Json::array({key})}}));
+         {"keyAccessObjects", Json::array({key})}});
+    if (item.object->release)
+      one.set("release", Json::object({{"purpose", item.object->release->purpose},
+                                       {"minutes", item.object->release->minutes}}));
+    requests.push(std::move(one));
   }
   if (requests.items().empty()) return {};
   Json out = Json::object({{"clientPublicKey", request.client_key}, {"requests", std::move(requests)}});
@@ -208,9 +246,13 @@ void Kas::Case::hear(const Json& said, Instant now) {
     for (size_t n = 0; n < items.size(); ++n) {
       if (id != fmt::format("k{}", n) || told[n] || !items[n].permitted) continue;
       told[n] = true;
+      if (wishes() && result.text_or("status", "") == "asked") {
+        items[n].waits = plain_words(result.text_or("release", ""));
+        continue;
+      }
       const auto wrapped = from_base64(result.text_or("kasWrappedKey", ""));
-      const bool good = result.text_or("status", "") == "permit" && wrapped && !wrapped->empty() &&
-                        wrapped->size() <= kWrappedBytesMax;
+      const bool good = !wishes() && result.text_or("status", "") == "permit" && wrapped &&
+                        !wrapped->empty() && wrapped->size() <= kWrappedBytesMax;
       if (good && (!request.view || hear_view(items[n], result, now))) {
         items[n].wrapped = *wrapped;
       } else {
@@ -219,7 +261,7 @@ void Kas::Case::hear(const Json& said, Instant now) {
     }
   }
   for (CaseItem& item : items) {
-    if (item.permitted && item.wrapped.empty() && item.elsewhere.empty()) {
+    if (item.permitted && item.wrapped.empty() && item.waits.empty() && item.elsewhere.empty()) {
       item.elsewhere = "Another nation's key service gave no answer that can be used.";
     }
   }
@@ -266,6 +308,12 @@ KasLeaf Kas::Case::leaf(std::string_view kind, const CaseItem& item) const {
     add("view", item.view);
     add("until", rfc3339(item.until));
   }
+  if (item.object->release && kind != "key.refusal") {
+    add("purpose", item.object->release->purpose);
+    add("minutes", item.object->release->minutes);
+    if (!item.waits.empty()) add("release", item.waits);
+  }
+  if (!item.verdict.grant.empty()) add("grant", item.verdict.grant.text());
   if (kind == "key.refusal") {
     if (!item.problem.empty() || !item.elsewhere.empty()) {
       add("why", item.problem.empty() ? item.elsewhere : item.problem);
@@ -315,6 +363,8 @@ KasAnswer Kas::Case::second_answer() const {
         result.set("status", "permit").set("kasWrappedKey", base64(item.wrapped));
         if (!item.view.empty()) result.set("view", item.view).set("until", item.lasts.count());
         if (!item.marking.empty()) result.set("marking", item.marking);
+      } else if (!item.waits.empty()) {
+        result.set("status", "asked").set("release", item.waits);
       } else if (item.alike || !item.problem.empty()) {
         result.set("status", "fail")
             .set("error", fmt::format("rpc error: code = InvalidArgument desc = {}",

@@ -21,6 +21,8 @@ struct CaseItem {
   std::string marking{};  // how it is to be marked where it is shown
   Instant until{};
   Seconds lasts{};
+  std::string waits{};  // a release: the request's id, for as long as it waits for an answer
+  std::optional<coalition::Release> wish{};  // a new one, to be written down
   Bytes wrapped{};
 
   // Wrong key, wrong binding, wrong label inside: nobody learns which.
@@ -33,7 +35,7 @@ struct CaseItem {
 
 class Kas::Case {
  public:
-  enum class Stage : uint8_t { attempted, releasing, passing };
+  enum class Stage : uint8_t { attempted, releasing, passing, wishing };
 
   Case(const Kas& of, Pending& pending, KasCaller who, RewrapRequest wanted, crypto::PublicKey client);
   ~Case();
@@ -48,11 +50,14 @@ class Kas::Case {
   [[nodiscard]] coalition::Ask ask_about(const CaseItem& item, Instant now) const;
   // Asks again, always: two worlds that act before a disk has either may bear one revision. What is refused
   // now is not permitted any more.
+  // Of somebody who asks for a release: whether one would help, and is asked for already.
+  void wish_for(CaseItem& item, const coalition::World& world) const;
   [[nodiscard]] bool still_permitted(CaseItem& item, const coalition::World& newest, Instant now) const;
   // An object can carry its label under its own key: then that is asked about too.
   [[nodiscard]] bool label_agrees(CaseItem& item, const crypto::Secret& share, const coalition::World& newest,
                                   Instant now) const;
   // What another nation's node is asked: those that are still permitted; null when there are none.
+  [[nodiscard]] bool wishes() const { return request.objects.front().release.has_value(); }
   [[nodiscard]] Json request_for_others(const coalition::World& newest, Instant now);
   // What the objects' dissem calls the person: their id there is another than here.
   [[nodiscard]] std::vector<std::string> named() const;

@@ -31,6 +31,41 @@ Failure refused(std::string_view reason) {
               {}, "Its verdict says who decides and what would change it.");
 }
 
+Json request_of(const KeyAccess& access, std::string_view policy_text) {
+  Json object =
+      Json::object({{"keyAccessObjectId", kObjectId}, {"keyAccessObject", write_key_access(access)}});
+  return Json::object({{"policy", Json::object({{"id", "policy"}, {"body", policy_text}})},
+                       {"keyAccessObjects", Json::array({std::move(object)})}});
+}
+
+Result<KeyRequest> signed_request(Json request, const Holder& holder, Instant now) {
+  KeyRequest out{.session = crypto::PrivateKey::generate(crypto::KeyKind::p256)};
+  const Json body = Json::object(
+      {{"clientPublicKey", out.session.public_key().pem()}, {"requests", Json::array({std::move(request)})}});
+  const Json claims = Json::object(
+      {{"requestBody", body.dump()}, {"iat", unix_seconds(now)}, {"exp", unix_seconds(now + kRequestLife)}});
+  TRY(std::string token,
+      crypto::sign_jwt(holder.proof, {.alg = crypto::default_alg(holder.proof.kind())}, claims));
+  out.body = Json::object({{"signedRequestToken", std::move(token)}}).dump();
+  return out;
+}
+
+// The one result of an answer.
+Result<Json> result_of(int status, const Result<Json>& json) {
+  if (status != 200) return refused(json ? json->text_or("message", "") : "");
+  if (!json) return no_answer("The key service's answer is not JSON.");
+  const Json* responses = json->find("responses");
+  if (responses == nullptr || !responses->is_array() || responses->items().size() != 1)
+    return no_answer("The key service's answer is not about what was asked.");
+  const Json* results = responses->items()[0].find("results");
+  if (results == nullptr || !results->is_array() || results->items().size() != 1)
+    return no_answer("The key service's answer is not about what was asked.");
+  const Json& result = results->items()[0];
+  if (result.text_or("keyAccessObjectId", "") != kObjectId)
+    return no_answer("The key service's answer is about another object.");
+  return result;
+}
+
 }  // namespace
 
 std::string key_service_of(std::string_view url) {
@@ -48,19 +83,15 @@ std::string key_service_of(std::string_view url) {
 
 Result<KeyRequest> ask_for_share(const KeyAccess& access, std::string_view policy_text, const Holder& holder,
                                  Instant now) {
-  KeyRequest out{.session = crypto::PrivateKey::generate(crypto::KeyKind::p256)};
-  Json object =
-      Json::object({{"keyAccessObjectId", kObjectId}, {"keyAccessObject", write_key_access(access)}});
-  Json request = Json::object({{"policy", Json::object({{"id", "policy"}, {"body", policy_text}})},
-                               {"keyAccessObjects", Json::array({std::move(object)})}});
-  const Json body = Json::object(
-      {{"clientPublicKey", out.session.public_key().pem()}, {"requests", Json::array({std::move(request)})}});
-  const Json claims = Json::object(
-      {{"requestBody", body.dump()}, {"iat", unix_seconds(now)}, {"exp", unix_seconds(now + kRequestLife)}});
-  TRY(std::string token,
-      crypto::sign_jwt(holder.proof, {.alg = crypto::default_alg(holder.proof.kind())}, claims));
-  out.body = Json::object({{"signedRequestToken", std::move(token)}}).dump();
-  return out;
+  return signed_request(request_of(access, policy_text), holder, now);
+}
+
+Result<KeyRequest> ask_for_release(const KeyAccess& access, std::string_view policy_text,
+                                   const ReleaseWish& wish, const Holder& holder, Instant now) {
+  Json request = request_of(access, policy_text);
+  request.set("action", wish.right);
+  request.set("release", Json::object({{"purpose", wish.purpose}, {"minutes", wish.minutes}}));
+  return signed_request(std::move(request), holder, now);
 }
 
 Result<std::string> make_proof(const Holder& holder, std::string_view method, std::string_view url,
@@ -81,21 +112,18 @@ Result<std::string> make_proof(const Holder& holder, std::string_view method, st
 
 Result<crypto::Secret> read_share(int status, std::string_view body, const KeyRequest& request) {
   const auto json = Json::parse(body, {.bytes_max = kAnswerBytesMax, .depth_max = 12});
-  if (status != 200) return refused(json ? json->text_or("message", "") : "");
-  if (!json) return no_answer("The key service's answer is not JSON.");
-  const Json* responses = json->find("responses");
-  if (responses == nullptr || !responses->is_array() || responses->items().size() != 1)
-    return no_answer("The key service's answer is not about what was asked.");
-  const Json* results = responses->items()[0].find("results");
-  if (results == nullptr || !results->is_array() || results->items().size() != 1)
-    return no_answer("The key service's answer is not about what was asked.");
-  const Json& result = results->items()[0];
-  if (result.text_or("keyAccessObjectId", "") != kObjectId)
-    return no_answer("The key service's answer is about another object.");
+  TRY(const Json result, result_of(status, json));
   if (result.text_or("status", "") != "permit") return refused(result.text_or("error", ""));
   const auto wrapped = from_base64(result.text_or("kasWrappedKey", ""));
   if (!wrapped) return no_answer("The key in the answer is not base64.");
   return open_answer(*wrapped, json->text_or("sessionPublicKey", ""), request.session);
+}
+
+Result<std::string> read_asked(int status, std::string_view body) {
+  const auto json = Json::parse(body, {.bytes_max = kAnswerBytesMax, .depth_max = 12});
+  TRY(const Json result, result_of(status, json));
+  if (result.text_or("status", "") != "asked") return refused(result.text_or("error", ""));
+  return printable(result.text_or("release", ""));
 }
 
 }  // namespace entente::data

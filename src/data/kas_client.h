@@ -25,6 +25,16 @@ struct KeyRequest {
 };
 [[nodiscard]] Result<KeyRequest> ask_for_share(const KeyAccess& access, std::string_view policy_text,
                                                const Holder& holder, Instant now);
+// Asks for a release of what is under originator control, in place of a share: that right, for a purpose.
+struct ReleaseWish {
+  std::string right = "open";
+  std::string purpose = {};
+  int64_t minutes = 0;
+};
+[[nodiscard]] Result<KeyRequest> ask_for_release(const KeyAccess& access, std::string_view policy_text,
+                                                 const ReleaseWish& wish, const Holder& holder, Instant now);
+// The name under which it waits for an answer.
+[[nodiscard]] Result<std::string> read_asked(int status, std::string_view body);
 // The DPoP header of a request; `nonce` as the service last gave one.
 [[nodiscard]] Result<std::string> make_proof(const Holder& holder, std::string_view method,
                                              std::string_view url, std::string_view nonce, Instant now);

@@ -163,8 +163,9 @@ const KasKey* KasKeys::find(std::string_view kid) const {
   return found != keys_.end() && found->kid == kid ? &*found : nullptr;
 }
 
-const KasKey* KasKeys::newest(std::string_view algorithm) const {
+const KasKey* KasKeys::newest(std::string_view algorithm, const Shut& shut) const {
   for (auto key = keys_.rbegin(); key != keys_.rend(); ++key) {
+    if (shut && shut(key->kid)) continue;
     if (algorithm_of(key->key.public_key()) == algorithm) return &*key;
   }
   return nullptr;

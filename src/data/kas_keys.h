@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,8 +40,9 @@ class KasKeys {
   [[nodiscard]] static Result<void> make_missing(const std::filesystem::path& folder, Instant now);
 
   [[nodiscard]] const KasKey* find(std::string_view kid) const;
-  // What clients wrap for; by algorithm as they name it. Nullptr when there is none.
-  [[nodiscard]] const KasKey* newest(std::string_view algorithm) const;
+  // What clients wrap for; by algorithm as they name it. Nullptr when there is none that is not `shut`.
+  using Shut = std::function<bool(const std::string& kid)>;
+  [[nodiscard]] const KasKey* newest(std::string_view algorithm, const Shut& shut = {}) const;
   [[nodiscard]] const std::vector<KasKey>& keys() const { return keys_; }
 
   // Which may have wrapped it: the one it names, or a few where it names none. Nobody's private operation.

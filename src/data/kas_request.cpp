@@ -69,6 +69,23 @@ Result<coalition::Action> read_action(const Json& json, const std::string& where
   return odd("this is nothing that is done with an object", where + "/action");
 }
 
+Result<std::optional<WantedRelease>> read_wanted_release(const Json& json, const std::string& where) {
+  const Json* value = json.find("release");
+  if (value == nullptr) return std::optional<WantedRelease>();
+  WantedRelease out;
+  TRY(out.purpose, text_member(*value, "purpose", coalition::kPurposeBytesMax, where + "/release"));
+  const bool line = std::none_of(out.purpose.begin(), out.purpose.end(),
+                                 [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; });
+  if (out.purpose.empty() || !line)
+    return odd("a release is asked for in one line of text", where + "/release");
+  const Json* minutes = value->find("minutes");
+  constexpr int64_t kMost = coalition::kGrantLifeMax / std::chrono::minutes(1);
+  if (minutes == nullptr || !minutes->is_int() || minutes->integer() < 1 || minutes->integer() > kMost)
+    return odd(fmt::format("a release is asked for 1 to {} minutes", kMost), where + "/release");
+  out.minutes = minutes->integer();
+  return std::optional(std::move(out));
+}
+
 Result<WantedObject> read_object(const Json& json, const std::string& where, size_t& left) {
   WantedObject out;
   const Json* policy = json.find("policy");
@@ -76,6 +93,7 @@ Result<WantedObject> read_object(const Json& json, const std::string& where, siz
   TRY(out.id, text_member(*policy, "id", kNameBytesMax, where + "/policy"));
   TRY(out.policy_text, text_member(*policy, "body", kPolicyBytesMax, where + "/policy"));
   TRY(out.action, read_action(json, where));
+  TRY(out.release, read_wanted_release(json, where));
   read_wanted_policy(out);
   const Json* keys = json.find("keyAccessObjects");
   if (keys == nullptr || !keys->is_array() || keys->items().empty()) {
@@ -146,6 +164,10 @@ Result<RewrapRequest> read_rewrap(const Json& body) {
     size_t left = kRewrapObjectsMax;
     for (size_t i = 0; i < requests->items().size(); ++i) {
       TRY(WantedObject object, read_object(requests->items()[i], fmt::format("/requests/{}", i), left));
+      if (!out.objects.empty() && object.release.has_value() != out.objects.front().release.has_value())
+        return odd("keys and releases are asked for by requests of their own");
+      if (object.release && object.keys.size() != 1)
+        return odd("a release is asked for by one key access object of each nation of origin");
       out.objects.push_back(std::move(object));
     }
     return out;

@@ -10,6 +10,7 @@
 #include "data/data_policy.h"
 #include "data/key_access.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,11 +27,17 @@ struct WantedKey {
   std::string problem;  // cannot be read: denied without a look, like one that does not open
   KeyAccess access;
 };
+// Not a key: a release of what is under originator control, for a purpose and a time.
+struct WantedRelease {
+  std::string purpose;
+  int64_t minutes = 0;
+};
 struct WantedObject {
   std::string id;           // the request's name for the policy: comes back
   std::string policy_text;  // base64, as the binding covers it
   coalition::Action action = coalition::Action::open;
-  std::string problem;  // of the policy
+  std::optional<WantedRelease> release;  // all objects of a request have it, or none
+  std::string problem;                   // of the policy
   DataPolicy policy;
   std::vector<WantedKey> keys;
 };

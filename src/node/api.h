@@ -27,10 +27,12 @@ struct LinkState {
   bool serving = false;  // their people can ask here
 };
 
+class KeyDesk;
+
 class Api {
  public:
   Api(Records& records, exchange::Switchboard& switchboard, exchange::AccessDesk& access,
-      MissionDesk& missions, const Clock& clock, PartnerCode self,
+      MissionDesk& missions, KeyDesk& keys, const Clock& clock, PartnerCode self,
       std::function<std::vector<LinkState>()> links, std::function<bool(std::string_view)> holds_key);
 
   // Serves until the listener is closed.
@@ -85,9 +87,15 @@ class Api {
   net::Task<Answer> list_delegations(Request request);
   net::Task<Answer> add_delegation(Request request);
   net::Task<Answer> end_delegation(Request request);
+  net::Task<Answer> list_releases(Request request);
+  net::Task<Answer> propose_release(Request request);
+  net::Task<Answer> approve_release(Request request);
+  net::Task<Answer> deny_release(Request request);
+  net::Task<Answer> revoke_release(Request request);
   net::Task<Answer> list_recalls(Request request);
   net::Task<Answer> recall_object(Request request);
   net::Task<Answer> lift_recall(Request request);
+  net::Task<Answer> reload_keys(Request request);
   net::Task<Answer> show_exposure(Request request);
   net::Task<Answer> show_verdict(Request request);
   net::Task<Answer> show_ledger(Request request);
@@ -104,6 +112,12 @@ class Api {
   [[nodiscard]] Json request_json(const coalition::AccessRequest& request) const;
   // Why an answer to somebody's request came to nothing: what decide() says of it, where it says no.
   [[nodiscard]] Answer unanswered(const Request& request, const AppId& app, const Error& why);
+  [[nodiscard]] std::optional<Answer> not_released(const Request& request, coalition::Release& release,
+                                                   bool gives, coalition::Verdict& verdict);
+  [[nodiscard]] Result<coalition::Release> open_release(const Request& request) const;
+  net::Task<Answer> end_release(Request request, bool revokes);
+  net::Task<Answer> commit_release(Request request, coalition::Release release, std::string kind,
+                                   coalition::Verdict verdict, std::string text);
   struct Words {       // of a change, for its answer
     std::string what;  // it concerns: "XBB"
     std::string done;  // "XBB is suspended"
@@ -121,6 +135,7 @@ class Api {
   exchange::Switchboard& switchboard_;
   exchange::AccessDesk& access_;
   MissionDesk& missions_;
+  KeyDesk& keys_;
   const Clock& clock_;
   PartnerCode self_;
   std::function<std::vector<LinkState>()> links_;

@@ -35,7 +35,7 @@ Api::Answer not_found(std::string what) {
 int status_of(const Error& error) {
   if (error.code() == "access.unknown") return 404;
   if (error.code() == "access.refused") return 403;
-  if (error.code() == "access.over" || error.code() == "access.changed" ||
+  if (error.code() == "access.over" || error.code() == "access.changed" || error.code() == "access.full" ||
       error.code().starts_with("mission."))
     return 409;
   if (error.code() == "store.full" || error.code() == "ledger.full") return 507;

@@ -233,10 +233,17 @@ net::Task<void> KeyDesk::handle(net::HttpCall& call, net::NormalTarget target) {
   [[maybe_unused]] const Result<void> sent = co_await call.answer(head_of(answer), answer.body.dump());
 }
 
+const data::KasKey* KeyDesk::given_out(std::string_view algorithm) const {
+  return kas_.keys().newest(algorithm, [this](const std::string& kid) {
+    const coalition::Recall* recall = parts_.records.world().recall("key", kid);
+    return recall != nullptr && recall->partners.empty();
+  });
+}
+
 net::Task<data::KasAnswer> KeyDesk::well_known(Asked) {
   data::KasAnswer out;
   Json configuration = Json::object();
-  if (const data::KasKey* base = parts_.keys.newest(kDefaultAlgorithm)) {
+  if (const data::KasKey* base = given_out(kDefaultAlgorithm)) {
     const Json key = Json::object(
         {{"algorithm", kDefaultAlgorithm}, {"kid", base->kid}, {"pem", base->key.public_key().pem()}});
     configuration.set(
@@ -256,7 +263,7 @@ net::Task<data::KasAnswer> KeyDesk::public_key(Asked asked) {
   const std::string version =
       asked.legacy ? query_text(asked.query, "v") : std::string(asked.body.text_or("v", "2"));
   if (algorithm.empty()) algorithm = kDefaultAlgorithm;
-  const data::KasKey* key = parts_.keys.newest(algorithm);
+  const data::KasKey* key = given_out(algorithm);
   if (key == nullptr) co_return data::connect_error("not_found", "There is no key of this algorithm here.");
   data::KasAnswer out;
   if (asked.legacy && version != "2") {
@@ -328,16 +335,21 @@ Json KeyDesk::value_json(const coalition::Attribute& attribute,
   const Json* service = attribute.meaning == coalition::Meaning::originator
                             ? parts_.records.world().raw("key-service/" + nation)
                             : nullptr;
+  const auto name_key = [&](std::string_view kid, std::string_view pem) {
+    keys = Json::array({Json::object(
+        {{"kasId", nation},
+         {"kasUri", service->text_or("url", "")},
+         {"publicKey",
+          Json::object({{"algorithm", algorithm_enum(kDefaultAlgorithm)}, {"kid", kid}, {"pem", pem}})}})});
+  };
   const Json* held = service == nullptr ? nullptr : service->find("keys");
-  if (held != nullptr && held->is_array()) {
+  if (service != nullptr && nation == parts_.self.text()) {
+    const data::KasKey* own = given_out(kDefaultAlgorithm);
+    if (own != nullptr) name_key(own->kid, own->key.public_key().pem());
+  } else if (held != nullptr && held->is_array()) {
     for (const Json& key : held->items()) {
-      if (key.text_or("algorithm", "") != kDefaultAlgorithm) continue;
-      keys = Json::array(
-          {Json::object({{"kasId", nation},
-                         {"kasUri", service->text_or("url", "")},
-                         {"publicKey", Json::object({{"algorithm", algorithm_enum(kDefaultAlgorithm)},
-                                                     {"kid", key.text_or("kid", "")},
-                                                     {"pem", key.text_or("pem", "")}})}})});
+      if (key.text_or("algorithm", "") == kDefaultAlgorithm)
+        name_key(key.text_or("kid", ""), key.text_or("pem", ""));
     }
   }
   Json out = Json::object({{"attribute", definition}});
@@ -403,7 +415,12 @@ net::Task<data::KasAnswer> KeyDesk::walk(data::Kas::Step step) {
       step = kas_.go_on(std::move(held), parts_.records.world(), at());
     } else if (auto* write = std::get_if<data::Kas::Write>(&step)) {
       data::Kas::Write held = std::move(*write);
-      Result<void> durable = co_await record(held.leaves);
+      Result<void> durable;
+      if (held.records.empty()) {
+        durable = co_await record(held.leaves);
+      } else {
+        durable = co_await write_down(held.records, held.leaves);
+      }
       step = kas_.written(std::move(held), durable, parts_.records.world(), at());
     } else {
       data::Kas::Forward held = std::get<data::Kas::Forward>(std::move(step));
@@ -554,6 +571,27 @@ net::Task<Result<void>> KeyDesk::record(std::vector<data::KasLeaf> leaves) {
                           if (!appended) errand->answer = Failure(appended.error());
                           errand->done.set();
                         });
+  bool done = co_await errand->done.wait(net::kNoTimeout);
+  while (!done) done = co_await errand->done.wait(net::kNoTimeout);
+  co_return std::move(errand->answer);
+}
+
+net::Task<Result<void>> KeyDesk::write_down(std::vector<coalition::Record> records,
+                                            std::vector<data::KasLeaf> leaves) {
+  struct Errand {
+    explicit Errand(net::Loop& loop) : done(loop) {}
+    net::Event done;
+    Result<void> answer;
+  };
+  auto errand = std::make_shared<Errand>(parts_.loop);
+  Change change;
+  change.records = std::move(records);
+  change.leaves = records_of(std::move(leaves));
+  change.author = "key-service";
+  parts_.records.commit(std::move(change), [errand](const Result<Outcome>& outcome) {
+    if (!outcome) errand->answer = Failure(outcome.error());
+    errand->done.set();
+  });
   bool done = co_await errand->done.wait(net::kNoTimeout);
   while (!done) done = co_await errand->done.wait(net::kNoTimeout);
   co_return std::move(errand->answer);

@@ -13,6 +13,7 @@
 #include "node/records.h"
 #include "node/view_desk.h"
 
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -29,6 +30,7 @@ class KeyDesk final : public exchange::ObjectDesk {
     IssuerKeys& issuers;
     identity::Crosswalk crosswalk;
     data::KasKeys keys;
+    std::filesystem::path folder;  // where those come from
     PartnerCode self;
     std::function<void()> stranger_refused;
     const crypto::PrivateKey& statement_key;  // signs for whom this node vouches
@@ -38,6 +40,13 @@ class KeyDesk final : public exchange::ObjectDesk {
     ViewDesk& views;
   };
   explicit KeyDesk(Parts parts);
+
+  // Keys come and go without a restart: read, then used.
+  [[nodiscard]] Result<data::KasKeys> read_keys() const { return data::KasKeys::load(parts_.folder); }
+  void use_keys(data::KasKeys keys) { kas_.use_keys(std::move(keys)); }
+  [[nodiscard]] const data::KasKeys& keys() const { return kas_.keys(); }
+  // The one of that algorithm that clients wrap for: the newest that is not recalled. Nullptr: none.
+  [[nodiscard]] const data::KasKey* given_out(std::string_view algorithm) const;
 
   // A request whose authority is the key service's. Always answers.
   [[nodiscard]] net::Task<void> handle(net::HttpCall& call, net::NormalTarget target);
@@ -77,6 +86,8 @@ class KeyDesk final : public exchange::ObjectDesk {
   // Whoever brings a good token: the coalition's vocabulary is for its people.
   net::Task<std::optional<data::KasAnswer>> stranger(data::KasRequest request);
   net::Task<Result<void>> record(std::vector<data::KasLeaf> leaves);
+  net::Task<Result<void>> write_down(std::vector<coalition::Record> records,
+                                     std::vector<data::KasLeaf> leaves);
   void record_later(std::vector<data::KasLeaf> leaves);
   [[nodiscard]] Result<identity::PersonFacts> person(const identity::AccessToken& token, Instant now) const;
   [[nodiscard]] Json value_json(const coalition::Attribute& attribute,

@@ -268,13 +268,13 @@ Result<void> Node::Parts::build() {
         access->announcements().announce(
             {.kind = std::string(exchange::kObjectShut), .person = person, .data = data});
       }});
-  key_desk = std::make_unique<KeyDesk>(
-      KeyDesk::Parts{*records, clock, loop, *issuer_keys, crosswalk, std::move(kas_keys), config.partner,
-                     [this] { switchboard->stranger_refused(); }, keys.statement,
-                     [this](const PersonId& who, const PartnerCode& at) {
-                       return statements->pairwise(who, {at, AppId("kas")});
-                     },
-                     ask, *view_desk});
+  key_desk = std::make_unique<KeyDesk>(KeyDesk::Parts{
+      *records, clock, loop, *issuer_keys, crosswalk, std::move(kas_keys), config.data / "keys" / "kas",
+      config.partner, [this] { switchboard->stranger_refused(); }, keys.statement,
+      [this](const PersonId& who, const PartnerCode& at) {
+        return statements->pairwise(who, {at, AppId("kas")});
+      },
+      ask, *view_desk});
   std::string provider_name;
   TRY(identity::OidcClient oidc, make_oidc(world(), keys, provider_name));
   TRY(door_listener, net::Listener::tcp(loop, config.door_port, listener_limits(config.limits)));
@@ -298,8 +298,8 @@ Result<void> Node::Parts::build() {
     }
     return out;
   };
-  api = std::make_unique<Api>(*records, *switchboard, *access, *missions, clock, config.partner, link_states,
-                              [this](std::string_view kid) { return key_desk->holds(kid); });
+  api = std::make_unique<Api>(*records, *switchboard, *access, *missions, *key_desk, clock, config.partner,
+                              link_states, [this](std::string_view kid) { return key_desk->holds(kid); });
   console = std::make_unique<Console>(
       Console::Parts{*api, *records, *switchboard, *access, browsers, clock, config.data / "ledger"}, names,
       read_console_files(config.console));

@@ -2,12 +2,12 @@
 // it, and what must not open does not.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { SignJWT, exportJWK } from 'jose';
 import { ask } from '../../demo/loopback.mjs';
-import { Coalition, command, program, skip, system } from './coalition.mjs';
+import { Coalition, command, program, readJson, skip, system } from './coalition.mjs';
 import { manifestOf } from './tdf_manifest.mjs';
 import { accessToken, keyService, makePair, proof } from './token.mjs';
 import { openTls } from './wire.mjs';
@@ -271,6 +271,84 @@ system('recalled objects open no more, and exposure says who opened what', async
   assert.equal(after.rows[0].why, 'object-recalled');
   await coalition.ask('XAA', 'recall', 'lift', 'policy', policy.uuid, '--reason', 'EXERCISE: it was right');
   assert.equal((await client('open', file('shared.tdf'), file('shared3.out'), reader)).code, 0);
+});
+
+// The command line as XBB's planner, whose own door leads to both nations' services.
+async function asReader(verb, name, ...more) {
+  writeFileSync(file('reader.txt'), `${reader.token}\n`, { mode: 0o600 });
+  writeFileSync(file('reader.pem'), pem(await crypto.subtle.exportKey('pkcs8', pair.privateKey)), { mode: 0o600 });
+  const through = new URL(reader.kas);
+  through.hostname = through.hostname.replace(/^kas\./, 'kas-xaa.');
+  const words = ['--token', file('reader.txt'), '--proof', file('reader.pem'), '--trust', coalition.demo.authority];
+  return command([program, ...verb, file(name), ...words, '--service', `${kas}=${through.origin}`, ...more]);
+}
+
+system('under originator control: refused, asked for, released to that person, taken back', async () => {
+  writeFileSync(file('orcon.txt'), report);
+  const orcon = { attributes: attributes(fqn('handling', 'orcon')) };
+  assert.equal((await client('seal', file('orcon.txt'), file('orcon.tdf'), orcon)).code, 0);
+  const { policy } = manifestOf(file('orcon.tdf'));
+  const open = (out) => asReader(['open'], 'orcon.tdf', '-o', file(out));
+  const shut = await open('orcon1.out');
+  assert.equal(shut.code, 1);
+  assert.match(shut.output, /not released to Borealis/);
+
+  const wish = ['--purpose', 'EXERCISE: berths for the relief convoy', '--minutes', '60'];
+  const asked = await asReader(['release', 'ask'], 'orcon.tdf', ...wish);
+  assert.equal(asked.code, 0, asked.output);
+  assert.match(asked.output, /waits for an answer/);
+  assert.equal((await open('orcon2.out')).code, 1, 'asking opens nothing');
+  const { releases } = await coalition.ask('XAA', 'release', 'ls');
+  assert.equal(releases.length, 1);
+  const [{ id, ...waiting }] = releases;
+  assert.deepEqual([waiting.object, waiting.partner, waiting.state], [policy.uuid, 'XBB', 'open']);
+  assert.match(waiting.who, /planner, .*Borealis/);
+
+  const given = await coalition.ask('XAA', 'release', 'approve', id, '--words', 'EXERCISE: for the convoy');
+  assert.equal(given.release.state, 'granted');
+  const opened = await open('orcon3.out');
+  assert.equal(opened.code, 0, opened.output);
+  assert.equal(readFileSync(file('orcon3.out'), 'utf8'), report);
+  const exposed = await coalition.ask('XAA', 'exposure', '--object', policy.uuid);
+  assert.deepEqual([exposed.releases, exposed.openable], [1, 1]);
+
+  await coalition.ask('XAA', 'release', 'revoke', id);
+  assert.equal((await open('orcon4.out')).code, 1);
+  assert.equal((await coalition.ask('XAA', 'exposure', '--object', policy.uuid)).openable, 0);
+  // An operator gives one unasked, to the nation; it says nothing of what is not under originator control.
+  await coalition.ask('XAA', 'release', policy.uuid, '--to', 'XBB', '--minutes', '30', '--reason', 'EXERCISE: for all');
+  assert.equal((await open('orcon5.out')).code, 0);
+  const { policy: own } = manifestOf(file('own.tdf'));
+  await coalition.ask('XAA', 'release', own.uuid, '--to', 'XBB', '--minutes', '30', '--reason', 'EXERCISE: no use');
+  assert.equal((await asReader(['open'], 'own.tdf', '-o', file('own2.out'))).code, 1);
+  const kinds = (await coalition.ask('XAA', 'ledger', 'show', '--last', '500')).records.map((one) => one.class);
+  for (const kind of ['release.asked', 'release', 'release.revoked']) assert.ok(kinds.includes(kind), kind);
+});
+
+system('keys change without a restart: old ones open, the newest is given out, a recalled one is shut', async () => {
+  const folder = join(readJson(coalition.config('XAA')).data, 'keys', 'kas');
+  const newest = async () => (await post('/kas.AccessService/PublicKey', { algorithm: 'rsa:2048', v: '2' })).body.kid;
+  const before = await newest();
+  const made = ['genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048', '-out', join(folder, '2099-01-01-rsa.pem')];
+  assert.equal((await command(['openssl', ...made])).code, 0);
+  chmodSync(join(folder, '2099-01-01-rsa.pem'), 0o600);
+  const reload = () => coalition.ask('XAA', 'key-service', 'reload', '--reason', 'EXERCISE: the yearly change');
+  assert.deepEqual((await reload()).added, ['2099-01-01-rsa']);
+  assert.equal(await newest(), '2099-01-01-rsa');
+  assert.equal((await client('open', file('report.tdf'), file('rotated1.out'))).code, 0, 'sealed for the old key');
+  assert.equal((await client('seal', file('report.txt'), file('rotated.tdf'))).code, 0);
+  assert.equal(manifestOf(file('rotated.tdf')).manifest.encryptionInformation.keyAccess[0].kid, '2099-01-01-rsa');
+  assert.equal((await client('open', file('rotated.tdf'), file('rotated2.out'))).code, 0);
+  // A key that cannot be read changes nothing.
+  writeFileSync(join(folder, '2099-02-02-rsa.pem'), 'no key', { mode: 0o600 });
+  assert.equal((await coalition.cli('XAA', 'key-service', 'reload', '--reason', 'EXERCISE')).code, 1);
+  assert.equal(await newest(), '2099-01-01-rsa');
+  rmSync(join(folder, '2099-02-02-rsa.pem'));
+  // Recalled: what is sealed for it opens no more, and nothing more is sealed for it.
+  await coalition.ask('XAA', 'recall', 'key', '2099-01-01-rsa', '--reason', 'EXERCISE: it was copied');
+  assert.equal(await newest(), before);
+  assert.notEqual((await client('open', file('rotated.tdf'), file('rotated3.out'))).code, 0);
+  assert.equal((await client('open', file('report.tdf'), file('rotated4.out'))).code, 0);
 });
 
 system('the ledger has the attempt and the release, and verifies', async () => {

@@ -1,0 +1,137 @@
+// Who may open a sealed object, 1,500 times: drawn objects, readers and releases, judged by decide() with the
+// demonstration's policies, and by an oracle of sets that knows neither labels nor policies.
+#include "coalition/example_test.h"
+
+#include <array>
+#include <random>
+#include <set>
+
+#include <doctest/doctest.h>
+
+namespace entente::coalition {
+namespace {
+
+using namespace example;
+
+struct Drawn {
+  size_t level = 0;  // of the object
+  std::set<std::string> origins{"xaa"};
+  std::set<std::string> named;  // releasable to
+  bool medical = false;
+  bool orcon = false;
+  std::string reader;
+  size_t clearance = 0;
+  bool holds_medical = false;
+  Action action = Action::open;
+  size_t released = 0;  // bit 0 to XBB, bit 1 to XCC: open and forward
+};
+
+constexpr std::array<const char*, 4> kClassifications{"unclassified", "restricted", "confidential", "secret"};
+constexpr std::array<const char*, 4> kClearances{"UNCLASSIFIED", "RESTRICTED", "CONFIDENTIAL", "SECRET"};
+
+class Draw {
+ public:
+  Drawn next() {
+    Drawn out;
+    out.level = below(4);
+    if (below(4) == 0) out.origins.insert("xbb");
+    for (const char* code : {"xaa", "xbb", "xcc"})
+      if (below(3) == 0) out.named.insert(code);
+    out.medical = below(4) == 0;
+    out.orcon = below(2) == 0;
+    out.reader = std::array<const char*, 3>{"xaa", "xbb", "xcc"}[below(3)];
+    out.clearance = below(out.reader == "xcc" ? 2 : 4);  // Cassia's ceiling is RESTRICTED
+    out.holds_medical = below(2) == 0;
+    out.action = std::array{Action::open, Action::open, Action::forward, Action::edit}[below(4)];
+    out.released = below(4);
+    return out;
+  }
+
+ private:
+  size_t below(size_t end) { return static_cast<size_t>(random_() % end); }
+  std::mt19937_64 random_{20261122};
+};
+
+bool oracle(const Drawn& one) {
+  // UNCLASSIFIED bears neither caveat nor handling: such a label is none.
+  if (one.level == 0 && (one.medical || one.orcon)) return false;
+  std::set<std::string> may = one.named;
+  may.insert(one.origins.begin(), one.origins.end());
+  std::set<std::string> given;
+  if (one.orcon && one.action != Action::edit) {
+    if ((one.released & 1) != 0) given.insert("xbb");
+    if ((one.released & 2) != 0) given.insert("xcc");
+  }
+  may.insert(given.begin(), given.end());
+  if (!may.contains(one.reader) || one.level > one.clearance) return false;
+  if (one.medical && !one.holds_medical) return false;
+  const bool of_origin = one.origins.contains(one.reader);
+  return one.action == Action::open || !one.orcon || of_origin || given.contains(one.reader);
+}
+
+std::string upper(std::string text) {
+  for (char& c : text) c = static_cast<char>(c - 'a' + 'A');
+  return text;
+}
+
+World released_world(size_t released) {
+  Records all = records("XAA");
+  for (const auto& [bit, code] : {std::pair{1U, "XBB"}, std::pair{2U, "XCC"}}) {
+    if ((released & bit) == 0) continue;
+    Release one;
+    one.id = RequestId("r1");
+    one.partner = PartnerCode(code);
+    one.object = "object-1";
+    one.rights = {"open", "forward"};
+    one.purpose = "EXERCISE";
+    one.minutes = 60;
+    one.by = "operator/asha.lind";
+    one.asked = kNow - std::chrono::minutes(10);
+    one.end = kNow + std::chrono::hours(10);
+    one.state = RequestState::granted;
+    one.approvals.push_back({"operator/asha.lind", "", kNow, VerdictId("v1")});
+    one.start = kNow - std::chrono::minutes(5);
+    one.until = kNow + std::chrono::hours(1);
+    all[record_key(one)] = to_json(one);
+  }
+  return world(all);
+}
+
+Ask ask_of(const Drawn& one) {
+  std::vector<std::string> attributes{fqn("classification", kClassifications.at(one.level))};
+  for (const std::string& code : one.origins) attributes.push_back(fqn("originator", code));
+  for (const std::string& code : one.named) attributes.push_back(fqn("releasable-to", code));
+  if (one.medical) attributes.push_back(fqn("caveat", "medical"));
+  if (one.orcon) attributes.push_back(fqn("handling", "orcon"));
+  Person who = person(upper(one.reader), "planner");
+  who.facts["clearance"].value = std::string(kClearances.at(one.clearance));
+  if (one.holds_medical) {
+    who.facts["caveats"] = who.facts["clearance"];
+    who.facts["caveats"].value = std::string("MEDICAL");
+  }
+  return ask_object(std::move(who), one.action, std::move(attributes));
+}
+
+}  // namespace
+
+TEST_CASE("truth table: 1,500 drawn objects and readers open exactly where an oracle of sets says so") {
+  const std::array<World, 4> worlds{released_world(0), released_world(1), released_world(2),
+                                    released_world(3)};
+  Draw draw;
+  size_t permitted = 0, by_release = 0;
+  for (int i = 0; i < 1'500; ++i) {
+    const Drawn one = draw.next();
+    const Verdict verdict = decide(worlds.at(one.released), ask_of(one));
+    INFO("case " << i << ": " << one.reader << " " << action_name(one.action) << " level " << one.level << "/"
+                 << one.clearance << " orcon " << one.orcon << " medical " << one.medical << "/"
+                 << one.holds_medical << " released " << one.released << ": " << rules(verdict));
+    CHECK(verdict.permit == oracle(one));
+    permitted += verdict.permit ? 1 : 0;
+    by_release += verdict.permit && !verdict.grant.empty() ? 1 : 0;
+  }
+  CHECK(permitted > 200);
+  CHECK(permitted < 1'000);
+  CHECK(by_release > 20);
+}
+
+}  // namespace entente::coalition

@@ -1,0 +1,31 @@
+// What becomes of releases (access.h) before and after they are given: which there are, which are over, and
+// that a partner's never fill more than their room. Pure.
+#pragma once
+
+#include "coalition/world.h"
+
+#include <optional>
+#include <vector>
+
+namespace entente::coalition {
+
+inline constexpr size_t kOpenReleasesMax = 8;                 // asked for by one person, and not answered yet
+inline constexpr Millis kReleaseKept = std::chrono::days(7);  // the record, after it is over
+
+[[nodiscard]] std::optional<Release> release_by_id(const World& world, const RequestId& id);
+// Answered with no, taken back, ended, or not answered in time: it opens nothing and never will.
+[[nodiscard]] bool is_over(const Release& release, Instant now);
+
+// What somebody under `ask` asked for already, about that object and right, and waits for.
+[[nodiscard]] std::optional<Release> waiting_release(const World& world, const Ask& ask);
+// What somebody whose ask came to nothing but for a release asks for: open until it is answered. `id` is
+// drawn by the caller. Error "access.full": too much of theirs waits.
+[[nodiscard]] Result<Release> wished_release(const World& world, const Ask& ask, RequestId id,
+                                             std::string purpose, int64_t minutes);
+
+// The record, and the removal of what is long over of that partner's. Error "access.full": so many live ones
+// that no room is left.
+[[nodiscard]] Result<std::vector<Record>> release_records(const World& world, const Release& release,
+                                                          Instant now);
+
+}  // namespace entente::coalition

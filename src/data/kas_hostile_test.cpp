@@ -1,0 +1,64 @@
+#include "data/kas_for_test.h"
+
+using namespace entente;
+using namespace entente::data;
+using namespace entente::data::for_test;
+
+TEST_CASE("attack: a hostile partner's service answers for other objects, twice, hugely, or as before") {
+  const std::string policy = Pair::theirs();
+  const auto ask = [&](Pair& pair) {
+    return pair.ask(Desk::second({Desk::wanted("a", policy, {pair.wrapped_for_xbb(policy)}),
+                                  Desk::wanted("b", policy, {pair.wrapped_for_xbb(policy)})}));
+  };
+  Pair first;
+  auto step = ask(first);
+  const Json honest = first.honest(std::get<Kas::Forward>(step).request);
+  CHECK(result_of(first.hear(std::move(step), honest), 1, 0).text_or("status", "") == "permit");
+
+  const auto hear = [&](const Json& said) {
+    Pair pair;
+    KasAnswer out = pair.hear(ask(pair), said);
+    CHECK(pair.home.kas.pending() == 0);
+    return out;
+  };
+  const auto status = [](const KasAnswer& answer, size_t i) {
+    return std::string(result_of(answer, i, 0).text_or("status", ""));
+  };
+  const Json& body = *honest.find("body");
+  const auto result = [&](size_t i) {
+    return body.find("responses")->items().at(i).find("results")->items().at(0);
+  };
+  const auto response = [](Json::Array results) {
+    return Json::object({{"results", Json(std::move(results))}});
+  };
+  const auto answer = [&](Json::Array responses, std::string session = {}) {
+    if (session.empty()) session = body.text_or("sessionPublicKey", "");
+    return Json::object(
+        {{"status", 200},
+         {"body", Json::object({{"sessionPublicKey", session}, {"responses", Json(std::move(responses))}})}});
+  };
+  // The first object's answer given for both: the second has none.
+  const KasAnswer twice = hear(answer({response({result(0)}), response({result(0)})}));
+  CHECK(status(twice, 0) == "permit");
+  CHECK(status(twice, 1) == "fail");
+  // More answers than questions, and several results where there is one.
+  Json::Array many(1'000);
+  many.push_back(response({result(0)}));
+  CHECK(status(hear(answer(many)), 0) == "fail");
+  CHECK(status(hear(answer({response({result(0), result(0)}), response({result(1)})})), 0) == "fail");
+  // A session key and words without end.
+  Json wordy = result(0);
+  wordy.set("status", "fail").set("error", std::string(1 << 20, 'x'));
+  const KasAnswer huge = hear(answer({response({wordy}), response({wordy})}, std::string(1 << 20, 'k')));
+  CHECK(huge.body.dump().size() < 16'384);
+  for (const Json& nonsense : {Json(), Json("permit"), Json::array(), Json::object({{"body", 7}}),
+                               Json::object({{"body", Json::object({{"responses", "all"}})}})})
+    CHECK(status(hear(nonsense), 0) == "fail");
+
+  // An older answer is wrapped for an older client's key: whoever asks now cannot open it.
+  const KasAnswer replayed = hear(honest);
+  const PrivateKey now = PrivateKey::generate(KeyKind::p256);
+  const auto wrapped = from_base64(result_of(replayed, 0, 0).text_or("kasWrappedKey", ""));
+  REQUIRE(wrapped);
+  CHECK_FALSE(open_answer(*wrapped, replayed.body.text_or("sessionPublicKey", ""), now));
+}

@@ -1,0 +1,252 @@
+#include "coalition/releases.h"
+#include "data/kas_for_test.h"
+
+using namespace entente;
+using namespace entente::data;
+using namespace entente::data::for_test;
+
+namespace {
+
+std::string controlled() {
+  return policy_of({example::fqn("classification", "restricted"), example::fqn("originator", "xaa"),
+                    example::fqn("releasable-to", "xbb"), example::fqn("handling", "orcon")});
+}
+
+// A nation whose home vouches, at the originator's service.
+struct Vouched {
+  Desk desk;
+
+  static KasCaller caller(const std::string& partner, const std::string& id = "pairwise-1") {
+    KasCaller out;
+    out.person = example::person(partner, "planner");
+    out.person.id = PersonId(id);
+    if (partner == "XCC") out.person.facts["clearance"].value = std::string("RESTRICTED");
+    out.context["risk"] = {int64_t{0}, "node", example::kNow + std::chrono::hours(1)};
+    out.context["network"] = {std::string("door"), "node", example::kNow + std::chrono::hours(1)};
+    out.by.device = "device-1";
+    return out;
+  }
+  Json body(const std::string& policy, bool wishes, const std::string& action = "open") const {
+    Json request = Desk::wanted("policy", policy, {desk.access(policy)});
+    request.set("action", action);
+    if (wishes)
+      request.set("release", Json::object({{"purpose", "EXERCISE: berths for the convoy"}, {"minutes", 60}}));
+    return Desk::second({request});
+  }
+  // To its end; what is to be written down becomes part of the world.
+  KasAnswer ask(const Json& wanted, KasCaller who) {
+    auto step = desk.kas.take_for(std::move(who), read_rewrap(wanted).value(), desk.world, Desk::at());
+    while (auto* write = std::get_if<Kas::Write>(&step)) {
+      desk.leaves.insert(desk.leaves.end(), write->leaves.begin(), write->leaves.end());
+      if (!write->records.empty()) {
+        auto next = desk.world.with(write->records, Revision{desk.world.revision().value + 1});
+        REQUIRE(next);
+        desk.world = std::move(next->world);
+      }
+      step = desk.kas.written(std::move(*write), {}, desk.world, Desk::at());
+    }
+    KasAnswer out = std::get<KasAnswer>(std::move(step));
+    desk.leaves.insert(desk.leaves.end(), out.leaves.begin(), out.leaves.end());
+    return out;
+  }
+  void give(coalition::Release release) {
+    release.state = coalition::RequestState::granted;
+    release.approvals.push_back({"operator/asha.lind", "", example::kNow, VerdictId("v")});
+    release.start = example::kNow;
+    release.until = example::kNow + std::chrono::hours(1);
+    const std::vector<coalition::Record> records{{record_key(release), to_json(release)}};
+    auto next = desk.world.with(records, Revision{desk.world.revision().value + 1});
+    REQUIRE(next);
+    desk.world = std::move(next->world);
+  }
+};
+
+}  // namespace
+
+TEST_CASE(
+    "a release is asked for by whoever needs it, waits, and opens that object to that person once given") {
+  Vouched there;
+  const Json open = there.body(controlled(), false);
+  const KasAnswer refused = there.ask(open, Vouched::caller("XCC"));
+  CHECK(result_of(refused, 0, 0).text_or("status", "") == "fail");
+  CHECK(there.desk.kinds() == "key.refusal");
+
+  const KasAnswer asked = there.ask(there.body(controlled(), true), Vouched::caller("XCC"));
+  CHECK(result_of(asked, 0, 0).text_or("status", "") == "asked");
+  REQUIRE(there.desk.world.releases().size() == 1);
+  const coalition::Release waiting = *there.desk.world.releases()[0];
+  CHECK(result_of(asked, 0, 0).text_or("release", "") == waiting.id.text());
+  CHECK(waiting.by == "XCC/pairwise-1");
+  CHECK(there.desk.kinds() == "key.refusal release.asked");
+  // Asked again: the same one.
+  there.ask(there.body(controlled(), true), Vouched::caller("XCC"));
+  CHECK(there.desk.world.releases().size() == 1);
+  CHECK(there.desk.kas.keys().operations() == 0);
+  CHECK(result_of(there.ask(open, Vouched::caller("XCC")), 0, 0).text_or("status", "") == "fail");
+
+  there.give(waiting);
+  const KasAnswer given = there.ask(open, Vouched::caller("XCC"));
+  CHECK(there.desk.gave(result_of(given, 0, 0).text_or("kasWrappedKey", ""), given));
+  const auto& fields = there.desk.leaves.back().fields;
+  CHECK(std::ranges::any_of(fields, [&](const auto& field) {
+    return field.first == "grant" && field.second.string() == waiting.id.text();
+  }));
+  // Nobody else of that nation, and no other right.
+  CHECK(result_of(there.ask(open, Vouched::caller("XCC", "pairwise-2")), 0, 0).text_or("status", "") ==
+        "fail");
+  const Json forward = there.body(controlled(), false, "forward");
+  CHECK(result_of(there.ask(forward, Vouched::caller("XCC")), 0, 0).text_or("status", "") == "fail");
+}
+
+TEST_CASE("attack: a release is asked for where none would help, or more than one may ask for") {
+  Vouched there;
+  const auto status = [&](const Json& wanted, KasCaller who) {
+    return result_of(there.ask(wanted, std::move(who)), 0, 0).text_or("status", "");
+  };
+  // Of what is not under originator control, too high, or open to them already.
+  CHECK(status(there.body(restricted(), true), Vouched::caller("XCC")) == "fail");
+  CHECK(status(there.body(controlled(), true), Vouched::caller("XBB")) == "fail");
+  const std::string high = policy_of({example::fqn("classification", "secret"),
+                                      example::fqn("originator", "xaa"), example::fqn("handling", "orcon")});
+  CHECK(status(there.body(high, true), Vouched::caller("XCC")) == "fail");
+  CHECK(there.desk.world.releases().empty());
+  for (size_t i = 0; i < coalition::kOpenReleasesMax; ++i) {
+    const std::string policy =
+        policy_of({example::fqn("classification", "restricted"), example::fqn("originator", "xaa"),
+                   example::fqn("handling", "orcon")},
+                  fmt::format("object-{}", i));
+    CHECK(status(there.body(policy, true), Vouched::caller("XCC")) == "asked");
+  }
+  CHECK(status(there.body(controlled(), true, "forward"), Vouched::caller("XCC")) == "fail");
+  CHECK(there.desk.world.releases().size() == coalition::kOpenReleasesMax);
+  CHECK(there.desk.kas.keys().operations() == 0);
+  // Nor together with a key.
+  const Json one = Desk::wanted("a", controlled(), {there.desk.access(controlled())});
+  Json two = one;
+  two.set("release", Json::object({{"purpose", "EXERCISE"}, {"minutes", 60}}));
+  CHECK_FALSE(read_rewrap(Desk::second({one, two})));
+  two.set("release", Json::object({{"purpose", "two\nlines"}, {"minutes", 60}}));
+  CHECK_FALSE(read_rewrap(Desk::second({two})));
+  two.set("release", Json::object({{"purpose", "EXERCISE"}, {"minutes", 43201}}));
+  CHECK_FALSE(read_rewrap(Desk::second({two})));
+}
+
+TEST_CASE("home says for whom a release is asked, and its own rules come first") {
+  Pair pair;
+  const std::string policy =
+      policy_of({example::fqn("classification", "restricted"), example::fqn("originator", "xbb"),
+                 example::fqn("handling", "orcon")});
+  const auto wish = [&](const std::string& of) {
+    Json request = Desk::wanted("policy", of, {pair.wrapped_for_xbb(of)});
+    request.set("release", Json::object({{"purpose", "EXERCISE: berths"}, {"minutes", 60}}));
+    return Desk::second({request});
+  };
+  auto step = pair.ask(wish(policy));
+  REQUIRE(std::holds_alternative<Kas::Forward>(step));
+  const Json& passed_on = std::get<Kas::Forward>(step).request.find("requests")->items()[0];
+  CHECK(passed_on.find("release")->text_or("purpose", "") == "EXERCISE: berths");
+  // A service that gives a key where none is asked for is not heard.
+  Json lie = pair.honest(std::get<Kas::Forward>(step).request);
+  const KasAnswer lied = pair.hear(std::move(step), lie);
+  CHECK(result_of(lied, 0, 0).text_or("status", "") == "fail");
+  CHECK(pair.home.kinds() == "release.asked key.refusal");
+
+  step = pair.ask(wish(policy));
+  Json result = Json::object({{"keyAccessObjectId", "k0"}, {"status", "asked"}, {"release", "r-1"}});
+  Json responses = Json::array({Json::object({{"results", Json::array({result})}})});
+  const KasAnswer told = pair.hear(
+      std::move(step), Json::object({{"status", 200}, {"body", Json::object({{"responses", responses}})}}));
+  CHECK(result_of(told, 0, 0).text_or("release", "") == "r-1");
+
+  const std::string high =
+      policy_of({example::fqn("classification", "secret"), example::fqn("originator", "xbb"),
+                 example::fqn("caveat", "medical"), example::fqn("handling", "orcon")});
+  CHECK(std::holds_alternative<KasAnswer>(pair.ask(wish(high))));
+}
+
+TEST_CASE("attack: nobody but this node says which program carries a duty out") {
+  Vouched there;
+  there.desk.records["policy/host/objects"] = Json::object(
+      {{"text", "@obligation(\"view-only\") permit (principal, action, resource is Entente::Object);"}});
+  there.desk.world = example::world(there.desk.records);
+  const coalition::Fact claimed{std::vector<std::string>{"view-only", "watermark"}, "node",
+                                example::kNow + std::chrono::hours(1)};
+  const auto rule = [&](const Json& body, KasCaller who) {
+    const KasAnswer answer = there.ask(body, std::move(who));
+    CHECK(result_of(answer, 0, 0).text_or("status", "") == "fail");
+    for (const auto& [name, value] : there.desk.leaves.back().fields)
+      if (name == "rules") return value.items()[0].string();
+    return std::string();
+  };
+  // A claim of the token's, which a crosswalk took over.
+  KasCaller who = Vouched::caller("XBB");
+  who.person.facts["enforces"] = claimed;
+  CHECK(rule(there.body(restricted(), false), who) == "obligation-unproved");
+  // What a request says of itself, wherever it stands.
+  Json one = Desk::wanted("policy", restricted(), {there.desk.access(restricted())});
+  Json body = there.body(restricted(), false);
+  for (const char* name : {"enforces", "obligations", "fulfillableObligationFQNs", "context"}) {
+    const Json list = Json::array({"view-only", "https://xaa.example/obl/drm/value/view-only"});
+    body.set(name, list);
+    one.set(name, list);
+  }
+  body.set("requests", Json::array({one}));
+  CHECK(rule(body, Vouched::caller("XBB", "pairwise-2")) == "obligation-unproved");
+  // Looking is no way around it: it is not asked of a key service.
+  CHECK(read_rewrap(there.body(restricted(), false, "view")).error().code() == "kas.request");
+  CHECK(there.desk.kas.keys().operations() == 0);
+}
+
+TEST_CASE("attack: the label under the key is left out where labels are required") {
+  const auto ask = [](bool required, std::string_view metadata, bool left_out = false) {
+    Desk desk;
+    if (required) desk.records["key-service/XAA"].set("labels", "required");
+    desk.world = example::world(desk.records);
+    Json access = desk.access(open_to_all(), "2026-11-01-rsa", "", metadata);
+    if (left_out)
+      std::erase_if(access.members(), [](const auto& one) { return one.first == "encryptedMetadata"; });
+    const int status = desk.ask(Desk::first(open_to_all(), access)).status;
+    return std::pair(status, desk.kas.keys().operations());
+  };
+  label::Label label;
+  label.policy = "HARBOR LIGHT";
+  label.classification = "UNCLASSIFIED";
+  const std::string said = Json::object({{"label", label::to_json(label)}}).dump();
+  CHECK(ask(true, said) == std::pair(200, uint64_t{1}));
+  CHECK(ask(true, said, true) == std::pair(403, uint64_t{0}));
+  CHECK(ask(true, "") == std::pair(403, uint64_t{0}));
+  CHECK(ask(true, "{}") == std::pair(400, uint64_t{1}));  // something, and no label
+  CHECK(ask(false, said, true).first == 200);
+}
+
+TEST_CASE(
+    "keys come and go without a restart: old ones open, the newest is given out, a recalled one is not") {
+  Desk desk;
+  const std::string policy = restricted();
+  const Json old = desk.access(policy);
+  const PrivateKey fresh = PrivateKey::generate(KeyKind::rsa, 2048);
+  const Json newer = write_key_access(
+      wrap_share(desk.share, {fresh.public_key(), std::string(kUrl), "2026-12-01-rsa", "s1"}, policy)
+          .value());
+  CHECK(desk.ask(Desk::first(policy, newer)).status == 400);
+  const auto with = [&](bool keep) {
+    std::vector<KasKey> held;
+    if (keep) held.push_back({"2026-11-01-rsa", keys().rsa});
+    held.push_back({"2026-12-01-rsa", fresh});
+    desk.kas.use_keys(KasKeys::from(std::move(held)).value());
+  };
+  with(true);
+  CHECK(desk.ask(Desk::first(policy, old)).status == 200);
+  CHECK(desk.ask(Desk::first(policy, newer)).status == 200);
+  CHECK(desk.kas.keys().newest("rsa:2048")->kid == "2026-12-01-rsa");
+  const auto shut = [](const std::string& kid) { return kid == "2026-12-01-rsa"; };
+  CHECK(desk.kas.keys().newest("rsa:2048", shut)->kid == "2026-11-01-rsa");
+  desk.recall("key/2026-11-01-rsa");
+  CHECK(desk.ask(Desk::first(policy, old)).status == 403);
+  CHECK(desk.ask(Desk::first(policy, newer)).status == 200);
+  // Taken away between the attempt and the unwrap.
+  auto step = desk.take(desk.signed_request(Desk::first(policy, newer)));
+  REQUIRE(std::holds_alternative<Kas::Write>(step));
+  desk.kas.use_keys(KasKeys::from({{"2026-11-01-rsa", keys().rsa}}).value());
+  CHECK(desk.finish(std::move(step)).status == 400);
+}

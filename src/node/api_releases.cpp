@@ -1,0 +1,205 @@
+// Releases of objects under originator control: asked for, given, refused and taken back.
+#include "base/fields.h"
+#include "coalition/releases.h"
+#include "crypto/digest.h"
+#include "exchange/access_desk.h"
+#include "node/api.h"
+#include "node/api_answers.h"
+#include "node/operators.h"
+#include "node/releases.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace entente::node {
+
+using coalition::Release;
+using coalition::RequestState;
+using coalition::Verdict;
+
+namespace {
+
+Result<std::string> release_words(const Json& body) {
+  if (body.is_null()) return std::string();
+  Fields fields(body, "");
+  std::string words = fields.has("words") ? take_line(fields, "words") : std::string();
+  TRY_VOID(fields.done());
+  return words;
+}
+
+// What an operator proposes by themselves.
+Result<Release> read_proposal(const coalition::World& world, const Json& body, const Caller& by,
+                              Instant now) {
+  Fields fields(body, "");
+  Release out;
+  out.id = RequestId(crypto::random_token(16));
+  out.object = fields.text("object", coalition::kObjectIdBytesMax);
+  out.partner = PartnerCode(fields.text("partner", 16));
+  if (world.partner(out.partner) == nullptr || out.partner == world.self())
+    fields.wrong("partner", "this is no other nation of the coalition", "name one that `partner list` shows");
+  if (fields.has("person")) out.person = PersonId(fields.text("person", 64));
+  out.rights = fields.texts_or_none("rights", coalition::kReleaseRights.size());
+  if (out.rights.empty()) out.rights = {"open", "view"};
+  for (const std::string& right : out.rights) {
+    if (std::ranges::find(coalition::kReleaseRights, right) == coalition::kReleaseRights.end())
+      fields.wrong("rights", fmt::format("\"{}\" is no right over an object", right),
+                   fmt::format("some of {}", fmt::join(coalition::kReleaseRights, ", ")));
+  }
+  out.minutes = fields.integer("minutes", 1, coalition::kGrantLifeMax / std::chrono::minutes(1));
+  out.purpose = take_line(fields, "reason");
+  if (out.purpose.size() > coalition::kPurposeBytesMax)
+    fields.wrong("reason", "this is too long", fmt::format("at most {} bytes", coalition::kPurposeBytesMax));
+  TRY_VOID(fields.done());
+  out.by = by.who.id.text();
+  out.asked = now;
+  out.end = now + coalition::kRequestLifeMax;
+  return out;
+}
+
+Error refused_release(const Verdict& verdict) {
+  const Verdict said = coalition::shown(verdict);
+  const bool why = !said.reasons.empty();
+  return {"operator.denied",
+          fmt::format("{} (verdict {})", why ? said.reasons.front().text : "an operator may not do this here",
+                      verdict.id.text()),
+          {},
+          why ? said.reasons.front().change : std::string()};
+}
+
+std::string given_text(const Release& release) {
+  const std::string whom = release.person.empty()
+                               ? release.partner.text()
+                               : fmt::format("{}/{}", release.partner.text(), release.person.text());
+  if (release.state != RequestState::granted)
+    return fmt::format("approved: {} of {} approvals for {}", release.approvals.size(),
+                       release.approvals_needed, release.id.text());
+  return fmt::format("released: {} goes to {} until {}", release.object, whom, rfc3339(*release.until));
+}
+
+}  // namespace
+
+net::Task<Api::Answer> Api::list_releases(Request request) {
+  Verdict verdict;
+  if (auto no =
+          refused(request, coalition::Action::view, coalition::NodeRef{self_}, "list releases", verdict))
+    co_return *no;
+  const Instant now = clock_.now();
+  Json out = Json::array();
+  for (const Release* one : records_.world().releases())
+    if (request.query == "all=true" || !coalition::is_over(*one, now))
+      out.push(release_json(records_.world(), *one, now));
+  co_return Answer{200, Json::object({{"releases", std::move(out)}})};
+}
+
+// What was asked of decide() about it, for the ledger; the refusal as an answer, or nothing.
+std::optional<Api::Answer> Api::not_released(const Request& request, Release& release, bool gives,
+                                             Verdict& verdict) {
+  const Instant now = clock_.now();
+  verdict = gives ? release_verdict(records_.world(), request.by, release, now)
+                  : end_verdict(records_.world(), request.by, release, now);
+  if (verdict.permit) return std::nullopt;
+  ledger::Record record =
+      verdict_record(verdict, request.by.who, "release", operator_context(request.by.network, now), now);
+  record.fields.emplace_back("target", coalition::target_text(coalition::Target(release.partner)));
+  record.fields.emplace_back("object", release.object);
+  records_.append({std::move(record)}, false, [](const Result<ledger::Appended>&) {});
+  return refusal(403, refused_release(verdict));
+}
+
+net::Task<Api::Answer> Api::commit_release(Request request, Release release, std::string kind,
+                                           Verdict verdict, std::string text) {
+  const Instant now = clock_.now();
+  Result<Change> made = release_change(records_.world(), release, std::move(kind), request.by, verdict, now);
+  if (!made) co_return refusal(409, made.error());
+  made->narrowing = release.state == RequestState::revoked;
+  if (const std::string key = record_key(release); !made->narrowing && records_.world().raw(key) != nullptr) {
+    Result<store::Precondition> seen = records_.as_seen(key);
+    if (!seen) co_return refusal(status_of(seen.error()), seen.error());
+    made->preconditions.push_back(*std::move(seen));
+  }
+  Words said;
+  said.what = "the release";
+  said.done = std::move(text);
+  said.verdict = verdict.id;
+  said.decided = now;
+  Answer answer = co_await change(*std::move(made), std::move(said));
+  if (answer.status == 200) answer.body.set("release", release_json(records_.world(), release, now));
+  co_return answer;
+}
+
+net::Task<Api::Answer> Api::propose_release(Request request) {
+  Result<Release> read = read_proposal(records_.world(), request.body, request.by, clock_.now());
+  if (!read) co_return refusal(400, read.error());
+  Verdict verdict;
+  if (auto no = not_released(request, *read, true, verdict)) co_return *no;
+  approve(records_.world(), *read, request.by, verdict, clock_.now());
+  std::string kind = read->state == RequestState::granted ? "release" : "release.proposed";
+  std::string text = given_text(*read);
+  Answer answer = co_await commit_release(std::move(request), *std::move(read), std::move(kind),
+                                          std::move(verdict), std::move(text));
+  co_return answer;
+}
+
+// The release that is still to be answered, or why there is none.
+Result<Release> Api::open_release(const Request& request) const {
+  std::optional<Release> found = coalition::release_by_id(records_.world(), RequestId(request.name));
+  if (!found)
+    return fail("access.unknown", fmt::format("there is no release {} here", request.name), {},
+                "look at `release ls`");
+  if (found->state != RequestState::open || coalition::is_over(*found, clock_.now()))
+    return fail("access.over", "this is answered, or out of time", {}, "look at `release ls --all`");
+  return *std::move(found);
+}
+
+net::Task<Api::Answer> Api::approve_release(Request request) {
+  const Result<std::string> words = release_words(request.body);
+  if (!words) co_return refusal(400, words.error());
+  Result<Release> found = open_release(request);
+  if (!found) co_return refusal(status_of(found.error()), found.error());
+  const std::vector<std::string> lapsed = drop_lapsed(records_.world(), *found, clock_.now());
+  Verdict verdict;
+  if (auto no = not_released(request, *found, true, verdict)) co_return *no;
+  approve(records_.world(), *found, request.by, verdict, clock_.now());
+  if (!words->empty()) found->answer = *words;
+  std::string kind = found->state == RequestState::granted ? "release" : "release.approved";
+  std::string text = given_text(*found);
+  if (!lapsed.empty()) text += fmt::format("; {} may not give theirs any more", fmt::join(lapsed, ", "));
+  Answer answer = co_await commit_release(std::move(request), *std::move(found), std::move(kind),
+                                          std::move(verdict), std::move(text));
+  co_return answer;
+}
+
+// Who may give it may refuse it, and take it back.
+net::Task<Api::Answer> Api::end_release(Request request, bool revokes) {
+  const Result<std::string> words = release_words(request.body);
+  if (!words) co_return refusal(400, words.error());
+  std::optional<Release> known = coalition::release_by_id(records_.world(), RequestId(request.name));
+  Result<Release> found = revokes && known && known->state == RequestState::granted ? Result<Release>(*known)
+                                                                                    : open_release(request);
+  if (!found) co_return refusal(status_of(found.error()), found.error());
+  Verdict verdict;
+  if (auto no = not_released(request, *found, false, verdict)) co_return *no;
+  found->state = revokes ? RequestState::revoked : RequestState::denied;
+  found->start.reset();
+  found->until.reset();
+  if (!words->empty()) found->answer = *words;
+  std::string text = revokes ? fmt::format("the release {} is taken back", request.name)
+                             : fmt::format("denied; {} is not released", found->object);
+  std::string kind = revokes ? "release.revoked" : "release.denied";
+  Answer answer = co_await commit_release(std::move(request), *std::move(found), std::move(kind),
+                                          std::move(verdict), std::move(text));
+  co_return answer;
+}
+
+net::Task<Api::Answer> Api::deny_release(Request request) {
+  Answer answer = co_await end_release(std::move(request), false);
+  co_return answer;
+}
+
+net::Task<Api::Answer> Api::revoke_release(Request request) {
+  Answer answer = co_await end_release(std::move(request), true);
+  co_return answer;
+}
+
+}  // namespace entente::node
