@@ -272,7 +272,7 @@ Json to_json(const Release& release) {
     return out;
   };
   Json approvals = Json::array();
-  for (const Approval& approval : release.approvals) approvals.push(approval_json(approval));
+  for (const Approval& approval : release.approvals) approvals.push(approval_json(approval, false));
   Json out = Json::object({{"partner", release.partner.text()},
                            {"object", release.object},
                            {"rights", texts(release.rights)},

@@ -1,5 +1,7 @@
 #include "node/releases.h"
 
+#include "exchange/access_desk.h"
+
 #include <algorithm>
 
 #include <fmt/format.h>

@@ -16,11 +16,12 @@ namespace {
 coalition::World aldoria(int approvals) {
   example::Records all = example::records("XAA");
   Json second = all["operator/asha.lind"];
+  Json nameless = second;
+  nameless.set("uids", Json::array({4712}));
+  all["operator/nameless"] = nameless;
   all["operator/asha.lind"].set("person", "p-asha");
   second.set("uids", Json::array({4711})).set("person", "p-second");
   all["operator/second"] = second;
-  second.set("uids", Json::array({4712})).set("person", "");
-  all["operator/nameless"] = second;
   all["policy/host/releases"] = Json::object(
       {{"text", "@id(\"xaa-two\") @approvals(\"" + std::to_string(approvals) +
                     "\") @minutes(\"90\") permit (principal, action == Entente::Action::\"release\", "
@@ -55,15 +56,17 @@ coalition::World after(const coalition::World& world, const Change& change) {
 
 }  // namespace
 
-TEST_CASE("where two have to approve, one alone releases nothing, twice counts once, and time is cut to the policy's") {
+TEST_CASE(
+    "where two have to approve, one alone releases nothing, twice counts once, and time is cut to the "
+    "policy's") {
   coalition::World world = aldoria(2);
   Release release = wish();
   coalition::Verdict verdict = release_verdict(world, named("asha.lind"), release, example::kNow);
   REQUIRE(verdict.permit);
   approve(world, release, named("asha.lind"), verdict, example::kNow);
   CHECK(release.state == RequestState::open);
-  world = after(world, *release_change(world, release, "release.proposed", named("asha.lind"), verdict,
-                                       example::kNow));
+  world = after(
+      world, *release_change(world, release, "release.proposed", named("asha.lind"), verdict, example::kNow));
   CHECK_FALSE(release_verdict(world, named("asha.lind"), release, example::kNow).permit);
   CHECK_FALSE(release_verdict(world, named("ben.roth"), release, example::kNow).permit);
   CHECK_FALSE(release_verdict(world, named("nameless"), release, example::kNow).permit);
