@@ -10,7 +10,7 @@ namespace entente {
 
 enum class LogLevel { debug, info, warning, error };
 
-void set_log_level(LogLevel least);  // process-wide; set once in main
+// What is below `info` is left out.
 void log(LogLevel level, std::string_view room, std::string_view what, Json::Object details = {});
 
 }  // namespace entente

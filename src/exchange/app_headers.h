@@ -12,8 +12,6 @@ inline constexpr std::string_view kSessionHeader =
     "entente-session";  // home to host: the host's id of the session
 inline constexpr std::string_view kRefusalHeader =
     "entente-refusal";  // host to home: a refusal of ours, as JSON
-inline constexpr std::string_view kUpgradeHeader =
-    "entente-upgrade";  // the Upgrade token of an extended CONNECT
 
 // From a browser towards an app: no hop-by-hop fields, nothing that claims an identity or an address, none of
 // our cookies.

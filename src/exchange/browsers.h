@@ -27,7 +27,6 @@ inline constexpr std::string_view kBindCookie =
     "__Host-entente-bind";  // on an app's name: binds a hand-off to its browser
 inline constexpr std::string_view kAppCookie = "__Host-entente-app";          // on an app's name: the session
 inline constexpr std::string_view kConsoleCookie = "__Host-entente-console";  // on the console's name
-inline constexpr std::string_view kOwnCookies = "__Host-entente";             // the prefix of all of them
 
 struct SignIn {
   coalition::Person person;

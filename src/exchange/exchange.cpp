@@ -154,12 +154,6 @@ Effects Exchange::facts_replaced(Moment at, const PersonId& who, const coalition
   return core_->finish();
 }
 
-Effects Exchange::context_replaced(Moment at, const SessionId& session, const coalition::Facts& context) {
-  core_->begin(at);
-  if (Session* s = core_->table_.by_id(session)) core_->new_context(*s, context);
-  return core_->finish();
-}
-
 Effects Exchange::session_closed(Moment at, const SessionId& session, Ending why) {
   core_->begin(at);
   if (Session* s = core_->table_.by_id(session)) core_->end(*s, std::move(why));

@@ -162,9 +162,6 @@ class Exchange {
   [[nodiscard]] Effects person_gave_up(Moment at, uint64_t opening);  // closed the tab before the answer
   [[nodiscard]] Effects person_signed_out(Moment at, const PersonId& who, Ending why);
   [[nodiscard]] Effects facts_replaced(Moment at, const PersonId& who, const coalition::Facts& facts);
-  // Facts about the moment (risk, network, device) of one session.
-  [[nodiscard]] Effects context_replaced(Moment at, const SessionId& session,
-                                         const coalition::Facts& context);
   [[nodiscard]] Effects session_closed(Moment at, const SessionId& session,
                                        Ending why);  // operator or person
 
@@ -207,7 +204,8 @@ class Exchange {
   // Callers who proved nothing were refused: counted, summarised each 10 s.
   void strangers_refused(uint64_t count);
   void partners_over_budget(uint64_t count);  // requests of partners were: in the same summary
-  void not_recorded(Leaf leaf);  // the disk refused what took access away: it is tried again until it is taken
+  void not_recorded(
+      Leaf leaf);  // the disk refused what took access away: it is tried again until it is taken
 
   // To look.
   [[nodiscard]] Instant now() const;  // the node's clock as decisions see it: never a little backwards

@@ -126,7 +126,6 @@ class Exchange::Core {
                  const coalition::Touch& touch);
   void signed_out(const PersonId& who, const Ending& why);
   void new_facts(const PersonId& who, const coalition::Facts& facts);
-  void new_context(Session& s, const coalition::Facts& context);
   void renew_pass(Session& s);           // what loops keep of it is out of date
   [[nodiscard]] bool judge(Session& s);  // asks; true: still permitted
   // What is decided and not durable yet refuses it: the refusal. Otherwise `until` is brought down to where

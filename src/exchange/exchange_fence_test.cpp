@@ -36,7 +36,7 @@ TEST_CASE("race: after a hold no write passes, though the wave that asks is stil
   CHECK(pair.host.ended.size() == 1);
   while (pair.host.core->busy()) pair.host.take(pair.host.core->step(pair.at));
   CHECK(pair.host.ended.size() == 5);
-  for (const Pass& stream : streams) CHECK(stream.gate->word() == Gate::kCut);
+  for (const Pass& stream : streams) CHECK(stream.gate->is_cut());
 }
 
 TEST_CASE("what a commit touches and still may goes on after the wave; what only widens is not held") {

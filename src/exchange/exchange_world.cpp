@@ -254,14 +254,6 @@ void Exchange::Core::new_facts(const PersonId& who, const coalition::Facts& fact
   }
 }
 
-void Exchange::Core::new_context(Session& s, const coalition::Facts& context) {
-  s.context = context;
-  queue(s, true);
-  renew_pass(s);
-  append_kept(session_leaf("facts", s));
-  if (s.side == Side::home) push_statement(s);
-}
-
 void Exchange::Core::renew_pass(Session& s) {
   s.gate->supersede();
   effects_.emplace_back(PassChanged{pass_of(s)});

@@ -38,8 +38,6 @@ class Gate {
   // For relays. With a time it also looks at the lease itself, so that a stuck control loop opens nothing.
   [[nodiscard]] bool passes() const noexcept { return word_.load() == kOpen && !fence_->closed(); }
   [[nodiscard]] bool passes(Tick now) const noexcept { return passes() && !fence_->lease_over(now); }
-  // Zero while open: what a net stream checks before each write. Follows the fence within the same call.
-  [[nodiscard]] const std::atomic<uint32_t>& word() const noexcept { return word_; }
   [[nodiscard]] bool is_cut() const noexcept { return word_.load() == kCut; }
 
   // Which pass of the session is the newest: what was decided on an older one is decided again.

@@ -417,9 +417,6 @@ std::vector<EntityUid> Schema::actions() const {
   return out;
 }
 
-bool Schema::has_entity_type(std::string_view type) const {
-  return inside_->type(type) != nullptr;
-}
 bool Schema::has_action(const EntityUid& action) const {
   return inside_->action(action) != nullptr;
 }

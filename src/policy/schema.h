@@ -29,7 +29,6 @@ class Schema {
       const;  // full names, sorted; actions' types not among them
   [[nodiscard]] std::vector<EntityUid> actions() const;
   [[nodiscard]] std::vector<Entity> action_entities() const;  // with their groups as parents
-  [[nodiscard]] bool has_entity_type(std::string_view type) const;
   [[nodiscard]] bool has_action(const EntityUid& action) const;
   // Whether the action may be asked for with a principal and a resource of these types.
   [[nodiscard]] bool applies(const EntityUid& action, std::string_view principal_type,
