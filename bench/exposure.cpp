@@ -18,7 +18,6 @@ using namespace entente::data;
 
 constexpr size_t kReaders = 1'000;
 constexpr size_t kObjects = 10'000;
-constexpr size_t kPolicies = 200;
 constexpr size_t kAtOnce = 256;  // requests under way
 
 template <class T>
@@ -54,11 +53,11 @@ ledger::Record leaf(std::string kind, size_t number) {
   add("verdict", "AAAAAAAAAAAAAAAA");
   add("revision", int64_t{7});
   if (out.event_class == "key.release") {
+    const char* level = object % 3 == 0 ? "unclassified" : object % 3 == 1 ? "restricted" : "confidential";
     Json attributes =
-        Json::array({bench::object_value("classification", "restricted"),
-                     bench::object_value("originator", "xaa"), bench::object_value("releasable-to", "xbb")});
-    if (object % kPolicies != 0)
-      attributes.push(fmt::format("https://harbor-light.example/attr/mission/value/m{}", object % kPolicies));
+        Json::array({bench::object_value("classification", level), bench::object_value("originator", "xaa"),
+                     bench::object_value("releasable-to", object % 2 == 0 ? "xbb" : "xcc")});
+    if (object % 5 == 0) attributes.push(bench::object_value("mission", "harbor-light"));
     add("attributes", std::move(attributes));
     add("dissem", Json::array());
   }

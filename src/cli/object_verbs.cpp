@@ -84,26 +84,37 @@ Result<std::vector<data::AnyOf>> shares_of(const Arguments& arguments) {
 // An attribute of this name says whose the object is, by whatever authority.
 constexpr std::string_view kOriginatorAttribute = "originator";
 
-// Every originator's key service must be needed, and no fewer than before: one alone must not be able to give
-// away what several have a say in. --any-of says that it may.
-Result<void> check_consent(const Arguments& arguments, const data::DataPolicy& policy, size_t shares,
-                           size_t shares_before = 0) {
-  if (arguments.options.contains("any-of")) return {};
-  std::set<std::string> originators;
+// Every originator's key service must be needed, each with a share of its own, and no fewer shares than
+// before: one alone must not be able to give away what several have a say in. --any-of says that it may, to
+// whoever holds a key: key services give out none that opens what is of several.
+Result<void> check_consent(const Arguments& arguments, const data::DataPolicy& policy,
+                           const std::vector<data::AnyOf>& shares, size_t shares_before = 0) {
+  std::set<std::string> originators, holders;
   for (const data::AttributeName& one : policy.attributes)
     if (one.name == kOriginatorAttribute) originators.insert(one.fqn());
+  for (const data::AnyOf& share : shares)
+    for (const data::Recipient& one : share) holders.insert(one.url);
   constexpr const char* hint =
       "--to for each of them and --split-per-recipient; or --any-of if one may do it alone";
-  if (originators.size() > 1 && shares < originators.size())
-    return fail("cli.usage",
-                fmt::format("the object is of {} originators, and {} key shares would open it",
-                            originators.size(), shares),
-                {}, hint);
-  if (shares < shares_before)
+  if (arguments.options.contains("any-of")) {
+    const bool asked =
+        std::ranges::any_of(holders, [](const auto& url) { return url.starts_with("https://"); });
+    if (originators.size() > 1 && asked)
+      return fail("cli.usage", "no key service opens alone what is of several originators", {},
+                  "--split-per-recipient instead of --any-of");
+    return {};
+  }
+  if (originators.size() > 1 && std::min(shares.size(), holders.size()) < originators.size())
     return fail(
         "cli.usage",
-        fmt::format("the object takes {} key shares to open, and would take {}", shares_before, shares), {},
-        hint);
+        fmt::format("the object is of {} originators, and {} key shares of {} recipients would open it",
+                    originators.size(), shares.size(), holders.size()),
+        {}, hint);
+  if (shares.size() < shares_before)
+    return fail("cli.usage",
+                fmt::format("the object takes {} key shares to open, and would take {}", shares_before,
+                            shares.size()),
+                {}, hint);
   return {};
 }
 
@@ -135,7 +146,7 @@ Result<data::SealPlan> seal_plan(const Arguments& arguments) {
   data::SealPlan plan;
   TRY(plan.policy, policy_of(arguments));
   TRY(plan.shares, shares_of(arguments));
-  TRY_VOID(check_consent(arguments, plan.policy, plan.shares.size()));
+  TRY_VOID(check_consent(arguments, plan.policy, plan.shares));
   TRY(const auto label, label_of(arguments));
   if (label) {
     TRY(data::Assertion assertion, data::label_assertion(*label));
@@ -282,7 +293,7 @@ Result<data::ResealPlan> reseal_plan(const Arguments& arguments, const data::Man
     data::Rights rights;
     TRY(rights.policy, changed_policy(arguments, old));
     TRY(rights.shares, shares_of(arguments));
-    TRY_VOID(check_consent(arguments, rights.policy, rights.shares.size(), shares_in(old)));
+    TRY_VOID(check_consent(arguments, rights.policy, rights.shares, shares_in(old)));
     TRY(const auto kept, old_label_of(old));
     if (label || kept) rights.metadata = metadata_of(label ? *label : *kept);
     plan.rights = std::move(rights);

@@ -3,6 +3,7 @@
 #include "crypto/key.h"
 #include "label/label.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <iterator>
 
@@ -221,6 +222,14 @@ TEST_CASE(
   CHECK(at.run(seal).exit == kExitUsage);
   seal.emplace_back("--split-per-recipient");
   CHECK(at.run(seal).exit == kExitOk);
+  auto twice = seal;  // two shares, and one of them holds both
+  *std::ranges::find(twice, "xbb.pub") = "xaa.pub";
+  CHECK(at.run(twice).exit == kExitUsage);
+  auto services = seal;
+  *std::ranges::find(services, "xaa.pub") = "https://kas.xaa.localhost=xaa.pub";
+  CHECK(at.run(services).exit == kExitOk);
+  services.back() = "--any-of";
+  CHECK(has(at.run(services), "no key service opens alone"));
   seal.back() = "--any-of";
   CHECK(at.run(seal).exit == kExitOk);
   // Nor by adding an originator to what one alone opens.

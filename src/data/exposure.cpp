@@ -31,6 +31,11 @@ std::string_view field_text(const ledger::Record& record, std::string_view name)
   return std::string_view(value->string()).substr(0, kNameMax);
 }
 
+std::string person_of(const ledger::Record& record) {
+  std::string out(field_text(record, "partner"));
+  return out.append(1, '/').append(field_text(record, "person"));
+}
+
 void set_bit(std::vector<bool>& bits, uint32_t number) {
   if (number < bits.size()) bits[number] = true;
 }
@@ -82,16 +87,21 @@ uint32_t Exposure::policy_of(const ledger::Record& record, size_t& bytes) {
   return number;
 }
 
+Exposure::Group* Exposure::known(const GroupName& name) {
+  const auto& part = index_[GroupHash()(name) % index_.size()];
+  const auto found = part.find(name);
+  return found == part.end() ? nullptr : &groups_[found->second];
+}
+
 // The group of a release, made where there is room for one more of that nation's.
 Exposure::Group* Exposure::group_of(const ledger::Record& record, bool passed) {
   const std::string_view partner = field_text(record, "partner");
-  const std::string person = fmt::format("{}/{}", partner, field_text(record, "person"));
+  const std::string person = person_of(record);
   const std::string_view device = field_text(record, "device");
   const std::string_view object = field_text(record, "object");
   const std::string_view key = field_text(record, "key");
   GroupName name{persons_.find(person), devices_.find(device), objects_.find(object), keys_.find(key)};
-  const auto known = index_.find(name);
-  if (known != index_.end()) return &groups_[known->second];
+  if (Group* there = known(name)) return there;
 
   auto room = rooms_.find(partner);
   if (room == rooms_.end()) {
@@ -118,24 +128,22 @@ Exposure::Group* Exposure::group_of(const ledger::Record& record, bool passed) {
   person_bytes_[name.person] += bytes;
   room->second.bytes += bytes;
   bytes_ += bytes;
-  index_.emplace(name, static_cast<uint32_t>(groups_.size()));
+  index_[GroupHash()(name) % index_.size()].emplace(name, static_cast<uint32_t>(groups_.size()));
   return &groups_.emplace_back(group);
 }
 
 void Exposure::add(const ledger::Record& record) {
   if (!counts(record.event_class)) return;
   if (record.event_class == "key.withheld") {  // recorded as released, and then not answered
-    const std::string person =
-        fmt::format("{}/{}", field_text(record, "partner"), field_text(record, "person"));
-    const auto known =
-        index_.find({persons_.find(person), devices_.find(field_text(record, "device")),
-                     objects_.find(field_text(record, "object")), keys_.find(field_text(record, "key"))});
-    if (known == index_.end()) {
-      if (incomplete_ == 0) return;
+    const std::string person = person_of(record);
+    Group* const there =
+        known({persons_.find(person), devices_.find(field_text(record, "device")),
+               objects_.find(field_text(record, "object")), keys_.find(field_text(record, "key"))});
+    if (there == nullptr ? incomplete_ == 0 : there->count == 0) return;
+    if (there == nullptr) {
       --incomplete_;
     } else {
-      if (groups_[known->second].count == 0) return;
-      --groups_[known->second].count;
+      --there->count;
     }
     --releases_;
     return;

@@ -83,6 +83,7 @@ class Exposure {
     size_t bytes = 0;
     size_t bytes_max = 0;
   };
+  [[nodiscard]] Group* known(const GroupName& name);
   [[nodiscard]] Group* group_of(const ledger::Record& record, bool passed);
   uint32_t policy_of(const ledger::Record& record, size_t& bytes);
 
@@ -97,7 +98,8 @@ class Exposure {
   Names persons_, devices_, objects_, keys_, kids_, attributes_;
   std::map<std::vector<uint32_t>, uint32_t> policy_index_;  // many objects bear the same attributes
   std::vector<std::vector<uint32_t>> policies_;
-  std::unordered_map<GroupName, uint32_t, GroupHash> index_;
+  // In parts, so that none is ever so large that growing it holds up a turn of the loop.
+  std::array<std::unordered_map<GroupName, uint32_t, GroupHash>, 64> index_;
   std::deque<Group> groups_;
 };
 
