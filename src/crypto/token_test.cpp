@@ -68,10 +68,10 @@ TEST_CASE("A token's key never leaves it") {
   if (token() == nullptr) return;
   const auto key = load("rsa");
   REQUIRE(key);
-  const auto saved = save_private_key((token()->folder / "stolen.pem").string(), *key);
+  const auto saved = save_private_key(token()->scratch.file("stolen.pem"), *key);
   REQUIRE_FALSE(saved);
   CHECK(saved.error().code() == "crypto.key_use");
-  CHECK_FALSE(std::filesystem::exists(token()->folder / "stolen.pem"));
+  CHECK_FALSE(std::filesystem::exists(token()->scratch.file("stolen.pem")));
 }
 
 TEST_CASE("Threads use a token's key at once") {
