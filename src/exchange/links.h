@@ -92,6 +92,8 @@ class Links {
   std::map<Key, std::shared_ptr<Link>> links_;
   std::map<PartnerCode, bool> dialing_;
   std::map<PartnerCode, Budget> requests_;  // of each partner, whatever link they come on
+  // And of each for keys: what people ask of an app keeps no object shut, and shuts none that is shown.
+  std::map<PartnerCode, Budget> key_requests_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

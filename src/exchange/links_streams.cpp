@@ -53,7 +53,7 @@ net::Task<void> Links::serve_stream(std::shared_ptr<Link> link, net::CarrierStre
 net::Task<void> Links::serve_keys(std::shared_ptr<Link> link, net::CarrierStream stream) {
   stream.set_timeouts({.head = kKeysTimeout, .read = kKeysTimeout, .write = kKeysTimeout});
   const auto budget =
-      requests_.try_emplace(link->partner, 2 * caps_.requests_per_s, caps_.requests_per_s).first;
+      key_requests_.try_emplace(link->partner, 2 * caps_.requests_per_s, caps_.requests_per_s).first;
   const bool within = budget->second.take(lane_.moment().tick);
   if (!within) lane_.partner_over_budget();
   if (!within || !key_desk_) {

@@ -521,9 +521,13 @@ net::Task<void> Lobby::enter_console(net::HttpCall& call, const Signed& who, std
   [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), "");
 }
 
+bool Lobby::from_own_page(net::HttpCall& call) const {
+  const net::Headers& headers = call.head().headers;
+  return headers.get("Origin") == names_.lobby_origin() && headers.count("Origin") == 1;
+}
+
 net::Task<std::optional<Lobby::Posted>> Lobby::read_posted(net::HttpCall& call, size_t bytes_max) {
-  const bool own_origin =
-      call.head().headers.get("Origin") == names_.lobby_origin() && call.head().headers.count("Origin") == 1;
+  const bool own_origin = from_own_page(call);
   Result<std::string> body = co_await call.read_all(bytes_max);
   Result<net::Pairs> form = body ? net::parse_form(*body) : Result<net::Pairs>(Failure(body.error()));
   const std::string token = form ? query_value(*form, "token") : "";

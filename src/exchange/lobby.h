@@ -61,7 +61,7 @@ class Lobby {
   static constexpr size_t kListeningMax = 8;   // pages of one person
   static constexpr size_t kFormBytesMax = 8 * 1024;
   static constexpr size_t kObjectFormMax = 512 * 1024;
-  static constexpr size_t kObjectFormsMax = 16;  // that are read at once
+  static constexpr size_t kObjectFormsMax = 64, kObjectFormsOfOneMax = 4;  // that are read at once
   static constexpr Seconds kListeningLife{600};  // then the page asks anew, with its last number
 
  private:
@@ -84,6 +84,7 @@ class Lobby {
     Signed who;
     net::Pairs fields;
   };
+  [[nodiscard]] bool from_own_page(net::HttpCall& call) const;
   net::Task<std::optional<Posted>> read_posted(net::HttpCall& call, size_t bytes_max);
   net::Task<std::optional<Posted>> posted(net::HttpCall& call);
   // A sign-in between its proof and its place in the table.
@@ -149,6 +150,7 @@ class Lobby {
   size_t beginning_ = 0;
   std::map<PersonId, size_t> listening_;  // pages that wait for events
   size_t object_forms_ = 0;
+  std::map<PersonId, size_t> object_forms_of_;
 };
 
 // The frame of a page as the node shows it to whoever is not signed in.

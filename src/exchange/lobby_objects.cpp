@@ -50,14 +50,19 @@ net::Task<void> Lobby::object_answer(net::HttpCall& call, ObjectAnswer answer) {
 net::Task<void> Lobby::object_keys(net::HttpCall& call) {
   ObjectAnswer answer = not_from_our_page();
   const Signed before = signed_in(call.head().headers);
-  if (before.sign_in == nullptr || parts_.objects == nullptr) {
+  const PersonId person = before.sign_in == nullptr ? PersonId() : before.sign_in->person.id;
+  const auto theirs = object_forms_of_.find(person);
+  if (before.sign_in == nullptr || parts_.objects == nullptr || !from_own_page(call)) {
     parts_.switchboard.stranger_refused();
-  } else if (object_forms_ >= kObjectFormsMax) {
+  } else if (object_forms_ >= kObjectFormsMax ||
+             (theirs != object_forms_of_.end() && theirs->second >= kObjectFormsOfOneMax)) {
     answer = refused(503, "unavailable", "Your node has more to do than it can; try again in a moment.");
   } else {
     ++object_forms_;
+    ++object_forms_of_[person];
     std::optional<Posted> form = co_await read_posted(call, kObjectFormMax);
     --object_forms_;
+    if (--object_forms_of_[person] == 0) object_forms_of_.erase(person);
     if (form) {
       const SignIn& sign_in = *form->who.sign_in;
       ObjectReader reader{sign_in.person, context(sign_in), token_digest(form->who.token)};

@@ -40,7 +40,7 @@ class ViewDesk {
   [[nodiscard]] net::Task<Result<Json>> watched(PartnerCode from, std::vector<std::string> ids);
 
   static constexpr size_t kWatchedMax = 4'096;  // views of one watch
-  static constexpr Millis kHold{2000};
+  static constexpr Millis kHold{1000};
   static constexpr size_t kWatchesMax = 3;                               // of one nation's, under way at once
   static constexpr Millis kAgain{250};                                   // after a watch that failed
   static constexpr Millis kPace{50};                                     // between the beginnings of two

@@ -245,7 +245,7 @@ class Page {
     const last = Date.now() + 1000 * Math.min(...permits.map(({ until }) => until));
     const time = new Date(last).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
     this.say(
-      `Open and verified: ${name}. It leaves this page as soon as a nation of origin or your own takes it back, and at ${time} at the latest.`,
+      `Open and verified: ${name}. It leaves this page as soon as a nation that gave its key, or your own, takes it back, and at ${time} at the latest.`,
       'open',
     );
     this.content.firstElementChild.focus();
