@@ -8,7 +8,7 @@ using namespace entente::data;
 TEST_CASE("a key service's keys may stay in a token, beside those in files") {
   const crypto::testing::Exercise* token = crypto::testing::token();
   if (token == nullptr) return;
-  const std::filesystem::path folder = token->folder / "kas";
+  const std::filesystem::path folder = token->scratch.path() / "kas";
   std::filesystem::create_directory(folder);
   const std::filesystem::path pin = folder / "pin";
   std::ofstream(pin) << "123456\n";
