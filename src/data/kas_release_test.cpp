@@ -101,7 +101,7 @@ TEST_CASE(
 TEST_CASE("attack: a release is asked for where none would help, or more than one may ask for") {
   Vouched there;
   const auto status = [&](const Json& wanted, KasCaller who) {
-    return result_of(there.ask(wanted, std::move(who)), 0, 0).text_or("status", "");
+    return std::string(result_of(there.ask(wanted, std::move(who)), 0, 0).text_or("status", ""));
   };
   // Of what is not under originator control, too high, or open to them already.
   CHECK(status(there.body(restricted(), true), Vouched::caller("XCC")) == "fail");
