@@ -5,7 +5,7 @@ import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { after, before } from 'node:test';
-import { Coalition, skip, system, until } from './coalition.mjs';
+import { Coalition, setLimits, skip, system, until } from './coalition.mjs';
 import { HostileProvider, ps256 } from './hostile_provider.mjs';
 import { Visitor } from './visitor.mjs';
 
@@ -14,7 +14,9 @@ const visitors = [];
 
 before(async () => {
   if (skip) return;
-  coalition = await Coalition.start();
+  // Many sign-ins of one address, as fast as this machine is: what bounds them is tested elsewhere.
+  const signIns = { sign_ins_per_s: 1000, sign_ins_per_source_per_s: 1000 };
+  coalition = await Coalition.start((plan) => setLimits(plan, 'XBB', signIns));
   xbb = coalition.nation('XBB');
   await coalition.stop('provider-xbb'); // before anybody has asked it for its keys
   provider = await new HostileProvider(coalition, 'XBB').listen();
