@@ -18,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace entente::node {
 
@@ -78,9 +79,11 @@ class KeyDesk final : public exchange::ObjectDesk {
   net::Task<data::KasAnswer> key_services(Asked asked);
   net::Task<data::KasAnswer> rewrap(Asked asked);
 
+  void use_own_url();
   net::Task<data::KasAnswer> walk(data::Kas::Step step);
   net::Task<data::KasAnswer> watched(PartnerCode from, Json said);
   net::Task<Result<Json>> ask_partner(PartnerCode to, data::KasCaller caller, Json request);
+  [[nodiscard]] static data::KasCaller for_partner(data::KasCaller caller, const PartnerCode& to);
   [[nodiscard]] Result<data::KasCaller> vouched(const PartnerCode& from, const Json& body);
   net::Task<std::optional<data::Kas::Issuer>> issuer_of(const data::KasRequest& request);
   // Whoever brings a good token: the coalition's vocabulary is for its people.
@@ -102,6 +105,7 @@ class KeyDesk final : public exchange::ObjectDesk {
   static constexpr size_t kReadingOfOneMax = 4;  // of whom a token is of
   static constexpr Seconds kReadingTime{10};     // for the whole of a body
   static constexpr Seconds kCountedEvery{60};
+  static constexpr std::string_view kBrowser = "browser:";  // no thumbprint of a key begins so
   Parts parts_;
   Instant
       started_;  // to the second: proofs and vouchers from before it may have been used in an earlier life
