@@ -163,6 +163,57 @@ system('attack: events are for the person whose page asks, and for no other orig
   hers.call.destroy();
 });
 
+const users = (page) => [...page.matchAll(/data-session="([^"]+)"/g)].map(([, id]) => id);
+
+system("stop: an app's officer ends somebody's session, a person their own, and nobody another's", async () => {
+  let ingrid = await Visitor.inside(coalition, 'ingrid');
+  const [jonas, lena] = [await Visitor.in(coalition, 'jonas'), await Visitor.inside(coalition, 'lena')];
+  const stream = await ingrid.watch();
+  await until('tracks arrive', () => stream.messages > 1);
+  const page = await things(konrad);
+  assert.match(page, /Who uses what you answer for[^]*planner, CONFIDENTIAL, of Borealis \(XBB\)/);
+  const inside = await coalition.sessions('XAA');
+  const id = inside.find(({ partner, state }) => partner === 'XBB' && state === 'live').id;
+  assert.ok(users(page).includes(id), 'who answers for an app sees who uses it');
+  const [hers] = users(await things(ingrid));
+  assert.equal(users(await things(lena)).length, 1, 'who does not sees their own alone');
+  assert.ok(!users(await things(lena)).includes(id));
+
+  // By the id alone, at either node: somebody who is inside as well, a colleague of hers, an analyst.
+  for (const [visitor, session] of [[lena, id], [jonas, hers], [maren, hers], [ingrid, id]])
+    assert.equal((await press(visitor, `/sessions/${session}/end`)).status, 404, visitor.person.login);
+  // Forged by another page, or without the page's own word.
+  for (const headers of [{ origin: 'https://elsewhere.localhost' }, { origin: konrad.nation.app }])
+    assert.equal((await press(konrad, `/sessions/${id}/end`, {}, headers)).status, 403);
+  assert.equal((await press(konrad, `/sessions/${id}/end`, { token: 'x'.repeat(22) })).status, 403);
+  assert.equal((await press(konrad, '/sessions/nothing/end')).status, 404);
+  const before = stream.messages;
+  await until('she works on', () => stream.messages > before + 1);
+  assert.equal(stream.socket.readyState, stream.socket.OPEN);
+
+  assert.equal((await press(konrad, `/sessions/${id}/end`)).status, 303);
+  await stream.closed;
+  const told = await ingrid.go(`${ingrid.nation.app}/`);
+  assert.equal(told.status, 403);
+  assert.match(told.body, /owner ended the session/);
+  assert.ok(!users(await things(konrad)).includes(id));
+  assert.ok(users(await things(konrad)).length > 0, 'others stay inside');
+  assert.equal((await press(konrad, `/sessions/${id}/end`)).status, 404, 'there is nothing left to stop');
+  const { records } = await coalition.ask('XAA', 'ledger', 'show', '--last', '50');
+  assert.ok(records.some((record) => record.class === 'session.cut' && JSON.stringify(record).includes(id)));
+
+  // Her own, at her own node.
+  ingrid = await Visitor.inside(coalition, 'ingrid');
+  const own = await ingrid.watch();
+  const [mine] = users(await things(ingrid));
+  assert.notEqual(mine, hers);
+  assert.equal((await press(ingrid, `/sessions/${mine}/end`)).status, 303);
+  await own.closed;
+  assert.deepEqual(users(await things(ingrid)), []);
+  const left = async () => (await coalition.sessions('XAA')).filter(({ partner, state }) => partner === 'XBB' && state === 'live');
+  await until('the host knows', async () => (await left()).length === 0);
+});
+
 // Their provider says other things of somebody from now on.
 async function becomes(login, claims) {
   const path = coalition.file('people.json');
