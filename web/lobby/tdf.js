@@ -3,13 +3,15 @@
 // assertion and every segment hold. Needs WebCrypto and a Blob, nothing else; the page asks the key services.
 import { fromBase64, fromBase64url, fromUtf8, joined, toBase64, toHex, utf8 } from './tdf_bytes.js';
 import { canonicalJson, parseJson } from './tdf_json.js';
-import { isObject, kFrameBytes, kTagBytes } from './tdf_manifest.js';
+import { isObject, isText, kFrameBytes, kTagBytes } from './tdf_manifest.js';
 import { TdfError, readAt } from './tdf_zip.js';
 
 export { kShownBytesMax, readObject, serviceOf } from './tdf_manifest.js';
 export { TdfError };
 
 const [kNonceBytes, kShareBytes] = [12, 32];
+const kAssertionTextMax = 1024;
+const kStatementBytesMax = 128 * 1024;
 
 const fail = (code, message) => {
   throw new TdfError(code, message);
@@ -172,14 +174,29 @@ async function askOne(manifest, service, indexes, ask, { shares, permits, answer
 const aggregate = ({ form, segments }) =>
   joined(segments.list.map(({ tag }) => (form === 'raw' ? tag : utf8(toHex(tag)))));
 
+// As src/data/assertion.cpp reads it: what one reader takes and another refuses is two objects in one.
+function isAssertion({ id, type, scope, appliesToState, statement, binding }) {
+  const may = (value) => value === undefined || isText(value, kAssertionTextMax);
+  if (![id, type, scope].every((one) => isText(one, kAssertionTextMax)) || !may(appliesToState)) return false;
+  if (!isObject(statement) || !isObject(binding)) return false;
+  const { format, schema, value } = statement;
+  return (
+    may(format) &&
+    may(schema) &&
+    (typeof value === 'string' || isObject(value)) &&
+    utf8(JSON.stringify(value)).length <= kStatementBytesMax &&
+    (binding.method === 'jws' || binding.method === 'JWS') &&
+    typeof binding.signature === 'string'
+  );
+}
+
 // Bound with the object's own key, to these segments. One bound by another key would need somebody to say whose key it
 // must be: here nobody does. Some software hashes an object in "value" as the text of its canonical form.
 async function checkAssertion(assertion, key, manifest) {
   const refuse = () => fail('data.assertion', 'A statement about the object is not bound to it.');
-  const statement = isObject(assertion.statement) ? assertion.statement : refuse();
-  const { method, signature } = isObject(assertion.binding) ? assertion.binding : refuse();
-  if (typeof assertion.id !== 'string' || typeof signature !== 'string' || !/^jws$/i.test(method)) refuse();
-  const parts = signature.split('.');
+  if (!isAssertion(assertion)) refuse();
+  const { statement } = assertion;
+  const parts = assertion.binding.signature.split('.');
   const [header, payload, mac] = parts.map(fromBase64url);
   if (parts.length !== 3 || !header || !payload || mac?.length !== 32) refuse();
   let alg, claims;
@@ -188,6 +205,7 @@ async function checkAssertion(assertion, key, manifest) {
     if ('crit' in head || 'b64' in head) refuse();
     ({ alg } = head);
     claims = parseJson(fromUtf8(payload), 64);
+    if (!isObject(claims)) refuse();
   } catch {
     refuse();
   }

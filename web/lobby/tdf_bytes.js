@@ -1,9 +1,12 @@
-// Bytes as texts and back: strict, as what comes from others has to be. Nothing where a text is none.
+// Bytes as texts and back: strict, as what comes from others has to be, and as src/base/bytes.h is. Nothing where a
+// text is none.
 export const utf8 = (text) => new TextEncoder().encode(text);
-export const fromUtf8 = (bytes) => new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+export const fromUtf8 = (bytes) => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
 export function fromBase64(text) {
   if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text)) return undefined;
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const bytes = atob(text);
+  if (btoa(bytes) !== text) return undefined; // unused bits set
+  return Uint8Array.from(bytes, (character) => character.charCodeAt(0));
 }
 export const fromBase64url = (text) =>
   /^[A-Za-z0-9_-]*$/.test(text) && text.length % 4 !== 1
@@ -17,7 +20,7 @@ export function toBase64(bytes) {
 }
 export const toHex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 export const fromHex = (text) =>
-  /^(?:[0-9a-fA-F]{2})*$/.test(text)
+  /^(?:[0-9a-f]{2})*$/.test(text)
     ? Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
     : undefined;
 export const asText = (bytes) => String.fromCharCode(...bytes);

@@ -36,7 +36,8 @@ class Parser {
 
   string() {
     const token = this.take(kText) ?? this.fail('this is no text');
-    return JSON.parse(token);
+    const text = JSON.parse(token);
+    return /\p{Surrogate}/u.test(text) ? this.fail('half a character') : text;
   }
 
   value(depth) {
@@ -52,8 +53,10 @@ class Parser {
       this.at += word.length;
       return value;
     }
-    const number = Number(this.take(kNumber) ?? this.fail('this is no value'));
-    return Number.isFinite(number) ? number : this.fail('this number is too large');
+    const token = this.take(kNumber) ?? this.fail('this is no value');
+    const number = Number(token);
+    const fits = /[.eE]/.test(token) ? Number.isFinite(number) : BigInt.asIntN(64, BigInt(token)) === BigInt(token);
+    return fits ? number : this.fail('this number is too large');
   }
 
   // Without a prototype: no name in a file means anything but itself.

@@ -1,6 +1,6 @@
 // What a sealed object says of itself (docs/wire-formats/object.md): read with bounds, its shape checked, nothing of it
 // believed yet. Errors: TdfError "data.zip", "data.manifest", "data.policy", "data.too-large", "data.segment".
-import { asText, fromBase64, fromHex, fromUtf8 } from './tdf_bytes.js';
+import { asText, fromBase64, fromHex, fromUtf8, utf8 } from './tdf_bytes.js';
 import { parseJson } from './tdf_json.js';
 import { TdfError, crc32, readAt, readZip } from './tdf_zip.js';
 
@@ -12,6 +12,7 @@ const kSegmentBytesMax = 16 * 1024 * 1024;
 const kAccessMax = 64; // key access objects, and assertions
 const kPolicyTextMax = 256 * 1024;
 const kTextMax = 2048;
+const kNameMax = 256;
 const kWrappedTextMax = 8192;
 const kMetadataTextMax = 128 * 1024;
 export const kFrameBytes = 28; // nonce and tag of a segment
@@ -24,18 +25,19 @@ const wrong = (message, where = '') => fail('data.manifest', where ? `${message}
 
 // What members an object has, by kind. A member may be missing only where `missing` says what stands for it.
 export const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
+export const isText = (value, max) =>
+  typeof value === 'string' && value !== '' && value.length <= max && utf8(value).length <= max;
 function textOf(json, name, where, { max = kTextMax, missing } = {}) {
   const value = json[name];
   if (value === undefined && missing !== undefined) return missing;
-  if (typeof value !== 'string' || value.length > max)
-    wrong(`"${name}" is no text of at most ${max} characters`, where);
+  if (!isText(value, max)) wrong(`"${name}" is no text of 1 to ${max} bytes`, where);
   return value;
 }
 // Others write missing, null and "" for "none".
 const looseText = (json, name, where, max) =>
-  json[name] === null ? '' : textOf(json, name, where, { max, missing: '' });
+  json[name] === null || json[name] === '' ? '' : textOf(json, name, where, { max, missing: '' });
 function sizeOf(json, name, where, max, missing) {
-  const value = json[name] ?? missing;
+  const value = json[name] === undefined ? missing : json[name];
   if (!Number.isSafeInteger(value) || value < 0 || value > max)
     wrong(`"${name}" is no number up to ${max}`, where);
   return value;
@@ -90,13 +92,13 @@ function readBinding(json, where) {
 const kAccessMembers = {
   type: kTextMax,
   url: kTextMax,
-  protocol: kTextMax,
-  kid: 256,
-  sid: 256,
+  protocol: kNameMax,
+  kid: kNameMax,
+  sid: kNameMax,
   wrappedKey: kWrappedTextMax,
   encryptedMetadata: kMetadataTextMax,
   ephemeralPublicKey: 4096,
-  schemaVersion: 256,
+  schemaVersion: kNameMax,
 };
 
 function readAccess(json, where) {
@@ -109,7 +111,7 @@ function readAccess(json, where) {
   if (sent.type !== 'wrapped' && sent.type !== 'ec-wrapped')
     wrong("the key's wrapping is none that we know", where);
   if (!/^[!-~]+$/.test(sent.url ?? '')) wrong('the address of the key service is none', where);
-  if ((sent.protocol ?? 'kas') !== 'kas') wrong('the protocol is none that we know', where);
+  if (textOf(json, 'protocol', where, { missing: 'kas' }) !== 'kas') wrong('the protocol is none that we know', where);
   if (!fromBase64(sent.wrappedKey ?? '')?.length) wrong('the wrapped key is not base64', where);
   if ((sent.type === 'ec-wrapped') !== (sent.ephemeralPublicKey !== undefined))
     wrong('an ephemeral public key belongs to ec-wrapped keys, and only to them', where);
@@ -168,9 +170,8 @@ function readManifest(text) {
     wrong(`The manifest is not JSON: ${error.message}`);
   }
   if (!isObject(root)) wrong('The manifest is no object.');
-  const version = textOf(root, 'schemaVersion', '', {
-    missing: textOf(root, 'tdf_spec_version', '', { missing: '' }),
-  });
+  const older = textOf(root, 'tdf_spec_version', '', { max: kNameMax, missing: '' });
+  const version = textOf(root, 'schemaVersion', '', { max: kNameMax, missing: older });
   if (version !== '' && !version.startsWith('4.'))
     wrong('its version is not one that we read', '/schemaVersion');
   const payload = objectOf(root, 'payload', '');
@@ -181,6 +182,7 @@ function readManifest(text) {
     payload.isEncrypted !== true
   )
     wrong('the manifest describes another payload than 0.payload, encrypted, in a ZIP', '/payload');
+  textOf(payload, 'mimeType', '/payload', { max: kNameMax, missing: '' });
   const where = '/encryptionInformation';
   const encryption = objectOf(root, 'encryptionInformation', '');
   if (encryption.type !== 'split' || objectOf(encryption, 'method', where).algorithm !== 'AES-256-GCM')

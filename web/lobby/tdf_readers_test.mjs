@@ -1,0 +1,205 @@
+// Two readers of one format, the page's and the command line's (src/data/open.h). What one of them takes and the other
+// refuses is a file that is two things. Each of these is well sealed but for the one thing it is called by: both refuse it.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { KeysRefused, TdfError } from './tdf.js';
+import {
+  base64,
+  begin,
+  bindingOf,
+  fileOf,
+  folder,
+  hmac,
+  kLabel,
+  kReport,
+  keys,
+  open,
+  partsOf,
+  program,
+  sha256,
+  skip,
+  zipOf,
+} from './tdf_for_test.mjs';
+import { canonicalJson } from './tdf_json.js';
+
+begin();
+
+const kExitsRefused = [1, 4]; // refused, or untrue
+
+// The same bytes in a base64 that says them otherwise: a bit is set that means nothing.
+function looser(text) {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+  const at = text.replace(/=+$/, '').length - 1;
+  const next = alphabet[alphabet.indexOf(text[at].replace('-', '+').replace('_', '/')) + 1];
+  assert.ok(next && text.length > at, `${text} has no unused bits`);
+  const out = text.slice(0, at) + next + text.slice(at + 1);
+  assert.deepEqual(Buffer.from(out, 'base64'), Buffer.from(text, 'base64'));
+  return out;
+}
+const upper = (text) => base64(Buffer.from(text, 'base64').toString().toUpperCase());
+
+// Changes the manifest of a good object.
+const changed = (change) => async () => {
+  const parts = await partsOf();
+  change(parts.manifest, parts.manifest.encryptionInformation);
+  return fileOf(parts);
+};
+// Changes the manifest's text.
+const spelled = (change) => async () => {
+  const { payload, manifest } = await partsOf();
+  const bytes = Buffer.from(change(JSON.stringify(manifest)));
+  return zipOf([
+    { name: '0.payload', bytes: payload },
+    { name: '0.manifest.json', bytes },
+  ]);
+};
+// Of version 4.2.2: hashes are texts of hexadecimal digits.
+const older = (change) => async () => {
+  const parts = await partsOf(undefined, { assertions: [] });
+  const { integrityInformation: integrity } = parts.manifest.encryptionInformation;
+  const digits = parts.tags.map((tag) => tag.toString('hex'));
+  delete parts.manifest.schemaVersion;
+  integrity.segments.forEach((one, index) => (one.hash = base64(digits[index])));
+  integrity.rootSignature.sig = base64(hmac(parts.key, digits.join('')).toString('hex'));
+  change(integrity, parts.manifest);
+  return fileOf(parts);
+};
+// With this statement, bound as it should be but for what `change` does.
+const stated = (assertion, change = () => {}) => async () => {
+  const parts = await partsOf(undefined, { assertions: [assertion] });
+  change(parts.manifest.assertions[0].binding, parts);
+  return fileOf(parts);
+};
+const label = (more) => ({ ...kLabel, ...more });
+const without = (member) => {
+  const { [member]: _, ...rest } = kLabel;
+  return rest;
+};
+const statement = (more) => label({ statement: { ...kLabel.statement, ...more } });
+// A binding whose token says these two texts.
+const tokenOf = (header, claims) => (binding, { key }) => {
+  const text = [header, claims].map((one) => Buffer.from(one).toString('base64url')).join('.');
+  binding.signature = `${text}.${hmac(key, text).toString('base64url')}`;
+};
+const claimsOf = ({ tags }) => {
+  const hash = sha256(canonicalJson(kLabel));
+  return JSON.stringify({
+    assertionHash: hash.toString('hex'),
+    assertionSig: base64(Buffer.concat([...tags, hash])),
+  });
+};
+
+const kGood = {
+  'as it is': changed(() => {}),
+  'of version 4.2.2': older(() => {}),
+  'a method in capitals': stated(kLabel, (binding) => (binding.method = 'JWS')),
+  'the same token once more': stated(kLabel, (binding, parts) =>
+    tokenOf('{"alg":"HS256"}', claimsOf(parts))(binding, parts),
+  ),
+  'a statement of nearly 128 KiB': stated(statement({ value: 'x'.repeat(128 * 1024 - 2) })),
+  'what nobody asked for': changed((manifest) => (manifest.more = { size: 2 ** 53 - 1, text: 'ü' })),
+};
+
+const kBad = {
+  'unused bits in the root signature': changed(
+    (_, { integrityInformation: { rootSignature } }) => (rootSignature.sig = looser(rootSignature.sig)),
+  ),
+  "unused bits in a segment's hash": changed((_, { integrityInformation: { segments } }) =>
+    segments.forEach((one) => (one.hash = looser(one.hash))),
+  ),
+  "unused bits in the policy's binding": changed(
+    (_, { keyAccess }) => (keyAccess[0].policyBinding.hash = looser(keyAccess[0].policyBinding.hash)),
+  ),
+  'unused bits in the signature of a statement': stated(
+    kLabel,
+    (binding) => (binding.signature = looser(binding.signature)),
+  ),
+  'capitals in the root signature': older(
+    ({ rootSignature }) => (rootSignature.sig = upper(rootSignature.sig)),
+  ),
+  "capitals in a segment's hash": older(({ segments }) =>
+    segments.forEach((one) => (one.hash = upper(one.hash))),
+  ),
+  "capitals in the policy's binding": changed(
+    (_, { keyAccess }) => (keyAccess[0].policyBinding.hash = upper(keyAccess[0].policyBinding.hash)),
+  ),
+  'a byte order mark before the manifest': spelled((text) => `\ufeff${text}`),
+  'a byte order mark within a token': stated(kLabel, (binding, parts) =>
+    tokenOf('{"alg":"HS256"}', `\ufeff${claimsOf(parts)}`)(binding, parts),
+  ),
+  'half a character': spelled((text) => text.replace('{', '{"more":"\\ud800",')),
+  'a number that fits nowhere': spelled((text) => text.replace('{', '{"more":9223372036854775808,')),
+  'a member twice': spelled((text) => text.replace('{', '{"more":1,"more":1,')),
+  'a statement without a type': stated(without('type')),
+  'a statement without a scope': stated(without('scope')),
+  'a statement whose id is empty': stated(label({ id: '' })),
+  'a statement whose type is a number': stated(label({ type: 7 })),
+  'a statement with a long scope': stated(label({ scope: 'x'.repeat(1025) })),
+  'a statement for no state': stated(label({ appliesToState: null })),
+  'a statement that is a number': stated(statement({ value: 7 })),
+  'a statement that is a list': stated(statement({ value: [] })),
+  'a statement without a value': stated(label({ statement: { format: 'text' } })),
+  'a statement in no format': stated(statement({ format: '' })),
+  'a statement of more than 128 KiB': stated(statement({ value: 'x'.repeat(128 * 1024) })),
+  'a statement bound by Jws': stated(kLabel, (binding) => (binding.method = 'Jws')),
+  'a statement bound by a critical extension': stated(kLabel, (binding, parts) =>
+    tokenOf('{"alg":"HS256","crit":[]}', claimsOf(parts))(binding, parts),
+  ),
+  'a statement whose claims are nothing': stated(kLabel, tokenOf('{"alg":"HS256"}', 'null')),
+  'statements of one id': async () => {
+    const parts = await partsOf();
+    const twin = label({ type: 'other' });
+    parts.manifest.assertions.push({ ...twin, binding: bindingOf(parts.key, twin, parts.tags) });
+    return fileOf(parts);
+  },
+  'an empty version': changed((manifest) => (manifest.schemaVersion = '')),
+  'a long version': changed((manifest) => (manifest.schemaVersion = `4.${'0'.repeat(300)}`)),
+  'another version': changed((manifest) => (manifest.schemaVersion = '3.0.0')),
+  'a type of content that is a number': changed((manifest) => (manifest.payload.mimeType = 7)),
+  'no size of a segment': changed(
+    (_, { integrityInformation: { segments } }) => (segments[0].segmentSize = null),
+  ),
+  'an empty protocol': changed((_, { keyAccess }) => (keyAccess[0].protocol = '')),
+  'no protocol': changed((_, { keyAccess }) => (keyAccess[0].protocol = null)),
+  'a long name of a key': changed((_, { keyAccess }) => (keyAccess[0].kid = 'ü'.repeat(200))),
+  'another hash of segments': changed(
+    (_, { integrityInformation: integrity }) => (integrity.segmentHashAlg = null),
+  ),
+};
+
+async function byPage(bytes) {
+  try {
+    const { plain } = await open(bytes);
+    assert.equal(plain.toString(), kReport);
+    return 'opens';
+  } catch (error) {
+    assert.ok(error instanceof TdfError || error instanceof KeysRefused, String(error.stack));
+    return 'refused';
+  }
+}
+function byCommand(bytes) {
+  const [file, out] = [join(folder, 'one.tdf'), join(folder, 'one.txt')];
+  writeFileSync(file, bytes);
+  rmSync(out, { force: true });
+  const done = spawnSync(program, ['open', file, '--key', keys.xaa.privateFile, '-o', out], {
+    encoding: 'utf8',
+  });
+  if (done.status === 0) return 'opens';
+  assert.equal(existsSync(out), false, 'nothing of it is left');
+  assert.ok(kExitsRefused.includes(done.status), done.stderr);
+  return 'refused';
+}
+
+for (const [expected, cases] of [
+  ['opens', kGood],
+  ['refused', kBad],
+])
+  for (const [what, make] of Object.entries(cases))
+    test(`${what}: ${expected} by both`, async () => {
+      const bytes = await make();
+      assert.equal(await byPage(bytes), expected, 'the page');
+      if (!skip) assert.equal(byCommand(bytes), expected, 'the command line');
+    });
