@@ -307,6 +307,15 @@ system('an app knows a visitor only by the one assertion made for it', async () 
   assert.notEqual(assertionOf(witness.seen.at(-1))[0].sub, assertion.sub);
 });
 
+system('an app that did not ask for one assertion with each request gets the same one again', async () => {
+  const sent = [];
+  for (let i = 0; i < 10; i += 1) {
+    await konrad.go(`${konrad.nation.app}/in`);
+    sent.push(assertionOf(witness.seen.at(-1))[0].jti);
+  }
+  assert.ok(new Set(sent).size < sent.length, 'for some seconds of its minute'); // each of its own: count_test.mjs
+});
+
 system('another origin can neither change anything nor open a stream', async () => {
   const origins = [
     'https://evil.example',
