@@ -356,11 +356,31 @@ Result<SignedIn> OidcClient::read_id_token(const Attempt& attempt, const Moment&
   if (!is_visible(subject) || subject.size() > kSubjectBytesMax)
     return fail("oidc.token", "The ID token's \"sub\" is not 1 to 255 visible characters.");
   TRY(const auto auth_time, read_auth_time(claims, provider_, moment.now));
-  // Both times are the provider's: this sign-in was on its way when the person was signed out.
-  if (const auto left = left_.find(subject); left != left_.end() && *jwt.issued < left->second)
+  if (left_since(subject, *jwt.issued, attempt))
     return fail("oidc.token", "The person was signed out since.", {}, "Sign in again.");
   return SignedIn{provider_.nation,      provider_.issuer, std::move(subject),
                   std::move(jwt.claims), auth_time,        attempt.return_to};
+}
+
+// Whether the person was signed out after this ID token was made. Both times are the provider's, and may be
+// of whole seconds: in the same one the token may be the older. What began after the logout was heard bears a
+// nonce that nobody had before.
+bool OidcClient::left_since(const std::string& subject, Instant issued, const Attempt& attempt) const {
+  const auto left = left_.find(subject);
+  return left != left_.end() && attempt.began <= left->second.heard &&
+         unix_seconds(issued) <= unix_seconds(left->second.issued);
+}
+
+// Kept for as long as a sign-in may be on its way that began before: whatever the wall clock does meanwhile.
+void OidcClient::remember_left(const std::string& subject, Left left) {
+  std::erase_if(left_, [&](const auto& one) { return left.heard - one.second.heard >= 2 * kSignInLife; });
+  if (const auto known = left_.find(subject); known != left_.end()) {
+    known->second = {std::max(known->second.issued, left.issued), left.heard};
+    return;
+  }
+  if (left_.size() >= kSignInsMax)
+    left_.erase(std::ranges::min_element(left_, {}, [](const auto& one) { return one.second.heard; }));
+  left_.emplace(subject, left);
 }
 
 // Back-Channel Logout 1.0, sections 2.4 and 2.6.
@@ -388,8 +408,7 @@ Result<LoggedOut> OidcClient::read_logout_token(const Attempt& attempt, const Mo
   // It is good until its age is over, whatever end it names.
   if (!remember(logouts_, jti, moment.now + 2 * kIdTokenAge, moment.now))
     return fail("oidc.token", "This logout token was used already.");
-  left_.erase(subject);
-  remember(left_, subject, *jwt.issued, moment.now - 2 * kIdTokenAge);
+  remember_left(subject, {*jwt.issued, moment.tick});
   return LoggedOut{provider_.issuer, std::move(subject), jti};
 }
 

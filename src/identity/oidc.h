@@ -142,6 +142,10 @@ class OidcClient {
 
  private:
   using AttemptPtr = std::unique_ptr<Attempt, FreeAttempt>;
+  struct Left {
+    Instant issued;  // the logout token, by the provider's clock
+    Tick heard;
+  };
   [[nodiscard]] Result<Step> go_on(AttemptPtr attempt, const Moment& moment);
   [[nodiscard]] Result<Step> ask_keys(AttemptPtr attempt, const Moment& moment);
   [[nodiscard]] Result<Step> ask_for_code(AttemptPtr attempt, const Moment& moment);
@@ -153,6 +157,8 @@ class OidcClient {
   [[nodiscard]] Result<SignedIn> read_id_token(const Attempt& attempt, const Moment& moment) const;
   [[nodiscard]] Result<LoggedOut> read_logout_token(const Attempt& attempt, const Moment& moment);
   [[nodiscard]] Result<std::string> client_assertion(const Moment& moment) const;
+  void remember_left(const std::string& subject, Left left);
+  [[nodiscard]] bool left_since(const std::string& subject, Instant issued, const Attempt& attempt) const;
   [[nodiscard]] std::string random_token() const;
 
   OidcProvider provider_;
@@ -167,7 +173,7 @@ class OidcClient {
   std::optional<Tick> keys_asked_for_logout_;
   std::unordered_map<std::string, AttemptPtr> waiting_;  // by state
   std::map<std::string, Instant> logouts_;               // by jti, until they end: each counts once
-  std::map<std::string, Instant> left_;                  // by subject: when their provider signed them out
+  std::map<std::string, Left> left_;                     // by subject: whom their provider signed out
   std::deque<std::pair<Tick, std::string>> order_;       // states begun, oldest first; some were used since
 };
 using Fetch = OidcClient::Fetch;

@@ -348,6 +348,47 @@ TEST_CASE("attack: a sign-in that was on its way when the person was signed out 
   CHECK(visit.sign_in().has_value());  // afresh
 }
 
+TEST_CASE(
+    "attack: an ID token of the very second of the logout signs nobody in, but for who began after it") {
+  Visit visit;
+  REQUIRE(visit.begin().has_value());
+  auto step = visit.client.callback(visit.query(), visit.browser_token, visit.moment());
+  REQUIRE(log_out(visit).has_value());
+  const Tick heard = visit.moment().tick;
+  CHECK(code(visit.run(std::move(step))) == "oidc.token");
+  // In the same second still, by the provider's clock and the wall's; the nonce is new.
+  const Moment later{visit.moment().now, heard + Millis(1)};
+  auto begun = visit.run(visit.client.begin("/cop", later));
+  REQUIRE(begun.has_value());
+  visit.browser_token = std::get<Redirect>(*begun).browser_token;
+  CHECK(code(visit.come_back(visit.query())) == "signed in");
+}
+
+TEST_CASE("attack: a wall clock that leaps and comes back brings no sign-in from before a logout through") {
+  Visit visit;
+  REQUIRE(visit.begin().has_value());
+  const std::string query = visit.query(), browser = visit.browser_token;
+  auto step = visit.client.callback(query, browser, visit.moment());
+  REQUIRE(log_out(visit).has_value());
+  // While it is a day ahead somebody else is signed out, and what is kept of logouts is gone through.
+  const Tick tick = visit.moment().tick + Seconds(1);
+  const Instant ahead = visit.moment().now + std::chrono::hours(24);
+  const Json of_then = Json::object(
+      {{"iss", kIssuer},
+       {"aud", "https://node.xbb.localhost"},
+       {"sub", "bor-2"},
+       {"iat", unix_seconds(ahead)},
+       {"exp", unix_seconds(ahead) + 120},
+       {"jti", "j2"},
+       {"events", Json::object({{"http://schemas.openid.net/event/backchannel-logout", Json::object()}})}});
+  std::string token =
+      crypto::sign_jwt(visit.provider.key,
+                       {.alg = SignatureAlg::ES256, .typ = "logout+jwt", .kid = visit.provider.kid}, of_then)
+          .value();
+  REQUIRE(visit.client.logged_out(std::move(token), {ahead, tick}).has_value());
+  CHECK(code(visit.run(std::move(step))) == "oidc.token");
+}
+
 TEST_CASE("attack: logout tokens of made-up keys keep nobody's sign-in from finding new keys") {
   Visit visit;
   REQUIRE(visit.sign_in().has_value());
