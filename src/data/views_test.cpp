@@ -133,7 +133,14 @@ TEST_CASE("attack: signed out, and looks on") {
   looking.open(Looking::of("XAA", "officer"));
   looking.open(Looking::of("XBB", "planner"));
   looking.signed_in.clear();
-  looking.views.sign_ins_changed();
+  looking.views.sign_ins_changed(PersonId("somebody"));
+  CHECK(looking.rules().empty());
+  SUBCASE("told of the person") {
+    looking.views.sign_ins_changed(Looking::of("XAA", "officer").ask.who.id);
+  }
+  SUBCASE("told of nobody") {
+    looking.views.sign_ins_changed();
+  }
   CHECK(looking.rules() == "signed-out");
   CHECK(looking.views.size() == 1);
   // Nor is it shown to somebody who left while it was on its way.
@@ -211,6 +218,108 @@ TEST_CASE("what a partner's node asks about no more is over") {
   CHECK(looking.rules() == "view-unwatched");
 }
 
+TEST_CASE("what is closed here is told to its origin, which lets go of it at once") {
+  Looking looking;
+  View view = Looking::of("XAA", "officer");
+  view.service = kXbb;
+  for (const char* there : {"closed", "silent", "ended"}) {
+    view.there = there;
+    const View open = looking.open(view);
+    if (view.there == "closed") looking.views.close(open.ask.who.id, open.id);
+  }
+  CHECK(looking.views.closing() == std::set{kXbb});
+  CHECK(looking.views.take_closed(kXbb) == std::vector<std::string>{"closed"});
+  CHECK(looking.views.take_closed(kXbb).empty());
+  looking.views.heard(kXbb, {"ended"}, {{"ended", "recalled"}}, looking.at.tick);
+  CHECK(looking.views.closing().empty());  // it said so itself
+  looking.later(Millis(5001));
+  CHECK(looking.views.take_closed(kXbb) == std::vector<std::string>{"silent"});
+  // Nor was one shown for which there was no room.
+  looking.signed_in.clear();
+  view.there = "late";
+  CHECK_FALSE(looking.try_open(view).has_value());
+  CHECK(looking.views.take_closed(kXbb) == std::vector<std::string>{"late"});
+}
+
+TEST_CASE("attack: a partner closes what another's, or our own, people look at") {
+  Looking looking;
+  const View own = looking.open(Looking::of("XAA", "officer"));
+  const View theirs = looking.open(Looking::of("XBB", "planner"));
+  looking.views.closed(PartnerCode("XCC"), {theirs.id, own.id, "none"});
+  looking.views.closed(kXbb, {own.id});
+  looking.views.closed(kXaa, {own.id});
+  CHECK(looking.rules().empty());
+  looking.views.closed(kXbb, {theirs.id});
+  CHECK(looking.rules() == "view-closed");
+}
+
+TEST_CASE("many that end at once are over at once, and are told of in turns") {
+  Looking looking({.turn_max = 2});
+  View view = Looking::of("XAA", "officer");
+  for (int i = 0; i < 5; ++i) looking.open(view);
+  looking.signed_in.clear();
+  looking.views.sign_ins_changed();
+  CHECK(looking.views.size() == 0);
+  CHECK(looking.ended.size() == 2);
+  CHECK(looking.views.busy());
+  CHECK(looking.views.go_on(looking.world, looking.at));
+  CHECK(looking.ended.size() == 4);
+  CHECK_FALSE(looking.views.go_on(looking.world, looking.at));
+  CHECK(looking.rules() == "signed-out signed-out signed-out signed-out signed-out");
+}
+
+TEST_CASE(
+    "attack: a partner has so much open that a commit asks in turns: it hears of nothing that it holds") {
+  Looking looking({.turn_max = 2});
+  std::vector<std::string> ids;
+  for (int i = 0; i < 5; ++i) ids.push_back(looking.open(Looking::of("XBB", "planner")).id);
+  looking.recall("partner/XBB");
+  CHECK(looking.ended.size() == 2);
+  CHECK(looking.views.doubted(ids));
+  const auto over = [&] { return looking.views.watched(kXbb, ids, looking.at).size(); };
+  CHECK(over() == 2);
+  for (size_t ended : {4U, 5U}) {
+    looking.views.go_on(looking.world, looking.at);
+    CHECK(over() == ended);
+  }
+  CHECK_FALSE(looking.views.doubted(ids));
+  CHECK_FALSE(looking.views.busy());
+  CHECK(looking.views.size() == 0);
+}
+
+TEST_CASE("what was opened together is not asked again together, and none later than the limit") {
+  constexpr int64_t kViews = 100, kShort = 10;  // seconds
+  Looking looking({.per_person_max = 200, .asks_per_s = kViews / kShort});
+  std::map<std::string, std::pair<VerdictId, int64_t>> last;  // and when it was said
+  std::vector<std::string> ids;
+  for (int64_t i = 0; i < kViews; ++i) {
+    const View asked = Looking::of("XBB", "planner");
+    coalition::Verdict verdict = coalition::decide(looking.world, asked.ask);
+    verdict.valid_until = kNever;  // later ones look at the clock
+    const View view = looking.views.open(asked, verdict, looking.at).value();
+    last[view.id] = {view.last.id, 0};
+    ids.push_back(view.id);
+  }
+  const auto longest = std::chrono::ceil<Seconds>(looking.views.limits().ask_again).count();
+  std::map<int64_t, size_t> in_second;
+  for (int64_t second = 1; second <= 2 * longest; ++second) {
+    CHECK(looking.views.watched(kXbb, ids, looking.at).empty());
+    looking.later(Seconds(1));
+    while (looking.views.busy()) looking.views.go_on(looking.world, looking.at);
+    for (auto& [id, said] : last) {
+      if (const VerdictId& now = looking.views.find(id)->last.id; now != said.first) {
+        const int64_t after = second - said.second;
+        CHECK(after >= (said.second == 0 ? longest : kShort) / 2);
+        CHECK(after <= (said.second == 0 ? longest : kShort) + 1);
+        said = {now, second};
+        ++in_second[second];
+      }
+    }
+  }
+  for (const auto& [second, asked] : in_second) CHECK(asked <= 3 * kViews / kShort);
+  for (const auto& [id, said] : last) CHECK(said.second > longest);
+}
+
 TEST_CASE("bounded: one person's oldest goes, one partner does not crowd out the others") {
   Looking looking({.per_partner_max = 3, .per_person_max = 2});
   View person = Looking::of("XBB", "planner");
@@ -223,4 +332,12 @@ TEST_CASE("bounded: one person's oldest goes, one partner does not crowd out the
   looking.open(person);
   CHECK(looking.try_open(person).error().code() == "kas.views");
   CHECK(looking.try_open(Looking::of("XAA", "officer")).has_value());
+  // For one that comes in the place of their oldest there is room; for one that does not, nothing ends.
+  person = Looking::of("XBB", "planner");
+  CHECK(looking.try_open(person).has_value());
+  CHECK(looking.rules() == "view-oldest view-oldest");
+  Looking full({.views_max = 1});
+  const View kept = full.open(person);
+  CHECK(full.try_open(person).error().code() == "kas.views");
+  CHECK(full.views.find(kept.id) != nullptr);
 }

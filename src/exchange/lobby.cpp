@@ -115,7 +115,7 @@ net::Task<void> Lobby::handle(net::HttpCall& call, net::NormalTarget target) {
   } else if ((target.path == "/events" ? method == "GET" : reads) &&
              (target.path == "/things" || target.path == "/events" ||
               target.path.starts_with("/requests/"))) {
-    co_await access_pages(call, target.path, target.query == "beats");
+    co_await access_pages(call, target.path, target.query);
   } else if (method == "POST") {
     co_await access_forms(call, target.path);
   } else {
@@ -338,8 +338,9 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
     const std::string replaced = token_digest(old.token);
     leaf.fields.emplace_back("replaces", replaced);
     Leaf gone{"sign-out", {{"person", old.sign_in->person.id.text()}, {"token", replaced}}};
+    const PersonId before = old.sign_in->person.id;
     parts_.browsers.sign_ins.erase(old.token);
-    sign_ins_changed();
+    sign_ins_changed(before);
     // Durable before anybody is inside anew: else a restart would give this browser back to whom it was.
     const Result<void> durable = co_await recorded(std::move(gone));
     if (!durable) {
@@ -364,7 +365,7 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
   const std::optional<SignIn> displaced =
       parts_.browsers.sign_ins.put(crypto::sha256(token), std::move(sign_in), end);
   if (displaced) {
-    sign_ins_changed();
+    sign_ins_changed(displaced->person.id);
     leave(*displaced, {.which = coalition::Refusal::credential_dead,
                        .what = "More people signed in than this node can hold.",
                        .change = "Sign in again.",
@@ -380,7 +381,7 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
 void Lobby::forget(const PersonId& person) {
   parts_.access.forget(person);
   parts_.browsers.sign_ins.erase_if([&](const SignIn& one) { return one.person.id == person; });
-  sign_ins_changed();
+  sign_ins_changed(person);
   for (Arrival* arrival : arriving_)
     if (arrival->person == person) arrival->left = true;
 }
@@ -466,12 +467,13 @@ net::Task<void> Lobby::enter_app(net::HttpCall& call, std::string query) {
       // Of no more use: the lobby asks to sign in again. A partner's word ends no sign-in of ours.
       if (ending->which == coalition::Refusal::credential_dead && !ending->by_partner &&
           who.sign_in != nullptr) {
+        const PersonId left = who.sign_in->person.id;
         leave(*who.sign_in, *ending);  // or the next person of this browser would be inside as this one
         who = signed_in(call.head().headers);
         Leaf over{"sign-out", {{"token", token_digest(who.token)}}};
         parts_.archive.append(std::move(over), true, [](const Result<void>&) {});
         parts_.browsers.sign_ins.erase(who.token);
-        sign_ins_changed();
+        sign_ins_changed(left);
         who.sign_in = nullptr;
       }
       co_await page(call, status, refusal_page(frame(who.sign_in), refusal, names_.lobby_origin() + "/"));

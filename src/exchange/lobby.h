@@ -104,14 +104,14 @@ class Lobby {
   net::Task<void> object_keys(net::HttpCall& call);
   net::Task<void> close_object(net::HttpCall& call);
   net::Task<void> object_answer(net::HttpCall& call, ObjectAnswer answer);
-  // After every change of who is signed in: what they look at ends.
-  void sign_ins_changed();
+  // After every sign-in that is over: what they looked at by it ends.
+  void sign_ins_changed(const PersonId& person);
   // lobby_access.cpp
-  net::Task<void> access_pages(net::HttpCall& call, const std::string& path, bool beats);
+  net::Task<void> access_pages(net::HttpCall& call, const std::string& path, std::string query);
   net::Task<void> access_forms(net::HttpCall& call, const std::string& path);
   net::Task<void> show_things(net::HttpCall& call, const SignIn& sign_in);
   net::Task<void> show_request(net::HttpCall& call, const SignIn& sign_in, const RequestId& id);
-  net::Task<void> send_events(net::HttpCall& call, Signed who, bool beats);
+  net::Task<void> send_events(net::HttpCall& call, Signed who, std::string query);
   net::Task<void> not_done(net::HttpCall& call, const SignIn* sign_in, const Error& why);
   net::Task<void> go_to(net::HttpCall& call, std::string path);
   [[nodiscard]] Result<void> end_session(const Acting& by, const SessionId& id);

@@ -2,6 +2,7 @@
 // to.
 #include "coalition/decide.h"
 #include "coalition/levels.h"
+#include "crypto/digest.h"
 #include "exchange/lobby.h"
 
 #include <algorithm>
@@ -19,6 +20,7 @@ namespace {
 
 constexpr Millis kStillHere{15'000};
 constexpr Millis kBeat{2'000};  // to a page that must not go on where it is not heard of any more
+constexpr std::string_view kPage = "page=";  // of such a page: the digest of its form token
 
 std::string nation_text(const coalition::World& world, const PartnerCode& code) {
   const coalition::Partner* nation = world.partner(code);
@@ -105,7 +107,7 @@ std::vector<SessionView> Lobby::sessions_of(const Acting& person, bool others) c
   return out;
 }
 
-net::Task<void> Lobby::access_pages(net::HttpCall& call, const std::string& path, bool beats) {
+net::Task<void> Lobby::access_pages(net::HttpCall& call, const std::string& path, std::string query) {
   const Signed who = signed_in(call.head().headers);
   if (who.sign_in == nullptr) {
     if (path == "/events") {
@@ -116,7 +118,7 @@ net::Task<void> Lobby::access_pages(net::HttpCall& call, const std::string& path
     co_return;
   }
   if (path == "/things") co_return co_await show_things(call, *who.sign_in);
-  if (path == "/events") co_return co_await send_events(call, who, beats);
+  if (path == "/events") co_return co_await send_events(call, who, std::move(query));
   const std::optional<Place> place = read_place(path, "/requests/");
   RequestId id;
   if (place && place->verb.empty()) id = RequestId(place->id);
@@ -273,15 +275,19 @@ net::Task<void> Lobby::access_forms(net::HttpCall& call, const std::string& path
 }
 
 // Server-sent events (HTML standard, section 9.2). A page that was away names the last number it saw.
-net::Task<void> Lobby::send_events(net::HttpCall& call, Signed who, bool beats) {
+net::Task<void> Lobby::send_events(net::HttpCall& call, Signed who, std::string query) {
   const net::Headers& headers = call.head().headers;
   const std::string_view site = headers.get("Sec-Fetch-Site");
   const bool elsewhere = (!site.empty() && site != "same-origin") ||
                          (headers.count("Origin") != 0 && headers.get("Origin") != names_.lobby_origin());
+  // A page that another sign-in of this browser left behind would hear nothing of what it still shows.
+  const bool beats = query.starts_with(kPage);
+  const bool left = beats && !crypto::equal_constant_time(query.substr(kPage.size()),
+                                                          token_digest(who.sign_in->form_token));
   const PersonId person = who.sign_in->person.id;
   const auto others = listening_.find(person);
-  if (elsewhere || (others != listening_.end() && others->second >= kListeningMax)) {
-    co_await page(call, elsewhere ? 403 : 429, "");
+  if (elsewhere || left || (others != listening_.end() && others->second >= kListeningMax)) {
+    co_await page(call, elsewhere || left ? 403 : 429, "");
     co_return;
   }
   Announcements& announcements = parts_.access.announcements();

@@ -17,8 +17,8 @@ ObjectAnswer not_from_our_page() {
 
 }  // namespace
 
-void Lobby::sign_ins_changed() {
-  if (parts_.objects != nullptr) parts_.objects->sign_ins_changed();
+void Lobby::sign_ins_changed(const PersonId& person) {
+  if (parts_.objects != nullptr) parts_.objects->sign_ins_changed(person);
 }
 
 net::Task<void> Lobby::show_objects(net::HttpCall& call) {
@@ -34,7 +34,7 @@ net::Task<void> Lobby::show_objects(net::HttpCall& call) {
     services.set(one->url, nation == nullptr ? one->partner.text()
                                              : fmt::format("{} ({})", nation->name, nation->code.text()));
   }
-  std::string html = objects_page(frame(who.sign_in), services.dump());
+  std::string html = objects_page(frame(who.sign_in), token_digest(who.sign_in->form_token), services.dump());
   co_await page(call, 200, std::move(html), Scripts::objects);
 }
 

@@ -186,10 +186,11 @@ std::string plain_page(const PageFrame& frame, std::string_view title, std::stri
   return out;
 }
 
-std::string objects_page(const PageFrame& frame, std::string_view services) {
+std::string objects_page(const PageFrame& frame, std::string_view page, std::string_view services) {
   std::string out = open_page(frame, "Sealed objects", "objects.js");
   out += fmt::format(
-      "<main id=\"main\" data-objects data-token=\"{}\" data-services=\"{}\"><h1>Sealed objects</h1>\n"
+      "<main id=\"main\" data-objects data-token=\"{}\" data-page=\"{}\" data-services=\"{}\">"
+      "<h1>Sealed objects</h1>\n"
       "<p>Open a sealed file that another nation, or your own, has given you. It is opened here, in your "
       "browser; your node asks every nation it is of whether you may, and it goes from this page as soon as "
       "one of them takes that back.</p>\n"
@@ -202,7 +203,7 @@ std::string objects_page(const PageFrame& frame, std::string_view services) {
       "<div class=\"banner\" data-banner></div>\n<div data-content></div>\n"
       "<div class=\"banner\" data-banner></div>\n"
       "<p class=\"act\"><button type=\"button\" data-close>Close it</button></p></section></main>\n",
-      escape_markup(frame.form_token), escape_markup(services));
+      escape_markup(frame.form_token), page, escape_markup(services));
   out += close_page();
   return out;
 }

@@ -56,7 +56,8 @@ struct Refusal {
                                      std::string_view lobby_href);
 
 // Where a sealed object is opened, in the browser. `services`: the nations' key services by address, as JSON.
-[[nodiscard]] std::string objects_page(const PageFrame& frame, std::string_view services);
+[[nodiscard]] std::string objects_page(const PageFrame& frame, std::string_view page,
+                                       std::string_view services);
 
 // What every page of ours is sent with: CSP, no-store, no sniffing, no framing, no referrer, no powers.
 // Scripts::own lets the lobby's scripts run and ask the lobby; no page for strangers has it.

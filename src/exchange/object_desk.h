@@ -27,8 +27,8 @@ class ObjectDesk {
   [[nodiscard]] virtual net::Task<ObjectAnswer> keys(ObjectReader reader, std::string request) = 0;
   // Of their own; false: there is none of this id.
   virtual bool close(const PersonId& person, const std::string& view) = 0;
-  // Somebody is not signed in any more: what they look at ends with this call.
-  virtual void sign_ins_changed() = 0;
+  // A sign-in of theirs is over: what they looked at by it ends with this call.
+  virtual void sign_ins_changed(const PersonId& person) = 0;
 };
 
 }  // namespace entente::exchange

@@ -58,7 +58,7 @@ class KeyDesk final : public exchange::ObjectDesk {
   bool close(const PersonId& person, const std::string& view) override {
     return parts_.views.close(person, view);
   }
-  void sign_ins_changed() override { parts_.views.sign_ins_changed(); }
+  void sign_ins_changed(const PersonId& person) override { parts_.views.sign_ins_changed(person); }
   // A partner's node asks for one of its people, or watches what was released to them. Always answers.
   [[nodiscard]] net::Task<std::string> serve_partner(PartnerCode from, std::string body);
 

@@ -9,6 +9,18 @@ namespace {
 
 constexpr size_t kViewIdMax = 64;
 
+// Of a watch: none where the member is missing, nothing where it is no list of ids.
+std::optional<std::vector<std::string>> view_ids(const Json* list) {
+  std::vector<std::string> out;
+  if (list == nullptr) return out;
+  if (!list->is_array() || list->items().size() > ViewDesk::kWatchedMax) return std::nullopt;
+  for (const Json& id : list->items()) {
+    if (!id.is_string() || id.string().size() > kViewIdMax) return std::nullopt;
+    out.push_back(id.string());
+  }
+  return out;
+}
+
 }  // namespace
 
 // A partner needs not know by which sign-in somebody looks: it could tell two of their ids to be one
@@ -47,17 +59,11 @@ Result<data::KasCaller> KeyDesk::vouched(const PartnerCode& from, const Json& bo
 }
 
 net::Task<data::KasAnswer> KeyDesk::watched(PartnerCode from, Json said) {
-  const Json* listed = said.find("watch");
-  std::vector<std::string> ids;
-  bool good = listed->is_array() && listed->items().size() <= ViewDesk::kWatchedMax;
-  for (size_t i = 0; good && i < listed->items().size(); ++i) {
-    const Json& id = listed->items()[i];
-    good = id.is_string() && id.string().size() <= kViewIdMax;
-    if (good) ids.push_back(id.string());
-  }
+  std::optional<std::vector<std::string>> ids = view_ids(said.find("watch"));
+  std::optional<std::vector<std::string>> closed = view_ids(said.find("closed"));
   data::KasAnswer answer = data::connect_error("invalid_argument", "The watch cannot be read.");
-  if (good) {
-    Result<Json> body = co_await parts_.views.watched(std::move(from), std::move(ids));
+  if (ids && closed) {
+    Result<Json> body = co_await parts_.views.watched(std::move(from), *std::move(ids), *std::move(closed));
     answer = data::connect_error("resource_exhausted", "It is asked too often.");
     if (body) {
       answer = data::KasAnswer();

@@ -48,6 +48,7 @@ ViewDesk::ViewDesk(Parts parts)
 void ViewDesk::opened(const data::View& view) {
   if (!timer_.pending()) timer_ = parts_.loop.after(kTickEvery, [this] { keep_time(); });
   if (!view.there.empty()) watch_now(view.service);
+  go_on();
 }
 
 void ViewDesk::ended(const data::View& view, const data::ViewEnd& why) {
@@ -60,10 +61,40 @@ void ViewDesk::ended(const data::View& view, const data::ViewEnd& why) {
 
 void ViewDesk::world_published(const coalition::World& acting, const coalition::Touch& touch) {
   views_.world_changed(acting, touch, at());
+  go_on();
+}
+
+void ViewDesk::sign_ins_changed(const PersonId& person) {
+  views_.sign_ins_changed(person);
+  go_on();
+}
+
+void ViewDesk::sign_ins_changed() {
+  views_.sign_ins_changed();
+  go_on();
+}
+
+bool ViewDesk::close(const PersonId& person, const std::string& view) {
+  const bool closed = views_.close(person, view);
+  go_on();
+  return closed;
+}
+
+// Whatever ends or has to be asked at once, others of the loop have their turns in between.
+void ViewDesk::go_on() {
+  for (const PartnerCode& service : views_.closing()) watch_now(service);
+  if (!views_.busy() || turn_.pending()) return;
+  turn_ = parts_.loop.after(kTurnEvery, [this] {
+    if (!views_.go_on(parts_.records.world(), at())) {
+      for (auto& [nation, watcher] : watchers_) watcher.moved.pulse();
+    }
+    go_on();
+  });
 }
 
 void ViewDesk::keep_time() {
   views_.time_passed(parts_.records.world(), at());
+  go_on();
   if (views_.size() != 0) timer_ = parts_.loop.after(kTickEvery, [this] { keep_time(); });
 }
 
@@ -95,7 +126,9 @@ net::Task<void> ViewDesk::watch(PartnerCode service, uint64_t number) {
   const Tick asked = parts_.clock.tick();
   Json ids = Json::array();
   for (const std::string& id : about) ids.push(id);
-  std::string body = Json::object({{"watch", std::move(ids)}}).dump();
+  Json closed = Json::array();
+  for (const std::string& id : views_.take_closed(service)) closed.push(id);
+  std::string body = Json::object({{"watch", std::move(ids)}, {"closed", std::move(closed)}}).dump();
   PartnerCode to = service;
   Result<std::string> said = co_await parts_.ask_partner(std::move(to), std::move(body));
   const bool answered = hear(service, about, said, asked);
@@ -107,7 +140,7 @@ net::Task<void> ViewDesk::watch(PartnerCode service, uint64_t number) {
     co_await parts_.loop.sleep(kAgain);
     if (number != watches_[service].newest) co_return;
   }
-  if (!views_.held_at(service).empty()) watch_now(service);
+  if (!views_.held_at(service).empty() || views_.closing().contains(service)) watch_now(service);
 }
 
 bool ViewDesk::hear(const PartnerCode& service, const std::vector<std::string>& asked_about,
@@ -121,19 +154,26 @@ bool ViewDesk::hear(const PartnerCode& service, const std::vector<std::string>& 
     return false;
   }
   views_.heard(service, asked_about, *over, asked);
+  go_on();
   return true;
 }
 
-net::Task<Result<Json>> ViewDesk::watched(PartnerCode from, std::vector<std::string> ids) {
+net::Task<Result<Json>> ViewDesk::watched(PartnerCode from, std::vector<std::string> ids,
+                                          std::vector<std::string> closed) {
   Watcher& watcher = watchers_.try_emplace(from, parts_.loop).first->second;
   if (!watcher.budget.take(parts_.clock.tick())) co_return fail("exchange.busy", "asked too often");
+  views_.closed(from, closed);
+  go_on();
   const uint64_t number = ++watcher.newest;
   watcher.moved.pulse();
   const Tick until = parts_.clock.tick() + kHold;
   for (;;) {
-    const auto over = views_.watched(from, ids, at());
     const Tick now = parts_.clock.tick();
-    if (!over.empty() || number != watcher.newest || now >= until) {
+    const bool doubted = views_.doubted(ids);
+    const bool last = now >= until || number != watcher.newest;
+    if (doubted && last) co_return fail("exchange.busy", "what is open is being asked about");
+    const auto over = views_.watched(from, ids, at());
+    if (!doubted && (last || ids.empty() || !over.empty())) {
       Json ended = Json::array();
       for (const auto& [view, why] : over) ended.push(Json::object({{"view", view}, {"why", why}}));
       co_return Json::object({{"ended", std::move(ended)}});

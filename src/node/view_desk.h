@@ -32,12 +32,15 @@ class ViewDesk {
 
   [[nodiscard]] data::Views& views() { return views_; }
   void world_published(const coalition::World& acting, const coalition::Touch& touch);
-  void sign_ins_changed() { views_.sign_ins_changed(); }
-  bool close(const PersonId& person, const std::string& view) { return views_.close(person, view); }
+  void sign_ins_changed(const PersonId& person);
+  void sign_ins_changed();
+  bool close(const PersonId& person, const std::string& view);
 
-  // A partner's node watches what was released for its people: {"watch": [ids]}. Answered at once when one of
-  // them is over, else after kHold, with all of them that are. Errors: "exchange.busy", asked too often.
-  [[nodiscard]] net::Task<Result<Json>> watched(PartnerCode from, std::vector<std::string> ids);
+  // A partner's node watches what was released for its people: {"watch": [ids], "closed": [ids]}. Answered at
+  // once when one of the first is over, else after kHold, with all of them that are; of the others nobody
+  // there looks at any more. Errors: "exchange.busy", asked too often, or it cannot be said now.
+  [[nodiscard]] net::Task<Result<Json>> watched(PartnerCode from, std::vector<std::string> ids,
+                                                std::vector<std::string> closed);
 
   static constexpr size_t kWatchedMax = 4'096;  // views of one watch
   static constexpr Millis kHold{1000};
@@ -46,6 +49,7 @@ class ViewDesk {
   static constexpr Millis kPace{50};                                     // between the beginnings of two
   static constexpr uint32_t kWatchesPerSecond = 40, kWatchesBurst = 80;  // that a partner may ask for here
   static constexpr Millis kTickEvery{250};
+  static constexpr Millis kTurnEvery{1};  // of work that is more than one turn's
 
  private:
   struct Watch {  // what is asked of one nation
@@ -68,6 +72,7 @@ class ViewDesk {
   [[nodiscard]] bool hear(const PartnerCode& service, const std::vector<std::string>& asked_about,
                           const Result<std::string>& said, Tick asked);
   void keep_time();
+  void go_on();
   void record(std::string kind, const data::View& view, const data::ViewEnd& why);
   [[nodiscard]] data::ViewMoment at() const { return {parts_.clock.now(), parts_.clock.tick()}; }
 
@@ -76,6 +81,7 @@ class ViewDesk {
   std::map<PartnerCode, Watch> watches_;
   std::map<PartnerCode, Watcher> watchers_;
   net::Timer timer_;
+  net::Timer turn_;
 };
 
 }  // namespace entente::node

@@ -208,6 +208,26 @@ system('signing out in another tab blanks it', async () => {
   await isBlank();
 });
 
+system('attack: somebody else signs in while the page cannot hear: it does not listen on as them', async () => {
+  await reader.context.clearCookies();
+  await comeIn();
+  await choose(report.file, 'open');
+  const other = await stage.visitor('jonas');
+  await other.openLobby();
+  await other.signIn();
+  const theirs = await other.context.cookies(other.nation.lobby);
+  const refused = reader.page.waitForResponse(
+    (answer) => answer.url().includes('/events?page=') && answer.status() === 403,
+  );
+  await reader.context.setOffline(true);
+  await reader.context.addCookies(theirs);
+  await reader.context.setOffline(false);
+  await refused;
+  await isBlank();
+  await other.context.close();
+  await reader.context.clearCookies();
+});
+
 system('a suspended nation reads no further', async () => {
   await comeIn();
   await choose(report.file, 'open');

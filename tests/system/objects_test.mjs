@@ -1,7 +1,7 @@
 // Sealed objects in the lobby: a person opens one for as long as every nation of origin, and their own, lets them.
 // The browser is played here: its key, its request, its events.
 import assert from 'node:assert/strict';
-import { constants, createHmac, generateKeyPairSync, privateDecrypt } from 'node:crypto';
+import { constants, createHash, createHmac, generateKeyPairSync, privateDecrypt } from 'node:crypto';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
@@ -90,9 +90,11 @@ async function opens(visitor, object, code) {
 }
 
 const heardBy = [];
+// How a page names its sign-in.
+const pageOf = async (visitor) => createHash('sha256').update(await tokenOf(visitor)).digest('base64url');
 // The page's events as they come: { text, shut: Map of view to { why, at } }.
 async function listen(visitor) {
-  const address = at(visitor, '/events?beats');
+  const address = at(visitor, `/events?page=${await pageOf(visitor)}`);
   const heard = { status: 0, text: '', shut: new Map(), ended: false };
   const headers = { cookie: visitor.cookies(address), accept: 'text/event-stream' };
   heard.call = request(address, { ca: coalition.ca, lookup: toLoopback, agent: false, headers });
@@ -161,6 +163,12 @@ system('it stays open while nothing is taken back, over more watches than one', 
   assert.equal(closed.status, 200);
   await shuts(view);
   assert.equal((await press(ingrid, '/objects/close', { view })).status, 404);
+  // Its origin hears of it, and does not have to wait until nobody asks any more.
+  const rules = async () => {
+    const { records } = await coalition.ask('XAA', 'ledger', 'show', '--last', '500');
+    return records.filter((one) => one.class === 'object.shut').map((one) => one.fields.rule);
+  };
+  await until('the origin lets go of it', async () => (await rules()).at(-1) === 'view-closed');
 });
 
 system('not released to the reader\'s nation: refused with the reason, and nothing is asked elsewhere', async () => {
@@ -197,6 +205,20 @@ system('attack: somebody else\'s view is neither heard of nor closed', async () 
   await wait(kQuietMs);
   assert.equal(theirs.shut.size, 0);
   assert.doesNotMatch(theirs.text, /object-shut/);
+});
+
+system('attack: the page of an earlier sign-in of this browser listens on as somebody else', async () => {
+  const jonas = await Visitor.in(coalition, 'jonas');
+  const page = await pageOf(ingrid);
+  assert.match((await ingrid.go(at(ingrid, '/objects'))).body, new RegExp(`data-page="${page}"`));
+  for (const other of [page, page.slice(1), '']) {
+    const { status, body } = await jonas.go(at(jonas, `/events?page=${other}`));
+    assert.equal(status, 403);
+    assert.doesNotMatch(body, /event:/);
+  }
+  // Nor of the same person's, who signed in again: what the earlier one had open has ended.
+  const again = await Visitor.in(coalition, 'ingrid');
+  assert.equal((await again.go(at(again, `/events?page=${page}`))).status, 403);
 });
 
 system('attack: not from the lobby\'s own page', async () => {

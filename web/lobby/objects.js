@@ -18,20 +18,21 @@ const element = (tag, text, attributes = {}) => {
   return out;
 };
 
-// What the node says while the page listens: every 2 s it says at least that it is there (`beat`).
+// What the node says while the page listens: every 2 s it says at least that it is there (`beat`). To the page of
+// another sign-in than the browser has now it says nothing.
 class Ear {
   #events;
   #heard = { tick: 0, time: 0 };
   shut = new Map(); // view -> why: one may end before its answer has arrived here
 
-  constructor(onShut, onReload) {
-    Object.assign(this, { onShut, onReload });
+  constructor(page, onShut, onReload) {
+    Object.assign(this, { page, onShut, onReload });
   }
 
   async listen() {
     if (this.hears() && this.#events?.readyState === EventSource.OPEN) return;
     this.#events?.close();
-    const events = new EventSource('/events?beats');
+    const events = new EventSource(`/events?page=${this.page}`);
     this.#events = events;
     events.addEventListener('object-shut', ({ data }) => this.#take(data));
     events.addEventListener('reload', () => this.onReload());
@@ -90,6 +91,7 @@ class Page {
     this.viewer = find('data-viewer');
     this.content = find('data-content');
     this.ear = new Ear(
+      main.dataset.page,
       (view, why) => this.#views.some((one) => one.view === view) && this.blank(why),
       () => this.blank('Your node asked its pages to begin anew.'),
     );
