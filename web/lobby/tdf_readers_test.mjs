@@ -159,9 +159,10 @@ const kBad = {
   'a long version': changed((manifest) => (manifest.schemaVersion = `4.${'0'.repeat(300)}`)),
   'another version': changed((manifest) => (manifest.schemaVersion = '3.0.0')),
   'a type of content that is a number': changed((manifest) => (manifest.payload.mimeType = 7)),
-  'no size of a segment': changed(
-    (_, { integrityInformation: { segments } }) => (segments[0].segmentSize = null),
-  ),
+  'no size of a segment': changed((_, { integrityInformation: integrity }) => {
+    integrity.segmentSizeDefault = integrity.segments[0].segmentSize;
+    integrity.segments[0].segmentSize = null;
+  }),
   'an empty protocol': changed((_, { keyAccess }) => (keyAccess[0].protocol = '')),
   'no protocol': changed((_, { keyAccess }) => (keyAccess[0].protocol = null)),
   'a long name of a key': changed((_, { keyAccess }) => (keyAccess[0].kid = 'ü'.repeat(200))),
