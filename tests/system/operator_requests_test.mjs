@@ -1,9 +1,11 @@
 // Requests and grants from the operators' side: what waits, approving and refusing on the command line, taking a
 // grant back while somebody is inside; and operators who may not, or who ask for themselves.
 import assert from 'node:assert/strict';
+import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { Coalition, command, program, readJson, skip, system, until, writeJson } from './coalition.mjs';
 import { Visitor } from './visitor.mjs';
 
@@ -105,6 +107,79 @@ system('denied with a word, the asker reads it', async () => {
   assert.equal((await refused('request', 'deny', id, '--seen', 'x', '--words', 'again')).code, 'access.over');
   assert.equal((await refused('request', 'approve', 'nothing', '--seen', 'x')).code, 'api.not-found');
   assert.equal((await refused('request', 'approve', id, '--seen', 'x', '--words', 'two\nlines')).code, 'field.value');
+});
+
+const signedInAnew = async () => {
+  await wait(1100); // a sign-in is stamped in whole seconds
+  maren = await Visitor.in(coalition, 'maren');
+};
+const given = async (id) => (await grants()).find((one) => one.id === id);
+
+system('a grant of a partner that left: who was in by it is out, and it opens nothing when they come back', async () => {
+  await signedInAnew();
+  const id = await asks(maren);
+  await coalition.answer('XAA', 'approve', id);
+  await until('her page knows', async () => (await told(id)) === 'granted');
+  assert.equal((await maren.openApp()).status, 200);
+  const stream = await maren.watch();
+  await until('tracks arrive', () => stream.messages > 1);
+  const { used, uses } = { uses: 20, ...(await given(id)) };
+  assert.ok(used < uses, 'it is not used up');
+
+  await coalition.ask('XAA', 'partner', 'suspend', 'XBB', '--reason', 'exercise: it left');
+  await stream.closed;
+  assert.notEqual((await maren.openApp()).status, 200);
+  await signedInAnew();
+  assert.notEqual((await maren.openApp()).status, 200, 'nor after signing in anew');
+
+  await coalition.ask('XAA', 'partner', 'resume', 'XBB', '--reason', 'exercise: it came back');
+  await signedInAnew();
+  const refusal = await until('the link is up', async () => {
+    const page = await maren.openApp();
+    return page.status === 403 && page;
+  });
+  assert.match(refusal.body, /data-action="ask"/, 'it is to be asked for again');
+  assert.doesNotMatch(refusal.body, /data-map/);
+  assert.ok(!(await coalition.sessions('XAA')).some(({ partner, state }) => partner === 'XBB' && state === 'live'));
+  const again = await asks(maren);
+  assert.notEqual(again, id);
+  await coalition.answer('XAA', 'approve', again);
+  await until('her page knows', async () => (await told(again)) === 'granted');
+  assert.equal((await maren.openApp()).status, 200, 'a new one opens it');
+  await coalition.ask('XAA', 'grant', 'revoke', again, '--words', 'exercise: over');
+  await coalition.verify('XAA');
+});
+
+const connectorThumbprint = () => {
+  const { raw } = new X509Certificate(readFileSync(coalition.file('connector-cop-1', 'connector-certificate.pem')));
+  return createHash('sha256').update(raw).digest('base64url');
+};
+
+system('a membership that ends with a grant open: the same, with nobody doing anything', async () => {
+  // Long enough for a slow machine to get in before it ends.
+  for (let seconds = 15; ; seconds *= 2) {
+    const end = new Date(Date.now() + seconds * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
+    await foundedAgain((records) => {
+      records['partner/XBB'].member_until = end;
+      records['connector/cop-1'] = { thumbprint: connectorThumbprint(), apps: ['cop'], end: 'now+1d' };
+    });
+    await until('the connector is back', async () => (await coalition.ask('XAA', 'connector', 'list')).connectors[0].state === 'up');
+    await signedInAnew();
+    const id = await asks(maren).catch(() => undefined);
+    if (id) await coalition.answer('XAA', 'approve', id).catch(() => {});
+    if (id) await until('her page knows', async () => (await told(id)) === 'granted').catch(() => {});
+    const page = await maren.openApp();
+    const stream = page.status === 200 ? await maren.watch().catch(() => undefined) : undefined;
+    if (!stream && seconds < 120) continue;
+    assert.ok(stream, 'she is inside before it ends');
+    await stream.closed;
+    assert.ok(Date.now() >= Date.parse(end) - 1000, 'by then, and for no other reason');
+    assert.notEqual((await maren.openApp()).status, 200);
+    await signedInAnew();
+    assert.notEqual((await maren.openApp()).status, 200);
+    break;
+  }
+  await foundedAgain((records) => (records['partner/XBB'].member_until = 'now+180d'));
 });
 
 // Founds XAA's node again with other records, as a new genesis does: its keys stay.
