@@ -125,7 +125,9 @@ void Recollection::counted(const Json& fields) {
   for (const Json& one : sessions->items()) {
     const Json* last = one.find("last");
     if (last == nullptr || !last->is_int() || last->integer() < 0) continue;
-    requests_.try_emplace(SessionId(text_of(one, "session")), static_cast<uint64_t>(last->integer()));
+    // The greatest: a batch that the disk refused at first stands behind later ones.
+    uint64_t& most = requests_[SessionId(text_of(one, "session"))];
+    most = std::max(most, static_cast<uint64_t>(last->integer()));
   }
 }
 

@@ -55,6 +55,18 @@ Kept after(const std::vector<Told>& all) {
 
 }  // namespace
 
+TEST_CASE(
+    "requests are counted on from the greatest number, also when its batch stands before an older one") {
+  const auto batch = [](int first, int last) {
+    return of(
+        "requests",
+        {{"sessions", Json::array({Json::object({{"session", "s1"}, {"first", first}, {"last", last}})})}});
+  };
+  const Kept kept = after({sign_in("t1"), admission("s1"), batch(6, 9), batch(1, 5)});
+  REQUIRE(kept.sessions.size() == 1);
+  CHECK(kept.sessions.front().requests == 9);
+}
+
 TEST_CASE("who was admitted and has not ended is remembered whole") {
   const Kept kept = after(
       {sign_in("t1"), admission("s1"),

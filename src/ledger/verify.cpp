@@ -2,6 +2,7 @@
 
 #include "base/lock_file.h"
 #include "ledger/batch.h"
+#include "ledger/request_match.h"
 #include "ledger/segment.h"
 #include "ledger/store_match.h"
 #include "ledger/tiles.h"
@@ -76,7 +77,8 @@ class Audit {
         verifier_(verifier),
         against_(against),
         live_(LockFile::is_taken(lock_path(folder_))),
-        match_(against.store, live_) {}
+        match_(against.store, live_),
+        requests_(live_) {}
 
   Result<VerifyReport> run() {
     TRY_VOID(read_announced());
@@ -86,6 +88,7 @@ class Audit {
     TRY_VOID(batches(log, own));
     if (!live_) TRY_VOID(tails(log, own));
     TRY_VOID(match_.finish());
+    TRY_VOID(requests_.finish());
     TRY_VOID(check_announced());
     TRY_VOID(check_remembered());
     TRY_VOID(tiles());
@@ -162,7 +165,8 @@ class Audit {
     if (!again || *again != *leaf)
       return fault("plaintext", "the record is not the one in the log", at(index));
     TRY(const Json fields, Json::parse(item.plain));
-    return match_.feed(index, fields);
+    TRY_VOID(match_.feed(index, fields));
+    return requests_.feed(index, leaf->event_class, fields);
   }
 
   Result<void> note(std::string_view text) {
@@ -283,6 +287,7 @@ class Audit {
   const VerifyAgainst& against_;
   const bool live_;
   StoreMatch match_;
+  RequestMatch requests_;
   Checkpoint announced_;
   Tree tree_;
   VerifyReport out_;

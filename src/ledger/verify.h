@@ -1,8 +1,9 @@
 // The auditor's check of a ledger folder, offline: nothing is changed and nothing is believed but the public
 // key. The first fault is the answer: "ledger.corrupt", "ledger.signature", "ledger.root",
 // "ledger.plaintext", "ledger.tile", "ledger.tail" (bytes behind the last batch that no unfinished write
-// leaves), "ledger.rolled-back", "ledger.fork", "ledger.store" (store and ledger disagree), each with file
-// and offset, index or revision in `where`. What a process that was killed in the middle of a write leaves is
+// leaves), "ledger.rolled-back", "ledger.fork", "ledger.store" (store and ledger disagree),
+// "ledger.requests" (a session's requests left out or counted twice), each with file and offset, index or
+// revision in `where`. What a process that was killed in the middle of a write leaves is
 // no fault but `unfinished`: nobody was told that it is recorded, and the node cuts it off when it starts.
 #pragma once
 
