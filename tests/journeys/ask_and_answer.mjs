@@ -41,7 +41,7 @@ export async function officerApproves(stage, analyst, officer) {
   const opened = performance.now() - pressed;
   await analyst.waitForMove();
   await analyst.shoot('ask-4-the-page-goes-on');
-  stage.stopwatch.note('Ask', 'officer of XAA approves', "the analyst's page is the map, by itself", opened, 2000);
+  stage.stopwatch.note('Ask', 'officer of XAA approves', "the analyst's page is the map, by itself", opened, 1000);
   return map;
 }
 
