@@ -12,9 +12,11 @@ export async function analystAsks(stage) {
   await analyst.page.waitForSelector('main[data-refusal="denied"] [data-action="ask"]');
   await analyst.shoot('ask-1-refused-with-a-way');
   await analyst.isAccessible('a refusal that can be asked about');
-  await analyst.page.fill('#purpose', kPurpose);
-  await analyst.page.selectOption('#minutes', '60');
-  await analyst.click('[data-action="ask"]');
+  // Without a mouse.
+  await analyst.type('#purpose', kPurpose);
+  await analyst.tabTo('#minutes');
+  while ((await analyst.page.inputValue('#minutes')) !== '60') await analyst.page.keyboard.press('ArrowUp');
+  await analyst.press('[data-action="ask"]');
   await analyst.page.waitForSelector('main[data-waiting][data-state="open"]');
   await analyst.shoot('ask-2-waiting');
   await analyst.isAccessible('a request that waits');

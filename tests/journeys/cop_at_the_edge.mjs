@@ -135,6 +135,31 @@ export async function clerkCannotTellThatTheMapExists(stage) {
   await clerk.context.close();
 }
 
+// In, to the map and out again without a mouse; and each card of the lobby is marked.
+export async function lobbyByKeyboard(stage) {
+  const visitor = await stage.visitor('livia');
+  await visitor.openLobby();
+  await visitor.press('a[data-action="sign-in"]');
+  await visitor.type('#login', visitor.person.login);
+  await visitor.type('#passphrase', visitor.person.passphrase);
+  await visitor.page.keyboard.press('Enter');
+  await visitor.page.waitForSelector(visitor.card);
+  const cards = await visitor.page.$$eval('article[data-app]', (all) =>
+    all.map((card) => card.querySelector('[data-banner]')?.textContent ?? ''),
+  );
+  assert.ok(cards.length >= 2, 'cards of several apps');
+  for (const banner of cards) assert.match(banner.trim(), kMarking, 'each card says how its app is marked');
+  await visitor.press(`${visitor.card} a[data-action="open"]`);
+  await visitor.page.waitForSelector('body[data-link="live"] [data-track]');
+  await visitor.openLobby();
+  await visitor.press('[data-action="sign-out"]');
+  await visitor.page.waitForSelector('a[data-action="sign-in"]');
+  assert.equal(await visitor.page.locator('article[data-app]').count(), 0);
+  assert.equal(visitor.clicks, 0);
+  stage.stopwatch.note('J1', 'logistics of XCC, with the keyboard alone', 'in, to the map, and out; every card is marked');
+  await visitor.context.close();
+}
+
 // Known but not admitted: the card is there, the address refuses in words, with the verdict's id.
 export async function analystMayKnowButNotOpen(stage) {
   const analyst = await stage.visitor('maren');

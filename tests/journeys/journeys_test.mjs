@@ -50,6 +50,7 @@ step('J1: the map knows the planner only by an identity made for it', () =>
 );
 step('J1: a clerk of XBB cannot tell that the map exists', () => edge.clerkCannotTellThatTheMapExists(stage));
 step('J1: an analyst of XBB may know of the map but not open it', () => edge.analystMayKnowButNotOpen(stage));
+step('J1: signing in, opening the map and signing out work with the keyboard alone', () => edge.lobbyByKeyboard(stage));
 step("J1: an officer of XAA opens the map through XAA's own door", async () => {
   officer = await edge.officerUsesTheOwnDoor(stage);
 });

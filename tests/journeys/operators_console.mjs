@@ -5,23 +5,9 @@ import assert from 'node:assert/strict';
 
 const kReason = 'exercise: seen from the console';
 const kPurpose = 'exercise: count the open berths';
-const kTabsMax = 120;
 const kPages = ['sessions', 'requests', 'partners', 'missions', 'map', 'ledger'];
 
-// Moves the focus on until it is on what the selector names.
-async function tabTo({ page }, selector) {
-  for (let tabs = 0; tabs < kTabsMax; tabs += 1) {
-    await page.keyboard.press('Tab');
-    if (await page.evaluate((wanted) => document.activeElement?.matches(wanted), selector)) return;
-  }
-  assert.fail(`no way by keyboard to ${selector}`);
-}
-
-async function press(visitor, selector) {
-  await visitor.page.waitForSelector(selector);
-  await tabTo(visitor, selector);
-  await visitor.page.keyboard.press('Enter');
-}
+const press = (visitor, selector) => visitor.press(selector);
 
 async function goTo(operator, name) {
   if ((await operator.page.locator(`main[data-page="${name}"]`).count()) > 0) return;

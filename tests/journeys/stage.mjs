@@ -14,6 +14,7 @@ import { Stopwatch } from './stopwatch.mjs';
 const here = dirname(fileURLToPath(import.meta.url));
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const kAccessibility = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+const kTabsMax = 120; // of any page; more is no way
 const kStepMsMax = 15_000; // when a step is given up; far beyond any target
 
 // A person at a screen: their own browser context, a count of their clicks, and what their live connections
@@ -49,6 +50,26 @@ export class Visitor {
   async click(selector) {
     this.clicks += 1;
     await this.page.click(selector);
+  }
+
+  // With the keyboard alone: moves the focus on until it is on what the selector names.
+  async tabTo(selector) {
+    await this.page.waitForSelector(selector);
+    for (let tabs = 0; tabs < kTabsMax; tabs += 1) {
+      await this.page.keyboard.press('Tab');
+      if (await this.page.evaluate((wanted) => document.activeElement?.matches(wanted), selector)) return;
+    }
+    assert.fail(`no way by keyboard to ${selector}`);
+  }
+
+  async press(selector) {
+    await this.tabTo(selector);
+    await this.page.keyboard.press('Enter');
+  }
+
+  async type(selector, text) {
+    await this.tabTo(selector);
+    await this.page.keyboard.type(text);
   }
 
   async shoot(name) {

@@ -11,6 +11,7 @@ async function play(stage) {
   await edge.theMapKnowsOnlyAPseudonym(stage, planner);
   await edge.clerkCannotTellThatTheMapExists(stage);
   await edge.analystMayKnowButNotOpen(stage);
+  await edge.lobbyByKeyboard(stage);
   const officer = await edge.officerUsesTheOwnDoor(stage);
   const analyst = await access.analystAsks(stage);
   const map = await access.officerApproves(stage, analyst, officer);
