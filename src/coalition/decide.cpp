@@ -149,6 +149,15 @@ void Question::read_identity() {
       unreadable("missions");
     }
   }
+  for (const std::string_view name : kDeclaredFacts) {
+    const Fact* declared = live(facts, name);
+    if (declared == nullptr) continue;
+    const auto* text = std::get_if<std::string>(&declared->value);
+    if (text == nullptr)
+      unreadable(name);
+    else
+      (name == "place" ? person_.place : person_.status) = *text;
+  }
   person_.partner = &ask_.who.partner;
   person_.clearance = level.value_or(0);
   person_.assurance = assurance.value_or(0);

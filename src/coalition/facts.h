@@ -36,11 +36,17 @@ inline constexpr size_t kFactSetMax = 256;  // members of one set
 // set of mission ids) says where the person has a role; none when missing.
 inline constexpr std::array<std::string_view, 4> kIdentityFacts{"clearance", "nationality", "role",
                                                                 "assurance"};
+// What a nation declares of its own people beside these: where they are and whether they are on duty, each
+// one text. They may end before the sign-in does; policies say what holds where they are missing.
+inline constexpr std::array<std::string_view, 2> kDeclaredFacts{"place", "status"};
 // Likewise about the moment. network: a text; risk: 0 (calm) to 100.
 inline constexpr std::array<std::string_view, 2> kContextFacts{"network", "risk"};
 inline constexpr std::string_view kDoorNetwork = "door";
 // No signal sources are connected yet: risk stands at its baseline until `end`.
 [[nodiscard]] Facts calm_moment(std::string_view network, std::string_view source, Instant end);
+
+// Until when somebody is signed in with these facts: the first end among them, declared ones left out.
+[[nodiscard]] Instant sign_in_end(const Facts& facts);
 
 // {"clearance": {"value": "SECRET", "source": "idp.xbb", "end": "2026-11-21T22:45:00.000Z"}, ...}. An end is
 // required: what a statement leaves open is refused. Errors "field....", "coalition.facts".

@@ -125,6 +125,8 @@ Entity person_entity(EntityUid uid, const PersonView& view) {
   Attributes attributes{{"partner", uid_of(*view.partner)},  {"operator", view.is_operator},
                         {"roles", Value::texts(view.roles)}, {"missions", Value::set(std::move(missions))},
                         {"clearance", view.clearance},       {"assurance", view.assurance}};
+  if (view.place) attributes.set("place", *view.place);
+  if (view.status) attributes.set("status", *view.status);
   if (view.cleared) attributes.set("cleared", *view.cleared);
   return {std::move(uid), std::move(attributes), {uid_of(*view.partner)}, {}};
 }

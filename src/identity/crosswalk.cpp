@@ -50,6 +50,10 @@ bool fits_attribute(const std::string& to, const std::string& value) {
   return is_label(value);
 }
 
+bool is_declared(std::string_view attribute) {
+  return std::ranges::find(coalition::kDeclaredFacts, attribute) != coalition::kDeclaredFacts.end();
+}
+
 void read_normalise(Fields& fields, CrosswalkRule& rule) {
   for (const std::string& step : fields.texts_or_none("normalise", 4)) {
     if (step == "trim")
@@ -92,6 +96,9 @@ CrosswalkRule read_rule(Fields& fields) {
   if (missing != "deny" && (missing != "omit" || required))
     fields.wrong("onMissing", "what is missing is denied here", "write \"deny\"");
   rule.omit_when_missing = missing == "omit";
+  rule.life = Seconds(fields.integer_or("life_s", 0, 60, kLifeMaxSeconds));
+  if (rule.life != Seconds{} && !is_declared(rule.to))
+    fields.wrong("life_s", "only \"place\" and \"status\" may end before the sign-in does");
   if (fields.text_or("onUnknown", "deny") != "deny")
     fields.wrong("onUnknown", "an unknown value is always denied", "write \"deny\"");
   static_cast<void>(fields.done());
@@ -274,7 +281,9 @@ Result<coalition::Facts> Crosswalk::map(const Given& given) const {
       value =
           std::string(coalition::kLevels[static_cast<size_t>(std::min(*coalition::level_of(level), most))]);
     }
-    out.emplace(rule.to, coalition::Fact{*std::move(value), source, end});
+    if (is_declared(rule.to)) TRY_VOID(single(*value, rule.to));
+    const Instant ends = rule.life == Seconds{} ? end : std::min(end, given.now + rule.life);
+    out.emplace(rule.to, coalition::Fact{*std::move(value), source, ends});
   }
   TRY(const int64_t aal, assurance_of(assurance_, given.claims));
   out.emplace("assurance", coalition::Fact{aal, source, end});

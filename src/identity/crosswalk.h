@@ -13,7 +13,8 @@
 //    "identity.unknown_value"}]}
 //
 // `to`: "clearance" (coalition::kLevels up to SECRET), "nationality" (a partner code), "role", "missions" and
-// any other attribute (labels; a claim that is a list gives a set). The first three are required and are
+// any other attribute (labels; a claim that is a list gives a set). "place" and "status" (kDeclaredFacts) are
+// single, and their rules may have a shorter "life_s" of their own. The first three are required and are
 // never omitted. A value no table lists is denied; one that is not plain ASCII is looked up as it is, so that
 // a look-alike letter is just another unknown value. Errors: "crosswalk.format" and the field errors on
 // loading, "crosswalk.example" when an example disagrees, "identity.missing_claim", "identity.unknown_value",
@@ -48,6 +49,7 @@ struct CrosswalkRule {
   std::map<std::string, std::string, std::less<>> table;  // keys are normalised
   std::string ceiling;                                    // clearance only
   bool omit_when_missing = false;
+  Seconds life{};  // how long what it gives holds, where that is less than everything else does
 };
 
 struct AssuranceRule {

@@ -44,8 +44,7 @@ Result<PersonFacts> person_from(const SignedIn& signed_in, const Crosswalk& cros
   out.acr = signed_in.claims.text_or("acr", "");
   out.amr = methods(signed_in.claims);
   out.auth_time = signed_in.auth_time.value_or(now);
-  out.end = kNever;
-  for (const auto& [name, fact] : facts) out.end = std::min(out.end, fact.end);
+  out.end = coalition::sign_in_end(facts);
   out.facts = std::move(facts);
   return out;
 }

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import * as access from './ask_and_answer.mjs';
 import * as edge from './cop_at_the_edge.mjs';
+import * as mission from './mission_moves_on.mjs';
 import * as leaving from './nation_leaves.mjs';
 import * as object from './object_recalled.mjs';
 import * as desk from './operators_console.mjs';
@@ -73,6 +74,13 @@ step("Isolation: XBB and XCC lose each other's apps and keep the map", () =>
 step('Isolation: rejoining restores nothing by itself', () =>
   staff.rejoiningRestoresNothing(stage, xbb, xcc),
 );
+step("J7: in execution XBB's analyst opens the map without asking", () =>
+  mission.executionLetsAnalystsIn(stage, analyst),
+);
+step('J7: a high threat cuts her and nobody else', () =>
+  mission.highThreatCutsThem(stage, analyst, planner, officer),
+);
+step('J7: what the phase gave ends with it', () => mission.calmGivesBackWhatThePhaseGives(stage, analyst));
 step('J5: an officer of XAA seals a report for XBB', async () => {
   sealed = await object.officerSeals(stage);
 });

@@ -1,6 +1,7 @@
 // The journeys for people to watch: the same steps as the tests, told as a table, with a picture of each.
 import * as access from './ask_and_answer.mjs';
 import * as edge from './cop_at_the_edge.mjs';
+import * as mission from './mission_moves_on.mjs';
 import * as leaving from './nation_leaves.mjs';
 import * as object from './object_recalled.mjs';
 import * as desk from './operators_console.mjs';
@@ -20,6 +21,9 @@ async function play(stage) {
   const xcc = await staff.plannerOfXccWritesTheWiki(stage, xbb);
   await staff.isolationOfThePair(stage, xbb, xcc);
   await staff.rejoiningRestoresNothing(stage, xbb, xcc);
+  await mission.executionLetsAnalystsIn(stage, analyst);
+  await mission.highThreatCutsThem(stage, analyst, planner, officer);
+  await mission.calmGivesBackWhatThePhaseGives(stage, analyst);
   const sealed = await object.officerSeals(stage);
   const reader = await object.plannerReads(stage);
   await object.plannerOfXccIsRefused(stage);

@@ -194,6 +194,20 @@ system('the provider changes its keys while people work: the new one counts at o
   stream.socket.terminate();
 });
 
+system("where somebody is and whether they are on duty counts as their nation says it", async () => {
+  const opening = async (claims) => {
+    const page = await (await signIn({ claims })).visitor.openApp();
+    return [page.status, ...['on the way', 'on duty'].filter((words) => page.body.includes(words))];
+  };
+  assert.deepEqual(await opening({ stad: 'Nordhamn', teneste: 'i teneste' }), [200]);
+  assert.deepEqual(await opening({}), [200], 'where nothing is said, policies go on without it');
+  assert.deepEqual(await opening({ stad: 'underveis' }), [403, 'on the way'], 'the host refuses');
+  assert.deepEqual(await opening({ teneste: 'fri' }), [403, 'on duty'], 'their own nation refuses');
+  const { page, cookie } = await signIn({ claims: { stad: 'ein annan stad' } });
+  assert.equal(page.status, 403, 'a place that no table lists is no place');
+  assert.equal(cookie, undefined);
+});
+
 system("what is said of somebody at one sign-in is not lent to what they opened with another", async () => {
   const role = async (visitor) => (await visitor.go(`${visitor.nation.app}/me`)).body;
   const first = (await signIn({ claims: { sikkerhetsgrad: 'FORTROLEG-B' } })).visitor;
