@@ -42,6 +42,8 @@ for folder in sorted(p for p in (root / "src").iterdir() if p.is_dir()):
     readme = folder / "README.md"
     if not readme.exists():
         faults.append(f"{folder.relative_to(root)}: has no README.md")
+    elif not 6 <= len(readme.read_text().splitlines()) <= 8:
+        faults.append(f"{folder.relative_to(root)}/README.md: what a room is for is said in about six lines")
     uses = named_by_build(folder)
     for used in sorted(uses):
         if used not in rank:

@@ -39,6 +39,10 @@ for name in names:
                     faults.append(f"{place}: {advice}: {code.strip()[:60]}")
         if re.search(r"[\x00-\x08\x0b-\x1f]", line):
             faults.append(f"{place}: control character")
+# Whoever installs chooses the registry: the lock file names versions and digests, and no host.
+for name in names:
+    if name.endswith("package-lock.json") and re.search(r'"resolved"|https?://[^"]*\.tgz', (root / name).read_text()):
+        faults.append(f"{name}: names where packages come from; leave \"resolved\" out (npm config omit-lockfile-registry-resolved)")
 for fault in faults:
     print(fault)
 print(f"style: {len(faults)} faults in {len(names)} files")
