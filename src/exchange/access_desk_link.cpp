@@ -2,6 +2,7 @@
 // Nothing here is believed for more than it is: a home speaks for its own people, an owner for its own apps.
 #include "base/fields.h"
 #include "exchange/access_desk.h"
+#include "exchange/access_pages.h"
 #include "exchange/host_names.h"
 
 #include <algorithm>
@@ -330,7 +331,12 @@ void AccessDesk::sweep() {
   for (const Request& request : waiting) {
     if (now - request.asked < (request.end - request.asked) / 2) continue;
     if (!reminded_.insert(request.id).second) continue;
-    announcements_.announce({.kind = "reminder", .app = AppRef{request.owner, request.app}});
+    const AppRef ref{request.owner, request.app};
+    const coalition::App* app = parts_.world().app(ref);
+    announcements_.announce({.kind = "reminder",
+                             .app = ref,
+                             .data = Json::object({{"app", app == nullptr ? request.app.text() : app->name},
+                                                   {"since", time_text(request.asked)}})});
   }
   // Forgetting all is kinder than refusing newcomers: the records themselves are bounded.
   if (presses_.size() > 4'096) presses_.clear();

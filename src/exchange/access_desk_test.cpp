@@ -1,6 +1,8 @@
 // The desk at an owner and at a home, told things by a node that may be hostile.
 #include "exchange/access_desk.h"
 
+#include "exchange/access_pages.h"
+
 #include <map>
 
 #include <doctest/doctest.h>
@@ -520,6 +522,39 @@ TEST_CASE("attack: asking and withdrawing in turn leaves nothing, and what is ke
     REQUIRE(office.loop.run_until(office.desk.deny(office.person("o1", "XAA", "officer"), which, said)));
   }
   CHECK(office.book.world.requests().size() == AccessDesk::kKeptPerPersonMax);
+}
+
+TEST_CASE("who may answer is reminded of a request at half of its time, once") {
+  Office office("XAA");
+  office.told("XBB", "request", "r1", "p1");
+  const uint64_t first = office.desk.announcements().newest();
+  const Acting officer = office.person("o1", "XAA", "officer"),
+               planner = office.person("o2", "XAA", "planner");
+  const auto reminders = [&] {
+    std::vector<Json> heard;
+    const auto visit = [&](const Announcement& event) {
+      if (event.kind != "reminder") return;
+      CHECK(office.desk.concerns(event, officer));
+      CHECK_FALSE(office.desk.concerns(event, planner));
+      heard.push_back(event.data);
+    };
+    CHECK(office.desk.announcements().since(first, PersonId("o1"), visit));
+    return heard;
+  };
+  const auto later = [&](Millis by) {
+    office.clock.instant += by;
+    office.clock.at += by;
+    office.board.world_published(rules_of(office.book.world), {});  // the node's clock goes on
+    office.desk.sweep();
+  };
+  const std::string since = time_text(office.clock.now());
+  later(AccessDesk::kRequestLife / 2 - Seconds(60));
+  CHECK(reminders().empty());
+  later(Seconds(120));
+  REQUIRE(reminders().size() == 1);
+  CHECK(reminders().front() == Json::object({{"app", "Charts"}, {"since", since}}));
+  later(Seconds(3600));
+  CHECK(reminders().size() == 1);
 }
 
 TEST_CASE("out of time, a request is answered no more") {

@@ -3,6 +3,7 @@
 #include "base/markup.h"
 #include "exchange/page_parts.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 
@@ -121,6 +122,11 @@ std::string section(std::string_view id, std::string_view title, const std::vect
   return out + "</ul></section>\n";
 }
 
+std::string inside_text(std::ptrdiff_t others) {
+  if (others == 0) return "Nobody else uses it now.";
+  return others == 1 ? "One session of somebody else." : fmt::format("{} sessions of others.", others);
+}
+
 std::string delegation(const PageFrame& frame, const ThingsView& things) {
   if (things.delegable.empty()) return "";
   std::string options;
@@ -166,7 +172,8 @@ std::string things_page(const PageFrame& frame, const ThingsView& things) {
   std::string out = open_page(frame, "My things", "lobby.js");
   out +=
       "<main id=\"main\" data-things><h1>My things</h1>\n"
-      "<p role=\"status\" data-news hidden>Something changed. <a href=\"/things\">Load it again</a></p>\n";
+      "<p role=\"status\" data-news hidden><span data-news-words>Something changed.</span> "
+      "<a href=\"/things\">Load it again</a></p>\n";
   out += section("answers", "Waiting for your answer", things.to_answer, "",
                  [&](const AnswerView& item) { return to_answer(frame, item); });
   out += section("requests", "Your requests", things.requests, "You have asked for nothing.",
@@ -177,6 +184,11 @@ std::string things_page(const PageFrame& frame, const ThingsView& things) {
                  [&](const GrantView& item) { return grant_item(frame, item); });
   out += section("users", "Who uses what you answer for", things.users, "",
                  [&](const SessionView& item) { return session_item(frame, item); });
+  out += section("apps", "Apps you answer for", things.delegable, "", [&](const ThingsView::App& app) {
+    const auto inside = std::ranges::count(things.users, app.name, &SessionView::app);
+    return fmt::format("<li class=\"thing\" data-own-app=\"{}\"><h3>{}</h3><p>{}</p></li>\n",
+                       escape_markup(app.label), escape_markup(app.name), inside_text(inside));
+  });
   out += section("delegations", "Answering in another name", things.delegations, "",
                  [&](const ThingsView::Delegation& item) { return delegation_item(frame, item); });
   out += delegation(frame, things);

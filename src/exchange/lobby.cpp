@@ -495,6 +495,7 @@ net::Task<void> Lobby::enter_app(net::HttpCall& call, std::string query) {
     } else {
       kept = session;
       parts_.browsers.session_opened(session, who.token);
+      parts_.access.announcements().announce({.kind = "sessions", .person = who.sign_in->person.id});
     }
   }
   const std::string code = parts_.browsers.hand_offs.issue({bind, *app, session, cookie},

@@ -170,6 +170,7 @@ struct Node::Parts {
   void hear(const PartnerCode& from, std::string jws);
   void go_on();
   void sweep();
+  void announce_users();
   [[nodiscard]] const coalition::World& world() const { return records->world(); }
 
   NodeConfig config;
@@ -204,6 +205,7 @@ struct Node::Parts {
   std::unique_ptr<net::Listener> door_listener;
   std::unique_ptr<net::Listener> api_listener;
   std::map<PartnerCode, Instant> offers_heard;
+  std::map<AppId, size_t> users;  // of each app of ours, as last announced: changes with who is inside
   net::Timer sweeper;
   net::Timer stop_wait;
   net::Timer last_words;
@@ -470,6 +472,7 @@ void Node::Parts::watch() {
     const coalition::App* app = world().app(pass.app);
     const std::string& name = app == nullptr ? pass.app.app.text() : app->name;
     browsers.session_ended(pass.id, pass.who.id, exchange::refusal_of(ended.ending, name));
+    access->announcements().announce({.kind = "sessions", .person = pass.who.id});
   };
   watcher.heard = [this](const exchange::Heard& heard) {
     const std::string& topic = heard.told.topic;
@@ -515,10 +518,27 @@ void Node::Parts::hear(const PartnerCode& from, std::string jws) {
   });
 }
 
+// Whoever answers for an app of ours hears, at most once a sweep, that others are inside now.
+void Node::Parts::announce_users() {
+  std::map<AppId, size_t> now;
+  for (const exchange::Session* session : switchboard->core().sessions()) {
+    if (session->stage != exchange::Stage::live || session->app.owner != config.partner) continue;
+    now[session->app.app] += std::hash<std::string>()(session->id.text()) + (session->open() ? 1 : 0);
+  }
+  for (const auto& [app, who] : now) users.try_emplace(app, 0);
+  for (const auto& [app, before] : users) {
+    const auto at = now.find(app);
+    if (at != now.end() ? at->second == before : before == 0) continue;
+    access->announcements().announce({.kind = "sessions", .app = coalition::AppRef{config.partner, app}});
+  }
+  users = std::move(now);
+}
+
 void Node::Parts::sweep() {
   browsers.sweep(clock.now());
   view_desk->sign_ins_changed();
   access->sweep();
+  announce_users();
   missions->sweep();
   if (alive) alive->note(clock.now());
   sweeper = loop.after(kSweepEvery, [this] { sweep(); });

@@ -214,6 +214,28 @@ system("stop: an app's officer ends somebody's session, a person their own, and 
   await until('the host knows', async () => (await left()).length === 0);
 });
 
+system('who uses an app is told to those who answer for it, as it changes; an app that nobody uses is listed, too', async () => {
+  const officer = listen(konrad);
+  await until('his page listens', () => officer.text.includes('id: '));
+  const own = (page) => /data-own-app="cop-xaa"[^]*?<p>([^<]*)</.exec(page)?.[1];
+  for (const { id } of await coalition.sessions('XAA'))
+    await coalition.cli('XAA', 'session', 'cut', id, '--reason', 'exercise: everybody out');
+  await until('nobody is left', async () => own(await things(konrad)) === 'Nobody else uses it now.');
+  const heard = () => officer.text.split('event: sessions').length - 1;
+  const [before, ingrid] = [heard(), await Visitor.inside(coalition, 'ingrid')];
+  await until('he hears of it', () => heard() > before);
+  assert.equal(own(await things(konrad)), 'One session of somebody else.');
+  const hers = listen(ingrid);
+  await until('her page listens', () => hers.text.includes('id: '));
+  const inside = heard();
+  const session = (await coalition.sessions('XAA')).find(({ partner, state }) => partner === 'XBB' && state === 'live');
+  await coalition.ask('XAA', 'session', 'cut', session.id, '--reason', 'exercise: out again');
+  await until('both hear of the end', () => heard() > inside && hers.text.includes('event: sessions'));
+  const lena = await Visitor.in(coalition, 'lena');
+  assert.doesNotMatch(await things(lena), /data-own-app/, 'who answers for nothing has no such list');
+  for (const { call } of [officer, hers]) call.destroy();
+});
+
 // Their provider says other things of somebody from now on.
 async function becomes(login, claims) {
   const path = coalition.file('people.json');

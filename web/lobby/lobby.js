@@ -12,11 +12,25 @@ function goOn() {
   }
 }
 
+// What is new, in words, above a list that stays as it is until its reader loads it again.
+function tell(words) {
+  const news = document.querySelector('[data-news]');
+  if (!news) return false;
+  news.querySelector('[data-news-words]').textContent = words;
+  news.hidden = false;
+  return true;
+}
+
 // Nothing moves under the hand of somebody who is about to press or writes: they are told, and load it themselves.
 function look() {
-  const news = document.querySelector('[data-news]');
-  if (document.querySelector('[data-answer]') && news) news.hidden = false;
-  else location.reload();
+  const at = document.activeElement;
+  const busy = document.querySelector('[data-answer]') || (at && at !== main && main.contains(at));
+  if (!busy || !tell('Something changed.')) location.reload();
+}
+
+// Half of the time in which somebody could answer is over: said, whatever else is on the page.
+function remind({ app, since }) {
+  if (!tell(`Somebody has waited since ${since} for an answer about ${app}.`)) location.reload();
 }
 
 if (waiting && main.dataset.state === 'open') sessionStorage.setItem('entente-waits-for', waiting);
@@ -27,8 +41,9 @@ function listen() {
   events.addEventListener('request', (event) => {
     if (!waiting || JSON.parse(event.data).id === waiting) look();
   });
-  for (const kind of ['answer', 'reminder', 'reload'])
+  for (const kind of ['answer', 'sessions', 'reload'])
     events.addEventListener(kind, () => waiting || look());
+  events.addEventListener('reminder', (event) => waiting || remind(JSON.parse(event.data)));
   // A browser gives up what was answered with a refusal (too many pages at once): later there may be room.
   events.addEventListener('error', () => events.readyState === EventSource.CLOSED && setTimeout(listen, 5000));
   addEventListener('pagehide', () => events.close());
