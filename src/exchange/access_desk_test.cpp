@@ -528,14 +528,12 @@ TEST_CASE("who may answer is reminded of a request at half of its time, once") {
   Office office("XAA");
   office.told("XBB", "request", "r1", "p1");
   const uint64_t first = office.desk.announcements().newest();
-  const Acting officer = office.person("o1", "XAA", "officer"),
-               planner = office.person("o2", "XAA", "planner");
   const auto reminders = [&] {
     std::vector<Json> heard;
     const auto visit = [&](const Announcement& event) {
       if (event.kind != "reminder") return;
-      CHECK(office.desk.concerns(event, officer));
-      CHECK_FALSE(office.desk.concerns(event, planner));
+      CHECK(office.desk.concerns(event, office.person("o1", "XAA", "officer")));
+      CHECK_FALSE(office.desk.concerns(event, office.person("o2", "XAA", "planner")));
       heard.push_back(event.data);
     };
     CHECK(office.desk.announcements().since(first, PersonId("o1"), visit));
