@@ -1,10 +1,14 @@
 // bench_rewrap POLICIES ROUNDS: what the key service spends on one request without TLS, sockets and disk:
 // token, proof and signature checked, decided, unwrapped, bound, wrapped for the client, answered; for shares
-// under RSA and EC keys; and for one that is denied. Medians of CPU time in microseconds, as a line of JSON.
+// under RSA and EC keys; and for one that is denied. Medians of CPU time in microseconds; and how long an
+// answer takes by the clock when requests, RSA and EC in turn, come at half the rate that is possible, each
+// at a time of its own whether or not the one before is done. A line of JSON.
 #include "data/kas.h"
 #include "objects.h"
 
 #include <algorithm>
+#include <numeric>
+#include <random>
 
 namespace {
 
@@ -145,22 +149,66 @@ struct Service {
     issuer.settings.audience = kUrl;
     issuer.keys = crypto::KeySet::from_keys({{"k", SignatureAlg::ES256, keys().issuer.public_key()}}).value();
   }
+  void serve(const KasRequest& request, bool permits) {
+    const KasMoment at{bench::kNow, Tick{} + std::chrono::hours(1)};
+    Kas::Step step = kas.take(request, &issuer, world, at);
+    while (auto* write = std::get_if<Kas::Write>(&step)) step = kas.written(std::move(*write), {}, world, at);
+    const std::string answer = std::get<KasAnswer>(step).body.dump();
+    if (answer.find(permits ? "\"permit\"" : "\"fail\"") == std::string::npos) {
+      fmt::print(stderr, "bench_rewrap: this measures the wrong thing: {}\n", answer);
+      std::exit(1);
+    }
+  }
   double rewrap_us(const PrivateKey& key, const std::string& kid, const std::string& classification,
                    bool permits, size_t rounds) {
     std::vector<KasRequest> requests;
     for (size_t i = 0; i < rounds; ++i)
       requests.push_back(request_for(key, kid, policy_of(classification), ++proofs));
-    return cost_us(rounds, [&](size_t i) {
-      const KasMoment at{bench::kNow, Tick{} + std::chrono::hours(1)};
-      Kas::Step step = kas.take(requests[i], &issuer, world, at);
-      while (auto* write = std::get_if<Kas::Write>(&step))
-        step = kas.written(std::move(*write), {}, world, at);
-      const std::string answer = std::get<KasAnswer>(step).body.dump();
-      if (answer.find(permits ? "\"permit\"" : "\"fail\"") == std::string::npos) {
-        fmt::print(stderr, "bench_rewrap: this measures the wrong thing: {}\n", answer);
-        std::exit(1);
+    return cost_us(rounds, [&](size_t i) { serve(requests[i], permits); });
+  }
+  Json half_load(size_t rounds) {
+    std::vector<KasRequest> requests;
+    for (size_t i = 0; i < 2 * rounds; ++i)
+      requests.push_back(i % 2 == 0
+                             ? request_for(keys().rsa, "2026-11-01-rsa", policy_of("unclassified"), ++proofs)
+                             : request_for(keys().ec, "2026-11-01-ec", policy_of("unclassified"), ++proofs));
+    const auto now = [] { return bench::clock_us(CLOCK_MONOTONIC); };
+    const double began = now();
+    for (size_t i = 0; i < rounds; ++i) serve(requests[i], true);
+    const double each = (now() - began) / static_cast<double>(rounds);
+    std::mt19937_64 random(1);
+    std::exponential_distribution<double> gap(1 / (2 * each));
+    std::vector<double> took, cpu;
+    double due = now();
+    for (size_t i = rounds; i < 2 * rounds; ++i) {
+      due += gap(random);
+      while (now() < due) {
       }
-    });
+      const double before = bench::clock_us(CLOCK_THREAD_CPUTIME_ID);
+      serve(requests[i], true);
+      cpu.push_back(bench::clock_us(CLOCK_THREAD_CPUTIME_ID) - before);
+      took.push_back(now() - due);
+    }
+    return Json::object(
+        {{"per_second", 1e6 / (2 * each)}, {"clock", spread(std::move(took))}, {"core", alone(cpu)}});
+  }
+  // The same by CPU time: as long as it would take on a core that nobody else uses.
+  static Json alone(const std::vector<double>& cpu) {
+    const double mean = std::accumulate(cpu.begin(), cpu.end(), 0.0) / static_cast<double>(cpu.size());
+    std::mt19937_64 random(2);
+    std::exponential_distribution<double> gap(1 / (2 * mean));
+    std::vector<double> took;
+    double due = 0, done = 0;
+    for (const double each : cpu) {
+      due += gap(random);
+      done = std::max(done, due) + each;
+      took.push_back(done - due);
+    }
+    return spread(std::move(took));
+  }
+  static Json spread(std::vector<double> took) {
+    std::ranges::sort(took);
+    return Json::object({{"p50_us", took[took.size() / 2]}, {"p99_us", took[took.size() * 99 / 100]}});
   }
 };
 
@@ -180,7 +228,8 @@ int main(int argc, char** argv) {
       Json::object({{"rsa_us", service.rewrap_us(keys().rsa, "2026-11-01-rsa", "unclassified", true, rounds)},
                     {"ec_us", service.rewrap_us(keys().ec, "2026-11-01-ec", "unclassified", true, rounds)},
                     {"denial_us", service.rewrap_us(keys().rsa, "2026-11-01-rsa", "secret", false, rounds)},
-                    {"verify_us", verify}});
+                    {"verify_us", verify},
+                    {"half_load", service.half_load(4 * rounds)}});
   fmt::print("{}\n", out.dump());
   return 0;
 }

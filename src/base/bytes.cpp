@@ -41,21 +41,31 @@ std::string encode(ByteView bytes, std::string_view alphabet) {
 
 Result<Bytes> decode(std::string_view text, const std::array<uint8_t, 256>& table) {
   if (text.size() % 4 == 1) return fail("base.base64", "the base64 text has an impossible length");
-  Bytes out;
-  out.reserve(text.size() * 3 / 4);
-  uint32_t bits = 0;
-  unsigned count = 0;
-  for (const char c : text) {
-    const uint8_t value = table[static_cast<uint8_t>(c)];
-    if (value == kBad) return fail("base.base64", "the base64 text has a character outside its alphabet");
-    bits = (bits << 6) | value;
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      out.push_back(static_cast<uint8_t>(bits >> count));
-    }
+  const auto value = [&](size_t at) -> uint32_t { return table[static_cast<uint8_t>(text[at])]; };
+  Bytes out(text.size() * 3 / 4);
+  uint8_t* to = out.data();
+  uint32_t seen = 0;  // kBad's upper bits, when any of them is not of the alphabet
+  size_t at = 0;
+  for (; at + 4 <= text.size(); at += 4) {
+    const uint32_t a = value(at), b = value(at + 1), c = value(at + 2), d = value(at + 3);
+    seen |= a | b | c | d;
+    const uint32_t bits = a << 18 | b << 12 | c << 6 | d;
+    *to++ = static_cast<uint8_t>(bits >> 16);
+    *to++ = static_cast<uint8_t>(bits >> 8);
+    *to++ = static_cast<uint8_t>(bits);
   }
-  if ((bits & ((1U << count) - 1)) != 0) return fail("base.base64", "the base64 text has unused bits set");
+  uint32_t unused = 0;
+  if (at < text.size()) {
+    const bool two = text.size() - at == 3;
+    const uint32_t a = value(at), b = value(at + 1), c = two ? value(at + 2) : 0;
+    seen |= a | b | c;
+    const uint32_t bits = a << 18 | b << 12 | c << 6;
+    *to++ = static_cast<uint8_t>(bits >> 16);
+    if (two) *to = static_cast<uint8_t>(bits >> 8);
+    unused = bits & (two ? 0xffU : 0xffffU);
+  }
+  if (seen > 63) return fail("base.base64", "the base64 text has a character outside its alphabet");
+  if (unused != 0) return fail("base.base64", "the base64 text has unused bits set");
   return out;
 }
 

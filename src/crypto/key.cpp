@@ -1,7 +1,9 @@
 #include "crypto/key.h"
 
 #include "crypto/openssl.h"
+#include "crypto/spki.h"
 
+#include <algorithm>
 #include <array>
 
 #include <openssl/core_names.h>
@@ -136,18 +138,47 @@ Bytes joined_from_der(ByteView der, size_t length) {
   return out;
 }
 
+// SEQUENCE of two INTEGERs, in as few octets as they need.
 Bytes der_from_joined(ByteView joined, size_t length) {
-  BigNumber r(BN_bin2bn(joined.data(), static_cast<int>(length), nullptr));
-  BigNumber s(BN_bin2bn(joined.data() + length, static_cast<int>(length), nullptr));
-  const EcdsaPair pair(ECDSA_SIG_new());
-  ENTENTE_CHECK(r && s && pair);
-  ENTENTE_CHECK(ECDSA_SIG_set0(pair.get(), r.release(), s.release()) == 1);
-  const int size = i2d_ECDSA_SIG(pair.get(), nullptr);
-  ENTENTE_CHECK(size > 0);
-  Bytes out(static_cast<size_t>(size));
-  uint8_t* at = out.data();
-  i2d_ECDSA_SIG(pair.get(), &at);
+  Bytes numbers;
+  numbers.reserve(2 * length + 6);
+  for (ByteView number : {joined.first(length), joined.subspan(length)}) {
+    while (number.size() > 1 && number.front() == 0) number = number.subspan(1);
+    const bool sign = number.front() >= 0x80;
+    numbers.push_back(0x02);
+    numbers.push_back(static_cast<uint8_t>(number.size() + (sign ? 1 : 0)));
+    if (sign) numbers.push_back(0);
+    numbers.insert(numbers.end(), number.begin(), number.end());
+  }
+  Bytes out{0x30};
+  out.reserve(numbers.size() + 3);
+  if (numbers.size() >= 0x80) out.push_back(0x81);
+  out.push_back(static_cast<uint8_t>(numbers.size()));
+  out.insert(out.end(), numbers.begin(), numbers.end());
   return out;
+}
+
+// The algorithm's own digest: each of these goes with one curve.
+bool verify_ecdsa(const PublicKey::Inside& key, ByteView message, ByteView joined) {
+  const size_t length = coordinate_length(key.kind);
+  if (joined.size() != 2 * length) return false;
+  std::array<uint8_t, EVP_MAX_MD_SIZE> digest{};
+  unsigned size = sizeof(Digest);
+  if (key.kind == KeyKind::p256) {
+    std::ranges::copy(sha256(message), digest.begin());
+  } else {
+    const EVP_MD* const md = key.kind == KeyKind::p384 ? EVP_sha384() : EVP_sha512();
+    ENTENTE_CHECK(EVP_Digest(message.data(), message.size(), digest.data(), &size, md, nullptr) == 1);
+  }
+  PKeyContext context = key.verifying.take();
+  if (!context) {
+    context.reset(EVP_PKEY_CTX_new_from_pkey(nullptr, key.key.get(), nullptr));
+    if (!context || EVP_PKEY_verify_init(context.get()) != 1) return false;
+  }
+  const Bytes der = der_from_joined(joined, length);
+  if (EVP_PKEY_verify(context.get(), der.data(), der.size(), digest.data(), size) != 1) return false;
+  key.verifying.put(std::move(context));
+  return true;
 }
 
 bool pad(const AlgRow& alg, EVP_PKEY_CTX* context) {
@@ -194,7 +225,15 @@ SignatureAlg default_alg(KeyKind kind) {
 
 Result<std::shared_ptr<const PublicKey::Inside>> adopt(PKey key) {
   TRY(const KeyKind kind, kind_of(key.get()));
-  return std::make_shared<const PublicKey::Inside>(PublicKey::Inside{std::move(key), kind});
+  return std::make_shared<const PublicKey::Inside>(std::move(key), kind);
+}
+
+Result<PublicKey> adopt_plain(const PlainKey& plain) {
+  PKey key = plain_pkey(plain);
+  if (!key) return openssl_fail("crypto.key", "The key's point is not on its curve.");
+  if (plain.kind == KeyKind::rsa) TRY_VOID(check_rsa(key.get()));
+  return PublicKey(std::make_shared<const PublicKey::Inside>(std::move(key), plain.kind,
+                                                             Bytes(plain.point.begin(), plain.point.end())));
 }
 
 Result<PrivateKey> adopt_private(PKey key) {
@@ -223,12 +262,10 @@ bool PublicKey::operator==(const PublicKey& other) const {
 bool PublicKey::verify(SignatureAlg alg, ByteView message, ByteView signature) const {
   const AlgRow& how = row(alg);
   if (how.only != kind()) return false;
-  Bytes der;
   if (how.scheme == AlgRow::ecdsa) {
-    const size_t length = coordinate_length(kind());
-    if (signature.size() != 2 * length) return false;
-    der = der_from_joined(signature, length);
-    signature = der;
+    const bool good = verify_ecdsa(*inside_, message, signature);
+    if (!good) ERR_clear_error();
+    return good;
   }
   const MdContext context(EVP_MD_CTX_new());
   EVP_PKEY_CTX* inner = nullptr;

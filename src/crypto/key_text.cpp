@@ -1,5 +1,6 @@
 // Keys as text: DER, PEM, JWK, and the files private keys are kept in.
 #include "crypto/openssl.h"
+#include "crypto/spki.h"
 
 #include <array>
 #include <cerrno>
@@ -93,7 +94,11 @@ class KeyBuilder {
   std::vector<BigNumber> numbers_;
 };
 
-Result<PKey> ec_from_jwk(const Json& jwk, bool with_private) {
+struct JwkPoint {
+  KeyKind kind = KeyKind::p256;
+  Bytes point;  // 04||x||y
+};
+Result<JwkPoint> jwk_point(const Json& jwk) {
   const std::string_view crv = jwk.text_or("crv", "");
   for (const Curve& curve : kCurves) {
     if (curve.crv != crv) continue;
@@ -101,16 +106,21 @@ Result<PKey> ec_from_jwk(const Json& jwk, bool with_private) {
     TRY(const Bytes y, jwk_bytes(jwk, "y"));
     if (x.size() != curve.length || y.size() != curve.length)
       return jwk_fail("The JWK's \"x\" or \"y\" is not as long as its curve asks.");
-    Bytes point{4};
-    point.insert(point.end(), x.begin(), x.end());
-    point.insert(point.end(), y.begin(), y.end());
-    KeyBuilder builder;
-    builder.text(OSSL_PKEY_PARAM_GROUP_NAME, curve.group);
-    builder.octets(OSSL_PKEY_PARAM_PUB_KEY, point);
-    if (with_private) TRY_VOID(builder.number(jwk, "d", OSSL_PKEY_PARAM_PRIV_KEY));
-    return builder.make("EC", with_private ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY);
+    JwkPoint out{static_cast<KeyKind>(&curve - kCurves.data()), {4}};
+    out.point.insert(out.point.end(), x.begin(), x.end());
+    out.point.insert(out.point.end(), y.begin(), y.end());
+    return out;
   }
   return jwk_fail("The JWK's \"crv\" is not one we use.", "Use P-256, P-384, P-521 or Ed25519.");
+}
+
+Result<PKey> private_ec_from_jwk(const Json& jwk) {
+  TRY(const JwkPoint read, jwk_point(jwk));
+  KeyBuilder builder;
+  builder.text(OSSL_PKEY_PARAM_GROUP_NAME, curve_of(read.kind).group);
+  builder.octets(OSSL_PKEY_PARAM_PUB_KEY, read.point);
+  TRY_VOID(builder.number(jwk, "d", OSSL_PKEY_PARAM_PRIV_KEY));
+  return builder.make("EC", EVP_PKEY_KEYPAIR);
 }
 
 Result<PKey> rsa_from_jwk(const Json& jwk, bool with_private) {
@@ -151,12 +161,40 @@ Result<PKey> ed25519_from_jwk(const Json& jwk, bool with_private) {
   return key;
 }
 
-Result<PKey> pkey_from_jwk(const Json& jwk, bool with_private) {
-  const std::string_view kty = jwk.text_or("kty", "");
-  if (kty == "EC") return ec_from_jwk(jwk, with_private);
-  if (kty == "RSA") return rsa_from_jwk(jwk, with_private);
-  if (kty == "OKP") return ed25519_from_jwk(jwk, with_private);
+Failure unknown_kty() {
   return jwk_fail("The JWK's \"kty\" is not one we use.", "Use EC, OKP or RSA.");
+}
+
+Result<PKey> private_from_jwk(const Json& jwk) {
+  const std::string_view kty = jwk.text_or("kty", "");
+  if (kty == "EC") return private_ec_from_jwk(jwk);
+  if (kty == "RSA") return rsa_from_jwk(jwk, true);
+  if (kty == "OKP") return ed25519_from_jwk(jwk, true);
+  return unknown_kty();
+}
+
+// Who proves a key with each request shows the same one with each: the last ones of a thread are kept, found
+// by all of their bytes. Nothing else of the JWK is.
+Result<PublicKey> kept_point(const JwkPoint& read) {
+  constexpr size_t kKept = 256;
+  thread_local std::array<std::optional<std::pair<Bytes, PublicKey>>, kKept> kept;
+  auto& slot = kept[std::hash<std::string_view>()(as_text(read.point)) % kKept];
+  if (slot && slot->first == read.point) return slot->second;  // curves' points differ in length
+  TRY(PublicKey key, adopt_plain({read.kind, read.point, {}, {}}));
+  slot.emplace(read.point, key);
+  return key;
+}
+
+Result<PublicKey> public_from_jwk(const Json& jwk) {
+  const std::string_view kty = jwk.text_or("kty", "");
+  if (kty == "EC") {
+    TRY(const JwkPoint read, jwk_point(jwk));
+    return kept_point(read);
+  }
+  if (kty != "RSA" && kty != "OKP") return unknown_kty();
+  TRY(PKey key, kty == "RSA" ? rsa_from_jwk(jwk, false) : ed25519_from_jwk(jwk, false));
+  TRY(auto inside, adopt(std::move(key)));
+  return PublicKey(std::move(inside));
 }
 
 // The algorithm a JWK names must fit the key it comes with.
@@ -236,6 +274,11 @@ Result<JwkUse> jwk_use(const Json& jwk, std::string_view operation) {
 }
 
 Result<PublicKey> PublicKey::from_spki(ByteView der) {
+  if (const auto plain = read_plain_spki(der)) return adopt_plain(*plain);
+  return decoded_spki(der);
+}
+
+Result<PublicKey> decoded_spki(ByteView der) {
   const uint8_t* at = der.data();
   PKey key(der.size() > kKeyTextBytesMax ? nullptr : d2i_PUBKEY(nullptr, &at, static_cast<long>(der.size())));
   if (!key || at != der.data() + der.size())
@@ -247,6 +290,11 @@ Result<PublicKey> PublicKey::from_spki(ByteView der) {
 Result<PublicKey> PublicKey::from_pem(std::string_view pem) {
   if (pem.size() > kKeyTextBytesMax)
     return openssl_fail("crypto.key", "The text is too long for a public key.");
+  if (const auto der = read_plain_pem(pem)) return from_spki(*der);
+  return decoded_pem(pem);
+}
+
+Result<PublicKey> decoded_pem(std::string_view pem) {
   const Bio bio = read_bio(pem);
   PKey key(PEM_read_bio_PUBKEY(bio.get(), nullptr, no_passphrase, nullptr));
   if (!key)
@@ -262,13 +310,13 @@ Result<PublicKey> PublicKey::from_jwk(const Json& jwk) {
     if (jwk.find(member) != nullptr)
       return jwk_fail("The JWK holds secret members.", "Give the public key only.");
   TRY_VOID(check_use(jwk, "verify"));
-  TRY(PKey key, pkey_from_jwk(jwk, false));
-  TRY(auto inside, adopt(std::move(key)));
-  TRY_VOID(check_alg(jwk, inside->kind));
-  return PublicKey(std::move(inside));
+  TRY(PublicKey key, public_from_jwk(jwk));
+  TRY_VOID(check_alg(jwk, key.kind()));
+  return key;
 }
 
 Bytes PublicKey::spki() const {
+  if (!inside_->point.empty()) return write_spki(kind(), inside_->point);
   uint8_t* der = nullptr;
   const int size = i2d_PUBKEY(native(), &der);
   ENTENTE_CHECK(size > 0);
@@ -278,6 +326,7 @@ Bytes PublicKey::spki() const {
 }
 
 std::string PublicKey::pem() const {
+  if (!inside_->point.empty()) return write_public_pem(spki());
   const Bio bio(BIO_new(BIO_s_mem()));
   ENTENTE_CHECK(bio && PEM_write_bio_PUBKEY(bio.get(), native()) == 1);
   return std::string(bio_text(bio.get()));
@@ -295,6 +344,13 @@ Json PublicKey::jwk() const {
     return Json::object({{"crv", "Ed25519"}, {"kty", "OKP"}, {"x", base64url(x)}});
   }
   const Curve& curve = curve_of(kind());
+  if (!inside_->point.empty()) {
+    const ByteView both = ByteView(inside_->point).subspan(1);
+    return Json::object({{"crv", curve.crv},
+                         {"kty", "EC"},
+                         {"x", base64url(both.first(curve.length))},
+                         {"y", base64url(both.last(curve.length))}});
+  }
   return Json::object({{"crv", curve.crv},
                        {"kty", "EC"},
                        {"x", coordinate(native(), OSSL_PKEY_PARAM_EC_PUB_X, curve.length)},
@@ -319,7 +375,7 @@ Result<PrivateKey> PrivateKey::from_pem(std::string_view pem) {
 Result<PrivateKey> PrivateKey::from_jwk(const Json& jwk) {
   if (!jwk.is_object()) return jwk_fail("A JWK is a JSON object.");
   TRY_VOID(check_use(jwk, "sign"));
-  TRY(PKey key, pkey_from_jwk(jwk, true));
+  TRY(PKey key, private_from_jwk(jwk));
   TRY(PrivateKey out, adopt_private(std::move(key)));
   TRY_VOID(check_alg(jwk, out.kind()));
   return out;

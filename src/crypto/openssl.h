@@ -5,6 +5,7 @@
 #include "crypto/key.h"
 #include "crypto/x509.h"
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -30,9 +31,30 @@ using PKey = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 using PKeyContext = std::unique_ptr<EVP_PKEY_CTX, Freed<EVP_PKEY_CTX_free>>;
 using MdContext = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>>;
 
+// A context that is ready for one operation with one key, from one call to the next: to make it costs a tenth
+// of that operation. Whoever takes it has it alone; who finds none makes one. After a fault it is not put
+// back.
+class KeptContext {
+ public:
+  KeptContext() = default;
+  KeptContext(const KeptContext&) = delete;
+  KeptContext& operator=(const KeptContext&) = delete;
+  ~KeptContext() { take(); }
+  PKeyContext take() { return PKeyContext(idle_.exchange(nullptr, std::memory_order_acq_rel)); }
+  void put(PKeyContext context) {
+    const PKeyContext spare(idle_.exchange(context.release(), std::memory_order_acq_rel));
+  }
+
+ private:
+  std::atomic<EVP_PKEY_CTX*> idle_{nullptr};
+};
+
 struct PublicKey::Inside {
+  Inside(PKey with, KeyKind of, Bytes at = {}) : key(std::move(with)), kind(of), point(std::move(at)) {}
   PKey key;
-  KeyKind kind = KeyKind::p256;
+  KeyKind kind;
+  Bytes point;  // of a curve 04||x||y, of Ed25519 its 32 bytes; may be empty: OpenSSL has it, at a price
+  mutable KeptContext verifying{};  // ECDSA over a digest
 };
 
 struct Certificate::Inside {
@@ -58,6 +80,10 @@ inline std::string_view bio_text(BIO* bio) {
   const long length = BIO_get_mem_data(bio, &data);
   return {data, static_cast<size_t>(length)};
 }
+
+// What was read as `plain` (spki.h), without OpenSSL's decoder.
+struct PlainKey;
+[[nodiscard]] Result<PublicKey> adopt_plain(const PlainKey& plain);
 
 // Takes `key` over and says which kind it is, or why it can't be used.
 [[nodiscard]] Result<std::shared_ptr<const PublicKey::Inside>> adopt(PKey key);

@@ -78,7 +78,7 @@ Result<PrivateKey> load_token_key(const Token& token, std::string_view uri) {
   OPENSSL_free(spki);
   TRY(PublicKey shown, PublicKey::from_spki(der));
   if (shown.kind() == KeyKind::ed25519) return token_fail("The token's key is of a kind that can't unwrap.");
-  auto inside = std::make_shared<const PublicKey::Inside>(PublicKey::Inside{std::move(key), shown.kind()});
+  auto inside = std::make_shared<const PublicKey::Inside>(std::move(key), shown.kind());
   PrivateKey out(std::move(inside), std::move(shown));
   if (!holds(out))
     return token_fail("The token can't use the key.",

@@ -1,8 +1,8 @@
 #include "crypto/wrap.h"
 
 #include "crypto/openssl.h"
+#include "crypto/spki.h"
 
-#include <openssl/pem.h>
 #include <openssl/rsa.h>
 
 namespace entente::crypto {
@@ -78,15 +78,11 @@ Result<Secret> agree(const PrivateKey& mine, const PublicKey& theirs) {
 }
 
 Result<Agreed> agree_once(const PublicKey& theirs) {
-  const PKeyContext context = is_curve(theirs.kind()) ? context_of(theirs.native()) : nullptr;
-  EVP_PKEY* made = nullptr;
-  if (!context || EVP_PKEY_keygen_init(context.get()) != 1 || EVP_PKEY_generate(context.get(), &made) != 1)
+  if (!is_curve(theirs.kind()))
     return openssl_fail("crypto.wrap", "The key can't agree on a secret.", "Use P-256, P-384 or P-521.");
-  const PKey once(made);
+  const PKey once = new_curve_pkey(theirs.kind());
   TRY(Secret shared, derive(once.get(), theirs.native()));
-  const Bio bio(BIO_new(BIO_s_mem()));
-  ENTENTE_CHECK(bio && PEM_write_bio_PUBKEY(bio.get(), once.get()) == 1);
-  return Agreed{std::move(shared), std::string(bio_text(bio.get()))};
+  return Agreed{std::move(shared), write_public_pem(write_spki(theirs.kind(), plain_point(once.get())))};
 }
 
 }  // namespace entente::crypto

@@ -223,12 +223,7 @@ Kas::Step Kas::begin(KasCaller caller, RewrapRequest request, bool vouched, std:
   if (!within_budget(caller.person, vouched, operations_for(request), at.tick)) {
     return connect_error("resource_exhausted", "You ask for more keys than one person may; try again later.");
   }
-  auto client = crypto::PublicKey::from_pem(request.client_key);
-  if (!client || client->kind() == crypto::KeyKind::ed25519) {
-    return connect_error("invalid_argument", "the client's public key cannot be used");
-  }
-  std::unique_ptr<Case, FreeCase> work(
-      new Case(*this, pending_, std::move(caller), std::move(request), *std::move(client)));
+  std::unique_ptr<Case, FreeCase> work(new Case(*this, pending_, std::move(caller), std::move(request)));
   const auto crowded = [] {
     return connect_error("unavailable", "This key service has more to do than it can; try again.");
   };
@@ -241,6 +236,9 @@ Kas::Step Kas::begin(KasCaller caller, RewrapRequest request, bool vouched, std:
   if (!work->service.empty() && work->service != parts_.self) {
     work->count_under("to/" + work->service.text());
     if (is_crowded(*work)) return crowded();
+  }
+  if (!work->read_client()) {
+    return connect_error("invalid_argument", "the client's public key cannot be used");
   }
   if (work->wishes()) return wish(std::move(work), world, at);
   std::vector<KasLeaf> leaves;

@@ -52,13 +52,8 @@ Json texts_json(const std::vector<std::string>& texts) {
 
 }  // namespace
 
-Kas::Case::Case(const Kas& of, Pending& pending, KasCaller who, RewrapRequest wanted,
-                crypto::PublicKey client)
-    : caller(std::move(who)),
-      request(std::move(wanted)),
-      service_(of),
-      pending_(pending),
-      client_(std::move(client)) {
+Kas::Case::Case(const Kas& of, Pending& pending, KasCaller who, RewrapRequest wanted)
+    : caller(std::move(who)), request(std::move(wanted)), service_(of), pending_(pending) {
   for (const WantedObject& object : request.objects) {
     bytes_ += 2 * object.policy_text.size();  // as it came, and read
     for (const WantedKey& key : object.keys)
@@ -161,9 +156,18 @@ void Kas::Case::wish_for(CaseItem& item, const coalition::World& world) const {
   item.wish = *std::move(made);
 }
 
+bool Kas::Case::read_client() {
+  const auto permitted = [](const CaseItem& item) { return item.permitted; };
+  if (!wishes() && std::none_of(items.begin(), items.end(), permitted)) return true;
+  auto key = crypto::PublicKey::from_pem(request.client_key);
+  if (!key || key->kind() == crypto::KeyKind::ed25519) return false;
+  client_ = *std::move(key);
+  return true;
+}
+
 Result<Bytes> Kas::Case::wrap(const crypto::Secret& share) {
   if (!rewrapper_) {
-    TRY(Rewrapper made, Rewrapper::to(client_));
+    TRY(Rewrapper made, Rewrapper::to(*client_));
     rewrapper_ = std::move(made);
   }
   return rewrapper_->wrap(share);

@@ -37,7 +37,7 @@ class Kas::Case {
  public:
   enum class Stage : uint8_t { attempted, releasing, passing, wishing };
 
-  Case(const Kas& of, Pending& pending, KasCaller who, RewrapRequest wanted, crypto::PublicKey client);
+  Case(const Kas& of, Pending& pending, KasCaller who, RewrapRequest wanted);
   ~Case();
   Case(const Case&) = delete;
   Case& operator=(const Case&) = delete;
@@ -65,6 +65,8 @@ class Kas::Case {
   [[nodiscard]] static bool hear_view(CaseItem& item, const Json& result, Instant now);
   [[nodiscard]] KasLeaf leaf(std::string_view kind, const CaseItem& item) const;
   [[nodiscard]] std::string denial_name(size_t item) const;
+  // False: its key is none that anything can be wrapped for. A denial does not look at it.
+  [[nodiscard]] bool read_client();
   // For the client's key. What it takes is made when there is something to wrap: a denial costs none of it.
   [[nodiscard]] Result<Bytes> wrap(const crypto::Secret& share);
   [[nodiscard]] std::string answer_key() const {
@@ -88,7 +90,7 @@ class Kas::Case {
   Pending& pending_;
   size_t bytes_ = 0;
   std::vector<std::string> shares_;
-  crypto::PublicKey client_;
+  std::optional<crypto::PublicKey> client_;
   std::optional<Rewrapper> rewrapper_;
 };
 

@@ -36,6 +36,20 @@ TEST_CASE("attack: a denied key costs no private-key operation, and a retry is n
   CHECK(desk.kinds() == "key.refusal");
 }
 
+TEST_CASE("attack: a client's key that nothing can be wrapped for") {
+  const auto asked = [](const std::string& policy) {
+    Desk desk;
+    Json body = Desk::first(policy, desk.access(policy));
+    body.set("clientPublicKey", PrivateKey::generate(KeyKind::ed25519).public_key().pem());
+    const KasAnswer answer = desk.ask(body);
+    CHECK(desk.kas.keys().operations() == 0);
+    CHECK(desk.kas.pending() == 0);
+    return std::pair(answer.status, desk.kinds());
+  };
+  CHECK(asked(restricted()) == std::pair(400, std::string()));             // attempted is nothing
+  CHECK(asked(too_high()) == std::pair(403, std::string("key.refusal")));  // and no way around the ledger
+}
+
 TEST_CASE("attack: killed between record and unwrap leaves an attempt, and no release") {
   Desk desk;
   {
