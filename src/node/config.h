@@ -23,12 +23,16 @@ struct Limits {  // each has a safe default; docs/operations.md says what they m
   int64_t connections_per_source_max = 6144;
   int64_t half_open_max = 512;
   int64_t half_open_per_source_max = 256;
+  int64_t sessions_max = 50'000;
+  int64_t sessions_per_person_max = 64;
   int64_t sessions_per_partner_max = 4096;
   int64_t streams_per_link_max = 8192;
   int64_t requests_per_partner_per_s = 2000;   // twice as many at once
   int64_t admissions_per_partner_per_s = 200;  // likewise
   int64_t sign_ins_per_s = 50;                 // begun in the lobby; four times as many at once
   int64_t sign_ins_per_source_per_s = 10;      // of these from one address; six times as many at once
+  Seconds body_timeout{30};                    // in which some of a request's body must come
+  int64_t body_bytes_per_s_min = 512;          // on average, after some seconds
   Seconds away_max{120};  // a node that was down for longer lets no session go on; 0: none ever
 };
 

@@ -101,6 +101,8 @@ net::HttpServerLimits http_limits(const Limits& limits) {
   out.head_timeout = limits.head_timeout;
   out.idle_timeout = limits.idle_timeout;
   out.write_timeout = limits.write_timeout;
+  out.body_timeout = limits.body_timeout;
+  out.body_rate_min = static_cast<uint64_t>(limits.body_bytes_per_s_min);
   out.h2.streams_max = static_cast<uint32_t>(limits.http2_streams_max);
   out.h2.resets_max = static_cast<uint32_t>(limits.http2_resets_max);
   return out;
@@ -245,6 +247,8 @@ Result<void> Node::Parts::build() {
   provider_tls = std::make_unique<net::TlsClient>(std::move(made_provider));
 
   exchange::Exchange::Options options;
+  options.limits.sessions_max = static_cast<size_t>(config.limits.sessions_max);
+  options.limits.sessions_per_person_max = static_cast<size_t>(config.limits.sessions_per_person_max);
   options.limits.sessions_per_partner_max = static_cast<size_t>(config.limits.sessions_per_partner_max);
   options.limits.asks_per_second = static_cast<uint32_t>(config.limits.admissions_per_partner_per_s);
   options.limits.asks_burst = 2 * options.limits.asks_per_second;

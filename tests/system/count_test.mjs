@@ -3,12 +3,13 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
-import { Coalition, readJson, skip, system, until, writeJson } from './coalition.mjs';
+import { Coalition, readJson, setLimits, skip, system, until, writeJson } from './coalition.mjs';
 import { Visitor } from './visitor.mjs';
 import { assertionOf, Witness } from './witness.mjs';
 
 const kRequests = 24;
 const kAtOnce = 6;
+const kSessionsMax = 2; // of one person
 let coalition, witness;
 
 before(async () => {
@@ -18,6 +19,7 @@ before(async () => {
     const genesis = readJson(path);
     genesis.records['app/cop'].assertion = 'each_request';
     writeJson(path, genesis);
+    setLimits(plan, 'XAA', { sessions_per_person_max: kSessionsMax });
   });
   await coalition.stop('cop-1');
   witness = await new Witness(coalition.file('cop-1.sock')).listen();
@@ -87,3 +89,14 @@ for (const [login, nations] of [['konrad', ['XAA']], ['ingrid', ['XAA', 'XBB']]]
       await coalition.verify(nation);
     }
   });
+
+system('one person has as many sessions at once as the configuration lets them, and others have theirs', async () => {
+  const browsers = [];
+  for (let i = 0; i < kSessionsMax; i += 1) browsers.push(await Visitor.inside(coalition, 'konrad'));
+  const more = await Visitor.in(coalition, 'konrad');
+  const refused = await more.openApp();
+  assert.equal(refused.status, 503);
+  assert.match(refused.body, /You have too many sessions open/);
+  await Visitor.inside(coalition, 'lena');
+  for (const visitor of browsers) assert.equal((await visitor.go(`${visitor.nation.app}/in`)).status, 200);
+});

@@ -12,6 +12,7 @@ import { assertionOf, Witness } from './witness.mjs';
 const kHalfOpenMax = 64;
 const kHeadSeconds = 2;
 const kAppSeconds = 2;
+const kBodySeconds = 2;
 
 const refusedStatuses = new Set([400, 403, 408, 413, 414, 417, 431, 501, 505]);
 
@@ -21,7 +22,7 @@ before(async () => {
   if (skip) return;
   coalition = await Coalition.start((plan) => {
     const path = join(plan, 'node-xbb.json');
-    const limits = { head_timeout_s: kHeadSeconds, half_open_max: kHalfOpenMax };
+    const limits = { head_timeout_s: kHeadSeconds, body_timeout_s: kBodySeconds, half_open_max: kHalfOpenMax };
     writeJson(path, { ...readJson(path), limits });
     const connector = join(plan, 'connector-cop-1.json');
     writeJson(connector, { ...readJson(connector), app_timeout_s: kAppSeconds });
@@ -176,6 +177,18 @@ system('a sender that never finishes is cut', async () => {
   clearInterval(drip);
   assert.ok(ended, 'the door closes the connection');
   assert.ok(text === '' || statusOf(text) === 408, text.slice(0, 80));
+});
+
+system('a body that begins and does not go on is given up after its configured time', async () => {
+  witness.seen.length = 0;
+  const socket = await openTls(xbb.port, tls());
+  // Far longer than the configured time, and than the default's half.
+  const answer = readAll(socket, 14_000);
+  socket.write(post('Content-Length: 10\r\n', 'hello'));
+  const { text, ended } = await answer;
+  assert.ok(ended, 'the connection is ended by the node');
+  assert.notEqual(statusOf(text), 200);
+  assert.deepEqual(witness.seen.filter(({ whole }) => whole), [], 'the app never has it whole');
 });
 
 system('a flood of half-open connections from one address leaves the door serving others', async () => {
