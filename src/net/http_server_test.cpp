@@ -314,6 +314,27 @@ TEST_CASE("slow heads, slow bodies and idle connections are cut") {
   }
 }
 
+// A byte each millisecond, then our end: the body never gets to its length.
+Task<std::string> dribble(Loop& loop, Stream& stream, std::string head) {
+  Result<void> sent = co_await stream.write_all(as_bytes(head), kPatience);
+  for (int i = 0; i < 200 && sent; ++i) {
+    sent = co_await stream.write_all(as_bytes(std::string_view("x")), kPatience);
+    co_await loop.sleep(Millis(1));
+  }
+  std::string answer = co_await talk_to(stream, "", true);
+  co_return answer;
+}
+
+TEST_CASE("a body that comes byte by byte is cut, though none of its waits is long") {
+  HttpServerLimits limits;
+  limits.body_rate_min = 1'000'000;
+  limits.body_rate_grace = Millis(20);
+  ServerTest t(limits);
+  const std::string head = "POST /body HTTP/1.1\r\n" + kHost + "Content-Length: 1000\r\n\r\n";
+  const std::string got = t.loop.run_until(dribble(t.loop, *t.pair.a, head));
+  CHECK_MESSAGE(got.find("net.timeout") != std::string::npos, got);
+}
+
 TEST_CASE("a connection serves no more than its number of requests") {
   HttpServerLimits limits;
   limits.requests_max = 2;
