@@ -41,6 +41,13 @@ TEST_CASE("attack: a hostile partner's service answers for other objects, twice,
   const KasAnswer twice = hear(answer({response({result(0)}), response({result(0)})}));
   CHECK(status(twice, 0) == "permit");
   CHECK(status(twice, 1) == "fail");
+  // Of two answers about one object the first counts; a release that nobody asked for is none.
+  Json no = result(0);
+  no.set("status", "fail").set("error", "no");
+  CHECK(status(hear(answer({response({no}), response({result(0)})})), 0) == "fail");
+  Json asked = result(0);
+  asked.set("status", "asked").set("release", "r-1");
+  CHECK(status(hear(answer({response({asked})})), 0) == "fail");
   // More answers than questions, and several results where there is one.
   Json::Array many(1'000);
   many.push_back(response({result(0)}));
@@ -54,6 +61,18 @@ TEST_CASE("attack: a hostile partner's service answers for other objects, twice,
   for (const Json& nonsense : {Json(), Json("permit"), Json::array(), Json::object({{"body", 7}}),
                                Json::object({{"body", Json::object({{"responses", "all"}})}})})
     CHECK(status(hear(nonsense), 0) == "fail");
+
+  // What home refused is refused, whoever else permits it.
+  const std::string high =
+      policy_of({example::fqn("classification", "secret"), example::fqn("originator", "xbb"),
+                 example::fqn("caveat", "medical"), example::fqn("releasable-to", "xaa")});
+  Pair mixed;
+  step = mixed.ask(Desk::second({Desk::wanted("a", policy, {mixed.wrapped_for_xbb(policy)}),
+                                 Desk::wanted("b", high, {mixed.wrapped_for_xbb(high)})}));
+  REQUIRE(std::get<Kas::Forward>(step).request.find("requests")->items().size() == 1);
+  const KasAnswer both = mixed.hear(std::move(step), honest);
+  CHECK(status(both, 0) == "permit");
+  CHECK(status(both, 1) == "fail");
 
   // An older answer is wrapped for an older client's key: whoever asks now cannot open it.
   const KasAnswer replayed = hear(honest);

@@ -81,6 +81,9 @@ TEST_CASE(
   // Asked again: the same one.
   there.ask(there.body(controlled(), true), Vouched::caller("XCC"));
   CHECK(there.desk.world.releases().size() == 1);
+  // Somebody else's: one of their own.
+  there.ask(there.body(controlled(), true), Vouched::caller("XCC", "pairwise-2"));
+  CHECK(there.desk.world.releases().size() == 2);
   CHECK(there.desk.kas.keys().operations() == 0);
   CHECK(result_of(there.ask(open, Vouched::caller("XCC")), 0, 0).text_or("status", "") == "fail");
 
@@ -125,6 +128,11 @@ TEST_CASE("attack: a release is asked for where none would help, or more than on
   Json two = one;
   two.set("release", Json::object({{"purpose", "EXERCISE"}, {"minutes", 60}}));
   CHECK_FALSE(read_rewrap(Desk::second({one, two})));
+  Json doubled =
+      Desk::wanted("a", controlled(), {there.desk.access(controlled()), there.desk.access(controlled())});
+  CHECK(read_rewrap(Desk::second({doubled})));
+  doubled.set("release", Json::object({{"purpose", "EXERCISE"}, {"minutes", 60}}));
+  CHECK_FALSE(read_rewrap(Desk::second({doubled})));
   two.set("release", Json::object({{"purpose", "two\nlines"}, {"minutes", 60}}));
   CHECK_FALSE(read_rewrap(Desk::second({two})));
   two.set("release", Json::object({{"purpose", "EXERCISE"}, {"minutes", 43201}}));
@@ -157,6 +165,15 @@ TEST_CASE("home says for whom a release is asked, and its own rules come first")
   const KasAnswer told = pair.hear(
       std::move(step), Json::object({{"status", 200}, {"body", Json::object({{"responses", responses}})}}));
   CHECK(result_of(told, 0, 0).text_or("release", "") == "r-1");
+  // Their words are shown to a person.
+  step = pair.ask(wish(policy));
+  result.set("release", "r\n\x1b[2J1" + std::string(5'000, 'x'));
+  responses = Json::array({Json::object({{"results", Json::array({result})}})});
+  const KasAnswer wordy = pair.hear(
+      std::move(step), Json::object({{"status", 200}, {"body", Json::object({{"responses", responses}})}}));
+  const std::string name(result_of(wordy, 0, 0).text_or("release", ""));
+  CHECK(name.size() < 1'000);
+  CHECK(std::ranges::all_of(name, [](char c) { return c >= ' '; }));
 
   const std::string high =
       policy_of({example::fqn("classification", "secret"), example::fqn("originator", "xbb"),

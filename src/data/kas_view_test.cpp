@@ -53,6 +53,16 @@ struct Shown {
   }
 };
 
+// What another nation says, with the view that it made there.
+Json viewed(Json said, const std::string& name, const Json& until) {
+  Json result = said.find("body")->find("responses")->items()[0].find("results")->items()[0];
+  result.set("view", name).set("until", until);
+  Json body = *said.find("body");
+  body.set("responses", Json::array({Json::object({{"results", Json::array({std::move(result)})}})}));
+  said.set("body", std::move(body));
+  return said;
+}
+
 }  // namespace
 
 TEST_CASE("what a page is shown is looked after from the answer on, and recorded as every release") {
@@ -117,13 +127,7 @@ TEST_CASE("another nation's key is shown only where that nation looks after it, 
     auto& forward = std::get<Kas::Forward>(step);
     CHECK(forward.request.find("view")->boolean());
     Json said = pair.honest(forward.request);
-    if (looked_after) {
-      Json result = said.find("body")->find("responses")->items()[0].find("results")->items()[0];
-      result.set("view", "there").set("until", 60);
-      Json body = *said.find("body");
-      body.set("responses", Json::array({Json::object({{"results", Json::array({std::move(result)})}})}));
-      said.set("body", std::move(body));
-    }
+    if (looked_after) said = viewed(std::move(said), "there", 60);
     const KasAnswer answer =
         shown.finish(shown.kas.forwarded(std::move(forward), said, shown.desk.world, Desk::at()));
     CHECK((result_of(answer, 0, 0).find("kasWrappedKey") != nullptr) == looked_after);
@@ -133,6 +137,47 @@ TEST_CASE("another nation's key is shown only where that nation looks after it, 
       CHECK(shown.views.held_at(PartnerCode("XBB")) == std::vector<std::string>{"there"});
       CHECK(shown.desk.kinds() == "key.attempt key.passed object.view");
     }
+  }
+}
+
+TEST_CASE(
+    "attack: what another nation released is recalled at home, or not looked after, before it is shown") {
+  for (const bool recalled : {true, false}) {
+    CAPTURE(recalled);
+    Shown shown(recalled ? ViewLimits() : ViewLimits{.views_max = 0});
+    Pair pair;
+    const std::string policy = Pair::theirs();
+    auto step =
+        shown.record(shown.take(Desk::second({Desk::wanted("a", policy, {pair.wrapped_for_xbb(policy)})})));
+    auto& forward = std::get<Kas::Forward>(step);
+    const Json said = viewed(pair.honest(forward.request), "there", 60);
+    step = shown.kas.forwarded(std::move(forward), said, shown.desk.world, Desk::at());
+    if (recalled) shown.desk.recall("policy/object-1");
+    const KasAnswer answer = shown.finish(std::move(step));
+    CHECK(result_of(answer, 0, 0).find("kasWrappedKey") == nullptr);
+    CHECK(shown.desk.kinds() == "key.attempt key.passed key.withheld key.refusal");
+    CHECK(shown.views.size() == 0);
+  }
+}
+
+TEST_CASE("attack: another nation names a view by what is no name, or for no time") {
+  for (const auto& [name, until] : std::vector<std::pair<std::string, Json>>{{"", 60},
+                                                                             {std::string(5'000, 'x'), 60},
+                                                                             {"there", -1},
+                                                                             {"there", int64_t{1} << 40},
+                                                                             {"there", "60"}}) {
+    CAPTURE(name);
+    Shown shown;
+    Pair pair;
+    const std::string policy = Pair::theirs();
+    auto step =
+        shown.record(shown.take(Desk::second({Desk::wanted("a", policy, {pair.wrapped_for_xbb(policy)})})));
+    auto& forward = std::get<Kas::Forward>(step);
+    const Json said = viewed(pair.honest(forward.request), name, until);
+    const KasAnswer answer =
+        shown.finish(shown.kas.forwarded(std::move(forward), said, shown.desk.world, Desk::at()));
+    CHECK(result_of(answer, 0, 0).text_or("status", "") == "fail");
+    CHECK(shown.views.size() == 0);
   }
 }
 

@@ -144,7 +144,34 @@ TEST_CASE("attack: signed out, and looks on") {
   CHECK(looking.rules() == "signed-out");
   CHECK(looking.views.size() == 1);
   // Nor is it shown to somebody who left while it was on its way.
-  CHECK(looking.try_open(Looking::of("XAA", "officer")).error().code() == "kas.views");
+  const auto late = looking.try_open(Looking::of("XAA", "officer"));
+  REQUIRE_FALSE(late);
+  CHECK(late.error().code() == "kas.views");
+}
+
+TEST_CASE("a recall of all that bears a label, and what a changed policy reads, end views with the commit") {
+  Looking looking;
+  const Json all = Json::object({{"reason", "EXERCISE: by mistake"},
+                                 {"by", "lena"},
+                                 {"at", rfc3339(example::kNow)},
+                                 {"classification", "CONFIDENTIAL"}});
+  looking.open(Looking::of("XBB", "planner"));
+  looking.commit("recall/label/higher", all);
+  CHECK(looking.rules().empty());
+  looking.commit("recall/label/all", Json(all).set("classification", "RESTRICTED"));
+  CHECK(looking.rules() == "object-recalled");
+
+  Looking other;
+  other.open(Looking::of("XBB", "planner"));
+  other.commit("policy/host/third",
+               Json::object({{"text",
+                              "@id(\"third\") forbid (principal, action, resource is "
+                              "Entente::Object) when { Entente::Partner::\"XCC\".state == "
+                              "\"suspended\" };"}}));
+  CHECK(other.rules().empty());
+  Json partner = other.records.at("partner/XCC");
+  other.commit("partner/XCC", partner.set("state", "suspended"));
+  CHECK(other.rules() == "third");
 }
 
 TEST_CASE("attack: somebody else closes a view, or a partner watches another's") {
@@ -185,6 +212,10 @@ TEST_CASE("attack: a nation of origin that says nothing shows nothing for longer
   CHECK(looking.rules() == "origin-silent");
   CHECK(looking.views.find(second.id) != nullptr);
   looking.views.heard(PartnerCode("XCC"), {"there-2"}, {{"there-2", "a lie"}}, looking.at.tick);
+  CHECK(looking.views.find(second.id) != nullptr);
+  // One that was asked earlier and comes later takes nothing back.
+  looking.views.heard(kXbb, {"there-2"}, {}, looking.at.tick - Millis(4'900));
+  looking.later(Millis(200));
   CHECK(looking.views.find(second.id) != nullptr);
   looking.views.heard(kXbb, {"there-2"}, {{"there-2", "recalled"}}, looking.at.tick);
   CHECK(looking.rules() == "origin-silent origin-ended");
@@ -320,6 +351,25 @@ TEST_CASE("what was opened together is not asked again together, and none later 
   for (const auto& [id, said] : last) CHECK(said.second > longest);
 }
 
+TEST_CASE("bounded: what was closed and not told, and what is remembered of those that ended") {
+  Looking looking({.per_partner_max = 2, .ended_max = 1});
+  View own = Looking::of("XAA", "officer");
+  own.service = kXbb;
+  for (const char* there : {"a", "b", "c"}) {
+    own.there = there;
+    looking.open(own);
+  }
+  looking.later(Millis(5'001));
+  CHECK(looking.views.take_closed(kXbb).size() == 2);
+  const View first = looking.open(Looking::of("XBB", "planner"));
+  const View second = looking.open(Looking::of("XBB", "planner"));
+  looking.recall("partner/XBB");
+  const auto told = looking.views.watched(kXbb, {first.id, second.id}, looking.at);
+  REQUIRE(told.size() == 2);
+  const auto why = [&](size_t i) { return told[i].second.find("EXERCISE: by mistake") != std::string::npos; };
+  CHECK(why(0) != why(1));
+}
+
 TEST_CASE("bounded: one person's oldest goes, one partner does not crowd out the others") {
   Looking looking({.per_partner_max = 3, .per_person_max = 2});
   View person = Looking::of("XBB", "planner");
@@ -336,6 +386,14 @@ TEST_CASE("bounded: one person's oldest goes, one partner does not crowd out the
   person = Looking::of("XBB", "planner");
   CHECK(looking.try_open(person).has_value());
   CHECK(looking.rules() == "view-oldest view-oldest");
+  Looking untold({.views_max = 2, .turn_max = 0});  // nobody's turn comes
+  untold.open(Looking::of("XAA", "officer"));
+  untold.open(Looking::of("XAA", "officer"));
+  untold.signed_in.clear();
+  untold.views.sign_ins_changed();
+  untold.signed_in.insert("page");
+  CHECK(untold.views.size() == 0);
+  CHECK_FALSE(untold.try_open(Looking::of("XAA", "officer")).has_value());
   Looking full({.views_max = 1});
   const View kept = full.open(person);
   CHECK(full.try_open(person).error().code() == "kas.views");

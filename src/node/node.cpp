@@ -266,8 +266,15 @@ Result<void> Node::Parts::build() {
   const auto ask = [this](PartnerCode to, std::string body) {
     return ask_keys(std::move(to), std::move(body));
   };
+  const auto record_view = [this](ledger::Record leaf) {
+    records->append({std::move(leaf)}, true, [](const Result<ledger::Appended>& appended) {
+      if (!appended)
+        log(LogLevel::warning, "node", "that a view ended is not in the ledger",
+            {{"why", appended.error().text()}});
+    });
+  };
   view_desk = std::make_unique<ViewDesk>(ViewDesk::Parts{
-      *records, clock, loop, config.partner, ask,
+      current, record_view, clock, loop, config.partner, ask,
       [this](const std::string& sign_in) { return browsers.is_signed_in(sign_in, clock.now()); },
       [this](const PersonId& person, const std::string& view, const std::string& why) {
         const Json data = Json::object({{"view", view}, {"why", why}});

@@ -85,7 +85,7 @@ void ViewDesk::go_on() {
   for (const PartnerCode& service : views_.closing()) watch_now(service);
   if (!views_.busy() || turn_.pending()) return;
   turn_ = parts_.loop.after(kTurnEvery, [this] {
-    if (!views_.go_on(parts_.records.world(), at())) {
+    if (!views_.go_on(parts_.world(), at())) {
       for (auto& [nation, watcher] : watchers_) watcher.moved.pulse();
     }
     go_on();
@@ -93,7 +93,7 @@ void ViewDesk::go_on() {
 }
 
 void ViewDesk::keep_time() {
-  views_.time_passed(parts_.records.world(), at());
+  views_.time_passed(parts_.world(), at());
   go_on();
   if (views_.size() != 0) timer_ = parts_.loop.after(kTickEvery, [this] { keep_time(); });
 }
@@ -197,11 +197,7 @@ void ViewDesk::record(std::string kind, const data::View& view, const data::View
   add("rule", why.rule);
   add("why", why.why);
   add("verdict", view.last.id.text());
-  parts_.records.append({std::move(leaf)}, true, [](const Result<ledger::Appended>& appended) {
-    if (!appended)
-      log(LogLevel::warning, "node", "that a view ended is not in the ledger",
-          {{"why", appended.error().text()}});
-  });
+  parts_.record(std::move(leaf));
 }
 
 }  // namespace entente::node

@@ -5,8 +5,8 @@
 
 #include "data/views.h"
 #include "exchange/budget.h"
+#include "ledger/record.h"
 #include "net/loop.h"
-#include "node/records.h"
 
 #include <functional>
 #include <map>
@@ -18,7 +18,8 @@ namespace entente::node {
 class ViewDesk {
  public:
   struct Parts {
-    Records& records;
+    std::function<const coalition::World&()> world;  // what counts now
+    std::function<void(ledger::Record)> record;
     const Clock& clock;
     net::Loop& loop;
     PartnerCode self;
