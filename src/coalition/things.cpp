@@ -153,7 +153,8 @@ EntityUid uid_of(const DomainId& id) {
   return {"Entente::Domain", id.text()};
 }
 EntityUid recall_uid(std::string_view key) {
-  return {"Entente::Recall", std::string(key)};
+  constexpr std::string_view kOfLabels = "recall/label/";  // of these all are read, whatever they are called
+  return {"Entente::Recall", std::string(key.starts_with(kOfLabels) ? kOfLabels : key)};
 }
 EntityUid release_uid(const PartnerCode& partner) {
   return {"Entente::Release", partner.text()};

@@ -155,7 +155,7 @@ TEST_CASE(
     if (recalled) shown.desk.recall("policy/object-1");
     const KasAnswer answer = shown.finish(std::move(step));
     CHECK(result_of(answer, 0, 0).find("kasWrappedKey") == nullptr);
-    CHECK(shown.desk.kinds() == "key.attempt key.passed key.withheld key.refusal");
+    CHECK(shown.desk.kinds() == "key.attempt key.passed key.refusal key.withheld");
     CHECK(shown.views.size() == 0);
   }
 }
