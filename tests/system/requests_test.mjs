@@ -39,8 +39,9 @@ async function asks(fields = {}) {
 
 const state = async (id) =>
   /data-state="([a-z]+)"/.exec((await maren.go(at(maren, `/requests/${id}`))).body)?.[1];
+// Told again some seconds after a link is up.
 const waits = (id) =>
-  until('the request has come to its owner', async () => (await things(konrad)).includes(`data-answer="${id}"`));
+  until('the request has come to its owner', async () => (await things(konrad)).includes(`data-answer="${id}"`), 40_000);
 
 // Events of the lobby as they come.
 function listen(visitor, headers = {}) {
