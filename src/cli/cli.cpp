@@ -163,29 +163,13 @@ int report(const Error& error, bool json) {
   return kExitRefused;
 }
 
-std::string printable(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto at = [&](size_t ahead) {
-      return i + ahead < text.size() ? static_cast<unsigned char>(text[i + ahead]) : 0U;
-    };
-    const bool control = at(0) < 0x20 || at(0) == 0x7f;
-    const bool c1 = at(0) == 0xc2 && at(1) >= 0x80 && at(1) < 0xa0;  // U+0080 to U+009F
-    const bool turns =
-        at(0) == 0xe2 && ((at(1) == 0x80 && at(2) >= 0xaa && at(2) <= 0xae) ||  // U+202A to U+202E
-                          (at(1) == 0x81 && at(2) >= 0xa6 && at(2) <= 0xa9));   // U+2066 to U+2069
-    out.push_back(control || c1 || turns ? '?' : text[i]);
-    if (c1) i += 1;
-    if (turns) i += 2;
-  }
-  return out;
-}
-
 void print_json(const Json& json) {
   fmt::print("{}\n", json.pretty());
 }
 
-void print_table(const std::vector<std::string>& heads, const std::vector<std::vector<std::string>>& rows) {
+std::string table_text(const std::vector<std::string>& heads, std::vector<std::vector<std::string>> rows) {
+  for (auto& row : rows)
+    for (std::string& text : row) text = printable(text);
   std::vector<size_t> widths;
   widths.reserve(heads.size());
   for (const std::string& head : heads) widths.push_back(head.size());
@@ -193,16 +177,21 @@ void print_table(const std::vector<std::string>& heads, const std::vector<std::v
     for (size_t i = 0; i < row.size() && i < widths.size(); ++i)
       widths[i] = std::max(widths[i], row[i].size());
   }
+  std::string out;
   const auto line = [&](const std::vector<std::string>& cells) {
-    std::string out;
     for (size_t i = 0; i < cells.size(); ++i) {
       out += cells[i];
       if (i + 1 < cells.size()) out += std::string(widths[i] - cells[i].size() + 2, ' ');
     }
-    fmt::print("{}\n", out);
+    out += '\n';
   };
   line(heads);
   for (const auto& row : rows) line(row);
+  return out;
+}
+
+void print_table(const std::vector<std::string>& heads, std::vector<std::vector<std::string>> rows) {
+  fmt::print("{}", table_text(heads, std::move(rows)));
 }
 
 }  // namespace entente::cli

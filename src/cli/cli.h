@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "base/text.h"
 
 #include <map>
 #include <optional>
@@ -37,10 +38,10 @@ struct Arguments {
 
 // Prints an error as one line (or as JSON) on standard error and gives the exit code that belongs to it.
 int report(const Error& error, bool json);
-// Strangers' text on its way to a terminal: what would steer it or turn its letters around becomes '?'.
-[[nodiscard]] std::string printable(std::string_view text);
 void print_json(const Json& json);
-// Columns as wide as their longest cell.
-void print_table(const std::vector<std::string>& heads, const std::vector<std::vector<std::string>>& rows);
+// Columns as wide as their longest cell; cells are made printable().
+[[nodiscard]] std::string table_text(const std::vector<std::string>& heads,
+                                     std::vector<std::vector<std::string>> rows);
+void print_table(const std::vector<std::string>& heads, std::vector<std::vector<std::string>> rows);
 
 }  // namespace entente::cli

@@ -120,7 +120,7 @@ void print_policy(const Inspected& object) {
     fmt::print("policy      cannot be read\n");
     return;
   }
-  fmt::print("policy      {} ({})\n", object.policy->uuid, verified);
+  fmt::print("policy      {} ({})\n", printable(object.policy->uuid), verified);
   for (const data::AttributeName& one : object.policy->attributes)
     fmt::print("  attribute {}\n", printable(one.fqn()));
   for (const std::string& one : object.policy->dissem) fmt::print("  person    {}\n", printable(one));
@@ -132,13 +132,13 @@ void print_text(const Inspected& object, const Arguments& arguments) {
   const data::Manifest& m = object.manifest;
   const size_t parts = m.segments.count();
   fmt::print("object      OpenTDF {}, {} in {} segment{}\n",
-             m.schema_version.empty() ? "4.2.2" : m.schema_version, bytes_text(m.segments.plain_at(parts)),
-             parts, parts == 1 ? "" : "s");
+             m.schema_version.empty() ? "4.2.2" : printable(m.schema_version),
+             bytes_text(m.segments.plain_at(parts)), parts, parts == 1 ? "" : "s");
   fmt::print("type        {} ({})\n", printable(m.mime_type),
              object.originator ? "signed by its originator" : "not verified");
   print_policy(object);
   for (const data::KeyAccess& one : m.key_access)
-    fmt::print("key         {} {}{}{}\n", one.url, data::name(one.type),
+    fmt::print("key         {} {}{}{}\n", printable(one.url), data::name(one.type),
                one.kid.empty() ? "" : ", key " + printable(one.kid),
                one.sid.empty() ? "" : ", share " + printable(one.sid));
   for (const Json& one : m.assertions) {
@@ -151,7 +151,7 @@ void print_text(const Inspected& object, const Arguments& arguments) {
       fmt::print("assertion   {} ({})\n", printable(id), voucher(object, arguments, id));
   }
   if (object.originator)
-    fmt::print("originator  {} (signature verified)\n", *object.originator);
+    fmt::print("originator  {} (signature verified)\n", printable(*object.originator));
   else if (object.originator_said)
     fmt::print("originator  {} says so itself: not verified; give --originator {}=PUBLIC.pem\n",
                printable(*object.originator_said), printable(*object.originator_said));

@@ -256,7 +256,9 @@ Result<data::DataPolicy> changed_policy(const Arguments& arguments, const data::
 
 // What the old object had and the new one has not, with why. Texts of the object may be anybody's: quoted.
 void tell_dropped(const data::Manifest& old, const data::Manifest& now) {
-  const auto tell = [](const std::string& text) { fmt::print(stderr, "entente: dropped: {}\n", text); };
+  const auto tell = [](const std::string& text) {
+    fmt::print(stderr, "entente: dropped: {}\n", printable(text));
+  };
   const auto quoted = [](std::string_view text) { return Json(text).dump(); };
   const auto before = data::read_policy(old.policy_text);
   const auto after = data::read_policy(now.policy_text);
@@ -483,7 +485,7 @@ int release_ask(const Arguments& arguments) {
     if (one.release) {
       row.set("release", *one.release);
       if (!arguments.json())
-        fmt::print("{}: asked for; it waits for an answer as {}\n", one.service, *one.release);
+        fmt::print("{}: asked for; it waits for an answer as {}\n", one.service, printable(*one.release));
     } else {
       row.set("error", one.release.error().text());
       code = arguments.json() ? kExitRefused : report(one.release.error(), false);

@@ -1,4 +1,5 @@
 // Requests for access: who asks, what is kept of it, and how it is written.
+#include "base/text.h"
 #include "crypto/digest.h"
 #include "exchange/access_desk_internal.h"
 
@@ -31,7 +32,7 @@ std::string fact_text(const coalition::Facts& facts, std::string_view name) {
 }  // namespace
 
 bool is_line(std::string_view text) {
-  return std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; });
+  return entente::is_line(text);
 }
 
 std::string person_text(const coalition::World& world, const PartnerCode& partner,

@@ -1,6 +1,7 @@
 // What operators change. Each is asked of decide(), committed, and answered in one way.
 #include "base/fields.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "crypto/digest.h"
 #include "node/api_answers.h"
 #include "node/operators.h"
@@ -47,9 +48,7 @@ int status_of(const Error& error) {
 
 std::string take_line(Fields& fields, std::string_view name) {
   std::string line = fields.text(name, kLineBytesMax);
-  const bool plain =
-      std::ranges::none_of(line, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-  if (!plain || line.find_first_not_of(' ') == std::string::npos)
+  if (!is_line(line) || line.find_first_not_of(' ') == std::string::npos)
     fields.wrong(name, "this is no text that can be shown", "write one line of text");
   return line;
 }
