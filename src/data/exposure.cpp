@@ -11,8 +11,11 @@ namespace {
 
 constexpr size_t kNameMax = 512;     // of one text of a record: longer ones are none of ours
 constexpr size_t kNameBytes = 112;   // what a text takes besides itself, kept once
-constexpr size_t kGroupBytes = 152;  // a group and its place in the index
+constexpr size_t kGroupBytes = 168;  // a group and its place in the index
 constexpr size_t kPolicyBytes = 160;
+
+constexpr std::array kRights{coalition::Action::open, coalition::Action::view, coalition::Action::edit,
+                             coalition::Action::forward, coalition::Action::relabel};
 
 bool counts(std::string_view event_class) {
   return event_class == "key.release" || event_class == "key.passed" || event_class == "key.withheld";
@@ -123,7 +126,6 @@ Exposure::Group* Exposure::group_of(const ledger::Record& record, bool passed) {
   group.name = name;
   group.kid = kids_.add(field_text(record, "kid"));
   group.passed = passed;
-  group.first = record.time;
   person_bytes_.resize(persons_.size());
   person_bytes_[name.person] += bytes;
   room->second.bytes += bytes;
@@ -132,7 +134,7 @@ Exposure::Group* Exposure::group_of(const ledger::Record& record, bool passed) {
   return &groups_.emplace_back(group);
 }
 
-void Exposure::add(const ledger::Record& record) {
+void Exposure::add(const ledger::Record& record, uint64_t entry) {
   if (!counts(record.event_class)) return;
   if (record.event_class == "key.withheld") {  // recorded as released, and then not answered
     const std::string person = person_of(record);
@@ -154,8 +156,13 @@ void Exposure::add(const ledger::Record& record) {
     ++incomplete_;
     return;
   }
+  if (kept->first == Instant()) {
+    kept->first = record.time;
+    kept->first_entry = entry;
+  }
   ++kept->count;
   kept->last = record.time;
+  kept->last_entry = entry;
   const std::string_view verdict = field_text(record, "verdict");
   kept->verdict.fill('\0');
   if (verdict.size() < kept->verdict.size()) std::copy(verdict.begin(), verdict.end(), kept->verdict.begin());
@@ -164,7 +171,17 @@ void Exposure::add(const ledger::Record& record) {
 Result<bool> Exposure::read_on(const ledger::Ledger& ledger, uint64_t until, size_t records_max) {
   const uint64_t from = read_;
   while (read_ < until && read_ - from < records_max) {
-    TRY(read_, ledger.batch(read_, counts, [&](const ledger::Record& record) { add(record); }));
+    uint64_t entry = read_;  // each is asked about, one after the other
+    std::deque<uint64_t> counted;
+    const auto wanted = [&](std::string_view event_class) {
+      if (counts(event_class)) counted.push_back(entry);
+      ++entry;
+      return counts(event_class);
+    };
+    TRY(read_, ledger.batch(read_, wanted, [&](const ledger::Record& record) {
+      add(record, counted.front());
+      counted.pop_front();
+    }));
   }
   return read_ < until;
 }
@@ -194,6 +211,13 @@ ExposureReport::ExposureReport(const Exposure& exposure, ExposureFilter filter, 
   mark("person", recalled_.persons, exposure.persons_);
   mark("device", recalled_.devices, exposure.devices_);
   mark("key", recalled_.kids, exposure.kids_);
+  for (const coalition::Release* one : world_.releases()) {
+    if (!one->start) continue;
+    auto& rights = released_[fmt::format("{}/{}", one->partner.text(), one->object)];
+    for (const coalition::Action right : kRights)
+      if (std::ranges::find(one->rights, coalition::action_name(right)) != one->rights.end())
+        rights.insert(right);
+  }
 }
 
 std::string_view ExposureReport::partner_of(const Exposure::Group& group) const {
@@ -216,9 +240,10 @@ bool ExposureReport::is_named(const Exposure::Group& group) const {
          (!group.passed && bit(recalled_.kids, group.kid));
 }
 
-std::string ExposureReport::ask(const Exposure::Group& group) const {
+std::string ExposureReport::ask(const Exposure::Group& group, coalition::Action right) const {
   const std::string& person = exposure_.persons_[group.name.person];
   coalition::Ask ask;
+  ask.action = right;
   ask.who.partner = PartnerCode(std::string(partner_of(group)));
   ask.who.id = PersonId(person.substr(std::min(person.size(), partner_of(group).size() + 1)));
   ask.target = coalition::ObjectRef{exposure_.objects_[group.name.object]};
@@ -233,14 +258,30 @@ std::string ExposureReport::ask(const Exposure::Group& group) const {
   return reason ? reason->policy : std::string();
 }
 
-// Recalls of the object, the key, the reader and the device aside, the answer is the same for all who are of
-// one nation and for all objects of the same attributes.
+// With any right that a release gives it can be opened.
+std::string ExposureReport::ask_released(const Exposure::Group& group,
+                                         const std::set<coalition::Action>& rights) const {
+  std::string shut = ask(group, coalition::Action::open);
+  for (const coalition::Action right : rights) {
+    if (shut.empty()) break;
+    if (ask(group, right).empty()) shut.clear();
+  }
+  return shut;
+}
+
+// Recalls of the object, the key, the reader and the device aside, and releases of the object, the answer is
+// the same for all who are of one nation and for all objects of the same attributes.
 const std::string& ExposureReport::why_shut(const Exposure::Group& group) {
-  if (is_named(group)) return asked_ = ask(group);
+  const auto released =
+      released_.empty()
+          ? released_.end()
+          : released_.find(fmt::format("{}/{}", partner_of(group), exposure_.objects_[group.name.object]));
+  if (released != released_.end()) return asked_ = ask_released(group, released->second);
+  if (is_named(group)) return asked_ = ask(group, coalition::Action::open);
   std::pair<uint32_t, std::string> name(group.policy, partner_of(group));
   const auto known = shut_.find(name);
   if (known != shut_.end()) return known->second;
-  return shut_.emplace(std::move(name), ask(group)).first->second;
+  return shut_.emplace(std::move(name), ask(group, coalition::Action::open)).first->second;
 }
 
 void ExposureReport::count(uint32_t number) {
@@ -276,6 +317,8 @@ void ExposureReport::show(uint32_t number) {
                            {"count", static_cast<int64_t>(group.count)},
                            {"first", rfc3339(group.first)},
                            {"last", rfc3339(group.last)},
+                           {"first_entry", static_cast<int64_t>(group.first_entry)},
+                           {"last_entry", static_cast<int64_t>(group.last_entry)},
                            {"verdict", std::string(group.verdict.data())},
                            {"passed", group.passed},
                            {"openable", shut.empty()}});
@@ -308,7 +351,8 @@ Json ExposureReport::take() {
                        {"openable", static_cast<int64_t>(openable_)},
                        {"incomplete", static_cast<int64_t>(exposure_.incomplete())},
                        {"rows", std::move(rows_)},
-                       {"more", static_cast<int64_t>(found_ - newest_.size())}});
+                       {"more", static_cast<int64_t>(found_ - newest_.size())},
+                       {"read", static_cast<int64_t>(exposure_.read())}});
 }
 
 }  // namespace entente::data

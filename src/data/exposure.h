@@ -11,6 +11,7 @@
 #include <array>
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -38,7 +39,7 @@ class Exposure {
   explicit Exposure(PartnerCode self, size_t bytes_max = kExposureBytesMax)
       : self_(std::move(self)), bytes_max_(bytes_max) {}
 
-  void add(const ledger::Record& record);
+  void add(const ledger::Record& record, uint64_t entry);  // which of the ledger it is
   // The next of the ledger's batches, once each and in order, until `records_max` of it were looked at: true
   // when there are more before `until`. An error leaves it where it is: what cannot be read is not left out.
   [[nodiscard]] Result<bool> read_on(const ledger::Ledger& ledger, uint64_t until, size_t records_max);
@@ -77,6 +78,7 @@ class Exposure {
     uint32_t count = 0;
     bool passed = false;  // another nation's service released it, for one of our people
     Instant first{}, last{};
+    uint64_t first_entry = 0, last_entry = 0;
     std::array<char, 24> verdict{};
   };
   struct Room {  // of one nation
@@ -105,7 +107,8 @@ class Exposure {
 
 // One report, made in slices so that others have the loop in between: {"releases", "readers", "objects",
 // "openable", "incomplete", "rows": [{partner, person, device, object, key, kid, count, first, last, verdict,
-// passed, openable, why?}], "more"}: rows newest first. What is recorded meanwhile may be in it or not.
+// first_entry, last_entry, passed, openable, why?}], "more", "read"}: rows newest first, `read` the entries
+// of the ledger that it is of. What is recorded meanwhile may be in it or not.
 class ExposureReport {
  public:
   ExposureReport(const Exposure& exposure, ExposureFilter filter, coalition::World world, Instant now);
@@ -120,7 +123,9 @@ class ExposureReport {
   [[nodiscard]] bool fits(const Exposure::Group& group) const;
   [[nodiscard]] bool is_named(const Exposure::Group& group) const;
   [[nodiscard]] const std::string& why_shut(const Exposure::Group& group);
-  [[nodiscard]] std::string ask(const Exposure::Group& group) const;
+  [[nodiscard]] std::string ask(const Exposure::Group& group, coalition::Action right) const;
+  [[nodiscard]] std::string ask_released(const Exposure::Group& group,
+                                         const std::set<coalition::Action>& rights) const;
   void count(uint32_t number);
   void show(uint32_t number);
   [[nodiscard]] std::string_view partner_of(const Exposure::Group& group) const;
@@ -133,6 +138,8 @@ class ExposureReport {
            device_ = Exposure::kNone;
   Recalls recalled_;
   std::map<std::pair<uint32_t, std::string>, std::string, std::less<>> shut_;  // by policy and nation
+  // Which rights over an object live releases give, to whomever of a nation: by "XBB/<object>".
+  std::map<std::string, std::set<coalition::Action>, std::less<>> released_;
   std::string asked_;
   uint32_t next_ = 0;
   uint32_t end_ = 0;

@@ -2,6 +2,7 @@
 
 #include "coalition/example_test.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -31,6 +32,11 @@ ledger::Record leaf(std::string kind, std::string person, std::string object, Mi
   return out;
 }
 
+void add(Exposure& exposure, const ledger::Record& record) {
+  static uint64_t entry = 0;
+  exposure.add(record, entry++);
+}
+
 Json report_of(const Exposure& exposure, ExposureFilter filter, const coalition::World& world) {
   ExposureReport report(exposure, std::move(filter), world, example::kNow);
   while (report.step(3)) {
@@ -46,14 +52,14 @@ int64_t number(const Json& report, const char* name) {
 
 TEST_CASE("exposure counts releases, and nothing else that anybody can cause") {
   Exposure exposure{PartnerCode("XAA")};
-  exposure.add(leaf("key.attempt", "ingrid", "a"));
-  exposure.add(leaf("key.refusal", "ingrid", "a"));
-  exposure.add(leaf("key.release", "ingrid", "a"));
-  exposure.add(leaf("key.release", "ingrid", "a", Millis(5)));
-  exposure.add(leaf("key.release", "ingrid", "b"));
-  exposure.add(leaf("key.release", "olav", "a"));
-  exposure.add(leaf("key.release", "olav", "c"));
-  exposure.add(leaf("key.withheld", "olav", "c"));
+  add(exposure, leaf("key.attempt", "ingrid", "a"));
+  add(exposure, leaf("key.refusal", "ingrid", "a"));
+  add(exposure, leaf("key.release", "ingrid", "a"));
+  add(exposure, leaf("key.release", "ingrid", "a", Millis(5)));
+  add(exposure, leaf("key.release", "ingrid", "b"));
+  add(exposure, leaf("key.release", "olav", "a"));
+  add(exposure, leaf("key.release", "olav", "c"));
+  add(exposure, leaf("key.withheld", "olav", "c"));
   const coalition::World world = example::world(example::records("XAA"));
   const Json all = report_of(exposure, {}, world);
   CHECK(number(all, "releases") == 4);
@@ -70,8 +76,8 @@ TEST_CASE("exposure counts releases, and nothing else that anybody can cause") {
 
 TEST_CASE("what was recalled, or whose nation was suspended, can be opened no more") {
   Exposure exposure{PartnerCode("XAA")};
-  exposure.add(leaf("key.release", "ingrid", "a"));
-  exposure.add(leaf("key.release", "ingrid", "b"));
+  add(exposure, leaf("key.release", "ingrid", "a"));
+  add(exposure, leaf("key.release", "ingrid", "b"));
   example::Records records = example::records("XAA");
   records["recall/policy/a"] =
       Json::object({{"reason", "EXERCISE"}, {"by", "lena"}, {"at", rfc3339(example::kNow)}});
@@ -83,10 +89,59 @@ TEST_CASE("what was recalled, or whose nation was suspended, can be opened no mo
   CHECK(suspended.find("rows")->items()[0].text_or("why", "") == "partner-suspended");
 }
 
+TEST_CASE("attack: of two objects that look alike one is released, the other was taken back") {
+  const auto orcon = [](const char* person, const char* object) {
+    ledger::Record out = leaf("key.release", person, object);
+    out.fields[0].second = "XCC";
+    out.fields[7].second =
+        Json::array({example::fqn("classification", "restricted"), example::fqn("originator", "xaa"),
+                     example::fqn("handling", "orcon")});
+    return out;
+  };
+  Exposure exposure{PartnerCode("XAA")};
+  add(exposure, orcon("ana", "a"));
+  add(exposure, orcon("ana", "b"));
+  add(exposure, orcon("bo", "b"));
+  add(exposure, orcon("ana", "c"));
+  coalition::Release release;
+  release.partner = PartnerCode("XCC");
+  release.attributes = {example::fqn("classification", "restricted"), example::fqn("originator", "xaa"),
+                        example::fqn("handling", "orcon")};
+  release.purpose = "EXERCISE: berths";
+  release.minutes = 60;
+  release.by = "operator/asha.lind";
+  release.asked = example::kNow - std::chrono::minutes(1);
+  release.end = example::kNow + std::chrono::hours(1);
+  release.state = coalition::RequestState::granted;
+  release.approvals.push_back({"operator/asha.lind", "", release.asked, VerdictId("v")});
+  release.start = release.asked;
+  release.until = release.end - std::chrono::minutes(5);
+  example::Records records = example::records("XAA");
+  const auto give = [&](const char* id, const char* object, const char* person, const char* right) {
+    release.id = RequestId(id);
+    release.object = object;
+    release.person = PersonId(person);
+    release.rights = {right};
+    records[record_key(release)] = to_json(release);
+  };
+  give("r1", "b", "bo", "open");
+  give("r2", "c", "", "edit");
+  const Json report = report_of(exposure, {}, example::world(records));
+  std::map<std::string, std::string> why;
+  for (const Json& row : report.find("rows")->items())
+    why[fmt::format("{} {}", row.text_or("person", ""), row.text_or("object", ""))] =
+        row.text_or("why", "openable");
+  CHECK(why["ana a"] == "object-not-released");
+  CHECK(why["ana b"] == "object-not-released");
+  CHECK(why["bo b"] == "openable");
+  CHECK(why["ana c"] == "openable");
+  CHECK(number(report, "openable") == 2);
+}
+
 TEST_CASE("attack: one reader opens so much that nobody else's releases would be shown") {
   Exposure exposure(PartnerCode("XAA"), 64 << 10);
-  for (int i = 0; i < 1'000; ++i) exposure.add(leaf("key.release", "ingrid", fmt::format("object-{}", i)));
-  exposure.add(leaf("key.release", "olav", "plan"));
+  for (int i = 0; i < 1'000; ++i) add(exposure, leaf("key.release", "ingrid", fmt::format("object-{}", i)));
+  add(exposure, leaf("key.release", "olav", "plan"));
   const coalition::World world = example::world(example::records("XAA"));
   const Json report = report_of(exposure, {}, world);
   CHECK(number(report, "releases") + number(report, "incomplete") == 1'001);
@@ -99,10 +154,10 @@ TEST_CASE("attack: one reader opens so much that nobody else's releases would be
 
 TEST_CASE("attack: one nation's readers leave room for the others'") {
   Exposure exposure(PartnerCode("XAA"), 64 << 10);
-  for (int i = 0; i < 1'000; ++i) exposure.add(leaf("key.release", fmt::format("made-up-{}", i), "plan"));
+  for (int i = 0; i < 1'000; ++i) add(exposure, leaf("key.release", fmt::format("made-up-{}", i), "plan"));
   ledger::Record own = leaf("key.release", "konrad", "plan");
   own.fields[0].second = "XAA";
-  exposure.add(own);
+  add(exposure, own);
   const Json report = report_of(exposure, {.partner = "XAA", .person = {}, .object = {}, .device = {}},
                                 example::world(example::records("XAA")));
   CHECK(number(report, "releases") == 1);
@@ -111,16 +166,16 @@ TEST_CASE("attack: one nation's readers leave room for the others'") {
 
 TEST_CASE("each kind of recall shuts what it names, and nothing beside it") {
   Exposure exposure{PartnerCode("XAA")};
-  exposure.add(leaf("key.release", "ingrid", "a"));
+  add(exposure, leaf("key.release", "ingrid", "a"));
   ledger::Record other = leaf("key.release", "olav", "b");
   other.fields[2].second = "device-2";
   other.fields[4].second = "digest-2";
   other.fields[5].second = "key-2";
-  exposure.add(other);
+  add(exposure, other);
   ledger::Record passed = leaf("key.passed", "olav", "c");  // another nation's service, and its own kids
   passed.fields[2].second = "device-2";
   passed.fields[4].second = "digest-3";
-  exposure.add(passed);
+  add(exposure, passed);
   for (const auto& [recall, openable] :
        std::initializer_list<std::pair<const char*, int64_t>>{{"policy/a", 2},
                                                               {"object/digest-1", 2},
@@ -187,6 +242,17 @@ TEST_CASE("attack: an entry of the ledger that cannot be read is not left out") 
   REQUIRE(read);
   CHECK_FALSE(*read);
   CHECK(exposure.releases() == 3);
+  // Each row says where in the ledger it stands.
+  const Json report = report_of(exposure, {}, example::world(example::records("XAA")));
+  CHECK(number(report, "read") == static_cast<int64_t>(ledger->size()));
+  for (const Json& row : report.find("rows")->items()) {
+    const auto entry = ledger->record(static_cast<uint64_t>(row.find("last_entry")->integer()));
+    REQUIRE(entry);
+    CHECK(entry->event_class == "key.release");
+    CHECK(std::ranges::any_of(entry->fields, [&](const auto& field) {
+      return field.first == "object" && field.second.string() == row.text_or("object", "");
+    }));
+  }
   ledger.reset();
   std::filesystem::remove_all(folder);
 }

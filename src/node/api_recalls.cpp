@@ -146,7 +146,10 @@ net::Task<Api::Answer> Api::show_exposure(Request request) {
   }
   data::ExposureReport report(exposure_, std::move(filter), records_.world(), clock_.now());
   while (report.step(data::kExposureGroupsAtOnce)) co_await switchboard_.loop().sleep(Millis(0));
-  co_return Answer{200, report.take()};
+  Json said = report.take();
+  // What it can be checked by: a checkpoint of that many entries or more, which the ledger's proofs lead to.
+  said.set("checkpoint", records_.ledger().checkpoint());
+  co_return Answer{200, std::move(said)};
 }
 
 }  // namespace entente::node
