@@ -45,7 +45,7 @@ KeyDesk::KeyDesk(Parts parts)
       kas_(data::Kas::Parts{
           .self = parts_.self,
           .url = own_url(parts_.records.world(), parts_.self),
-          .keys = parts_.keys,
+          .keys = std::move(parts_.keys),  // no copy stays when they are read again
           .nonces = false,
           .started = started_,
           .person = [this](const identity::AccessToken& token, Instant now) { return person(token, now); },

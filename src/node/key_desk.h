@@ -112,7 +112,7 @@ class KeyDesk final : public exchange::ObjectDesk {
   data::Kas kas_;
   size_t reading_ = 0;
   std::map<std::string, size_t> reading_of_;
-  UsedVouchers vouchers_;
+  UsedVouchers vouchers_{started_};
   net::Timer counted_;
 };
 

@@ -104,7 +104,8 @@ Result<Voucher> check_voucher(std::string_view jws, const coalition::Partner& fr
   const Json* facts = jwt.claims.find("facts");
   const Json* context = jwt.claims.find("context");
   if (facts == nullptr || context == nullptr) return no_voucher("a voucher lacks what it should say");
-  TRY(out.caller.person.facts, coalition::facts_from_json(*facts));
+  TRY(const coalition::Facts said, coalition::facts_from_json(*facts));
+  out.caller.person.facts = shared_facts(said);  // whatever else their node may say of them
   TRY(out.caller.context, coalition::facts_from_json(*context));
   // What a program was proved to enforce is this node's to say, and not a partner's.
   out.caller.context.erase("enforces");
@@ -121,6 +122,7 @@ Result<Voucher> check_voucher(std::string_view jws, const coalition::Partner& fr
 }
 
 Result<void> UsedVouchers::use(const PartnerCode& from, const Voucher& voucher, Instant now) {
+  if (voucher.begin < started_) return no_voucher("a voucher from before this service began");
   Used& used = used_[from];
   while (!used.by_end.empty() && used.by_end.begin()->first <= now) {
     used.names.erase(used.by_end.begin()->second);

@@ -34,11 +34,13 @@ struct Voucher {
                                             const PartnerCode& self, std::string_view request, Instant now);
 
 // Which vouchers were used, until they end: each counts once. Each nation fills its own part alone. Errors:
-// "node.voucher" (used before), "node.vouchers-full" (of that nation, at once).
+// "node.voucher" (used before, or made before `started`: it may have been used in an earlier life),
+// "node.vouchers-full" (of that nation, at once).
 class UsedVouchers {
  public:
   static constexpr size_t kOfOneMax = 50'000;
-  explicit UsedVouchers(size_t of_one_max = kOfOneMax) : of_one_max_(of_one_max) {}
+  explicit UsedVouchers(Instant started, size_t of_one_max = kOfOneMax)
+      : started_(started), of_one_max_(of_one_max) {}
   [[nodiscard]] Result<void> use(const PartnerCode& from, const Voucher& voucher, Instant now);
 
  private:
@@ -46,6 +48,7 @@ class UsedVouchers {
     std::set<std::pair<Instant, std::string>> by_end;
     std::unordered_set<std::string> names;
   };
+  Instant started_;
   size_t of_one_max_;
   std::map<PartnerCode, Used> used_;
 };

@@ -54,6 +54,28 @@ TEST_CASE(
   CHECK(read->caller.by.named == std::vector<std::string>{"XBB/ingrid-at-home"});
 }
 
+TEST_CASE("attack: a voucher says more of its person than nations tell each other") {
+  const Nations nations;
+  const std::string good = nations.voucher();
+  const size_t first = good.find('.') + 1;
+  Json claims =
+      Json::parse(as_text(*from_base64url(good.substr(first, good.find('.', first) - first)))).value();
+  Json facts = *claims.find("facts");
+  Json email = *facts.find("clearance");
+  facts.set("email", email.set("value", "konrad@xaa.example"));
+  claims.set("facts", facts);
+  const std::string jws = crypto::sign_jwt(nations.key,
+                                           {.alg = crypto::SignatureAlg::ES256,
+                                            .typ = "entente-key-request+jwt",
+                                            .kid = nations.key.public_key().thumbprint()},
+                                           claims)
+                              .value();
+  const auto read = check_voucher(jws, nations.xbb, kXaa, "request", kAt);
+  REQUIRE_MESSAGE(read, read.error().text());
+  CHECK(read->caller.person.facts.contains("clearance"));
+  CHECK_FALSE(read->caller.person.facts.contains("email"));
+}
+
 TEST_CASE("attack: a voucher names its person as somebody of another nation, or as many") {
   const Nations nations;
   const auto taken = [&](std::vector<std::string> names) {
@@ -70,10 +92,11 @@ TEST_CASE("attack: a voucher names its person as somebody of another nation, or 
 }
 
 TEST_CASE("attack: a voucher is used twice, and one nation fills its memory for all") {
-  UsedVouchers used(2);
+  UsedVouchers used(kAt, 2);
   const auto voucher = [](std::string id, Seconds life) {
     Voucher out;
     out.id = std::move(id);
+    out.begin = kAt;
     out.end = kAt + life;
     return out;
   };
@@ -86,6 +109,17 @@ TEST_CASE("attack: a voucher is used twice, and one nation fills its memory for 
   // One that ended makes room, whichever came first.
   CHECK(used.use(kXbb, voucher("c", Seconds(120)), kAt + Seconds(60)).has_value());
   CHECK(used.use(kXbb, voucher("a", Seconds(120)), kAt + Seconds(60)).error().code() == "node.voucher");
+}
+
+TEST_CASE("attack: a voucher from before the service began is used again") {
+  UsedVouchers used(kAt);
+  Voucher voucher;
+  voucher.id = "a";
+  voucher.begin = kAt - Seconds(1);
+  voucher.end = kAt + Seconds(60);
+  CHECK(used.use(kXbb, voucher, kAt).error().code() == "node.voucher");
+  voucher.begin = kAt;
+  CHECK(used.use(kXbb, voucher, kAt).has_value());
 }
 
 TEST_CASE("attack: a voucher for another request, node, nation or time") {
