@@ -1,6 +1,9 @@
 // The verbs of operators: each is one call of the node's API.
 #include "cli/operator_client.h"
 #include "cli/verbs.h"
+#include "data/data_policy.h"
+#include "data/file.h"
+#include "data/open.h"
 #include "net/url.h"
 
 #include <fmt/format.h>
@@ -11,14 +14,14 @@ namespace {
 std::string cell(const Json& row, std::string_view key) {
   const Json* value = row.find(key);
   if (value == nullptr || value->is_null()) return "-";
-  if (value->is_string()) return value->string().empty() ? "-" : value->string();
+  if (value->is_string()) return value->string().empty() ? "-" : printable(value->string());
   if (value->is_array()) {
     std::string out;
     for (const Json& item : value->items())
       out += (out.empty() ? "" : ",") + (item.is_string() ? item.string() : item.dump());
-    return out.empty() ? "-" : out;
+    return out.empty() ? "-" : printable(out);
   }
-  return value->dump();
+  return printable(value->dump());
 }
 
 struct Column {
@@ -57,7 +60,7 @@ int change(const Arguments& arguments, std::string path, Json body) {
   if (arguments.json()) {
     print_json(*answer);
   } else {
-    fmt::print("{}\n", answer->text_or("text", "done"));
+    fmt::print("{}\n", printable(answer->text_or("text", "done")));
   }
   return kExitOk;
 }
@@ -143,6 +146,7 @@ int exposure(const Arguments& arguments) {
                cell(*answer, "openable"));
     if (cell(*answer, "incomplete") != "0")
       fmt::print("{} more were released that are in the ledger alone\n", cell(*answer, "incomplete"));
+    fmt::print("made of {} entries of the ledger\n", cell(*answer, "read"));
   }
   return list(arguments, path, "rows",
               {{"PARTNER", "partner"},
@@ -271,6 +275,27 @@ int request_approve(const Arguments& arguments) {
 int request_deny(const Arguments& arguments) {
   return answer_request(arguments, "deny");
 }
+namespace {
+
+struct Released {
+  std::string id;
+  std::vector<std::string> attributes;
+};
+
+// With attributes the word is an object's id; without, a file, which says both of itself.
+Result<Released> released_object(const Arguments& arguments) {
+  Released out{arguments.words[0], arguments.all("attribute")};
+  if (!out.attributes.empty()) return out;
+  TRY(const data::FileSource source, data::FileSource::open(arguments.words[0]));
+  TRY(const data::SealedObject sealed, data::read_object(source));
+  TRY(const data::DataPolicy policy, data::read_policy(sealed.manifest.policy_text));
+  out.id = policy.uuid;
+  for (const data::AttributeName& one : policy.attributes) out.attributes.push_back(one.fqn());
+  return out;
+}
+
+}  // namespace
+
 int release_object(const Arguments& arguments) {
   const Result<std::string> to = arguments.need("to");
   if (!to) return report(to.error(), arguments.json());
@@ -278,7 +303,12 @@ int release_object(const Arguments& arguments) {
   if (!minutes) return report(minutes.error(), arguments.json());
   const Result<std::string> reason = arguments.need("reason");
   if (!reason) return report(reason.error(), arguments.json());
-  Json body = Json::object({{"object", arguments.words[0]},
+  const Result<Released> what = released_object(arguments);
+  if (!what) return report(what.error(), arguments.json());
+  Json attributes = Json::array();
+  for (const std::string& fqn : what->attributes) attributes.push(fqn);
+  Json body = Json::object({{"object", what->id},
+                            {"attributes", std::move(attributes)},
                             {"partner", *to},
                             {"minutes", static_cast<int64_t>(std::strtol(minutes->c_str(), nullptr, 10))},
                             {"reason", *reason}});
@@ -301,7 +331,8 @@ int release_list(const Arguments& arguments) {
                {"MINUTES", "minutes"},
                {"UNTIL", "until"},
                {"STATE", "state"},
-               {"ASKED BY", "by"}});
+               {"ASKED BY", "by"},
+               {"ATTRIBUTES", "attributes"}});
 }
 int release_approve(const Arguments& arguments) {
   return answer_with_words(arguments, fmt::format("/v1/releases/{}/approve", arguments.words[0]));

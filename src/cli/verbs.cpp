@@ -40,9 +40,12 @@ constexpr Verb kVerbs[] = {
      partner_isolate},
     {"partner rejoin", "CODE CODE --reason TEXT", "End an isolation; people sign in again", kSocketReason, 2,
      2, partner_rejoin},
-    {"release", "OBJECT --to CODE [--person ID] [--right RIGHT]... --minutes N --reason TEXT",
-     "Let an object under originator control go to a nation its label does not name, or to one of its people",
-     "socket,config,to,person,right+,minutes,reason", 1, 1, release_object},
+    {"release",
+     "FILE|ID [--attribute FQN]... --to CODE [--person ID] [--right RIGHT]... --minutes N --reason TEXT",
+     "Let an object under originator control go to a nation its label does not name, or to one of its "
+     "people: "
+     "the object in FILE, or the one of that ID which bears exactly these attributes",
+     "socket,config,attribute+,to,person,right+,minutes,reason", 1, 1, release_object},
     {"release ask",
      "FILE --purpose TEXT --minutes N [--right RIGHT] --token FILE --proof PRIVATE.pem --service "
      "URL[=URL]... "
@@ -53,8 +56,8 @@ constexpr Verb kVerbs[] = {
      "socket,config,all!", 0, 0, release_list},
     {"release approve", "ID [--words TEXT]", "Release what is asked for; nobody approves twice", kSocketWords,
      1, 1, release_approve},
-    {"release deny", "ID [--words TEXT]", "Refuse a release, with a word to whoever asked", kSocketWords, 1,
-     1, release_deny},
+    {"release deny", "ID [--words TEXT]", "Refuse a release; the words are kept with it, for operators",
+     kSocketWords, 1, 1, release_deny},
     {"release revoke", "ID [--words TEXT]", "Take a release back; no key is given out by it any more",
      kSocketWords, 1, 1, release_revoke},
     {"recall", "KIND WHAT --reason TEXT [--partner CODE] [--classification LEVEL] [--attribute FQN]...",

@@ -1,6 +1,7 @@
 #include "coalition/access.h"
 
 #include "coalition/access_records.h"
+#include "coalition/objects.h"
 
 #include <algorithm>
 #include <array>
@@ -14,7 +15,6 @@ constexpr size_t kAnswerBytesMax = 1'000;
 constexpr size_t kScopePathsMax = 16;
 constexpr size_t kPathBytesMax = 256;
 constexpr size_t kReleasedObjectMax = 128;
-constexpr size_t kReleasedAttributesMax = 64;
 constexpr std::array<std::string_view, 5> kStates{"open", "granted", "denied", "withdrawn", "revoked"};
 
 // Random ids and ids of people: what fits into a key and a link.
@@ -319,7 +319,7 @@ Result<Release> read_release(std::string_view rest, Fields& fields) {
   release.approvals_needed = fields.integer("approvals_needed", 1, kApprovalsMax);
   release.approvals = read_approvals(fields);
   release.answer = fields.text_or("answer", "", kAnswerBytesMax);
-  release.attributes = fields.texts_or_none("attributes", kReleasedAttributesMax);
+  release.attributes = fields.texts_or_none("attributes", kObjectAttributesMax);
   if (const Json* facts = fields.value_if("facts")) {
     TRY(release.facts, facts_from_json(*facts));
   }

@@ -95,10 +95,10 @@ struct AccessRequest {
 [[nodiscard]] std::string record_key(const AccessRequest& request, const PartnerCode& self);
 [[nodiscard]] Json to_json(const AccessRequest& request);
 
-// Record release/<partner>/<id>, at a nation of origin: where an object under originator control may go
-// beyond its label, to one nation or one of its people, for a purpose, with a start and an end. It speaks for
-// this nation's share of the object's key alone, and overrules nothing but whom the label lets it go to.
-// Policies read a live one as `context.release`.
+// Record release/<partner>/<id>, at a nation of origin: where an object (its id with its attributes) that is
+// under originator control may go beyond its label, to a nation or one of its people, for a purpose and a
+// time. It speaks for this nation's share of the key alone, and overrules nothing but whom the label lets it
+// go to. Policies read a live one as `context.release`.
 struct Release {
   RequestId id;
   PartnerCode partner;              // to whom
@@ -113,8 +113,8 @@ struct Release {
   RequestState state = RequestState::open;
   int64_t approvals_needed = 1;
   std::vector<Approval> approvals;
-  std::string answer;                   // in words for whoever asked; may be empty
-  std::vector<std::string> attributes;  // asked for by a person: what the object bore then
+  std::string answer;                   // in words, for operators; may be empty
+  std::vector<std::string> attributes;  // FQNs, all that it bears: of another set it opens nothing
   Facts facts;                          // and what their nation said of them
   std::optional<Instant> start;         // given: from when to when
   std::optional<Instant> until;

@@ -19,6 +19,14 @@ bool has(const std::vector<T>& items, const T& item) {
   return std::find(items.begin(), items.end(), item) != items.end();
 }
 
+bool same_set(std::vector<std::string> one, std::vector<std::string> other) {
+  for (auto* texts : {&one, &other}) {
+    std::sort(texts->begin(), texts->end());
+    texts->erase(std::unique(texts->begin(), texts->end()), texts->end());
+  }
+  return one == other;
+}
+
 }  // namespace
 
 bool Question::is_object_action() const {
@@ -68,7 +76,7 @@ void Question::answer_object(const ObjectRef& ref) {
 // A duty is of use only where it is carried out: whoever did not prove that is not even offered it. The fact
 // "enforces" is never the asker's own word.
 void Question::check_obligations(Opinion& opinion) {
-  if (!opinion.permit || ask_.action == Action::view) return;
+  if (!opinion.permit) return;
   const Fact* proved = live(ask_.context, "enforces");
   const auto* enforces = proved == nullptr ? nullptr : std::get_if<std::vector<std::string>>(&proved->value);
   for (const Obligation& duty : opinion.obligations) {
@@ -209,9 +217,10 @@ void Question::check_recalls(const ObjectRef& ref, const ObjectView& object) {
   }
 }
 
-// The one that names the person, if there is one.
+// The one that names the person, if there is one. An id is what its sealer chose, and whoever asked for a
+// release said what the object bears without a key to prove it: a release is of that id and those attributes.
 const Release* Question::find_release(const ObjectRef& ref) {
-  notes_.read(release_uid(ask_.who.partner));
+  notes_.read(release_uid(ask_.who.partner, ref.id));
   if (supposed_ != nullptr) {
     supposed_release_.emplace();
     supposed_release_->person = ask_.who.id;
@@ -225,6 +234,7 @@ const Release* Question::find_release(const ObjectRef& ref) {
   for (const Release* one : world_.releases(ask_.who.partner)) {
     if (one->object != ref.id || !one->start || !one->until || !has(one->rights, right)) continue;
     if (!one->person.empty() && one->person != ask_.who.id) continue;
+    if (!same_set(one->attributes, ask_.object->attributes)) continue;
     if (!notes_.reached(*one->start) || !notes_.before(*one->until)) continue;
     // Lifting a suspension restores nothing by itself.
     if (partner.resumed_at && *one->start <= *partner.resumed_at) continue;
@@ -269,10 +279,11 @@ void Question::check_meant_for(const ObjectRef& ref, ObjectView& object) {
   const auto names = [&](const std::string& entry) { return has(dissem, entry); };
   const std::vector<std::string> own = names_of_reader();
   if (names(reader.text()) || std::any_of(own.begin(), own.end(), names)) return;
-  // Nobody says whose an address is: that of a foreign reader is written with its nation.
+  // Nobody says whose an address is: alone it stands for our own people, and that of any other nation's
+  // reader, an originator's too, is written with its nation.
   const Fact* email = live(ask_.who.facts, "email");
   const auto* address = email == nullptr ? nullptr : std::get_if<std::string>(&email->value);
-  if (address != nullptr && has(object.origins, reader) && names(*address)) return;
+  if (address != nullptr && reader == world_.self() && has(object.origins, reader) && names(*address)) return;
   refuse("object-not-for-you", "This was sealed for named readers, and you are not among them.",
          fmt::format("Whoever sealed it can name you, as {}/ and your address.", reader.text()),
          "Whoever sealed it");

@@ -441,12 +441,41 @@ TEST_CASE("attack: a duty is offered to nobody who did not prove to carry it out
   const World under = world(all);
   const Verdict refused = decide(under, asked);
   CHECK(told(refused) == "deny obligation-unproved");
+  Ask shown = asked;
+  shown.action = Action::view;
+  CHECK(told(decide(under, shown)) == "deny obligation-unproved");
   asked.context["enforces"] = {std::vector<std::string>{"view-only"}, "node", kNow + std::chrono::hours(1)};
   CHECK_FALSE(decide(under, asked).permit);
   asked.context["enforces"] = {std::vector<std::string>{"watermark"}, "node", kNow + std::chrono::hours(1)};
   CHECK(told(decide(under, asked)) == "permit watermark");
   asked.context["enforces"].end = kNow;
   CHECK_FALSE(decide(under, asked).permit);
+}
+
+TEST_CASE("an object's policies read the program, the device and the mission of whoever asks") {
+  for (const auto& [reads, other] : std::initializer_list<std::pair<const char*, void (*)(KeyUse&)>>{
+           {"context has client && context.client == \"viewer\"", [](KeyUse& by) { by.client = "another"; }},
+           {"context has device && context.device == \"device-7\"",
+            [](KeyUse& by) { by.device = "device-8"; }},
+           {"context has mission && context.mission == Entente::Mission::\"harbor-light\"",
+            [](KeyUse& by) { by.mission = {}; }}}) {
+    CAPTURE(reads);
+    Records all = records("XAA");
+    all["policy/host/objects"] = Json::object(
+        {{"text",
+          fmt::format("@id(\"so\") permit (principal, action, resource is Entente::Object) when {{ {} }};",
+                      reads)}});
+    const World under = world(all);
+    Ask asked = ask_object(
+        person("XBB", "planner"), Action::open,
+        {fqn("classification", "restricted"), fqn("originator", "xaa"), fqn("releasable-to", "xbb")});
+    asked.by->client = "viewer";
+    asked.by->device = "device-7";
+    asked.by->mission = MissionId("harbor-light");
+    CHECK(told(decide(under, asked)) == "permit");
+    other(*asked.by);
+    CHECK(told(decide(under, asked)) == "deny so");
+  }
 }
 
 TEST_CASE("facts survive their text form, and a fact without an end is refused") {

@@ -1,6 +1,8 @@
 #include "coalition/barred.h"
 #include "coalition/example_test.h"
 
+#include <algorithm>
+
 #include <doctest/doctest.h>
 
 namespace entente::coalition {
@@ -22,11 +24,12 @@ Person cassian() {
   return out;
 }
 
-Release release_to(const std::string& partner) {
+Release release_to(const std::string& partner, std::vector<std::string> attributes = controlled()) {
   Release out;
   out.id = RequestId("r1");
   out.partner = PartnerCode(partner);
   out.object = "object-1";
+  out.attributes = std::move(attributes);
   out.rights = {"open"};
   out.purpose = "EXERCISE: berths for the relief convoy";
   out.minutes = 60;
@@ -99,22 +102,85 @@ TEST_CASE(
   CHECK(refused(all).where() == "release/XCC/r1/until");
 }
 
+TEST_CASE(
+    "attack: a release that was approved for what an object was said to bear opens another under its id") {
+  const auto said = [](std::vector<std::string> attributes) {
+    return with(release_to("XCC", std::move(attributes)));
+  };
+  const Ask high = opening();
+  CHECK(decide(said(controlled()), high).permit);
+  // Asked for as something lower; or approved, and then sealed again as something higher.
+  std::vector<std::string> low = controlled();
+  low[0] = fqn("classification", "unclassified");
+  CHECK(rules(decide(said(low), high)) == "object-not-released");
+  Ask more = opening();
+  more.object->attributes.push_back(fqn("caveat", "medical"));
+  CHECK(rules(decide(said(controlled()), more)) == "object-not-released");
+  CHECK(rules(decide(said(more.object->attributes), high)) == "object-not-released");
+  CHECK(rules(decide(said({}), high)) == "object-not-released");
+  // In which order, and how often, means nothing.
+  std::vector<std::string> turned = controlled();
+  std::reverse(turned.begin(), turned.end());
+  turned.push_back(turned.front());
+  CHECK(decide(said(turned), high).permit);
+}
+
+TEST_CASE("attack: wishes that nobody has answered make nobody's answers be asked again") {
+  Records all = records("XAA");
+  const World empty = world(all);
+  const auto touched = [](const World& before, const Release& release, bool there = true) {
+    const std::vector<Record> change{
+        {record_key(release), there ? std::optional(to_json(release)) : std::nullopt}};
+    auto next = before.with(change, Revision{before.revision().value + 1});
+    REQUIRE(next);
+    return *std::move(next);
+  };
+  Release open = release_to("XCC");
+  open.state = RequestState::open;
+  open.start.reset();
+  open.until.reset();
+  const auto asked = touched(empty, open);
+  CHECK(asked.touch.entities.empty());
+  Release denied = open;
+  denied.state = RequestState::denied;
+  CHECK(touched(asked.world, denied).touch.entities.empty());
+  CHECK(touched(asked.world, open, false).touch.entities.empty());
+  // Given and taken back: those who asked about this object, of this nation.
+  const auto given = touched(asked.world, release_to("XCC"));
+  const auto concerns = [](const Touch& touch, const World& under, const Ask& ask) {
+    const Verdict verdict = decide(under, ask);
+    return std::ranges::any_of(touch.entities, [&](const auto& one) { return verdict.reach.touches(one); });
+  };
+  CHECK(concerns(given.touch, asked.world, opening()));
+  Ask other = opening();
+  other.target = ObjectRef{"object-2"};
+  CHECK_FALSE(concerns(given.touch, asked.world, other));
+  Release revoked = denied;
+  revoked.state = RequestState::revoked;
+  CHECK(concerns(touched(given.world, revoked).touch, given.world, opening()));
+  CHECK(concerns(touched(given.world, release_to("XCC"), false).touch, given.world, opening()));
+}
+
 TEST_CASE("attack: a release overrules neither label nor clearance, mission, recall or suspension") {
   const Release release = release_to("XCC");
+  // Each time for just what it bears.
+  const auto refusal = [](const Ask& ask) {
+    return rules(decide(with(release_to("XCC", ask.object->attributes)), ask));
+  };
   // Not under originator control: the label alone decides.
   Ask plain = opening();
   plain.object->attributes = {fqn("classification", "restricted"), fqn("originator", "xaa"),
                               fqn("releasable-to", "xbb")};
-  CHECK(rules(decide(with(release), plain)) == "object-not-releasable");
+  CHECK(refusal(plain) == "object-not-releasable");
   Ask high = opening();
   high.object->attributes[0] = fqn("classification", "confidential");
-  CHECK(rules(decide(with(release), high)) == "coalition-cleared-readers");
+  CHECK(refusal(high) == "coalition-cleared-readers");
   Ask caveat = opening();
   caveat.object->attributes.push_back(fqn("caveat", "medical"));
-  CHECK(rules(decide(with(release), caveat)) == "coalition-cleared-readers");
+  CHECK(refusal(caveat) == "coalition-cleared-readers");
   Ask mission = opening();
   mission.object->attributes.push_back(fqn("mission", "harbor-light"));
-  CHECK(rules(decide(with(release), mission)) == "partner-not-in-mission");
+  CHECK(refusal(mission) == "partner-not-in-mission");
 
   Records all = records("XAA");
   all[record_key(release)] = to_json(release);
@@ -157,12 +223,29 @@ TEST_CASE("named readers stay the only ones unless a release names the person") 
   CHECK(decide(with(release), dissem).permit);
 }
 
+TEST_CASE("attack: a nation of joint origin says that its person has an address of ours") {
+  const auto asked = [](const std::string& nation, std::vector<std::string> dissem) {
+    Ask out =
+        ask_object(person(nation, "planner"), Action::open,
+                   {fqn("classification", "restricted"), fqn("originator", "xaa"), fqn("originator", "xbb")});
+    out.object->in_shares = true;
+    out.object->dissem = std::move(dissem);
+    out.who.facts["email"] = {std::string("konrad@xaa.example"), "idp", kNow + minutes(600)};
+    return out;
+  };
+  const World under = world(records("XAA"));
+  CHECK(rules(decide(under, asked("XBB", {"konrad@xaa.example"}))) == "object-not-for-you");
+  CHECK(decide(under, asked("XBB", {"XBB/konrad@xaa.example"})).permit);
+  CHECK(decide(under, asked("XAA", {"konrad@xaa.example"})).permit);
+}
+
 TEST_CASE("of joint origin each nation releases its own share, and speaks for no other") {
   Ask joint = opening();
   joint.object->attributes.push_back(fqn("originator", "xbb"));
-  CHECK(decide(with(release_to("XCC"), "XAA"), joint).permit);
+  const Release release = release_to("XCC", joint.object->attributes);
+  CHECK(decide(with(release, "XAA"), joint).permit);
   CHECK(rules(decide(world(records("XBB")), joint)) == "object-not-released");
-  CHECK(decide(with(release_to("XCC"), "XBB"), joint).permit);
+  CHECK(decide(with(release, "XBB"), joint).permit);
 }
 
 TEST_CASE("a report on what can still be opened knows when a release is over") {

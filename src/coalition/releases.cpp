@@ -33,13 +33,14 @@ std::optional<Release> waiting_release(const World& world, const Ask& ask) {
   if (object == nullptr) return std::nullopt;
   for (const Release* one : world.releases(ask.who.partner)) {
     if (one->state != RequestState::open || is_over(*one, ask.now) || one->by != asker_of(ask.who)) continue;
-    if (one->object == object->id && one->rights.front() == action_name(ask.action)) return *one;
+    if (one->object != object->id || one->rights.front() != action_name(ask.action)) continue;
+    if (ask.object && one->attributes == ask.object->attributes) return *one;
   }
   return std::nullopt;
 }
 
 Result<Release> wished_release(const World& world, const Ask& ask, RequestId id, std::string purpose,
-                               int64_t minutes) {
+                               int64_t minutes, const WishesUnderWay& others) {
   Release out;
   out.id = std::move(id);
   out.partner = ask.who.partner;
@@ -50,24 +51,30 @@ Result<Release> wished_release(const World& world, const Ask& ask, RequestId id,
   out.minutes = minutes;
   out.by = asker_of(ask.who);
   out.asked = ask.now;
-  out.end = ask.now + kRequestLifeMax;
+  out.end = ask.now + kReleaseWishLife;
   if (ask.object) out.attributes = ask.object->attributes;
-  out.facts = ask.who.facts;
+  for (const char* shown : {"role", "clearance", "nationality", "assurance"}) {
+    const auto found = ask.who.facts.find(shown);
+    if (found != ask.who.facts.end()) out.facts.insert(*found);
+  }
   const auto all = world.releases(ask.who.partner);
   const auto waiting = std::count_if(all.begin(), all.end(), [&](const Release* one) {
     return one->by == out.by && one->state == RequestState::open && !is_over(*one, ask.now);
   });
-  if (std::cmp_greater_equal(waiting, kOpenReleasesMax)) {
+  if (static_cast<size_t>(waiting) + others.of_person >= kOpenReleasesMax) {
     return fail("access.full", "too many of your requests wait for an answer", {},
                 "wait until they are answered");
   }
   return out;
 }
 
-Result<std::vector<Record>> release_records(const World& world, const Release& release, Instant now) {
+Result<std::vector<Record>> release_records(const World& world, const Release& release, Instant now,
+                                            size_t under_way) {
   std::vector<Record> out{{record_key(release), to_json(release)}};
+  // However full it is: what is there can be answered and taken back.
+  if (world.raw(out.front().key) != nullptr) return out;
   std::vector<const Release*> over;
-  size_t others = 0;
+  size_t others = under_way;
   for (const Release* one : world.releases(release.partner)) {
     if (one->id == release.id) continue;
     ++others;
@@ -84,7 +91,7 @@ Result<std::vector<Record>> release_records(const World& world, const Release& r
   if (others < kReleasesMax) return out;
   return fail("access.full",
               fmt::format("so much is released to {} that there is no room", release.partner.text()), {},
-              "revoke what is no longer needed");
+              "deny or revoke what is not needed");
 }
 
 }  // namespace entente::coalition

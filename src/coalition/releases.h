@@ -11,21 +11,31 @@ namespace entente::coalition {
 
 inline constexpr size_t kOpenReleasesMax = 8;                 // asked for by one person, and not answered yet
 inline constexpr Millis kReleaseKept = std::chrono::days(7);  // the record, after it is over
+// A person's wish that nobody answers: nobody can take it back for them, so it does not last.
+inline constexpr Millis kReleaseWishLife = std::chrono::hours(24);
+
+// What is on its way into the records already and not yet in the world, of wishes alone.
+struct WishesUnderWay {
+  size_t of_person = 0;
+  size_t of_partner = 0;
+};
 
 [[nodiscard]] std::optional<Release> release_by_id(const World& world, const RequestId& id);
 // Answered with no, taken back, ended, or not answered in time: it opens nothing and never will.
 [[nodiscard]] bool is_over(const Release& release, Instant now);
 
-// What somebody under `ask` asked for already, about that object and right, and waits for.
+// What somebody under `ask` asked for already, about that object as it says it is and that right, and waits
+// for.
 [[nodiscard]] std::optional<Release> waiting_release(const World& world, const Ask& ask);
 // What somebody whose ask came to nothing but for a release asks for: open until it is answered. `id` is
 // drawn by the caller. Error "access.full": too much of theirs waits.
 [[nodiscard]] Result<Release> wished_release(const World& world, const Ask& ask, RequestId id,
-                                             std::string purpose, int64_t minutes);
+                                             std::string purpose, int64_t minutes,
+                                             const WishesUnderWay& others = {});
 
-// The record, and the removal of what is long over of that partner's. Error "access.full": so many live ones
-// that no room is left.
+// The record, and where it is a new one the removal of what is long over of that partner's. Error
+// "access.full", of a new one alone: so many live ones (and `under_way`) that no room is left.
 [[nodiscard]] Result<std::vector<Record>> release_records(const World& world, const Release& release,
-                                                          Instant now);
+                                                          Instant now, size_t under_way = 0);
 
 }  // namespace entente::coalition

@@ -2,6 +2,8 @@
 
 #include "coalition/levels.h"
 
+#include <fmt/format.h>
+
 namespace entente::coalition {
 namespace {
 
@@ -108,7 +110,8 @@ std::optional<EntityUid> uid_from(const Thing& thing, const PartnerCode& self) {
 
 std::optional<EntityUid> concerned(const Thing& thing) {
   if (const auto* recall = std::get_if<Recall>(&thing)) return recall_uid(recall->key);
-  if (const auto* release = std::get_if<Release>(&thing)) return release_uid(release->partner);
+  if (const auto* release = std::get_if<Release>(&thing))
+    return release_uid(release->partner, release->object);
   if (const auto* attribute = std::get_if<Attribute>(&thing)) return attribute_uid(attribute->fqn);
   if (const auto* service = std::get_if<KeyService>(&thing)) return key_service_uid(service->partner);
   const auto* grant = std::get_if<Grant>(&thing);
@@ -156,8 +159,8 @@ EntityUid recall_uid(std::string_view key) {
   constexpr std::string_view kOfLabels = "recall/label/";  // of these all are read, whatever they are called
   return {"Entente::Recall", std::string(key.starts_with(kOfLabels) ? kOfLabels : key)};
 }
-EntityUid release_uid(const PartnerCode& partner) {
-  return {"Entente::Release", partner.text()};
+EntityUid release_uid(const PartnerCode& partner, std::string_view object) {
+  return {"Entente::Release", fmt::format("{}/{}", partner.text(), object)};
 }
 EntityUid attribute_uid(std::string_view fqn) {
   return {"Entente::Attribute", std::string(fqn)};

@@ -12,8 +12,8 @@ namespace entente::coalition {
 [[nodiscard]] std::optional<policy::Entity> entity_from(const Thing& thing, const PartnerCode& self);
 [[nodiscard]] std::optional<policy::EntityUid> uid_from(const Thing& thing, const PartnerCode& self);
 
-// No entity is made of these records, but who asks has read them: the person a grant is for, a recall, what
-// is released to a nation, what an attribute means, a key service.
+// No entity is made of these records, but who asks has read them: the person a grant is for, a recall, the
+// releases of one object to a nation, what an attribute means, a key service.
 [[nodiscard]] std::optional<policy::EntityUid> concerned(const Thing& thing);
 
 [[nodiscard]] policy::EntityUid uid_of(const PartnerCode& code);
@@ -25,7 +25,7 @@ namespace entente::coalition {
 [[nodiscard]] policy::EntityUid uid_of(const DomainId& id);
 [[nodiscard]] policy::EntityUid uid_of(Action action);
 [[nodiscard]] policy::EntityUid recall_uid(std::string_view key);
-[[nodiscard]] policy::EntityUid release_uid(const PartnerCode& partner);
+[[nodiscard]] policy::EntityUid release_uid(const PartnerCode& partner, std::string_view object);
 [[nodiscard]] policy::EntityUid attribute_uid(std::string_view fqn);
 [[nodiscard]] policy::EntityUid key_service_uid(const PartnerCode& partner);
 

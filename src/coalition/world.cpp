@@ -132,6 +132,7 @@ struct World::Data {
   [[nodiscard]] Result<policy::NativePredicates> natives() const;
   [[nodiscard]] Result<bool> reload_policies(const std::vector<Change>& changes);
   [[nodiscard]] Result<void> change_entities(const std::vector<Change>& changes, bool schema_changed);
+  [[nodiscard]] static bool is_live(const EntryPtr& entry);
   [[nodiscard]] Touch touch_of(const std::vector<Change>& changes, bool policies) const;
 };
 
@@ -355,12 +356,19 @@ Result<void> World::Data::change_entities(const std::vector<Change>& changes, bo
   return {};
 }
 
+bool World::Data::is_live(const EntryPtr& entry) {
+  const auto* release = entry ? std::get_if<Release>(&entry->thing) : nullptr;
+  return release != nullptr && release->start.has_value();
+}
+
 Touch World::Data::touch_of(const std::vector<Change>& changes, bool policies) const {
   Touch touch;
   touch.policies = policies;
   touch.only_widens = !policies && !changes.empty();
   for (const Change& change : changes) {
     const Thing& thing = (change.now ? change.now : change.was)->thing;
+    // One that only waits for an answer, or got none, has been part of no answer.
+    if (std::holds_alternative<Release>(thing) && !is_live(change.was) && !is_live(change.now)) continue;
     if (auto who = concerned(thing)) {  // whom it lets do what: nobody else is touched
       touch.entities.push_back(*std::move(who));
       touch.only_widens = false;

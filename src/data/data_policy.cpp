@@ -1,6 +1,7 @@
 #include "data/data_policy.h"
 
 #include "base/bytes.h"
+#include "data/policy_id.h"
 
 #include <algorithm>
 
@@ -40,6 +41,10 @@ Result<const Json::Array*> list_of(const Json& body, std::string_view key, size_
 
 }  // namespace
 
+bool is_policy_id(std::string_view text) {
+  return text.size() <= kUuidBytesMax && is_plain(text);
+}
+
 std::string AttributeName::fqn() const {
   return fmt::format("{}/attr/{}/value/{}", authority, name, value);
 }
@@ -73,8 +78,7 @@ Result<DataPolicy> read_policy(std::string_view text) {
   if (!parsed) return wrong("The policy is not JSON: " + parsed.error().what(), parsed.error().where());
   DataPolicy out;
   out.uuid = parsed->text_or("uuid", "");
-  if (out.uuid.size() > kUuidBytesMax || !is_plain(out.uuid))
-    return wrong("The policy has no usable \"uuid\".", "/uuid");
+  if (!is_policy_id(out.uuid)) return wrong("The policy has no usable \"uuid\".", "/uuid");
   const Json* body = parsed->find("body");
   if (body == nullptr || !body->is_object()) return wrong("The policy has no body.", "/body");
   TRY(const Json::Array* attributes, list_of(*body, "dataAttributes", kAttributesMax));

@@ -32,6 +32,17 @@ size_t operations_for(const RewrapRequest& request) {
   return out;
 }
 
+// What is shown and looked after is asked about as `view`, whatever name the request has for opening.
+bool asks_to_view(RewrapRequest& request) {
+  for (WantedObject& object : request.objects) {
+    if (object.release ||
+        (object.action != coalition::Action::open && object.action != coalition::Action::view))
+      return false;
+    object.action = coalition::Action::view;
+  }
+  return true;
+}
+
 }  // namespace
 
 KasAnswer connect_error(std::string_view code, std::string message) {
@@ -223,6 +234,9 @@ Kas::Step Kas::begin(KasCaller caller, RewrapRequest request, bool vouched, std:
   if (!within_budget(caller.person, vouched, operations_for(request), at.tick)) {
     return connect_error("resource_exhausted", "You ask for more keys than one person may; try again later.");
   }
+  if (request.view && !asks_to_view(request))
+    return connect_error("invalid_argument",
+                         "what is to be shown is asked for to be shown, and nothing else");
   std::unique_ptr<Case, FreeCase> work(new Case(*this, pending_, std::move(caller), std::move(request)));
   const auto crowded = [] {
     return connect_error("unavailable", "This key service has more to do than it can; try again.");
@@ -255,10 +269,18 @@ Kas::Step Kas::wish(std::unique_ptr<Case, FreeCase> work, const coalition::World
   std::vector<KasLeaf> leaves;
   std::vector<coalition::Record> records;
   const bool ours = work->service == parts_.self;
+  const std::string partner = "wish/" + work->caller.person.partner.text();
+  const std::string person = partner + "/" + work->caller.person.id.text();
+  const auto under_way = [&](const std::string& name) {
+    const auto found = pending_.of.find(name);
+    return found == pending_.of.end() ? size_t{0} : found->second.requests;
+  };
+  const coalition::WishesUnderWay others{under_way(person), under_way(partner)};
   for (CaseItem& item : work->items) {
-    if (ours && item.problem.empty()) work->wish_for(item, world);
+    if (ours && item.problem.empty()) work->wish_for(item, world, others);
     if (item.wish) {
-      Result<std::vector<coalition::Record>> made = coalition::release_records(world, *item.wish, at.now);
+      Result<std::vector<coalition::Record>> made =
+          coalition::release_records(world, *item.wish, at.now, others.of_partner);
       if (!made) {
         item.problem = made.error().what();
         item.waits.clear();
@@ -270,6 +292,10 @@ Kas::Step Kas::wish(std::unique_ptr<Case, FreeCase> work, const coalition::World
   }
   if (leaves.empty()) return answer(*work, at);
   if (ours) work->stage = Case::Stage::wishing;
+  if (!records.empty()) {
+    work->count_under(person);
+    work->count_under(partner);
+  }
   return Write{std::move(leaves), std::move(records), std::move(work)};
 }
 

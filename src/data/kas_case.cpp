@@ -127,7 +127,8 @@ bool Kas::Case::still_permitted(CaseItem& item, const coalition::World& newest, 
 }
 
 // Nobody is offered what would not help: with a release at hand, everything else has to permit already.
-void Kas::Case::wish_for(CaseItem& item, const coalition::World& world) const {
+void Kas::Case::wish_for(CaseItem& item, const coalition::World& world,
+                         const coalition::WishesUnderWay& others) const {
   item.permitted = false;
   if (item.verdict.permit) {
     item.problem = "This is open to you already.";
@@ -147,7 +148,7 @@ void Kas::Case::wish_for(CaseItem& item, const coalition::World& world) const {
   }
   Result<coalition::Release> made =
       coalition::wished_release(world, item.ask, RequestId(crypto::random_token(16)),
-                                item.object->release->purpose, item.object->release->minutes);
+                                item.object->release->purpose, item.object->release->minutes, others);
   if (!made) {
     item.problem = made.error().what();
     return;
@@ -202,7 +203,7 @@ Json Kas::Case::request_for_others(const coalition::World& newest, Instant now) 
                                    {"keyAccessObject", write_key_access(item.key->access)}});
     Json one = Json::object(
         {{"policy", Json::object({{"id", fmt::format("o{}", i)}, {"body", item.object->policy_text}})},
-         {"action", coalition::action_name(item.object->action)},
+         {"action", coalition::action_name(request.view ? coalition::Action::open : item.object->action)},
          {"keyAccessObjects", Json::array({key})}});
     if (item.object->release)
       one.set("release", Json::object({{"purpose", item.object->release->purpose},
@@ -315,6 +316,7 @@ KasLeaf Kas::Case::leaf(std::string_view kind, const CaseItem& item) const {
   if (item.object->release && kind != "key.refusal") {
     add("purpose", item.object->release->purpose);
     add("minutes", item.object->release->minutes);
+    if (item.ask.object) add("attributes", texts_json(item.ask.object->attributes));
     if (!item.waits.empty()) add("release", item.waits);
   }
   if (!item.verdict.grant.empty()) add("grant", item.verdict.grant.text());

@@ -1,6 +1,7 @@
 // One request on its way through the key service. Private to the room.
 #pragma once
 
+#include "coalition/releases.h"
 #include "data/kas.h"
 
 namespace entente::data {
@@ -51,7 +52,7 @@ class Kas::Case {
   // Asks again, always: two worlds that act before a disk has either may bear one revision. What is refused
   // now is not permitted any more.
   // Of somebody who asks for a release: whether one would help, and is asked for already.
-  void wish_for(CaseItem& item, const coalition::World& world) const;
+  void wish_for(CaseItem& item, const coalition::World& world, const coalition::WishesUnderWay& others) const;
   [[nodiscard]] bool still_permitted(CaseItem& item, const coalition::World& newest, Instant now) const;
   // An object can carry its label under its own key: then that is asked about too.
   [[nodiscard]] bool label_agrees(CaseItem& item, const crypto::Secret& share, const coalition::World& newest,

@@ -133,10 +133,69 @@ TEST_CASE("attack: a release is asked for where none would help, or more than on
   CHECK(read_rewrap(Desk::second({doubled})));
   doubled.set("release", Json::object({{"purpose", "EXERCISE"}, {"minutes", 60}}));
   CHECK_FALSE(read_rewrap(Desk::second({doubled})));
+  CHECK_FALSE(read_rewrap(Desk::second({two, two})));
+  CHECK(read_rewrap(Desk::second({two})));
+  // A line that looks like another one on an officer's terminal.
+  for (const char* line : {"\xc2\x9b"
+                           "2J",
+                           "a \xe2\x80\xae b",
+                           "a\xe2\x80\xa8"
+                           "b",
+                           "a\x1b[2J"}) {
+    two.set("release", Json::object({{"purpose", line}, {"minutes", 60}}));
+    CHECK_FALSE(read_rewrap(Desk::second({two})));
+  }
   two.set("release", Json::object({{"purpose", "two\nlines"}, {"minutes", 60}}));
   CHECK_FALSE(read_rewrap(Desk::second({two})));
   two.set("release", Json::object({{"purpose", "EXERCISE"}, {"minutes", 43201}}));
   CHECK_FALSE(read_rewrap(Desk::second({two})));
+}
+
+TEST_CASE("attack: a release is asked for under other attributes than the object of that id bears") {
+  Vouched there;
+  const KasCaller reader = Vouched::caller("XCC");
+  const std::string said = policy_of({example::fqn("classification", "restricted"),
+                                      example::fqn("originator", "xaa"), example::fqn("handling", "orcon")});
+  const std::string real = controlled();  // meant for Borealis alone
+  CHECK(result_of(there.ask(there.body(said, true), reader), 0, 0).text_or("status", "") == "asked");
+  REQUIRE(there.desk.world.releases().size() == 1);
+  there.give(*there.desk.world.releases()[0]);
+  CHECK(result_of(there.ask(there.body(real, false), reader), 0, 0).text_or("status", "") == "fail");
+  CHECK(there.desk.kas.keys().operations() == 0);
+  // Nor is it the same wish.
+  CHECK(result_of(there.ask(there.body(real, true), reader), 0, 0).text_or("status", "") == "asked");
+  CHECK(there.desk.world.releases().size() == 2);
+  CHECK(result_of(there.ask(there.body(said, false), reader), 0, 0).text_or("status", "") == "permit");
+}
+
+TEST_CASE("attack: wishes at once, before the first is written, are more than one may have") {
+  Vouched there;
+  KasCaller who = Vouched::caller("XCC");
+  for (int i = 0; i < 100; ++i)
+    who.person.facts[fmt::format("more-{}", i)] = {std::string(100, 'x'), "idp",
+                                                   example::kNow + std::chrono::hours(1)};
+  const auto take = [&](size_t i) {
+    const std::string policy =
+        policy_of({example::fqn("classification", "restricted"), example::fqn("originator", "xaa"),
+                   example::fqn("handling", "orcon")},
+                  fmt::format("object-{}", i));
+    return there.desk.kas.take_for(who, read_rewrap(there.body(policy, true)).value(), there.desk.world,
+                                   Desk::at());
+  };
+  std::vector<Kas::Step> waiting;
+  for (size_t i = 0; i < coalition::kOpenReleasesMax; ++i) {
+    waiting.push_back(take(i));
+    REQUIRE(std::holds_alternative<Kas::Write>(waiting.back()));
+  }
+  Kas::Step more = take(coalition::kOpenReleasesMax);
+  REQUIRE(std::holds_alternative<KasAnswer>(more));
+  CHECK(result_of(std::get<KasAnswer>(more), 0, 0).text_or("status", "") == "fail");
+  // What was said of the person is kept as far as an officer reads it.
+  const auto& records = std::get<Kas::Write>(waiting.front()).records;
+  REQUIRE(records.size() == 1);
+  CHECK(records.front().value->dump().size() < 2000);
+  waiting.clear();  // nothing of it was written
+  CHECK(std::holds_alternative<Kas::Write>(take(0)));
 }
 
 TEST_CASE("home says for whom a release is asked, and its own rules come first") {
@@ -209,8 +268,14 @@ TEST_CASE("attack: nobody but this node says which program carries a duty out") 
   }
   body.set("requests", Json::array({one}));
   CHECK(rule(body, Vouched::caller("XBB", "pairwise-2")) == "obligation-unproved");
-  // Looking is no way around it: it is not asked of a key service.
+  // Looking is no way around it: it is not asked of a key service, and a page proves nothing.
   CHECK(read_rewrap(there.body(restricted(), false, "view")).error().code() == "kas.request");
+  Json old = Desk::first(restricted(), there.desk.access(restricted()));
+  old.set("action", "view").set("release", Json::object({{"purpose", "EXERCISE"}, {"minutes", 60}}));
+  CHECK(read_rewrap(old).error().code() == "kas.request");
+  Json shown = there.body(restricted(), false);
+  shown.set("view", true);
+  CHECK(rule(shown, Vouched::caller("XBB", "pairwise-3")) == "obligation-unproved");
   CHECK(there.desk.kas.keys().operations() == 0);
 }
 

@@ -1,5 +1,6 @@
 #include "data/kas_request.h"
 
+#include "base/text.h"
 #include "crypto/digest.h"
 #include "crypto/jose.h"
 
@@ -59,9 +60,11 @@ void read_wanted_policy(WantedObject& object) {
   }
 }
 
-Result<coalition::Action> read_action(const Json& json, const std::string& where) {
+// Nothing opens by the right to view in a program of the asker's own: but it can be released.
+Result<coalition::Action> read_action(const Json& json, const std::string& where, bool of_release) {
   const Json* value = json.find("action");
   if (value == nullptr) return coalition::Action::open;
+  if (of_release && value->is_string() && value->string() == "view") return coalition::Action::view;
   for (const coalition::Action one : {coalition::Action::open, coalition::Action::edit,
                                       coalition::Action::forward, coalition::Action::relabel}) {
     if (value->is_string() && value->string() == coalition::action_name(one)) return one;
@@ -74,9 +77,7 @@ Result<std::optional<WantedRelease>> read_wanted_release(const Json& json, const
   if (value == nullptr) return std::optional<WantedRelease>();
   WantedRelease out;
   TRY(out.purpose, text_member(*value, "purpose", coalition::kPurposeBytesMax, where + "/release"));
-  const bool line = std::none_of(out.purpose.begin(), out.purpose.end(),
-                                 [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; });
-  if (out.purpose.empty() || !line)
+  if (out.purpose.empty() || !is_line(out.purpose))
     return odd("a release is asked for in one line of text", where + "/release");
   const Json* minutes = value->find("minutes");
   constexpr int64_t kMost = coalition::kGrantLifeMax / std::chrono::minutes(1);
@@ -92,8 +93,8 @@ Result<WantedObject> read_object(const Json& json, const std::string& where, siz
   if (policy == nullptr) return odd("a request has a policy", where);
   TRY(out.id, text_member(*policy, "id", kNameBytesMax, where + "/policy"));
   TRY(out.policy_text, text_member(*policy, "body", kPolicyBytesMax, where + "/policy"));
-  TRY(out.action, read_action(json, where));
   TRY(out.release, read_wanted_release(json, where));
+  TRY(out.action, read_action(json, where, out.release.has_value()));
   read_wanted_policy(out);
   const Json* keys = json.find("keyAccessObjects");
   if (keys == nullptr || !keys->is_array() || keys->items().empty()) {
@@ -164,8 +165,8 @@ Result<RewrapRequest> read_rewrap(const Json& body) {
     size_t left = kRewrapObjectsMax;
     for (size_t i = 0; i < requests->items().size(); ++i) {
       TRY(WantedObject object, read_object(requests->items()[i], fmt::format("/requests/{}", i), left));
-      if (!out.objects.empty() && object.release.has_value() != out.objects.front().release.has_value())
-        return odd("keys and releases are asked for by requests of their own");
+      if (!out.objects.empty() && (object.release || out.objects.front().release))
+        return odd("a release is asked for by a request of its own, for one object");
       if (object.release && object.keys.size() != 1)
         return odd("a release is asked for by one key access object of each nation of origin");
       out.objects.push_back(std::move(object));
@@ -176,7 +177,7 @@ Result<RewrapRequest> read_rewrap(const Json& body) {
   WantedObject object;
   object.id = "policy";
   TRY(object.policy_text, text_member(body, "policy", kPolicyBytesMax, ""));
-  TRY(object.action, read_action(body, ""));
+  TRY(object.action, read_action(body, "", false));
   read_wanted_policy(object);
   const Json* access = body.find("keyAccess");
   if (access == nullptr || !access->is_object()) return odd("the request has no key access object");

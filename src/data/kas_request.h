@@ -33,11 +33,11 @@ struct WantedRelease {
   int64_t minutes = 0;
 };
 struct WantedObject {
-  std::string id;           // the request's name for the policy: comes back
-  std::string policy_text;  // base64, as the binding covers it
-  coalition::Action action = coalition::Action::open;
-  std::optional<WantedRelease> release;  // all objects of a request have it, or none
-  std::string problem;                   // of the policy
+  std::string id;                                      // the request's name for the policy: comes back
+  std::string policy_text;                             // base64, as the binding covers it
+  coalition::Action action = coalition::Action::open;  // `view` too, where a page asks, or for a release
+  std::optional<WantedRelease> release;                // then the request has no other object
+  std::string problem;                                 // of the policy
   DataPolicy policy;
   std::vector<WantedKey> keys;
 };

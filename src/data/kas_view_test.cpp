@@ -79,6 +79,42 @@ TEST_CASE("what a page is shown is looked after from the answer on, and recorded
   CHECK(shown.ended.size() == 1);
 }
 
+TEST_CASE("attack: what may only be viewed opens in a program, or what may only be opened is shown") {
+  Shown shown;
+  const auto only = [&](const char* action) {
+    example::Records records = example::records("XAA");
+    records["policy/host/objects"] = Json::object(
+        {{"text", fmt::format("@id(\"only\") permit (principal, action == Entente::Action::\"{}\", "
+                              "resource is Entente::Object);",
+                              action)}});
+    shown.desk.world = example::world(records);
+  };
+  const auto on_page = [&] {
+    return result_of(shown.finish(shown.take(shown.body())), 0, 0).text_or("status", "") == "permit";
+  };
+  const auto in_program = [&] {
+    const Kas::Issuer known = Desk::issuer();
+    return result_of(shown.finish(shown.kas.take(shown.desk.signed_request(shown.body()), &known,
+                                                 shown.desk.world, Desk::at())),
+                     0, 0)
+               .text_or("status", "") == "permit";
+  };
+  only("view");
+  CHECK(on_page());
+  CHECK_FALSE(in_program());
+  only("open");
+  CHECK_FALSE(on_page());
+  CHECK(in_program());
+  // A page asks for nothing else, either.
+  for (const char* action : {"edit", "forward", "relabel"}) {
+    Json body = shown.body();
+    Json one = body.find("requests")->items()[0];
+    one.set("action", action);
+    body.set("requests", Json::array({one}));
+    CHECK(shown.finish(shown.take(body)).status == 400);
+  }
+}
+
 TEST_CASE("attack: a program asks for a view, which nobody would look after") {
   Shown shown;
   Json body = shown.body();

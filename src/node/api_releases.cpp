@@ -2,6 +2,8 @@
 #include "base/fields.h"
 #include "coalition/releases.h"
 #include "crypto/digest.h"
+#include "data/data_policy.h"
+#include "data/policy_id.h"
 #include "exchange/access_desk.h"
 #include "node/api.h"
 #include "node/api_answers.h"
@@ -28,6 +30,22 @@ Result<std::string> release_words(const Json& body) {
   return words;
 }
 
+// What the object bears, as its policy has it: a release is of that and nothing else.
+std::vector<std::string> take_attributes(Fields& fields) {
+  std::vector<std::string> out = fields.texts("attributes", coalition::kObjectAttributesMax);
+  for (std::string& fqn : out) {
+    const auto name = data::parse_attribute(fqn);
+    if (name) {
+      fqn = name->fqn();
+    } else {
+      fields.wrong("attributes", name.error().what(), name.error().hint());
+    }
+  }
+  if (out.empty())
+    fields.wrong("attributes", "it names no attribute", "name all that the object's policy bears");
+  return out;
+}
+
 // What an operator proposes by themselves.
 Result<Release> read_proposal(const coalition::World& world, const Json& body, const Caller& by,
                               Instant now) {
@@ -35,6 +53,10 @@ Result<Release> read_proposal(const coalition::World& world, const Json& body, c
   Release out;
   out.id = RequestId(crypto::random_token(16));
   out.object = fields.text("object", coalition::kObjectIdBytesMax);
+  if (!data::is_policy_id(out.object))
+    fields.wrong("object", "this is no object's id",
+                 "write the \"uuid\" of its policy, as `entente inspect` shows");
+  out.attributes = take_attributes(fields);
   out.partner = PartnerCode(fields.text("partner", 16));
   if (world.partner(out.partner) == nullptr || out.partner == world.self())
     fields.wrong("partner", "this is no other nation of the coalition", "name one that `partner list` shows");

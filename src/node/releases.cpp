@@ -93,6 +93,7 @@ Result<Change> release_change(const coalition::World& world, const Release& rele
   add("object", release.object);
   add("partner", release.partner.text());
   if (!release.person.empty()) add("person", release.person.text());
+  add("attributes", text_list(release.attributes));
   add("rights", text_list(release.rights));
   add("purpose", release.purpose);
   add("minutes", release.minutes);

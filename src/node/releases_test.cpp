@@ -132,10 +132,43 @@ TEST_CASE("what is over makes room, and what lives is never pushed out") {
   CHECK(made->size() == 2);
   CHECK(made->back().key == "release/XCC/r-7");
   CHECK_FALSE(made->back().value);
+  // Full of live ones: no new one, but whatever is there is answered and taken back.
   all.clear();
   for (const coalition::Record& record : *made) all.push_back(record);
   next = next->world.with(all, Revision{next->world.revision().value + 1});
   REQUIRE(next);
   one.id = RequestId("newer");
   CHECK(coalition::release_records(next->world, one, example::kNow).error().code() == "access.full");
+  CHECK(coalition::release_records(world, one, example::kNow, coalition::kReleasesMax).error().code() ==
+        "access.full");
+}
+
+TEST_CASE("attack: a nation asks for so much that nothing of it can be taken back") {
+  coalition::World world = aldoria(1);
+  std::vector<coalition::Record> all;
+  Release one = wish();
+  one.state = RequestState::granted;
+  one.approvals.push_back({"operator/asha.lind", "", example::kNow, VerdictId("v")});
+  one.start = example::kNow;
+  one.until = example::kNow + std::chrono::hours(1);
+  for (size_t i = 0; i <= coalition::kReleasesMax; ++i) {
+    one.id = RequestId("r-" + std::to_string(i));
+    all.push_back({record_key(one), to_json(one)});
+  }
+  const auto full = world.with(all, Revision{world.revision().value + 1});
+  REQUIRE(full);
+  const coalition::Verdict verdict = end_verdict(full->world, named("asha.lind"), one, example::kNow);
+  REQUIRE(verdict.permit);
+  Release revoked = one;
+  revoked.state = RequestState::revoked;
+  revoked.start.reset();
+  revoked.until.reset();
+  const auto change =
+      release_change(full->world, revoked, "release.revoked", named("asha.lind"), verdict, example::kNow);
+  REQUIRE(change);
+  CHECK(change->records.size() == 1);
+  one.id = RequestId("new");
+  CHECK(release_change(full->world, one, "release", named("asha.lind"), verdict, example::kNow)
+            .error()
+            .code() == "access.full");
 }

@@ -315,11 +315,17 @@ system('under originator control: refused, asked for, released to that person, t
   await coalition.ask('XAA', 'release', 'revoke', id);
   assert.equal((await open('orcon4.out')).code, 1);
   assert.equal((await coalition.ask('XAA', 'exposure', '--object', policy.uuid)).openable, 0);
+  // Under this id, but of something lower than it is: nothing opens by that.
+  const lower = attributes(fqn('handling', 'orcon')).map((one) => one.replace(/restricted$/, 'unclassified'));
+  const named = lower.flatMap((one) => ['--attribute', one]);
+  const terms = ['--to', 'XBB', '--minutes', '30', '--reason', 'EXERCISE: for something else'];
+  const other = await coalition.ask('XAA', 'release', policy.uuid, ...named, ...terms);
+  assert.equal(other.release.state, 'granted');
+  assert.equal((await open('orcon6.out')).code, 1);
   // An operator gives one unasked, to the nation; it says nothing of what is not under originator control.
-  await coalition.ask('XAA', 'release', policy.uuid, '--to', 'XBB', '--minutes', '30', '--reason', 'EXERCISE: for all');
+  await coalition.ask('XAA', 'release', file('orcon.tdf'), '--to', 'XBB', '--minutes', '30', '--reason', 'EXERCISE: for all');
   assert.equal((await open('orcon5.out')).code, 0);
-  const { policy: own } = manifestOf(file('own.tdf'));
-  await coalition.ask('XAA', 'release', own.uuid, '--to', 'XBB', '--minutes', '30', '--reason', 'EXERCISE: no use');
+  await coalition.ask('XAA', 'release', file('own.tdf'), '--to', 'XBB', '--minutes', '30', '--reason', 'EXERCISE: no use');
   assert.equal((await asReader(['open'], 'own.tdf', '-o', file('own2.out'))).code, 1);
   const kinds = (await coalition.ask('XAA', 'ledger', 'show', '--last', '500')).records.map((one) => one.class);
   for (const kind of ['release.asked', 'release', 'release.revoked']) assert.ok(kinds.includes(kind), kind);
