@@ -37,6 +37,8 @@ int list(const Arguments& arguments, std::string path, std::string_view member,
     print_json(*answer);
     return kExitOk;
   }
+  if (const Json* unrecorded = answer->find("unrecorded"); unrecorded != nullptr)
+    fmt::print(stderr, "that you looked is not in the ledger yet: {}\n", cell(*answer, "unrecorded"));
   std::vector<std::string> heads;
   heads.reserve(columns.size());
   for (const Column& column : columns) heads.push_back(column.head);
@@ -108,6 +110,20 @@ int partner_rejoin(const Arguments& arguments) {
 }
 int key_service_reload(const Arguments& arguments) {
   return change_with_reason(arguments, "/v1/key-service/reload");
+}
+int clock_show(const Arguments& arguments) {
+  const Result<Json> answer = call_node(arguments, "GET", "/v1/clock");
+  if (!answer) return report(answer.error(), arguments.json());
+  if (arguments.json()) {
+    print_json(*answer);
+  } else {
+    fmt::print("wall clock {}, decisions {}: {} s ahead\n", cell(*answer, "wall"), cell(*answer, "decisions"),
+               cell(*answer, "ahead_s"));
+  }
+  return kExitOk;
+}
+int clock_accept(const Arguments& arguments) {
+  return change_with_reason(arguments, "/v1/clock/accept");
 }
 int recall_list(const Arguments& arguments) {
   return list(arguments, "/v1/recalls", "recalls",

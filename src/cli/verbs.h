@@ -42,6 +42,8 @@ int release_approve(const Arguments&);
 int release_deny(const Arguments&);
 int release_revoke(const Arguments&);
 int key_service_reload(const Arguments&);
+int clock_show(const Arguments&);
+int clock_accept(const Arguments&);
 int recall_object(const Arguments&);
 int recall_lift(const Arguments&);
 int recall_list(const Arguments&);

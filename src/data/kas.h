@@ -162,6 +162,7 @@ class Kas {
   [[nodiscard]] const KasKeys& keys() const { return parts_.keys; }
   // From now on these: what is under way opens with them, or not.
   void use_keys(KasKeys keys) { parts_.keys = std::move(keys); }
+  void go_on_from(Instant started) { parts_.started = started; }  // proofs from before it count no more
   [[nodiscard]] const std::string& url() const { return parts_.url; }
   void name(std::string url) { parts_.url = std::move(url); }  // as the world names it now
   [[nodiscard]] size_t pending() const { return pending_.all.requests; }

@@ -201,12 +201,14 @@ net::Task<Result<RequestId>> AccessDesk::ask(Acting person, Wish wish) {
   std::vector<coalition::Record> ops = beyond(std::move(kept), kKeptPerPersonMax - 1);
   ops.push_back({record_key(request, self), to_json(request)});
   Leaf leaf = leaf_of("request", request);
+  const Press press(pressing_, person.who.id);
   const Result<void> written = co_await write(std::move(ops), std::move(leaf));
   if (!written) co_return Failure(written.error());
   if (request.owner == self) {
     changed(request);
   } else {
-    untold_[request.id] = {std::move(person), {}};
+    // Signed out meanwhile, they are vouched for no more: the owner says that it knows of nothing.
+    if (!press.left) untold_[request.id] = {std::move(person), {}};
     tell_owner(request);
   }
   co_return request.id;
@@ -262,20 +264,31 @@ std::vector<AccessRequest> AccessDesk::asked_by(const PersonId& who) const {
 
 void AccessDesk::forget(const PersonId& person) {
   std::erase_if(untold_, [&](const auto& one) { return one.second.person.who.id == person; });
+  for (Press* press : pressing_)
+    if (press->who == person) press->left = true;
+  lapse(person);
+}
+
+std::vector<coalition::Record> AccessDesk::lapsing(const PersonId* by) const {
   std::vector<coalition::Record> ops;
   for (const Request* found : parts_.world().requests()) {
     if (found->state != RequestState::open) continue;
     Request request = *found;
     for (Approval& approval : request.approvals) {
-      if (approval.by != person.text()) continue;
+      if (by != nullptr && approval.by != by->text()) continue;
       approval.facts.clear();
       approval.context.clear();
     }
     Json next = to_json(request);
     if (next != to_json(*found)) ops.push_back({record_key(request, request.owner), std::move(next)});
   }
+  return ops;
+}
+
+void AccessDesk::lapse(const PersonId& by) {
+  std::vector<coalition::Record> ops = lapsing(&by);
   if (ops.empty()) return;
-  Leaf leaf{"approval.lapsed", {{"by", person.text()}, {"requests", std::ssize(ops)}}};
+  Leaf leaf{"approval.lapsed", {{"by", by.text()}, {"requests", std::ssize(ops)}}};
   parts_.archive.commit({std::move(ops), std::move(leaf), true}, [](const Result<void>&) {});
 }
 

@@ -117,6 +117,12 @@ class AccessDesk {
   };
   [[nodiscard]] Closing closing(const MissionId& mission, std::string_view words) const;
   void closed(const Closing& closing);
+  // This node's clock was ahead, up to `seen`, and is to go on from `now`: what had ended by then, or began
+  // later than it is, stands no more, and nobody's approval rests on what was said of them meanwhile. For
+  // somebody who writes it, and calls put_right() once it acts: then nobody is vouched for who does not sign
+  // in.
+  [[nodiscard]] Closing clock_closing(Instant seen, Instant now) const;
+  void put_right(const Closing& closing);
   // Lets somebody of this nation answer for the app in one's name; an operator, in that of the person whom
   // their record names.
   [[nodiscard]] net::Task<Result<RequestId>> delegate(Acting from, AppId app, PersonId to, int64_t minutes);
@@ -140,6 +146,9 @@ class AccessDesk {
   // seconds.
   void sweep();
 
+  // Requests of which something is kept beside their records: never more than there are of those.
+  [[nodiscard]] size_t remembered() const { return untold_.size() + confirmed_.size() + reminded_.size(); }
+
   static constexpr size_t kOpenPerPersonMax = 8;
   static constexpr size_t kOpenPerPartnerMax = 1'000;
   static constexpr size_t kKeptPerPersonMax = 32;  // with what is over
@@ -153,6 +162,16 @@ class AccessDesk {
   struct Untold {  // a request its owner has not confirmed: whose, to vouch for them once more
     Acting person{};
     Tick tried{};
+  };
+  // Somebody's press on its way to the disk.
+  struct Press {
+    Press(std::set<Press*>& all, PersonId person) : among(all), who(std::move(person)) { among.insert(this); }
+    ~Press() { among.erase(this); }
+    Press(const Press&) = delete;
+    Press& operator=(const Press&) = delete;
+    std::set<Press*>& among;
+    PersonId who;
+    bool left = false;  // they signed out meanwhile
   };
   using Request = coalition::AccessRequest;
 
@@ -183,7 +202,11 @@ class AccessDesk {
   void take_request(const Heard& heard);
   void take_state(const Heard& heard);
   void take_withdrawal(const PartnerCode& from, const Request& request);
+  // What they approved, while others have to approve it too, counts no more; null: whoever did.
+  [[nodiscard]] std::vector<coalition::Record> lapsing(const PersonId* by) const;
+  void lapse(const PersonId& by);
   void tidy();
+  void tidy_up(const std::vector<Request>& asked, const std::vector<Request>& waiting);
 
   Parts parts_;
   Announcements announcements_;
@@ -193,6 +216,7 @@ class AccessDesk {
   std::set<RequestId> coming_;          // requests of partners on their way to the disk
   std::map<PersonId, Budget> presses_;  // of people who asked lately
   std::set<RequestId> reminded_;
+  std::set<Press*> pressing_;
 };
 
 }  // namespace entente::exchange

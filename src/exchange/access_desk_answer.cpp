@@ -107,6 +107,25 @@ std::vector<std::string> AccessDesk::drop_lapsed(Request& request) const {
   return lapsed;
 }
 
+namespace {
+
+Grant grant_of(const AccessRequest& request, const AccessDesk::Preview& opens, Instant now) {
+  Grant grant;
+  grant.id = request.id;
+  grant.partner = request.partner;
+  grant.person = request.person;
+  grant.app = request.app;
+  grant.purpose = request.purpose;
+  grant.start = now;
+  grant.end = opens.until;
+  grant.count = opens.terms.uses;
+  grant.scope = request.scope;
+  for (const Approval& one : request.approvals) grant.approved_by.push_back(one.by);
+  return grant;
+}
+
+}  // namespace
+
 net::Task<Result<AccessRequest>> AccessDesk::approve(Acting approver, RequestId id, Said said) {
   Result<Request> found = to_be_answered(approver, id, said);
   if (!found) co_return Failure(found.error());
@@ -138,17 +157,7 @@ net::Task<Result<AccessRequest>> AccessDesk::approve(Acting approver, RequestId 
   const bool enough = std::ssize(request.approvals) >= request.approvals_needed;
   std::vector<coalition::Record> ops;
   if (enough) {
-    Grant grant;
-    grant.id = request.id;
-    grant.partner = request.partner;
-    grant.person = request.person;
-    grant.app = request.app;
-    grant.purpose = request.purpose;
-    grant.start = now;
-    grant.end = opens.until;
-    grant.count = opens.terms.uses;
-    grant.scope = request.scope;
-    for (const Approval& one : request.approvals) grant.approved_by.push_back(one.by);
+    const Grant grant = grant_of(request, opens, now);
     request.state = RequestState::granted;
     request.granted_until = grant.end;
     ops.push_back({record_key(grant), to_json(grant)});
@@ -158,7 +167,10 @@ net::Task<Result<AccessRequest>> AccessDesk::approve(Acting approver, RequestId 
   leaf.fields.emplace_back("verdict", verdict.to_json());
   if (request.granted_until) leaf.fields.emplace_back("until", rfc3339(*request.granted_until));
   if (!lapsed.empty()) leaf.fields.emplace_back("lapsed", fmt::format("{}", fmt::join(lapsed, " ")));
-  co_return co_await write_answer(std::move(request), std::move(ops), std::move(leaf));
+  const Press press(pressing_, approver.who.id);
+  Result<Request> answered = co_await write_answer(std::move(request), std::move(ops), std::move(leaf));
+  if (press.left) lapse(approver.who.id);
+  co_return answered;
 }
 
 // Unless somebody else answered or withdrew it since.

@@ -119,6 +119,45 @@ void AccessDesk::closed(const Closing& closing) {
   }
 }
 
+// What partners gave counts by their clocks: it is not touched.
+AccessDesk::Closing AccessDesk::clock_closing(Instant seen, Instant now) const {
+  const coalition::World& world = parts_.world();
+  const auto over = [&](Instant start, Instant end) { return end <= seen || start > now; };
+  Closing out;
+  std::set<RequestId> closed;
+  for (const Grant* grant : world.grants()) {
+    if (!over(grant->start, grant->end)) continue;
+    out.records.push_back({record_key(*grant), std::nullopt});
+    closed.insert(grant->id);
+  }
+  for (const coalition::Delegation* one : world.delegations())
+    if (over(one->start, one->end)) out.records.push_back({record_key(*one), std::nullopt});
+  std::set<std::string> answered;
+  for (const Request* found : world.requests()) {
+    const bool open = found->state == RequestState::open && over(found->asked, found->end);
+    const bool given =
+        found->state == RequestState::granted &&
+        (closed.contains(found->id) || (found->granted_until && *found->granted_until <= seen));
+    if (!open && !given) continue;
+    Request request = *found;
+    request.state = open ? RequestState::denied : RequestState::revoked;
+    request.answer = "The clock of the app's node was wrong and was put right. Ask again.";
+    request.granted_until.reset();
+    out.records.push_back({record_key(request, world.self()), to_json(request)});
+    answered.insert(out.records.back().key);
+    out.requests.push_back(std::move(request));
+  }
+  for (coalition::Record& record : lapsing(nullptr))
+    if (!answered.contains(record.key)) out.records.push_back(std::move(record));
+  return out;
+}
+
+void AccessDesk::put_right(const Closing& closing) {
+  untold_.clear();
+  for (Press* press : pressing_) press->left = true;
+  closed(closing);
+}
+
 net::Task<Result<RequestId>> AccessDesk::delegate(Acting from, AppId app, PersonId to, int64_t minutes) {
   const PartnerCode self = parts_.world().self();
   Request some;

@@ -48,6 +48,63 @@ void AccessDesk::heard(const Heard& heard) {
   }
 }
 
+namespace {
+
+bool read_wish(const Json& body, AccessRequest& request) {
+  Fields fields(body, "");
+  request.purpose = fields.text("purpose", coalition::kPurposeBytesMax);
+  request.minutes = fields.integer("minutes", 1, coalition::kGrantLifeMax / std::chrono::minutes(1));
+  request.scope = coalition::read_scope(fields);
+  return fields.done() && is_line(request.purpose);
+}
+
+// What the asker and their nation have here already.
+struct Load {
+  size_t open_of_person = 0;
+  size_t open_of_partner = 0;
+  size_t of_partner = 0;
+  std::vector<AccessRequest> of_person;
+};
+
+Load load_of(const AccessDesk& desk, const coalition::World& world, const AccessRequest& request) {
+  Load load;
+  for (const AccessRequest* other : world.requests()) {
+    if (other->partner != request.partner) continue;
+    const bool same_person = other->person == request.person;
+    ++load.of_partner;
+    if (same_person) load.of_person.push_back(*other);
+    if (other->state != RequestState::open || desk.out_of_time(*other)) continue;
+    ++load.open_of_partner;
+    load.open_of_person += same_person ? 1 : 0;
+  }
+  return load;
+}
+
+// Whether it waits for an answer at all, and on which terms.
+void judge_new(AccessRequest& request, bool readable, const Load& load, const coalition::Verdict& verdict) {
+  if (!readable) {
+    request.state = RequestState::denied;
+    request.answer = "The request could not be read.";
+  } else if (load.open_of_person >= AccessDesk::kOpenPerPersonMax ||
+             load.open_of_partner >= AccessDesk::kOpenPerPartnerMax ||
+             load.of_partner >= AccessDesk::kKeptPerPartnerMax) {
+    request.state = RequestState::denied;
+    request.answer = "Too many requests wait for an answer. Try again later.";
+  } else if (verdict.permit) {
+    request.state = RequestState::withdrawn;
+    request.answer = "It is open already: open it from the lobby.";
+  } else if (!verdict.terms) {
+    const coalition::Verdict seen = shown(verdict);
+    request.state = RequestState::denied;
+    request.answer = seen.reasons.empty() ? "No rule permits this." : seen.reasons.front().text;
+  } else {
+    request.approvals_needed = verdict.terms->approvals;
+    request.minutes = std::min(request.minutes, verdict.terms->minutes);
+  }
+}
+
+}  // namespace
+
 // A partner's person asks for one of our apps.
 void AccessDesk::take_request(const Heard& heard) {
   const Vouched& vouched = *heard.vouched;
@@ -61,27 +118,11 @@ void AccessDesk::take_request(const Heard& heard) {
   request.facts = vouched.who.facts;
   request.asked = parts_.switchboard.now();
   request.end = request.asked + kRequestLife;
-  Fields fields(heard.told.body, "");
-  request.purpose = fields.text("purpose", coalition::kPurposeBytesMax);
-  request.minutes = fields.integer("minutes", 1, coalition::kGrantLifeMax / std::chrono::minutes(1));
-  request.scope = coalition::read_scope(fields);
-  const Result<void> read = fields.done();
-
+  const bool readable = read_wish(heard.told.body, request);
   std::vector<coalition::Record> ops;
   if (vouched.remember) ops.push_back(*vouched.remember);
   const std::optional<Request> known = find_here(request.id);
   if (!known && coming_.contains(request.id)) return;  // told twice; it is told again if need be
-  size_t open_of_person = 0, open_of_partner = 0, of_partner = 0;
-  std::vector<Request> of_person;
-  for (const Request* other : parts_.world().requests()) {
-    if (other->partner != heard.partner) continue;
-    const bool same_person = other->person == request.person;
-    ++of_partner;
-    if (same_person) of_person.push_back(*other);
-    if (other->state != RequestState::open || out_of_time(*other)) continue;
-    ++open_of_partner;
-    open_of_person += same_person ? 1 : 0;
-  }
   coalition::Ask ask = question(asker, coalition::Action::open, {request.owner, request.app});
   ask.purpose = request.purpose;
   const coalition::Verdict verdict = decide(parts_.world(), ask);
@@ -97,26 +138,14 @@ void AccessDesk::take_request(const Heard& heard) {
       unchanged.push_back(record_key(request, request.owner));
       ops.push_back({unchanged.front(), to_json(request)});
     }
-  } else if (!read || !is_line(request.purpose)) {
-    request.state = RequestState::denied;
-    request.answer = "The request could not be read.";
-  } else if (open_of_person >= kOpenPerPersonMax || open_of_partner >= kOpenPerPartnerMax ||
-             of_partner >= kKeptPerPartnerMax) {
-    request.state = RequestState::denied;
-    request.answer = "Too many requests wait for an answer. Try again later.";
-  } else if (verdict.permit) {
-    request.state = RequestState::withdrawn;
-    request.answer = "It is open already: open it from the lobby.";
-  } else if (!verdict.terms) {
-    const coalition::Verdict seen = shown(verdict);
-    request.state = RequestState::denied;
-    request.answer = seen.reasons.empty() ? "No rule permits this." : seen.reasons.front().text;
   } else {
-    request.approvals_needed = verdict.terms->approvals;
-    request.minutes = std::min(request.minutes, verdict.terms->minutes);
-    for (coalition::Record& old : beyond(std::move(of_person), kKeptPerPersonMax - 1))
-      ops.push_back(std::move(old));
-    ops.push_back({record_key(request, request.owner), to_json(request)});
+    Load load = load_of(*this, parts_.world(), request);
+    judge_new(request, readable, load, verdict);
+    if (request.state == RequestState::open) {
+      for (coalition::Record& old : beyond(std::move(load.of_person), kKeptPerPersonMax - 1))
+        ops.push_back(std::move(old));
+      ops.push_back({record_key(request, request.owner), to_json(request)});
+    }
   }
   // A name that stands for somebody else's request tells nothing of it.
   const bool strange = known && (known->person != request.person || known->partner != request.partner);
@@ -328,6 +357,7 @@ void AccessDesk::sweep() {
   for (const Request* request : parts_.world().requests()) {
     if (request->state == RequestState::open && !out_of_time(*request)) waiting.push_back(*request);
   }
+  tidy_up(asked, waiting);
   for (const Request& request : waiting) {
     if (now - request.asked < (request.end - request.asked) / 2) continue;
     if (!reminded_.insert(request.id).second) continue;
@@ -341,6 +371,21 @@ void AccessDesk::sweep() {
   // Forgetting all is kinder than refusing newcomers: the records themselves are bounded.
   if (presses_.size() > 4'096) presses_.clear();
   tidy();
+}
+
+// What is kept beside requests goes with them, however they went.
+void AccessDesk::tidy_up(const std::vector<Request>& asked, const std::vector<Request>& waiting) {
+  if (std::max(untold_.size(), confirmed_.size()) > asked.size()) {
+    std::set<RequestId> known;
+    for (const Request& request : asked) known.insert(request.id);
+    std::erase_if(untold_, [&](const auto& one) { return !known.contains(one.first); });
+    std::erase_if(confirmed_, [&](const auto& one) { return !known.contains(one.first); });
+  }
+  if (reminded_.size() > waiting.size()) {
+    std::set<RequestId> known;
+    for (const Request& request : waiting) known.insert(request.id);
+    std::erase_if(reminded_, [&](const RequestId& one) { return !known.contains(one); });
+  }
 }
 
 // What is long over goes; the ledger keeps what happened.

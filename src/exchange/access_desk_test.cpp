@@ -1,202 +1,12 @@
 // The desk at an owner and at a home, told things by a node that may be hostile.
-#include "exchange/access_desk.h"
-
+#include "exchange/access_desk_for_test.h"
 #include "exchange/access_pages.h"
 
-#include <map>
-
-#include <doctest/doctest.h>
-#include <fmt/format.h>
-
 namespace entente::exchange {
+
+using namespace office;
+
 namespace {
-
-constexpr std::string_view kSchema = R"(namespace Entente {
-  entity Partner = { name: String, state: String, member_until: datetime, ceiling: Long };
-  entity Node in [Partner] = { partner: Partner };
-  entity Mission = { phase: String, threat: String, start: datetime, end: datetime, partners: Set<Partner> };
-  entity Segment in [Mission] = { mission: Mission };
-  entity App in [Segment, Partner] = { owner: Partner, mission: Mission, segment: Segment,
-    classification: Long, offered_to: Set<Partner>, end: datetime };
-  entity Person in [Partner] = { partner: Partner, operator: Bool, roles: Set<String>, missions: Set<Mission>,
-    clearance: Long, assurance: Long };
-  type Moment = { now: datetime, node: Partner, risk: Long, network: String, purpose: String,
-    grant?: { id: String, purpose: String, end: datetime }, delegation?: { from: Person, end: datetime },
-    request?: { partner: Partner, minutes: Long, purpose: String } };
-  action view, open, approve appliesTo { principal: [Person], resource: [App], context: Moment };
-})";
-// Known to all, open by grant, answered by officers.
-constexpr std::string_view kPolicies = R"(
-@id("known") permit (principal, action == Entente::Action::"view", resource);
-@id("granted") @minutes("60") @uses("1") permit (principal, action == Entente::Action::"open", resource)
-  when { context has grant };
-@id("answered") permit (principal, action == Entente::Action::"approve", resource)
-  when { principal.roles.contains("officer") };)";
-constexpr std::string_view kAll = R"(permit (principal, action, resource);)";
-
-struct StillClock final : Clock {
-  Instant instant = from_unix_seconds(1'795'262'400);
-  Tick at{std::chrono::hours(9)};
-  Instant now() const override { return instant; }
-  Tick tick() const override { return at; }
-};
-
-std::string at(Instant base, std::chrono::hours by) {
-  return rfc3339(base + by);
-}
-
-Json text_record(std::string_view text) {
-  return Json::object({{"text", text}});
-}
-
-coalition::World world_of(const char* self, Instant now) {
-  using std::chrono::hours;
-  std::map<std::string, Json> records;
-  records["node/self"] = Json::object({{"partner", self}});
-  for (const char* code : {"XAA", "XBB", "XCC"}) {
-    records[fmt::format("partner/{}", code)] = Json::object({{"name", code},
-                                                             {"state", "active"},
-                                                             {"member_since", at(now, -hours(24))},
-                                                             {"member_until", at(now, hours(240))},
-                                                             {"ceiling", "SECRET"}});
-  }
-  records["mission/harbor-light"] = Json::object({{"name", "Harbor Light"},
-                                                  {"partners", Json::array({"XAA", "XBB", "XCC"})},
-                                                  {"phase", "planning"},
-                                                  {"threat", "low"},
-                                                  {"start", at(now, -hours(24))},
-                                                  {"end", at(now, hours(240))}});
-  records["segment/maritime"] = Json::object({{"name", "Maritime"}, {"mission", "harbor-light"}});
-  const bool owner = std::string_view(self) == "XAA";
-  records[owner ? "app/charts" : "offer/XAA/charts"] =
-      Json::object({{"owner", "XAA"},
-                    {"name", "Charts"},
-                    {"banner", "EXERCISE"},
-                    {"classification", "RESTRICTED"},
-                    {"mission", "harbor-light"},
-                    {"segment", "maritime"},
-                    {"offered_to", Json::array({"XBB", "XCC"})},
-                    {"shares", Json::array()},
-                    {"end", at(now, hours(240))}});
-  records["schema"] = text_record(kSchema);
-  records["policy/coalition/all"] = text_record(kAll);
-  records["policy/host/charts"] = text_record(kPolicies);
-  records["policy/home/all"] = text_record(kAll);
-  std::vector<coalition::Record> list;
-  for (auto& [key, value] : records) list.push_back({key, value});
-  auto made = coalition::World::load(list, Revision{1});
-  REQUIRE_MESSAGE(made, made.error().text());
-  return *std::move(made);
-}
-
-// Keeps a world as a node does, and answers on the next turn.
-struct Book final : Archive {
-  net::Loop& loop;
-  coalition::World world;
-  Switchboard* board = nullptr;
-  std::vector<Leaf> leaves;
-  Book(net::Loop& control, coalition::World first) : loop(control), world(std::move(first)) {}
-  void commit(Write write, Done done) override {
-    std::vector<coalition::Record>& ops = write.ops;
-    std::optional<Leaf>& leaf = write.leaf;
-    auto next = world.with(ops, Revision{world.revision().value + 1});
-    REQUIRE_MESSAGE(next, next.error().text());
-    world = next->world;
-    if (leaf) leaves.push_back(std::move(*leaf));
-    if (board != nullptr) board->world_published(rules_of(world), next->touch);
-    loop.post([told = std::move(done)] { told({}); });
-  }
-  void append(Leaf leaf, bool, Done done) override {
-    leaves.push_back(std::move(leaf));
-    loop.post([told = std::move(done)] { told({}); });
-  }
-};
-
-struct Mute final : Statements {
-  Result<Issued> issue(const PartnerCode&, const coalition::AppRef&, const coalition::Person&,
-                       const coalition::Facts&, Instant) override {
-    return Issued{"statement", 1, std::nullopt};
-  }
-  std::vector<std::string> resend(const PartnerCode&, uint64_t, uint64_t) override { return {}; }
-  Result<Vouched> verify(const PartnerCode&, std::string_view, Instant) override {
-    return fail("test", "not asked for here");
-  }
-  uint64_t expected(const PartnerCode&) const override { return 1; }
-};
-
-struct Office {
-  net::Loop loop;
-  StillClock clock;
-  Book book;
-  Mute statements;
-  Switchboard board;
-  AccessDesk desk;
-
-  explicit Office(const char* self)
-      : book(loop, world_of(self, clock.now())),
-        board(loop, clock, book, statements, rules_of(book.world)),
-        desk({board, book, clock, [this]() -> const coalition::World& { return book.world; }}) {
-    book.board = &board;
-  }
-  Acting person(const char* id, const char* partner, const char* role) const {
-    const Instant end = clock.now() + std::chrono::hours(4);
-    Acting out;
-    out.who.id = PersonId(id);
-    out.who.partner = PartnerCode(partner);
-    const auto fact = [&](coalition::FactValue value) {
-      return coalition::Fact{std::move(value), "idp", end};
-    };
-    out.who.facts["clearance"] = fact(std::string("SECRET"));
-    out.who.facts["nationality"] = fact(std::string(partner));
-    out.who.facts["role"] = fact(std::string(role));
-    out.who.facts["assurance"] = fact(int64_t{3});
-    out.who.facts["missions"] = fact(std::vector<std::string>{"harbor-light"});
-    out.context["risk"] = fact(int64_t{0});
-    out.context["network"] = fact(std::string("door"));
-    return out;
-  }
-  // What that partner's node says of one of its people.
-  void told(const char* partner, const char* topic, const char* id, const char* who = nullptr, Json body = {},
-            const char* role = "planner") {
-    Heard heard;
-    heard.partner = PartnerCode(partner);
-    heard.way = Way::serving;
-    if (!body.is_object()) body = Json::object({{"purpose", "charts"}, {"minutes", 30}});
-    heard.told = {topic, RequestId(id), std::move(body), who == nullptr ? "" : "statement"};
-    if (who != nullptr) {
-      const Acting asker = person(who, partner, role);
-      heard.vouched = Vouched{asker.who, asker.context, AppId("charts"), std::nullopt};
-    }
-    desk.heard(heard);
-    settle();
-  }
-  // Lets what was posted run.
-  void settle() {
-    for (int i = 0; i < 4; ++i) loop.run_until(turn(loop));
-  }
-  static net::Task<void> turn(net::Loop& loop) {
-    net::Event next(loop);
-    loop.post([&next] { next.set(); });
-    [[maybe_unused]] const bool went = co_await next.wait(Millis(1'000));
-  }
-  const coalition::AccessRequest* request(const char* id) const {
-    for (const auto& list : {book.world.requests(), book.world.asked()})
-      for (const coalition::AccessRequest* one : list)
-        if (one->id.text() == id) return one;
-    return nullptr;
-  }
-  Result<coalition::AccessRequest> approve(const Acting& by, const char* id) {
-    const coalition::AccessRequest* read = request(id);
-    return approve_read(by, id, read == nullptr ? "" : mark_of(book.world, *read));
-  }
-  Result<coalition::AccessRequest> approve_read(const Acting& by, const char* id, const std::string& seen) {
-    const RequestId which(id);
-    const AccessDesk::Said said{seen, ""};
-    return loop.run_until(desk.approve(by, which, said));
-  }
-};
-
-using coalition::RequestState;
 
 TEST_CASE("a partner's request waits, is approved by an officer and becomes a grant on the owner's terms") {
   Office office("XAA");
@@ -213,19 +23,6 @@ TEST_CASE("a partner's request waits, is approved by an officer and becomes a gr
   CHECK(office.book.world.grants()[0]->count == 1);
   CHECK(office.book.world.grants()[0]->end == office.clock.now() + std::chrono::minutes(60));
   CHECK(office.approve(officer, "r1").error().code() == "access.over");
-}
-
-// Two have to approve: officers, and people of that role.
-coalition::Record rules(std::string_view role) {
-  constexpr std::string_view kTwo = R"(
-@id("known") permit (principal, action == Entente::Action::"view", resource);
-@id("granted") @minutes("60") @uses("1") @approvals("2") permit (principal, action == Entente::Action::"open",
-  resource) when { context has grant && principal.roles.contains("planner") };
-@id("answered") permit (principal, action == Entente::Action::"approve", resource)
-  when { principal.roles.contains("officer") || principal.roles.contains("ROLE") };)";
-  std::string text(kTwo);
-  text.replace(text.find("ROLE"), 4, role);
-  return {"policy/host/charts", text_record(text)};
 }
 
 TEST_CASE("attack: an approval of somebody who lost the right since counts no more when the last one comes") {
@@ -596,38 +393,6 @@ TEST_CASE("attack: an owner speaks of its own apps only, and never against a wit
   CHECK(state("XAA", body("granted")) == RequestState::withdrawn);
   const Acting other = office.person("p2", "XBB", "planner");
   CHECK(office.loop.run_until(office.desk.withdraw(other, *asked)).error().code() == "access.unknown");
-}
-
-TEST_CASE("a page that was away goes on after the last number it saw, or loads all again") {
-  net::Loop loop;
-  Announcements all(loop, from_unix_seconds(1'795'262'400));
-  const uint64_t first = all.newest();
-  const auto told = [&](uint64_t since, const char* person) {
-    std::string kinds;
-    const auto tell = [&](const Announcement& event) { kinds += event.kind + " "; };
-    return all.since(since, PersonId(person), tell) ? kinds : "all again";
-  };
-  all.announce({.kind = "request", .person = PersonId("p1")});
-  all.announce({.kind = "answer"});
-  all.announce({.kind = std::string(kObjectShut), .person = PersonId("p1")});
-  CHECK(told(first, "p1") == "request answer object-shut ");
-  CHECK(told(first + 2, "p1") == "object-shut ");
-  CHECK(told(first, "p2") == "answer ");
-  CHECK(told(all.newest(), "p1").empty());
-  CHECK(told(all.newest() + 1, "p1") == "all again");  // from another life of the node
-  CHECK(told(0, "p1") == "all again");
-  const uint64_t before = all.newest();
-  const auto shut = [&](const std::string& person) {
-    all.announce({.kind = std::string(kObjectShut), .person = PersonId(person)});
-  };
-  for (size_t i = 0; i <= Announcements::kKeptOfOne; ++i) shut("p1");
-  CHECK(told(before, "p1") == "all again");
-  CHECK(told(before, "p2").empty());  // what ends for one makes nobody else load again
-  shut("p3");
-  for (size_t i = 0; i < Announcements::kPeopleMax; ++i) shut(fmt::format("q{}", i));
-  CHECK(told(before, "p3") == "all again");  // rather than nothing
-  for (size_t i = 0; i <= Announcements::kKept; ++i) all.announce({.kind = "answer"});
-  CHECK(told(all.newest() - Announcements::kKept - 1, "p2") == "all again");
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include "exchange/exchange_core.h"
 
+#include <utility>
+
 #include <fmt/core.h>
 
 namespace entente::exchange {
@@ -35,13 +37,21 @@ void Exchange::Core::begin(Moment at) {
   // Small steps back: stand still. Large ones: time goes on as the machine's own clock counts it, and nothing
   // that had ended begins again; until the wall clock has caught up, or the node is started anew.
   const Millis since = std::chrono::duration_cast<Millis>(tick - now_tick_);
-  if (now_ + since - at.now > limits_.clock_step) {
+  const Millis ahead = now_ + since - at.now;
+  const bool was_behind = std::exchange(behind_, ahead > limits_.clock_step);
+  if (behind_) {
     now_ += since;
     now_tick_ += since;  // what is less than a millisecond counts the next time
   } else {
     now_ = std::max(now_, at.now);
     now_tick_ = tick;
   }
+  if (behind_ && !was_behind)
+    alarm("exchange.clock-behind",
+          fmt::format(
+              "decisions go on {} s ahead of the wall clock, which was set back; if it was ahead before "
+              "and is right now: entente clock accept",
+              ahead.count() / 1'000));
   if (stepped < -limits_.clock_step || stepped > limits_.clock_step) step_clock(stepped);
 }
 
@@ -49,6 +59,16 @@ void Exchange::Core::begin(Moment at) {
 void Exchange::Core::step_clock(Millis by) {
   alarm("exchange.clock-stepped", fmt::format("the wall clock stepped by {} s", by.count() / 1'000));
   for (const auto& [serial, session] : table_.all()) queue(*session, true);
+}
+
+void Exchange::Core::go_on_from_wall(const Ending& why) {
+  std::vector<uint64_t> all;
+  for (const auto& [serial, session] : table_.all()) all.push_back(serial);
+  for (const uint64_t serial : all)
+    if (Session* s = table_.by_serial(serial)) end(*s, why);
+  now_ = wall_;
+  now_tick_ = tick_;
+  behind_ = false;
 }
 
 Effects Exchange::Core::finish() {
@@ -232,6 +252,12 @@ Effects Exchange::tick(Moment at) {
   return core_->finish();
 }
 
+Effects Exchange::go_on_from(Moment at, const Ending& why) {
+  core_->begin(at);
+  core_->go_on_from_wall(why);
+  return core_->finish();
+}
+
 Effects Exchange::step(Moment at) {
   core_->begin(at);
   return core_->finish();
@@ -255,13 +281,11 @@ void Exchange::strangers_refused(uint64_t count) {
 Instant Exchange::now() const {
   return core_->now_;
 }
+Millis Exchange::ahead() const {
+  return core_->behind_ ? core_->now_ - core_->wall_ : Millis(0);
+}
 const Session* Exchange::session(const SessionId& id) const {
   return core_->table_.by_id(id);
-}
-
-const Session* Exchange::session_for(const PartnerCode& partner, const SessionId& id) const {
-  const Session* s = core_->table_.by_id(id);
-  return s != nullptr && s->side == Side::host && s->partner == partner ? s : nullptr;
 }
 
 std::vector<const Session*> Exchange::sessions() const {

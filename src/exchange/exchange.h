@@ -89,7 +89,7 @@ struct Heard {  // what the other node's keeper of requests and grants has to sa
   link::Told told{};
   std::optional<Vouched> vouched{};  // whom it is about, when it came with a statement
 };
-struct Alarm {  // for the operator: "exchange.clock-stepped", "exchange.link-gap", ...
+struct Alarm {  // for the operator: "exchange.clock-behind", "exchange.link-gap", ...
   std::string code{};
   std::string what{};
 };
@@ -207,11 +207,16 @@ class Exchange {
   void not_recorded(
       Leaf leaf);  // the disk refused what took access away: it is tried again until it is taken
 
+  // The wall clock was ahead, was put right, and somebody says so: all sessions end, as they would in a
+  // restart, and decisions go on from it. Whatever had ended by now() has to be ended before: it would begin
+  // again.
+  [[nodiscard]] Effects go_on_from(Moment at, const Ending& why);
+
   // To look.
   [[nodiscard]] Instant now() const;  // the node's clock as decisions see it: never a little backwards
+  // How far that is ahead of the wall clock, which was set back; 0 where it goes by it.
+  [[nodiscard]] Millis ahead() const;
   [[nodiscard]] const Session* session(const SessionId& id) const;
-  // Host: the session a stream on that partner's link names; null unless it is theirs.
-  [[nodiscard]] const Session* session_for(const PartnerCode& partner, const SessionId& id) const;
   [[nodiscard]] std::vector<const Session*> sessions() const;  // oldest first
   [[nodiscard]] bool link_fresh(const PartnerCode& partner, Way way) const;
   [[nodiscard]] bool fenced(const PartnerCode& partner) const;

@@ -177,9 +177,10 @@ class Exchange::Core {
   Draw draw_;
   Limits limits_;
   Defences defences_;
-  Instant now_{};    // as decisions see it: never back
-  Tick now_tick_{};  // when it was that
-  Instant wall_{};   // as the clock said last
+  Instant now_{};        // as decisions see it: never back
+  Tick now_tick_{};      // when it was that
+  Instant wall_{};       // as the clock said last
+  bool behind_ = false;  // the wall clock is, by more than a little
   Tick tick_{};
   bool started_ = false;
   Effects effects_;
@@ -206,6 +207,7 @@ class Exchange::Core {
 
  private:
   void step_clock(Millis by);
+  void go_on_from_wall(const Ending& why);
   // exchange_link.cpp
   void from_home(Peer& peer, const link::Envelope& envelope);
   void from_host(Peer& peer, const link::Envelope& envelope);

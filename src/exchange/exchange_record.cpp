@@ -1,6 +1,8 @@
 // What must be durable, and what comes of it when it is, or cannot be.
 #include "exchange/exchange_core.h"
 
+#include <utility>
+
 #include <fmt/core.h>
 
 namespace entente::exchange {
@@ -134,7 +136,8 @@ void Exchange::Core::tick_records() {
   }
 }
 
-// Batches are numbered, and so are the requests of each session in them: what is missing shows.
+// Batches are numbered, and so are the requests of each session in them: what is missing shows. Numbers go on
+// after a restart from what was recorded; what was not, at most of one interval, had numbers too.
 void Exchange::Core::flush_requests() {
   Json::Array items;
   const auto send = [&] {
@@ -144,9 +147,12 @@ void Exchange::Core::flush_requests() {
   };
   for (const auto& [serial, s] : table_.all()) {
     const uint64_t counted = s->gate->requests();
-    if (counted == s->requests_recorded) continue;
-    items.push_back(
-        Json::object({{"session", s->id.text()}, {"first", s->requests_recorded + 1}, {"last", counted}}));
+    const bool came_back = std::exchange(s->came_back, false);
+    if (counted == s->requests_recorded && !came_back) continue;
+    Json item =
+        Json::object({{"session", s->id.text()}, {"first", s->requests_recorded + 1}, {"last", counted}});
+    if (came_back) item.set("missing_before", "restart");
+    items.push_back(std::move(item));
     s->requests_recorded = counted;
     if (items.size() == kBatchSessionsMax) send();
   }

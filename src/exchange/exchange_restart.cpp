@@ -34,6 +34,7 @@ Session session_of(KeptSession kept) {
   s.entered_by = std::move(kept.entered_by);
   s.opened = kept.admitted;
   s.requests_recorded = kept.requests;
+  s.came_back = true;
   s.verdict.id = std::move(kept.verdict);
   s.verdict.permit = true;  // it was let in: what follows is no admission
   return s;

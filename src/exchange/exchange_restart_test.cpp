@@ -179,6 +179,37 @@ TEST_CASE("requests are numbered on, and a clock set back after a restart gives 
   CHECK(pair.home.open_gates() == 0);
 }
 
+TEST_CASE(
+    "requests that a kill took from the record show: the first batch after it says that some may be "
+    "missing") {
+  Pair pair;
+  pair.admit();
+  const auto newest = [&] {
+    const auto leaf =
+        std::ranges::find(pair.home.leaves.rbegin(), pair.home.leaves.rend(), "requests", &Leaf::kind);
+    REQUIRE(leaf != pair.home.leaves.rend());
+    return Json(leaf->fields).find("sessions")->items().at(0);
+  };
+  const auto count = [&](int requests) {
+    for (int i = 0; i < requests; ++i) pair.home.core->sessions().front()->gate->count_request();
+  };
+  count(3);
+  pair.pass(Millis(1'100));
+  CHECK(newest().find("last")->integer() == 3);
+  CHECK(newest().find("missing_before") == nullptr);
+  count(2);  // counted, and on no disk
+  restart(pair, pair.home, Way::asking);
+  link(pair);
+  pair.pass(Millis(1'100));
+  CHECK(newest().text_or("missing_before", "") == "restart");
+  CHECK(newest().find("first")->integer() == 4);
+  CHECK(newest().find("last")->integer() == 3);  // also where none came since
+  count(1);
+  pair.pass(Millis(1'100));
+  CHECK(newest().find("missing_before") == nullptr);
+  CHECK(newest().find("last")->integer() == 4);
+}
+
 TEST_CASE("a host that wants new words all the time gets them at the home's pace") {
   Pair pair;
   for (uint64_t number = 1; number <= 40; ++number) pair.admit(number);

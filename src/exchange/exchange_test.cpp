@@ -17,8 +17,10 @@ TEST_CASE("a person gets in when both nodes permit and both have it on disk") {
   REQUIRE(pair.home.opened.size() == 1);
   CHECK(pair.home.opened[0].opening == 1);
   CHECK(pair.home.opened[0].pass.gate->passes());
-  CHECK(pair.host.core->session_for(kHome, pair.home.opened[0].pass.at_host) != nullptr);
-  CHECK(pair.host.core->session_for(kHost, pair.home.opened[0].pass.at_host) == nullptr);  // not theirs
+  const Session* const held = pair.host.core->session(pair.home.opened[0].pass.at_host);
+  REQUIRE(held != nullptr);
+  CHECK(held->side == Side::host);
+  CHECK(held->partner == kHome);
   CHECK(pair.home.leaves_of("admission") == 1);
   CHECK(pair.host.leaves_of("admission") == 1);
 }

@@ -45,12 +45,13 @@ std::optional<coalition::Facts> facts_of(const Json& fields, std::string_view na
 }  // namespace
 
 bool Recollection::reads(std::string_view kind) {
-  return std::ranges::find(kKinds, kind) != kKinds.end() || kind == kRestartLeaf;
+  return std::ranges::find(kKinds, kind) != kKinds.end() || kind == kRestartLeaf || kind == kClockLeaf;
 }
 
 bool Recollection::take(std::string_view kind, Instant at, const Json& fields) {
   if (at < oldest_ || ++read_ > kLeavesReadMax) return false;
   // A start that let nothing go on: what was before it has ended.
+  if (kind == kClockLeaf) return false;
   if (kind == kRestartLeaf) return fields.text_or("kept", "") == "yes";
   if (kind == "admission") {
     admission(at, fields);

@@ -24,7 +24,8 @@ inline constexpr Seconds kSignInMost{12 * 3600};  // whatever the facts say; no 
 inline constexpr Seconds kAppCookieLife{12 * 3600};  // likewise
 inline constexpr size_t kKeptSessionsMax = 50'000;   // also of sign-ins, and of cookies
 inline constexpr size_t kLeavesReadMax = 500'000;
-inline constexpr std::string_view kRestartLeaf = "restart";  // kept: "yes", or "no" and why
+inline constexpr std::string_view kRestartLeaf = "restart";       // kept: "yes", or "no" and why
+inline constexpr std::string_view kClockLeaf = "clock.accepted";  // it was put right: all that stood ended
 
 struct KeptSession {
   SessionId id{};

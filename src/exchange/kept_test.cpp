@@ -161,6 +161,13 @@ TEST_CASE("a start that let sessions go on is passed over") {
   CHECK(after({sign_in("t1"), admission("s1"), of(kRestartLeaf, {{"kept", "yes"}})}).sessions.size() == 1);
 }
 
+TEST_CASE("attack: nothing from before a clock that was put right comes back by a kill in the same moment") {
+  const Kept kept =
+      after({sign_in("t1"), admission("s1"), of(kClockLeaf, {{"who", "operator/lena"}}), sign_in("t2")});
+  CHECK(kept.sessions.empty());
+  CHECK(kept.sign_ins.size() == 1);
+}
+
 TEST_CASE("leaves that say too little, or of another shape, are nothing") {
   Told odd = admission("s1");
   odd.fields.set("facts", "all");

@@ -49,6 +49,9 @@ class Lobby {
   // A request whose authority is the lobby's name. Always answers.
   [[nodiscard]] net::Task<void> handle(net::HttpCall& call, net::NormalTarget target);
 
+  // Everybody's sign-in ends, also where it is on its way.
+  void sign_out_all();
+
   [[nodiscard]] PageFrame frame(const SignIn* sign_in) const;
 
   // Each sign-in that is begun costs the provider a request or two, and nobody has proved anything yet.
@@ -71,11 +74,17 @@ class Lobby {
   };
   [[nodiscard]] Signed signed_in(const net::Headers& headers);
   net::Task<void> show_home(net::HttpCall& call);
-  net::Task<void> begin_sign_in(net::HttpCall& call, std::string return_to);
-  net::Task<void> finish_sign_in(net::HttpCall& call, std::string query);
+  // lobby_enter.cpp
   net::Task<void> enter_app(net::HttpCall& call, std::string query);
   net::Task<void> enter_console(net::HttpCall& call, const Signed& who, std::string path, std::string bind);
+  net::Task<void> hand_off(net::HttpCall& call, std::string origin, std::string code, std::string path);
+  net::Task<void> show_not_opened(net::HttpCall& call, coalition::AppRef app, Ending ending);
+  net::Task<void> unknown_app(net::HttpCall& call, const SignIn& sign_in, std::string label);
+  [[nodiscard]] SessionId only_one(const Signed& who, const coalition::AppRef& app, SessionId opened);
   [[nodiscard]] bool opens_console(const SignIn& sign_in) const;
+  // lobby_sign_in.cpp
+  net::Task<void> begin_sign_in(net::HttpCall& call, std::string return_to);
+  net::Task<void> finish_sign_in(net::HttpCall& call, std::string query);
   net::Task<void> sign_out(net::HttpCall& call);
   net::Task<void> provider_signed_out(net::HttpCall& call);
   // A form of the lobby's own pages, sent by the person whose page it was; otherwise nothing: of the first of
@@ -133,7 +142,6 @@ class Lobby {
   void look_as_if(const SignIn& sign_in);
   [[nodiscard]] coalition::Facts context(const SignIn& sign_in) const;
   net::Task<void> page(net::HttpCall& call, int status, std::string html, Scripts scripts = Scripts::none);
-  net::Task<void> unknown_app(net::HttpCall& call, const SignIn& sign_in, std::string label);
 
   Parts parts_;
   HostNames names_;

@@ -93,6 +93,7 @@ struct Session {
   bool told_held = false;     // host: what the home was last told
   uint32_t facts_coming = 0;  // host: statements about it that are on the way to the disk
   uint64_t requests_recorded = 0;
+  bool came_back = false;  // after a restart, and no batch has said yet that some before it may be missing
 
   [[nodiscard]] bool open() const { return stage == Stage::live && holds == 0; }
 };

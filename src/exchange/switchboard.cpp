@@ -47,6 +47,7 @@ void Switchboard::keep_time() {
 
 void Switchboard::carry_out(Effects effects) {
   now_ms_.store(core_->now().time_since_epoch().count(), std::memory_order_relaxed);
+  ahead_ms_.store(core_->ahead().count(), std::memory_order_relaxed);
   for (Effect& effect : effects) carry_out_one(effect);
   spread(std::exchange(news_, {}));
   if (!core_->busy() || stepping_) return;

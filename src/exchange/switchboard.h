@@ -61,6 +61,8 @@ class Switchboard {
   [[nodiscard]] const Published<ConnectorRoster>& roster() const { return roster_; }
   // The node's clock as decisions see it.
   [[nodiscard]] Instant now() const { return Instant(Millis(now_ms_.load(std::memory_order_relaxed))); }
+  // How far that is ahead of a wall clock that was set back; 0: it goes by it.
+  [[nodiscard]] Millis ahead() const { return Millis(ahead_ms_.load(std::memory_order_relaxed)); }
   void stranger_refused() { strangers_.fetch_add(1, std::memory_order_relaxed); }
   void partner_over_budget() { over_budget_.fetch_add(1, std::memory_order_relaxed); }
   // Whether a refused request is to be recorded one by one; more of them are only counted.
@@ -109,6 +111,8 @@ class Switchboard {
                          std::shared_ptr<const Rules> acting = nullptr);
   // For a node that stops. Records what is left to record; sessions go on when it is back in time.
   void rest() { carry_out(core_->tick(moment())); }
+  // As Exchange::go_on_from(), now.
+  void go_on_from_wall(const Ending& why) { carry_out(core_->go_on_from(moment(), why)); }
   // Ends every session, so that both nodes and the ledger know: where none outlives a restart.
   void close_all(const Ending& why);
 
@@ -157,6 +161,7 @@ class Switchboard {
   Published<ConnectorRoster> roster_;
   bool roster_moved_ = false;
   std::atomic<int64_t> now_ms_;
+  std::atomic<int64_t> ahead_ms_{0};
   std::atomic<uint64_t> strangers_{0};
   std::atomic<uint64_t> over_budget_{0};
   std::mutex refusals_mutex_;

@@ -142,11 +142,11 @@ Result<DpopProof> check_dpop(std::string_view proof, const DpopExpect& expect) {
 }
 
 Result<void> DpopReplays::use(const DpopProof& proof, const std::string& who, Instant now) {
-  while (!order_.empty() && order_.front().end <= now) {
-    seen_.erase(order_.front().name);
-    const auto one = of_one_.find(order_.front().who);
+  while (!order_.empty() && order_.begin()->end <= now) {
+    seen_.erase(order_.begin()->name);
+    const auto one = of_one_.find(order_.begin()->who);
     if (--one->second == 0) of_one_.erase(one);
-    order_.pop_front();
+    order_.erase(order_.begin());
   }
   // Its key stands beside it: nobody can use another's number up.
   std::string name(as_text(crypto::sha256(framed({proof.thumbprint, proof.id}))));
@@ -157,7 +157,7 @@ Result<void> DpopReplays::use(const DpopProof& proof, const std::string& who, In
                 "Try again in a minute.");
   }
   // For as long as it could pass again.
-  order_.push_back({proof.issued + kDpopAge + kDpopSkew, name, who});
+  order_.insert({proof.issued + kDpopAge + kDpopSkew, name, who});
   ++of_one_[who];
   seen_.insert(std::move(name));
   return {};

@@ -8,7 +8,8 @@
 #include "crypto/digest.h"
 #include "crypto/key.h"
 
-#include <deque>
+#include <compare>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -64,10 +65,11 @@ class DpopReplays {
     Instant end;
     std::string name;
     std::string who;
+    auto operator<=>(const Used&) const = default;
   };
   size_t size_max_;
   size_t of_one_max_;
-  std::deque<Used> order_;
+  std::set<Used> order_;  // by their ends: one of a clock that is ahead keeps no other
   std::unordered_set<std::string> seen_;
   std::unordered_map<std::string, size_t> of_one_;
 };

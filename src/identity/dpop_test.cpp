@@ -161,6 +161,22 @@ TEST_CASE("attack: a proof is used twice, or by the million") {
   CHECK(replays.size() == 1);
 }
 
+TEST_CASE(
+    "a proof of a clock that is ahead is remembered for as long, and keeps no other from being forgotten") {
+  DpopReplays replays(2);
+  DpopProof ahead{
+      .key = client_key().public_key(), .thumbprint = "a", .id = "1", .nonce = {}, .issued = kAt + kDpopSkew};
+  CHECK(replays.use(ahead, "ana", kAt));
+  DpopProof proof = ahead;
+  proof.id = "2";
+  proof.issued = kAt;
+  CHECK(replays.use(proof, "ana", kAt));
+  proof.id = "3";
+  proof.issued = kAt + kDpopAge + kDpopSkew;
+  CHECK(replays.use(proof, "ana", proof.issued));  // the second one is over
+  CHECK(replays.use(ahead, "ana", proof.issued).error().code() == "dpop.replayed");
+}
+
 TEST_CASE("attack: one person's proofs leave room for everybody else's") {
   DpopReplays replays(10, 4);
   DpopProof proof{.key = client_key().public_key(), .thumbprint = "a", .id = {}, .nonce = {}, .issued = kAt};

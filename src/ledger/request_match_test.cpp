@@ -107,3 +107,14 @@ TEST_CASE("attack: a ledger that is signed and chained, but left requests out, d
     if (!verified) CHECK(verified.error().code() == "ledger.requests");
   }
 }
+
+TEST_CASE(
+    "a session that came back after a kill may count nothing at first, and goes on from what was recorded") {
+  RequestMatch match;
+  Json item = Json::object({{"session", "a"}, {"first", 6}, {"last", 5}, {"missing_before", "restart"}});
+  CHECK(match.feed(0, "requests", batch({{"a", 1, 5}})));
+  CHECK(
+      match.feed(1, "requests", Json::object({{"batch", 1}, {"sessions", Json::array({std::move(item)})}})));
+  CHECK(match.feed(2, "requests", batch({{"a", 6, 7}})));
+  CHECK(match.finish());
+}

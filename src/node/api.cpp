@@ -11,9 +11,17 @@ namespace entente::node {
 namespace {
 
 constexpr size_t kBodyBytesMax = 256 * 1024;
+constexpr Seconds kLookMax{5};        // for the record of who looks; then it is shown, and said that it waits
 constexpr size_t kNameBytesMax = 64;  // no id is longer; what is recorded of a call is bounded with it
 
 }  // namespace
+
+struct Api::Look {
+  explicit Look(net::Loop& loop) : done(loop) {}
+  net::Event done;
+  size_t under_way = 0;
+  std::optional<Error> why_not;
+};
 
 struct Api::Route {
   std::string_view method;
@@ -60,6 +68,8 @@ std::span<const Api::Route> Api::routes() {
       {"POST", "/v1/recalls", &Api::recall_object},
       {"POST", "/v1/recalls/lift", &Api::lift_recall},
       {"POST", "/v1/key-service/reload", &Api::reload_keys},
+      {"GET", "/v1/clock", &Api::show_clock},
+      {"POST", "/v1/clock/accept", &Api::accept_clock},
       {"GET", "/v1/exposure", &Api::show_exposure},
       {"GET", "/v1/verdicts/{}", &Api::show_verdict},
       {"GET", "/v1/ledger", &Api::show_ledger},
@@ -177,7 +187,16 @@ net::Task<Api::Answer> Api::call(Caller by, std::string method, std::string path
     if (route.socket_only && request.by.network != kSocketNetwork)
       co_return not_found(fmt::format("there is no {} here", wanted));
     request.name = std::string(name);
+    const auto look = method == "GET" ? std::make_shared<Look>(switchboard_.loop()) : nullptr;
+    request.look = look;
     Answer answer = co_await (this->*route.handler)(std::move(request));
+    if (!look) co_return answer;
+    // Who looked is on the disk before anything is seen. On a disk that takes nothing operators see all the
+    // same, and that nobody could know of it after a crash.
+    bool durable = look->under_way == 0;
+    if (!durable) durable = co_await look->done.wait(kLookMax);
+    if (look->why_not) answer.body.set("unrecorded", look->why_not->what());
+    if (!durable) answer.body.set("unrecorded", "the disk has not taken it in time");
     co_return answer;
   }
   if (other_method)
@@ -195,11 +214,16 @@ std::optional<Api::Answer> Api::refused(const Request& request, coalition::Actio
       verdict_record(verdict, request.by.who, action_name(action), ask.context, clock_.now());
   record.fields.emplace_back("target", on);
   record.fields.emplace_back("purpose", purpose);
-  records_.append({std::move(record)}, false, [](const Result<ledger::Appended>& appended) {
-    if (!appended)
-      log(LogLevel::error, "node", "an operator's verdict is not in the ledger",
-          {{"error", appended.error().text()}});
-  });
+  if (request.look) ++request.look->under_way;
+  records_.append({std::move(record)}, false,
+                  [look = request.look](const Result<ledger::Appended>& appended) {
+                    if (!appended)
+                      log(LogLevel::error, "node", "an operator's verdict is not in the ledger",
+                          {{"error", appended.error().text()}});
+                    if (!look) return;
+                    if (!appended) look->why_not = appended.error();
+                    if (--look->under_way == 0) look->done.set();
+                  });
   if (verdict.permit) return std::nullopt;
   std::string why = "an operator may not do this here";
   std::string change;

@@ -35,6 +35,11 @@ class Api {
       MissionDesk& missions, KeyDesk& keys, const Clock& clock, PartnerCode self,
       std::function<std::vector<LinkState>()> links, std::function<bool(std::string_view)> holds_key);
 
+  // Once it is written that the clock is right: ends what stands, and lets decisions go by it.
+  void on_clock_accepted(std::function<void(const exchange::AccessDesk::Closing&)> put_right) {
+    put_right_ = std::move(put_right);
+  }
+
   // Serves until the listener is closed.
   [[nodiscard]] net::Task<void> serve(net::Listener& listener);
 
@@ -51,11 +56,13 @@ class Api {
 
  private:
   struct Route;
+  struct Look;  // at a list: its record on the way to the disk
   struct Request {
     Caller by;
     std::string name;  // {..} of the route
     std::string query;
     Json body;
+    std::shared_ptr<Look> look{};
   };
   using Handler = net::Task<Answer> (Api::*)(Request);
   [[nodiscard]] static std::span<const Route> routes();
@@ -101,6 +108,8 @@ class Api {
   net::Task<Answer> show_ledger(Request request);
   net::Task<Answer> show_entry(Request request);
   net::Task<Answer> show_status(Request request);
+  net::Task<Answer> show_clock(Request request);
+  net::Task<Answer> accept_clock(Request request);
 
   // Asks decide(); the refusal as an answer, or nothing when it is permitted. Changes ask to administer,
   // lists to view. The verdict is recorded.
@@ -141,6 +150,7 @@ class Api {
   std::function<std::vector<LinkState>()> links_;
   std::function<bool(std::string_view)> holds_key_;  // whether our key service has one of that kid
   Instant started_;
+  std::function<void(const exchange::AccessDesk::Closing&)> put_right_;
   data::Exposure exposure_;  // of what the ledger held up to here
   bool searching_ = false;   // for a verdict
 };

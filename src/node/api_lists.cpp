@@ -262,6 +262,13 @@ net::Task<Api::Answer> Api::show_status(Request request) {
         owed == 0
             ? ""
             : "make space on the disk of the data folder, or mend it; they are written by themselves then");
+  const Millis ahead = switchboard_.ahead();
+  check(ahead == Millis(0) ? "good" : "bad", "clock",
+        ahead == Millis(0) ? "decisions go by the wall clock"
+                           : fmt::format("decisions are {} s ahead of the wall clock, which was set back",
+                                         ahead.count() / 1'000),
+        ahead == Millis(0) ? ""
+                           : "if it was ahead before and is right now: entente clock accept --reason TEXT");
   const std::vector<LinkState> links = links_();
   for (const coalition::Partner* partner : world.partners()) {
     if (partner->code == self_) continue;

@@ -66,6 +66,11 @@ Result<identity::PersonFacts> KeyDesk::person(const identity::AccessToken& token
   return identity::person_from(who, parts_.crosswalk, ceiling, now);
 }
 
+void KeyDesk::go_on_from(Instant now) {
+  started_ = to_the_second(now) + Seconds(1);
+  kas_.go_on_from(started_);
+}
+
 void KeyDesk::use_own_url() {
   kas_.name(own_url(parts_.records.world(), parts_.self));
 }

@@ -49,6 +49,10 @@ class KeyDesk final : public exchange::ObjectDesk {
   // The one of that algorithm that clients wrap for: the newest that is not recalled. Nullptr: none.
   [[nodiscard]] const data::KasKey* given_out(std::string_view algorithm) const;
 
+  // The time goes on from here: proofs and vouchers from before it may have been used in the time that is
+  // gone.
+  void go_on_from(Instant now);
+
   // A request whose authority is the key service's. Always answers.
   [[nodiscard]] net::Task<void> handle(net::HttpCall& call, net::NormalTarget target);
   [[nodiscard]] bool holds(std::string_view kid) const { return kas_.keys().find(kid) != nullptr; }

@@ -7,6 +7,7 @@
 #include "exchange/door.h"
 #include "identity/assertion.h"
 #include "node/api.h"
+#include "node/clock.h"
 #include "node/console.h"
 #include "node/key_desk.h"
 #include "node/keys.h"
@@ -171,6 +172,7 @@ struct Node::Parts {
   net::Task<void> serve_keys(net::HttpCall& call, net::NormalTarget target, PartnerCode of);
   void hear(const PartnerCode& from, std::string jws);
   void go_on();
+  void put_right(const exchange::AccessDesk::Closing& closing);
   void sweep();
   void announce_users();
   [[nodiscard]] const coalition::World& world() const { return records->world(); }
@@ -191,6 +193,7 @@ struct Node::Parts {
   std::unique_ptr<net::TlsClient> reverse_tls;
   std::unique_ptr<net::TlsClient> provider_tls;
   std::unique_ptr<exchange::Switchboard> switchboard;
+  std::unique_ptr<DecisionClock> decisions;
   exchange::Browsers browsers;
   exchange::Lanes lanes;
   std::unique_ptr<exchange::ConnectorDesk> connector_desk;
@@ -254,6 +257,7 @@ Result<void> Node::Parts::build() {
   options.limits.asks_burst = 2 * options.limits.asks_per_second;
   switchboard = std::make_unique<exchange::Switchboard>(loop, clock, *archive, *statements,
                                                         exchange::rules_of(world()), options);
+  decisions = std::make_unique<DecisionClock>(clock, *switchboard);
   connector_desk = std::make_unique<exchange::ConnectorDesk>(*switchboard, lanes);
   access = std::make_unique<exchange::AccessDesk>(
       exchange::AccessDesk::Parts{*switchboard, *archive, clock, current});
@@ -274,7 +278,7 @@ Result<void> Node::Parts::build() {
     });
   };
   view_desk = std::make_unique<ViewDesk>(ViewDesk::Parts{
-      current, record_view, clock, loop, config.partner, ask,
+      current, record_view, *decisions, loop, config.partner, ask,
       [this](const std::string& sign_in) { return browsers.is_signed_in(sign_in, clock.now()); },
       [this](const PersonId& person, const std::string& view, const std::string& why) {
         const Json data = Json::object({{"view", view}, {"why", why}});
@@ -282,7 +286,7 @@ Result<void> Node::Parts::build() {
             {.kind = std::string(exchange::kObjectShut), .person = person, .data = data});
       }});
   key_desk = std::make_unique<KeyDesk>(KeyDesk::Parts{
-      *records, clock, loop, *issuer_keys, crosswalk, std::move(kas_keys), config.data / "keys" / "kas",
+      *records, *decisions, loop, *issuer_keys, crosswalk, std::move(kas_keys), config.data / "keys" / "kas",
       config.partner, [this] { switchboard->stranger_refused(); }, keys.statement,
       [this](const PersonId& who, const PartnerCode& at) {
         return statements->pairwise(who, {at, AppId("kas")});
@@ -313,6 +317,7 @@ Result<void> Node::Parts::build() {
   };
   api = std::make_unique<Api>(*records, *switchboard, *access, *missions, *key_desk, clock, config.partner,
                               link_states, [this](std::string_view kid) { return key_desk->holds(kid); });
+  api->on_clock_accepted([this](const exchange::AccessDesk::Closing& closing) { put_right(closing); });
   console = std::make_unique<Console>(
       Console::Parts{*api, *records, *switchboard, *access, browsers, clock, config.data / "ledger"}, names,
       read_console_files(config.console));
@@ -343,6 +348,7 @@ void Node::Parts::go_on() {
   if (!recalled->why_not.empty()) {
     log(LogLevel::info, "node", "no session goes on", {{"why", recalled->why_not}});
     over.what = fmt::format("The node was started again; {}.", recalled->why_not);
+    if (recalled->seen) close_at_start(*records, *access, *recalled->seen, clock.now());
     return switchboard->restore(std::move(kept.sessions), over);
   }
   browsers.restore(kept, clock.now());
@@ -356,6 +362,17 @@ void Node::Parts::go_on() {
        {"sign_ins", static_cast<int64_t>(kept.sign_ins.size())}});
   switchboard->restore(std::move(lost), over);
   switchboard->restore(std::move(going), std::nullopt);
+}
+
+// Sessions first: what ends with them is recorded and told while their people are known.
+void Node::Parts::put_right(const exchange::AccessDesk::Closing& closing) {
+  exchange::Ending over{.which = coalition::Refusal::lease_ended,
+                        .what = "The clock of this node was wrong and was put right."};
+  over.change = "Sign in again.";
+  switchboard->go_on_from_wall(over);
+  lobby->sign_out_all();
+  access->put_right(closing);
+  key_desk->go_on_from(clock.now());
 }
 
 void Node::Parts::build_loop(size_t number, const exchange::HostNames& names) {

@@ -57,6 +57,8 @@ Result<Recalled> recall(ledger::Ledger& ledger, const PartnerCode& self, std::op
   };
   TRY_VOID(ledger.newest_first(&exchange::Recollection::reads, visit));
   Recalled out{std::move(recollection).kept(), why_nothing(last, newest, now, away_max)};
+  const Instant seen = std::max(last.value_or(newest), newest);
+  if (now < seen - kClockBackMax) out.seen = seen;
   ledger::Record leaf{.event_class = std::string(exchange::kRestartLeaf), .time = now, .fields = {}};
   leaf.fields.emplace_back("kept", out.why_not.empty() ? "yes" : "no");
   if (!out.why_not.empty()) leaf.fields.emplace_back("why", out.why_not);

@@ -33,7 +33,8 @@ class AliveMark {
 
 struct Recalled {
   exchange::Kept kept;
-  std::string why_not;  // empty: it goes on. Else in words for people
+  std::string why_not;            // empty: it goes on. Else in words for people
+  std::optional<Instant> seen{};  // the clock went back: the latest time that was seen here
 };
 
 inline constexpr Seconds kClockBackMax{60};

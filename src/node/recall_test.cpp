@@ -81,6 +81,24 @@ TEST_CASE(
   CHECK(later.kept.sign_ins.empty());
 }
 
+TEST_CASE("a start after the clock went back says the latest time that was seen here, once") {
+  Disk disk;
+  disk.signed_in("t1", kNow + Seconds(3600));
+  CHECK(disk.at(kNow - Seconds(5), kNow).seen == kNow + Seconds(3600));
+  CHECK_FALSE(disk.at(kNow, kNow + Seconds(5)).seen);
+}
+
+TEST_CASE("a node goes on after its clock was put right, whatever times the ledger holds from before") {
+  Disk disk;
+  disk.signed_in("t1", kNow + Seconds(86'400));
+  ledger::Record leaf{.event_class = std::string(exchange::kClockLeaf), .time = kNow, .fields = {}};
+  REQUIRE(disk.ledger->append_and_wait({std::move(leaf)}, ledger::Space::narrowing));
+  disk.signed_in("t2", kNow + Seconds(1));
+  const Recalled recalled = disk.at(kNow + Seconds(2), kNow + Seconds(5));
+  CHECK(recalled.why_not.empty());
+  CHECK(recalled.kept.sign_ins.size() == 1);
+}
+
 TEST_CASE("the mark of a running node is the time it was noted last") {
   Disk disk;
   const std::filesystem::path file = disk.folder / "alive";

@@ -2,6 +2,7 @@
 // for again, at most every two seconds and only while somebody can see it.
 import { useEffect, useState, useSyncExternalStore } from 'react';
 import { get, type Lists } from './api.ts';
+import { NoAnswer } from './ledger/bytes.ts';
 
 const kLookAgainMs = 2000;
 const kListenAgainMs = 5000;
@@ -72,6 +73,12 @@ export interface Loaded<T> {
   readonly reload: () => void;
 }
 
+// Shown, and the node could not write down that it was.
+const unrecorded = (data: object): { problem?: Error } =>
+  'unrecorded' in data
+    ? { problem: new NoAnswer(`That you looked is not in the ledger yet: ${String(data.unrecorded)}.`) }
+    : {};
+
 export function useLive<Path extends keyof Lists>(path: Path, follows = true): Loaded<Lists[Path]> {
   const [state, setState] = useState<{ data?: Lists[Path]; problem?: Error }>({});
   const [asked, setAsked] = useState(0);
@@ -79,7 +86,7 @@ export function useLive<Path extends keyof Lists>(path: Path, follows = true): L
   useEffect(() => {
     let current = true;
     get(path).then(
-      (data) => current && setState({ data }),
+      (data) => current && setState({ data, ...unrecorded(data) }),
       (problem: Error) => current && setState((old) => ({ ...old, problem })),
     );
     return () => {

@@ -1,0 +1,71 @@
+// The node's clock, where it was ahead and was put right: how far decisions are ahead, and an operator's word
+// that they may go by it again.
+#include "node/api_answers.h"
+#include "node/clock.h"
+#include "node/operators.h"
+
+#include <fmt/format.h>
+
+namespace entente::node {
+
+net::Task<Api::Answer> Api::show_clock(Request request) {
+  coalition::Verdict verdict;
+  if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_}, "show clock", verdict))
+    co_return *no;
+  co_return Answer{200, Json::object({{"wall", rfc3339(clock_.now())},
+                                      {"decisions", rfc3339(switchboard_.now())},
+                                      {"ahead_s", int64_t{switchboard_.ahead().count() / 1'000}}})};
+}
+
+// Written first: whatever a kill leaves, nothing that had ended begins again.
+net::Task<Api::Answer> Api::accept_clock(Request request) {
+  const Result<std::string> reason = read_reason(request.body);
+  if (!reason) co_return refusal(400, reason.error());
+  coalition::Verdict verdict;
+  if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_},
+                        "accept the clock: " + *reason, verdict))
+    co_return *no;
+  const Millis ahead = switchboard_.ahead();
+  if (ahead == Millis(0))
+    co_return refusal(409, {"clock.not-behind",
+                            "decisions go by the wall clock: there is nothing to accept",
+                            {},
+                            "put the clock right first, if it is wrong"});
+  const Instant now = clock_.now();
+  ledger::Record leaf{.event_class = std::string(exchange::kClockLeaf), .time = now, .fields = {}};
+  leaf.fields.emplace_back("who", request.by.who.id.text());
+  leaf.fields.emplace_back("verdict", verdict.id.text());
+  leaf.fields.emplace_back("reason", *reason);
+  ledger::Record again = leaf;
+  const std::string author = request.by.who.id.text();
+  ClockStep step = clock_step(records_.world(), access_, switchboard_.now(), now, std::move(leaf), author);
+  Words words;
+  words.what = "the clock";
+  words.done = fmt::format("decisions go on from {}, {} s less than they were at; everybody signs in again",
+                           rfc3339(now), ahead.count() / 1'000);
+  words.verdict = verdict.id;
+  words.decided = now;
+  Answer answer;
+  if (step.change.records.empty()) {
+    const Result<void> durable = co_await record(std::move(step.change.leaves.front()));
+    answer =
+        durable
+            ? Answer{200,
+                     Json::object({{"text", words.done}, {"durable", true}, {"verdict", verdict.id.text()}})}
+            : refusal(status_of(durable.error()), durable.error());
+  } else {
+    answer = co_await change(std::move(step.change), std::move(words));
+  }
+  if (answer.status != 200 || switchboard_.ahead() == Millis(0)) co_return answer;
+  const Instant seen = switchboard_.now();
+  put_right_(step.closing);
+  // What came to be while that was written.
+  ClockStep rest = clock_step(records_.world(), access_, seen, clock_.now(), std::move(again), author);
+  if (!rest.change.records.empty()) {
+    records_.commit(std::move(rest.change), [](const Result<Outcome>&) {});
+    access_.put_right(rest.closing);
+  }
+  co_return answer;
+}
+
+}  // namespace entente::node

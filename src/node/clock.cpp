@@ -1,0 +1,58 @@
+#include "node/clock.h"
+
+#include "coalition/access.h"
+
+#include <algorithm>
+
+namespace entente::node {
+
+using coalition::Release;
+using coalition::RequestState;
+
+Instant DecisionClock::now() const {
+  return std::max(wall_.now() + switchboard_.ahead(), switchboard_.now());
+}
+
+namespace {
+
+void close_releases(const coalition::World& world, Instant seen, Instant now,
+                    std::vector<coalition::Record>& records) {
+  for (const Release* found : world.releases()) {
+    const bool open = found->state == RequestState::open && (found->end <= seen || found->asked > now);
+    const bool given = found->state == RequestState::granted &&
+                       (found->until.value_or(seen) <= seen || found->start.value_or(now) > now);
+    if (!open && !given) continue;
+    Release release = *found;
+    release.state = open ? RequestState::denied : RequestState::revoked;
+    release.answer = "The clock of this node was wrong and was put right.";
+    release.start.reset();
+    release.until.reset();
+    records.push_back({record_key(release), to_json(release)});
+  }
+}
+
+}  // namespace
+
+ClockStep clock_step(const coalition::World& world, const exchange::AccessDesk& access, Instant seen,
+                     Instant now, ledger::Record leaf, std::string author) {
+  ClockStep step;
+  step.closing = access.clock_closing(seen, now);
+  step.change.records = step.closing.records;
+  close_releases(world, seen, now, step.change.records);
+  leaf.fields.emplace_back("seen", rfc3339(seen));
+  leaf.fields.emplace_back("from", rfc3339(now));
+  leaf.fields.emplace_back("closed", std::ssize(step.change.records));
+  step.change.leaves.push_back(std::move(leaf));
+  step.change.author = std::move(author);
+  step.change.narrowing = true;
+  return step;
+}
+
+void close_at_start(Records& records, const exchange::AccessDesk& access, Instant seen, Instant now) {
+  ledger::Record leaf{.event_class = std::string(exchange::kClockLeaf), .time = now, .fields = {}};
+  leaf.fields.emplace_back("who", "restart");
+  ClockStep step = clock_step(records.world(), access, seen, now, std::move(leaf), "restart");
+  if (!step.change.records.empty()) records.commit(std::move(step.change), [](const Result<Outcome>&) {});
+}
+
+}  // namespace entente::node

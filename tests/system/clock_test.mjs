@@ -1,0 +1,107 @@
+// A node's wall clock runs a day ahead and is put right: people are locked out until somebody who may says that it
+// is right, then they come in anew; what ended meanwhile stays ended.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before } from 'node:test';
+import { Coalition, readJson, skip, system, until, writeJson } from './coalition.mjs';
+import { Visitor } from './visitor.mjs';
+
+const kDayS = 86_400;
+const shim = process.env.ENTENTE_LEAPING_CLOCK; // tests/system/leaping_clock.cpp, built
+const clocked = (name, run) => system(name, shim ? run : (test) => test.skip('ENTENTE_LEAPING_CLOCK names no library'));
+
+let coalition;
+
+const leap = (nation, seconds) =>
+  writeFileSync(coalition.file(`clock-${nation.toLowerCase()}`), `${seconds}\n`, { mode: 0o600 });
+const clock = (nation) => coalition.ask(nation, 'clock', 'show');
+
+before(async () => {
+  if (skip || !shim) return;
+  coalition = await Coalition.start((plan) => {
+    const path = join(plan, 'plan.json');
+    const whole = readJson(path);
+    const start = whole.steps.find((step) => step.start === 'node-{nation}');
+    start.command = [
+      ...['env', `LD_PRELOAD=${shim}`, 'ENTENTE_TEST_CLOCK=${folder}/clock-{nation}'],
+      ...start.command,
+    ];
+    writeJson(path, whole);
+    const genesis = join(plan, 'genesis-xbb.json');
+    const records = readJson(genesis);
+    const operator = Object.values(records.records ?? records).find(({ uids }) => uids);
+    operator.roles = ['auditor']; // reads everything and changes nothing
+    writeJson(genesis, records);
+  });
+});
+
+after(() => coalition?.end());
+
+function copyOf(visitor) {
+  const copy = new Visitor(coalition, visitor.person.login);
+  copy.jar = structuredClone(visitor.jar);
+  return copy;
+}
+
+const inside = async (visitor) => (await visitor.go(`${visitor.nation.app}/me`)).status === 200;
+
+// Signed in anew and at the app's door: what it answers.
+async function comesIn(login) {
+  const visitor = new Visitor(coalition, login);
+  await visitor.signIn();
+  return { visitor, page: await visitor.openApp() };
+}
+
+async function leapAndBack(nation) {
+  leap(nation, kDayS);
+  await until('the node sees the day ahead', async () => Date.parse((await clock(nation)).decisions) - Date.now() > 3.6e6);
+  leap(nation, 0);
+  await until('the node sees that the clock is right again', async () => (await clock(nation)).ahead_s > kDayS / 2);
+}
+
+clocked('nothing is to be accepted while the clock is right', async () => {
+  const said = await coalition.cli('XAA', 'clock', 'accept', '--reason', 'exercise: nothing is wrong', '--json');
+  assert.notEqual(said.code, 0);
+  assert.match(said.output, /clock\.not-behind/);
+});
+
+clocked('a clock a day ahead is put right: locked out, accepted, in again, and what ended stays ended', async () => {
+  const konrad = await Visitor.inside(coalition, 'konrad');
+  const ingrid = await Visitor.inside(coalition, 'ingrid');
+  const kept = copyOf(konrad);
+  await leapAndBack('XAA');
+  assert.match(coalition.log('node-xaa'), /exchange\.clock-behind/);
+  for (const visitor of [konrad, ingrid]) await until('what was open has ended', async () => !(await inside(visitor)));
+  const refused = await comesIn('konrad');
+  assert.notEqual(refused.page.status, 200, 'nobody comes in before somebody says so');
+  const said = await coalition.ask('XAA', 'clock', 'accept', '--reason', 'exercise: the time server was wrong');
+  assert.equal((await clock('XAA')).ahead_s, 0);
+  const why = await coalition.cli('XAA', 'why', said.verdict);
+  assert.match(why.output, /the time server was wrong/);
+  for (const copy of [kept, refused.visitor]) {
+    const page = await copy.follow(`${copy.nation.app}/`, (address) => address.startsWith(copy.nation.issuer));
+    assert.ok(page.stopped || page.status !== 200, 'a sign-in from before is none');
+  }
+  const again = await comesIn('konrad');
+  assert.equal(again.page.status, 200, again.page.body?.slice(0, 500));
+  const guest = await comesIn('ingrid');
+  assert.equal(guest.page.status, 200, "a partner's people come in too");
+  // The ledger says so, and a restart takes the times of that day for no reason to end everything once more.
+  const { records } = JSON.parse((await coalition.cli('XAA', 'ledger', 'show', '--last', '60', '--json')).output);
+  assert.ok(records.some(({ class: kind }) => kind === 'clock.accepted'));
+  await coalition.stop('node-xaa', 'SIGKILL');
+  await coalition.startAgain('node-xaa');
+  await until('konrad goes on', () => inside(again.visitor).catch(() => false));
+  await coalition.verify('XAA');
+});
+
+clocked('attack: an operator whom policies let change nothing accepts no clock', async () => {
+  await leapAndBack('XBB');
+  const said = await coalition.cli('XBB', 'clock', 'accept', '--reason', 'exercise: not mine to say', '--json');
+  assert.notEqual(said.code, 0);
+  assert.match(said.output, /operator\.denied/);
+  assert.ok((await clock('XBB')).ahead_s > kDayS / 2);
+  const ingrid = await comesIn('ingrid');
+  assert.notEqual(ingrid.page.status, 200, 'nobody comes in');
+});
