@@ -140,12 +140,14 @@ TEST_CASE("a clock that stepped back and forth again is the wall's again, and ea
   Owner owner(5);
   owner.take(owner.core->tick(owner.at));
   const Instant before = owner.at.now;
-  size_t alarms = 0;
+  size_t alarms = 0, behind = 0;
   const auto go = [&](Millis wall) {
     owner.at.tick += Seconds(1);
     owner.at.now += Seconds(1) + wall;
-    for (const Effect& effect : owner.core->tick(owner.at))
-      alarms += std::holds_alternative<Alarm>(effect) ? 1 : 0;
+    for (const Effect& effect : owner.core->tick(owner.at)) {
+      const auto* alarm = std::get_if<Alarm>(&effect);
+      if (alarm != nullptr) ++(alarm->code == "exchange.clock-behind" ? behind : alarms);
+    }
   };
   go(-std::chrono::hours(1));
   for (int i = 0; i < 5; ++i) go(Millis(0));
@@ -157,6 +159,7 @@ TEST_CASE("a clock that stepped back and forth again is the wall's again, and ea
   CHECK(owner.core->now() == owner.at.now);
   go(std::chrono::hours(1));
   CHECK(alarms == 3);
+  CHECK(behind == 1);
   CHECK(owner.core->now() == owner.at.now);
 }
 
