@@ -77,6 +77,9 @@ std::optional<int64_t> Question::number(const Facts& facts, std::string_view nam
 
 void Question::check_identity() {
   for (const std::string_view name : kIdentityFacts) check_identity_fact(name);
+  // Rules that forbid by one of these would be passed by waiting until it ends.
+  for (const std::string_view name : kDeclaredFacts)
+    if (ask_.who.facts.contains(name)) check_identity_fact(name);
   if (reasons_.empty()) read_identity();
 }
 

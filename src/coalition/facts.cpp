@@ -45,14 +45,6 @@ FactValue read_value(Fields& fields) {
 
 }  // namespace
 
-Instant sign_in_end(const Facts& facts) {
-  Instant out = kNever;
-  for (const auto& [name, fact] : facts) {
-    if (std::ranges::find(kDeclaredFacts, name) == kDeclaredFacts.end()) out = std::min(out, fact.end);
-  }
-  return out;
-}
-
 Facts calm_moment(std::string_view network, std::string_view source, Instant end) {
   Facts facts;
   facts.emplace("risk", Fact{int64_t{0}, std::string(source), end});

@@ -45,9 +45,6 @@ inline constexpr std::string_view kDoorNetwork = "door";
 // No signal sources are connected yet: risk stands at its baseline until `end`.
 [[nodiscard]] Facts calm_moment(std::string_view network, std::string_view source, Instant end);
 
-// Until when somebody is signed in with these facts: the first end among them, declared ones left out.
-[[nodiscard]] Instant sign_in_end(const Facts& facts);
-
 // {"clearance": {"value": "SECRET", "source": "idp.xbb", "end": "2026-11-21T22:45:00.000Z"}, ...}. An end is
 // required: what a statement leaves open is refused. Errors "field....", "coalition.facts".
 [[nodiscard]] Json facts_to_json(const Facts& facts);

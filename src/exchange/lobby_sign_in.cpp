@@ -151,7 +151,7 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
   sign_in.person.partner = world.self();
   sign_in.person.facts = *facts;
   sign_in.end = now + kSignInMost;
-  sign_in.end = std::min(sign_in.end, coalition::sign_in_end(*facts));
+  for (const auto& [name, fact] : *facts) sign_in.end = std::min(sign_in.end, fact.end);
   sign_in.person.facts.insert_or_assign(
       "signed_in_at",
       coalition::Fact{now.time_since_epoch().count(), "node:" + world.self().text(), sign_in.end});

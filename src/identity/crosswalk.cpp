@@ -98,7 +98,7 @@ CrosswalkRule read_rule(Fields& fields) {
   rule.omit_when_missing = missing == "omit";
   rule.life = Seconds(fields.integer_or("life_s", 0, 60, kLifeMaxSeconds));
   if (rule.life != Seconds{} && !is_declared(rule.to))
-    fields.wrong("life_s", "only \"place\" and \"status\" may end before the sign-in does");
+    fields.wrong("life_s", "only \"place\" and \"status\" have a life of their own");
   if (fields.text_or("onUnknown", "deny") != "deny")
     fields.wrong("onUnknown", "an unknown value is always denied", "write \"deny\"");
   static_cast<void>(fields.done());
@@ -161,7 +161,8 @@ Result<std::optional<coalition::FactValue>> apply_rule(const CrosswalkRule& rule
 
 Result<std::string> single(const coalition::FactValue& value, std::string_view attribute) {
   if (const auto* text = std::get_if<std::string>(&value)) return *text;
-  return fail("identity.odd_value", "There is more than one " + std::string(attribute) + ".");
+  return fail("identity.odd_value",
+              "One " + std::string(attribute) + " is wanted, as a text and not as a list.");
 }
 
 Result<int64_t> assurance_of(const std::vector<AssuranceRule>& rules, const Json& claims) {

@@ -44,7 +44,8 @@ Result<PersonFacts> person_from(const SignedIn& signed_in, const Crosswalk& cros
   out.acr = signed_in.claims.text_or("acr", "");
   out.amr = methods(signed_in.claims);
   out.auth_time = signed_in.auth_time.value_or(now);
-  out.end = coalition::sign_in_end(facts);
+  out.end = kNever;
+  for (const auto& [name, fact] : facts) out.end = std::min(out.end, fact.end);
   out.facts = std::move(facts);
   return out;
 }

@@ -82,11 +82,16 @@ Limits read_limits(Fields fields, Result<void>& done) {
   limits.half_open_max = fields.integer_or("half_open_max", 512, 4, 10000);
   limits.half_open_per_source_max = fields.integer_or(
       "half_open_per_source_max", std::max<int64_t>(limits.half_open_max / 2, 1), 1, limits.half_open_max);
-  limits.body_timeout = Seconds(fields.integer_or("body_timeout_s", 30, 1, 600));
-  limits.body_bytes_per_s_min = fields.integer_or("body_bytes_per_s_min", 512, 1, 1'000'000);
+  limits.body_timeout = Seconds(fields.integer_or("body_timeout_s", 30, 1, 120));
+  limits.body_bytes_per_s_min = fields.integer_or("body_bytes_per_s_min", 512, 64, 1'000'000);
   limits.sessions_max = fields.integer_or("sessions_max", 50'000, 16, 50'000);
-  limits.sessions_per_person_max = fields.integer_or("sessions_per_person_max", 64, 1, 1'000);
-  limits.sessions_per_partner_max = fields.integer_or("sessions_per_partner_max", 4096, 1, 100000);
+  // Nobody's share is the whole, unless it is said to be.
+  const int64_t sessions = limits.sessions_max;
+  limits.sessions_per_person_max =
+      fields.integer_or("sessions_per_person_max", std::min<int64_t>(64, std::max<int64_t>(sessions / 4, 1)),
+                        1, std::min<int64_t>(1'000, sessions));
+  limits.sessions_per_partner_max =
+      fields.integer_or("sessions_per_partner_max", std::min<int64_t>(4096, sessions / 4), 1, sessions);
   limits.streams_per_link_max = fields.integer_or("streams_per_link_max", 8192, 16, 100000);
   limits.requests_per_partner_per_s = fields.integer_or("requests_per_partner_per_s", 2000, 1, 1000000);
   limits.admissions_per_partner_per_s = fields.integer_or("admissions_per_partner_per_s", 200, 1, 100000);

@@ -69,6 +69,7 @@ Result<identity::PersonFacts> KeyDesk::person(const identity::AccessToken& token
 void KeyDesk::go_on_from(Instant now) {
   started_ = to_the_second(now) + Seconds(1);
   kas_.go_on_from(started_);
+  vouchers_.go_on_from(started_);
 }
 
 void KeyDesk::use_own_url() {

@@ -42,6 +42,8 @@ class UsedVouchers {
   explicit UsedVouchers(Instant started, size_t of_one_max = kOfOneMax)
       : started_(started), of_one_max_(of_one_max) {}
   [[nodiscard]] Result<void> use(const PartnerCode& from, const Voucher& voucher, Instant now);
+  // The clock was put right: what was used before is forgotten by time, so nothing from before counts.
+  void go_on_from(Instant started) { started_ = started; }
 
  private:
   struct Used {

@@ -120,6 +120,12 @@ TEST_CASE("attack: a voucher from before the service began is used again") {
   CHECK(used.use(kXbb, voucher, kAt).error().code() == "node.voucher");
   voucher.begin = kAt;
   CHECK(used.use(kXbb, voucher, kAt).has_value());
+  // Nor one from before the clock was put right.
+  used.go_on_from(kAt + Seconds(10));
+  voucher.id = "b";
+  CHECK(used.use(kXbb, voucher, kAt).error().code() == "node.voucher");
+  voucher.begin = kAt + Seconds(10);
+  CHECK(used.use(kXbb, voucher, kAt + Seconds(10)).has_value());
 }
 
 TEST_CASE("attack: a voucher for another request, node, nation or time") {
