@@ -88,10 +88,11 @@ class Audit {
     TRY_VOID(batches(log, own));
     if (!live_) TRY_VOID(tails(log, own));
     TRY_VOID(match_.finish());
-    TRY_VOID(requests_.finish());
     TRY_VOID(check_announced());
     TRY_VOID(check_remembered());
     TRY_VOID(tiles());
+    // Last: a gap in the numbers stays in a ledger for good, and must not hide what else is found later.
+    TRY_VOID(requests_.finish());
     out_.checkpoint = {.origin = verifier_.name(), .size = tree_.size(), .root = tree_.root()};
     out_.store_revision = match_.newest();
     return std::move(out_);
@@ -165,8 +166,8 @@ class Audit {
     if (!again || *again != *leaf)
       return fault("plaintext", "the record is not the one in the log", at(index));
     TRY(const Json fields, Json::parse(item.plain));
-    TRY_VOID(match_.feed(index, fields));
-    return requests_.feed(index, leaf->event_class, fields);
+    requests_.feed(index, leaf->event_class, fields);
+    return match_.feed(index, fields);
   }
 
   Result<void> note(std::string_view text) {

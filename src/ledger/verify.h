@@ -2,7 +2,8 @@
 // key. The first fault is the answer: "ledger.corrupt", "ledger.signature", "ledger.root",
 // "ledger.plaintext", "ledger.tile", "ledger.tail" (bytes behind the last batch that no unfinished write
 // leaves), "ledger.rolled-back", "ledger.fork", "ledger.store" (store and ledger disagree),
-// "ledger.requests" (a session's requests left out or counted twice), each with file and offset, index or
+// "ledger.requests" (left out between a session's counted requests, counted twice or beyond its ending, or a
+// numbered batch of them missing; told last, when nothing else is wrong), each with file and offset, index or
 // revision in `where`. What a process that was killed in the middle of a write leaves is
 // no fault but `unfinished`: nobody was told that it is recorded, and the node cuts it off when it starts.
 #pragma once
