@@ -1,5 +1,8 @@
-// Decisions take no memory from the heap. Counted by this program's own operator new.
+// Decisions take no memory from the heap, and parsers no more than their input has. Counted by this program's
+// own operator new.
 #include "policy/decide.h"
+#include "policy/document.h"
+#include "policy/schema.h"
 
 #include <cstdlib>
 #include <filesystem>
@@ -21,9 +24,11 @@
 #ifndef ENTENTE_OWN_HEAP
 
 static constinit thread_local size_t taken = 0;
+static constinit thread_local size_t taken_bytes = 0;
 
 void* operator new(std::size_t bytes) {
   ++taken;
+  taken_bytes += bytes;
   void* out = std::malloc(bytes == 0 ? 1 : bytes);
   if (out == nullptr) throw std::bad_alloc();
   return out;
@@ -129,7 +134,112 @@ Set read(const fs::path& file) {
   return out;
 }
 
+std::string numbered(size_t count, auto piece) {
+  std::string out;
+  for (size_t i = 0; i < count; ++i) out += piece(i);
+  return out;
+}
+std::string times(size_t count, std::string_view piece) {
+  return numbered(count, [piece](size_t) { return piece; });
+}
+
+std::string when(std::string condition) {
+  return "permit (principal, action, resource) when { " + condition + " };";
+}
+
+// Texts of `n` pieces, of which each could make a careless reader keep more than the piece itself. Many are
+// refused, some at once, some after all of them was read.
+std::string hostile(int shape, size_t n) {
+  switch (shape) {
+    case 0:
+      return times(n, "permit (principal, action, resource);\n");
+    case 1:
+      return when("[" + times(n, "1, ") + "2].contains(3)");
+    case 2:
+      return when(times(n, "true && ") + "true");
+    case 3:
+      return numbered(n, [](size_t i) { return fmt::format("@a{}(\"x\")\n", i); }) + when("true");
+    case 4:
+      return when("context.a == \"" + times(n, "\\u{1F600}") + "\"");
+    case 5:
+      return when(std::string(n, '(') + "1");
+    case 6:
+      return when("context" + times(n, ".a") + " == 1");
+    case 7:
+      return when("context.a like \"" + times(n, "*a") + "\"");
+    case 8:
+      return when("{" + numbered(n, [](size_t i) { return fmt::format("k{}: 1, ", i); }) + "z: 1}.z == 1");
+    case 9:
+      return times(n, "// a word\n") + when("true");
+    case 10:
+      return when(std::string(n, '!') + "true");
+    case 11:
+      return when(times(n, "if true then ") + "1");
+    case 12:
+      return when(times(n, "principal in A::B::\"x\" || ") + "false");
+    case 13:
+      return "permit (principal, action in [" + times(n, "Action::\"a\", ") + "Action::\"b\"], resource);";
+    case 14:
+      return when("context has " + times(n, "a.") + "a");
+    default:
+      return "";
+  }
+}
+
+std::string hostile_schema(int shape, size_t n) {
+  const auto with = [n](std::string_view form) {
+    return numbered(n, [form](size_t i) { return fmt::format(fmt::runtime(form), i, i + 1); });
+  };
+  switch (shape) {
+    case 0:
+      return with("entity E{0};\n");
+    case 1:
+      return with("type T{0} = T{1};\n") + fmt::format("type T{} = Long;", n);
+    case 2:
+      return with("type T{0} = T{1};\n");
+    case 3:
+      return "entity E = {" + with("a{0}: Long, ") + "z: Long};";
+    case 4:
+      return "entity E = " + times(n, "{a: ") + "Long";
+    case 5:
+      return "entity E = {a: " + times(n, "Set<") + "Long";
+    case 6:
+      return "entity E;" + with("action a{0} in [a{1}] appliesTo {{principal: [E], resource: [E]}};\n");
+    case 7:
+      return with("namespace N{0} {{ entity E; }}\n");
+    default:
+      return "";
+  }
+}
+
+// Bytes taken from the heap, all in all, while `given` is read.
+size_t bytes_of(const std::string& given, bool schema) {
+  const size_t before = taken_bytes;
+  if (schema) {
+    (void)Schema::read(given, "s.cedarschema");
+  } else if (const auto read = PolicyDocument::read({"p.cedar", given})) {
+    (void)PolicySet::unchecked(*read);
+  }
+  return taken_bytes - before;
+}
+
 }  // namespace
+
+TEST_CASE("what is read of policies and schemas takes memory as its length does, whatever stands in it") {
+  constexpr size_t kPieces = 3'000;
+  for (const bool schema : {false, true}) {
+    for (int shape = 0;; ++shape) {
+      const auto text = [&](size_t n) { return schema ? hostile_schema(shape, n) : hostile(shape, n); };
+      const std::string once = text(kPieces), twice = text(2 * kPieces);
+      if (once.empty()) break;
+      CAPTURE(schema);
+      CAPTURE(shape);
+      const size_t small = bytes_of(once, schema);
+      CHECK(bytes_of(twice, schema) <= small * 5 / 2 + 100'000);
+      CHECK(small <= once.size() * 1'000 + 1'000'000);
+    }
+  }
+}
 
 TEST_CASE("a decision takes no memory from the heap, permitted or denied") {
   const Counted counted = count(coalition(500));
