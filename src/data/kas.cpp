@@ -251,9 +251,7 @@ Kas::Step Kas::begin(KasCaller caller, RewrapRequest request, bool vouched, std:
     work->count_under("to/" + work->service.text());
     if (is_crowded(*work)) return crowded();
   }
-  if (!work->read_client()) {
-    return connect_error("invalid_argument", "the client's public key cannot be used");
-  }
+  if (!work->read_client()) return unusable(*work, at);
   if (work->wishes()) return wish(std::move(work), world, at);
   std::vector<KasLeaf> leaves;
   for (const CaseItem& item : work->items) {
@@ -493,6 +491,18 @@ bool Kas::shown(Case& work, CaseItem& item, const coalition::World& newest, KasM
   item.until = opened->end;
   item.lasts = std::chrono::floor<Seconds>(opened->end - at.now);
   return true;
+}
+
+// It was decided all the same, and the answer differs from a refusal's: the ledger gets all of it.
+KasAnswer Kas::unusable(Case& work, KasMoment at) {
+  constexpr std::string_view kWhy = "the client's public key cannot be used";
+  for (CaseItem& item : work.items) {
+    if (item.permitted) item.problem = kWhy;
+    item.permitted = false;
+  }
+  KasAnswer out = connect_error("invalid_argument", std::string(kWhy));
+  out.leaves = answer(work, at).leaves;
+  return out;
 }
 
 KasAnswer Kas::answer(Case& work, KasMoment at) {

@@ -196,6 +196,7 @@ class Kas {
   [[nodiscard]] Step attempted(std::unique_ptr<Case, FreeCase> work, const coalition::World& newest,
                                KasMoment at);
   [[nodiscard]] KasAnswer released(Case& work, const coalition::World& newest, KasMoment at);
+  [[nodiscard]] KasAnswer unusable(Case& work, KasMoment at);
   [[nodiscard]] KasAnswer answer(Case& work, KasMoment at);
 
   Parts parts_;

@@ -46,8 +46,34 @@ TEST_CASE("attack: a client's key that nothing can be wrapped for") {
     CHECK(desk.kas.pending() == 0);
     return std::pair(answer.status, desk.kinds());
   };
-  CHECK(asked(restricted()) == std::pair(400, std::string()));             // attempted is nothing
-  CHECK(asked(too_high()) == std::pair(403, std::string("key.refusal")));  // and no way around the ledger
+  // Attempted is nothing, and no way leads around the ledger.
+  CHECK(asked(restricted()) == std::pair(400, std::string("key.refusal")));
+  CHECK(asked(too_high()) == std::pair(403, std::string("key.refusal")));
+}
+
+TEST_CASE("attack: who asks with a client's key that is none learns nothing that is not recorded") {
+  Desk desk;
+  const auto ask = [&](std::vector<Json> wanted) {
+    Json body = Desk::second(std::move(wanted));
+    body.set("clientPublicKey", "x");
+    const KasAnswer answer = desk.ask(body);
+    CHECK(answer.body.find("responses") == nullptr);
+    return answer.status;
+  };
+  // Refusals beside what would be permitted.
+  CHECK(ask({Desk::wanted("a", restricted(), {desk.access(restricted())}),
+             Desk::wanted("b", too_high(), {desk.access(too_high())})}) == 400);
+  CHECK(desk.kinds() == "key.refusal key.refusal");
+  CHECK(Json(desk.leaves[0].fields).text_or("why", "") == "the client's public key cannot be used");
+  CHECK(Json(desk.leaves[1].fields).find("rules") != nullptr);
+  // One id and one key, under policies made up to find out what would open.
+  const Json access = desk.access(restricted());
+  desk.leaves.clear();
+  for (const std::string& made_up :
+       {restricted(), open_to_all(),
+        policy_of({example::fqn("classification", "restricted"), example::fqn("originator", "xaa")})})
+    CHECK(ask({Desk::wanted("a", made_up, {access})}) == 400);
+  CHECK(desk.kinds() == "key.refusal key.refusal key.refusal");
 }
 
 TEST_CASE("attack: killed between record and unwrap leaves an attempt, and no release") {
