@@ -313,6 +313,12 @@ void Kas::judge(Case& work, const coalition::World& world, KasMoment at) {
   }
 }
 
+void Kas::go_on_from(Instant started) {
+  parts_.started = started;
+  denials_.clear();
+  denial_order_.clear();
+}
+
 // A client that is refused tries the same on another route at once: that is one event.
 bool Kas::is_retry(const Case& work, size_t item, Instant now) {
   while (!denial_order_.empty() &&

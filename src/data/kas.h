@@ -162,7 +162,9 @@ class Kas {
   [[nodiscard]] const KasKeys& keys() const { return parts_.keys; }
   // From now on these: what is under way opens with them, or not.
   void use_keys(KasKeys keys) { parts_.keys = std::move(keys); }
-  void go_on_from(Instant started) { parts_.started = started; }  // proofs from before it count no more
+  // By another clock: proofs from before `started` count no more, and what was refused by the old one is
+  // nobody's retry.
+  void go_on_from(Instant started);
   [[nodiscard]] const std::string& url() const { return parts_.url; }
   void name(std::string url) { parts_.url = std::move(url); }  // as the world names it now
   [[nodiscard]] size_t pending() const { return pending_.all.requests; }

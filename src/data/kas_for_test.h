@@ -265,7 +265,7 @@ struct Pair {
 
 // What XBB's node asks for one of its people, as it says.
 inline Kas::Step vouched(Desk& desk, const std::string& person, const Json& body,
-                         std::vector<std::string> named = {}) {
+                         std::vector<std::string> named = {}, KasMoment at = Desk::at()) {
   KasCaller caller;
   caller.person = example::person("XBB", "planner");
   caller.person.id = PersonId(person);
@@ -273,7 +273,7 @@ inline Kas::Step vouched(Desk& desk, const std::string& person, const Json& body
   caller.context["network"] = {std::string("door"), "node", example::kNow + std::chrono::hours(1)};
   caller.by.device = "device-1";
   caller.by.named = std::move(named);
-  return desk.kas.take_for(std::move(caller), read_rewrap(body).value(), desk.world, Desk::at());
+  return desk.kas.take_for(std::move(caller), read_rewrap(body).value(), desk.world, at);
 }
 
 }  // namespace entente::data::for_test

@@ -99,6 +99,22 @@ TEST_CASE("attack: a proof from before the service began, which may have been us
   CHECK(Desk({}, false, example::kNow).ask(body).status == 200);
 }
 
+TEST_CASE("attack: refused by a clock that was ahead, and asks again once it was put right") {
+  Desk desk;
+  KasMoment at = Desk::at();
+  const Json body = Desk::first(too_high(), desk.access(too_high()));
+  const auto ask = [&] { CHECK(desk.finish(vouched(desk, "ingrid", body, {}, at)).status == 403); };
+  at.now += std::chrono::minutes(40);
+  ask();
+  at.now = example::kNow;
+  ask();
+  CHECK(desk.kinds() == "key.refusal");
+  desk.kas.go_on_from(at.now);
+  ask();
+  ask();  // a retry again
+  CHECK(desk.kinds() == "key.refusal key.refusal");
+}
+
 TEST_CASE("attack: of joint origin, and wrapped whole for one of them") {
   const std::string policy =
       policy_of({example::fqn("classification", "restricted"), example::fqn("originator", "xaa"),
