@@ -47,6 +47,8 @@ Result<Release> wished_release(const World& world, const Ask& ask, RequestId id,
   out.person = ask.who.id;
   out.object = std::get<ObjectRef>(ask.target).id;
   out.rights = {std::string(action_name(ask.action))};
+  // Whoever may have the key may also be shown the object: the lobby asks by that right.
+  if (ask.action == Action::open) out.rights.emplace_back(action_name(Action::view));
   out.purpose = std::move(purpose);
   out.minutes = minutes;
   out.by = asker_of(ask.who);

@@ -77,6 +77,7 @@ TEST_CASE(
   const coalition::Release waiting = *there.desk.world.releases()[0];
   CHECK(result_of(asked, 0, 0).text_or("release", "") == waiting.id.text());
   CHECK(waiting.by == "XCC/pairwise-1");
+  CHECK(waiting.rights == std::vector<std::string>{"open", "view"});
   CHECK(there.desk.kinds() == "key.refusal release.asked");
   // Asked again: the same one.
   there.ask(there.body(controlled(), true), Vouched::caller("XCC"));
