@@ -52,9 +52,8 @@ Result<void> Views::make_room(const coalition::Person& who) {
 
 Result<View> Views::open(View view, coalition::Verdict verdict, ViewMoment at) {
   const coalition::Person& who = view.ask.who;
-  Result<void> room = make_room(who);
-  if (!is_partners(view) && !hooks_.signed_in(view.page))
-    room = fail("kas.views", "nobody is signed in there any more");
+  const bool left = !is_partners(view) && !hooks_.signed_in(view.page);  // then nothing makes room for it
+  Result<void> room = left ? fail("kas.views", "nobody is signed in there any more") : make_room(who);
   if (!room && !view.there.empty()) told_closed(view.service, view.there);
   TRY_VOID(room);
   const Instant latest = std::min(view.end, at.now + limits_.life_max);

@@ -394,6 +394,13 @@ TEST_CASE("bounded: one person's oldest goes, one partner does not crowd out the
   untold.signed_in.insert("page");
   CHECK(untold.views.size() == 0);
   CHECK_FALSE(untold.try_open(Looking::of("XAA", "officer")).has_value());
+  // Nor for one whose own sign-in is gone.
+  Looking signed_out({.per_person_max = 1});
+  const View other = signed_out.open(Looking::of("XAA", "officer"));
+  View late = Looking::of("XAA", "officer");
+  late.page = "gone";
+  CHECK(signed_out.try_open(late).error().code() == "kas.views");
+  CHECK(signed_out.views.find(other.id) != nullptr);
   Looking full({.views_max = 1});
   const View kept = full.open(person);
   CHECK(full.try_open(person).error().code() == "kas.views");
