@@ -60,7 +60,8 @@ void read_wanted_policy(WantedObject& object) {
   }
 }
 
-// Nothing opens by the right to view in a program of the asker's own: but it can be released.
+// Nothing is named by the right to view: it is what the lobby, or a partner's node with "view": true, asks by
+// (and gets the key by, as with `open`). But it can be released.
 Result<coalition::Action> read_action(const Json& json, const std::string& where, bool of_release) {
   const Json* value = json.find("action");
   if (value == nullptr) return coalition::Action::open;
