@@ -230,7 +230,9 @@ Result<std::shared_ptr<const PublicKey::Inside>> adopt(PKey key) {
 
 Result<PublicKey> adopt_plain(const PlainKey& plain) {
   PKey key = plain_pkey(plain);
-  if (!key) return openssl_fail("crypto.key", "The key's point is not on its curve.");
+  const bool curve = plain.kind != KeyKind::rsa && plain.kind != KeyKind::ed25519;
+  if (!key)
+    return openssl_fail("crypto.key", curve ? "The key's point is not on its curve." : "This is no key.");
   if (plain.kind == KeyKind::rsa) TRY_VOID(check_rsa(key.get()));
   return PublicKey(std::make_shared<const PublicKey::Inside>(std::move(key), plain.kind,
                                                              Bytes(plain.point.begin(), plain.point.end())));
