@@ -9,8 +9,11 @@ namespace entente::node {
 using coalition::Release;
 using coalition::RequestState;
 
+// While that is ahead of the wall clock, as it was last told: the wall clock may have been stepped forward
+// since, and what is ahead of that by what was would end all there is.
 Instant DecisionClock::now() const {
-  return std::max(wall_.now() + switchboard_.ahead(), switchboard_.now());
+  if (switchboard_.ahead() > Millis(0)) return switchboard_.now();
+  return std::max(wall_.now(), switchboard_.now());
 }
 
 namespace {
