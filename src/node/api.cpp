@@ -79,7 +79,7 @@ std::span<const Api::Route> Api::routes() {
 }
 
 Api::Api(Records& records, exchange::Switchboard& switchboard, exchange::AccessDesk& access,
-         MissionDesk& missions, KeyDesk& keys, const Clock& clock, PartnerCode self,
+         MissionDesk& missions, KeyDesk& keys, const Clock& clock, const Clock& decisions, PartnerCode self,
          std::function<std::vector<LinkState>()> links, std::function<bool(std::string_view)> holds_key)
     : records_(records),
       switchboard_(switchboard),
@@ -87,6 +87,7 @@ Api::Api(Records& records, exchange::Switchboard& switchboard, exchange::AccessD
       missions_(missions),
       keys_(keys),
       clock_(clock),
+      decisions_(decisions),
       self_(std::move(self)),
       links_(std::move(links)),
       holds_key_(std::move(holds_key)),
@@ -207,8 +208,14 @@ net::Task<Api::Answer> Api::call(Caller by, std::string method, std::string path
 std::optional<Api::Answer> Api::refused(const Request& request, coalition::Action action,
                                         coalition::Target target, std::string purpose,
                                         coalition::Verdict& verdict) {
+  return refused_at(decisions_.now(), request, action, std::move(target), std::move(purpose), verdict);
+}
+
+std::optional<Api::Answer> Api::refused_at(Instant now, const Request& request, coalition::Action action,
+                                           coalition::Target target, std::string purpose,
+                                           coalition::Verdict& verdict) {
   const std::string on = coalition::target_text(target);
-  const coalition::Ask ask = operator_ask(request.by, action, std::move(target), purpose, clock_.now());
+  const coalition::Ask ask = operator_ask(request.by, action, std::move(target), purpose, now);
   verdict = coalition::decide(records_.world(), ask);
   ledger::Record record =
       verdict_record(verdict, request.by.who, action_name(action), ask.context, clock_.now());

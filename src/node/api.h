@@ -32,7 +32,7 @@ class KeyDesk;
 class Api {
  public:
   Api(Records& records, exchange::Switchboard& switchboard, exchange::AccessDesk& access,
-      MissionDesk& missions, KeyDesk& keys, const Clock& clock, PartnerCode self,
+      MissionDesk& missions, KeyDesk& keys, const Clock& clock, const Clock& decisions, PartnerCode self,
       std::function<std::vector<LinkState>()> links, std::function<bool(std::string_view)> holds_key);
 
   // Once it is written that the clock is right: ends what stands, and lets decisions go by it.
@@ -112,9 +112,13 @@ class Api {
   net::Task<Answer> accept_clock(Request request);
 
   // Asks decide(); the refusal as an answer, or nothing when it is permitted. Changes ask to administer,
-  // lists to view. The verdict is recorded.
+  // lists to view. The verdict is recorded. By the time that decisions go by, but for what may put that
+  // right.
   std::optional<Answer> refused(const Request& request, coalition::Action action, coalition::Target target,
                                 std::string purpose, coalition::Verdict& verdict);
+  std::optional<Answer> refused_at(Instant now, const Request& request, coalition::Action action,
+                                   coalition::Target target, std::string purpose,
+                                   coalition::Verdict& verdict);
   [[nodiscard]] Json mission_json(const coalition::Mission& mission) const;
   // An operator's word on a mission, asked of decide() and said as every change is.
   net::Task<Answer> say_of_mission(Request request, MissionDesk::Word word, std::string reason);
@@ -145,7 +149,8 @@ class Api {
   exchange::AccessDesk& access_;
   MissionDesk& missions_;
   KeyDesk& keys_;
-  const Clock& clock_;
+  const Clock& clock_;      // the wall's: what is written, and what ends from now on
+  const Clock& decisions_;  // what is asked, and what begins from now on: it never goes back
   PartnerCode self_;
   std::function<std::vector<LinkState>()> links_;
   std::function<bool(std::string_view)> holds_key_;  // whether our key service has one of that kid

@@ -94,7 +94,8 @@ net::Task<Api::Answer> Api::list_requests(Request request) {
   std::vector<const AccessRequest*> found = records_.world().requests();
   std::ranges::sort(found, {}, [](const AccessRequest* one) { return one->asked; });
   std::vector<RequestId> mine;
-  for (const AccessRequest& one : access_.to_answer(acting(request.by, clock_.now()))) mine.push_back(one.id);
+  for (const AccessRequest& one : access_.to_answer(acting(request.by, decisions_.now())))
+    mine.push_back(one.id);
   Json out = Json::array();
   for (const AccessRequest* one : found) {
     const bool open = one->state == coalition::RequestState::open && !access_.out_of_time(*one);
@@ -123,7 +124,7 @@ net::Task<Api::Answer> Api::approve_request(Request request) {
   const AccessRequest* known = find_request(records_.world(), request.name);
   if (known == nullptr) co_return not_found(fmt::format("there is no request {} here", request.name));
   const AppId app = known->app;
-  exchange::Acting by = acting(request.by, clock_.now());
+  exchange::Acting by = acting(request.by, decisions_.now());
   RequestId id(request.name);
   const Result<AccessRequest> made = co_await access_.approve(std::move(by), std::move(id), std::move(*said));
   if (!made) co_return unanswered(request, app, made.error());
@@ -144,7 +145,7 @@ net::Task<Api::Answer> Api::deny_request(Request request) {
   const AccessRequest* known = find_request(records_.world(), request.name);
   if (known == nullptr) co_return not_found(fmt::format("there is no request {} here", request.name));
   const AppId app = known->app;
-  exchange::Acting by = acting(request.by, clock_.now());
+  exchange::Acting by = acting(request.by, decisions_.now());
   RequestId id(request.name);
   const Result<AccessRequest> made = co_await access_.deny(std::move(by), std::move(id), std::move(*said));
   if (!made) co_return unanswered(request, app, made.error());
@@ -191,7 +192,7 @@ net::Task<Api::Answer> Api::revoke_grant(Request request) {
   for (const coalition::Grant* grant : records_.world().grants())
     if (grant->id.text() == request.name) app = grant->app;
   if (!app) co_return not_found(fmt::format("there is no grant {} here", request.name));
-  const Instant now = clock_.now();
+  const Instant now = decisions_.now();
   const exchange::Acting by = acting(request.by, now);
   Result<exchange::AccessDesk::Revocation> taken = access_.revocation(by, RequestId(request.name), *words);
   if (!taken) co_return unanswered(request, *app, taken.error());
@@ -240,7 +241,7 @@ net::Task<Api::Answer> Api::add_delegation(Request request) {
   if (!read) co_return refusal(400, read.error());
   if (records_.world().app(AppRef{self_, app}) == nullptr)
     co_return not_found(fmt::format("this node has no app {}", app.text()));
-  exchange::Acting by = acting(request.by, clock_.now());
+  exchange::Acting by = acting(request.by, decisions_.now());
   const Result<RequestId> made = co_await access_.delegate(std::move(by), app, to, minutes);
   if (!made) co_return unanswered(request, app, made.error());
   co_return Answer{200, Json::object({{"id", made->text()},
@@ -253,7 +254,7 @@ net::Task<Api::Answer> Api::end_delegation(Request request) {
   for (const coalition::Delegation* one : records_.world().delegations())
     if (one->id.text() == request.name) app = one->app;
   if (!app) co_return not_found(fmt::format("there is no delegation {} here", request.name));
-  exchange::Acting by = acting(request.by, clock_.now());
+  exchange::Acting by = acting(request.by, decisions_.now());
   RequestId id(request.name);
   const Result<void> ended = co_await access_.end_delegation(std::move(by), std::move(id));
   if (!ended) co_return unanswered(request, *app, ended.error());

@@ -177,7 +177,7 @@ net::Task<Api::Answer> Api::resume_partner(Request request) {
   if (auto no = refused(request, coalition::Action::administer, code, "resume: " + *reason, verdict))
     co_return *no;
   Change change = partner_state_change(records_.world(), code, coalition::PartnerState::active, *reason,
-                                       request.by.who, verdict, clock_.now());
+                                       request.by.who, verdict, decisions_.now());
   // A suspension that came meanwhile is not undone by a decision made before it. One that never became
   // durable is given up by this.
   Result<store::Precondition> seen = records_.as_seen("partner/" + code.text());
@@ -215,7 +215,7 @@ net::Task<Api::Answer> Api::rejoin_partner(Request request) {
           refused(request, coalition::Action::administer, pair.other, "rejoin: " + pair.reason, verdict))
     co_return *no;
   Change change = isolation_change(records_.world(), pair.other, pair.reason, false, request.by.who, verdict,
-                                   clock_.now());
+                                   decisions_.now());
   // As with resuming: what came meanwhile is not undone by a decision made before it.
   Result<store::Precondition> seen = records_.as_seen("partner/" + pair.other.text());
   if (!seen) co_return refusal(status_of(seen.error()), seen.error());

@@ -10,7 +10,8 @@ namespace entente::node {
 
 net::Task<Api::Answer> Api::show_clock(Request request) {
   coalition::Verdict verdict;
-  if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_}, "show clock", verdict))
+  if (auto no = refused_at(clock_.now(), request, coalition::Action::view, coalition::NodeRef{self_},
+                           "show clock", verdict))
     co_return *no;
   co_return Answer{200, Json::object({{"wall", rfc3339(clock_.now())},
                                       {"decisions", rfc3339(switchboard_.now())},
@@ -22,8 +23,9 @@ net::Task<Api::Answer> Api::accept_clock(Request request) {
   const Result<std::string> reason = read_reason(request.body);
   if (!reason) co_return refusal(400, reason.error());
   coalition::Verdict verdict;
-  if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_},
-                        "accept the clock: " + *reason, verdict))
+  // By the wall clock, which is to be right: else who ended by the wrong one could not say so.
+  if (auto no = refused_at(clock_.now(), request, coalition::Action::administer, coalition::NodeRef{self_},
+                           "accept the clock: " + *reason, verdict))
     co_return *no;
   const Millis ahead = switchboard_.ahead();
   if (ahead == Millis(0))

@@ -106,7 +106,7 @@ net::Task<Api::Answer> Api::list_releases(Request request) {
   if (auto no =
           refused(request, coalition::Action::view, coalition::NodeRef{self_}, "list releases", verdict))
     co_return *no;
-  const Instant now = clock_.now();
+  const Instant now = decisions_.now();
   Json out = Json::array();
   for (const Release* one : records_.world().releases())
     if (request.query == "all=true" || !coalition::is_over(*one, now))
@@ -117,7 +117,7 @@ net::Task<Api::Answer> Api::list_releases(Request request) {
 // What was asked of decide() about it, for the ledger; the refusal as an answer, or nothing.
 std::optional<Api::Answer> Api::not_released(const Request& request, Release& release, bool gives,
                                              Verdict& verdict) {
-  const Instant now = clock_.now();
+  const Instant now = decisions_.now();
   verdict = gives ? release_verdict(records_.world(), request.by, release, now)
                   : end_verdict(records_.world(), request.by, release, now);
   if (verdict.permit) return std::nullopt;
@@ -131,7 +131,7 @@ std::optional<Api::Answer> Api::not_released(const Request& request, Release& re
 
 net::Task<Api::Answer> Api::commit_release(Request request, Release release, std::string kind,
                                            Verdict verdict, std::string text) {
-  const Instant now = clock_.now();
+  const Instant now = decisions_.now();
   Result<Change> made = release_change(records_.world(), release, std::move(kind), request.by, verdict, now);
   if (!made) co_return refusal(409, made.error());
   made->narrowing = release.state == RequestState::revoked;
@@ -151,11 +151,11 @@ net::Task<Api::Answer> Api::commit_release(Request request, Release release, std
 }
 
 net::Task<Api::Answer> Api::propose_release(Request request) {
-  Result<Release> read = read_proposal(records_.world(), request.body, request.by, clock_.now());
+  Result<Release> read = read_proposal(records_.world(), request.body, request.by, decisions_.now());
   if (!read) co_return refusal(400, read.error());
   Verdict verdict;
   if (auto no = not_released(request, *read, true, verdict)) co_return *no;
-  approve(records_.world(), *read, request.by, verdict, clock_.now());
+  approve(records_.world(), *read, request.by, verdict, decisions_.now());
   std::string kind = read->state == RequestState::granted ? "release" : "release.proposed";
   std::string text = given_text(*read);
   Answer answer = co_await commit_release(std::move(request), *std::move(read), std::move(kind),
@@ -169,7 +169,7 @@ Result<Release> Api::open_release(const Request& request) const {
   if (!found)
     return fail("access.unknown", fmt::format("there is no release {} here", request.name), {},
                 "look at `release ls`");
-  if (found->state != RequestState::open || coalition::is_over(*found, clock_.now()))
+  if (found->state != RequestState::open || coalition::is_over(*found, decisions_.now()))
     return fail("access.over", "this is answered, or out of time", {}, "look at `release ls --all`");
   return *std::move(found);
 }
@@ -179,10 +179,10 @@ net::Task<Api::Answer> Api::approve_release(Request request) {
   if (!words) co_return refusal(400, words.error());
   Result<Release> found = open_release(request);
   if (!found) co_return refusal(status_of(found.error()), found.error());
-  const std::vector<std::string> lapsed = drop_lapsed(records_.world(), *found, clock_.now());
+  const std::vector<std::string> lapsed = drop_lapsed(records_.world(), *found, decisions_.now());
   Verdict verdict;
   if (auto no = not_released(request, *found, true, verdict)) co_return *no;
-  approve(records_.world(), *found, request.by, verdict, clock_.now());
+  approve(records_.world(), *found, request.by, verdict, decisions_.now());
   if (!words->empty()) found->answer = *words;
   std::string kind = found->state == RequestState::granted ? "release" : "release.approved";
   std::string text = given_text(*found);

@@ -197,7 +197,7 @@ net::Task<bool> Console::enter(net::HttpCall& call, std::string query) {
   const std::string path = pairs ? exchange::query_value(*pairs, "path") : "";
   const std::string bind = exchange::cookie_of(call.head().headers, exchange::kBindCookie).value_or("");
   const Instant now = parts_.clock.now();
-  std::optional<ConsoleEntry> entry = parts_.browsers.console_hand_offs.take(code, now);
+  std::optional<ConsoleEntry> entry = parts_.browsers.console_hand_offs.take(code, parts_.wall.now());
   const bool fits = entry && !bind.empty() && net::normal_target(path) &&
                     crypto::equal_constant_time(exchange::bind_digest(bind), entry->bind_digest);
   const exchange::SignIn* sign_in = fits ? parts_.browsers.sign_ins.at(entry->sign_in) : nullptr;

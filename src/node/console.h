@@ -45,7 +45,8 @@ class Console {
     exchange::Switchboard& switchboard;
     exchange::AccessDesk& access;
     exchange::Browsers& browsers;
-    const Clock& clock;
+    const Clock& clock;            // of decisions
+    const Clock& wall;             // which the lobby's codes go by
     std::filesystem::path ledger;  // the folder of its public files
   };
   Console(Parts parts, exchange::HostNames names, ConsoleFiles files);

@@ -315,12 +315,13 @@ Result<void> Node::Parts::build() {
     }
     return out;
   };
-  api = std::make_unique<Api>(*records, *switchboard, *access, *missions, *key_desk, clock, config.partner,
-                              link_states, [this](std::string_view kid) { return key_desk->holds(kid); });
+  api = std::make_unique<Api>(*records, *switchboard, *access, *missions, *key_desk, clock, *decisions,
+                              config.partner, link_states,
+                              [this](std::string_view kid) { return key_desk->holds(kid); });
   api->on_clock_accepted([this](const exchange::AccessDesk::Closing& closing) { put_right(closing); });
-  console = std::make_unique<Console>(
-      Console::Parts{*api, *records, *switchboard, *access, browsers, clock, config.data / "ledger"}, names,
-      read_console_files(config.console));
+  console = std::make_unique<Console>(Console::Parts{*api, *records, *switchboard, *access, browsers,
+                                                     *decisions, clock, config.data / "ledger"},
+                                      names, read_console_files(config.console));
   TRY(api_listener, net::Listener::unix_path(loop, config.operators_socket.string()));
   watch();
   go_on();

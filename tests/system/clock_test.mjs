@@ -32,6 +32,7 @@ before(async () => {
     const records = readJson(genesis);
     const operator = Object.values(records.records ?? records).find(({ uids }) => uids);
     operator.roles = ['auditor']; // reads everything and changes nothing
+    operator.end = 'now+12h'; // by the day ahead their time is over
     writeJson(genesis, records);
   });
 });
@@ -53,9 +54,12 @@ async function comesIn(login) {
   return { visitor, page: await visitor.openApp() };
 }
 
+const stepsSeen = (nation) => coalition.log(`node-${nation.toLowerCase()}`).split('exchange.clock-stepped').length;
+
 async function leapAndBack(nation) {
+  const before = stepsSeen(nation);
   leap(nation, kDayS);
-  await until('the node sees the day ahead', async () => Date.parse((await clock(nation)).decisions) - Date.now() > 3.6e6);
+  await until('the node sees the day ahead', () => stepsSeen(nation) > before);
   leap(nation, 0);
   await until('the node sees that the clock is right again', async () => (await clock(nation)).ahead_s > kDayS / 2);
 }
@@ -97,7 +101,10 @@ clocked('a clock a day ahead is put right: locked out, accepted, in again, and w
 });
 
 clocked('attack: an operator whom policies let change nothing accepts no clock', async () => {
+  assert.equal((await coalition.cli('XBB', 'partner', 'list')).code, 0);
   await leapAndBack('XBB');
+  const ended = await coalition.cli('XBB', 'partner', 'list', '--json');
+  assert.match(ended.output, /operator\.denied/, 'an operator whose time had ended is none again by a clock set back');
   const said = await coalition.cli('XBB', 'clock', 'accept', '--reason', 'exercise: not mine to say', '--json');
   assert.notEqual(said.code, 0);
   assert.match(said.output, /operator\.denied/);
