@@ -34,6 +34,17 @@ void close_releases(const coalition::World& world, Instant seen, Instant now,
   }
 }
 
+// Else a nation whose people were let in again while the clock was ahead stays out until that time.
+void let_in_from(const coalition::World& world, Instant now, std::vector<coalition::Record>& records) {
+  for (const coalition::Partner* partner : world.partners()) {
+    if (!partner->resumed_at || *partner->resumed_at <= now) continue;
+    const std::string key = "partner/" + partner->code.text();
+    Json record = *world.raw(key);
+    record.set("resumed_at", rfc3339(now));
+    records.push_back({key, std::move(record)});
+  }
+}
+
 }  // namespace
 
 ClockStep clock_step(const coalition::World& world, const exchange::AccessDesk& access, Instant seen,
@@ -45,6 +56,7 @@ ClockStep clock_step(const coalition::World& world, const exchange::AccessDesk& 
   leaf.fields.emplace_back("seen", rfc3339(seen));
   leaf.fields.emplace_back("from", rfc3339(now));
   leaf.fields.emplace_back("closed", std::ssize(step.change.records));
+  let_in_from(world, now, step.change.records);
   step.change.leaves.push_back(std::move(leaf));
   step.change.author = std::move(author);
   step.change.narrowing = true;

@@ -25,8 +25,8 @@ class DecisionClock final : public Clock {
 };
 
 // What has to be written before decisions may go from `seen` back to `now`: this node's grants, delegations,
-// requests and releases that had ended by then, or began later than it is, are over. `leaf` says who wants
-// it.
+// requests and releases that had ended by then, or began later than it is, are over; and nobody has
+// to sign in later than `now` because their nation was let in again meanwhile. `leaf` says who wants it.
 struct ClockStep {
   Change change;
   exchange::AccessDesk::Closing closing;

@@ -16,6 +16,23 @@ void look(Office& office) {
   office.board.world_published(exchange::rules_of(office.book.world), {});
 }
 
+ledger::Record leaf(Instant now) {
+  return {.event_class = std::string(exchange::kClockLeaf), .time = now, .fields = {}};
+}
+
+ClockStep step(Office& office, Instant seen) {
+  const Instant now = office.clock.now();
+  return clock_step(office.book.world, office.desk, seen, now, leaf(now), "lena");
+}
+
+// XBB was let in again at `when`.
+void resume(Office& office, Instant when) {
+  Json record = *office.book.world.raw("partner/XBB");
+  record.set("resumed_at", rfc3339(when));
+  office.book.commit({.ops = {{"partner/XBB", std::move(record)}}}, [](const Result<void>&) {});
+  office.settle();
+}
+
 }  // namespace
 
 TEST_CASE(
@@ -39,4 +56,27 @@ TEST_CASE(
   CHECK(office.board.ahead() == Millis(0));
   office.clock.instant += minutes(1);
   CHECK(decisions.now() == begun + hours(2) + minutes(1));
+}
+
+TEST_CASE("a nation that was let in again while the clock was ahead is let in once that is put right") {
+  Office office("XAA");
+  const Instant now = office.clock.now();
+  resume(office, now + hours(23));
+  const ClockStep made = step(office, now + hours(24));
+  REQUIRE(made.change.records.size() == 1);
+  CHECK(made.change.records.front().key == "partner/XBB");
+  office.book.commit({.ops = made.change.records}, [](const Result<void>&) {});
+  office.settle();
+  CHECK(office.book.world.partner(PartnerCode("XBB"))->resumed_at == now);
+  CHECK(office.book.world.partner(PartnerCode("XBB"))->name == "XBB");
+  CHECK(step(office, now + hours(24)).change.records.empty());
+}
+
+TEST_CASE(
+    "attack: that a clock is put right lets in nobody who signed in before their nation was let in again") {
+  Office office("XAA");
+  const Instant then = office.clock.now() - minutes(5);
+  resume(office, then);
+  CHECK(step(office, office.clock.now() + hours(24)).change.records.empty());
+  CHECK(office.book.world.partner(PartnerCode("XBB"))->resumed_at == then);
 }

@@ -79,6 +79,9 @@ clocked('a clock a day ahead is put right: locked out, accepted, in again, and w
   for (const visitor of [konrad, ingrid]) await until('what was open has ended', async () => !(await inside(visitor)));
   const refused = await comesIn('konrad');
   assert.notEqual(refused.page.status, 200, 'nobody comes in before somebody says so');
+  // Let in again in the time that was seen: that is not what they wait for once the clock is right.
+  await coalition.ask('XAA', 'partner', 'suspend', 'XBB', '--reason', 'exercise: while the clock is ahead');
+  await coalition.ask('XAA', 'partner', 'resume', 'XBB', '--reason', 'exercise: while the clock is ahead');
   const said = await coalition.ask('XAA', 'clock', 'accept', '--reason', 'exercise: the time server was wrong');
   assert.equal((await clock('XAA')).ahead_s, 0);
   const why = await coalition.cli('XAA', 'why', said.verdict);
