@@ -237,6 +237,11 @@ void Views::sign_ins_changed() {
   tell();
 }
 
+void Views::end_all(const ViewEnd& why) {
+  while (!views_.empty()) end(views_.begin(), why);
+  tell();
+}
+
 bool Views::close(const PersonId& person, const std::string& id) {
   const auto at = views_.find(id);
   if (at == views_.end() || is_partners(at->second) || at->second.ask.who.id != person) return false;

@@ -75,6 +75,7 @@ class Views {
   void time_passed(const coalition::World& newest, ViewMoment at);
   void sign_ins_changed(const PersonId& person);  // theirs
   void sign_ins_changed();                        // anybody's
+  void end_all(const ViewEnd& why);               // whoever looks
   // What one call leaves over. True: there is more of it.
   bool go_on(const coalition::World& newest, ViewMoment at);
   [[nodiscard]] bool busy() const { return !doubted_.empty() || !untold_.empty(); }

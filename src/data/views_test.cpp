@@ -284,6 +284,19 @@ TEST_CASE("attack: a partner closes what another's, or our own, people look at")
   CHECK(looking.rules() == "view-closed");
 }
 
+TEST_CASE("where the clock was put right no view goes on, whoever looks, and a partner's node hears why") {
+  Looking looking;
+  const View own = looking.open(Looking::of("XAA", "officer"));
+  const View theirs = looking.open(Looking::of("XBB", "planner"));
+  looking.views.end_all({"clock-accepted", "The clock was put right."});
+  CHECK(looking.rules() == "clock-accepted clock-accepted");
+  CHECK(looking.views.size() == 0);
+  const auto over = looking.views.watched(kXbb, {theirs.id}, looking.at);
+  REQUIRE(over.size() == 1);
+  CHECK(over.front().second == "The clock was put right.");
+  CHECK(looking.views.find(own.id) == nullptr);
+}
+
 TEST_CASE("many that end at once are over at once, and are told of in turns") {
   Looking looking({.turn_max = 2});
   View view = Looking::of("XAA", "officer");

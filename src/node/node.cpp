@@ -371,6 +371,8 @@ void Node::Parts::put_right(const exchange::AccessDesk::Closing& closing) {
                         .what = "The clock of this node was wrong and was put right."};
   over.change = "Sign in again.";
   switchboard->go_on_from_wall(over);
+  // Partners' readers' too: what they are asked by stands in the wrong time.
+  view_desk->end_all({"clock-accepted", over.what});
   lobby->sign_out_all();
   access->put_right(closing);
   key_desk->go_on_from(clock.now());

@@ -74,6 +74,11 @@ void ViewDesk::sign_ins_changed() {
   go_on();
 }
 
+void ViewDesk::end_all(const data::ViewEnd& why) {
+  views_.end_all(why);
+  go_on();
+}
+
 bool ViewDesk::close(const PersonId& person, const std::string& view) {
   const bool closed = views_.close(person, view);
   go_on();

@@ -35,6 +35,7 @@ class ViewDesk {
   void world_published(const coalition::World& acting, const coalition::Touch& touch);
   void sign_ins_changed(const PersonId& person);
   void sign_ins_changed();
+  void end_all(const data::ViewEnd& why);
   bool close(const PersonId& person, const std::string& view);
 
   // A partner's node watches what was released for its people: {"watch": [ids], "closed": [ids]}. Answered at
