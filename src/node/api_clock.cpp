@@ -1,5 +1,6 @@
 // The node's clock, where it was ahead and was put right: how far decisions are ahead, and an operator's word
 // that they may go by it again.
+#include "base/log.h"
 #include "node/api_answers.h"
 #include "node/clock.h"
 #include "node/operators.h"
@@ -61,12 +62,18 @@ net::Task<Api::Answer> Api::accept_clock(Request request) {
   if (answer.status != 200 || switchboard_.ahead() == Millis(0)) co_return answer;
   const Instant seen = switchboard_.now();
   put_right_(step.closing);
-  // What came to be while that was written.
+  // What came to be while that was written. A sign-in from meanwhile stands behind the first leaf, so there
+  // is always a second: a start after a kill reads no further back than that.
   ClockStep rest = clock_step(records_.world(), access_, seen, clock_.now(), std::move(again), author);
   if (!rest.change.records.empty()) {
     records_.commit(std::move(rest.change), [](const Result<Outcome>&) {});
     access_.put_right(rest.closing);
+    co_return answer;
   }
+  const Result<void> last = co_await record(std::move(rest.change.leaves.front()));
+  if (!last)
+    log(LogLevel::warning, "node", "that the clock was accepted is in the ledger once, not twice",
+        {{"why", last.error().text()}});
   co_return answer;
 }
 
