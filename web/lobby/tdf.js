@@ -158,10 +158,13 @@ async function askOne(manifest, service, indexes, ask, { shares, permits, answer
   const session = await makeSession();
   const answer = await ask(service, keyRequest(manifest, indexes, session.publicKey));
   const { keys, session: theirs } = readAnswer(answer, indexes);
+  // All of them before any is opened: what was released is let go of even where another share is bad.
+  for (const { view, until, marking, refused } of keys.values()) {
+    answers.push({ service, permitted: refused === undefined, words: refused ?? '' });
+    if (refused === undefined) permits.push({ service, view, until, marking });
+  }
   for (const [index, one] of keys) {
-    answers.push({ service, permitted: one.refused === undefined, words: one.refused ?? '' });
     if (one.refused !== undefined) continue;
-    permits.push({ service, view: one.view, until: one.until, marking: one.marking });
     const { sid, binding } = manifest.access[index];
     const share = await session.open(one.wrapped, theirs);
     if (!(await holds(share, binding, utf8(manifest.policyText))))

@@ -69,6 +69,7 @@ export async function wrap(share, pem) {
 // Answers as a key service that holds these nations' keys, and notes what it is asked.
 export function serviceWith(names, { refuse = {}, change = (result) => result } = {}) {
   const asked = [];
+  let views = 0;
   const ask = async (service, text) => {
     const { clientPublicKey, requests } = JSON.parse(text);
     asked.push({ service, text });
@@ -100,7 +101,7 @@ export function serviceWith(names, { refuse = {}, change = (result) => result } 
             ...id,
             status: 'permit',
             kasWrappedKey: base64(sealed.sealed),
-            view: `v${asked.length}`,
+            view: `v${(views += 1)}`,
             until: 60,
           }),
         );

@@ -338,6 +338,17 @@ test('of joint origin: both are asked, and who said no is told; what was permitt
     );
 });
 
+test('of several keys that one service gave, all are given back when one of them does not open', async () => {
+  // The answer names one session key, the last one's: the first share does not open.
+  const bytes = fileOf(await partsOf([kReport], { nations: { xaa: kService, xbb: kService } }));
+  const error = await open(bytes).catch((thrown) => thrown);
+  assert.equal(error.code, 'data.unwrap');
+  assert.deepEqual(
+    error.permits.map(({ view }) => view),
+    ['v1', 'v2'],
+  );
+});
+
 test('alternatives are asked one after another, and no more than are needed', async () => {
   const other = 'https://kas.xbb.localhost:8442';
   const parts = await partsOf();
