@@ -229,6 +229,8 @@ class Page {
         permits.some(({ view, until }) => typeof view !== 'string' || view === '' || !Number.isFinite(until))
       )
         throw new TdfError('page.view', 'Your node did not say how it would end this view.');
+      if (permits.some(({ until, asked }) => performance.now() >= asked + 1000 * until))
+        throw new TdfError('page.over', 'Its time was over before it was here.');
       if (content.kind === 'other')
         throw new TdfError(
           'page.kind',
@@ -238,13 +240,13 @@ class Page {
     } finally {
       bytes.fill(0);
     }
-    const now = performance.now();
-    this.#views = permits.map(({ view, until }) => ({ view, until: now + 1000 * until }));
+    // From when it was asked for: the node's own limit began no sooner, however long all the rest took.
+    this.#views = permits.map(({ view, until, asked }) => ({ view, until: asked + 1000 * until }));
     const marking = markingOf(manifest, permits.find((one) => one.marking)?.marking);
     for (const banner of this.viewer.querySelectorAll('[data-banner]')) banner.textContent = marking;
     this.viewer.hidden = false;
     this.#name = name;
-    const last = Date.now() + 1000 * Math.min(...permits.map(({ until }) => until));
+    const last = Date.now() - performance.now() + Math.min(...this.#views.map(({ until }) => until));
     const time = new Date(last).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
     this.say(
       `Open and verified: ${name}. It leaves this page as soon as a nation that gave its key, or your own, takes it back, and at ${time} at the latest.`,

@@ -120,7 +120,7 @@ export class KeysRefused extends Error {
 
 // Asks the services until every share is there: all shares at once, of each the next of its alternatives where one
 // was refused. `ask(service, request)` answers { status, json }. Answers { key, permits: [{ service, view, until,
-// marking }] }; throws KeysRefused, or TdfError "data.binding" where a share is bound to another policy.
+// marking, asked (performance.now()) }] }; throws KeysRefused, or TdfError "data.binding" where a share is bound to another policy.
 export async function collectKey({ manifest }, ask) {
   const left = new Map(); // sid -> indexes of its alternatives, first to be asked first
   for (const [index, { sid }] of manifest.access.entries()) left.set(sid, [...(left.get(sid) ?? []), index]);
@@ -156,12 +156,13 @@ export async function collectKey({ manifest }, ask) {
 
 async function askOne(manifest, service, indexes, ask, { shares, permits, answers }) {
   const session = await makeSession();
+  const asked = performance.now();
   const answer = await ask(service, keyRequest(manifest, indexes, session.publicKey));
   const { keys, session: theirs } = readAnswer(answer, indexes);
   // All of them before any is opened: what was released is let go of even where another share is bad.
   for (const { view, until, marking, refused } of keys.values()) {
     answers.push({ service, permitted: refused === undefined, words: refused ?? '' });
-    if (refused === undefined) permits.push({ service, view, until, marking });
+    if (refused === undefined) permits.push({ service, view, until, marking, asked });
   }
   for (const [index, one] of keys) {
     if (one.refused !== undefined) continue;

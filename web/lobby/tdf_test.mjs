@@ -349,6 +349,16 @@ test('of several keys that one service gave, all are given back when one of them
   );
 });
 
+test('how long a key lasts is counted from when it was asked for, whatever the answer took', async () => {
+  const service = serviceWith(['xaa']);
+  let asked;
+  const { permits } = await open(fileOf(await partsOf()), async (...request) => {
+    asked = performance.now();
+    return service(...request);
+  });
+  assert.ok(permits[0].asked <= asked);
+});
+
 test('alternatives are asked one after another, and no more than are needed', async () => {
   const other = 'https://kas.xbb.localhost:8442';
   const parts = await partsOf();
