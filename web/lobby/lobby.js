@@ -36,8 +36,9 @@ function remind({ app, since }) {
 if (waiting && main.dataset.state === 'open') sessionStorage.setItem('entente-waits-for', waiting);
 if (waiting && main.dataset.state === 'granted') goOn();
 
+let events;
 function listen() {
-  const events = new EventSource('/events');
+  events = new EventSource('/events');
   events.addEventListener('request', (event) => {
     if (!waiting || JSON.parse(event.data).id === waiting) look();
   });
@@ -46,7 +47,9 @@ function listen() {
   events.addEventListener('reminder', (event) => waiting || remind(JSON.parse(event.data)));
   // A browser gives up what was answered with a refusal (too many pages at once): later there may be room.
   events.addEventListener('error', () => events.readyState === EventSource.CLOSED && setTimeout(listen, 5000));
-  addEventListener('pagehide', () => events.close());
 }
 
-if (listens) listen();
+if (listens) {
+  listen();
+  addEventListener('pagehide', () => events.close());
+}

@@ -17,21 +17,24 @@ function page({ waiting, answers = false, writing = false } = {}) {
   const words = { textContent: 'Something changed.' };
   const news = { hidden: true, querySelector: () => words };
   const found = { main, '[data-news]': waiting ? null : news, '[data-answer]': answers ? {} : null };
-  const seen = { loads: 0, kinds: new Map() };
+  const seen = { loads: 0, kinds: new Map(), closed: 0, leaving: [], later: [] };
   class EventSource {
     static CLOSED = 2;
     addEventListener(kind, call) {
       seen.kinds.set(kind, call);
     }
-    close() {}
+    readyState = EventSource.CLOSED; // refused
+    close() {
+      seen.closed += 1;
+    }
   }
   const globals = {
     EventSource,
     document: { querySelector: (name) => found[name] ?? null, activeElement: writing ? field : null },
     location: { reload: () => (seen.loads += 1), assign: () => {} },
     sessionStorage: { getItem: () => null, setItem: () => {}, removeItem: () => {} },
-    addEventListener: () => {},
-    setTimeout: () => {},
+    addEventListener: (kind, call) => kind === 'pagehide' && seen.leaving.push(call),
+    setTimeout: (call) => seen.later.push(call),
   };
   runInContext(script, createContext(globals));
   const hear = (kind, data = {}) => seen.kinds.get(kind)({ data: JSON.stringify(data) });
@@ -76,4 +79,15 @@ test('a page that waits for its own request goes on with that alone', () => {
   assert.equal(seen.loads, 0);
   hear('request', { id: 'r1' });
   assert.equal(seen.loads, 1);
+});
+
+test('a page that is refused again and again listens anew, and leaves once', () => {
+  const { hear, seen } = page();
+  for (let times = 0; times < 3; times += 1) {
+    hear('error');
+    seen.later.shift()();
+  }
+  assert.equal(seen.leaving.length, 1);
+  seen.leaving[0]();
+  assert.equal(seen.closed, 1);
 });
