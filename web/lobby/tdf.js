@@ -12,6 +12,7 @@ export { TdfError };
 const [kNonceBytes, kShareBytes] = [12, 32];
 const kAssertionTextMax = 1024;
 const kStatementBytesMax = 128 * 1024;
+const kHeaderBytesMax = 64 * 1024;
 
 const fail = (code, message) => {
   throw new TdfError(code, message);
@@ -120,7 +121,8 @@ export class KeysRefused extends Error {
 
 // Asks the services until every share is there: all shares at once, of each the next of its alternatives where one
 // was refused. `ask(service, request)` answers { status, json }. Answers { key, permits: [{ service, view, until,
-// marking, asked (performance.now()) }] }; throws KeysRefused, or TdfError "data.binding" where a share is bound to another policy.
+// marking, asked (performance.now()) }] }; throws KeysRefused, or TdfError "data.binding" where a share is bound to
+// another policy.
 export async function collectKey({ manifest }, ask) {
   const left = new Map(); // sid -> indexes of its alternatives, first to be asked first
   for (const [index, { sid }] of manifest.access.entries()) left.set(sid, [...(left.get(sid) ?? []), index]);
@@ -205,10 +207,11 @@ async function checkAssertion(assertion, key, manifest) {
   if (parts.length !== 3 || !header || !payload || mac?.length !== 32) refuse();
   let alg, claims;
   try {
-    const head = parseJson(fromUtf8(header), 64);
+    if (header.length > kHeaderBytesMax) refuse();
+    const head = parseJson(fromUtf8(header), 64, 8);
     if ('crit' in head || 'b64' in head) refuse();
     ({ alg } = head);
-    claims = parseJson(fromUtf8(payload), 64);
+    claims = parseJson(fromUtf8(payload), 64, 4);
     if (!isObject(claims)) refuse();
   } catch {
     refuse();

@@ -1,14 +1,21 @@
 // JSON as anybody may have written it: strict (RFC 8259), no member twice, bounded before it takes memory. And its
 // canonical form (RFC 8785), which is what hashes of assertions are over.
-const kDepthMax = 32;
+const kDepthMax = 32; // as src/base/json.h: what is outermost is 1 deep
 const kSpace = /[ \t\r\n]*/y;
 const kText = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const kNumber = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const kWords = { t: ['true', true], f: ['false', false], n: ['null', null] };
 
+const texts = new WeakMap();
+const broken = new WeakMap();
+// How an object that parseJson() made is written.
+export const textOf = (object) => texts.get(object);
+// Whether this member of one is written as whole numbers are: 1e2 and 2.0 are none to other readers.
+export const isWhole = (object, name) => Number.isSafeInteger(object[name]) && !broken.get(object)?.has(name);
+
 class Parser {
-  constructor(text, valuesMax) {
-    Object.assign(this, { text, at: 0, left: valuesMax });
+  constructor(text, valuesMax, depthMax) {
+    Object.assign(this, { text, at: 0, left: valuesMax, depthMax });
   }
 
   fail(what) {
@@ -41,7 +48,7 @@ class Parser {
   }
 
   value(depth) {
-    if (depth > kDepthMax) this.fail('nested too deeply');
+    if (depth > this.depthMax) this.fail('nested too deeply');
     if ((this.left -= 1) < 0) this.fail('too many values');
     const first = this.peek();
     if (first === '"') return this.string();
@@ -62,6 +69,7 @@ class Parser {
   // Without a prototype: no name in a file means anything but itself.
   members(depth) {
     const out = Object.create(null);
+    const start = this.at;
     this.expect('{');
     for (let first = true; this.peek() !== '}'; first = false) {
       if (!first) this.expect(',');
@@ -69,9 +77,13 @@ class Parser {
       const name = this.string();
       if (name in out) this.fail('a member stands there twice');
       this.expect(':');
+      const valueAt = this.at;
       out[name] = this.value(depth + 1);
+      if (typeof out[name] === 'number' && /[.eE]/.test(this.text.slice(valueAt, this.at)))
+        broken.set(out, (broken.get(out) ?? new Set()).add(name));
     }
     this.at += 1;
+    texts.set(out, this.text.slice(start, this.at));
     return out;
   }
 
@@ -88,9 +100,9 @@ class Parser {
 }
 
 // Throws SyntaxError.
-export function parseJson(text, valuesMax) {
-  const parser = new Parser(text, valuesMax);
-  const out = parser.value(0);
+export function parseJson(text, valuesMax, depthMax = kDepthMax) {
+  const parser = new Parser(text, valuesMax, depthMax);
+  const out = parser.value(1);
   if (parser.peek() !== undefined) parser.fail('something follows the value');
   return out;
 }

@@ -1,7 +1,7 @@
 // What a sealed object says of itself (docs/wire-formats/object.md): read with bounds, its shape checked, nothing of it
 // believed yet. Errors: TdfError "data.zip", "data.manifest", "data.policy", "data.too-large", "data.segment".
 import { asText, fromBase64, fromHex, fromUtf8, utf8 } from './tdf_bytes.js';
-import { parseJson } from './tdf_json.js';
+import { isWhole, parseJson, textOf as writtenAs } from './tdf_json.js';
 import { TdfError, crc32, readAt, readZip } from './tdf_zip.js';
 
 export const kShownBytesMax = 32 * 1024 * 1024; // of plain text
@@ -9,6 +9,7 @@ const kManifestBytesMax = 4 * 1024 * 1024;
 const kValuesMax = 128 * 1024;
 const kSegmentsMax = 16384;
 const kSegmentBytesMax = 16 * 1024 * 1024;
+const kSegmentTextMax = 512; // of what the manifest says of one
 const kAccessMax = 64; // key access objects, and assertions
 const kPolicyTextMax = 256 * 1024;
 const kTextMax = 2048;
@@ -37,10 +38,10 @@ function textOf(json, name, where, { max = kTextMax, missing } = {}) {
 const looseText = (json, name, where, max) =>
   json[name] === null || json[name] === '' ? '' : textOf(json, name, where, { max, missing: '' });
 function sizeOf(json, name, where, max, missing) {
-  const value = json[name] === undefined ? missing : json[name];
-  if (!Number.isSafeInteger(value) || value < 0 || value > max)
-    wrong(`"${name}" is no number up to ${max}`, where);
-  return value;
+  if (json[name] === undefined && missing !== undefined) return missing;
+  if (!isWhole(json, name) || json[name] < 0 || json[name] > max)
+    wrong(`"${name}" is no whole number up to ${max}`, where);
+  return json[name];
 }
 function objectOf(json, name, where) {
   if (!isObject(json[name])) wrong(`"${name}" is no object`, where);
@@ -131,6 +132,8 @@ function readRootSignature(integrity, where) {
   return bytes;
 }
 
+const holdsMore = (value) => value !== null && typeof value === 'object' && Object.keys(value).length > 0;
+
 // One hash is 16 bytes (4.3.0), or 32 hexadecimal digits of them (4.2.2); all of one object are alike.
 function readSegments(integrity, where) {
   const plainDefault = sizeOf(integrity, 'segmentSizeDefault', where, kSegmentBytesMax);
@@ -144,6 +147,8 @@ function readSegments(integrity, where) {
   for (const [index, one] of list.entries()) {
     const place = `${where}/segments/${index}`;
     if (!isObject(one)) wrong('a segment is no object', place);
+    if (utf8(writtenAs(one)).length > kSegmentTextMax || Object.values(one).some(holdsMore))
+      wrong('so much is not said of a segment', place);
     const plain = sizeOf(one, 'segmentSize', place, kSegmentBytesMax, plainDefault);
     const sealed = sizeOf(one, 'encryptedSegmentSize', place, 2 * kSegmentBytesMax, sealedDefault);
     if (sealed !== plain + kFrameBytes) wrong("a segment's two sizes do not belong together", place);

@@ -67,6 +67,13 @@ const older = (change) => async () => {
   change(integrity, parts.manifest);
   return fileOf(parts);
 };
+// Says more of the first segment, or says it otherwise.
+const segment = (change) => changed((_, { integrityInformation: { segments } }) => change(segments[0]));
+const nested = (depth) => '['.repeat(depth) + ']'.repeat(depth);
+const deepClaims = (depth) => (binding, parts) =>
+  tokenOf('{"alg":"HS256"}', claimsOf(parts).replace('{', `{"more":${nested(depth)},`))(binding, parts);
+const header = (more) => (binding, parts) =>
+  tokenOf(`{"alg":"HS256","more":${more}}`, claimsOf(parts))(binding, parts);
 // With this statement, bound as it should be but for what `change` does.
 const stated = (assertion, change = () => {}) => async () => {
   const parts = await partsOf(undefined, { assertions: [assertion] });
@@ -100,6 +107,10 @@ const kGood = {
     tokenOf('{"alg":"HS256"}', claimsOf(parts))(binding, parts),
   ),
   'a statement of nearly 128 KiB': stated(statement({ value: 'x'.repeat(128 * 1024 - 2) })),
+  'claims three deep below theirs': stated(kLabel, deepClaims(3)),
+  'a header as deep as may be': stated(kLabel, header(nested(7))),
+  'a manifest as deep as may be': spelled((text) => text.replace('{', `{"more":${nested(31)},`)),
+  'a segment with more in it': segment((one) => Object.assign(one, { more: [], words: 'x'.repeat(300) })),
   'what nobody asked for': changed((manifest) => (manifest.more = { size: 2 ** 53 - 1, text: 'ü' })),
 };
 
@@ -133,6 +144,18 @@ const kBad = {
   'half a character': spelled((text) => text.replace('{', '{"more":"\\ud800",')),
   'a number that fits nowhere': spelled((text) => text.replace('{', '{"more":9223372036854775808,')),
   'a member twice': spelled((text) => text.replace('{', '{"more":1,"more":1,')),
+  'a size with a point': spelled((text) => text.replace(/("segmentSize":\d+)/, '$1.0')),
+  'a size with an exponent': spelled((text) => text.replace(/("encryptedSegmentSize":\d+)/, '$1e0')),
+  'a default size with a point': spelled((text) =>
+    text.replace('"segmentSizeDefault":64', '"segmentSizeDefault":64.0'),
+  ),
+  'a long segment': segment((one) => (one.more = 'x'.repeat(512))),
+  'a segment that is long in bytes': segment((one) => (one.more = 'ü'.repeat(250))),
+  'a segment with a value below its members': segment((one) => (one.more = [1])),
+  'a manifest nested too deeply': spelled((text) => text.replace('{', `{"more":${nested(32)},`)),
+  'claims nested too deeply': stated(kLabel, deepClaims(4)),
+  'a header nested too deeply': stated(kLabel, header(nested(8))),
+  'a header of more than 64 KiB': stated(kLabel, header(`"${'x'.repeat(64 * 1024)}"`)),
   'a statement without a type': stated(without('type')),
   'a statement without a scope': stated(without('scope')),
   'a statement whose id is empty': stated(label({ id: '' })),
