@@ -185,7 +185,7 @@ std::string things_page(const PageFrame& frame, const ThingsView& things) {
   out += section("users", "Who uses what you answer for", things.users, "",
                  [&](const SessionView& item) { return session_item(frame, item); });
   out += section("apps", "Apps you answer for", things.delegable, "", [&](const ThingsView::App& app) {
-    const auto inside = std::ranges::count(things.users, app.name, &SessionView::app);
+    const auto inside = std::ranges::count(things.users, app.label, &SessionView::label);
     return fmt::format("<li class=\"thing\" data-own-app=\"{}\"><h3>{}</h3><p>{}</p></li>\n",
                        escape_markup(app.label), escape_markup(app.name), inside_text(inside));
   });

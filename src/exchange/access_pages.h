@@ -46,6 +46,7 @@ struct GrantView {
 
 struct SessionView {
   std::string id;
+  std::string label;  // of the app: two may have one name
   std::string app;
   std::string nation;
   std::string who;

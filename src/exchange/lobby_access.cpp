@@ -100,7 +100,8 @@ std::vector<SessionView> Lobby::sessions_of(const Acting& person, bool others) c
         at = answers.emplace(session->app.app, parts_.access.may_answer(person, session->app.app)).first;
       if (!at->second) continue;
     }
-    out.push_back({session->id.text(), app_text(world, session->app), nation_text(world, session->app.owner),
+    out.push_back({session->id.text(), HostNames::app_label(session->app), app_text(world, session->app),
+                   nation_text(world, session->app.owner),
                    others ? person_text(world, session->who.partner, session->who.facts) : "",
                    time_text(session->opened), session->open() ? "open" : "held: asked again"});
   }
