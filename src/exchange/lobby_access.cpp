@@ -336,7 +336,7 @@ net::Task<void> Lobby::send_events(net::HttpCall& call, Signed who, std::string 
     if (announcements.newest() != seen) continue;  // something came while this was sent
     const Millis since_beat = std::chrono::duration_cast<Millis>(parts_.clock.tick() - beaten);
     [[maybe_unused]] const bool moved =
-        co_await announcements.wait(std::max(longest - since_beat, Millis(1)));
+        co_await announcements.wait(person, std::max(longest - since_beat, Millis(1)));
   }
   [[maybe_unused]] const Result<void> finished = co_await call.answer_body().finish();
   if (--listening_[person] == 0) listening_.erase(person);

@@ -102,7 +102,7 @@ SessionId Lobby::only_one(const Signed& who, const coalition::AppRef& app, Sessi
   }
   kept = opened;
   parts_.browsers.session_opened(opened, who.token);
-  parts_.access.announcements().announce({.kind = "sessions", .person = who.sign_in->person.id});
+  parts_.access.announcements().announce({.kind = std::string(kSessions), .person = who.sign_in->person.id});
   return opened;
 }
 

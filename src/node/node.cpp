@@ -503,7 +503,7 @@ void Node::Parts::watch() {
     const coalition::App* app = world().app(pass.app);
     const std::string& name = app == nullptr ? pass.app.app.text() : app->name;
     browsers.session_ended(pass.id, pass.who.id, exchange::refusal_of(ended.ending, name));
-    access->announcements().announce({.kind = "sessions", .person = pass.who.id});
+    access->announcements().announce({.kind = std::string(exchange::kSessions), .person = pass.who.id});
   };
   watcher.heard = [this](const exchange::Heard& heard) {
     const std::string& topic = heard.told.topic;
@@ -560,7 +560,8 @@ void Node::Parts::announce_users() {
   for (const auto& [app, before] : users) {
     const auto at = now.find(app);
     if (at != now.end() ? at->second == before : before == 0) continue;
-    access->announcements().announce({.kind = "sessions", .app = coalition::AppRef{config.partner, app}});
+    access->announcements().announce(
+        {.kind = std::string(exchange::kSessions), .app = coalition::AppRef{config.partner, app}});
   }
   users = std::move(now);
 }
