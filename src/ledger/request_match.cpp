@@ -13,7 +13,7 @@ Error wrong(std::string what, std::string where) {
           "compare with the partner's ledger and the app's own log of this session"};
 }
 
-std::string at(uint64_t index) {
+std::string entry_at(uint64_t index) {
   return "entry " + std::to_string(index);
 }
 
@@ -50,7 +50,7 @@ void RequestMatch::batch(uint64_t index, const Json& fields) {
   const int64_t number = number_of(fields, "batch");
   const Json* items = fields.find("sessions");
   if (number < 1 || items == nullptr || !items->is_array())
-    return keep("a batch of requests without a number or without sessions", at(index));
+    return keep("a batch of requests without a number or without sessions", entry_at(index));
   if (!is_new(index, number, fields)) return;
   for (const Json& item : items->items()) count(index, item, {lives_, number});
 }
@@ -61,7 +61,7 @@ bool RequestMatch::is_new(uint64_t index, int64_t number, const Json& fields) {
   const auto known = life_.recent.find(number);
   if (known != life_.recent.end() && known->second == digest) return false;
   if (number <= life_.whole || life_.ahead.contains(number)) {
-    keep("two batches of requests have the number " + std::to_string(number), at(index));
+    keep("two batches of requests have the number " + std::to_string(number), entry_at(index));
     return false;
   }
   life_.recent.emplace(number, digest);
@@ -81,17 +81,17 @@ void RequestMatch::count(uint64_t index, const Json& item, Batch in) {
   // Of a session that came back after a restart: how many the kill took from the record nobody knows.
   if (!session.empty() && first >= 1 && last == first - 1 && item.find("missing_before") != nullptr) return;
   if (session.empty() || first < 1 || last < first)
-    return keep("a batch of requests that counts nothing", at(index));
+    return keep("a batch of requests that counts nothing", entry_at(index));
   Counted& counted = sessions_[std::string(session)];
   const auto next = counted.ahead.lower_bound(first);
   const bool meets_next = next != counted.ahead.end() && next->first <= last;
   const bool meets_before = next != counted.ahead.begin() && std::prev(next)->second.last >= first;
   if (first <= counted.whole || meets_next || meets_before)
-    return keep(span_text(session, first, last) + " are counted twice", at(index));
+    return keep(span_text(session, first, last) + " are counted twice", entry_at(index));
   if (counted.ended && last > *counted.ended)
     keep("session " + std::string(session) + " ended with " + std::to_string(*counted.ended) +
              " requests, but " + std::to_string(last) + " were counted",
-         at(index));
+         entry_at(index));
   counted.ahead.emplace(first, Span{last, in});
   for (auto one = counted.ahead.begin(); one != counted.ahead.end() && one->first == counted.whole + 1;
        one = counted.ahead.erase(one)) {
@@ -109,12 +109,12 @@ void RequestMatch::ending(uint64_t index, const Json& fields) {
   if (counted.ended && *counted.ended != said)
     keep("session " + std::string(session) + " ends twice, with " + std::to_string(*counted.ended) +
              " requests and with " + std::to_string(said),
-         at(index));
+         entry_at(index));
   counted.ended = said;
   if (counted.newest() > said)
     keep("session " + std::string(session) + " ends with " + std::to_string(said) + " requests, but " +
              std::to_string(counted.newest()) + " were counted",
-         at(index));
+         entry_at(index));
 }
 
 // A node that had to drop records says how many: so many batches may be missing of that life, and no more.
@@ -134,7 +134,7 @@ void RequestMatch::close_life() {
   } else if (!left_out_) {
     left_out_ = wrong("batches " + std::to_string(missing.front().first) + " to " +
                           std::to_string(missing.front().last) + " of requests are missing",
-                      "the start at " + at(life_.begin));
+                      "the start at " + entry_at(life_.begin));
   }
   life_ = {};
   ++lives_;
