@@ -137,6 +137,10 @@ class AccessDesk {
   // From the other node's desk.
   void heard(const Heard& heard);
 
+  // The partner is reached again: what it was not told, and how its answers stand, without waiting for
+  // sweep().
+  void reached(const PartnerCode& owner);
+
   // What pages wait for.
   [[nodiscard]] Announcements& announcements() { return announcements_; }
   // Whether an event is for that person: it names them, or concerns what they may answer.
@@ -199,6 +203,7 @@ class AccessDesk {
   void tell_home(const Request& request);
   void changed(const Request& request);  // at the owner: tells the home and the pages
   void tell_owner(const Request& request);
+  void tell_owners(const std::vector<Request>& asked, const PartnerCode* reached);
   void take_request(const Heard& heard);
   void take_state(const Heard& heard);
   void take_withdrawal(const PartnerCode& from, const Request& request);

@@ -306,7 +306,10 @@ void AccessDesk::take_state(const Heard& heard) {
   leaf.fields.emplace_back("state", coalition::state_name(request.state));
   Archive::Write write{std::move(ops), std::move(leaf), false, {record_key(request, parts_.world().self())}};
   parts_.archive.commit(std::move(write), [this, request](const Result<void>& done) {
-    if (!done) return;
+    if (!done) {
+      confirmed_.erase(request.id);  // it is asked for again
+      return;
+    }
     announcements_.announce(
         {.kind = "request",
          .person = request.person,
@@ -332,13 +335,27 @@ void AccessDesk::tell_owner(const Request& request) {
   parts_.switchboard.tell(request.owner, Way::asking, std::move(told));
 }
 
-void AccessDesk::sweep() {
+namespace {
+
+std::vector<AccessRequest> asked_in(const coalition::World& world) {
+  std::vector<AccessRequest> asked;
+  for (const AccessRequest* request : world.asked()) asked.push_back(*request);
+  return asked;
+}
+
+}  // namespace
+
+void AccessDesk::reached(const PartnerCode& owner) {
+  tell_owners(asked_in(parts_.world()), &owner);
+}
+
+// What is due to be told again; to an owner who was just reached, everything.
+void AccessDesk::tell_owners(const std::vector<Request>& asked, const PartnerCode* reached) {
   const Instant now = parts_.switchboard.now();
   const Tick tick = parts_.clock.tick();
   size_t looks = 0;
-  std::vector<Request> asked;
-  for (const Request* request : parts_.world().asked()) asked.push_back(*request);
   for (const Request& request : asked) {
+    if (reached != nullptr && request.owner != *reached) continue;
     const auto sure = confirmed_.find(request.id);
     const bool unsure = sure == confirmed_.end();
     const bool waits = request.state == RequestState::open && !out_of_time(request);
@@ -348,11 +365,17 @@ void AccessDesk::sweep() {
     if (!waits && !given && !withdrawn) continue;
     const auto untold = untold_.find(request.id);
     const bool word = untold != untold_.end();
-    const bool again =
-        word ? tick - untold->second.tried >= kRetellAfter : unsure || tick - sure->second >= kLookAgainAfter;
+    const bool again = reached != nullptr || (word ? tick - untold->second.tried >= kRetellAfter
+                                                   : unsure || tick - sure->second >= kLookAgainAfter);
     // A look may wait for the next sweep: the owner has one budget for looks and for people who come in.
     if (again && (word || looks++ < kLooksAtOnce)) tell_owner(request);
   }
+}
+
+void AccessDesk::sweep() {
+  const Instant now = parts_.switchboard.now();
+  const std::vector<Request> asked = asked_in(parts_.world());
+  tell_owners(asked, nullptr);
   std::vector<Request> waiting;
   for (const Request* request : parts_.world().requests()) {
     if (request->state == RequestState::open && !out_of_time(*request)) waiting.push_back(*request);

@@ -366,6 +366,64 @@ TEST_CASE("out of time, a request is answered no more") {
   CHECK(office.book.world.grants().empty());
 }
 
+TEST_CASE(
+    "what an owner was not told, or may have answered meanwhile, is told and asked when it is reached") {
+  Office office("XBB");
+  const PartnerCode owner("XAA");
+  std::vector<std::string> topics;
+  const auto asked = [&] {
+    const AccessDesk::Wish wish{{owner, AppId("charts")}, "charts", 30, {}};
+    const Result<RequestId> id =
+        office.loop.run_until(office.desk.ask(office.person("p1", "XBB", "planner"), wish));
+    REQUIRE_MESSAGE(id, id.error().text());
+    office.settle();
+    return *id;
+  };
+  // The owner's node comes, as after it was started again.
+  const auto comes = [&] {
+    topics.clear();
+    office.board.link_down(owner, Way::asking);
+    office.board.link_up(owner, Way::asking, [&](const Json& message) {
+      const Result<link::Envelope> read = link::from_json(message);
+      REQUIRE_MESSAGE(read, read.error().text());
+      const auto* told = std::get_if<link::Told>(&read->message);
+      if (std::holds_alternative<link::Hello>(read->message))
+        office.loop.post([&office, owner, epoch = read->epoch] {
+          office.board.received(owner, Way::asking, link::to_json({epoch, 1, link::Welcome{}}));
+        });
+      if (told != nullptr) topics.push_back(told->topic);
+    });
+    office.settle();
+  };
+  office.board.watch({.ended = {},
+                      .connector_dropped = {},
+                      .alarm = {},
+                      .heard = {},
+                      .welcomed = [&](const PartnerCode& who) { office.desk.reached(who); }});
+  const RequestId id = asked();  // while it is away
+  comes();
+  CHECK(topics == std::vector<std::string>{"request"});
+  const auto says = [&](const char* state) {
+    Json body = Json::object({{"state", state}, {"minutes", 30}, {"approvals", 0}, {"approvals_needed", 1}});
+    office.desk.heard({owner, Way::asking, {"state", id, std::move(body), {}}, std::nullopt});
+    office.settle();
+  };
+  says("open");
+  comes();
+  CHECK(topics == std::vector<std::string>{"look"});
+  SUBCASE("what is over is not asked for") {
+    says("denied");
+    comes();
+    CHECK(topics.empty());
+  }
+  SUBCASE("another partner's coming says nothing of it") {
+    topics.clear();
+    office.desk.reached(PartnerCode("XCC"));
+    office.settle();
+    CHECK(topics.empty());
+  }
+}
+
 TEST_CASE("attack: an owner speaks of its own apps only, and never against a withdrawal") {
   Office office("XBB");
   const Acting planner = office.person("p1", "XBB", "planner");

@@ -89,12 +89,16 @@ struct Heard {  // what the other node's keeper of requests and grants has to sa
   link::Told told{};
   std::optional<Vouched> vouched{};  // whom it is about, when it came with a statement
 };
+struct Welcomed {  // the partner is reached again: what was not told, or may have changed meanwhile, can be
+  PartnerCode partner{};
+};
 struct Alarm {  // for the operator: "exchange.clock-behind", "exchange.link-gap", ...
   std::string code{};
   std::string what{};
 };
-using Effect = std::variant<SendControl, CommitEffect, AppendEffect, Opened, Refused, HeldEffect,
-                            ReleasedEffect, Ended, PassChanged, FenceNoted, ConnectorDropped, Heard, Alarm>;
+using Effect =
+    std::variant<SendControl, CommitEffect, AppendEffect, Opened, Refused, HeldEffect, ReleasedEffect, Ended,
+                 PassChanged, FenceNoted, ConnectorDropped, Heard, Welcomed, Alarm>;
 using Effects = std::vector<Effect>;
 
 // A person at the door wants into an app. `who.partner` must be this node's own nation.

@@ -174,6 +174,7 @@ void Exchange::Core::welcomed(Peer& host, const link::Welcome& welcome) {
   vouch_for(host, welcome.vouch);
   say_pulse(host);
   ask_anew(host);
+  effects_.emplace_back(Welcomed{host.code});
 }
 
 void Exchange::Core::beaten(Peer& host, const link::Beat& beat) {

@@ -181,9 +181,11 @@ TEST_CASE("a reconnect compares the lists: what one side no longer has, ends at 
     CHECK(pair.home.ended.size() == 2);
     return;
   }
+  CHECK(pair.home.welcomed.size() == 1);
   reconnect();
   CHECK(pair.host.open_gates() == 2);
   CHECK(pair.home.open_gates() == 2);
+  CHECK(pair.home.welcomed == std::vector<PartnerCode>(2, kHost));  // what waits to be told is told again
 }
 
 TEST_CASE("facts replaced at home reach the host, which asks again") {

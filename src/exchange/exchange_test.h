@@ -111,6 +111,7 @@ struct TestNode {
   std::vector<Ended> ended;
   std::vector<Leaf> leaves;
   std::vector<FenceNoted> fences;
+  std::vector<PartnerCode> welcomed;
   std::vector<Alarm> alarms;
 
   explicit TestNode(const PartnerCode& code, Limits limits = {}) {
@@ -134,6 +135,7 @@ struct TestNode {
       if (auto* one = std::get_if<Refused>(&effect)) refused.push_back(*one);
       if (auto* one = std::get_if<Ended>(&effect)) ended.push_back(*one);
       if (auto* one = std::get_if<FenceNoted>(&effect)) fences.push_back(*one);
+      if (auto* one = std::get_if<Welcomed>(&effect)) welcomed.push_back(one->partner);
       if (auto* one = std::get_if<Alarm>(&effect)) alarms.push_back(*one);
     }
   }

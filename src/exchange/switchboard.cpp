@@ -143,6 +143,8 @@ void Switchboard::carry_out_one(Effect& effect) {
          {"why", fence->why}});
   } else if (auto* heard = std::get_if<Heard>(&effect)) {
     if (watcher_.heard) watcher_.heard(*heard);
+  } else if (auto* welcomed = std::get_if<Welcomed>(&effect)) {
+    if (watcher_.welcomed) watcher_.welcomed(welcomed->partner);
   } else if (auto* alarm = std::get_if<Alarm>(&effect)) {
     log(LogLevel::warning, "exchange", alarm->what, {{"code", alarm->code}});
     if (watcher_.alarm) watcher_.alarm(*alarm);

@@ -121,6 +121,7 @@ class Switchboard {
     std::function<void(const ConnectorId&)> connector_dropped;
     std::function<void(const Alarm&)> alarm;
     std::function<void(const Heard&)> heard;
+    std::function<void(const PartnerCode&)> welcomed;
   };
   void watch(Watcher watcher) { watcher_ = std::move(watcher); }
 

@@ -434,6 +434,7 @@ void Node::Parts::watch() {
     const bool of_mission = topic == MissionDesk::kTopic || topic == MissionDesk::kKnownTopic;
     of_mission ? missions->heard(heard) : access->heard(heard);
   };
+  watcher.welcomed = [this](const PartnerCode& partner) { access->reached(partner); };
   watcher.connector_dropped = [this](const ConnectorId& id) { connector_desk->drop(id); };
   switchboard->watch(std::move(watcher));
 }

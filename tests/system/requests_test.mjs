@@ -39,7 +39,7 @@ async function asks(fields = {}) {
 
 const state = async (id) =>
   /data-state="([a-z]+)"/.exec((await maren.go(at(maren, `/requests/${id}`))).body)?.[1];
-// Told again some seconds after a link is up.
+// Told again as soon as a link is up.
 const waits = (id) =>
   until('the request has come to its owner', async () => (await things(konrad)).includes(`data-answer="${id}"`), 40_000);
 
@@ -272,6 +272,8 @@ system('approvers see who somebody is now, and answer what they read', async () 
   maren = await becomes('maren', { stilling: 'analytikar' });
   await until('the owner knows', async () => /analyst, SECRET, of Borealis/.test(await things(konrad)));
   assert.equal((await press(konrad, `/requests/${id}/deny`)).status, 303);
+  // Until then it is open at home, and asking again is the same request.
+  await until('the home knows', async () => (await state(id)) === 'denied');
 });
 
 system('a request made while the owner is away comes to it later, and once', async () => {
