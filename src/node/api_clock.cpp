@@ -42,6 +42,7 @@ net::Task<Api::Answer> Api::accept_clock(Request request) {
   ledger::Record again = leaf;
   const std::string author = request.by.who.id.text();
   ClockStep step = clock_step(records_.world(), access_, switchboard_.now(), now, std::move(leaf), author);
+  let_in_from(records_.world(), now, step.change);
   Words words;
   words.what = "the clock";
   words.done = fmt::format("decisions go on from {}, {} s less than they were at; everybody signs in again",
@@ -64,16 +65,22 @@ net::Task<Api::Answer> Api::accept_clock(Request request) {
   put_right_(step.closing);
   // What came to be while that was written. A sign-in from meanwhile stands behind the first leaf, so there
   // is always a second: a start after a kill reads no further back than that.
-  ClockStep rest = clock_step(records_.world(), access_, seen, clock_.now(), std::move(again), author);
+  const Instant right = clock_.now();
+  ClockStep rest = clock_step(records_.world(), access_, seen, right, std::move(again), author);
+  let_in_from(records_.world(), right, rest.change);
+  const auto once = [](const Error& why) {
+    log(LogLevel::warning, "node", "that the clock was accepted is in the ledger once, not twice",
+        {{"why", why.text()}});
+  };
   if (!rest.change.records.empty()) {
-    records_.commit(std::move(rest.change), [](const Result<Outcome>&) {});
+    records_.commit(std::move(rest.change), [once](const Result<Outcome>& outcome) {
+      if (!outcome) once(outcome.error());
+    });
     access_.put_right(rest.closing);
     co_return answer;
   }
   const Result<void> last = co_await record(std::move(rest.change.leaves.front()));
-  if (!last)
-    log(LogLevel::warning, "node", "that the clock was accepted is in the ledger once, not twice",
-        {{"why", last.error().text()}});
+  if (!last) once(last.error());
   co_return answer;
 }
 

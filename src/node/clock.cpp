@@ -34,18 +34,20 @@ void close_releases(const coalition::World& world, Instant seen, Instant now,
   }
 }
 
-// Else a nation whose people were let in again while the clock was ahead stays out until that time.
-void let_in_from(const coalition::World& world, Instant now, std::vector<coalition::Record>& records) {
+}  // namespace
+
+void let_in_from(const coalition::World& world, Instant now, Change& change) {
+  Json codes = Json::array();
   for (const coalition::Partner* partner : world.partners()) {
     if (!partner->resumed_at || *partner->resumed_at <= now) continue;
     const std::string key = "partner/" + partner->code.text();
     Json record = *world.raw(key);
     record.set("resumed_at", rfc3339(now));
-    records.push_back({key, std::move(record)});
+    change.records.push_back({key, std::move(record)});
+    codes.items().emplace_back(partner->code.text());
   }
+  if (!codes.items().empty()) change.leaves.front().fields.emplace_back("let_in", std::move(codes));
 }
-
-}  // namespace
 
 ClockStep clock_step(const coalition::World& world, const exchange::AccessDesk& access, Instant seen,
                      Instant now, ledger::Record leaf, std::string author) {
@@ -56,7 +58,6 @@ ClockStep clock_step(const coalition::World& world, const exchange::AccessDesk& 
   leaf.fields.emplace_back("seen", rfc3339(seen));
   leaf.fields.emplace_back("from", rfc3339(now));
   leaf.fields.emplace_back("closed", std::ssize(step.change.records));
-  let_in_from(world, now, step.change.records);
   step.change.leaves.push_back(std::move(leaf));
   step.change.author = std::move(author);
   step.change.narrowing = true;

@@ -25,15 +25,18 @@ class DecisionClock final : public Clock {
 };
 
 // What has to be written before decisions may go from `seen` back to `now`: this node's grants, delegations,
-// requests and releases that had ended by then, or began later than it is, are over; and nobody has
-// to sign in later than `now` because their nation was let in again meanwhile. `leaf` says who wants it.
+// requests and releases that had ended by then, or began later than it is, are over. `leaf` says who wants it.
 struct ClockStep {
   Change change;
   exchange::AccessDesk::Closing closing;
 };
 [[nodiscard]] ClockStep clock_step(const coalition::World& world, const exchange::AccessDesk& access,
                                    Instant seen, Instant now, ledger::Record leaf, std::string author);
-// The same at a start after the clock went back, at nobody's word.
+// Once somebody says that the clock is right: nobody has to sign in later than `now` because their nation was
+// let in again while it was ahead. The change's leaf names the nations. Never at nobody's word: a clock that
+// went back because it is wrong would let in who signed in before their nation was suspended.
+void let_in_from(const coalition::World& world, Instant now, Change& change);
+// The same as clock_step() at a start after the clock went back, at nobody's word.
 void close_at_start(Records& records, const exchange::AccessDesk& access, Instant seen, Instant now);
 
 }  // namespace entente::node

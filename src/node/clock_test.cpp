@@ -62,14 +62,28 @@ TEST_CASE("a nation that was let in again while the clock was ahead is let in on
   Office office("XAA");
   const Instant now = office.clock.now();
   resume(office, now + hours(23));
-  const ClockStep made = step(office, now + hours(24));
+  ClockStep made = step(office, now + hours(24));
+  CHECK(made.change.records.empty());
+  let_in_from(office.book.world, now, made.change);
   REQUIRE(made.change.records.size() == 1);
+  CHECK(made.change.leaves.front().fields.back() == std::pair<std::string, Json>{"let_in", Json::array({"XBB"})});
   CHECK(made.change.records.front().key == "partner/XBB");
   office.book.commit({.ops = made.change.records}, [](const Result<void>&) {});
   office.settle();
   CHECK(office.book.world.partner(PartnerCode("XBB"))->resumed_at == now);
   CHECK(office.book.world.partner(PartnerCode("XBB"))->name == "XBB");
-  CHECK(step(office, now + hours(24)).change.records.empty());
+  ClockStep again = step(office, now + hours(24));
+  let_in_from(office.book.world, now, again.change);
+  CHECK(again.change.records.empty());
+}
+
+TEST_CASE("attack: a start after the clock went back lets in nobody, as nobody said that it is right") {
+  Office office("XAA");
+  const Instant right = office.clock.now();
+  resume(office, right - minutes(10));
+  // As after a start with an empty battery: everything the node knows lies ahead.
+  office.clock.instant -= hours(24 * 365);
+  CHECK(step(office, right).change.records.empty());
 }
 
 TEST_CASE(
@@ -77,6 +91,8 @@ TEST_CASE(
   Office office("XAA");
   const Instant then = office.clock.now() - minutes(5);
   resume(office, then);
-  CHECK(step(office, office.clock.now() + hours(24)).change.records.empty());
+  ClockStep made = step(office, office.clock.now() + hours(24));
+  let_in_from(office.book.world, office.clock.now(), made.change);
+  CHECK(made.change.records.empty());
   CHECK(office.book.world.partner(PartnerCode("XBB"))->resumed_at == then);
 }

@@ -446,7 +446,7 @@ net::Task<Result<Json>> Node::Parts::enrol(Json body) {
   const std::string pem = fields.text("certificate", 16 * 1024);
   CO_TRY_VOID(fields.done());
   CO_TRY(const crypto::Certificate certificate, crypto::Certificate::from_pem(pem));
-  CO_TRY(Change change, enrol_connector(world(), id, token, certificate.thumbprint(), clock.now()));
+  CO_TRY(Change change, enrol_connector(world(), id, token, certificate.thumbprint(), decisions->now()));
   // A token works once, also when two show it at the same moment.
   CO_TRY(store::Precondition unused, records->as_seen("enrolment/" + id));
   change.preconditions.push_back(std::move(unused));
