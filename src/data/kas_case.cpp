@@ -123,6 +123,15 @@ bool Kas::Case::still_permitted(CaseItem& item, const coalition::World& newest, 
   item.ask.now = now;
   item.verdict = coalition::decide(newest, item.ask);
   item.permitted = item.verdict.permit;
+  // What was proved by the clock that was wrong stands for nothing by the right one.
+  if (item.permitted && service_.started() != began_) {
+    item.permitted = false;
+    item.verdict.permit = false;
+    item.verdict.reasons = {{.policy = "clock-put-right",
+                             .text = "The clock of this node was put right meanwhile.",
+                             .change = "Ask again.",
+                             .who_decides = {}}};
+  }
   return item.permitted;
 }
 

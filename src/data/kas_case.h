@@ -88,6 +88,7 @@ class Kas::Case {
 
  private:
   const Kas& service_;
+  Instant began_ = service_.started();
   Pending& pending_;
   size_t bytes_ = 0;
   std::vector<std::string> shares_;

@@ -115,6 +115,20 @@ TEST_CASE("attack: refused by a clock that was ahead, and asks again once it was
   CHECK(desk.kinds() == "key.refusal key.refusal");
 }
 
+TEST_CASE("attack: asked by a clock that was ahead, and written once it was put right") {
+  Desk desk;
+  for (const int writes : {0, 1}) {
+    auto step = desk.take(desk.signed_request(Desk::first(restricted(), desk.access(restricted()))));
+    for (int i = 0; i < writes; ++i)
+      step = desk.kas.written(std::get<Kas::Write>(std::move(step)), {}, desk.world, Desk::at());
+    const int64_t before = std::ssize(desk.leaves);
+    desk.kas.go_on_from(desk.kas.started() + Seconds(1 + writes));
+    CHECK(desk.finish(std::move(step)).status == 403);
+    CHECK(std::ssize(desk.leaves) > before);
+    desk.kas.go_on_from(example::kNow - Seconds(10 + writes));
+  }
+}
+
 TEST_CASE("attack: of joint origin, and wrapped whole for one of them") {
   const std::string policy =
       policy_of({example::fqn("classification", "restricted"), example::fqn("originator", "xaa"),
