@@ -192,6 +192,29 @@ system('of joint origin: both are asked, and either takes it back', async () => 
   }
 });
 
+system('under originator control: an open page goes blank when its release is revoked, and no other', async (t) => {
+  const object = await seal(['XAA'], 'originator/xaa', 'handling/orcon');
+  const shut = await askFor(ingrid, object);
+  assert.equal(shut.status, 'fail');
+  assert.match(shut.error, /not released to Borealis/);
+  const named = object.policy.body.dataAttributes.flatMap(({ attribute }) => ['--attribute', attribute]);
+  const terms = ['--to', 'XBB', '--minutes', '30', '--reason', 'EXERCISE: berths for the relief convoy'];
+  const { release } = await coalition.ask('XAA', 'release', object.policy.uuid, ...named, ...terms);
+  assert.equal(release.state, 'granted');
+  const other = await opens(ingrid, await shared());
+  const view = await opens(ingrid, object);
+  await coalition.ask('XAA', 'release', 'revoke', release.id, '--words', 'EXERCISE: the convoy is in');
+  const answered = performance.now();
+  const { why, at: heard } = await shuts(view);
+  t.diagnostic(`object-shut ${(heard - answered).toFixed(1)} ms after revoking was answered`);
+  assert.match(why, /not released to Borealis/);
+  const again = await askFor(ingrid, object);
+  assert.equal(again.status, 'fail');
+  assert.equal(again.kasWrappedKey, undefined);
+  assert.equal(events.shut.get(other), undefined, 'what rests on no release stays open');
+  await press(ingrid, '/objects/close', { view: other });
+});
+
 system('attack: somebody else\'s view is neither heard of nor closed', async () => {
   const jonas = await Visitor.in(coalition, 'jonas');
   const theirs = await listen(jonas);

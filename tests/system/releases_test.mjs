@@ -1,0 +1,183 @@
+// Releases of what is under originator control where two officers have to agree: refused by one, given by two and
+// by no one alone, however one of them comes in; and what an answer is worth afterwards.
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before } from 'node:test';
+import { Coalition, command, program, readJson, skip, system, writeJson } from './coalition.mjs';
+import { manifestOf } from './tdf_manifest.mjs';
+import { accessToken, keyService, makePair } from './token.mjs';
+import { Visitor } from './visitor.mjs';
+
+const fqn = (attribute, value) => `https://harbor-light.example/attr/${attribute}/value/${value}`;
+const report = 'EXERCISE EXERCISE EXERCISE: two relief convoys reach Harbor Light Bay at dusk.\n';
+const kLena = 'operator/lena.brandtner';
+const kKonrad = 'operator/konrad.altmeer';
+let coalition, console, lena, konrad, reader;
+const file = (name) => join(coalition.folder, name);
+
+// Lena and Konrad are security officers of Aldoria, and what it controls goes further where both say so.
+function takesTwo(plan) {
+  const path = join(plan, 'genesis-xaa.json');
+  const genesis = readJson(path);
+  const second = { display: 'Konrad Altmeer', uids: [], person: '${person.konrad}' };
+  genesis.records[kKonrad] = { ...genesis.records[kLena], ...second };
+  writeJson(path, genesis);
+  writeFileSync(join(plan, 'index.html'), '<!doctype html><title>Console</title>');
+  writeJson(join(plan, 'node-xaa.json'), { ...readJson(join(plan, 'node-xaa.json')), console: plan });
+  const policies = join(plan, 'policies/xaa/host/operators.cedar');
+  const text = readFileSync(policies, 'utf8');
+  writeFileSync(policies, text.replace('@approvals("1")\n@minutes("10080")', '@approvals("2")\n@minutes("45")'));
+  assert.notEqual(readFileSync(policies, 'utf8'), text);
+}
+
+before(async () => {
+  if (skip) return;
+  coalition = await Coalition.start(takesTwo);
+  console = `https://console.xaa.localhost:${coalition.nation('XAA').port}`;
+  [lena, konrad] = await Promise.all(['lena', 'konrad'].map(atConsole));
+  const pair = await makePair();
+  const held = Buffer.from(await crypto.subtle.exportKey('pkcs8', pair.privateKey)).toString('base64');
+  const pem = `-----BEGIN PRIVATE KEY-----\n${held.match(/.{1,64}/g).join('\n')}\n-----END PRIVATE KEY-----\n`;
+  writeFileSync(file('reader.pem'), pem, { mode: 0o600 });
+  writeFileSync(file('reader.txt'), `${await accessToken(coalition, 'ingrid', pair)}\n`, { mode: 0o600 });
+  const via = keyService(coalition, 'XBB').replace('//kas.', '//kas-xaa.');
+  reader = ['--token', file('reader.txt'), '--proof', file('reader.pem'), '--trust', coalition.demo.authority];
+  reader.push('--service', `${keyService(coalition, 'XAA')}=${via}`);
+});
+after(() => coalition?.end());
+
+// An officer at the console.
+async function atConsole(login) {
+  const visitor = await Visitor.in(coalition, login);
+  await visitor.follow(`${console}/`);
+  const hello = await visitor.go(`${console}/hello`);
+  assert.equal(hello.status, 200, hello.body);
+  return { visitor, token: JSON.parse(hello.body).token };
+}
+// What they do there: { status, body }.
+async function does({ visitor, token }, path, body) {
+  const headers = { origin: console, 'content-type': 'application/json', 'entente-token': token };
+  const answer = await visitor.go(`${console}/v1/releases${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+  return { status: answer.status, body: JSON.parse(answer.body) };
+}
+const refused = async (...verb) => {
+  const { code, output } = await coalition.cli('XAA', ...verb, '--json');
+  assert.equal(code, 1, output);
+  return JSON.parse(output).error;
+};
+
+let sealed = 0;
+// A report under Aldoria's control: { path, uuid, attributes }.
+async function seal() {
+  const path = file(`orcon-${(sealed += 1)}`);
+  writeFileSync(`${path}.txt`, report);
+  const attributes = [fqn('classification', 'restricted'), fqn('originator', 'xaa'), fqn('handling', 'orcon')];
+  const words = ['--to', keyService(coalition, 'XAA'), '--trust', coalition.demo.authority, '-o', `${path}.tdf`];
+  const named = attributes.flatMap((one) => ['--attribute', one]);
+  const { code, output } = await command([program, 'seal', `${path}.txt`, ...named, ...words]);
+  assert.equal(code, 0, output);
+  return { path: `${path}.tdf`, uuid: manifestOf(`${path}.tdf`).policy.uuid, attributes };
+}
+const opens = async ({ path }) => {
+  const { code, output } = await command([program, 'open', path, ...reader, '-o', `${path}.${(sealed += 1)}`]);
+  if (code !== 0) assert.match(output, /not released to Borealis/);
+  return code === 0;
+};
+// Borealis' planner asks for it: the release that waits.
+async function asksFor(object) {
+  const terms = ['--purpose', 'EXERCISE: berths for the convoy', '--minutes', '60'];
+  const asked = await command([program, 'release', 'ask', object.path, ...terms, ...reader]);
+  assert.equal(asked.code, 0, asked.output);
+  return shown(object);
+}
+const shown = async ({ uuid }) => {
+  const { releases } = await coalition.ask('XAA', 'release', 'ls', '--all');
+  return releases.findLast(({ object }) => object === uuid);
+};
+const leaves = async (kind) => {
+  const { records } = await coalition.ask('XAA', 'ledger', 'show', '--last', '500');
+  return records.filter(({ class: one }) => one === kind).map(({ fields }) => fields);
+};
+
+system('denied: it stays shut, the words are kept, and a denied wish is answered once', async () => {
+  const object = await seal();
+  const { id, state } = await asksFor(object);
+  assert.equal(state, 'open');
+  const said = await coalition.ask('XAA', 'release', 'deny', id, '--words', 'EXERCISE: ask your own staff');
+  assert.equal(said.release.state, 'denied');
+  assert.equal((await shown(object)).answer, 'EXERCISE: ask your own staff');
+  assert.ok(!(await opens(object)));
+  for (const verb of ['approve', 'deny', 'revoke']) assert.equal((await refused('release', verb, id)).code, 'access.over');
+  assert.ok(!(await opens(object)));
+  const [leaf] = (await leaves('release.denied')).filter(({ release }) => release === id);
+  assert.deepEqual([leaf.object, leaf.who, leaf.words], [object.uuid, kLena, 'EXERCISE: ask your own staff']);
+  // It can be asked for again, and one officer's denial needs no second.
+  const again = await asksFor(object);
+  assert.notEqual(again.id, id);
+  assert.equal((await does(konrad, `/${again.id}/deny`, {})).status, 200);
+  assert.equal((await shown(object)).state, 'denied');
+});
+
+system('two officers release what neither does alone, for no longer than the policy lets them', async () => {
+  const object = await seal();
+  const { id } = await asksFor(object);
+  const first = await coalition.ask('XAA', 'release', 'approve', id);
+  assert.deepEqual([first.release.state, first.release.approvals_needed], ['open', 2]);
+  assert.match(first.text, /approved: 1 of 2 approvals/);
+  assert.ok(!(await opens(object)), 'one has approved');
+  const second = await does(konrad, `/${id}/approve`, { words: 'EXERCISE: for the convoy' });
+  assert.equal(second.status, 200, JSON.stringify(second.body));
+  const { state, approvals, minutes, until } = second.body.release;
+  assert.deepEqual([state, approvals.map(({ by }) => by), minutes], ['granted', [kLena, kKonrad], 45]);
+  assert.ok(Date.parse(until) - Date.now() <= 45 * 60_000);
+  assert.ok(await opens(object));
+  const kinds = ['release.asked', 'release.approved', 'release'];
+  for (const kind of kinds) assert.ok((await leaves(kind)).some(({ release }) => release === id), kind);
+  // Either alone takes it back.
+  assert.equal((await does(konrad, `/${id}/revoke`, {})).status, 200);
+  assert.ok(!(await opens(object)));
+});
+
+system('attack: one officer approves twice, on the command line and at the console', async () => {
+  const object = await seal();
+  const { id } = await asksFor(object);
+  await coalition.ask('XAA', 'release', 'approve', id);
+  const twice = await refused('release', 'approve', id);
+  assert.equal(twice.code, 'operator.denied');
+  const there = await does(lena, `/${id}/approve`, {});
+  assert.equal(there.status, 403, JSON.stringify(there.body));
+  const { state, approvals } = await shown(object);
+  assert.deepEqual([state, approvals.length], ['open', 1]);
+  assert.ok(!(await opens(object)));
+  await coalition.ask('XAA', 'release', 'deny', id);
+  assert.equal((await does(konrad, `/${id}/approve`, {})).status, 409, 'a denial is no approval that waits');
+  assert.ok(!(await opens(object)));
+});
+
+system('attack: an officer proposes and approves by themselves; a proposal waits for the other', async () => {
+  const object = await seal();
+  const body = { object: object.uuid, attributes: object.attributes, partner: 'XBB', minutes: 30, reason: 'EXERCISE: for all' };
+  const proposed = await does(lena, '', body);
+  assert.equal(proposed.status, 200, JSON.stringify(proposed.body));
+  const { id, state } = proposed.body.release;
+  assert.equal(state, 'open');
+  assert.ok(!(await opens(object)));
+  assert.equal((await refused('release', 'approve', id)).code, 'operator.denied');
+  assert.ok(!(await opens(object)));
+  assert.equal((await does(konrad, `/${id}/approve`, {})).body.release.state, 'granted');
+  assert.ok(await opens(object));
+  assert.ok((await leaves('release.proposed')).some(({ release }) => release === id));
+  await coalition.verify('XAA');
+});
+
+system('two answer at once: the release is given once, or refused, and never both', async () => {
+  const object = await seal();
+  const { id } = await asksFor(object);
+  await coalition.ask('XAA', 'release', 'approve', id);
+  const [approved, denied] = await Promise.all([does(konrad, `/${id}/approve`, {}), does(lena, `/${id}/deny`, {})]);
+  assert.deepEqual([approved.status, denied.status].sort(), [200, 409], JSON.stringify([approved.body, denied.body]));
+  const { state } = await shown(object);
+  assert.equal(state, approved.status === 200 ? 'granted' : 'denied');
+  assert.equal(await opens(object), state === 'granted');
+});
