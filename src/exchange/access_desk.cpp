@@ -20,6 +20,8 @@ using coalition::Verdict;
 namespace {
 
 constexpr Seconds kWriteMax{30};
+constexpr Seconds kPressMax{5};  // that a press waits for the one before it
+
 std::string fact_text(const coalition::Facts& facts, std::string_view name) {
   const auto found = facts.find(name);
   if (found == facts.end()) return "";
@@ -180,19 +182,37 @@ Result<AccessRequest> AccessDesk::wished(const Acting& person, const Wish& wish)
   return request;
 }
 
+net::Task<bool> AccessDesk::alone(PersonId person) {
+  const Tick until = parts_.clock.tick() + kPressMax;
+  while (true) {
+    const auto other = std::ranges::find_if(
+        pressing_, [&](const Press* press) { return press->wishes && press->who == person; });
+    if (other == pressing_.end()) co_return true;
+    const std::shared_ptr<net::Event> over = (*other)->over;
+    const Millis left = std::chrono::duration_cast<Millis>(until - parts_.clock.tick());
+    if (left <= Millis(0) || !co_await over->wait(left)) co_return false;
+  }
+}
+
 net::Task<Result<RequestId>> AccessDesk::ask(Acting person, Wish wish) {
+  const auto budget = presses_.try_emplace(person.who.id, kPressesBurst, kPressesPerSecond).first;
+  // What they pressed a moment ago counts: pressed twice, it is asked once.
+  Press press(pressing_, person.who.id, parts_.switchboard.loop());
+  if (!budget->second.take(parts_.clock.tick()) || !co_await alone(person.who.id))
+    co_return fail("access.busy", "you ask faster than this node lets one person", {}, "wait a moment");
   Result<Request> made = wished(person, wish);
   if (!made) co_return Failure(made.error());
   Request request = std::move(*made);
-  const auto budget = presses_.try_emplace(person.who.id, kPressesBurst, kPressesPerSecond).first;
-  if (!budget->second.take(parts_.clock.tick()))
-    co_return fail("access.busy", "you ask faster than this node lets one person", {}, "wait a moment");
   size_t open = 0;
   std::vector<Request> kept = asked_by(person.who.id);
   for (const Request& mine : kept) {
     if (mine.state != RequestState::open || out_of_time(mine)) continue;
-    if (mine.owner == request.owner && mine.app == request.app) co_return mine.id;  // pressed twice
     ++open;
+    if (mine.owner != request.owner || mine.app != request.app) continue;
+    if (mine.purpose == request.purpose && mine.scope == request.scope && request.minutes == mine.minutes)
+      co_return mine.id;
+    co_return fail("access.waits", "you wait for an answer on this already, asked for otherwise",
+                   mine.id.text(), "withdraw that one first");
   }
   if (open >= kOpenPerPersonMax)
     co_return fail("access.full", "too many of your requests wait for an answer", {}, "withdraw one first");
@@ -201,7 +221,7 @@ net::Task<Result<RequestId>> AccessDesk::ask(Acting person, Wish wish) {
   std::vector<coalition::Record> ops = beyond(std::move(kept), kKeptPerPersonMax - 1);
   ops.push_back({record_key(request, self), to_json(request)});
   Leaf leaf = leaf_of("request", request);
-  const Press press(pressing_, person.who.id);
+  press.wishes = true;
   const Result<void> written = co_await write(std::move(ops), std::move(leaf));
   if (!written) co_return Failure(written.error());
   if (request.owner == self) {

@@ -169,14 +169,25 @@ class AccessDesk {
   };
   // Somebody's press on its way to the disk.
   struct Press {
-    Press(std::set<Press*>& all, PersonId person) : among(all), who(std::move(person)) { among.insert(this); }
-    ~Press() { among.erase(this); }
+    Press(std::set<Press*>& all, PersonId person, net::Loop& loop)
+        : among(all), who(std::move(person)), over(std::make_shared<net::Event>(loop)) {
+      among.insert(this);
+    }
+    ~Press() {
+      over->set();
+      among.erase(this);
+    }
     Press(const Press&) = delete;
     Press& operator=(const Press&) = delete;
     std::set<Press*>& among;
     PersonId who;
-    bool left = false;  // they signed out meanwhile
+    std::shared_ptr<net::Event> over;
+    bool left = false;    // they signed out meanwhile
+    bool wishes = false;  // it is a request that is being written
   };
+  // True once no other request of theirs is being written; false: one still is, after as long as anybody
+  // waits.
+  [[nodiscard]] net::Task<bool> alone(PersonId person);
   using Request = coalition::AccessRequest;
 
   [[nodiscard]] coalition::Ask question(const Acting& who, coalition::Action action,

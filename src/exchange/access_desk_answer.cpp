@@ -167,7 +167,7 @@ net::Task<Result<AccessRequest>> AccessDesk::approve(Acting approver, RequestId 
   leaf.fields.emplace_back("verdict", verdict.to_json());
   if (request.granted_until) leaf.fields.emplace_back("until", rfc3339(*request.granted_until));
   if (!lapsed.empty()) leaf.fields.emplace_back("lapsed", fmt::format("{}", fmt::join(lapsed, " ")));
-  const Press press(pressing_, approver.who.id);
+  const Press press(pressing_, approver.who.id, parts_.switchboard.loop());
   Result<Request> answered = co_await write_answer(std::move(request), std::move(ops), std::move(leaf));
   if (press.left) lapse(approver.who.id);
   co_return answered;

@@ -303,6 +303,28 @@ TEST_CASE("attack: requests are bounded for a person and for a partner, and odd 
   }
 }
 
+TEST_CASE("attack: pressed many times at one moment, it is asked once; in other words, it is refused") {
+  Office office("XBB");
+  const Acting planner = office.person("p1", "XBB", "planner");
+  const coalition::AppRef charts{PartnerCode("XAA"), AppId("charts")};
+  std::vector<Result<RequestId>> answers;
+  const auto press = [](Office& where, Acting who, AccessDesk::Wish wish,
+                        std::vector<Result<RequestId>>& into) -> net::Task<void> {
+    into.push_back(co_await where.desk.ask(std::move(who), std::move(wish)));
+  };
+  for (int i = 0; i < 5; ++i) office.loop.spawn(press(office, planner, {charts, "charts", 30, {}}, answers));
+  for (int i = 0; i < 8; ++i) office.settle();
+  REQUIRE(answers.size() == 5);
+  for (const Result<RequestId>& one : answers) CHECK(one == answers.front());
+  CHECK(office.desk.asked_by(PersonId("p1")).size() == 1);
+  for (const AccessDesk::Wish& wish :
+       {AccessDesk::Wish{charts, "other charts", 30, {}}, {charts, "charts", 10, {}}}) {
+    const Result<RequestId> other = office.loop.run_until(office.desk.ask(planner, wish));
+    REQUIRE_FALSE(other);
+    CHECK(other.error().code() == "access.waits");
+  }
+}
+
 TEST_CASE("attack: asking and withdrawing in turn leaves nothing, and what is kept is bounded") {
   Office office("XAA");
   for (int i = 0; i < 100; ++i) {

@@ -52,4 +52,6 @@ function listen() {
 if (listens) {
   listen();
   addEventListener('pagehide', () => events.close());
+  // Kept by the browser and shown again, it has heard of nothing meanwhile.
+  addEventListener('pageshow', ({ persisted }) => persisted && location.reload());
 }

@@ -9,6 +9,8 @@ const kAnswerMsMax = 20_000;
 const kTickMs = 250;
 const kShutRemembered = 256;
 
+const isOver = ({ until, time }) => performance.now() >= until || Date.now() >= time; // one stands still in sleep
+
 const main = document.querySelector('main[data-objects]');
 const find = (name) => main.querySelector(`[${name}]`);
 const element = (tag, text, attributes = {}) => {
@@ -78,7 +80,7 @@ class Ear {
 }
 
 class Page {
-  #views = []; // { view, until (on performance.now()'s clock) }
+  #views = []; // { view, until (on performance.now()'s clock), time (on Date.now()'s) }
   #turn = 0; // what began before the newest file was chosen ends without effect
   #name = ''; // of the file that is shown
   #source = ''; // of an image
@@ -125,7 +127,7 @@ class Page {
     if (this.#views.length === 0) return;
     if (!this.ear.hears())
       this.blank('The connection to your node was lost, so that it could not end this view.');
-    else if (this.#views.some(({ until }) => performance.now() >= until)) this.blank('Its time was over.');
+    else if (this.#views.some(isOver)) this.blank('Its time was over.');
   }
 
   say(text, state) {
@@ -241,13 +243,15 @@ class Page {
       bytes.fill(0);
     }
     // From when it was asked for: the node's own limit began no sooner, however long all the rest took.
-    this.#views = permits.map(({ view, until, asked }) => ({ view, until: asked + 1000 * until }));
+    this.#views = permits.map(({ view, until, asked }) => {
+      const end = asked + 1000 * until;
+      return { view, until: end, time: Date.now() - performance.now() + end };
+    });
     const marking = markingOf(manifest, permits.find((one) => one.marking)?.marking);
     for (const banner of this.viewer.querySelectorAll('[data-banner]')) banner.textContent = marking;
     this.viewer.hidden = false;
     this.#name = name;
-    const last = Date.now() - performance.now() + Math.min(...this.#views.map(({ until }) => until));
-    const time = new Date(last).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+    const time = new Date(Math.min(...this.#views.map((view) => view.time))).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
     this.say(
       `Open and verified: ${name}. It leaves this page as soon as a nation that gave its key, or your own, takes it back, and at ${time} at the latest.`,
       'open',
