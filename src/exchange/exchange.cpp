@@ -35,7 +35,7 @@ void Exchange::Core::begin(Moment at) {
   const Millis stepped = (at.now - wall_) - passed;
   wall_ = at.now;
   // Small steps back: stand still. Large ones: time goes on as the machine's own clock counts it, and nothing
-  // that had ended begins again; until the wall clock has caught up, or the node is started anew.
+  // that had ended begins again; until somebody accepts the clock, or the node is started anew.
   const Millis since = std::chrono::duration_cast<Millis>(tick - now_tick_);
   const Millis ahead = now_ + since - at.now;
   const bool was_behind = std::exchange(behind_, ahead > limits_.clock_step);
