@@ -85,12 +85,25 @@ Verdict AccessDesk::approval_of(const Acting& approver, const Request& request, 
   return decide(parts_.world(), ask);
 }
 
-bool AccessDesk::may_answer(const Acting& person, const AppId& app, int64_t minutes) const {
+Verdict AccessDesk::right_to_answer(const Acting& person, const AppId& app, int64_t minutes) const {
   Request some;
   some.partner = some.owner = parts_.world().self();
   some.app = app;
   some.minutes = minutes;
-  return approval_of(person, some, false).permit;
+  return approval_of(person, some, false);
+}
+
+bool AccessDesk::may_answer(const Acting& person, const AppId& app, int64_t minutes) const {
+  return right_to_answer(person, app, minutes).permit;
+}
+
+// Only in one's own name: what somebody else lent is not lent on.
+bool AccessDesk::lends(const Verdict& verdict) {
+  return verdict.permit && verdict.authority.empty();
+}
+
+bool AccessDesk::may_lend(const Acting& person, const AppId& app) const {
+  return lends(right_to_answer(person, app));
 }
 
 std::optional<AccessRequest> AccessDesk::find_here(const RequestId& id) const {

@@ -74,6 +74,8 @@ class AccessDesk {
   // Whether decide() would let them answer for the app at all.
   // Of a right that is limited to short grants, `minutes` says how long this one is.
   [[nodiscard]] bool may_answer(const Acting& person, const AppId& app, int64_t minutes = 0) const;
+  // The same, and in their own name: only that can be lent to somebody else.
+  [[nodiscard]] bool may_lend(const Acting& person, const AppId& app) const;
   // What waits for an answer of theirs: what decide() would let them approve. Oldest first.
   [[nodiscard]] std::vector<coalition::AccessRequest> to_answer(const Acting& approver) const;
   struct Preview {  // what approving would open, before anybody presses anything
@@ -192,6 +194,9 @@ class AccessDesk {
 
   [[nodiscard]] coalition::Ask question(const Acting& who, coalition::Action action,
                                         const coalition::AppRef& app) const;
+  [[nodiscard]] coalition::Verdict right_to_answer(const Acting& person, const AppId& app,
+                                                   int64_t minutes = 0) const;
+  [[nodiscard]] static bool lends(const coalition::Verdict& verdict);
   [[nodiscard]] coalition::Verdict approval_of(const Acting& approver, const Request& request,
                                                bool already) const;
   // The approvals of `request` whose givers would still be let give them; the names of the others.

@@ -160,18 +160,14 @@ void AccessDesk::put_right(const Closing& closing) {
 
 net::Task<Result<RequestId>> AccessDesk::delegate(Acting from, AppId app, PersonId to, int64_t minutes) {
   const PartnerCode self = parts_.world().self();
-  Request some;
-  some.partner = some.owner = self;
-  some.app = app;
   const coalition::Operator* named = coalition::operator_of(parts_.world(), from.who);
   if (named != nullptr && named->person.empty())
     co_return fail(
         "access.refused", "It cannot be told in whose name you would let somebody answer.", {},
         "a security officer can write into your operator's record who you are where people sign in");
   const PersonId lender = named == nullptr ? from.who.id : named->person;
-  const Verdict verdict = approval_of(from, some, false);
-  // Only in one's own name: what somebody else lent is not lent on.
-  if (!verdict.permit || !verdict.authority.empty()) co_return unknown();
+  const Verdict verdict = right_to_answer(from, app);
+  if (!lends(verdict)) co_return unknown();
   if (!coalition::is_person_id(to.text()) || to == lender)
     co_return fail("access.value", "a delegation is to one other person", "to",
                    "their id stands at the end of their page My things");

@@ -128,11 +128,12 @@ std::string inside_text(std::ptrdiff_t others) {
 }
 
 std::string delegation(const PageFrame& frame, const ThingsView& things) {
-  if (things.delegable.empty()) return "";
   std::string options;
-  for (const ThingsView::App& app : things.delegable)
-    options +=
-        fmt::format("<option value=\"{}\">{}</option>", escape_markup(app.label), escape_markup(app.name));
+  for (const ThingsView::App& app : things.own)
+    if (app.lends)
+      options +=
+          fmt::format("<option value=\"{}\">{}</option>", escape_markup(app.label), escape_markup(app.name));
+  if (options.empty()) return "";
   const std::string inner = fmt::format(
       "<label for=\"delegate-app\">App</label> <select id=\"delegate-app\" name=\"app\">{}</select> "
       "<label for=\"delegate-to\">Their id</label> <input id=\"delegate-to\" name=\"to\" required "
@@ -184,7 +185,7 @@ std::string things_page(const PageFrame& frame, const ThingsView& things) {
                  [&](const GrantView& item) { return grant_item(frame, item); });
   out += section("users", "Who uses what you answer for", things.users, "",
                  [&](const SessionView& item) { return session_item(frame, item); });
-  out += section("apps", "Apps you answer for", things.delegable, "", [&](const ThingsView::App& app) {
+  out += section("apps", "Apps you answer for", things.own, "", [&](const ThingsView::App& app) {
     const auto inside = std::ranges::count(things.users, app.label, &SessionView::label);
     return fmt::format("<li class=\"thing\" data-own-app=\"{}\"><h3>{}</h3><p>{}</p></li>\n",
                        escape_markup(app.label), escape_markup(app.name), inside_text(inside));

@@ -64,6 +64,7 @@ struct ThingsView {
   struct App {
     std::string label;
     std::string name;
+    bool lends = true;  // not where one answers in somebody else's name
   };
   struct Delegation {
     std::string id;
@@ -72,7 +73,7 @@ struct ThingsView {
     std::string until;
   };
   std::vector<Delegation> delegations;  // by oneself and to oneself
-  std::vector<App> delegable;           // apps one may let somebody else answer for
+  std::vector<App> own;                 // apps one answers for
 };
 
 [[nodiscard]] std::string things_page(const PageFrame& frame, const ThingsView& things);

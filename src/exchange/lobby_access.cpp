@@ -167,7 +167,8 @@ net::Task<void> Lobby::show_things(net::HttpCall& call, const SignIn& sign_in) {
   things.users = sessions_of(person, true);
   for (const coalition::App* app : world.apps()) {
     if (app->ref.owner == world.self() && parts_.access.may_answer(person, app->ref.app))
-      things.delegable.push_back({HostNames::app_label(app->ref), app->name});
+      things.own.push_back(
+          {HostNames::app_label(app->ref), app->name, parts_.access.may_lend(person, app->ref.app)});
   }
   co_await page(call, 200, things_page(frame(&sign_in), things), Scripts::own);
 }
