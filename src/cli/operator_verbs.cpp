@@ -67,6 +67,18 @@ int change(const Arguments& arguments, std::string path, Json body) {
   return kExitOk;
 }
 
+// What a change would come to, in the node's words; nothing is changed.
+int preview(const Arguments& arguments, std::string path) {
+  const Result<Json> answer = call_node(arguments, "GET", std::move(path));
+  if (!answer) return report(answer.error(), arguments.json());
+  if (arguments.json()) {
+    print_json(*answer);
+  } else {
+    fmt::print("{}\n", printable(answer->text_or("text", "")));
+  }
+  return kExitOk;
+}
+
 int change_with_reason(const Arguments& arguments, std::string path) {
   const Result<std::string> reason = arguments.need("reason");
   if (!reason) return report(reason.error(), arguments.json());
@@ -86,6 +98,8 @@ int partner_list(const Arguments& arguments) {
                {"REASON", "reason"}});
 }
 int partner_suspend(const Arguments& arguments) {
+  if (arguments.option("preview"))
+    return preview(arguments, fmt::format("/v1/partners/{}/parting", arguments.words[0]));
   return change_with_reason(arguments, fmt::format("/v1/partners/{}/suspend", arguments.words[0]));
 }
 int partner_resume(const Arguments& arguments) {
@@ -103,6 +117,9 @@ int change_pair(const Arguments& arguments, std::string_view verb) {
 }  // namespace
 
 int partner_isolate(const Arguments& arguments) {
+  if (arguments.option("preview"))
+    return preview(arguments, fmt::format("/v1/partners/{}/parting?with={}", arguments.words[0],
+                                          net::percent_encode(arguments.words[1])));
   return change_pair(arguments, "isolate");
 }
 int partner_rejoin(const Arguments& arguments) {

@@ -170,6 +170,27 @@ TEST_CASE("a failing disk lets nobody in and keeps the endings until it takes th
   CHECK(pair.home.leaves_of("ending") == endings + 1);  // tried again
 }
 
+TEST_CASE("what a failing disk made the node drop is in the ledger as a number once the disk takes records") {
+  Limits limits;
+  limits.unrecorded_max = 1;
+  Pair pair(limits);
+  for (uint64_t person = 1; person <= 3; ++person) pair.open(kOwn, person);
+  pair.settle();
+  REQUIRE(pair.home.open_gates() == 3);
+  const Error full{"ledger.full", "the disk is full", "", ""};
+  for (const char* person : {"p1", "p2", "p3"}) {
+    pair.home.take(pair.home.core->person_signed_out(pair.at, PersonId(person), {}));
+    REQUIRE(pair.home.writes.size() == 1);
+    pair.home.take(pair.home.core->failed(pair.at, pair.home.writes.front(), full));
+    pair.home.writes.clear();
+  }
+  CHECK(pair.home.leaves_of("unrecorded") == 0);
+  for (int second = 0; second < 3; ++second) pair.pass(Millis(1'100));
+  REQUIRE(pair.home.leaves_of("unrecorded") == 1);
+  for (const Leaf& leaf : pair.home.leaves)
+    if (leaf.kind == "unrecorded") CHECK(leaf.fields.at(1) == Json::Member{"lost", 2});
+}
+
 TEST_CASE("one partner's flood is turned away without a disk write, and costs others nothing") {
   Limits limits;
   limits.asks_burst = 4;

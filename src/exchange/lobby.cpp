@@ -55,7 +55,7 @@ Lobby::Signed Lobby::signed_in(const net::Headers& headers) {
   Signed out;
   const std::optional<std::string> token = cookie_of(headers, kLobbyCookie);
   if (!token) return out;
-  out.sign_in = parts_.browsers.sign_ins.find(*token, parts_.clock.now());
+  out.sign_in = parts_.browsers.sign_ins.find(*token, parts_.decisions.now());
   if (out.sign_in != nullptr) out.token = *token;
   return out;
 }
@@ -118,7 +118,7 @@ bool Lobby::may_view(const SignIn& sign_in, const coalition::AppRef& app) const 
   ask.action = coalition::Action::view;
   ask.who = sign_in.person;
   ask.target = app;
-  ask.now = parts_.clock.now();
+  ask.now = parts_.decisions.now();
   ask.context = context(sign_in);
   const coalition::Verdict verdict = parts_.switchboard.rules().decide(ask);
   if (verdict.permit) return true;

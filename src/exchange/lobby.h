@@ -32,7 +32,8 @@ class Lobby {
     AccessDesk& access;
     Browsers& browsers;
     Archive& archive;
-    const Clock& clock;
+    const Clock& clock;      // which providers' words go by, and codes
+    const Clock& decisions;  // what has ended
     const net::TlsClient& provider_tls;
     net::Resolver& resolver;
     std::function<const coalition::World&()> world;
@@ -136,6 +137,7 @@ class Lobby {
   static constexpr Seconds kRecordMax{5};
   net::Task<Result<identity::OidcStep>> walk(Result<identity::OidcStep> step);
   net::Task<void> admit(net::HttpCall& call, identity::SignedIn who);
+  net::Task<void> clock_is_ahead(net::HttpCall& call, const PersonId& id, const std::string& issuer);
   [[nodiscard]] bool may_view(const SignIn& sign_in, const coalition::AppRef& app) const;
   // What is hidden is decided by policies, and what never was is not: with this it costs the same to find
   // out.

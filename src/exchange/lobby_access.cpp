@@ -81,7 +81,7 @@ RequestView Lobby::view_of(const AccessRequest& request) const {
   view.minutes = request.minutes;
   view.approvals = std::ssize(request.approvals);
   view.approvals_needed = request.approvals_needed;
-  if (request.state == RequestState::granted && request.granted_until > parts_.clock.now())
+  if (request.state == RequestState::granted && request.granted_until > parts_.decisions.now())
     view.open_href = names_.app_origin(app) + "/";
   return view;
 }
@@ -149,7 +149,7 @@ net::Task<void> Lobby::show_things(net::HttpCall& call, const SignIn& sign_in) {
     things.to_answer.push_back(std::move(item));
   }
   for (const coalition::Grant& grant : parts_.access.grants_for(person)) {
-    if (grant.end <= parts_.clock.now()) continue;
+    if (grant.end <= parts_.decisions.now()) continue;
     const bool own = grant.person == sign_in.person.id;
     things.grants.push_back({grant.id.text(), app_text(world, {world.self(), grant.app}),
                              own ? "to you" : "to a person of " + nation_text(world, grant.partner),
@@ -157,7 +157,8 @@ net::Task<void> Lobby::show_things(net::HttpCall& call, const SignIn& sign_in) {
                              fmt::format("{} of {}", grant.used, grant.count)});
   }
   for (const coalition::Delegation* one : world.delegations()) {
-    if (one->end <= parts_.clock.now() || (one->from != person.who.id && one->to != person.who.id)) continue;
+    if (one->end <= parts_.decisions.now() || (one->from != person.who.id && one->to != person.who.id))
+      continue;
     things.delegations.push_back({one->id.text(), app_text(world, {world.self(), one->app}),
                                   one->from == person.who.id ? "you let " + one->to.text() + " answer"
                                                              : "you answer for " + one->from.text(),

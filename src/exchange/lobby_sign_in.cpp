@@ -152,6 +152,7 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
   sign_in.person.facts = *facts;
   sign_in.end = now + kSignInMost;
   for (const auto& [name, fact] : *facts) sign_in.end = std::min(sign_in.end, fact.end);
+  if (sign_in.end <= parts_.decisions.now()) co_return co_await clock_is_ahead(call, id, who.issuer);
   sign_in.person.facts.insert_or_assign(
       "signed_in_at",
       coalition::Fact{now.time_since_epoch().count(), "node:" + world.self().text(), sign_in.end});
@@ -209,6 +210,24 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
   head.headers.add("Set-Cookie", set_cookie(kLobbyCookie, token, life));
   head.headers.add("Set-Cookie", set_cookie(kLoginCookie, "", std::nullopt));
   [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), "");
+}
+
+// What is said of them has ended by the time this node's decisions go by: as one of the signed-in they would
+// open nothing and not know why.
+net::Task<void> Lobby::clock_is_ahead(net::HttpCall& call, const PersonId& id, const std::string& issuer) {
+  static constexpr const char* kCode = "exchange.clock-behind";
+  Leaf leaf{"sign-in.refused", {{"person", id.text()}, {"issuer", issuer}, {"why", kCode}}};
+  parts_.archive.append(std::move(leaf), false, [](const Result<void>&) {});
+  log(LogLevel::warning, "exchange", "a person was refused at sign-in",
+      {{"code", kCode}, {"ahead_s", int64_t{parts_.switchboard.ahead().count() / 1'000}}});
+  co_await page(
+      call, 503,
+      plain_page(frame(nullptr), "This node's clock is being put right",
+                 fmt::format("It ran ahead, and nobody can sign in until an operator of this node has "
+                             "said that it is right now. Nothing is wrong with your rights. Try again "
+                             "in a while; your own help desk can tell the operators. [{}]",
+                             kCode),
+                 names_.lobby_origin() + "/"));
 }
 
 // Who signs out is out everywhere, also where they are just coming in.

@@ -34,6 +34,7 @@ std::span<const Api::Route> Api::routes() {
   static constexpr Route table[] = {
       {"GET", "/v1/status", &Api::show_status},
       {"GET", "/v1/partners", &Api::list_partners},
+      {"GET", "/v1/partners/{}/parting", &Api::preview_parting},
       {"POST", "/v1/partners/{}/suspend", &Api::suspend_partner},
       {"POST", "/v1/partners/{}/resume", &Api::resume_partner},
       {"POST", "/v1/partners/{}/isolate", &Api::isolate_partner},

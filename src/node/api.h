@@ -69,6 +69,7 @@ class Api {
 
   net::Task<void> connection(net::Socket socket);
   net::Task<Answer> list_partners(Request request);
+  net::Task<Answer> preview_parting(Request request);
   net::Task<Answer> suspend_partner(Request request);
   net::Task<Answer> resume_partner(Request request);
   net::Task<Answer> isolate_partner(Request request);

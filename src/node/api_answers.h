@@ -17,5 +17,7 @@ namespace entente::node {
 [[nodiscard]] Result<std::string> read_reason(const Json& body);
 // The member of that name: a line of text that can be shown. What is wrong with it is said to `fields`.
 [[nodiscard]] std::string take_line(Fields& fields, std::string_view name);
+// How far a connector is, as it is shown: null of one that was not measured yet, which is not near.
+[[nodiscard]] Json round_trip_json(int64_t round_trip_us);
 
 }  // namespace entente::node

@@ -3,8 +3,10 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "crypto/digest.h"
+#include "net/url.h"
 #include "node/api_answers.h"
 #include "node/operators.h"
+#include "node/parting.h"
 
 #include <algorithm>
 #include <variant>
@@ -29,6 +31,13 @@ Api::Answer refusal(int status, const Error& error) {
 
 Api::Answer not_found(std::string what) {
   return refusal(404, {"api.not-found", std::move(what), {}, "see `entente help`"});
+}
+
+Json round_trip_json(int64_t round_trip_us) {
+  if (round_trip_us == 0) return Json();
+  // Pings are measured in whole milliseconds.
+  if (round_trip_us < 1'000) return Json("< 1 ms");
+  return Json(fmt::format("{:.1f} ms", static_cast<double>(round_trip_us) / 1'000));
 }
 
 // Which status an error of a change deserves: 409 for what is not so, 507 for no space, 503 for what may work
@@ -60,25 +69,14 @@ Result<std::string> read_reason(const Json& body) {
   return reason;
 }
 
-struct Pair {
-  PartnerCode other;  // the one that is not this node's
-  std::string reason;
-};
-
-// Two nations are isolated by one of them, at its own node.
-std::variant<Pair, Api::Answer> read_pair(const coalition::World& world, std::string_view name,
-                                          const Json& body) {
-  Fields fields(body, "");
-  std::string with = fields.text("with", 16);
-  std::string reason = take_line(fields, "reason");
-  const Result<void> read = fields.done();
-  if (!read) return refusal(400, read.error());
-  const PartnerCode one{std::string(name)}, two{std::move(with)};
+// Two nations are isolated by one of them, at its own node: the one of two that is not this node's.
+std::variant<PartnerCode, Api::Answer> other_of_pair(const coalition::World& world, const PartnerCode& one,
+                                                     const PartnerCode& two) {
   for (const PartnerCode& code : {one, two}) {
     if (world.partner(code) == nullptr) return not_found(fmt::format("{} is no partner here", code.text()));
   }
   const PartnerCode& self = world.self();
-  if (one != two && (one == self || two == self)) return Pair{one == self ? two : one, std::move(reason)};
+  if (one != two && (one == self || two == self)) return one == self ? two : one;
   const auto named = [&](const PartnerCode& code) {
     return fmt::format("{} ({})", world.partner(code)->name, code.text());
   };
@@ -90,6 +88,23 @@ std::variant<Pair, Api::Answer> read_pair(const coalition::World& world, std::st
        one == two
            ? "name this node's nation and another"
            : fmt::format("an operator of {} or of {} can do it, at their own node", named(one), named(two))});
+}
+
+struct Pair {
+  PartnerCode other;  // the one that is not this node's
+  std::string reason;
+};
+
+std::variant<Pair, Api::Answer> read_pair(const coalition::World& world, std::string_view name,
+                                          const Json& body) {
+  Fields fields(body, "");
+  std::string with = fields.text("with", 16);
+  std::string reason = take_line(fields, "reason");
+  const Result<void> read = fields.done();
+  if (!read) return refusal(400, read.error());
+  auto other = other_of_pair(world, PartnerCode(std::string(name)), PartnerCode(std::move(with)));
+  if (auto* no = std::get_if<Api::Answer>(&other)) return std::move(*no);
+  return Pair{std::get<PartnerCode>(std::move(other)), std::move(reason)};
 }
 
 // Commits and answers, for every change alike. A narrowing one acts when this is called, whatever the disk
@@ -148,6 +163,26 @@ Api::Answer Api::changed(const Result<Outcome>& outcome, const Words& words, boo
   Answer answer = refusal(507, error);
   for (Json::Member& member : answer.body.members()) body.set(member.first, std::move(member.second));
   return {507, std::move(body)};
+}
+
+// What suspending that partner would end, or isolating the pair: counted now, and changed by nothing.
+net::Task<Api::Answer> Api::preview_parting(Request request) {
+  PartnerCode other(request.name);
+  const Result<net::Pairs> query = net::parse_form(request.query);
+  const std::string* with = query ? net::find_pair(*query, "with") : nullptr;
+  if (with != nullptr) {
+    auto pair = other_of_pair(records_.world(), other, PartnerCode(*with));
+    if (const auto* no = std::get_if<Answer>(&pair)) co_return *no;
+    other = std::get<PartnerCode>(std::move(pair));
+  }
+  if (records_.world().partner(other) == nullptr || other == self_)
+    co_return not_found(fmt::format("{} is no partner of this node", request.name));
+  coalition::Verdict verdict;
+  if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_},
+                        "preview what would end with " + other.text(), verdict))
+    co_return *no;
+  const Parting counted = parting(records_.world(), switchboard_.core().sessions(), other, decisions_.now());
+  co_return Answer{200, parting_json(counted, other)};
 }
 
 net::Task<Api::Answer> Api::suspend_partner(Request request) {

@@ -155,7 +155,7 @@ net::Task<Api::Answer> Api::list_connectors(Request request) {
     for (const auto& entry : up) {
       if (entry.id != connector->id) continue;
       row.set("state", entry.failures == 0 ? "up" : "failing");
-      row.set("round_trip", fmt::format("{:.1f} ms", static_cast<double>(entry.round_trip_us) / 1000));
+      row.set("round_trip", round_trip_json(entry.round_trip_us));
     }
     out.push(std::move(row));
   }

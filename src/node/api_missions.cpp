@@ -129,7 +129,7 @@ net::Task<Api::Answer> Api::say_of_mission(Request request, MissionDesk::Word wo
   if (auto no = refused(request, coalition::Action::administer, mission->id,
                         fmt::format("{}: {}", what, reason), verdict))
     co_return *no;
-  Result<MissionDesk::Step> step = missions_.step(*mission, word, now);
+  Result<MissionDesk::Step> step = missions_.step(*mission, word, decisions_.now());
   if (!step) co_return refusal(status_of(step.error()), step.error());
   Words words;
   words.what = mission->name;

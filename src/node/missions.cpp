@@ -54,8 +54,8 @@ coalition::Record changed_mission(const coalition::World& world, const Mission& 
 }
 
 MissionDesk::MissionDesk(Records& records, exchange::Switchboard& switchboard, exchange::AccessDesk& access,
-                         const Clock& clock)
-    : records_(records), switchboard_(switchboard), access_(access), clock_(clock) {}
+                         const Clock& wall, const Clock& decisions)
+    : records_(records), switchboard_(switchboard), access_(access), wall_(wall), decisions_(decisions) {}
 
 Result<MissionDesk::Step> MissionDesk::step(const Mission& mission, const Word& word, Instant now) const {
   const coalition::World& world = records_.world();
@@ -117,7 +117,7 @@ int64_t MissionDesk::next_number(const Mission& mission) const {
 
 // A mission may end by time alone, or while something of it was being written.
 void MissionDesk::close_what_ended() {
-  const Instant now = clock_.now();
+  const Instant now = decisions_.now();
   for (const Mission* mission : records_.world().missions()) {
     if (mission->end > now || closing_.contains(mission->id)) continue;
     const MissionId id = mission->id;
@@ -126,7 +126,7 @@ void MissionDesk::close_what_ended() {
     closing_.insert(id);
     Change change;
     change.records = closing.records;
-    ledger::Record leaf{.event_class = "mission.over", .time = now, .fields = {}};
+    ledger::Record leaf{.event_class = "mission.over", .time = wall_.now(), .fields = {}};
     leaf.fields.emplace_back("mission", id.text());
     leaf.fields.emplace_back("records", std::ssize(closing.records));
     change.leaves = {std::move(leaf)};
@@ -177,7 +177,7 @@ void MissionDesk::heard(const exchange::Heard& heard) {
   const coalition::World& world = records_.world();
   const Mission* mission = world.mission(MissionId(heard.told.id.text()));
   const coalition::Partner* from = world.partner(heard.partner);
-  const Instant now = clock_.now();
+  const Instant now = decisions_.now();
   if (mission == nullptr || from == nullptr || !from->is_open() || now < from->member_since ||
       from->member_until <= now)
     return;
@@ -214,13 +214,13 @@ void MissionDesk::take_word(const Mission& mission, const exchange::Heard& heard
   const exchange::Way way = heard.way;
   const MissionId id = mission.id;
   if (number <= mission.number) return say_known(from, way, id);
-  if (!words_.try_emplace(id, kWordsBurst, kWordsPerSecond).first->second.take(clock_.tick())) return;
-  const Instant now = clock_.now();
+  if (!words_.try_emplace(id, kWordsBurst, kWordsPerSecond).first->second.take(wall_.tick())) return;
+  const Instant now = wall_.now();
   if (*word.end <= now + kSkew) word.end = std::min(*word.end, now);
   Change change;
   change.records.push_back(changed_mission(records_.world(), mission, word, number));
   exchange::AccessDesk::Closing closing;
-  if (*word.end <= now) closing = access_.closing(id, kOver);
+  if (*word.end <= decisions_.now()) closing = access_.closing(id, kOver);
   for (const coalition::Record& record : closing.records) change.records.push_back(record);
   ledger::Record leaf{.event_class = "mission.told", .time = now, .fields = {}};
   leaf.fields.emplace_back("mission", id.text());

@@ -22,7 +22,7 @@ namespace entente::node {
 class MissionDesk {
  public:
   MissionDesk(Records& records, exchange::Switchboard& switchboard, exchange::AccessDesk& access,
-              const Clock& clock);
+              const Clock& wall, const Clock& decisions);
 
   struct Word {  // what is to be different; `end` may only come earlier
     std::optional<std::string> phase{};
@@ -33,7 +33,7 @@ class MissionDesk {
     Change change{};
     exchange::AccessDesk::Closing closing{};  // with the mission's end: nothing of it is left
   };
-  // What an operator's word comes to. Commit it, and call acts() once it acts.
+  // What an operator's word comes to, at `now` of decisions. Commit it, and call acts() once it acts.
   [[nodiscard]] Result<Step> step(const coalition::Mission& mission, const Word& word, Instant now) const;
   void acts(const exchange::AccessDesk::Closing& closing);
 
@@ -59,7 +59,8 @@ class MissionDesk {
   Records& records_;
   exchange::Switchboard& switchboard_;
   exchange::AccessDesk& access_;
-  const Clock& clock_;
+  const Clock& wall_;       // what is written, and an end that is said: never later than the right time
+  const Clock& decisions_;  // what has ended
   // The number each partner said it knows, while its link is up.
   std::map<std::pair<MissionId, PartnerCode>, int64_t> known_;
   std::map<MissionId, exchange::Budget> words_;  // of each mission's lead

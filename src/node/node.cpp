@@ -185,7 +185,7 @@ Result<void> Node::Parts::build() {
   connector_desk = std::make_unique<exchange::ConnectorDesk>(*switchboard, lanes);
   access = std::make_unique<exchange::AccessDesk>(
       exchange::AccessDesk::Parts{*switchboard, *archive, clock, current});
-  missions = std::make_unique<MissionDesk>(*records, *switchboard, *access, clock);
+  missions = std::make_unique<MissionDesk>(*records, *switchboard, *access, clock, *decisions);
   TRY(const crypto::PublicKey nation_key, load_genesis_key(config));
   TRY(identity::Crosswalk crosswalk, make_crosswalk(world(), nation_key));
   issuer_keys = std::make_unique<IssuerKeys>(loop, clock, *provider_tls, resolver);
@@ -203,7 +203,7 @@ Result<void> Node::Parts::build() {
   };
   view_desk = std::make_unique<ViewDesk>(ViewDesk::Parts{
       current, record_view, *decisions, loop, config.partner, ask,
-      [this](const std::string& sign_in) { return browsers.is_signed_in(sign_in, clock.now()); },
+      [this](const std::string& sign_in) { return browsers.is_signed_in(sign_in, decisions->now()); },
       [this](const PersonId& person, const std::string& view, const std::string& why) {
         const Json data = Json::object({{"view", view}, {"why", why}});
         access->announcements().announce(
@@ -221,8 +221,8 @@ Result<void> Node::Parts::build() {
   TRY(door_listener, net::Listener::tcp(loop, config.door_port, listener_limits(config.limits)));
   const uint16_t public_port = config.door_public_port != 0 ? config.door_public_port : door_listener->port();
   const exchange::HostNames names(config.door_name, public_port);
-  exchange::Lobby::Parts parts{*switchboard, *access,       browsers, *archive,
-                               clock,        *provider_tls, resolver, current};
+  exchange::Lobby::Parts parts{*switchboard, *access,       browsers, *archive, clock,
+                               *decisions,   *provider_tls, resolver, current};
   parts.sign_ins_per_s = static_cast<uint32_t>(config.limits.sign_ins_per_s);
   parts.sign_ins_per_source_per_s = static_cast<uint32_t>(config.limits.sign_ins_per_source_per_s);
   parts.objects = key_desk.get();

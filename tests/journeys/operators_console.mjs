@@ -21,6 +21,8 @@ async function change(operator, verb, says, button = `[data-act="${verb}"]`) {
   await operator.page.waitForSelector('dialog[open] input:focus');
   await operator.page.keyboard.type(kReason);
   if (verb === 'suspend') {
+    await operator.page.waitForSelector('dialog[open] [data-counted]:has-text("would end now")');
+    assert.match(await operator.text('dialog[open] [data-counted]'), /^[1-9]\d* sessions? would end now: .* Nothing was changed\.$/);
     await operator.shoot('console-4-suspend');
     await operator.isAccessible('the console: a change that asks for its reason');
   }

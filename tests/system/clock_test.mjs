@@ -34,6 +34,12 @@ before(async () => {
     operator.roles = ['auditor']; // reads everything and changes nothing
     operator.end = 'now+12h'; // by the day ahead their time is over
     writeJson(genesis, records);
+    const host = join(plan, 'genesis-xaa.json');
+    const led = readJson(host);
+    const all = led.records ?? led;
+    const { 'mission/harbor-light': harborLight } = readJson(join(plan, 'members.json'));
+    all['mission/night-watch'] = { ...harborLight, name: 'Night Watch', partners: ['XAA'], end: 'now+12h' };
+    writeJson(host, led);
   });
 });
 
@@ -77,8 +83,14 @@ clocked('a clock a day ahead is put right: locked out, accepted, in again, and w
   await leapAndBack('XAA');
   assert.match(coalition.log('node-xaa'), /exchange\.clock-behind/);
   for (const visitor of [konrad, ingrid]) await until('what was open has ended', async () => !(await inside(visitor)));
+  const shown = await kept.go(`${kept.nation.lobby}/`);
+  assert.doesNotMatch(shown.body, /data-app|sign-out/, 'a sign-in that has ended by what was seen shows no cards');
   const refused = await comesIn('konrad');
-  assert.notEqual(refused.page.status, 200, 'nobody comes in before somebody says so');
+  assert.equal(refused.page.status, 503, 'nobody comes in before somebody says so');
+  assert.match(refused.page.body, /Nothing is wrong with your rights.*exchange\.clock-behind/s);
+  assert.doesNotMatch((await refused.visitor.go(`${kept.nation.lobby}/`)).body, /sign-out/, 'nor is signed in');
+  const over = await coalition.cli('XAA', 'mission', 'phase', 'night-watch', 'recovery', '--reason', 'exercise', '--json');
+  assert.match(over.output, /mission\.over/, 'what had ended by then is over for operators, too');
   // Let in again in the time that was seen: that is not what they wait for once the clock is right.
   await coalition.ask('XAA', 'partner', 'suspend', 'XBB', '--reason', 'exercise: while the clock is ahead');
   await coalition.ask('XAA', 'partner', 'resume', 'XBB', '--reason', 'exercise: while the clock is ahead');

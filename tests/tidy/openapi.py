@@ -36,6 +36,11 @@ for reference in sorted(set(references(api))):
         found = found.get(step) if isinstance(found, dict) else None
     if found is None:
         faults.append(f"docs/openapi.json: {reference} leads nowhere")
+# Of each look the node says where it could not be written down (Api::call).
+for path, calls in api["paths"].items():
+    shown = calls["get"]["responses"]["200"]["content"]["application/json"]["schema"] if "get" in calls else None
+    if shown is not None and {"$ref": "#/components/schemas/Unrecorded"} not in shown.get("allOf", []):
+        faults.append(f"docs/openapi.json: what GET {path} answers may say `unrecorded`, and the schema does not")
 for fault in faults:
     print(fault)
 print(f"openapi: {len(faults)} faults in {len(served)} routes")

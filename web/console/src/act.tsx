@@ -1,6 +1,6 @@
 // A change: a button, and a dialog that says what will happen and asks for what the node wants to know.
 import { useId, useRef, useState, type SyntheticEvent } from 'react';
-import { post, type Hello } from './api.ts';
+import { post, preview, type Hello } from './api.ts';
 import { Problem } from './parts.tsx';
 
 export interface Wanted {
@@ -17,17 +17,19 @@ interface ActProps {
   readonly on: string; // "XBB"
   readonly path: string;
   readonly says: string; // what will happen
+  readonly counts?: string; // path of what the node counts of it before
   readonly wants?: readonly Wanted[];
   readonly body?: Readonly<Record<string, string>>;
   readonly heavy?: boolean;
   readonly done: (text: string) => void;
 }
 
-export function Act({ hello, verb, on, path, says, wants = kReason, body = {}, heavy = false, done }: ActProps) {
+export function Act({ hello, verb, on, path, says, counts, wants = kReason, body = {}, heavy = false, done }: ActProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
   const [problem, setProblem] = useState<Error>();
   const [busy, setBusy] = useState(false);
+  const [counted, setCounted] = useState('');
   const act = verb.toLowerCase().replaceAll(' ', '-');
 
   async function send(event: SyntheticEvent<HTMLFormElement>) {
@@ -59,6 +61,8 @@ export function Act({ hello, verb, on, path, says, wants = kReason, body = {}, h
         aria-label={`${verb} ${on}`}
         onClick={() => {
           setProblem(undefined);
+          setCounted('');
+          if (counts) preview(counts).then(setCounted, setProblem);
           dialog.current?.showModal();
         }}
       >
@@ -70,6 +74,11 @@ export function Act({ hello, verb, on, path, says, wants = kReason, body = {}, h
             {verb} {on}
           </h2>
           <p id={`${id}-says`}>{says}</p>
+          {counts && (
+            <p role="status" data-counted>
+              {counted}
+            </p>
+          )}
           {wants.map(({ name, label, optional, value }) => (
             <p key={name}>
               <label htmlFor={`${id}-${name}`}>{label}</label>

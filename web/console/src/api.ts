@@ -156,6 +156,10 @@ const ask = (path: string, init: RequestInit): Promise<Response> =>
 export const get = async <Path extends keyof Lists>(path: Path): Promise<Lists[Path]> =>
   answer<Lists[Path]>(await ask(path, plain));
 
+// What a change would come to, in the node's words; nothing is changed by asking.
+export const preview = async (path: string): Promise<string> =>
+  (await answer<{ text: string }>(await ask(path, plain))).text;
+
 export const getEntry = async (index: number): Promise<Disclosure> =>
   answer<Disclosure>(await ask(`/v1/ledger/${index}`, plain));
 
