@@ -99,8 +99,11 @@ CrosswalkRule read_rule(Fields& fields) {
   rule.life = Seconds(fields.integer_or("life_s", 0, 60, kLifeMaxSeconds));
   if (rule.life != Seconds{} && !is_declared(rule.to))
     fields.wrong("life_s", "only \"place\" and \"status\" have a life of their own");
-  if (fields.text_or("onUnknown", "deny") != "deny")
-    fields.wrong("onUnknown", "an unknown value is always denied", "write \"deny\"");
+  const std::string unknown = fields.text_or("onUnknown", "deny");
+  if (unknown != "deny" && (unknown != "omit" || !is_declared(rule.to)))
+    fields.wrong("onUnknown", "an unknown value is denied, but of \"place\" and \"status\"",
+                 "write \"deny\"");
+  rule.omit_when_unknown = unknown == "omit";
   static_cast<void>(fields.done());
   return rule;
 }
@@ -148,6 +151,7 @@ Result<std::optional<coalition::FactValue>> apply_rule(const CrosswalkRule& rule
   for (const std::string& value : *values) {
     TRY(const std::string key, normal(value, rule));
     const auto found = rule.table.find(key);
+    if (found == rule.table.end() && rule.omit_when_unknown) return std::nullopt;
     if (found == rule.table.end())
       return fail("identity.unknown_value", "A value of \"" + rule.from + "\" is not in the crosswalk.", {},
                   "The crosswalk's keeper decides what it means.");
@@ -161,6 +165,8 @@ Result<std::optional<coalition::FactValue>> apply_rule(const CrosswalkRule& rule
 
 Result<std::string> single(const coalition::FactValue& value, std::string_view attribute) {
   if (const auto* text = std::get_if<std::string>(&value)) return *text;
+  const auto* set = std::get_if<std::vector<std::string>>(&value);
+  if (set != nullptr && set->size() == 1 && is_declared(attribute)) return set->front();
   return fail("identity.odd_value",
               "One " + std::string(attribute) + " is wanted, as a text and not as a list.");
 }
@@ -282,7 +288,9 @@ Result<coalition::Facts> Crosswalk::map(const Given& given) const {
       value =
           std::string(coalition::kLevels[static_cast<size_t>(std::min(*coalition::level_of(level), most))]);
     }
-    if (is_declared(rule.to)) TRY_VOID(single(*value, rule.to));
+    if (is_declared(rule.to)) {
+      TRY(value, single(*value, rule.to));
+    }
     const Instant ends = rule.life == Seconds{} ? end : std::min(end, given.now + rule.life);
     out.emplace(rule.to, coalition::Fact{*std::move(value), source, ends});
   }

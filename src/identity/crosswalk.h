@@ -14,12 +14,13 @@
 //
 // `to`: "clearance" (coalition::kLevels up to SECRET), "nationality" (a partner code), "role", "missions" and
 // any other attribute (labels; a claim that is a list gives a set). "place" and "status" (kDeclaredFacts) are
-// single, and their rules may have a shorter "life_s" of their own. The first three are required and are
-// never omitted. A value no table lists is denied; one that is not plain ASCII is looked up as it is, so that
-// a look-alike letter is just another unknown value. Errors: "crosswalk.format" and the field errors on
-// loading, "crosswalk.example" when an example disagrees, "identity.missing_claim", "identity.unknown_value",
-// "identity.odd_value", "identity.foreign_person", "identity.assurance", "identity.issuer", "crosswalk.time"
-// on applying.
+// single (a list of one is that one), their rules may have a shorter "life_s" of their own, and with
+// "onUnknown": "omit" a value that no table lists is as if nothing had been said. The first three are
+// required and are never omitted. Any other value no table lists is denied; one that is not plain ASCII is
+// looked up as it is, so that a look-alike letter is just another unknown value. Errors: "crosswalk.format"
+// and the field errors on loading, "crosswalk.example" when an example disagrees, "identity.missing_claim",
+// "identity.unknown_value", "identity.odd_value", "identity.foreign_person", "identity.assurance",
+// "identity.issuer", "crosswalk.time" on applying.
 #pragma once
 
 #include "base/ids.h"
@@ -49,6 +50,7 @@ struct CrosswalkRule {
   std::map<std::string, std::string, std::less<>> table;  // keys are normalised
   std::string ceiling;                                    // clearance only
   bool omit_when_missing = false;
+  bool omit_when_unknown = false;  // declared facts only
   Seconds life{};  // how long what it gives holds, where that is less than everything else does
 };
 

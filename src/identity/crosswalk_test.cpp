@@ -111,9 +111,21 @@ TEST_CASE("what is declared of a person may end before the rest, and is one thin
     const auto given = declared.apply({kIssuer, with("stad", std::move(value)), 4, kNow});
     return given ? "accepted" : given.error().code();
   };
-  CHECK(code_of(Json::array({"Nordhamn"})) == "identity.odd_value");
+  CHECK(code_of(Json::array({"Nordhamn"})) == "accepted");
+  const auto of_one = declared.apply({kIssuer, with("stad", Json::array({"Nordhamn"})), 4, kNow}).value();
+  CHECK(std::get<std::string>(of_one.find("place")->second.value) == "nordhamn");
   CHECK(code_of(Json::array({"Nordhamn", "Sundvik"})) == "identity.odd_value");
   CHECK(code_of("Port Haven") == "identity.unknown_value");
+  std::string lenient = with_rule(std::string(kPlace));
+  lenient.insert(lenient.find(R"("onMissing": "omit")"), R"("onUnknown": "omit", )");
+  const Crosswalk omits = Crosswalk::load(Json::parse(lenient).value()).value();
+  const auto unknown = omits.apply({kIssuer, with("stad", "Port Haven"), 4, kNow}).value();
+  CHECK_FALSE(unknown.contains("place"));
+  CHECK(unknown.contains("clearance"));
+  CHECK(omits.apply({kIssuer, with("stad", "Nordhamn"), 4, kNow}).value().contains("place"));
+  CHECK(load_code(R"("from": "stilling", )", R"("from": "stilling", "onUnknown": "omit", )") ==
+        "field.value");
+  CHECK(load_code(R"("from": "oppdrag", )", R"("from": "oppdrag", "onUnknown": "omit", )") == "field.value");
   CHECK(load_code(R"("from": "stilling", )", R"("from": "stilling", "life_s": 600, )") == "field.value");
   CHECK(load_code(R"("from": "oppdrag", )", R"("from": "oppdrag", "life_s": 600, )") == "field.value");
 }

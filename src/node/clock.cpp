@@ -1,5 +1,6 @@
 #include "node/clock.h"
 
+#include "base/log.h"
 #include "coalition/access.h"
 
 #include <algorithm>
@@ -64,11 +65,17 @@ ClockStep clock_step(const coalition::World& world, const exchange::AccessDesk& 
   return step;
 }
 
-void close_at_start(Records& records, const exchange::AccessDesk& access, Instant seen, Instant now) {
+void close_at_start(Records& records, const exchange::AccessDesk& access, Instant seen, Instant now,
+                    std::function<void()> closed) {
   ledger::Record leaf{.event_class = std::string(exchange::kClockLeaf), .time = now, .fields = {}};
   leaf.fields.emplace_back("who", "restart");
   ClockStep step = clock_step(records.world(), access, seen, now, std::move(leaf), "restart");
-  if (!step.change.records.empty()) records.commit(std::move(step.change), [](const Result<Outcome>&) {});
+  if (step.change.records.empty()) return closed();
+  records.commit(std::move(step.change), [closed = std::move(closed)](const Result<Outcome>& outcome) {
+    if (outcome && outcome->durable) return closed();
+    log(LogLevel::error, "node", "what had ended by a clock that was wrong could not be closed",
+        {{"error", outcome ? outcome->why.text() : outcome.error().text()}});
+  });
 }
 
 }  // namespace entente::node

@@ -8,6 +8,8 @@
 #include "exchange/kept.h"
 #include "node/records.h"
 
+#include <functional>
+
 namespace entente::node {
 
 // The time as this node's decisions see it: the wall clock, but never behind what was seen before. For what
@@ -25,7 +27,8 @@ class DecisionClock final : public Clock {
 };
 
 // What has to be written before decisions may go from `seen` back to `now`: this node's grants, delegations,
-// requests and releases that had ended by then, or began later than it is, are over. `leaf` says who wants it.
+// requests and releases that had ended by then, or began later than it is, are over. `leaf` says who wants
+// it.
 struct ClockStep {
   Change change;
   exchange::AccessDesk::Closing closing;
@@ -36,7 +39,9 @@ struct ClockStep {
 // let in again while it was ahead. The change's leaf names the nations. Never at nobody's word: a clock that
 // went back because it is wrong would let in who signed in before their nation was suspended.
 void let_in_from(const coalition::World& world, Instant now, Change& change);
-// The same as clock_step() at a start after the clock went back, at nobody's word.
-void close_at_start(Records& records, const exchange::AccessDesk& access, Instant seen, Instant now);
+// The same as clock_step() at a start after the clock went back, at nobody's word. `closed` once that is
+// durable, or nothing was to be closed: until then a next start has to know of `seen`.
+void close_at_start(Records& records, const exchange::AccessDesk& access, Instant seen, Instant now,
+                    std::function<void()> closed);
 
 }  // namespace entente::node

@@ -265,15 +265,19 @@ void Node::Parts::go_on() {
     std::filesystem::remove(config.data / "alive", gone);
     return;
   }
-  alive = std::make_unique<AliveMark>(config.data / "alive");
-  alive->note(clock.now());
+  // The old mark stays until what it tells of is done: a kill meanwhile, and the next start does it.
+  const auto mark_anew = [this] {
+    alive = std::make_unique<AliveMark>(config.data / "alive");
+    alive->note(clock.now());
+  };
+  if (!recalled->seen) mark_anew();
   exchange::Kept& kept = recalled->kept;
   exchange::Ending over{.which = coalition::Refusal::lease_ended, .what = "The node was started again."};
   over.change = "Open the app again from the lobby.";
   if (!recalled->why_not.empty()) {
     log(LogLevel::info, "node", "no session goes on", {{"why", recalled->why_not}});
     over.what = fmt::format("The node was started again; {}.", recalled->why_not);
-    if (recalled->seen) close_at_start(*records, *access, *recalled->seen, clock.now());
+    if (recalled->seen) close_at_start(*records, *access, *recalled->seen, clock.now(), mark_anew);
     return switchboard->restore(std::move(kept.sessions), over);
   }
   browsers.restore(kept, clock.now());

@@ -2,7 +2,9 @@
 // widens does not, and whatever a restart finds fits together.
 #include "node/records.h"
 
+#include "exchange/access_desk_for_test.h"
 #include "ledger/segment.h"
+#include "node/clock.h"
 #include "node/genesis.h"
 
 #include <atomic>
@@ -192,6 +194,50 @@ TEST_CASE("attack: a text that is no UTF-8 is refused before it is written") {
   REQUIRE_FALSE(outcome);
   CHECK(outcome.error().where() == "app/cop/name");
   house.open();
+}
+
+TEST_CASE("at a start after a clock that was ahead nothing counts as closed before it is durable") {
+  House house;
+  exchange::office::Office office("XAA");
+  coalition::Release wish;
+  wish.id = RequestId("r1");
+  wish.partner = kBorealis;
+  wish.object = "object-1";
+  wish.rights = {"open"};
+  wish.purpose = "EXERCISE: berths";
+  wish.minutes = 600;
+  wish.by = "operator/asha.lind";
+  wish.asked = kNow;
+  wish.end = kNow + std::chrono::hours(9);
+  REQUIRE(house.commit({{record_key(wish), to_json(wish)}}, false));
+  const auto starts = [&](bool& closed) {
+    const Instant seen = kNow + std::chrono::hours(10);
+    close_at_start(*house.records, office.desk, seen, kNow, [&closed] { closed = true; });
+  };
+  bool closed = false;
+  SUBCASE("not while the disk takes nothing") {
+    house.disk.broken = true;
+    house.loop.post([&] { starts(closed); });
+    house.wait([&] { return house.records->owed() > 0; });
+    int turns = 0;
+    house.wait([&] { return ++turns > 4; });
+    CHECK_FALSE(closed);
+    house.disk.broken = false;
+  }
+  SUBCASE("once it is written") {
+    house.loop.post([&] {
+      starts(closed);
+      CHECK_FALSE(closed);
+    });
+    house.wait([&] { return closed; });
+    CHECK(house.records->durable_world().releases().at(0)->state == coalition::RequestState::denied);
+  }
+  SUBCASE("at once where nothing is left to close") {
+    office.clock.instant = kNow;
+    close_at_start(*house.records, office.desk, kNow + std::chrono::hours(10), kNow + std::chrono::hours(9),
+                   [&closed] { closed = true; });
+    CHECK(closed);
+  }
 }
 
 TEST_CASE("a narrowing change that is not right is refused, and its fence lifted") {
