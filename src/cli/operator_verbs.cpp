@@ -230,17 +230,25 @@ int connector_list(const Arguments& arguments) {
 int connector_cut(const Arguments& arguments) {
   return change_with_reason(arguments, fmt::format("/v1/connectors/{}/cut", arguments.words[0]));
 }
+namespace {
+
+Json split(std::string_view rest) {
+  Json list = Json::array();
+  while (!rest.empty()) {
+    const size_t end = std::min(rest.find(','), rest.size());
+    list.push(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return list;
+}
+
+}  // namespace
+
 int connector_add(const Arguments& arguments) {
   const Result<std::string> apps = arguments.need("apps");
   if (!apps) return report(apps.error(), arguments.json());
-  Json list_of_apps = Json::array();
-  std::string_view rest = *apps;
-  while (!rest.empty()) {
-    const size_t end = std::min(rest.find(','), rest.size());
-    list_of_apps.push(rest.substr(0, end));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
-  Json body = Json::object({{"id", arguments.words[0]}, {"apps", std::move(list_of_apps)}});
+  Json body = Json::object({{"id", arguments.words[0]}, {"apps", split(*apps)}});
+  if (const auto nations = arguments.option("for")) body.set("for", split(*nations));
   if (const auto days = arguments.option("days"))
     body.set("days", static_cast<int64_t>(std::strtol(days->c_str(), nullptr, 10)));
   return change(arguments, "/v1/connectors", std::move(body));

@@ -208,6 +208,7 @@ Connector read_connector(Fields& fields, std::string_view id) {
     fields.wrong("thumbprint", "this is no SHA-256 in base64url", "43 characters, no padding");
   }
   connector.apps = as_ids<AppId>(read_list(fields, "apps", kAppsMax, is_label, "app name"));
+  connector.nations = read_codes(fields, "for");
   connector.end = fields.instant("end");
   return connector;
 }
@@ -373,6 +374,7 @@ std::vector<std::string> references(const Thing& thing) {
   }
   if (const auto* connector = std::get_if<Connector>(&thing)) {
     for (const AppId& app : connector->apps) keys.push_back("app/" + app.text());
+    for (const PartnerCode& code : connector->nations) keys.push_back(record_key(code));
   }
   if (std::holds_alternative<PolicyText>(thing)) keys.emplace_back("schema");
   if (const auto* grant = std::get_if<Grant>(&thing)) {

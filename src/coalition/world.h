@@ -79,8 +79,9 @@ struct App {
 
 struct Connector {
   ConnectorId id;
-  std::string thumbprint;   // SHA-256 of its certificate (DER), base64url
-  std::vector<AppId> apps;  // of this node's owner
+  std::string thumbprint;            // SHA-256 of its certificate (DER), base64url
+  std::vector<AppId> apps;           // of this node's owner
+  std::vector<PartnerCode> nations;  // whose people come here first, however far it is; may be empty
   Instant end;
 };
 

@@ -24,6 +24,12 @@ int64_t distance(const ConnectorRoster::Entry& entry) {
   return entry.round_trip_us == 0 ? INT64_MAX / 200 : entry.round_trip_us;
 }
 
+// Smaller is better, before any distance.
+int rank(const ConnectorRoster::Entry& entry, const AppId& app, const PartnerCode& visitor, Tick now) {
+  const bool theirs = std::ranges::find(entry.nations, visitor) != entry.nations.end();
+  return (is_away(entry, app, now) ? 2 : 0) + (theirs ? 0 : 1);
+}
+
 }  // namespace
 
 bool ConnectorRoster::up(const Rules& rules, const ConnectorId& id, std::string thumbprint, Instant now,
@@ -31,7 +37,11 @@ bool ConnectorRoster::up(const Rules& rules, const ConnectorId& id, std::string 
   std::vector<AppId> apps = rules.connector_apps(id, thumbprint, now);
   if (apps.empty()) return false;
   if (entries_.size() >= kConnectorsMax && !entries_.contains(id)) return false;
-  entries_[id] = Entry{.id = id, .thumbprint = std::move(thumbprint), .apps = std::move(apps), .heard = tick};
+  entries_[id] = Entry{.id = id,
+                       .thumbprint = std::move(thumbprint),
+                       .apps = std::move(apps),
+                       .nations = rules.connector_nations(id),
+                       .heard = tick};
   return true;
 }
 
@@ -65,6 +75,7 @@ std::vector<ConnectorId> ConnectorRoster::world_changed(const Rules& rules, Inst
   std::vector<ConnectorId> gone;
   for (auto& [id, entry] : entries_) {
     entry.apps = rules.connector_apps(id, entry.thumbprint, now);
+    entry.nations = rules.connector_nations(id);
     const Entry& listed = entry;
     std::erase_if(entry.away, [&listed](const auto& away) { return !lists(listed, away.first); });
     if (entry.apps.empty()) gone.push_back(id);
@@ -73,26 +84,30 @@ std::vector<ConnectorId> ConnectorRoster::world_changed(const Rules& rules, Inst
   return gone;
 }
 
-std::optional<ConnectorId> ConnectorRoster::pick(const AppId& app, const ConnectorId& current, Tick now,
+std::optional<ConnectorId> ConnectorRoster::pick(const AppId& app, const PartnerCode& visitor,
+                                                 const ConnectorId& current, Tick now,
                                                  const Usable& usable) const {
-  const Entry* nearest = nullptr;
+  const Entry* best = nullptr;
   const Entry* stay = nullptr;
-  bool nearest_away = false;
+  int best_rank = 0, stay_rank = 0;
   for (const auto& [id, entry] : entries_) {
     if (!lists(entry, app) || !healthy(entry, now)) continue;
     if (usable && !usable(id)) continue;
-    const bool away = is_away(entry, app, now);
-    if (id == current && !away) stay = &entry;
+    const int own = rank(entry, app, visitor, now);
+    if (id == current) {
+      stay = &entry;
+      stay_rank = own;
+    }
     const bool better =
-        nearest == nullptr || (away == nearest_away ? distance(entry) < distance(*nearest) : nearest_away);
+        best == nullptr || (own == best_rank ? distance(entry) < distance(*best) : own < best_rank);
     if (!better) continue;
-    nearest = &entry;
-    nearest_away = away;
+    best = &entry;
+    best_rank = own;
   }
-  if (nearest == nullptr) return std::nullopt;
-  if (stay != nullptr && distance(*nearest) * (100 + kNearerPercent) >= distance(*stay) * 100)
-    return stay->id;
-  return nearest->id;
+  if (best == nullptr) return std::nullopt;
+  const bool stays = stay != nullptr && stay_rank == best_rank && !is_away(*stay, app, now);
+  if (stays && distance(*best) * (100 + kNearerPercent) >= distance(*stay) * 100) return stay->id;
+  return best->id;
 }
 
 bool ConnectorRoster::serves(const ConnectorId& id, const AppId& app, Tick now) const {

@@ -26,8 +26,9 @@ class ConnectorRoster {
   struct Entry {
     ConnectorId id{};
     std::string thumbprint{};
-    std::vector<AppId> apps{};  // what the world lists now
-    int64_t round_trip_us = 0;  // smoothed; 0: not measured yet
+    std::vector<AppId> apps{};           // what the world lists now
+    std::vector<PartnerCode> nations{};  // likewise: whose people come here first
+    int64_t round_trip_us = 0;           // smoothed; 0: not measured yet
     uint32_t failures = 0;
     Tick heard{};
     std::map<AppId, Tick> away{};  // apps that took nothing there: until when others come first
@@ -45,10 +46,12 @@ class ConnectorRoster {
   // After a commit: what is no longer listed serves no more. Gives those that must be disconnected.
   [[nodiscard]] std::vector<ConnectorId> world_changed(const Rules& rules, Instant now);
 
-  // The nearest healthy one for the app, one whose app is away only if there is no other; of those `usable`
-  // names where given; `current` stays unless another is clearly nearer.
+  // A healthy one for the app, one whose app is away only if there is no other; of those `usable` names where
+  // given. First those that are for the visitor's nation, then the nearest; `current` stays unless another is
+  // for that nation and it is not, or is clearly nearer.
   using Usable = std::function<bool(const ConnectorId&)>;
-  [[nodiscard]] std::optional<ConnectorId> pick(const AppId& app, const ConnectorId& current, Tick now,
+  [[nodiscard]] std::optional<ConnectorId> pick(const AppId& app, const PartnerCode& visitor,
+                                                const ConnectorId& current, Tick now,
                                                 const Usable& usable = {}) const;
   [[nodiscard]] bool serves(const ConnectorId& id, const AppId& app, Tick now) const;
   [[nodiscard]] std::vector<Entry> entries() const;

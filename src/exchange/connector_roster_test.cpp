@@ -23,10 +23,16 @@ struct Listing final : Rules {
     const auto at = listed.find({id, std::string(thumbprint)});
     return at == listed.end() ? std::vector<AppId>() : at->second;
   }
+  std::map<ConnectorId, std::vector<PartnerCode>> theirs;
+  std::vector<PartnerCode> connector_nations(const ConnectorId& id) const override {
+    const auto at = theirs.find(id);
+    return at == theirs.end() ? std::vector<PartnerCode>() : at->second;
+  }
 };
 
 const AppId kCop("cop"), kTides("tides");
 const ConnectorId kOne("one"), kTwo("two");
+const PartnerCode kXbb("XBB");
 
 struct Room {
   Listing rules;
@@ -52,7 +58,7 @@ TEST_CASE("a connector serves only the apps the world lists for its pinned certi
   REQUIRE(room.up(kOne, "tp-one"));
   CHECK(room.roster.serves(kOne, kCop, room.tick));
   CHECK_FALSE(room.roster.serves(kOne, kTides, room.tick));
-  CHECK_FALSE(room.roster.pick(kTides, {}, room.tick));
+  CHECK_FALSE(room.roster.pick(kTides, kXbb, {}, room.tick));
 }
 
 TEST_CASE("what a commit no longer lists is disconnected") {
@@ -60,7 +66,7 @@ TEST_CASE("what a commit no longer lists is disconnected") {
   REQUIRE(room.up(kOne, "tp-one"));
   room.rules.listed.clear();
   CHECK(room.roster.world_changed(room.rules, room.now) == std::vector<ConnectorId>{kOne});
-  CHECK_FALSE(room.roster.pick(kCop, {}, room.tick));
+  CHECK_FALSE(room.roster.pick(kCop, kXbb, {}, room.tick));
 }
 
 TEST_CASE("the nearest is picked, and left only for one that is clearly nearer") {
@@ -68,25 +74,25 @@ TEST_CASE("the nearest is picked, and left only for one that is clearly nearer")
   REQUIRE(room.up(kOne, "tp-one"));
   REQUIRE(room.up(kTwo, "tp-two"));
   room.measure(kOne, 1'000);
-  CHECK(room.roster.pick(kCop, {}, room.tick) == kOne);  // two was never measured
+  CHECK(room.roster.pick(kCop, kXbb, {}, room.tick) == kOne);  // two was never measured
   room.measure(kTwo, 900);
-  CHECK(room.roster.pick(kCop, {}, room.tick) == kTwo);
-  CHECK(room.roster.pick(kCop, kOne, room.tick) == kOne);
+  CHECK(room.roster.pick(kCop, kXbb, {}, room.tick) == kTwo);
+  CHECK(room.roster.pick(kCop, kXbb, kOne, room.tick) == kOne);
   room.measure(kTwo, 500);
-  CHECK(room.roster.pick(kCop, kOne, room.tick) == kTwo);
+  CHECK(room.roster.pick(kCop, kXbb, kOne, room.tick) == kTwo);
 }
 
 TEST_CASE("failures in a row and silence take a connector out until it answers again") {
   Room room;
   REQUIRE(room.up(kOne, "tp-one"));
   for (uint32_t i = 0; i < kConnectorFailuresMax; ++i) {
-    CHECK(room.roster.pick(kCop, kOne, room.tick) == kOne);
+    CHECK(room.roster.pick(kCop, kXbb, kOne, room.tick) == kOne);
     room.roster.failed(kOne);
   }
-  CHECK_FALSE(room.roster.pick(kCop, kOne, room.tick));
+  CHECK_FALSE(room.roster.pick(kCop, kXbb, kOne, room.tick));
   room.measure(kOne, 1'000, 1);
-  CHECK(room.roster.pick(kCop, kOne, room.tick) == kOne);
-  CHECK_FALSE(room.roster.pick(kCop, kOne, room.tick + kConnectorSilenceMax));
+  CHECK(room.roster.pick(kCop, kXbb, kOne, room.tick) == kOne);
+  CHECK_FALSE(room.roster.pick(kCop, kXbb, kOne, room.tick + kConnectorSilenceMax));
 }
 
 TEST_CASE("a connector whose app is away comes last for that app, for a while, and stays healthy") {
@@ -96,18 +102,47 @@ TEST_CASE("a connector whose app is away comes last for that app, for a while, a
   REQUIRE(room.up(kTwo, "tp-two"));
   room.measure(kOne, 100);
   room.measure(kTwo, 900);
-  CHECK(room.roster.pick(kCop, kOne, room.tick) == kOne);
+  CHECK(room.roster.pick(kCop, kXbb, kOne, room.tick) == kOne);
   room.roster.app_away(kOne, kCop, room.tick);
-  CHECK(room.roster.pick(kCop, kOne, room.tick) == kTwo);
-  CHECK(room.roster.pick(kTides, {}, room.tick) == kOne);
+  CHECK(room.roster.pick(kCop, kXbb, kOne, room.tick) == kTwo);
+  CHECK(room.roster.pick(kTides, kXbb, {}, room.tick) == kOne);
   room.measure(kOne, 100);
-  CHECK(room.roster.pick(kCop, kOne, room.tick) == kTwo);  // it answers pings all the while
+  CHECK(room.roster.pick(kCop, kXbb, kOne, room.tick) == kTwo);  // it answers pings all the while
   room.roster.app_away(kTwo, kCop, room.tick);
-  CHECK(room.roster.pick(kCop, {}, room.tick) == kOne);  // away on both: better asked than given up
-  CHECK(room.roster.pick(kCop, {}, room.tick + kAppAwayFor) == kOne);
+  CHECK(room.roster.pick(kCop, kXbb, {}, room.tick) == kOne);  // away on both: better asked than given up
+  CHECK(room.roster.pick(kCop, kXbb, {}, room.tick + kAppAwayFor) == kOne);
   room.roster.down(kTwo);
   room.roster.app_away(kOne, kCop, room.tick);
-  CHECK(room.roster.pick(kCop, {}, room.tick) == kOne);
+  CHECK(room.roster.pick(kCop, kXbb, {}, room.tick) == kOne);
+}
+
+TEST_CASE("a nation's people come to the connector that is for them, however far, while it is healthy") {
+  Room room;
+  room.rules.theirs[kTwo] = {kXbb};
+  REQUIRE(room.up(kOne, "tp-one"));
+  REQUIRE(room.up(kTwo, "tp-two"));
+  room.measure(kOne, 1'000);
+  room.measure(kTwo, 90'000);
+  const PartnerCode others("XCC");
+  const auto pick = [&](const PartnerCode& visitor, const ConnectorId& current) {
+    return room.roster.pick(kCop, visitor, current, room.tick);
+  };
+  CHECK(pick(kXbb, {}) == kTwo);
+  CHECK(pick(kXbb, kOne) == kTwo);  // also who is with the nearer one
+  CHECK(pick(kXbb, kTwo) == kTwo);
+  CHECK(pick(others, {}) == kOne);
+  CHECK(pick(others, kTwo) == kOne);
+  room.roster.app_away(kTwo, kCop, room.tick);
+  CHECK(pick(kXbb, kTwo) == kOne);
+  room.tick += kAppAwayFor;
+  CHECK(pick(kXbb, kOne) == kTwo);
+  for (uint32_t i = 0; i < kConnectorFailuresMax; ++i) room.roster.failed(kTwo);
+  CHECK(pick(kXbb, kTwo) == kOne);
+  room.measure(kTwo, 90'000);
+  room.rules.theirs[kTwo] = {others};  // a commit
+  (void)room.roster.world_changed(room.rules, room.now);
+  CHECK(pick(kXbb, kTwo) == kOne);
+  CHECK(pick(others, {}) == kTwo);
 }
 
 }  // namespace

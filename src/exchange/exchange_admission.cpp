@@ -48,7 +48,7 @@ void Exchange::Core::open(Opening opening) {
     return refuse(ending);
   }
   if (s.side == Side::local) {
-    const auto connector = roster_.pick(s.app.app, {}, tick_);
+    const auto connector = roster_.pick(s.app.app, s.who.partner, {}, tick_);
     if (!connector) return refuse(app_down("No connector of the app is connected."));
     s.connector = *connector;
     s.gate = std::make_shared<Gate>(no_fence_);
@@ -177,7 +177,7 @@ void Exchange::Core::admit(Peer& home, const link::AskAdmission& ask_message) {
   std::vector<coalition::Record> ops;
   if (!verdict.permit) {
     refused = ending_of(verdict);
-  } else if (const auto connector = roster_.pick(s.app.app, {}, tick_)) {
+  } else if (const auto connector = roster_.pick(s.app.app, s.who.partner, {}, tick_)) {
     s.connector = *connector;
     refused = use_grant(s, verdict.grant, ops);
   } else {

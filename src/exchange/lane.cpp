@@ -107,13 +107,14 @@ std::optional<ConnectorId> Lane::connector_for(const Pass& pass,
   const std::shared_ptr<Berth> berth = this->berth(pass);
   if (!berth) return std::nullopt;
   const ConnectorId& current = berth->connector.empty() ? pass.connector : berth->connector;
-  std::optional<ConnectorId> picked = roster_.get()->pick(pass.app.app, current, clock_.tick(), usable);
+  std::optional<ConnectorId> picked =
+      roster_.get()->pick(pass.app.app, pass.who.partner, current, clock_.tick(), usable);
   if (picked && *picked != berth->connector) berth->connector = *picked;
   return picked;
 }
 
 bool Lane::connected_anywhere(const AppId& app) {
-  return roster_.get()->pick(app, {}, clock_.tick()).has_value();
+  return roster_.get()->pick(app, {}, {}, clock_.tick()).has_value();
 }
 
 Attachment Lane::attach(const Pass& pass, std::function<void()> abort) {

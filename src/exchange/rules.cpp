@@ -48,6 +48,10 @@ class WorldRules final : public Rules {
       return {};
     return found->apps;
   }
+  std::vector<PartnerCode> connector_nations(const ConnectorId& connector) const override {
+    const coalition::Connector* found = world_.connector(connector);
+    return found == nullptr ? std::vector<PartnerCode>() : found->nations;
+  }
 
  private:
   coalition::World world_;
@@ -82,6 +86,9 @@ class BothRules final : public Rules {
   std::vector<AppId> connector_apps(const ConnectorId& connector, std::string_view thumbprint,
                                     Instant now) const override {
     return acting_->connector_apps(connector, thumbprint, now);
+  }
+  std::vector<PartnerCode> connector_nations(const ConnectorId& connector) const override {
+    return acting_->connector_nations(connector);
   }
 
  private:

@@ -41,6 +41,11 @@ class Rules {
   // The apps a connector with this pinned certificate may serve; none when the world does not list it.
   [[nodiscard]] virtual std::vector<AppId> connector_apps(const ConnectorId& connector,
                                                           std::string_view thumbprint, Instant now) const = 0;
+  // The nations whose people that connector is for, before others.
+  [[nodiscard]] virtual std::vector<PartnerCode> connector_nations(const ConnectorId& connector) const {
+    (void)connector;
+    return {};
+  }
 };
 [[nodiscard]] std::shared_ptr<const Rules> rules_of(coalition::World world);
 // What both permit, for a change that may narrow here and widen there and is not durable yet: `acting` with

@@ -348,6 +348,12 @@ net::Task<Api::Answer> Api::add_connector(Request request) {
   Fields fields(request.body, "");
   const std::string id = fields.text("id", 63);
   const std::vector<std::string> apps = fields.texts("apps", 64);
+  std::vector<PartnerCode> nations;
+  for (const std::string& code : fields.texts_or_none("for", 64)) {
+    nations.emplace_back(code);
+    if (records_.world().partner(nations.back()) == nullptr)
+      fields.wrong("for", fmt::format("{} is no partner here", code), "name nations of this coalition");
+  }
   const int64_t days = fields.integer_or("days", 90, 1, 400);
   if (!is_label(id)) fields.wrong("id", "this is no connector name", "write a-z, 0-9 and single hyphens");
   const Result<void> read = fields.done();
@@ -358,9 +364,9 @@ net::Task<Api::Answer> Api::add_connector(Request request) {
     co_return *no;
   const std::string token = crypto::random_token(32);
   Words words{id, token, verdict.id, clock_.now()};
-  Answer answer = co_await change(
-      enrolment_change(id, apps, std::chrono::days(days), token, request.by.who, verdict, clock_.now()),
-      std::move(words));
+  Answer answer = co_await change(enrolment_change(id, apps, nations, std::chrono::days(days), token,
+                                                   request.by.who, verdict, clock_.now()),
+                                  std::move(words));
   if (answer.status == 200) {
     answer.body.set("text", token);
     answer.body.set("id", id);

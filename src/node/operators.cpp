@@ -140,9 +140,9 @@ Change connector_cut(const std::string& id, const std::string& reason, const coa
   return change;
 }
 
-Change enrolment_change(const std::string& id, const std::vector<std::string>& apps, Millis life,
-                        std::string_view token, const coalition::Person& who,
-                        const coalition::Verdict& verdict, Instant now) {
+Change enrolment_change(const std::string& id, const std::vector<std::string>& apps,
+                        const std::vector<PartnerCode>& nations, Millis life, std::string_view token,
+                        const coalition::Person& who, const coalition::Verdict& verdict, Instant now) {
   Json apps_json = Json::array();
   for (const std::string& app : apps) apps_json.push(app);
   const crypto::Digest digest = crypto::sha256(token);
@@ -150,6 +150,11 @@ Change enrolment_change(const std::string& id, const std::vector<std::string>& a
                               {"apps", std::move(apps_json)},
                               {"end", rfc3339(now + kEnrolmentLife)},
                               {"connector_end", rfc3339(now + life)}});
+  if (!nations.empty()) {
+    Json codes = Json::array();
+    for (const PartnerCode& code : nations) codes.push(code.text());
+    record.set("for", std::move(codes));
+  }
   ledger::Record leaf = change_leaf("connector.expect", who, verdict, now);
   leaf.fields.emplace_back("connector", id);
   Change change;
@@ -168,6 +173,7 @@ Result<Change> enrol_connector(const coalition::World& world, const std::string&
   Fields fields(*expected, "");
   const std::string digest = fields.text("token_sha256");
   const std::vector<std::string> apps = fields.texts("apps");
+  const std::vector<std::string> nations = fields.texts_or_none("for");
   const Instant end = fields.instant("end");
   const std::string connector_end = fields.text("connector_end");
   TRY_VOID(fields.done());
@@ -179,10 +185,13 @@ Result<Change> enrol_connector(const coalition::World& world, const std::string&
   leaf.fields.emplace_back("connector", id);
   leaf.fields.emplace_back("thumbprint", thumbprint);
   Change change;
-  change.records = {
-      {enrolment_key(id), std::nullopt},
-      {"connector/" + id,
-       Json::object({{"thumbprint", thumbprint}, {"apps", std::move(list)}, {"end", connector_end}})}};
+  Json record = Json::object({{"thumbprint", thumbprint}, {"apps", std::move(list)}, {"end", connector_end}});
+  if (!nations.empty()) {
+    Json codes = Json::array();
+    for (const std::string& code : nations) codes.push(code);
+    record.set("for", std::move(codes));
+  }
+  change.records = {{enrolment_key(id), std::nullopt}, {"connector/" + id, std::move(record)}};
   change.leaves = {std::move(leaf)};
   change.author = "connector/" + id;
   return change;

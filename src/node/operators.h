@@ -50,7 +50,8 @@ struct Caller {
                                    Instant now);
 // Expects a connector: the record keeps only the token's digest, and ends after a day.
 [[nodiscard]] Change enrolment_change(const std::string& id, const std::vector<std::string>& apps,
-                                      Millis life, std::string_view token, const coalition::Person& who,
+                                      const std::vector<PartnerCode>& nations, Millis life,
+                                      std::string_view token, const coalition::Person& who,
                                       const coalition::Verdict& verdict, Instant now);
 // The connector that shows that token gets its identity; the expectation is used up in the same commit.
 [[nodiscard]] Result<Change> enrol_connector(const coalition::World& world, const std::string& id,

@@ -30,7 +30,7 @@ TEST_CASE("an enrolment token works for a day, for its own connector, and is tol
   const coalition::Person who{PersonId("operator/asha.lind"), PartnerCode("XAA"), {}};
   const std::string token = crypto::random_token(32);
   const Change expected =
-      enrolment_change("cop-1", {"cop"}, std::chrono::days(90), token, who, coalition::Verdict{}, kNow);
+      enrolment_change("cop-1", {"cop"}, {}, std::chrono::days(90), token, who, coalition::Verdict{}, kNow);
   CHECK(expected.records[0].value->dump().find(token) == std::string::npos);
   const coalition::World world = world_with(expected.records);
   const std::string print(43, 'A');
@@ -47,6 +47,12 @@ TEST_CASE("an enrolment token works for a day, for its own connector, and is tol
   const Result<Change> enrolled = enrol_connector(world, "cop-1", token, print, kNow);
   REQUIRE(enrolled);
   CHECK_FALSE(enrolled->records[0].value);  // used up in the same commit
+  CHECK(enrolled->records[1].value->find("for") == nullptr);
+  const Change theirs = enrolment_change("cop-1", {"cop"}, {PartnerCode("XBB")}, std::chrono::days(90), token,
+                                         who, coalition::Verdict{}, kNow);
+  const Result<Change> near = enrol_connector(world_with(theirs.records), "cop-1", token, print, kNow);
+  REQUIRE(near);
+  CHECK(*near->records[1].value->find("for") == Json::array({"XBB"}));
 }
 
 TEST_CASE("in the ledger's list no value looks like another field, and every index is there with its proof") {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
+import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { Coalition, readJson, skip, system, until, writeJson } from './coalition.mjs';
 import { Visitor } from './visitor.mjs';
@@ -46,7 +47,17 @@ class FarAway {
 
 before(async () => {
   if (skip) return;
-  coalition = await Coalition.start(undefined, { apps: ['cop-1', 'cop-2'] });
+  coalition = await Coalition.start(
+    (plan) => {
+      const path = join(plan, 'plan.json');
+      const whole = readJson(path);
+      const add = whole.steps.find(({ run }) => run === 'expect-{id}');
+      add.command.push('--for', '{for}');
+      for (const one of whole.apps) one.for = one.id === 'cop-1' ? 'XBB' : '';
+      writeJson(path, whole);
+    },
+    { apps: ['cop-1', 'cop-2'] },
+  );
   far = await new FarAway(coalition.nation('XAA').port).listen();
   for (const id of ['cop-1', 'cop-2']) await coalition.stop(id);
   witnesses = await Promise.all(['cop-1', 'cop-2'].map((id) => new Witness(coalition.file(`${id}.sock`)).listen()));
@@ -121,4 +132,12 @@ system('which is nearer is measured, not written down: with distances changed, t
   await measured(2, 1);
   const visitor = await Visitor.inside(coalition, 'konrad');
   assert.deepEqual(await asked(visitor), [0, kRequests]);
+});
+
+system('a nation that has a connector of its own is sent to that, though it is the farther one; and away, to the other', async () => {
+  const ingrid = await Visitor.inside(coalition, 'ingrid');
+  assert.deepEqual(await asked(ingrid), [kRequests, 0]);
+  await coalition.stop('connector-cop-1');
+  await until('it is gone', async () => (await find(1)).state === 'down');
+  assert.deepEqual(await asked(ingrid), [0, kRequests]);
 });
