@@ -10,6 +10,12 @@
 namespace entente::exchange {
 namespace {
 
+// As the door itself (net/http_server.cpp): or cookies of other pages that fill a head nearly keep a browser
+// out of each app that takes less than the door, for good.
+void add_cookie_removal(int status, net::Headers& headers) {
+  if (status == 431) headers.add("Clear-Site-Data", "\"cookies\"");
+}
+
 constexpr Seconds kBindLife{300};
 
 std::optional<uint64_t> take_length(net::Headers& headers) {
@@ -43,6 +49,7 @@ class DoorAnswer final : public AnswerStart {
       co_return fail("exchange.refused", "the host refused this request");
     }
     clean_response(head.headers);
+    add_cookie_removal(head.status, head.headers);
     const std::optional<uint64_t> length = take_length(head.headers);
     head.version = net::HttpVersion::http1_1;
     CO_TRY_VOID(call_.start(std::move(head), length));
@@ -91,6 +98,7 @@ net::Task<void> AppDoor::bare(net::HttpCall& call, int status) {
   net::ResponseHead head;
   head.status = status;
   head.headers.add("Cache-Control", "no-store");
+  add_cookie_removal(status, head.headers);
   [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), "");
 }
 

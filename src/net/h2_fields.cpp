@@ -121,6 +121,7 @@ void H2HeadReader::add(std::string_view name, std::string_view value) {
   bytes_ += name.size() + value.size() + kFieldOverhead;
   ++fields_;
   if (refused()) return;
+  too_large_ = bytes_ > bytes_max_ || fields_ > fields_max_;
   if (bytes_ > bytes_max_) return refuse("the head is larger than " + std::to_string(bytes_max_) + " bytes");
   if (fields_ > fields_max_)
     return refuse("the head has more than " + std::to_string(fields_max_) + " fields");

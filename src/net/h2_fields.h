@@ -24,6 +24,7 @@ class H2HeadReader {
   void add(std::string_view name, std::string_view value);
   void refuse(std::string what);  // a fault found elsewhere
   [[nodiscard]] bool refused() const { return fault_.has_value(); }
+  [[nodiscard]] bool too_large() const { return too_large_; }  // and so refused
   [[nodiscard]] size_t bytes() const {
     return bytes_;
   }  // as RFC 9113 section 6.5.2 counts, also beyond the limit
@@ -47,6 +48,7 @@ class H2HeadReader {
   Headers headers_;
   std::string cookie_;  // crumbs joined (RFC 9113 section 8.2.3)
   bool has_cookie_ = false;
+  bool too_large_ = false;
   std::optional<std::string> fault_;
 };
 

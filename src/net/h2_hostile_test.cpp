@@ -208,6 +208,22 @@ TEST_CASE("Heads without end: CONTINUATION floods, large lists, many empty field
     CHECK(server.fault.empty());
     CHECK(server.session.counts().heads_refused == 1);
   }
+  SUBCASE("where it is wanted, such a head is asked for again over HTTP/1.1, and no other fault is") {
+    H2Config config;
+    config.header_list_bytes_max = 4096;
+    config.large_head = H2Code::http_1_1_required;
+    const auto code_of = [&](const Attacker::Lines& more) {
+      Side hears(H2Role::server, config);
+      hears.hear(Attacker().headers(1, with(kGet, more)).bytes);
+      const Bytes said = hears.say();
+      // The last frame: RST_STREAM, or GOAWAY with no text behind its code.
+      return said.empty() ? 0U : unsigned{said.back()};
+    };
+    CHECK(code_of({{"cookie", std::string(5000, 'a')}}) == 13);
+    CHECK(code_of({{"X", "capital"}}) == 1);
+    config.header_list_bytes_max = 1024;  // four times as much ends the connection
+    CHECK(code_of({{"cookie", std::string(5000, 'a')}}) == 13);
+  }
   SUBCASE("a small block that unpacks to far too much ends the connection") {
     Side server(H2Role::server);
     Bytes block = Attacker::block(kGet);

@@ -140,10 +140,17 @@ Result<H2Stream*> H2Session::Impl::live(H2StreamId id, bool reading) {
   return stream;
 }
 
-void H2Session::Impl::flood(const char* what) {
+void H2Session::Impl::flood(const char* what, H2Code code) {
   if (fault) return;
   fault = Error{"h2.flood", std::string("the peer sent too many ") + what, "connection", ""};
-  nghttp2_session_terminate_session(session, NGHTTP2_ENHANCE_YOUR_CALM);
+  nghttp2_session_terminate_session(session, static_cast<uint32_t>(code));
+}
+
+// Whose head it is may be able to do nothing about it: a browser says what pages left in it.
+int H2Session::Impl::head_flood(const char* what) {
+  const bool tells = config.large_head != H2Code::protocol_error;
+  flood(what, tells ? config.large_head : H2Code::enhance_your_calm);
+  return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 int H2Session::Impl::spend(uint32_t& counter, uint64_t most, const char* what) {
@@ -164,8 +171,7 @@ int H2Session::Impl::begin_frame(const nghttp2_frame_hd& hd) {
       return 0;
     case NGHTTP2_CONTINUATION:
       if (++header_frames <= config.header_frames_max) return 0;
-      flood("CONTINUATION frames for one head");
-      return NGHTTP2_ERR_CALLBACK_FAILURE;
+      return head_flood("CONTINUATION frames for one head");
     case NGHTTP2_DATA:
       if (hd.length > 0 || (hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) return 0;
       return spend(spent.empty_data, config.empty_data_max, "empty DATA frames");
@@ -206,8 +212,7 @@ int H2Session::Impl::begin_headers(const nghttp2_frame& frame) {
 int H2Session::Impl::header(std::string_view name, std::string_view value) {
   reader.add(name, value);
   if (reader.bytes() <= kHeaderBytesFatal * config.header_list_bytes_max) return 0;
-  flood("header bytes for one head");
-  return NGHTTP2_ERR_CALLBACK_FAILURE;
+  return head_flood("header bytes for one head");
 }
 
 int H2Session::Impl::frame_in(const nghttp2_frame& frame) {
@@ -287,8 +292,9 @@ void H2Session::Impl::take_response(H2Stream& stream, bool end) {
 void H2Session::Impl::head_refused(H2Stream& stream) {
   ++counts.heads_refused;
   (void)spend(spent.resets, config.resets_max, "malformed heads");
-  break_stream(stream, H2Code::protocol_error);
-  if (stream.announced) events.push_back(H2Reset{stream.id, H2Code::protocol_error});
+  const H2Code code = reader.too_large() ? config.large_head : H2Code::protocol_error;
+  break_stream(stream, code);
+  if (stream.announced) events.push_back(H2Reset{stream.id, code});
 }
 
 void H2Session::Impl::end_in(H2Stream& stream) {

@@ -32,7 +32,8 @@ struct H2Session::Impl {
     return found == streams.end() ? nullptr : &found->second;
   }
   [[nodiscard]] Result<H2Stream*> live(H2StreamId id, bool reading = false);
-  void flood(const char* what);
+  void flood(const char* what, H2Code code = H2Code::enhance_your_calm);
+  [[nodiscard]] int head_flood(const char* what);
   [[nodiscard]] int spend(uint32_t& counter, uint64_t most, const char* what);
   void send_settings();
 

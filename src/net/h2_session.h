@@ -43,6 +43,7 @@ enum class H2Code : uint32_t {  // RFC 9113 section 7
   refused_stream = 7,  // nothing was done with it: may be tried again
   cancel = 8,
   enhance_your_calm = 11,
+  http_1_1_required = 13,  // browsers ask again over HTTP/1.1
 };
 
 struct H2Config {
@@ -62,11 +63,13 @@ struct H2Config {
   // Our own heads keep to both limits as well: the peer would count a larger one as a fault of ours. More
   // than an HTTP/1.1 head's, so that what came by one leaves by the other, with some fields of ours.
   size_t header_fields_max = 128;
-  size_t sent_head_bytes_max = 0;      // of a head that is sent; 0: as of one that is taken
-  size_t sent_head_fields_max = 0;     // likewise
-  uint32_t header_table_bytes = 4096;  // each way, of fields that come again (RFC 7541 section 4.2)
-  size_t header_frames_max = 8;        // HEADERS and its CONTINUATIONs
-  bool underscore_names = false;       // see HttpLimits
+  size_t sent_head_bytes_max = 0;              // of a head that is sent; 0: as of one that is taken
+  size_t sent_head_fields_max = 0;             // likewise
+  uint32_t header_table_bytes = 4096;          // each way, of fields that come again (RFC 7541 section 4.2)
+  size_t header_frames_max = 8;                // HEADERS and its CONTINUATIONs
+  H2Code large_head = H2Code::protocol_error;  // ends the stream of a head over these limits, and far over:
+                                               // the connection, where it is not protocol_error
+  bool underscore_names = false;  // see HttpLimits
   // Budgets of the peer within `flood_window`; over: the connection ends with ENHANCE_YOUR_CALM.
   Millis flood_window{10'000};
   uint32_t resets_max = 500;  // streams it resets, or that its faults make us reset

@@ -10,8 +10,12 @@ namespace entente::net {
 
 namespace {
 
-constexpr Millis kLingerTime{2'000};            // for the other side to read our last words
-constexpr size_t kLingerBytesMax = 256 * 1024;  // of what it still sends meanwhile
+constexpr std::string_view kTooLarge =
+    "This browser sent more than is taken here, most likely cookies that a page left in it. Cookies of this "
+    "site "
+    "were removed, and sign-ins with them. Load the page again, and sign in.\n";
+constexpr Millis kLingerTime{2'000};         // for the other side to read our last words
+constexpr size_t kLingerBytesMax = 1 << 20;  // of what it still sends meanwhile: all cookies of a site, too
 
 }  // namespace
 
@@ -202,6 +206,15 @@ bool HttpConnection::belongs_elsewhere() {
   return true;
 }
 
+// Any page of a site may leave cookies in a browser that come with each request to all its names. Where they
+// are more than a head holds, nothing but their removal lets that browser in again.
+void add_cookie_removal(Headers& headers) {
+  headers.add("Clear-Site-Data", "\"cookies\"");
+  headers.add("Cache-Control", "no-store");
+  headers.add("Content-Type", "text/plain; charset=utf-8");
+  headers.add("X-Content-Type-Options", "nosniff");
+}
+
 Task<void> HttpConnection::refuse(Error error) {
   int status = 0;
   if (error.code() == "net.timeout") {
@@ -213,9 +226,13 @@ Task<void> HttpConnection::refuse(Error error) {
     stream_->abort();
     co_return;
   }
-  ResponseHead head{
-      .status = status, .reason = {}, .headers = {{"Content-Length", "0"}, {"Connection", "close"}}};
+  const std::string_view says = status == 431 ? kTooLarge : std::string_view();
+  ResponseHead head{.status = status,
+                    .reason = {},
+                    .headers = {{"Content-Length", std::to_string(says.size())}, {"Connection", "close"}}};
+  if (status == 431) add_cookie_removal(head.headers);
   Result<std::string> text = write_response_head(head);
+  *text += says;
   Result<void> sent = co_await stream_->write_all(as_bytes(*text), limits().write_timeout);
   if (sent) co_await close();
 }

@@ -36,7 +36,8 @@ namespace entente::net {
   config.unread_bytes_max = 1 << 20;  // more than window and credit let come
   config.header_list_bytes_max = 16 * 1024;
   config.header_fields_max = 100;
-  config.sent_head_bytes_max = 64 * 1024;  // an app's head is bounded before it comes here
+  config.large_head = H2Code::http_1_1_required;  // there a 431 says what to do, before all of it has come
+  config.sent_head_bytes_max = 64 * 1024;         // an app's head is bounded before it comes here
   config.sent_head_fields_max = 200;
   config.resets_max = 300;          // people leave pages with all their requests under way
   config.other_frames_max = 1'000;  // PRIORITY, which some browsers send and nothing here hears

@@ -8,6 +8,7 @@ import * as mission from './mission_moves_on.mjs';
 import * as leaving from './nation_leaves.mjs';
 import * as object from './object_recalled.mjs';
 import * as desk from './operators_console.mjs';
+import * as rude from './rude_pages.mjs';
 import * as staff from './staff_work.mjs';
 import { ownStage } from './stage.mjs';
 
@@ -52,6 +53,9 @@ step('J1: the map knows the planner only by an identity made for it', () =>
 step('J1: a clerk of XBB cannot tell that the map exists', () => edge.clerkCannotTellThatTheMapExists(stage));
 step('J1: an analyst of XBB may know of the map but not open it', () => edge.analystMayKnowButNotOpen(stage));
 step('J1: signing in, opening the map and signing out work with the keyboard alone', () => edge.lobbyByKeyboard(stage));
+step('J1: a page that fills the browser with cookies keeps its person out of nothing for good', () =>
+  rude.cookiesKeepNobodyOut(stage),
+);
 step("J1: an officer of XAA opens the map through XAA's own door", async () => {
   officer = await edge.officerUsesTheOwnDoor(stage);
 });

@@ -525,6 +525,28 @@ system('no assertion or cookie of a visitor is in any log', async () => {
     for (const secret of secrets) assert.ok(!coalition.log(name).includes(secret), name);
 });
 
+system('attack: a page that fills the cookies of the whole domain keeps the browser out of nothing for good', async () => {
+  const filled = (bytes) => `Cookie: flood=${'x'.repeat(bytes)}\r\n`;
+  const removed = /^clear-site-data: "cookies"\r$/im;
+  for (const name of [host, new URL(xbb.lobby).host]) {
+    for (const bytes of [17_000, 700_000]) {
+      const { status, text } = await attack(`GET / HTTP/1.1\r\nHost: ${name}\r\n${filled(bytes)}\r\n`);
+      assert.equal(status, 431, name);
+      assert.match(text, removed, 'the browser is told to remove them');
+      assert.match(text, /sign-ins with them/, 'and the person what happened');
+    }
+  }
+  // Nor out of one app: what the door takes goes on to it, with what nodes add.
+  for (const visitor of [ingrid, konrad]) {
+    const own = visitor.cookies(`${visitor.nation.app}/`);
+    const answer = await visitor.go(`${visitor.nation.app}/in`, {
+      headers: { cookie: `${own}; flood=${'x'.repeat(16_384 - own.length - 300)}` },
+    });
+    const { status, headers } = answer;
+    assert.ok(status === 200 || (status === 431 && headers['clear-site-data'] === '"cookies"'), `${status}`);
+  }
+});
+
 system('an app that is not there is said to be down, and comes back by itself', async () => {
   await witness.close();
   for (const visitor of [ingrid, konrad]) {

@@ -260,6 +260,17 @@ system('a request that would read differently over HTTP/1.1 is reset, and the ap
   );
 });
 
+system('a head that is too large is asked for again over HTTP/1.1, where the browser is told to remove its cookies', async () => {
+  const raw = await RawH2.open(xbb.port, coalition.ca, name());
+  raw.headers(1, [...fields(), ...Array.from({ length: 120 }, (_, i) => ['cookie', `crumb${i}=1`])]);
+  await until('it is reset', () => raw.count('reset', 1) > 0);
+  const [{ payload }] = raw.frames.filter(({ type, stream }) => type === 'reset' && stream === 1);
+  assert.equal(payload.readUInt32BE(0), 13, 'HTTP_1_1_REQUIRED');
+  raw.headers(3, fields());
+  await until('others on the connection go on', () => raw.count('headers', 3) > 0);
+  raw.close();
+});
+
 system('a body that is longer or shorter than it said breaks its request', async () => {
   for (const [said, sent] of [
     ['5', 'hello and more'],
