@@ -157,8 +157,18 @@ Failure parse_fault(std::string_view text, std::string what) {
   return fail("json.parse", std::move(what), whole ? std::string() : line_and_column(text, walker.at()));
 }
 
-// Sorted rather than hashed: whoever writes the JSON chooses the names.
+// Few names are compared each with each; many are sorted rather than hashed: whoever writes the JSON chooses
+// the names.
+constexpr size_t kFewNames = 16;
+
 std::optional<std::string_view> named_twice(const Json::Object& object) {
+  if (object.size() <= kFewNames) {
+    for (size_t i = 1; i < object.size(); ++i) {
+      for (size_t k = 0; k < i; ++k)
+        if (object[i].first == object[k].first) return object[i].first;
+    }
+    return std::nullopt;
+  }
   std::vector<std::string_view> names;
   names.reserve(object.size());
   for (const auto& [name, value] : object) names.push_back(name);
@@ -167,80 +177,114 @@ std::optional<std::string_view> named_twice(const Json::Object& object) {
   return at == names.end() ? std::nullopt : std::optional(*at);
 }
 
-Result<Json> convert(simdjson::dom::element element, size_t depth, const Json::Limits& limits) {
+Result<void> convert(simdjson::dom::element element, size_t depth, const Json::Limits& limits, Json& out) {
   using simdjson::dom::element_type;
   if (depth > limits.depth_max) {
     return fail("json.depth", fmt::format("the JSON is nested deeper than {}", limits.depth_max));
   }
   switch (element.type()) {
     case element_type::NULL_VALUE:
-      return Json();
+      return {};
     case element_type::BOOL:
-      return Json(element.get_bool().value_unsafe());
+      out = Json(element.get_bool().value_unsafe());
+      return {};
     case element_type::INT64:
-      return Json(element.get_int64().value_unsafe());
+      out = Json(element.get_int64().value_unsafe());
+      return {};
     case element_type::UINT64:
       return fail("json.number", "the JSON has an integer above 9223372036854775807");
     case element_type::DOUBLE:
-      return Json(element.get_double().value_unsafe());
+      out = Json(element.get_double().value_unsafe());
+      return {};
     case element_type::STRING:
-      return Json(element.get_string().value_unsafe());
+      out = Json(element.get_string().value_unsafe());
+      return {};
     case element_type::ARRAY: {
-      Json::Array out;
       const simdjson::dom::array items = element.get_array().value_unsafe();
-      for (const simdjson::dom::element item : items) {
-        TRY(Json value, convert(item, depth + 1, limits));
-        out.push_back(std::move(value));
-      }
-      return Json(std::move(out));
+      out = Json::array();
+      Json::Array& list = out.items();
+      list.reserve(items.size());
+      for (const simdjson::dom::element item : items)
+        TRY_VOID(convert(item, depth + 1, limits, list.emplace_back()));
+      return {};
     }
     case element_type::OBJECT: {
-      Json::Object out;
       const simdjson::dom::object object = element.get_object().value_unsafe();
-      for (const auto& [key, member] : object) {
-        TRY(Json value, convert(member, depth + 1, limits));
-        out.emplace_back(std::string(key), std::move(value));
-      }
-      if (const auto doubled = named_twice(out))
+      out = Json::object();
+      Json::Object& members = out.members();
+      members.reserve(object.size());
+      for (const auto& [key, member] : object)
+        TRY_VOID(convert(member, depth + 1, limits, members.emplace_back(key, Json()).second));
+      if (const auto doubled = named_twice(members))
         return fail("json.duplicate", fmt::format("the JSON names \"{}\" twice in one object", *doubled));
-      return Json(std::move(out));
+      return {};
     }
   }
   return fail("json.parse", "not JSON");
 }
 
+// The parser of this thread, for texts of usual size: making one costs as much as reading a small text.
+constexpr size_t kUsualBytes = 16 * 1024;
+constexpr size_t kUsualDepth = 72;
+
+simdjson::dom::parser* usual_parser(size_t bytes, size_t depth) {
+  if (bytes > kUsualBytes || depth > kUsualDepth) return nullptr;
+  thread_local simdjson::dom::parser parser;
+  if (parser.capacity() == 0 && parser.allocate(kUsualBytes, kUsualDepth) != simdjson::SUCCESS)
+    return nullptr;
+  return &parser;
+}
+
+Result<Json> read(simdjson::dom::parser& parser, std::string_view text, const Json::Limits& limits) {
+  simdjson::dom::element root;
+  const simdjson::error_code error = parser.parse(text.data(), text.size(), true).get(root);
+  if (error != simdjson::SUCCESS) {
+    return parse_fault(text, fmt::format("not JSON: {}", simdjson::error_message(error)));
+  }
+  Json out;
+  TRY_VOID(convert(root, 1, limits, out));
+  return out;
+}
+
+bool is_plain(char c) {
+  return static_cast<uint8_t>(c) >= 0x20 && c != '"' && c != '\\';
+}
+
+void write_escape(char c, std::string& out) {
+  switch (c) {
+    case '"':
+      out += "\\\"";
+      break;
+    case '\\':
+      out += "\\\\";
+      break;
+    case '\b':
+      out += "\\b";
+      break;
+    case '\f':
+      out += "\\f";
+      break;
+    case '\n':
+      out += "\\n";
+      break;
+    case '\r':
+      out += "\\r";
+      break;
+    case '\t':
+      out += "\\t";
+      break;
+    default:
+      out += fmt::format("\\u{:04x}", static_cast<unsigned>(static_cast<uint8_t>(c)));
+  }
+}
+
 void write_string(const std::string& text, std::string& out) {
   out.push_back('"');
-  for (const char c : text) {
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\b':
-        out += "\\b";
-        break;
-      case '\f':
-        out += "\\f";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      default:
-        if (static_cast<uint8_t>(c) < 0x20) {
-          out += fmt::format("\\u{:04x}", static_cast<unsigned>(static_cast<uint8_t>(c)));
-        } else {
-          out.push_back(c);
-        }
-    }
+  for (size_t at = 0; at < text.size(); ++at) {
+    const size_t from = at;
+    while (at < text.size() && is_plain(text[at])) ++at;
+    out.append(text, from, at - from);
+    if (at < text.size()) write_escape(text[at], out);
   }
   out.push_back('"');
 }
@@ -316,7 +360,7 @@ void write(const Json& value, Layout layout, size_t indent, std::string& out) {
   } else if (value.is_bool()) {
     out += value.boolean() ? "true" : "false";
   } else if (value.is_int()) {
-    out += fmt::format("{}", value.integer());
+    out += fmt::format_int(value.integer()).c_str();
   } else if (value.is_number()) {
     write_double(value.number(), out);
   } else if (value.is_string()) {
@@ -334,20 +378,24 @@ void write(const Json& value, Layout layout, size_t indent, std::string& out) {
     out.push_back(']');
   } else {
     out.push_back('{');
-    std::vector<const Json::Member*> members;
-    for (const Json::Member& member : value.members()) members.push_back(&member);
-    if (layout == Layout::canonical) {
-      std::sort(members.begin(), members.end(),
-                [](const auto* a, const auto* b) { return utf16_less(a->first, b->first); });
-    }
     bool first = true;
-    for (const Json::Member* member : members) {
+    const auto one = [&](const Json::Member& member) {
       if (!first) out.push_back(',');
       first = false;
       newline(indent + 1);
-      write_string(member->first, out);
+      write_string(member.first, out);
       out += layout == Layout::pretty ? ": " : ":";
-      write(member->second, layout, indent + 1, out);
+      write(member.second, layout, indent + 1, out);
+    };
+    if (layout == Layout::canonical) {
+      std::vector<const Json::Member*> members;
+      members.reserve(value.members().size());
+      for (const Json::Member& member : value.members()) members.push_back(&member);
+      std::sort(members.begin(), members.end(),
+                [](const auto* a, const auto* b) { return utf16_less(a->first, b->first); });
+      for (const Json::Member* member : members) one(*member);
+    } else {
+      for (const Json::Member& member : value.members()) one(member);
     }
     if (!first) newline(indent);
     out.push_back('}');
@@ -366,16 +414,12 @@ Result<Json> Json::parse(std::string_view text, Limits limits) {
                                          limits.bytes_max));
   }
   if (text.empty()) text = "";  // simdjson copies from it: it may not be null
+  if (auto* usual = usual_parser(text.size(), limits.depth_max + 8)) return read(*usual, text, limits);
   simdjson::dom::parser parser;
-  simdjson::dom::element root;
   if (parser.allocate(std::max<size_t>(text.size(), 64), limits.depth_max + 8) != simdjson::SUCCESS) {
     return fail("json.size", "the JSON is too large to read");
   }
-  const simdjson::error_code error = parser.parse(text.data(), text.size(), true).get(root);
-  if (error != simdjson::SUCCESS) {
-    return parse_fault(text, fmt::format("not JSON: {}", simdjson::error_message(error)));
-  }
-  return convert(root, 1, limits);
+  return read(parser, text, limits);
 }
 
 bool Json::boolean() const {

@@ -239,3 +239,14 @@ TEST_CASE("a note is bound to its text, its name and its key") {
 TEST_CASE("the checksum is CRC-32C") {
   CHECK(crc32c(as_bytes("123456789")) == 0xe3069283U);
 }
+
+TEST_CASE("the checksum is the same with the processor's instruction and by table") {
+  const Bytes all = crypto::random_bytes(300);
+  for (size_t from = 0; from < 9; ++from) {
+    for (size_t count = 0; count + from <= all.size(); count += 7) {
+      const ByteView some = ByteView(all).subspan(from, count);
+      CHECK(crc32c(some) == crc32c_by_table(some));
+      CHECK(crc32c(some.subspan(count / 3), crc32c(some.first(count / 3))) == crc32c_by_table(some));
+    }
+  }
+}

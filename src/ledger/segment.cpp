@@ -7,6 +7,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#ifdef __x86_64__
+#include <nmmintrin.h>
+#endif
 
 namespace entente::ledger {
 namespace {
@@ -86,7 +89,7 @@ Bytes segment_header(std::string_view magic, const SegmentStart& start, uint64_t
   return out;
 }
 
-uint32_t crc32c(ByteView bytes, uint32_t before) {
+uint32_t crc32c_by_table(ByteView bytes, uint32_t before) {
   uint32_t crc = ~before;
   size_t i = 0;
   for (; i + 8 <= bytes.size(); i += 8) {
@@ -99,6 +102,33 @@ uint32_t crc32c(ByteView bytes, uint32_t before) {
   for (; i < bytes.size(); ++i) crc = (crc >> 8U) ^ kTables[0][(crc ^ bytes[i]) & 0xffU];
   return ~crc;
 }
+
+#ifdef __x86_64__
+namespace {
+
+__attribute__((target("sse4.2"))) uint32_t crc32c_by_instruction(ByteView bytes, uint32_t before) {
+  uint64_t crc = ~before;
+  size_t i = 0;
+  for (; i + 8 <= bytes.size(); i += 8) {
+    uint64_t word = 0;
+    std::memcpy(&word, bytes.data() + i, sizeof word);
+    crc = _mm_crc32_u64(crc, word);
+  }
+  for (; i < bytes.size(); ++i) crc = _mm_crc32_u8(static_cast<uint32_t>(crc), bytes[i]);
+  return ~static_cast<uint32_t>(crc);
+}
+
+}  // namespace
+
+uint32_t crc32c(ByteView bytes, uint32_t before) {
+  static const bool has_it = __builtin_cpu_supports("sse4.2") != 0;
+  return has_it ? crc32c_by_instruction(bytes, before) : crc32c_by_table(bytes, before);
+}
+#else
+uint32_t crc32c(ByteView bytes, uint32_t before) {
+  return crc32c_by_table(bytes, before);
+}
+#endif
 
 size_t frame_bytes(size_t payload) {
   return (kFrameHeaderBytes + payload + kAlign - 1) / kAlign * kAlign;

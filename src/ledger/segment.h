@@ -28,7 +28,8 @@ inline constexpr std::string_view kSegmentMagicLog = "ENTELOG1";
 inline constexpr std::string_view kSegmentMagicOwn = "ENTEOWN1";
 
 [[nodiscard]] uint32_t crc32c(ByteView bytes, uint32_t before = 0);
-[[nodiscard]] size_t frame_bytes(size_t payload);  // with header and padding
+[[nodiscard]] uint32_t crc32c_by_table(ByteView bytes, uint32_t before = 0);  // where no instruction is
+[[nodiscard]] size_t frame_bytes(size_t payload);                             // with header and padding
 
 struct Frame {
   uint64_t batch = 0;
