@@ -61,6 +61,19 @@ def wait_for_port(port, what):
     raise SystemExit(f"bench: {what} does not listen on {port}")
 
 
+def answers(port, name):
+    """Whether something answers a request over TLS there, however it does."""
+    anyone = ssl.create_default_context()
+    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+    try:
+        raw = socket.create_connection(("127.0.0.1", port), WAIT_S)
+        with anyone.wrap_socket(raw, server_hostname=name) as one:
+            one.sendall(f"GET /1k HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n".encode())
+            return one.recv(5) == b"HTTP/"
+    except OSError:
+        return False
+
+
 class App:
     """bench_app on a Unix socket: where every path ends, ours and the peers'."""
 
@@ -94,7 +107,7 @@ class Coalition:
                       "sign_ins_per_s": 10000, "sign_ins_per_source_per_s": 10000}
             limits["requests_per_partner_per_s"] = 1000000  # what is measured is the path, not its cap
             self._change(definition / f"node-{code}.json", lambda text: text.update(limits=limits, loops=loops))
-        command = [node, ROOT / "demo/launch.mjs", "--json", "--entente", entente, "--coalition", definition]
+        command = [node, ROOT / "demo/launch.mjs", "--json", "--steer", "--entente", entente, "--coalition", definition]
         self.launcher = children.start([*command, "--keep", self.folder], stdout=subprocess.PIPE)
         said = self.launcher.stdout.readline()
         if not said:
@@ -104,6 +117,25 @@ class Coalition:
         self.trust = ssl.create_default_context(cafile=self.demo["authority"])
         self.xaa, self.xbb = self._process("node-xaa.json"), self._process("node-xbb.json")
         self.connector = self._process("connector-cop-1.json")
+
+    def kill(self, name):
+        """Ends one of its processes as a power cut would."""
+        self._steer({"stop": name, "signal": "SIGKILL"})
+
+    def order_start(self, name):
+        """Has it started again; started() waits until it says that it is."""
+        self.launcher.stdin.write(json.dumps({"start": name}).encode() + b"\n")
+        self.launcher.stdin.flush()
+
+    def started(self):
+        answer = json.loads(self.launcher.stdout.readline())
+        if "error" in answer:
+            raise SystemExit(f"bench: {answer['error']}")
+
+    def _steer(self, order):
+        self.launcher.stdin.write(json.dumps(order).encode() + b"\n")
+        self.launcher.stdin.flush()
+        self.started()
 
     @staticmethod
     def _change(path, change):

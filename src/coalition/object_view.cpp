@@ -113,6 +113,8 @@ class ObjectReader {
   }
 
   bool read_label() {
+    // Where names are in use for some time only, what is read of them is good for this moment.
+    if (view_.terms->policy->is_dated()) (void)notes_.before(now_ + Millis(1));
     label::Label& label = view_.label;
     label.policy = view_.terms->policy->name();
     label.classification = classification_;

@@ -531,7 +531,8 @@ std::vector<const KeyService*> World::key_services() const {
   return out;
 }
 const Recall* World::recall(std::string_view kind, std::string_view what) const {
-  return data_->get<Recall>(fmt::format("recall/{}/{}", kind, what));
+  std::string key = "recall/";
+  return data_->get<Recall>(key.append(kind).append("/").append(what));
 }
 std::vector<const Recall*> World::recalls(std::string_view kind) const {
   std::vector<const Recall*> out;

@@ -139,6 +139,8 @@ class World {
   // The next world. Costs what changed. `revision` must be this one's plus one.
   [[nodiscard]] Result<Next> with(std::span<const Record> changes, Revision revision) const;
 
+  // The very one, or a copy of it: whatever one says the other does. (Two of one revision may differ.)
+  [[nodiscard]] bool is(const World& other) const { return data_ == other.data_; }
   [[nodiscard]] Revision revision() const;
   [[nodiscard]] const PartnerCode& self() const;  // whose node this is
   [[nodiscard]] const Partner* partner(const PartnerCode& code) const;

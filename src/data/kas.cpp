@@ -308,8 +308,7 @@ void Kas::judge(Case& work, const coalition::World& world, KasMoment at) {
       continue;
     }
     item.ask = work.ask_about(item, at.now);
-    item.verdict = coalition::decide(world, item.ask);
-    item.permitted = item.verdict.permit;
+    Case::decide(item, world, at.now);
   }
 }
 
@@ -375,7 +374,7 @@ void Kas::open_one(Case& work, CaseItem& item, const std::vector<const KasKey*>&
                    const coalition::World& newest, KasMoment at) {
   std::optional<crypto::Secret> share;
   for (const KasKey* key : candidates) {
-    item.ask.object->kid = key->kid;
+    Case::name_key(item, key->kid);
     if (!work.still_permitted(item, newest, at.now)) continue;
     auto opened = parts_.keys.unwrap(item.key->access, *key);
     if (opened && binds(item.key->access.binding, *opened, item.object->policy_text))

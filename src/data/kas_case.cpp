@@ -119,9 +119,18 @@ coalition::Ask Kas::Case::ask_about(const CaseItem& item, Instant now) const {
   return out;
 }
 
-bool Kas::Case::still_permitted(CaseItem& item, const coalition::World& newest, Instant now) const {
+void Kas::Case::decide(CaseItem& item, const coalition::World& world, Instant now) {
   item.ask.now = now;
-  item.verdict = coalition::decide(newest, item.ask);
+  item.verdict = coalition::decide(world, item.ask);
+  item.permitted = item.verdict.permit;
+  item.decided_in = world;
+  item.decided_at = now;
+}
+
+bool Kas::Case::still_permitted(CaseItem& item, const coalition::World& newest, Instant now) const {
+  const bool stands = item.decided_in && item.decided_in->is(newest) && item.decided_at <= now &&
+                      now < item.verdict.valid_until;
+  if (!stands) decide(item, newest, now);
   item.permitted = item.verdict.permit;
   // What was proved by the clock that was wrong stands for nothing by the right one.
   if (item.permitted && service_.started() != began_) {
@@ -133,6 +142,12 @@ bool Kas::Case::still_permitted(CaseItem& item, const coalition::World& newest, 
                              .who_decides = {}}};
   }
   return item.permitted;
+}
+
+void Kas::Case::name_key(CaseItem& item, const std::string& kid) {
+  if (item.ask.object->kid == kid) return;
+  item.ask.object->kid = kid;
+  item.decided_in.reset();
 }
 
 // Nobody is offered what would not help: with a release at hand, everything else has to permit already.
@@ -149,6 +164,7 @@ void Kas::Case::wish_for(CaseItem& item, const coalition::World& world,
   coalition::Verdict with_release = coalition::decide_as_if(world, item.ask, supposed);
   if (!with_release.permit) {
     item.verdict = std::move(with_release);
+    item.decided_in.reset();
     return;
   }
   if (const auto known = coalition::waiting_release(world, item.ask)) {
@@ -197,9 +213,7 @@ bool Kas::Case::label_agrees(CaseItem& item, const crypto::Secret& share, const 
   auto label = label::from_json(*said);
   if (!label) return false;
   item.ask.object->label = *std::move(label);
-  item.ask.now = now;
-  item.verdict = coalition::decide(newest, item.ask);
-  item.permitted = item.verdict.permit;
+  decide(item, newest, now);
   return item.permitted;
 }
 

@@ -13,6 +13,9 @@ struct CaseItem {
   bool alike = false;     // the asker is told what everybody is told whose key does not open
   coalition::Ask ask{};
   coalition::Verdict verdict{};
+  // Of what the verdict is the answer: this question as it stands, in this world, from then on.
+  std::optional<coalition::World> decided_in{};
+  Instant decided_at{};
   bool permitted = false;
   std::optional<crypto::Secret> share{};
   std::string elsewhere{};       // what another nation's service said, for the asker
@@ -49,11 +52,15 @@ class Kas::Case {
 
   [[nodiscard]] PartnerCode service_of(const coalition::World& world, const CaseItem& item) const;
   [[nodiscard]] coalition::Ask ask_about(const CaseItem& item, Instant now) const;
-  // Asks again, always: two worlds that act before a disk has either may bear one revision. What is refused
-  // now is not permitted any more.
   // Of somebody who asks for a release: whether one would help, and is asked for already.
   void wish_for(CaseItem& item, const coalition::World& world, const coalition::WishesUnderWay& others) const;
+  static void decide(CaseItem& item, const coalition::World& world, Instant now);
+  // Asks again, unless the same was asked of the very same world (not one of its revision: two that act
+  // before a disk has either may bear one) and time has not changed the answer. What is refused now is not
+  // permitted any more.
   [[nodiscard]] bool still_permitted(CaseItem& item, const coalition::World& newest, Instant now) const;
+  // Which of our keys is tried: another one is another question.
+  static void name_key(CaseItem& item, const std::string& kid);
   // An object can carry its label under its own key: then that is asked about too.
   [[nodiscard]] bool label_agrees(CaseItem& item, const crypto::Secret& share, const coalition::World& newest,
                                   Instant now) const;

@@ -115,6 +115,21 @@ TEST_CASE("attack: recalled while it is under way, at either step") {
   }
 }
 
+TEST_CASE("attack: what the person may rest on ends while it is under way, at either step") {
+  for (const bool late : {false, true}) {
+    CAPTURE(late);
+    Desk desk;
+    const KasMoment after{example::kNow + std::chrono::hours(1), Desk::at().tick + std::chrono::hours(1)};
+    auto step = desk.take(desk.signed_request(Desk::first(restricted(), desk.access(restricted()))));
+    if (late) step = desk.kas.written(std::get<Kas::Write>(std::move(step)), {}, desk.world, Desk::at());
+    step = desk.kas.written(std::get<Kas::Write>(std::move(step)), {}, desk.world, after);
+    const KasAnswer& answer = std::get<KasAnswer>(step);
+    CHECK(answer.status == 403);
+    CHECK(answer.body.find("entityWrappedKey") == nullptr);
+    CHECK(desk.kas.keys().operations() == (late ? 1 : 0));
+  }
+}
+
 TEST_CASE("attack: a recalled key opens nothing, whether or not it is named") {
   for (const bool named : {true, false}) {
     CAPTURE(named);

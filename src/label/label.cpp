@@ -15,8 +15,20 @@ char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
 }
 
+// As clean() leaves it; most are.
+bool is_clean(std::string_view text) {
+  if (text.empty() || text.size() > kTextMax || text.back() == ' ') return false;
+  char before = ' ';
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f || (c == ' ' && before == ' ')) return false;
+    before = c;
+  }
+  return true;
+}
+
 // Trims and joins runs of spaces; line breaks and tabs of wrapped XML count as spaces.
-Result<std::string> clean(std::string_view text, std::string_view what, bool may_be_empty) {
+Result<std::string> clean(std::string text, std::string_view what, bool may_be_empty) {
+  if (is_clean(text)) return text;
   std::string out;
   out.reserve(text.size());
   bool space = false;
@@ -40,7 +52,8 @@ Result<std::string> clean(std::string_view text, std::string_view what, bool may
 
 Result<void> clean_all(std::vector<std::string>& values, const std::string& tag) {
   for (std::string& value : values) {
-    TRY(value, clean(value, fmt::format("a value of {}", tag), false));
+    if (is_clean(value)) continue;
+    TRY(value, clean(std::move(value), fmt::format("a value of {}", tag), false));
   }
   std::sort(values.begin(), values.end());
   values.erase(std::unique(values.begin(), values.end()), values.end());
@@ -58,7 +71,7 @@ Result<void> merge_categories(std::vector<Category>& categories) {
     return fail("label.value", fmt::format("a label has at most {} categories", kCategoriesMax), {},
                 "join those of one tag and type");
   for (Category& category : categories) {
-    TRY(category.tag, clean(category.tag, "a category's tag", false));
+    TRY(category.tag, clean(std::move(category.tag), "a category's tag", false));
   }
   std::sort(categories.begin(), categories.end(), [](const Category& a, const Category& b) {
     return std::tie(a.tag, a.type) < std::tie(b.tag, b.type);
@@ -163,14 +176,14 @@ const std::vector<std::string>& Label::caveats() const {
 }
 
 Result<Label> normalised(Label label) {
-  TRY(label.policy, clean(label.policy, "the policy's name", true));
-  TRY(label.policy_id, clean(label.policy_id, "the policy's id", true));
+  TRY(label.policy, clean(std::move(label.policy), "the policy's name", true));
+  TRY(label.policy_id, clean(std::move(label.policy_id), "the policy's id", true));
   if (label.policy.empty() && label.policy_id.empty())
     return fail("label.value", "the label names no policy", {}, "say whose rules it follows");
-  TRY(label.classification, clean(label.classification, "the classification", false));
-  TRY(label.privacy_mark, clean(label.privacy_mark, "the privacy mark", true));
-  TRY(label.originator.id, clean(label.originator.id, "the originator", true));
-  TRY(label.originator.id_type, clean(label.originator.id_type, "the originator's kind", true));
+  TRY(label.classification, clean(std::move(label.classification), "the classification", false));
+  TRY(label.privacy_mark, clean(std::move(label.privacy_mark), "the privacy mark", true));
+  TRY(label.originator.id, clean(std::move(label.originator.id), "the originator", true));
+  TRY(label.originator.id_type, clean(std::move(label.originator.id_type), "the originator's kind", true));
   TRY_VOID(merge_categories(label.categories));
   if (label.successor.size() > 1 || label.successor.size() != (label.succeeded ? 1U : 0U))
     return fail("label.value", "a succession is one time and one label", {}, "give both or neither");

@@ -89,6 +89,7 @@ Result<LabelPolicy> LabelPolicy::from_data(PolicyData data) {
 }
 
 Result<void> LabelPolicy::index() {
+  dated_ = data_->not_before || data_->not_after;
   const Classification* before = nullptr;
   for (const Classification& one : data_->classifications) {
     if (!classes_.emplace(folded_name(one.name), &one).second)
@@ -106,6 +107,7 @@ Result<void> LabelPolicy::index() {
       for (const TagValue& value : tag.values) {
         if (++values > kTagValuesMax) return wrong_spif("the policy has too many category values");
         const Found found{&set, &tag, &value};
+        dated_ = dated_ || value.not_before || value.not_after;
         if (!values_.emplace(key_of(set.name, tag.type, value.name), found).second)
           return wrong_spif(fmt::format("the value {} stands twice in {}", value.name, set.name));
         if (value.open != TagValue::Open::no) open_.emplace(key_of(set.name, tag.type), found);

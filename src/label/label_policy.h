@@ -158,6 +158,8 @@ class LabelPolicy {
     const TagValue* value = nullptr;
   };
   [[nodiscard]] Found find(std::string_view tag, CategoryType type, std::string_view value) const;
+  // Whether it, or any name in it, is in use for some time only: else no check depends on when it is made.
+  [[nodiscard]] bool is_dated() const { return dated_; }
   [[nodiscard]] bool is_for(const Label& label) const;  // by name, or by id with or without "urn:oid:"
 
   // The label in this policy's own spelling, in normal form, and known to keep its rules. Errors:
@@ -179,6 +181,7 @@ class LabelPolicy {
   std::unordered_map<std::string, Found> values_;  // by tag, type and value, folded
   std::unordered_map<std::string, Found> open_;    // by tag and type: where any text is a value
   std::unordered_map<std::string, std::string> tags_;
+  bool dated_ = false;
 };
 
 // The policies one knows, by name and by id.

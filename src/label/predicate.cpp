@@ -87,6 +87,13 @@ policy::NativePredicate dominates_predicate(std::shared_ptr<const LabelPolicies>
                     fmt::format("{{policy: String, classification: String, {}}}", kCategories), "datetime"};
   out.result = "Bool";
   out.names_nothing = true;
+  out.timeless = [policies](std::span<const Value> arguments) {
+    if (arguments.size() != 3 || arguments[1].kind() != Value::Kind::record) return false;
+    const Value* name = arguments[1].record().find("policy");
+    if (name == nullptr || name->kind() != Value::Kind::string) return false;
+    const LabelPolicy* its = policies->find(name->string());
+    return its != nullptr && !its->is_dated();
+  };
   out.function = [policies = std::move(policies)](std::span<const Value> arguments) -> Result<Value> {
     if (arguments.size() != 3 || arguments[2].kind() != Value::Kind::datetime) {
       return wrong("label or clearance");

@@ -33,10 +33,11 @@ Clearance secret_of_xbb() {
   return out;
 }
 
-bool may_open(const Clearance& clearance, const Label& label) {
+policy::Answer answer_of(const Clearance& clearance, const Label& label,
+                         std::shared_ptr<const LabelPolicies> labels = known()) {
   const policy::Schema schema = policy::Schema::parse(kSchema, "schema").value();
   policy::NativePredicates natives;
-  REQUIRE(natives.add(dominates_predicate(known())));
+  REQUIRE(natives.add(dominates_predicate(std::move(labels))));
   const policy::PolicySource source{"p",
                                     "permit (principal, action, resource) when { "
                                     "principal.clearance.dominates(resource.label, context.now) };"};
@@ -47,11 +48,15 @@ bool may_open(const Clearance& clearance, const Label& label) {
                                       {{"Object", "o"}, {{"label", label_value(label)}}, {}, {}}},
                                      {}});
   REQUIRE_MESSAGE(entities.has_value(), entities.error().text());
-  const auto answer = policy::decide(
+  auto answer = policy::decide(
       *policies, *entities, {},
       {{"Person", "p"}, {"Action", "open"}, {"Object", "o"}, Record{{"now", time_for_test()}}});
   CHECK(answer.errors.empty());
-  return answer.permitted();
+  return answer;
+}
+
+bool may_open(const Clearance& clearance, const Label& label) {
+  return answer_of(clearance, label).permitted();
 }
 
 }  // namespace
@@ -65,6 +70,20 @@ TEST_CASE("policies ask for dominance with the labels' own rules") {
                   label_for_test("SECRET", {{"Releasable To", CategoryType::permissive, {"XAA", "XCC"}}})));
   CHECK(!may_open(secret_of_xbb(),
                   label_for_test("SECRET", {{"Caveats", CategoryType::restrictive, {"NATIONAL"}}})));
+}
+
+TEST_CASE("what dominance says holds for the moment where a name ends, and else for good") {
+  const Label label = label_for_test("RESTRICTED");
+  CHECK(answer_of(secret_of_xbb(), label).clock_bound);
+  std::string text(kXaaSpif);
+  const std::string_view end = " notAfter=\"2026-12-31T00:00:00Z\"";
+  text.erase(text.find(end), end.size());
+  auto undated = std::make_shared<LabelPolicies>();
+  REQUIRE(undated->add(std::make_shared<LabelPolicy>(policy_for_test(text))));
+  const policy::Answer free = answer_of(secret_of_xbb(), label, undated);
+  CHECK(free.permitted());
+  CHECK_FALSE(free.clock_bound);
+  CHECK(answer_of(secret_of_xbb(), label_for_test("SECRET", {}, "XZZ"), undated).clock_bound);
 }
 
 TEST_CASE("a label that is unknown, of another policy or against its rules is covered by nobody") {

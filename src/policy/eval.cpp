@@ -413,14 +413,16 @@ Evaluated Evaluator::time_method(const Expr& expr, const Value& receiver, const 
 
 Evaluated Evaluator::native(const Expr& expr) {
   std::vector<Value> arguments;
+  bool timed = false;
   for (const ExprPtr& arg : expr.args) {
     EVAL(Value argument, eval(*arg));
-    // What a predicate does with an instant cannot be known.
-    if (holds_time(argument)) clock_bound_ = true;
+    timed = timed || holds_time(argument);
     arguments.push_back(std::move(argument));
   }
   auto at = std::pair(expr.native, std::move(arguments));
   if (const auto known = remembered_.find(at); known != remembered_.end()) return known->second;
+  // What a predicate does with an instant cannot be known, unless it says.
+  if (timed && !(expr.native->timeless && expr.native->timeless(at.second))) clock_bound_ = true;
   auto result = expr.native->function(at.second);
   if (!result) return fault(expr, fmt::format("{}: {}", expr.name, result.error().what()));
   return remembered_.emplace(std::move(at), *std::move(result)).first->second;

@@ -448,15 +448,17 @@ Cell Machine::record(const Code& code) {
 
 Cell Machine::native(const Code& code) {
   Remembered one{program_->natives[code.detail], {}, {}};
+  bool timed = false;
   for (uint32_t i = 0; i < code.args[1]; ++i) {
     const Cell argument = eval(program_->links[code.args[0] + i]);
     if (argument.failed()) return argument;
-    // What a predicate does with an instant cannot be known.
-    if (holds_time(argument)) clock_bound_ = true;
+    timed = timed || holds_time(argument);
     one.arguments.push_back(value_of(argument));
   }
   for (const Remembered& known : remembered_)
     if (known.native == one.native && known.arguments == one.arguments) return Cell::of(known.result);
+  // What a predicate does with an instant cannot be known, unless it says.
+  if (timed && !(one.native->timeless && one.native->timeless(one.arguments))) clock_bound_ = true;
   auto result = one.native->function(one.arguments);
   if (!result) return Cell::failure();
   one.result = *std::move(result);

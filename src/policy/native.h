@@ -27,6 +27,9 @@ struct NativePredicate {
       parameters;      // types as schemas write them ("Set<String>", "Entente::Mission"); receiver first
   std::string result;  // likewise; "Bool" in most cases
   Function function;
+  // Whether no instant among these arguments matters to the result. Left out: each does, and what was decided
+  // by it holds for that instant alone.
+  std::function<bool(std::span<const Value> arguments)> timeless{};
   bool names_nothing = false;  // it knows no entity by its id: PolicySet::names_entity() need not suspect it
 };
 
