@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #ifdef __x86_64__
+#include <cpuid.h>
 #include <nmmintrin.h>
 #endif
 
@@ -106,7 +107,7 @@ uint32_t crc32c_by_table(ByteView bytes, uint32_t before) {
 #ifdef __x86_64__
 namespace {
 
-__attribute__((target("sse4.2"))) uint32_t crc32c_by_instruction(ByteView bytes, uint32_t before) {
+__attribute__((target("crc32"))) uint32_t crc32c_by_instruction(ByteView bytes, uint32_t before) {
   uint64_t crc = ~before;
   size_t i = 0;
   for (; i + 8 <= bytes.size(); i += 8) {
@@ -118,10 +119,15 @@ __attribute__((target("sse4.2"))) uint32_t crc32c_by_instruction(ByteView bytes,
   return ~static_cast<uint32_t>(crc);
 }
 
+bool has_instruction() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) == 1 && (c & bit_SSE4_2) != 0;
+}
+
 }  // namespace
 
 uint32_t crc32c(ByteView bytes, uint32_t before) {
-  static const bool has_it = __builtin_cpu_supports("sse4.2") != 0;
+  static const bool has_it = has_instruction();
   return has_it ? crc32c_by_instruction(bytes, before) : crc32c_by_table(bytes, before);
 }
 #else
