@@ -361,6 +361,7 @@ std::vector<KasLeaf> Kas::counted(Instant now) {
 Kas::Step Kas::written(Write write, const Result<void>& durable, const coalition::World& newest,
                        KasMoment at) {
   if (!durable) {
+    for (const CaseItem& item : write.rest->items) give_up(*write.rest, item);
     return connect_error("unavailable", "What is released is recorded first, and that is not possible now.");
   }
   if (write.rest->stage == Case::Stage::attempted) return attempted(std::move(write.rest), newest, at);
@@ -413,6 +414,7 @@ Kas::Step Kas::attempted(std::unique_ptr<Case, FreeCase> work, const coalition::
     if (request.is_null()) return answer(*work, at);
     KasCaller caller = work->caller;
     caller.by.named = work->named();
+    work->asked = at;
     return Forward{work->service, std::move(caller), std::move(request), std::move(work)};
   }
   if (!open(*work, newest, at)) return Pause{std::move(work)};
@@ -448,12 +450,18 @@ KasAnswer Kas::released(Case& work, const coalition::World& newest, KasMoment at
   return out;
 }
 
+// Released there to be viewed, and shown to nobody: that nation is told.
+void Kas::give_up(const Case& work, const CaseItem& item) {
+  if (parts_.views != nullptr && !item.elsewhere_view.empty())
+    parts_.views->give_up(work.service, item.elsewhere_view);
+}
+
 Kas::Step Kas::forwarded(Forward forward, const Result<Json>& said, const coalition::World&, KasMoment at) {
   std::unique_ptr<Case, FreeCase> work = std::move(forward.rest);
   if (!said) {
     return connect_error("unavailable", "The other nation's key service cannot be asked now; try again.");
   }
-  work->hear(*said, at.now);
+  work->hear(*said, work->asked.now);
   std::vector<KasLeaf> leaves;
   for (CaseItem& item : work->items) {
     if (!item.wrapped.empty()) leaves.push_back(work->leaf("key.passed", item));
@@ -467,7 +475,9 @@ KasAnswer Kas::passed(Case& work, const coalition::World& newest, KasMoment at) 
   std::vector<KasLeaf> withheld;
   for (CaseItem& item : work.items) {
     if (item.wrapped.empty()) continue;
-    if (work.still_permitted(item, newest, at.now) && shown(work, item, newest, at)) continue;
+    const bool permitted = work.still_permitted(item, newest, at.now);
+    if (permitted && shown(work, item, newest, at)) continue;
+    if (!permitted) give_up(work, item);  // what is not shown gives itself up
     item.wrapped.clear();
     withheld.push_back(work.leaf("key.withheld", item));
   }
@@ -484,6 +494,7 @@ bool Kas::shown(Case& work, CaseItem& item, const coalition::World& newest, KasM
   view.page = work.page;
   view.there = item.elsewhere_view;
   if (!view.there.empty()) view.service = work.service;
+  if (!view.there.empty()) view.said = work.asked.tick;
   Result<View> opened = parts_.views == nullptr
                             ? Result<View>(fail("kas.views", "nothing is looked after here"))
                             : parts_.views->open(std::move(view), item.verdict, {at.now, at.tick});

@@ -189,6 +189,7 @@ class Kas {
                            const coalition::World& world, KasMoment at);
   // Of a request to view: whether it is looked after from here on. What is not, is not answered.
   [[nodiscard]] bool shown(Case& work, CaseItem& item, const coalition::World& newest, KasMoment at);
+  void give_up(const Case& work, const CaseItem& item);
   [[nodiscard]] Step wish(std::unique_ptr<Case, FreeCase> work, const coalition::World& world, KasMoment at);
   void judge(Case& work, const coalition::World& world, KasMoment at);
   [[nodiscard]] KasAnswer passed(Case& work, const coalition::World& newest, KasMoment at);

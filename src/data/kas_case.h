@@ -92,6 +92,7 @@ class Kas::Case {
   std::string page;         // of a view: whose sign-in it is for
   bool vouched = false;     // by another nation's node
   size_t opened = 0;        // items that our keys were tried on
+  KasMoment asked;          // another nation's service
 
  private:
   const Kas& service_;

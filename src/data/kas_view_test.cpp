@@ -12,6 +12,7 @@ struct Shown {
   bool signed_in = true;
   std::vector<std::string> opened;
   std::vector<std::string> ended;
+  std::vector<std::string> given_up;
   Views views;
   Kas kas;
 
@@ -19,7 +20,8 @@ struct Shown {
       : views(PartnerCode("XAA"),
               {.signed_in = [this](const std::string&) { return signed_in; },
                .opened = [this](const View& view) { opened.push_back(view.id); },
-               .ended = [this](const View&, const ViewEnd& why) { ended.push_back(why.rule); }},
+               .ended = [this](const View&, const ViewEnd& why) { ended.push_back(why.rule); },
+               .given_up = [this](const PartnerCode& there) { given_up.push_back(there.text()); }},
               limits),
         kas(parts()) {}
   Kas::Parts parts() {
@@ -193,7 +195,45 @@ TEST_CASE(
     CHECK(result_of(answer, 0, 0).find("kasWrappedKey") == nullptr);
     CHECK(shown.desk.kinds() == "key.attempt key.passed key.refusal key.withheld");
     CHECK(shown.views.size() == 0);
+    // It is open there, and nobody looks: they are told at once, and of that one once.
+    CHECK(shown.given_up == std::vector<std::string>{"XBB"});
+    CHECK(shown.views.take_closed(PartnerCode("XBB")) == std::vector<std::string>{"there"});
   }
+}
+
+TEST_CASE("what another nation released and no disk here took is not shown, and that nation is told") {
+  Shown shown;
+  Pair pair;
+  const std::string policy = Pair::theirs();
+  auto step =
+      shown.record(shown.take(Desk::second({Desk::wanted("a", policy, {pair.wrapped_for_xbb(policy)})})));
+  auto& forward = std::get<Kas::Forward>(step);
+  const Json said = viewed(pair.honest(forward.request), "there", 60);
+  step = shown.kas.forwarded(std::move(forward), said, shown.desk.world, Desk::at());
+  const auto none = shown.kas.written(std::move(std::get<Kas::Write>(step)), fail("ledger.full", "no room"),
+                                      shown.desk.world, Desk::at());
+  CHECK(std::get<KasAnswer>(none).status == 503);
+  CHECK(shown.given_up == std::vector<std::string>{"XBB"});
+  CHECK(shown.views.take_closed(PartnerCode("XBB")) == std::vector<std::string>{"there"});
+}
+
+TEST_CASE(
+    "attack: a nation gains time by holding its answer back: what it gives lasts from when it was asked") {
+  Shown shown;
+  Pair pair;
+  const std::string policy = Pair::theirs();
+  auto step =
+      shown.record(shown.take(Desk::second({Desk::wanted("a", policy, {pair.wrapped_for_xbb(policy)})})));
+  auto& forward = std::get<Kas::Forward>(step);
+  const Json said = viewed(pair.honest(forward.request), "there", 60);
+  KasMoment later = Desk::at();
+  later.now += Seconds(4);
+  later.tick += Seconds(4);
+  step = shown.kas.forwarded(std::move(forward), said, shown.desk.world, later);
+  const auto out = shown.kas.written(std::move(std::get<Kas::Write>(step)), {}, shown.desk.world, later);
+  CHECK(result_of(std::get<KasAnswer>(out), 0, 0).find("until")->integer() == 56);
+  shown.views.time_passed(shown.desk.world, {later.now + Seconds(2), later.tick + Seconds(2)});
+  CHECK(shown.ended == std::vector<std::string>{"origin-silent"});
 }
 
 TEST_CASE("attack: another nation names a view by what is no name, or for no time") {

@@ -42,8 +42,10 @@ Result<void> Views::make_room(const coalition::Person& who) {
   const bool full = theirs != by_person_.end() && theirs->second.size() >= limits_.per_person_max;
   const size_t goes = full ? 1 : 0;
   const auto others = by_partner_.find(who.partner);
-  const bool crowded =
-      who.partner != self_ && others != by_partner_.end() && others->second - goes >= limits_.per_partner_max;
+  // Partners together never have so much, open or ended and not told, that nothing is left to our own.
+  const bool crowded = who.partner != self_ &&
+                       (partners_ >= limits_.views_max / 2 ||
+                        (others != by_partner_.end() && others->second - goes >= limits_.per_partner_max));
   if (crowded || views_.size() - goes >= limits_.views_max || untold_.size() >= limits_.views_max)
     return fail("kas.views", "more is open for viewing than this node looks after");
   if (full)
@@ -52,20 +54,29 @@ Result<void> Views::make_room(const coalition::Person& who) {
   return {};
 }
 
+// Nothing makes room for what cannot be shown.
+Result<void> Views::takes(const View& view, ViewMoment at) {
+  if (!is_partners(view) && !hooks_.signed_in(view.page))
+    return fail("kas.views", "nobody is signed in there any more");
+  if (!view.there.empty() && at.tick - view.said > limits_.silence_max)
+    return fail("kas.views", "it took too long to hear of it");
+  return make_room(view.ask.who);
+}
+
 Result<View> Views::open(View view, coalition::Verdict verdict, ViewMoment at) {
   const coalition::Person& who = view.ask.who;
-  const bool left = !is_partners(view) && !hooks_.signed_in(view.page);  // then nothing makes room for it
-  Result<void> room = left ? fail("kas.views", "nobody is signed in there any more") : make_room(who);
-  if (!room && !view.there.empty()) told_closed(view.service, view.there);
-  TRY_VOID(room);
+  view.said = view.there.empty() ? at.tick : std::min(view.said, at.tick);
+  const Result<void> taken = takes(view, at);
+  if (!taken && !view.there.empty()) give_up(view.service, view.there);
+  TRY_VOID(taken);
   const Instant latest = std::min(view.end, at.now + limits_.life_max);
   view.end = earliest_end(view.ask.context, earliest_end(who.facts, latest, at.now), at.now);
   view.id = crypto::random_token(kViewIdBytes);
   view.last = std::move(verdict);
-  view.said = at.tick;
   view.number = ++opened_;
   view.due = due_of(view, at.now);
   ++by_partner_[who.partner];
+  if (is_partners(view)) ++partners_;
   by_person_[{who.partner, who.id}].emplace(view.number, view.id);
   if (!view.there.empty()) by_service_[view.service][view.there] = view.id;
   if (!is_partners(view)) by_page_[view.page].insert(view.id);
@@ -129,6 +140,7 @@ void Views::tell() {
   for (size_t told = 0; told < limits_.turn_max && !untold_.empty(); ++told) {
     const auto [view, why] = std::move(untold_.front());
     untold_.pop_front();
+    if (is_partners(view)) --partners_;
     hooks_.ended(view, why);
   }
 }
@@ -136,6 +148,15 @@ void Views::tell() {
 void Views::told_closed(const PartnerCode& service, const std::string& there) {
   std::vector<std::string>& names = closed_[service];
   if (names.size() < limits_.per_partner_max) names.push_back(there);
+}
+
+void Views::give_up(const PartnerCode& service, const std::string& there) {
+  told_closed(service, there);
+  if (hooks_.given_up) hooks_.given_up(service);
+}
+
+void Views::not_told(const PartnerCode& service, const std::vector<std::string>& names) {
+  for (const std::string& there : names) told_closed(service, there);
 }
 
 void Views::doubt(View& view) {

@@ -22,7 +22,7 @@
 namespace entente::data {
 
 struct ViewLimits {
-  size_t views_max = 16'384;
+  size_t views_max = 16'384;  // half of them partners' people's, those that ended and were not told with them
   size_t per_partner_max = 4'096;
   size_t per_person_max = 64;  // one more ends the oldest of theirs
   size_t ended_max = 4'096;    // of partners' people: why, for their node, which asks later
@@ -42,7 +42,7 @@ struct View {
   std::string page{};         // own people: the sign-in whose page it is; a partner's person: empty
   PartnerCode service{};      // the other nation that released it, if one did,
   std::string there{};        // and as which view of its own
-  Tick said{};                // when that nation, or the partner that watches, was last known to hold to it
+  Tick said = Tick::max();    // when that nation was last asked, or the partner that watches last asked
   Instant due{};              // to be asked again
   uint64_t number = 0;        // in the order they were opened
   bool doubted = false;       // waits to be asked
@@ -64,11 +64,14 @@ class Views {
     std::function<bool(const std::string& page)> signed_in;
     std::function<void(const View&)> opened;
     std::function<void(const View&, const ViewEnd&)> ended;
+    // What was released there came to nothing: that nation can be told.
+    std::function<void(const PartnerCode& service)> given_up{};
   };
   explicit Views(PartnerCode self, Hooks hooks, ViewLimits limits = {});
 
   // Takes `view` in, permitted a moment ago by `verdict`: from here on it is looked after. Its id, and its
-  // end (the earliest of `end` and of the facts'), are filled in. Errors: "kas.views".
+  // end (the earliest of `end` and of the facts'), are filled in. What another nation released has `said`,
+  // when it was asked: the lease on its silence counts from there. Errors: "kas.views"; then it is given up.
   [[nodiscard]] Result<View> open(View view, coalition::Verdict verdict, ViewMoment at);
 
   void world_changed(const coalition::World& newest, const coalition::Touch& touch, ViewMoment at);
@@ -89,9 +92,13 @@ class Views {
   void heard(const PartnerCode& service, const std::vector<std::string>& asked_about,
              const std::vector<std::pair<std::string, std::string>>& ended, Tick asked);
 
-  // What ended here, and there may not have: told once, and what is not heard is over there by itself.
+  // Released there, and shown to nobody here.
+  void give_up(const PartnerCode& service, const std::string& there);
+  // What ended here, and there may not have. What is not heard is over there by itself.
   [[nodiscard]] std::set<PartnerCode> closing() const;
   [[nodiscard]] std::vector<std::string> take_closed(const PartnerCode& service);
+  void not_told(const PartnerCode& service,
+                const std::vector<std::string>& names);  // they were taken for nothing
 
   // --- what was released to a partner's people: what its node watches, and no other's. Those of `ids` that
   // are not there any more, with why.
@@ -120,6 +127,7 @@ class Views {
   [[nodiscard]] static Millis part_of(const View& view, Millis time);
   [[nodiscard]] bool is_partners(const View& view) const { return view.ask.who.partner != self_; }
   [[nodiscard]] Result<void> make_room(const coalition::Person& who);
+  [[nodiscard]] Result<void> takes(const View& view, ViewMoment at);
   void told_closed(const PartnerCode& service, const std::string& there);
 
   PartnerCode self_;
@@ -142,6 +150,7 @@ class Views {
   };
   std::map<std::string, Over> over_;
   std::deque<std::string> over_order_;
+  size_t partners_ = 0;  // of their people: open, or ended and not told
   uint64_t opened_ = 0;
 };
 

@@ -432,7 +432,44 @@ TEST_CASE("bounded: one person's oldest goes, one partner does not crowd out the
   CHECK(signed_out.try_open(late).error().code() == "kas.views");
   CHECK(signed_out.views.find(other.id) != nullptr);
   Looking full({.views_max = 1});
-  const View kept = full.open(person);
-  CHECK(full.try_open(person).error().code() == "kas.views");
+  const View kept = full.open(Looking::of("XAA", "officer"));
+  CHECK(full.try_open(Looking::of("XAA", "officer")).error().code() == "kas.views");
   CHECK(full.views.find(kept.id) != nullptr);
+}
+
+TEST_CASE("attack: partners together open so much that nothing is left to our own people") {
+  Looking looking({.views_max = 8, .turn_max = 0});  // nobody's turn comes: what ended waits to be told
+  const auto opens = [&](const char* nation) {
+    View view = Looking::of("XBB", "planner");
+    view.ask.who.partner = PartnerCode(nation);
+    const coalition::Verdict verdict = coalition::decide(looking.world, view.ask);
+    return looking.views.open(view, verdict, looking.at).has_value();
+  };
+  for (const char* nation : {"XBB", "XCC", "XBB", "XCC"}) CHECK(opens(nation));
+  for (const char* nation : {"XBB", "XCC", "XDD"}) CHECK_FALSE(opens(nation));
+  CHECK(looking.try_open(Looking::of("XAA", "officer")).has_value());
+  // What ended and was not told yet takes up their half as well, not ours.
+  looking.views.end_all({"view-over", "It is over."});
+  CHECK(looking.views.size() == 0);
+  CHECK_FALSE(opens("XBB"));
+  for (int i = 0; i < 3; ++i) CHECK(looking.try_open(Looking::of("XAA", "officer")).has_value());
+}
+
+TEST_CASE("attack: an origin holds its answer back: the lease counts from when it was asked") {
+  Looking looking;
+  View view = Looking::of("XAA", "officer");
+  view.service = kXbb;
+  view.there = "there";
+  view.said = looking.at.tick - Millis(4'800);
+  looking.open(view);
+  CHECK(looking.rules().empty());
+  looking.later(Millis(300));
+  CHECK(looking.rules() == "origin-silent");
+  // Over before it is shown: it is not, and its origin is told.
+  view.there = "late";
+  view.said = looking.at.tick - Millis(5'100);
+  CHECK(looking.try_open(view).error().code() == "kas.views");
+  CHECK(looking.views.take_closed(kXbb) == std::vector<std::string>{"there", "late"});
+  looking.views.not_told(kXbb, {"there", "late"});
+  CHECK(looking.views.take_closed(kXbb).size() == 2);
 }

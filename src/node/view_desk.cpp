@@ -43,7 +43,8 @@ ViewDesk::ViewDesk(Parts parts)
       views_(parts_.self,
              {.signed_in = [this](const std::string& page) { return parts_.signed_in(page); },
               .opened = [this](const data::View& view) { opened(view); },
-              .ended = [this](const data::View& view, const data::ViewEnd& why) { ended(view, why); }}) {}
+              .ended = [this](const data::View& view, const data::ViewEnd& why) { ended(view, why); },
+              .given_up = [this](const PartnerCode& service) { watch_now(service); }}) {}
 
 void ViewDesk::opened(const data::View& view) {
   if (!timer_.pending()) timer_ = parts_.loop.after(kTickEvery, [this] { keep_time(); });
@@ -132,13 +133,17 @@ net::Task<void> ViewDesk::watch(PartnerCode service, uint64_t number) {
   Json ids = Json::array();
   for (const std::string& id : about) ids.push(id);
   Json closed = Json::array();
-  for (const std::string& id : views_.take_closed(service)) closed.push(id);
+  const std::vector<std::string> over = views_.take_closed(service);
+  for (const std::string& id : over) closed.push(id);
   std::string body = Json::object({{"watch", std::move(ids)}, {"closed", std::move(closed)}}).dump();
   PartnerCode to = service;
   Result<std::string> said = co_await parts_.ask_partner(std::move(to), std::move(body));
   const bool answered = hear(service, about, said, asked);
   Watch& one = watches_[service];
   --one.under_way;
+  // A word that was not taken is said again, some times: what is not heard is over there by itself.
+  one.failed = answered ? 0 : one.failed + 1;
+  if (!answered && one.failed <= kToldAgainMax) views_.not_told(service, over);
   // The newest goes on; what came meanwhile and had to wait goes now.
   if (number != one.newest && !one.again) co_return;
   if (!answered && !one.again) {

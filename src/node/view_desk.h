@@ -48,6 +48,7 @@ class ViewDesk {
   static constexpr Millis kHold{1000};
   static constexpr size_t kWatchesMax = 3;                               // of one nation's, under way at once
   static constexpr Millis kAgain{250};                                   // after a watch that failed
+  static constexpr size_t kToldAgainMax = 8;                             // that closed views are said again
   static constexpr Millis kPace{50};                                     // between the beginnings of two
   static constexpr uint32_t kWatchesPerSecond = 40, kWatchesBurst = 80;  // that a partner may ask for here
   static constexpr Millis kTickEvery{250};
@@ -59,6 +60,7 @@ class ViewDesk {
     size_t under_way = 0;
     bool again = false;  // one more is due, as soon as one comes back
     Tick begun{};        // the last one
+    size_t failed = 0;   // one after another
   };
   struct Watcher {  // who asks here
     explicit Watcher(net::Loop& loop) : moved(loop) {}

@@ -142,6 +142,38 @@ TEST_CASE("an origin is told what is closed, once") {
   CHECK(told() == 1);
 }
 
+TEST_CASE("an origin that took no word of what is closed is told again, and not for ever") {
+  Looking looking;
+  const data::View view = looking.open("XAA", "officer", "there");
+  REQUIRE(looking.until([&] { return !looking.asked.empty(); }));
+  bool takes = false;
+  looking.answer = [&] { return takes ? kNothingEnded : R"({"status":429,"body":{}})"; };
+  looking.desk.close(view.ask.who.id, view.id);
+  const auto told = [&] { return std::ranges::count(looking.asked, R"({"watch":[],"closed":["there"]})"); };
+  REQUIRE(looking.until([&] { return told() > 1; }));
+  SUBCASE("it takes it at last") {
+    takes = true;
+    looking.loop.run_until(looking.loop.sleep(2 * ViewDesk::kAgain));
+    const auto so_far = told();
+    CHECK(so_far < static_cast<long>(ViewDesk::kToldAgainMax));
+    looking.loop.run_until(looking.loop.sleep(2 * ViewDesk::kAgain));
+    CHECK(told() == so_far);
+  }
+  SUBCASE("it never does") {
+    const auto most = static_cast<long>(ViewDesk::kToldAgainMax) + 1;
+    REQUIRE(looking.until([&] { return told() >= most; }));
+    looking.loop.run_until(looking.loop.sleep(2 * ViewDesk::kAgain));
+    CHECK(told() == most);
+  }
+}
+
+TEST_CASE("an origin is told of what was given up while nothing is open") {
+  Looking looking;
+  looking.desk.views().give_up(kXbb, "late");
+  REQUIRE(looking.until(
+      [&] { return std::ranges::count(looking.asked, R"({"watch":[],"closed":["late"]})") == 1; }));
+}
+
 TEST_CASE("attack: a partner watches without end") {
   Looking looking;
   size_t refused = 0;
