@@ -182,6 +182,7 @@ Result<KeyService> read_key_service(std::string_view rest, Fields& fields) {
     fields.wrong("keys", "these are no keys of a key service",
                  "write [{\"kid\", \"algorithm\", \"pem\"}, ...]");
   }
+  if (fields.has("told")) out.told = fields.instant("told");
   out.bearer_ceiling = read_level_name(fields, "bearer_ceiling",
                                        fields.text_or("bearer_ceiling", std::string(kLevels[0]), 64));
   const std::string labels = fields.text_or("labels", "optional", 16);

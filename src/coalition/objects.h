@@ -114,14 +114,16 @@ struct Domain {
   std::string highest;
 };
 
-// Record key-service/<partner>: url, bearer_ceiling? (a level; UNCLASSIFIED), labels? ("optional",
-// "required"). Where that nation's key service is, as key access objects name it, up to what its own opens
-// for a token that is bound to no key, and whether it opens what has no label under its share.
+// Record key-service/<partner>: url, keys? (public ones; node/told_keys.h), told? (when its node last told
+// others), bearer_ceiling? (a level; UNCLASSIFIED), labels? ("optional", "required"). Where that nation's key
+// service is, as key access objects name it, up to what its own opens for a token that is bound to no key,
+// and whether it opens what has no label under its share.
 struct KeyService {
   PartnerCode partner;
   std::string url;
   std::string bearer_ceiling;
   bool labels_required = false;
+  Instant told{};
 };
 
 // Record recall/<kind>/<what>: reason, by, at, partners? (only for these nations' people; or one "partner"),

@@ -14,14 +14,7 @@ namespace entente::data {
 namespace {
 
 constexpr std::string_view kSuffix = ".pem";
-constexpr size_t kKidMax = 64;
 constexpr std::string_view kTokenFile = "token.json";
-
-bool is_kid(std::string_view text) {
-  return !text.empty() && text.size() <= kKidMax && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
-  });
-}
 
 size_t modulus_bits(const crypto::PublicKey& key) {
   const Json jwk = key.jwk();
@@ -97,6 +90,12 @@ Failure not_unwrapped() {
 }
 
 }  // namespace
+
+bool is_kid(std::string_view text) {
+  return !text.empty() && text.size() <= kKidMax && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+  });
+}
 
 std::string algorithm_of(const crypto::PublicKey& key) {
   switch (key.kind()) {

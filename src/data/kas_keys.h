@@ -23,12 +23,14 @@
 namespace entente::data {
 
 inline constexpr size_t kKasKeysMax = 64;
+inline constexpr size_t kKidMax = 64;
 inline constexpr size_t kKeysTriedMax = 4;  // private operations for one share that names no key
 
 struct KasKey {
   std::string kid;
   crypto::PrivateKey key;
 };
+[[nodiscard]] bool is_kid(std::string_view text);                      // a-z, 0-9, '-' and '.'
 [[nodiscard]] std::string algorithm_of(const crypto::PublicKey& key);  // "rsa:2048", "ec:secp256r1"
 
 class KasKeys {

@@ -42,6 +42,7 @@ Json public_kas_keys(const data::KasKeys& keys) {
 KeyDesk::KeyDesk(Parts parts)
     : parts_(std::move(parts)),
       started_(to_the_second(parts_.clock.now())),
+      public_keys_(std::make_shared<const Json>(public_kas_keys(parts_.keys))),
       kas_(data::Kas::Parts{
           .self = parts_.self,
           .url = own_url(parts_.records.world(), parts_.self),
@@ -51,7 +52,9 @@ KeyDesk::KeyDesk(Parts parts)
           .person = [this](const identity::AccessToken& token, Instant now) { return person(token, now); },
           .context = [self = parts_.self](Instant end) { return moment_of(self, end); },
           .limits = {},
-          .views = &parts_.views.views()}) {}
+          .views = &parts_.views.views()}),
+      token_issuers_([this]() -> const coalition::World& { return parts_.records.world(); }, parts_.issuers,
+                     parts_.clock) {}
 
 Result<identity::PersonFacts> KeyDesk::person(const identity::AccessToken& token, Instant now) const {
   const coalition::World& world = parts_.records.world();
@@ -74,6 +77,11 @@ void KeyDesk::go_on_from(Instant now) {
 
 void KeyDesk::use_own_url() {
   kas_.name(own_url(parts_.records.world(), parts_.self));
+}
+
+void KeyDesk::use_keys(data::KasKeys keys) {
+  public_keys_.set(std::make_shared<const Json>(public_kas_keys(keys)));
+  kas_.use_keys(std::move(keys));
 }
 
 const data::KasKey* KeyDesk::given_out(std::string_view algorithm) const {

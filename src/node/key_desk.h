@@ -3,6 +3,7 @@
 // Lives on the control loop.
 #pragma once
 
+#include "base/published.h"
 #include "data/kas.h"
 #include "exchange/object_desk.h"
 #include "identity/crosswalk.h"
@@ -11,6 +12,7 @@
 #include "node/issuer_keys.h"
 #include "node/key_voucher.h"
 #include "node/records.h"
+#include "node/token_issuers.h"
 #include "node/view_desk.h"
 
 #include <filesystem>
@@ -44,7 +46,9 @@ class KeyDesk final : public exchange::ObjectDesk {
 
   // Keys come and go without a restart: read, then used.
   [[nodiscard]] Result<data::KasKeys> read_keys() const { return data::KasKeys::load(parts_.folder); }
-  void use_keys(data::KasKeys keys) { kas_.use_keys(std::move(keys)); }
+  void use_keys(data::KasKeys keys);
+  // Of all of them: for partners. From any loop.
+  [[nodiscard]] std::shared_ptr<const Json> public_keys() const { return public_keys_.get(); }
   [[nodiscard]] const data::KasKeys& keys() const { return kas_.keys(); }
   // The one of that algorithm that clients wrap for: the newest that is not recalled. Nullptr: none.
   [[nodiscard]] const data::KasKey* given_out(std::string_view algorithm) const;
@@ -53,8 +57,8 @@ class KeyDesk final : public exchange::ObjectDesk {
   // gone.
   void go_on_from(Instant now);
 
-  // A request whose authority is the key service's. Always answers.
-  [[nodiscard]] net::Task<void> handle(net::HttpCall& call, net::NormalTarget target);
+  // A request whose authority is that nation's key service's (empty: the own one's). Always answers.
+  [[nodiscard]] net::Task<void> handle(net::HttpCall& call, net::NormalTarget target, PartnerCode of);
   [[nodiscard]] bool holds(std::string_view kid) const { return kas_.keys().find(kid) != nullptr; }
   // The lobby's pages.
   [[nodiscard]] net::Task<exchange::ObjectAnswer> keys(exchange::ObjectReader reader,
@@ -72,6 +76,7 @@ class KeyDesk final : public exchange::ObjectDesk {
     data::KasRequest request;
     Json body;  // of a Connect call; an empty object for GET
     std::string query;
+    PartnerCode of{};  // whose service's name it came to
     bool legacy = false;
   };
   using Handler = net::Task<data::KasAnswer> (KeyDesk::*)(Asked);
@@ -84,12 +89,13 @@ class KeyDesk final : public exchange::ObjectDesk {
   net::Task<data::KasAnswer> rewrap(Asked asked);
 
   void use_own_url();
+  // {"algorithm", "kid", "pem"}; null: none.
+  [[nodiscard]] Json key_of(const PartnerCode& nation, std::string_view algorithm) const;
   net::Task<data::KasAnswer> walk(data::Kas::Step step);
   net::Task<data::KasAnswer> watched(PartnerCode from, Json said);
   net::Task<Result<Json>> ask_partner(PartnerCode to, data::KasCaller caller, Json request);
   [[nodiscard]] static data::KasCaller for_partner(data::KasCaller caller, const PartnerCode& to);
   [[nodiscard]] Result<data::KasCaller> vouched(const PartnerCode& from, const Json& body);
-  net::Task<std::optional<data::Kas::Issuer>> issuer_of(const data::KasRequest& request);
   // Whoever brings a good token: the coalition's vocabulary is for its people.
   net::Task<std::optional<data::KasAnswer>> stranger(data::KasRequest request);
   net::Task<Result<void>> record(std::vector<data::KasLeaf> leaves);
@@ -113,7 +119,9 @@ class KeyDesk final : public exchange::ObjectDesk {
   Parts parts_;
   Instant
       started_;  // to the second: proofs and vouchers from before it may have been used in an earlier life
+  Published<Json> public_keys_;
   data::Kas kas_;
+  TokenIssuers token_issuers_;
   size_t reading_ = 0;
   std::map<std::string, size_t> reading_of_;
   UsedVouchers vouchers_{started_};

@@ -3,6 +3,7 @@
 #include "identity/oidc.h"
 #include "net/url.h"
 #include "node/key_desk.h"
+#include "node/told_keys.h"
 
 #include <algorithm>
 #include <array>
@@ -97,7 +98,7 @@ std::span<const KeyDesk::Route> KeyDesk::routes() {
   return kRoutes;
 }
 
-net::Task<void> KeyDesk::handle(net::HttpCall& call, net::NormalTarget target) {
+net::Task<void> KeyDesk::handle(net::HttpCall& call, net::NormalTarget target, PartnerCode of) {
   use_own_url();
   const net::RequestHead& head = call.head();
   const Route* route = nullptr;
@@ -118,6 +119,7 @@ net::Task<void> KeyDesk::handle(net::HttpCall& call, net::NormalTarget target) {
   asked.request.dpop = head.headers.get("DPoP");
   asked.request.client_key = head.headers.get("X-VirtruPubKey");
   asked.query = target.query;
+  asked.of = of.text().empty() ? parts_.self : std::move(of);
   asked.legacy = route->legacy;
   const bool doubled = head.headers.count("Authorization") > 1 || head.headers.count("DPoP") > 1;
   const bool rewraps = route->handler == &KeyDesk::rewrap;
@@ -126,7 +128,7 @@ net::Task<void> KeyDesk::handle(net::HttpCall& call, net::NormalTarget target) {
   std::optional<Reading> reading;
   net::Timer in_time;
   if (rewraps && answer.body.is_null()) {
-    const std::optional<data::Kas::Issuer> issuer = co_await issuer_of(asked.request);
+    const std::optional<data::Kas::Issuer> issuer = co_await token_issuers_.of(asked.request);
     Result<std::string> known = data::Kas::admits(asked.request, issuer ? &*issuer : nullptr, at());
     const auto mine = known ? reading_of_.find(*known) : reading_of_.end();
     if (!known) {
@@ -163,15 +165,29 @@ net::Task<void> KeyDesk::handle(net::HttpCall& call, net::NormalTarget target) {
   [[maybe_unused]] const Result<void> sent = co_await call.answer(head_of(answer), answer.body.dump());
 }
 
-net::Task<data::KasAnswer> KeyDesk::well_known(Asked) {
+// What is wrapped for at that nation's service: our own by what it holds, another's by what its node told.
+// A name that leads here from within this nation must not be answered with our own key: what is sealed for
+// it would open at neither.
+Json KeyDesk::key_of(const PartnerCode& nation, std::string_view algorithm) const {
+  if (nation == parts_.self) {
+    const data::KasKey* own = given_out(algorithm);
+    if (own == nullptr) return {};
+    return Json::object({{"algorithm", algorithm}, {"kid", own->kid}, {"pem", own->key.public_key().pem()}});
+  }
+  const Json* service = parts_.records.world().raw("key-service/" + nation.text());
+  const Json* told = service == nullptr ? nullptr : told_key(*service, algorithm);
+  return told == nullptr ? Json() : *told;
+}
+
+net::Task<data::KasAnswer> KeyDesk::well_known(Asked asked) {
   data::KasAnswer out;
   Json configuration = Json::object();
-  if (const data::KasKey* base = given_out(kDefaultAlgorithm)) {
-    const Json key = Json::object(
-        {{"algorithm", kDefaultAlgorithm}, {"kid", base->kid}, {"pem", base->key.public_key().pem()}});
-    configuration.set(
-        "base_key",
-        Json::object({{"kas_uri", kas_.url()}, {"kas_id", parts_.self.text()}, {"public_key", key}}));
+  const coalition::KeyService* service = parts_.records.world().key_service(asked.of);
+  Json base = key_of(asked.of, kDefaultAlgorithm);
+  if (service != nullptr && !base.is_null()) {
+    configuration.set("base_key", Json::object({{"kas_uri", service->url},
+                                                {"kas_id", asked.of.text()},
+                                                {"public_key", std::move(base)}}));
   }
   if (const Json* issuer = parts_.records.world().raw("token-issuer/main")) {
     configuration.set("platform_issuer", issuer->text_or("issuer", ""));
@@ -186,61 +202,20 @@ net::Task<data::KasAnswer> KeyDesk::public_key(Asked asked) {
   const std::string version =
       asked.legacy ? query_text(asked.query, "v") : std::string(asked.body.text_or("v", "2"));
   if (algorithm.empty()) algorithm = kDefaultAlgorithm;
-  const data::KasKey* key = given_out(algorithm);
-  if (key == nullptr) co_return data::connect_error("not_found", "There is no key of this algorithm here.");
+  const Json key = key_of(asked.of, algorithm);
+  if (key.is_null()) co_return data::connect_error("not_found", "There is no key of this algorithm here.");
   data::KasAnswer out;
+  const std::string_view pem = key.text_or("pem", "");
   if (asked.legacy && version != "2") {
-    out.body = Json(key->key.public_key().pem());
+    out.body = Json(pem);
   } else {
-    out.body = Json::object({{"publicKey", key->key.public_key().pem()}, {"kid", key->kid}});
+    out.body = Json::object({{"publicKey", pem}, {"kid", key.text_or("kid", "")}});
   }
   co_return out;
 }
 
-net::Task<std::optional<data::Kas::Issuer>> KeyDesk::issuer_of(const data::KasRequest& request) {
-  const std::string token = data::Kas::token_of(request);
-  const auto claimed = identity::unverified_issuer(token);
-  if (!claimed) co_return std::nullopt;
-  std::optional<data::Kas::Issuer> first;  // says what is wrong with the token
-  // More than one record may be of one issuer, for programs of several kinds: the one that takes the token. A
-  // single one need not be asked: whoever asked for it looks whether the token is good.
-  const auto is_its = [&](const std::string& name) {
-    const Json* record = parts_.records.world().raw(name);
-    return record != nullptr && record->text_or("issuer", "") == *claimed;
-  };
-  std::vector<std::string> names = parts_.records.world().keys("token-issuer/");
-  std::erase_if(names, [&](const std::string& name) { return !is_its(name); });
-  for (const std::string& name : names) {
-    if (!is_its(name)) continue;
-    const Json* record = parts_.records.world().raw(name);
-    auto settings = identity::token_issuer_from_json(*record, name);
-    if (!settings) {
-      log(LogLevel::warning, "node", "a token issuer cannot be used", {{"why", settings.error().text()}});
-      continue;
-    }
-    std::string kid = crypto::unverified_kid(token).value_or("");
-    std::string issuer = settings->issuer;
-    Result<crypto::KeySet> keys =
-        co_await parts_.issuers.of(std::move(issuer), std::move(kid), settings->alg);
-    if (!keys) {
-      log(LogLevel::warning, "node", "a token issuer's keys are not to be had",
-          {{"why", keys.error().text()}});
-      continue;
-    }
-    // Fetching may have taken a while: a record that is another one by now, or gone, vouches for nothing.
-    const Json* newest = parts_.records.world().raw(name);
-    auto again = newest == nullptr ? Result<identity::TokenIssuer>(fail("node.issuer-keys", "withdrawn"))
-                                   : identity::token_issuer_from_json(*newest, name);
-    if (!again || again->issuer != settings->issuer) continue;
-    data::Kas::Issuer found{*std::move(again), *std::move(keys)};
-    if (names.size() == 1 || data::Kas::admits(request, &found, at())) co_return found;
-    if (!first) first = std::move(found);
-  }
-  co_return first;
-}
-
 net::Task<std::optional<data::KasAnswer>> KeyDesk::stranger(data::KasRequest request) {
-  const std::optional<data::Kas::Issuer> issuer = co_await issuer_of(request);
+  const std::optional<data::Kas::Issuer> issuer = co_await token_issuers_.of(request);
   const Result<data::KasCaller> who = kas_.who(request, issuer ? &*issuer : nullptr, at());
   if (who) co_return std::nullopt;
   co_return kas_.unproved(who.error(), at());
@@ -264,22 +239,14 @@ Json KeyDesk::value_json(const coalition::Attribute& attribute,
   const Json* service = attribute.meaning == coalition::Meaning::originator
                             ? parts_.records.world().raw("key-service/" + nation)
                             : nullptr;
-  const auto name_key = [&](std::string_view kid, std::string_view pem) {
-    keys = Json::array({Json::object(
-        {{"kasId", nation},
-         {"kasUri", service->text_or("url", "")},
-         {"publicKey",
-          Json::object({{"algorithm", algorithm_enum(kDefaultAlgorithm)}, {"kid", kid}, {"pem", pem}})}})});
-  };
-  const Json* held = service == nullptr ? nullptr : service->find("keys");
-  if (service != nullptr && nation == parts_.self.text()) {
-    const data::KasKey* own = given_out(kDefaultAlgorithm);
-    if (own != nullptr) name_key(own->kid, own->key.public_key().pem());
-  } else if (held != nullptr && held->is_array()) {
-    for (const Json& key : held->items()) {
-      if (key.text_or("algorithm", "") == kDefaultAlgorithm)
-        name_key(key.text_or("kid", ""), key.text_or("pem", ""));
-    }
+  const Json key = service == nullptr ? Json() : key_of(PartnerCode(nation), kDefaultAlgorithm);
+  if (!key.is_null()) {
+    keys = Json::array(
+        {Json::object({{"kasId", nation},
+                       {"kasUri", service->text_or("url", "")},
+                       {"publicKey", Json::object({{"algorithm", algorithm_enum(kDefaultAlgorithm)},
+                                                   {"kid", key.text_or("kid", "")},
+                                                   {"pem", key.text_or("pem", "")}})}})});
   }
   Json out = Json::object({{"attribute", definition}});
   out.set("value", Json::object({{"id", fqn},
@@ -330,7 +297,7 @@ net::Task<data::KasAnswer> KeyDesk::key_services(Asked asked) {
 }
 
 net::Task<data::KasAnswer> KeyDesk::rewrap(Asked asked) {
-  const std::optional<data::Kas::Issuer> issuer = co_await issuer_of(asked.request);
+  const std::optional<data::Kas::Issuer> issuer = co_await token_issuers_.of(asked.request);
   data::Kas::Step step = kas_.take(asked.request, issuer ? &*issuer : nullptr, parts_.records.world(), at());
   data::KasAnswer answer = co_await walk(std::move(step));
   co_return answer;

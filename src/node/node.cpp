@@ -317,7 +317,7 @@ void Node::Parts::build_loop(size_t number, const exchange::HostNames& names) {
       [this](const exchange::Pass& pass, const ConnectorId& id) { return sign_for(pass, id); });
   exchange::Links::Offers offers;
   offers.ours = [this](const PartnerCode& partner) {
-    return sign_offers(*shown.get(), partner, keys.statement, clock.now());
+    return sign_offers(*shown.get(), partner, *key_desk->public_keys(), keys.statement, clock.now());
   };
   offers.theirs = [this](const PartnerCode& partner, std::string jws) { hear(partner, std::move(jws)); };
   made.links = std::make_unique<exchange::Links>(
@@ -372,9 +372,7 @@ net::Task<Result<std::string>> Node::Parts::ask_keys(PartnerCode to, std::string
 
 net::Task<void> Node::Parts::serve_keys(net::HttpCall& call, net::NormalTarget target, PartnerCode of) {
   // Also for another nation's service: the reader's own node decides first, and asks that one over the link.
-  // Which service each key is wrapped for stands in the request.
-  (void)of;
-  co_await key_desk->handle(call, std::move(target));
+  co_await key_desk->handle(call, std::move(target), std::move(of));
 }
 
 // From any loop.
@@ -470,6 +468,10 @@ void Node::Parts::hear(const PartnerCode& from, std::string jws) {
     return;
   }
   offers_heard[from] = heard->issued;
+  if (heard->keys_refused) {
+    log(LogLevel::warning, "node", "a partner's keys were not taken",
+        {{"partner", from.text()}, {"why", heard->keys_refused->text()}});
+  }
   if (heard->change.records.empty()) return;
   records->commit(std::move(heard->change), [from](const Result<Outcome>& outcome) {
     if (!outcome)

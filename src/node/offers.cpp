@@ -2,6 +2,7 @@
 
 #include "crypto/jose.h"
 #include "node/keys.h"
+#include "node/told_keys.h"
 
 #include <algorithm>
 #include <set>
@@ -21,7 +22,7 @@ std::string offer_key(const PartnerCode& owner, std::string_view app) {
 }  // namespace
 
 Result<std::string> sign_offers(const coalition::World& world, const PartnerCode& audience,
-                                const crypto::PrivateKey& key, Instant now) {
+                                const Json& service_keys, const crypto::PrivateKey& key, Instant now) {
   Json offers = Json::array();
   const coalition::Partner* partner = world.partner(audience);
   const bool shares = partner != nullptr && partner->is_open() && now < partner->member_until;
@@ -38,11 +39,13 @@ Result<std::string> sign_offers(const coalition::World& world, const PartnerCode
               Json::array({audience.text()}));  // whom else it is offered to is nobody's business
     offers.push(Json::object({{"app", app->ref.app.text()}, {"offer", std::move(offer)}}));
   }
-  const Json claims = Json::object({{"iss", world.self().text()},
-                                    {"aud", audience.text()},
-                                    {"iat", unix_seconds(now)},
-                                    {"exp", unix_seconds(now + kOffersLife)},
-                                    {"offers", std::move(offers)}});
+  Json claims = Json::object({{"iss", world.self().text()},
+                              {"aud", audience.text()},
+                              {"iat", unix_seconds(now)},
+                              {"exp", unix_seconds(now + kOffersLife)},
+                              {"offers", std::move(offers)}});
+  Json told = told_keys(world, service_keys);
+  if (!told.is_null()) claims.set("key_service", std::move(told));
   return crypto::sign_jwt(
       key, {.alg = crypto::SignatureAlg::ES256, .typ = std::string(kType), .kid = key_id(key)}, claims);
 }
@@ -87,6 +90,16 @@ Result<HeardOffers> hear_offers(const coalition::World& world, const PartnerCode
     if (known == nullptr || known->canonical() != offer->canonical())
       heard.change.records.push_back({key, *offer});
   }
+  Json new_kids = Json::array();
+  if (const Json* said = token.claims.find("key_service")) {
+    Result<std::optional<coalition::Record>> told = hear_keys(world, from, *said, heard.issued);
+    if (!told) {
+      heard.keys_refused = told.error();
+    } else if (*told) {
+      for (const Json& one : (*told)->value->find("keys")->items()) new_kids.push(one.text_or("kid", ""));
+      heard.change.records.push_back(**std::move(told));
+    }
+  }
   std::vector<coalition::Record> withdrawn;
   for (const coalition::App* app : world.apps()) {
     if (app->ref.owner != from) continue;
@@ -97,10 +110,12 @@ Result<HeardOffers> hear_offers(const coalition::World& world, const PartnerCode
   // What is taken back goes first and alone: what is new may not share its right to act before the ledger has
   // it. The list is heard again soon.
   const bool narrows = !withdrawn.empty();
+  if (narrows) new_kids = Json::array();
   if (narrows) heard.change.records = std::move(withdrawn);
   ledger::Record leaf{.event_class = "offers.heard", .time = now, .fields = {}};
   leaf.fields.emplace_back("partner", from.text());
   leaf.fields.emplace_back("changed", static_cast<int64_t>(heard.change.records.size()));
+  if (!new_kids.items().empty()) leaf.fields.emplace_back("keys", std::move(new_kids));
   heard.change.leaves = {std::move(leaf)};
   heard.change.author = "partner/" + from.text();
   heard.change.narrowing = narrows;

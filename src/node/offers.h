@@ -1,6 +1,7 @@
 // How a node tells its partners which of its apps they may know of: one signed list to each, whole,
-// short-lived, newest wins. A list that no longer names an app takes the offer back. JWS ES256, typ
-// "entente-offers+jwt". Errors: "offers.*" and those of crypto/jose.h.
+// short-lived, newest wins. A list that no longer names an app takes the offer back. With it go the keys of
+// its key service (told_keys.h). JWS ES256, typ "entente-offers+jwt". Errors: "offers.*" and those of
+// crypto/jose.h.
 #pragma once
 
 #include "coalition/world.h"
@@ -15,12 +16,15 @@ namespace entente::node {
 
 inline constexpr Seconds kOffersLife{300};
 
+// `service_keys`: all that the own key service holds, as public_kas_keys() gives them.
 [[nodiscard]] Result<std::string> sign_offers(const coalition::World& world, const PartnerCode& audience,
-                                              const crypto::PrivateKey& key, Instant now);
+                                              const Json& service_keys, const crypto::PrivateKey& key,
+                                              Instant now);
 
 struct HeardOffers {
   Instant issued;
-  Change change;  // empty records: nothing is new
+  Change change;                      // empty records: nothing is new
+  std::optional<Error> keys_refused;  // the rest of the list counts all the same
 };
 // Checks a partner's list against its keys and against the world; `newest` is when the last list heard was
 // signed.

@@ -173,7 +173,8 @@ TEST_CASE("an offer that is new does not share the right of one that is taken ba
   Result<coalition::World::Next> next = two.at_host.with(
       std::vector<coalition::Record>{{"app/cop", std::nullopt}, {"app/tides", offer("Tides")}}, Revision{2});
   REQUIRE(next);
-  const Result<std::string> list = sign_offers(next->world, kBorealis, two.aldoria.keys->statement, kNow);
+  const Result<std::string> list =
+      sign_offers(next->world, kBorealis, Json::array(), two.aldoria.keys->statement, kNow);
   REQUIRE(list);
   Result<HeardOffers> heard = hear_offers(two.at_home, kAldoria, *list, Instant{}, kNow);
   REQUIRE(heard);
@@ -190,14 +191,52 @@ TEST_CASE("an offer that is new does not share the right of one that is taken ba
   CHECK(heard->change.records[0].key == "offer/XAA/tides");
 }
 
+TEST_CASE(
+    "keys of a key service go with the offers; ones that are refused take no offer back and keep none") {
+  Pair two;
+  const Json service = Json::object({{"url", "https://kas.xaa.example"}});
+  const crypto::PublicKey key = crypto::PrivateKey::generate(crypto::KeyKind::p256).public_key();
+  Json told = Json::object({{"kid", "one-ec"}, {"algorithm", "ec:secp256r1"}, {"pem", key.pem()}});
+  const auto with_service = [&](const coalition::World& world, const Json& record) {
+    Result<coalition::World::Next> next = world.with(
+        std::vector<coalition::Record>{{"key-service/XAA", record}}, Revision{world.revision().value + 1});
+    REQUIRE(next);
+    return std::move(next->world);
+  };
+  Result<coalition::World::Next> renamed =
+      two.at_host.with(std::vector<coalition::Record>{{"app/cop", offer("Newer picture")}}, Revision{2});
+  REQUIRE(renamed);
+  const coalition::World host = with_service(renamed->world, service);
+  coalition::World home = with_service(two.at_home, service);
+  const Result<std::string> list =
+      sign_offers(host, kBorealis, Json::array({told}), two.aldoria.keys->statement, kNow);
+  REQUIRE(list);
+  Result<HeardOffers> heard = hear_offers(home, kAldoria, *list, Instant{}, kNow);
+  REQUIRE(heard);
+  CHECK_FALSE(heard->keys_refused);
+  REQUIRE(heard->change.records.size() == 2);  // the offer as the host has it, and the keys
+  CHECK(heard->change.records[1].key == "key-service/XAA");
+  CHECK(heard->change.leaves[0].fields.back().first == "keys");
+
+  home = with_service(two.at_home, Json::object({{"url", "https://kas.elsewhere.example"}}));
+  heard = hear_offers(home, kAldoria, *list, Instant{}, kNow);
+  REQUIRE(heard);
+  REQUIRE(heard->keys_refused);
+  CHECK(heard->keys_refused->code() == "offers.authority");
+  REQUIRE(heard->change.records.size() == 1);
+  CHECK(heard->change.records[0].key == "offer/XAA/cop");
+}
+
 TEST_CASE("a list of offers counts from its owner alone, for us alone, and only while it is new") {
   Pair two;
-  const Result<std::string> list = sign_offers(two.at_host, kBorealis, two.aldoria.keys->statement, kNow);
+  const Result<std::string> list =
+      sign_offers(two.at_host, kBorealis, Json::array(), two.aldoria.keys->statement, kNow);
   REQUIRE(list);
   CHECK_FALSE(hear_offers(two.at_home, kAldoria, *list, kNow + Seconds(1), kNow));  // a newer one was heard
   CHECK_FALSE(hear_offers(two.at_home, kAldoria, *list, Instant{}, kNow + Seconds(900)));  // old
   CHECK_FALSE(hear_offers(two.at_home, kBorealis, *list, Instant{}, kNow));                // another's
   CHECK_FALSE(hear_offers(two.at_host, kAldoria, *list, Instant{}, kNow));                 // another audience
-  const Result<std::string> forged = sign_offers(two.at_host, kBorealis, two.borealis.keys->statement, kNow);
+  const Result<std::string> forged =
+      sign_offers(two.at_host, kBorealis, Json::array(), two.borealis.keys->statement, kNow);
   CHECK_FALSE(hear_offers(two.at_home, kAldoria, *forged, Instant{}, kNow));
 }

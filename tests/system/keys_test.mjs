@@ -5,9 +5,10 @@ import { once } from 'node:events';
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
-import { SignJWT, exportJWK } from 'jose';
+import { SignJWT, decodeJwt, exportJWK, importJWK } from 'jose';
 import { ask } from '../../demo/loopback.mjs';
-import { Coalition, command, program, readJson, skip, system } from './coalition.mjs';
+import { readTemplate } from '../../demo/plan.mjs';
+import { Coalition, command, program, readJson, skip, system, until, writeJson } from './coalition.mjs';
 import { manifestOf } from './tdf_manifest.mjs';
 import { accessToken, keyService, makePair, proof } from './token.mjs';
 import { openTls } from './wire.mjs';
@@ -16,9 +17,21 @@ const fqn = (attribute, value) => `https://harbor-light.example/attr/${attribute
 const report = 'EXERCISE EXERCISE EXERCISE: two relief convoys reach Harbor Light Bay at dusk.\n';
 let coalition, kas, pair, token, reader;
 
+// XAA takes tokens of three kinds: for its own programs two, and those that XBB's provider gives to guests.
+function addIssuers(plan) {
+  const path = join(plan, 'genesis-xaa.json');
+  const genesis = readTemplate(path);
+  const main = genesis.records['token-issuer/main'];
+  genesis.records['token-issuer/tools'] = { ...main, clients: ['entente-tools'] };
+  const guests = { ...main, issuer: '${xbb.idp.issuer}', alg: 'PS256', clients: ['guest-desk'] };
+  genesis.records['token-issuer/guests'] = guests;
+  genesis.records['crosswalk/main'].issuers.push(guests.issuer);
+  writeJson(path, genesis);
+}
+
 before(async () => {
   if (skip) return;
-  coalition = await Coalition.start();
+  coalition = await Coalition.start(addIssuers);
   kas = keyService(coalition, 'XAA');
   pair = await makePair();
   token = await accessToken(coalition, coalition.demo.people.find(({ nation }) => nation === 'XAA').login, pair);
@@ -148,6 +161,35 @@ system('the vocabulary is for the coalition\'s people', async () => {
   assert.equal((await post(list, {}, await proved(list))).body.keyAccessServers.length, 2);
 });
 
+// The token as that nation's provider would give it to another program.
+async function tokenOf(code, changed) {
+  const { signing } = readJson(coalition.file(`provider-${code.toLowerCase()}`, 'secrets.json'));
+  const claims = { ...decodeJwt(token), iss: coalition.nation(code).issuer, ...changed };
+  const header = { alg: signing.alg, typ: 'at+jwt', kid: signing.kid };
+  return new SignJWT(claims).setProtectedHeader(header).sign(await importJWK(signing, signing.alg));
+}
+
+system('several issuers: each takes its own programs\' tokens, under its own keys, and no other\'s', async () => {
+  const opens = async (given) => {
+    const opened = await client('open', file('report.tdf'), file('issuers.out'), { token: given });
+    if (opened.code !== 0) assert.match(opened.output, /status code 401/);
+    return opened.code === 0;
+  };
+  const self = coalition.nation('XAA').issuer;
+  assert.ok(await opens(await tokenOf('XAA', { client_id: 'entente-cli' })));
+  assert.ok(await opens(await tokenOf('XAA', { client_id: 'entente-tools' })));
+  assert.ok(await opens(await tokenOf('XBB', { client_id: 'guest-desk' })), 'under the other provider\'s keys');
+  assert.ok(!(await opens(await tokenOf('XAA', { client_id: 'guest-desk' }))), 'the other provider\'s program');
+  assert.ok(!(await opens(await tokenOf('XBB', { client_id: 'entente-tools' }))));
+  assert.ok(!(await opens(await tokenOf('XBB', { client_id: 'entente-tools', iss: self }))), 'its key alone');
+  // What one nation's service takes no other does by that: at XBB nobody ever named them.
+  const there = { audience: keyService(coalition, 'XBB') };
+  const guest = await tokenOf('XBB', { client_id: 'guest-desk', aud: there.audience });
+  const url = `${there.audience}/key-access-servers`;
+  const headers = { authorization: `Bearer ${guest}`, dpop: await proof(pair, 'GET', url, { token: guest }) };
+  assert.equal((await ask(url, { headers, ca: coalition.ca })).status, 401);
+});
+
 system('attack: stolen tokens, proofs used twice, requests signed by somebody else', async () => {
   const path = '/kas.AccessService/Rewrap';
   const sign = (key) =>
@@ -273,6 +315,25 @@ system('recalled objects open no more, and exposure says who opened what', async
   assert.equal((await client('open', file('shared.tdf'), file('shared3.out'), reader)).code, 0);
 });
 
+// By which of XAA's keys XBB's people seal for it: as its programs ask, by value, and at XAA's name at XBB's door.
+async function keyToldToXbb() {
+  const through = reader.kas.replace('//kas.', '//kas-xaa.');
+  const named = await ask(`${through}/kas_public_key?algorithm=rsa:2048&v=2`, { ca: coalition.ca });
+  const path = '/policy.attributes.AttributesService/GetAttributeValuesByFqns';
+  const headers = {
+    'content-type': 'application/json',
+    authorization: `Bearer ${reader.token}`,
+    dpop: await proof(pair, 'POST', `${reader.kas}${path}`, { token: reader.token }),
+  };
+  const value = fqn('originator', 'xaa');
+  const body = JSON.stringify({ fqns: [value] });
+  const answer = await ask(`${reader.kas}${path}`, { method: 'POST', headers, body, ca: coalition.ca });
+  const [{ kasUri, publicKey }] = JSON.parse(answer.body).fqnAttributeValues[value].value.kasKeys;
+  assert.equal(kasUri, kas);
+  const { kid, publicKey: pem } = JSON.parse(named.body);
+  return kid === publicKey.kid && pem === publicKey.pem ? kid : `${kid} and ${publicKey.kid}`;
+}
+
 // The command line as XBB's planner, whose own door leads to both nations' services.
 async function asReader(verb, name, ...more) {
   writeFileSync(file('reader.txt'), `${reader.token}\n`, { mode: 0o600 });
@@ -335,12 +396,16 @@ system('keys change without a restart: old ones open, the newest is given out, a
   const folder = join(readJson(coalition.config('XAA')).data, 'keys', 'kas');
   const newest = async () => (await post('/kas.AccessService/PublicKey', { algorithm: 'rsa:2048', v: '2' })).body.kid;
   const before = await newest();
+  assert.equal(await keyToldToXbb(), before);
   const made = ['genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048', '-out', join(folder, '2099-01-01-rsa.pem')];
   assert.equal((await command(['openssl', ...made])).code, 0);
   chmodSync(join(folder, '2099-01-01-rsa.pem'), 0o600);
   const reload = () => coalition.ask('XAA', 'key-service', 'reload', '--reason', 'EXERCISE: the yearly change');
   assert.deepEqual((await reload()).added, ['2099-01-01-rsa']);
   assert.equal(await newest(), '2099-01-01-rsa');
+  await until('XBB is told of the new key', async () => (await keyToldToXbb()) === '2099-01-01-rsa');
+  const heard = (await coalition.ask('XBB', 'ledger', 'show', '--last', '100')).records;
+  assert.ok(heard.some(({ class: kind, fields }) => kind === 'offers.heard' && fields.keys?.includes('2099-01-01-rsa')));
   assert.equal((await client('open', file('report.tdf'), file('rotated1.out'))).code, 0, 'sealed for the old key');
   assert.equal((await client('seal', file('report.txt'), file('rotated.tdf'))).code, 0);
   assert.equal(manifestOf(file('rotated.tdf')).manifest.encryptionInformation.keyAccess[0].kid, '2099-01-01-rsa');
@@ -353,6 +418,7 @@ system('keys change without a restart: old ones open, the newest is given out, a
   // Recalled: what is sealed for it opens no more, and nothing more is sealed for it.
   await coalition.ask('XAA', 'recall', 'key', '2099-01-01-rsa', '--reason', 'EXERCISE: it was copied');
   assert.equal(await newest(), before);
+  await until('XBB seals for it no more', async () => (await keyToldToXbb()) === before);
   assert.notEqual((await client('open', file('rotated.tdf'), file('rotated3.out'))).code, 0);
   assert.equal((await client('open', file('report.tdf'), file('rotated4.out'))).code, 0);
 });
