@@ -310,7 +310,7 @@ TEST_CASE("a delegate answers in the delegator's name, once and not for either o
   delegation.from = PersonId("p-officer");
   delegation.to = deputy.id;
   delegation.start = kNow - minutes(1);
-  delegation.end = kNow + minutes(30);
+  delegation.end = kNow + minutes(2);
   all[record_key(delegation)] = to_json(delegation);
   const World given = world(all);
   const Verdict verdict = decide(given, answering(deputy, planner));
@@ -324,9 +324,13 @@ TEST_CASE("a delegate answers in the delegator's name, once and not for either o
 
   Person officer = person("XAA", "officer");
   CHECK_FALSE(decide(given, answering(deputy, officer)).permit);
-  Ask late = answering(deputy, planner);
-  late.now = kNow + minutes(30);
-  CHECK_FALSE(decide(given, late).permit);
+  Ask other_time = answering(deputy, planner);  // while all that is said of them holds
+  other_time.now = kNow + minutes(2) - Millis(1);
+  CHECK(decide(given, other_time).permit);
+  other_time.now = kNow + minutes(2);
+  CHECK_FALSE(decide(given, other_time).permit);
+  other_time.now = kNow - minutes(1) - Millis(1);
+  CHECK_FALSE(decide(given, other_time).permit);
 }
 
 TEST_CASE("records of access are read strictly") {

@@ -262,6 +262,67 @@ TEST_CASE("requests are counted in numbered batches within a second") {
   CHECK(batches == std::vector<std::string>{"1: 1-3", "2: 4-4"});
 }
 
+TEST_CASE(
+    "attack: a person, a partner and everybody together have room for so many sessions, and others for "
+    "theirs") {
+  Limits few;
+  const auto last = [](const Pair& pair) {
+    return pair.home.refused.empty() ? std::string() : pair.home.refused.back().ending.what;
+  };
+  SUBCASE("a person") {
+    few.sessions_per_person_max = 1;
+    Pair pair(few);
+    pair.open(kOwn, 1);
+    pair.settle();
+    pair.open(kCop, 1);
+    pair.settle();
+    CHECK(pair.home.refused.size() == 1);
+    CHECK(last(pair) == "You have too many sessions open.");
+    pair.open(kCop, 2);
+    pair.settle();
+    CHECK(pair.home.refused.size() == 1);
+    CHECK(pair.home.open_gates() == 2);
+  }
+  SUBCASE("with a partner, as its own node counts") {
+    few.sessions_per_partner_max = 1;
+    Pair pair(few, Limits());
+    pair.admit();
+    pair.open(kCop, 2);
+    pair.settle();
+    CHECK(pair.home.refused.size() == 1);
+    CHECK(last(pair) == "There is no room for another session with this partner.");
+    pair.open(kOwn, 2);
+    pair.settle();
+    CHECK(pair.home.open_gates() == 2);
+    CHECK(pair.host.open_gates() == 1);
+  }
+  SUBCASE("of a partner whose node does not count") {
+    few.sessions_per_partner_max = 1;
+    Pair pair(Limits(), few);
+    pair.admit();
+    pair.open(kCop, 2);
+    pair.settle();
+    CHECK(pair.home.refused.size() == 1);
+    CHECK(pair.host.open_gates() == 1);
+    CHECK(pair.host.core->sessions().size() == 1);
+  }
+  SUBCASE("everybody") {
+    few.sessions_max = 2;
+    Pair pair(few);
+    pair.open(kOwn, 1);
+    pair.open(kOwn, 2);
+    pair.settle();
+    pair.open(kOwn, 3);
+    CHECK(pair.home.refused.size() == 1);
+    CHECK(last(pair) == "The node has no room for another session.");
+    pair.home.take(pair.home.core->person_signed_out(pair.at, PersonId("p1"), {}));
+    pair.open(kOwn, 3);
+    pair.settle();
+    CHECK(pair.home.open_gates() == 2);
+    CHECK(pair.home.refused.size() == 1);
+  }
+}
+
 TEST_CASE("no link, no connector, no room: the app is down, and nobody who is denied learns of it") {
   Pair pair;
   pair.host.take(pair.host.core->connector_down(pair.at, ConnectorId("one")));

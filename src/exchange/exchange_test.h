@@ -154,7 +154,8 @@ struct Pair {
   TestNode home, host;
   Moment at{from_unix_seconds(1'795'000'000), Tick(std::chrono::hours(5))};
 
-  explicit Pair(Limits limits = {}) : home(kHome, limits), host(kHost, limits) {
+  explicit Pair(Limits limits = {}) : Pair(limits, limits) {}
+  Pair(Limits of_home, Limits of_host) : home(kHome, of_home), host(kHost, of_host) {
     for (TestNode* node : {&home, &host}) {
       REQUIRE(node->core->connector_up(at, ConnectorId("one"), "tp"));
     }
