@@ -272,6 +272,10 @@ Instant Exchange::next_due() const {
 void Exchange::partners_over_budget(uint64_t count) {
   core_->uncounted_refusals_ += count;
 }
+void Exchange::begins_unrecorded(Leaf restart) {
+  core_->start_recorded_ = false;
+  core_->restart_ = std::move(restart);
+}
 void Exchange::not_recorded(Leaf leaf) {
   core_->try_again(std::move(leaf));
 }

@@ -161,6 +161,10 @@ class Exchange {
   [[nodiscard]] Effects restore(Moment at, std::vector<KeptSession> sessions,
                                 const std::optional<Ending>& end = std::nullopt);
 
+  // The ledger did not take the leaf of this start: it is tried again until it does, and requests are counted
+  // in no batch before, for the numbers of batches begin with it.
+  void begins_unrecorded(Leaf restart);
+
   // People of this node.
   [[nodiscard]] Effects person_opens(Moment at, Opening opening);
   [[nodiscard]] Effects person_gave_up(Moment at, uint64_t opening);  // closed the tab before the answer

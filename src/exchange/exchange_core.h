@@ -26,6 +26,7 @@ struct Waiting {
     reset,        // statement: then it is sent; failed: the host asks again
     remembering,  // a statement gate's state without more to do
     leaf,         // leaf: kept and tried again when it fails
+    restart,      // leaf, likewise: then batches are numbered
   };
   For what = For::remembering;
   uint64_t serial = 0;
@@ -197,6 +198,8 @@ class Exchange::Core {
   std::deque<Leaf> unrecorded_;
   uint64_t unrecorded_lost_ = 0;
   uint64_t last_batch_ = 0;
+  bool start_recorded_ = true;   // the numbers of batches begin with the leaf of the start, never before it
+  std::optional<Leaf> restart_;  // that leaf, when the ledger has refused it
   std::map<RequestId, Uses> uses_;
   std::unordered_map<PersonId, Budget> openings_;  // of own people who opened lately
   uint64_t strangers_ = 0;

@@ -1,5 +1,6 @@
 // What must be durable, and what comes of it when it is, or cannot be.
 #include "exchange/exchange_core.h"
+#include "exchange/kept.h"
 
 #include <utility>
 
@@ -38,8 +39,8 @@ Leaf Exchange::Core::session_leaf(std::string kind, const Session& s) const {
 
 uint64_t Exchange::Core::append(Leaf leaf, Waiting waiting) {
   const uint64_t token = ++last_token_;
-  const bool narrowing =
-      leaf.kind == "ending" || leaf.kind == "sign-out";  // nothing else may use the space kept in reserve
+  const bool narrowing = leaf.kind == "ending" || leaf.kind == "sign-out" ||
+                         leaf.kind == kRestartLeaf;  // nothing else may use the space kept in reserve
   waiting_.emplace(token, std::move(waiting));
   effects_.emplace_back(AppendEffect{token, std::move(leaf), narrowing});
   return token;
@@ -72,6 +73,7 @@ void Exchange::Core::durable(uint64_t token) {
   const Waiting done = std::move(at->second);
   waiting_.erase(at);
   used(done.grant);
+  if (done.what == Waiting::For::restart) start_recorded_ = true;
   Session* s = done.serial == 0 ? nullptr : table_.by_serial(done.serial);
   const bool statement = done.what == Waiting::For::ask || done.what == Waiting::For::facts ||
                          done.what == Waiting::For::reset || done.what == Waiting::For::telling;
@@ -104,8 +106,10 @@ void Exchange::Core::failed(uint64_t token, const Error& why) {
   Waiting done = std::move(at->second);
   waiting_.erase(at);
   used(done.grant);
-  if (done.what == Waiting::For::leaf) {
-    try_again(std::move(done.leaf));
+  const bool start = done.what == Waiting::For::restart;
+  if (start) restart_ = std::move(done.leaf);
+  if (start || done.what == Waiting::For::leaf) {
+    if (!start) try_again(std::move(done.leaf));
     if (not_recorded_at_ != Tick{} && tick_ - not_recorded_at_ < kAlarmEvery) return;
     not_recorded_at_ = tick_;
     return alarm("exchange.not-recorded", "the ledger does not take records: " + why.what());
@@ -124,8 +128,13 @@ void Exchange::Core::failed(uint64_t token, const Error& why) {
 void Exchange::Core::tick_records() {
   if (tick_ - batch_at_ < kBatchEvery) return;
   batch_at_ = tick_;
-  flush_requests();
-  if (unrecorded_lost_ > 0 && unrecorded_.size() < limits_.unrecorded_max) {
+  if (restart_) {
+    Leaf leaf = *std::exchange(restart_, std::nullopt);
+    Waiting waiting{.what = Waiting::For::restart, .leaf = leaf};
+    append(std::move(leaf), std::move(waiting));
+  }
+  if (start_recorded_) flush_requests();
+  if (start_recorded_ && unrecorded_lost_ > 0 && unrecorded_.size() < limits_.unrecorded_max) {
     unrecorded_.push_back({"unrecorded", {{"at", rfc3339(now_)}, {"lost", unrecorded_lost_}}});
     unrecorded_lost_ = 0;
   }

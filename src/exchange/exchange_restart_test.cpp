@@ -210,6 +210,42 @@ TEST_CASE(
   CHECK(newest().find("last")->integer() == 4);
 }
 
+TEST_CASE("no batch of requests is numbered before the leaf of the start is durable") {
+  Pair pair;
+  pair.home.core->begins_unrecorded({std::string(kRestartLeaf), {{"kept", "no"}}});
+  pair.admit();
+  pair.home.writes.clear();
+  const auto second = [&] {
+    pair.home.core->sessions().front()->gate->count_request();
+    pair.pass(Millis(1'100), false);
+  };
+  const auto refuse = [&] {
+    while (!pair.home.writes.empty()) {
+      pair.home.take(
+          pair.home.core->failed(pair.at, pair.home.writes.front(), {"ledger.full", "the disk is full"}));
+      pair.home.writes.pop_front();
+    }
+  };
+  second();  // under way
+  second();
+  CHECK(pair.home.leaves_of("restart") == 1);
+  CHECK(pair.home.leaves_of("requests") == 0);
+  refuse();
+  CHECK(pair.home.alarms.size() == 1);
+  second();  // tried again
+  CHECK(pair.home.leaves_of("restart") == 2);
+  CHECK(pair.home.leaves_of("requests") == 0);
+  pair.write(pair.home);
+  second();
+  CHECK(pair.home.leaves_of("restart") == 2);
+  REQUIRE(pair.home.leaves_of("requests") == 1);
+  const auto batch = std::ranges::find(pair.home.leaves, "requests", &Leaf::kind);
+  const Json fields(batch->fields);
+  CHECK(fields.find("batch")->integer() == 1);
+  CHECK(fields.find("sessions")->items().at(0).find("first")->integer() == 1);
+  CHECK(fields.find("sessions")->items().at(0).find("last")->integer() == 4);
+}
+
 TEST_CASE("a host that wants new words all the time gets them at the home's pace") {
   Pair pair;
   for (uint64_t number = 1; number <= 40; ++number) pair.admit(number);

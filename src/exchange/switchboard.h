@@ -73,6 +73,7 @@ class Switchboard {
   [[nodiscard]] net::Task<OpenAnswer> open(Opening opening);
   // Before any lane runs and any link comes up; what watch() says is called of what ends.
   void restore(std::vector<KeptSession> sessions, const std::optional<Ending>& end);
+  void begins_unrecorded(Leaf restart) { core_->begins_unrecorded(std::move(restart)); }
   void sign_out(const PersonId& who, Ending why);
   void close(const SessionId& session, Ending why);
 

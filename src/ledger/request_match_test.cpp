@@ -196,6 +196,20 @@ TEST_CASE("attack: a ledger that is signed and chained, but left requests out, d
   CHECK(Signed({{"a", 1, 5}, {"a", 5, 9}}).fault() == "ledger.requests");
 }
 
+TEST_CASE("a node at its start hears of wrong counts, and of everything else as an auditor does") {
+  for (const int64_t second : {7, 5}) {
+    const Signed ledger({{"a", 1, 5}, {"a", second, 9}});
+    const auto verifier = NoteVerifier::make(Signed::kOrigin, ledger.key.public_key());
+    REQUIRE(verifier);
+    const Result<VerifyReport> report = verify(ledger.path(), *verifier, {.at_start = true});
+    REQUIRE(report);
+    REQUIRE(report->miscounted);
+    CHECK(report->miscounted->code() == "ledger.requests");
+    ledger.damage("tile");
+    CHECK(ledger.fault({.at_start = true}) == "ledger.tile");
+  }
+}
+
 TEST_CASE("attack: requests left out once, or counted twice, hide nothing else that is wrong with a ledger") {
   for (const int64_t second : {7, 5}) {
     const Signed ledger({{"a", 1, 5}, {"a", second, 9}, {"b", 1, 2}});

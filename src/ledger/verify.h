@@ -24,6 +24,9 @@ struct VerifyAgainst {
   // What the store was found to hold (store::load_all): each manifest must be in the ledger, and nothing
   // else.
   const store::Loaded* store = nullptr;
+  // Asked by the node that holds the ledger, before it writes: counts of requests that do not hold are in the
+  // report then. A ledger is never mended, and must not keep a node down for what a count says.
+  bool at_start = false;
 };
 
 struct VerifyReport {
@@ -31,7 +34,8 @@ struct VerifyReport {
   std::string note{};
   uint64_t batches = 0;
   Revision store_revision{};
-  std::string unfinished{};  // where; empty: nothing is
+  std::string unfinished{};           // where; empty: nothing is
+  std::optional<Error> miscounted{};  // "ledger.requests", at a start
 };
 
 [[nodiscard]] Result<VerifyReport> verify(const std::filesystem::path& folder, const NoteVerifier& verifier,

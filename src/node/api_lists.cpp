@@ -262,6 +262,8 @@ net::Task<Api::Answer> Api::show_status(Request request) {
         owed == 0
             ? ""
             : "make space on the disk of the data folder, or mend it; they are written by themselves then");
+  if (const std::optional<Error>& wrong = records_.miscounted())
+    check("bad", "counts of requests", wrong->text(), "the node works; entente ledger verify says the same");
   const Millis ahead = switchboard_.ahead();
   check(ahead == Millis(0) ? "good" : "bad", "clock",
         ahead == Millis(0) ? "decisions go by the wall clock"

@@ -255,29 +255,35 @@ Result<void> Node::Parts::build() {
 // With what an earlier life of this node left. Before any door is open.
 void Node::Parts::go_on() {
   AliveMark mark(config.data / "alive");
-  Result<Recalled> recalled =
+  Recalled recalled =
       recall(records->ledger(), config.partner, mark.last(), clock.now(), config.limits.away_max);
-  if (!recalled) {
-    log(LogLevel::warning, "node", "no session goes on: the ledger does not say what stood",
-        {{"error", recalled.error().text()}});
-    // Nor after the next start: without the mark nobody knows how long this node was away.
-    std::error_code gone;
-    std::filesystem::remove(config.data / "alive", gone);
-    return;
-  }
-  // The old mark stays until what it tells of is done: a kill meanwhile, and the next start does it.
-  const auto mark_anew = [this] {
+  const bool recorded = !recalled.owed;
+  // The old mark stays until what it tells of is done: a kill meanwhile, and the next start does it. While
+  // the ledger has no record of this start nothing goes on after the next one either: without the mark nobody
+  // knows how long this node was away.
+  const auto mark_anew = [this, recorded] {
+    if (!recorded) {
+      std::error_code gone;
+      std::filesystem::remove(config.data / "alive", gone);
+      return;
+    }
     alive = std::make_unique<AliveMark>(config.data / "alive");
     alive->note(clock.now());
   };
-  if (!recalled->seen) mark_anew();
-  exchange::Kept& kept = recalled->kept;
+  if (!recalled.seen) mark_anew();
+  if (!recorded) {
+    log(LogLevel::warning, "node", "the ledger took no record of this start: it is tried again",
+        {{"error", recalled.refused.text()}});
+    switchboard->begins_unrecorded({std::move(recalled.owed->event_class), std::move(recalled.owed->fields)});
+  }
+  exchange::Kept& kept = recalled.kept;
   exchange::Ending over{.which = coalition::Refusal::lease_ended, .what = "The node was started again."};
   over.change = "Open the app again from the lobby.";
-  if (!recalled->why_not.empty()) {
-    log(LogLevel::info, "node", "no session goes on", {{"why", recalled->why_not}});
-    over.what = fmt::format("The node was started again; {}.", recalled->why_not);
-    if (recalled->seen) close_at_start(*records, *access, *recalled->seen, clock.now(), mark_anew);
+  if (!recalled.why_not.empty()) {
+    log(LogLevel::info, "node", "no session goes on",
+        {{"why", recalled.why_not}, {"error", recalled.refused.text()}});
+    over.what = fmt::format("The node was started again; {}.", recalled.why_not);
+    if (recalled.seen) close_at_start(*records, *access, *recalled.seen, clock.now(), mark_anew);
     return switchboard->restore(std::move(kept.sessions), over);
   }
   browsers.restore(kept, clock.now());

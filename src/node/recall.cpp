@@ -20,6 +20,15 @@ std::string why_nothing(std::optional<Instant> last, Instant newest, Instant now
   return {};
 }
 
+ledger::Record restart_leaf(const Recalled& recalled, Instant now) {
+  ledger::Record leaf{.event_class = std::string(exchange::kRestartLeaf), .time = now, .fields = {}};
+  leaf.fields.emplace_back("kept", recalled.why_not.empty() ? "yes" : "no");
+  if (!recalled.why_not.empty()) leaf.fields.emplace_back("why", recalled.why_not);
+  leaf.fields.emplace_back("sessions", static_cast<int64_t>(recalled.kept.sessions.size()));
+  leaf.fields.emplace_back("sign_ins", static_cast<int64_t>(recalled.kept.sign_ins.size()));
+  return leaf;
+}
+
 }  // namespace
 
 AliveMark::~AliveMark() {
@@ -47,24 +56,28 @@ void AliveMark::note(Instant now) {
   }
 }
 
-Result<Recalled> recall(ledger::Ledger& ledger, const PartnerCode& self, std::optional<Instant> last,
-                        Instant now, Seconds away_max) {
+Recalled recall(ledger::Ledger& ledger, const PartnerCode& self, std::optional<Instant> last, Instant now,
+                Seconds away_max) {
   exchange::Recollection recollection(self, now);
   Instant newest{};
   const auto visit = [&](const ledger::Record& record) {
     newest = std::max(newest, record.time);
     return recollection.take(record.event_class, record.time, Json(record.fields));
   };
-  TRY_VOID(ledger.newest_first(&exchange::Recollection::reads, visit));
+  const Result<void> read = ledger.newest_first(&exchange::Recollection::reads, visit);
   Recalled out{std::move(recollection).kept(), why_nothing(last, newest, now, away_max)};
+  if (!read) {
+    out = {.kept = {}, .why_not = "the ledger does not say what stood"};
+    out.refused = read.error();
+  }
   const Instant seen = std::max(last.value_or(newest), newest);
   if (now < seen - kClockBackMax) out.seen = seen;
-  ledger::Record leaf{.event_class = std::string(exchange::kRestartLeaf), .time = now, .fields = {}};
-  leaf.fields.emplace_back("kept", out.why_not.empty() ? "yes" : "no");
-  if (!out.why_not.empty()) leaf.fields.emplace_back("why", out.why_not);
-  leaf.fields.emplace_back("sessions", static_cast<int64_t>(out.kept.sessions.size()));
-  leaf.fields.emplace_back("sign_ins", static_cast<int64_t>(out.kept.sign_ins.size()));
-  TRY_VOID(ledger.append_and_wait({std::move(leaf)}, ledger::Space::narrowing));
+  const Result<ledger::Appended> taken =
+      ledger.append_and_wait({restart_leaf(out, now)}, ledger::Space::narrowing);
+  if (taken) return out;
+  out.why_not = "the ledger took no record of the start";
+  out.refused = taken.error();
+  out.owed = restart_leaf(out, now);
   return out;
 }
 

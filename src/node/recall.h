@@ -35,13 +35,16 @@ struct Recalled {
   exchange::Kept kept;
   std::string why_not;            // empty: it goes on. Else in words for people
   std::optional<Instant> seen{};  // the clock went back: the latest time that was seen here
+  Error refused{};                // what the disk said, where it refused to be read or written
+  // The leaf that says so, where the ledger did not take it: then nothing goes on, and no batch of requests
+  // may be written before it.
+  std::optional<ledger::Record> owed{};
 };
 
 inline constexpr Seconds kClockBackMax{60};
 
-// `last`: when the node was last known to run. Reads the ledger, and adds the leaf that says what came of it;
-// without that leaf nothing goes on: the error says why.
-[[nodiscard]] Result<Recalled> recall(ledger::Ledger& ledger, const PartnerCode& self,
-                                      std::optional<Instant> last, Instant now, Seconds away_max);
+// `last`: when the node was last known to run. Reads the ledger, and adds the leaf that says what came of it.
+[[nodiscard]] Recalled recall(ledger::Ledger& ledger, const PartnerCode& self, std::optional<Instant> last,
+                              Instant now, Seconds away_max);
 
 }  // namespace entente::node

@@ -1,7 +1,9 @@
 #include "node/recall.h"
 
 #include "base/scratch_for_test.h"
+#include "ledger/segment.h"
 
+#include <atomic>
 #include <filesystem>
 
 #include <doctest/doctest.h>
@@ -12,7 +14,17 @@ namespace {
 const PartnerCode kSelf("XBB");
 const Instant kNow = from_unix_seconds(1'795'000'000);
 
+class Refusing : public ledger::Disk {
+ public:
+  Result<void> write(int file, uint64_t offset, ByteView bytes) override {
+    if (refuses) return fail("ledger.full", "the test's disk is full");
+    return ledger::Disk::write(file, offset, bytes);
+  }
+  std::atomic<bool> refuses = false;
+};
+
 struct Disk {
+  Refusing refusing;
   Scratch scratch;
   const std::filesystem::path& folder = scratch.path();
   std::unique_ptr<ledger::Ledger> ledger;
@@ -21,7 +33,8 @@ struct Disk {
                             .origin = "entente.xbb/ledger",
                             .key = crypto::PrivateKey::generate(crypto::KeyKind::ed25519),
                             .segment_bytes = 1 << 20,
-                            .reserve_bytes = 64 << 10};
+                            .reserve_bytes = 64 << 10,
+                            .disk = &refusing};
     auto opened = ledger::Ledger::open(std::move(options));
     REQUIRE(opened);
     ledger = std::move(*opened);
@@ -35,9 +48,7 @@ struct Disk {
     REQUIRE(ledger->append_and_wait({leaf}));
   }
   [[nodiscard]] Recalled at(std::optional<Instant> last, Instant now, Seconds away_max = Seconds(120)) {
-    Result<Recalled> out = recall(*ledger, kSelf, last, now, away_max);
-    REQUIRE(out);
-    return std::move(*out);
+    return recall(*ledger, kSelf, last, now, away_max);
   }
 };
 
@@ -97,6 +108,20 @@ TEST_CASE("a node goes on after its clock was put right, whatever times the ledg
   const Recalled recalled = disk.at(kNow + Seconds(2), kNow + Seconds(5));
   CHECK(recalled.why_not.empty());
   CHECK(recalled.kept.sign_ins.size() == 1);
+}
+
+TEST_CASE("a start of which the ledger takes no record lets nothing go on, and its leaf is owed") {
+  Disk disk;
+  disk.signed_in("t1", kNow - Seconds(600));
+  disk.refusing.refuses = true;
+  const Recalled recalled = disk.at(kNow - Seconds(5), kNow);
+  CHECK_FALSE(recalled.why_not.empty());
+  CHECK(recalled.refused.code() == "ledger.full");
+  REQUIRE(recalled.owed);
+  CHECK(recalled.owed->event_class == exchange::kRestartLeaf);
+  CHECK(Json(recalled.owed->fields).text_or("kept", "") == "no");
+  disk.refusing.refuses = false;
+  CHECK_FALSE(disk.at(kNow, kNow + Seconds(5)).owed);
 }
 
 TEST_CASE("the mark of a running node is the time it was noted last") {

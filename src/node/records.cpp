@@ -107,13 +107,20 @@ Result<std::unique_ptr<Records>> Records::open(const NodeConfig& config, const K
   TRY_VOID(ledger::recover(*store, *ledger));
   TRY_VOID(ledger->publish());
   TRY(const store::Loaded loaded, store->load_all());
-  TRY(const ledger::VerifyReport report, ledger::verify(config.data / "ledger", ledger->verifier(),
-                                                        {.remembered = std::nullopt, .store = &loaded}));
+  TRY(ledger::VerifyReport report,
+      ledger::verify(config.data / "ledger", ledger->verifier(),
+                     {.remembered = std::nullopt, .store = &loaded, .at_start = true}));
   if (!report.unfinished.empty())
     return fail("ledger.tail", "an unfinished write is still in the ledger", report.unfinished);
+  if (report.miscounted) {
+    log(LogLevel::warning, "node",
+        "the ledger's counts of requests do not hold; the node starts all the same",
+        {{"error", report.miscounted->text()}});
+  }
   TRY(coalition::World world, world_of(loaded));
-  return std::unique_ptr<Records>(
-      new Records(control, std::move(store), std::move(ledger), std::move(world)));
+  std::unique_ptr<Records> out(new Records(control, std::move(store), std::move(ledger), std::move(world)));
+  out->miscounted_ = std::move(report.miscounted);
+  return out;
 }
 
 Records::Records(net::Loop& control, std::unique_ptr<store::Store> store,

@@ -76,6 +76,9 @@ class Records {
 
   // How many records act as they were narrowed and are not durable so.
   [[nodiscard]] size_t owed() const { return fenced_.size() + (owing_ ? 1 : 0); }
+  // What the ledger's counts of requests lacked at the start ("ledger.requests"): said, and no reason to be
+  // down.
+  [[nodiscard]] const std::optional<Error>& miscounted() const { return miscounted_; }
   [[nodiscard]] ledger::Ledger& ledger() { return *ledger_; }
   [[nodiscard]] store::Store& store() { return *store_; }
 
@@ -136,7 +139,8 @@ class Records {
   std::deque<std::shared_ptr<Pending>> waiting_;
   std::deque<Written> unpublished_;
   bool withheld_ = false;  // the store holds a change that the world must not show before the ledger has it
-  bool owing_ = false;     // the ledger lacks a change that acts already
+  std::optional<Error> miscounted_;
+  bool owing_ = false;  // the ledger lacks a change that acts already
   Tick pay_again_{};
   bool busy_ = false;
 };

@@ -4,6 +4,7 @@
 
 #include "exchange/access_desk_for_test.h"
 #include "ledger/segment.h"
+#include "node/audit.h"
 #include "node/clock.h"
 #include "node/genesis.h"
 
@@ -185,6 +186,32 @@ TEST_CASE("attack: what waits behind a narrowing change does not bring its recor
   CHECK(house.records->world().app({kAldoria, AppId("relief")}) == nullptr);
   house.open();
   CHECK(house.records->world().app({kAldoria, AppId("relief")}) == nullptr);
+}
+
+TEST_CASE("a wrong count of requests is told to the operator and the auditor, and keeps no node down") {
+  House house;
+  const auto batch = [&](int64_t last) {
+    Json items = Json::array();
+    items.push(Json::object({{"session", "s1"}, {"first", 1}, {"last", last}}));
+    ledger::Record leaf{.event_class = "requests", .time = kNow, .fields = {}};
+    leaf.fields.emplace_back("batch", 1);
+    leaf.fields.emplace_back("sessions", std::move(items));
+    REQUIRE(house.records->ledger().append_and_wait({std::move(leaf)}));
+  };
+  batch(5);
+  house.open();
+  CHECK_FALSE(house.records->miscounted());
+  CHECK(audit(house.config, std::nullopt));
+  batch(7);  // another one of that number, and no start between
+  house.open();
+  REQUIRE(house.records->miscounted());
+  CHECK(house.records->miscounted()->code() == "ledger.requests");
+  const Result<Outcome> outcome = house.commit({house.suspension()}, true);
+  REQUIRE(outcome);
+  CHECK(outcome->durable);
+  const Result<Audit> audited = audit(house.config, std::nullopt);
+  REQUIRE_FALSE(audited);
+  CHECK(audited.error().code() == "ledger.requests");
 }
 
 TEST_CASE("attack: a text that is no UTF-8 is refused before it is written") {
