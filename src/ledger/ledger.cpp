@@ -431,7 +431,25 @@ void commit_recorded(store::Store& store, Ledger& ledger, store::Commit commit, 
   });
 }
 
-Result<void> recover(store::Store& store, Ledger& ledger) {
+namespace {
+
+// What the first of several said that failed: those behind it only lack it.
+class FirstFault {
+ public:
+  Result<Appended> after(Result<Appended> result) {
+    const std::scoped_lock lock(mutex_);
+    if (!result && !first_) first_ = result.error();
+    return first_ ? Result<Appended>(Failure(*first_)) : std::move(result);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::optional<Error> first_;
+};
+
+}  // namespace
+
+Result<void> recover(store::Store& store, Ledger& ledger, Space space) {
   if (ledger.store_revision() > store.head()) {
     return fail("ledger.store",
                 "the store lacks revisions that the ledger has: it was put back to an older copy",
@@ -443,12 +461,13 @@ Result<void> recover(store::Store& store, Ledger& ledger) {
     auto answer = std::make_shared<std::promise<Result<Appended>>>();
     std::future<Result<Appended>> last = answer->get_future();
     const Revision end = backlog.back().rev;
+    const auto fault = std::make_shared<FirstFault>();
     for (store::Outgoing& outgoing : backlog) {
       const Revision rev = outgoing.rev;
-      // What the world already is must be recorded, even from the reserve.
-      ledger.append_commit(std::move(outgoing), Space::narrowing,
-                           [&store, rev, end, answer](Result<Appended> result) {
+      ledger.append_commit(std::move(outgoing), space,
+                           [&store, rev, end, answer, fault](Result<Appended> result) {
                              if (result) store.integrated(rev);
+                             result = fault->after(std::move(result));
                              if (rev == end) answer->set_value(std::move(result));
                            });
     }

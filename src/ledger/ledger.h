@@ -102,7 +102,7 @@ class Ledger {
 // commit records it.
 void commit_recorded(store::Store& store, Ledger& ledger, store::Commit commit, store::Store::Done done);
 // Records what the outbox still holds, in order, and checks that the ledger is not behind the store's own
-// note.
-[[nodiscard]] Result<void> recover(store::Store& store, Ledger& ledger);
+// note. What already acts is recorded even from the reserve.
+[[nodiscard]] Result<void> recover(store::Store& store, Ledger& ledger, Space space = Space::narrowing);
 
 }  // namespace entente::ledger

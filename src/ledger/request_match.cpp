@@ -29,8 +29,12 @@ std::string span_text(std::string_view session, int64_t first, int64_t last) {
 
 }  // namespace
 
+void RequestMatch::Faults::keep(Error fault) {
+  (count++ == 0 ? first : newest) = std::move(fault);
+}
+
 void RequestMatch::keep(std::string what, std::string where) {
-  if (!fault_) fault_ = wrong(std::move(what), std::move(where));
+  faults_.keep(wrong(std::move(what), std::move(where)));
 }
 
 void RequestMatch::feed(uint64_t index, std::string_view event_class, const Json& fields) {
@@ -131,10 +135,10 @@ void RequestMatch::close_life() {
   }
   if (batches <= life_.lost) {
     dropped_.insert(dropped_.end(), missing.begin(), missing.end());
-  } else if (!left_out_) {
-    left_out_ = wrong("batches " + std::to_string(missing.front().first) + " to " +
-                          std::to_string(missing.front().last) + " of requests are missing",
-                      "the start at " + entry_at(life_.begin));
+  } else {
+    left_out_.keep(wrong("batches " + std::to_string(missing.front().first) + " to " +
+                             std::to_string(missing.front().last) + " of requests are missing",
+                         "the start at " + entry_at(life_.begin)));
   }
   life_ = {};
   ++lives_;
@@ -147,29 +151,35 @@ bool RequestMatch::excused(Batch before, Batch after) const {
          });
 }
 
-Result<void> RequestMatch::gaps() const {
+void RequestMatch::gaps() {
   for (const auto& [session, counted] : sessions_) {
     int64_t before = counted.whole;
     Batch in = counted.whole_in;
     for (const auto& [first, span] : counted.ahead) {
       if (before == 0) in = {span.in.life, 0};
       if (first != before + 1 && !excused(in, span.in))
-        return Failure(
-            wrong(span_text(session, before + 1, first - 1) + " are in no batch", "end of the log"));
+        keep(span_text(session, before + 1, first - 1) + " are in no batch", "end of the log");
       before = span.last;
       in = span.in;
     }
   }
-  return {};
 }
 
 Result<void> RequestMatch::finish() {
-  if (fault_) return Failure(*fault_);
-  if (moving_) return {};
-  close_life();
-  TRY_VOID(gaps());
-  if (left_out_) return Failure(*left_out_);
-  return {};
+  if (!moving_) {
+    close_life();
+    gaps();
+    if (left_out_.first) faults_.keep(*left_out_.first);
+    if (left_out_.newest) faults_.keep(*left_out_.newest);
+    if (left_out_.count > 2) faults_.count += left_out_.count - 2;
+  }
+  if (!faults_.first) return {};
+  Error out = *faults_.first;
+  if (faults_.newest)
+    out.where() += "; " + std::to_string(faults_.count) +
+                   " faults of this kind in all, the newest: " + faults_.newest->what() + " (" +
+                   faults_.newest->where() + ")";
+  return Failure(std::move(out));
 }
 
 }  // namespace entente::ledger

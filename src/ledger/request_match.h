@@ -18,14 +18,16 @@
 
 namespace entente::ledger {
 
-// Fed with every record in order; keeps the first fault for the end, so that it hides no other of the ledger.
-// Holds one entry for each session of the ledger, as that itself is bounded.
+// Fed with every record in order; keeps its faults for the end, so that they hide no other of the ledger:
+// counts them, and names the first and the newest, for a fault stays in a ledger and must not hide what comes
+// after it. Holds one entry for each session that the ledger ever had.
 class RequestMatch {
  public:
   // `moving`: a node is at work, and what is missing may still come.
   explicit RequestMatch(bool moving = false) : moving_(moving) {}
   void feed(uint64_t index, std::string_view event_class, const Json& fields);
-  // Once, after the last record: "ledger.requests".
+  // Once, after the last record: "ledger.requests", the first fault; in `where` how many there are, if more
+  // than one, and the newest.
   [[nodiscard]] Result<void> finish();
 
  private:
@@ -56,6 +58,12 @@ class RequestMatch {
     int64_t first = 0;
     int64_t last = 0;
   };
+  struct Faults {
+    uint64_t count = 0;
+    std::optional<Error> first{};
+    std::optional<Error> newest{};  // if there is more than one
+    void keep(Error fault);
+  };
   void keep(std::string what, std::string where);
   void batch(uint64_t index, const Json& fields);
   [[nodiscard]] bool is_new(uint64_t index, int64_t number, const Json& fields);
@@ -63,15 +71,15 @@ class RequestMatch {
   void ending(uint64_t index, const Json& fields);
   void close_life();
   [[nodiscard]] bool excused(Batch before, Batch after) const;
-  [[nodiscard]] Result<void> gaps() const;
+  void gaps();
 
   bool moving_;
-  std::optional<Error> fault_;
+  Faults faults_;
   std::map<std::string, Counted, std::less<>> sessions_;
   Life life_;
   uint64_t lives_ = 0;
   std::vector<Dropped> dropped_;
-  std::optional<Error> left_out_;  // the first life that lacks batches
+  Faults left_out_;  // lives that lack batches
 };
 
 }  // namespace entente::ledger

@@ -119,6 +119,23 @@ TEST_CASE("attack: a session all of whose batches are left out shows by their nu
           "a batch of requests without a number or without sessions");
 }
 
+TEST_CASE("attack: one honest fault hides no later one: they are counted, and the newest is named") {
+  const auto where = [](Log log) {
+    const Result<void> result = log.match.finish();
+    REQUIRE_FALSE(result);
+    return result.error().where();
+  };
+  const auto gap = [] { return Log().restart().requests(1, {{"a", 1, 5}}).requests(3, {{"a", 9, 9}}); };
+  const std::string once = where(gap());
+  CHECK(once.find("2 faults") != std::string::npos);  // of the session, and of the batch
+  CHECK(where(Log().requests(1, {{"a", 1, 5}}).requests(2, {{"a", 7, 9}})) == "end of the log");
+  const std::string twice = where(gap().restart().requests(1, {{"b", 1, 1}}).requests(3, {{"b", 2, 2}}));
+  CHECK(twice.find("3 faults") != std::string::npos);
+  CHECK(twice.find("batches 2 to 2 of requests are missing (the start at entry 3)") != std::string::npos);
+  CHECK(where(gap().requests(4, {{"c", 2, 3}}).requests(4, {{"c", 4, 4}})).find("4 faults") !=
+        std::string::npos);
+}
+
 TEST_CASE("a batch that a disk kept and said it had refused stands twice to the letter, and counts once") {
   CHECK(
       Log().requests(1, {{"a", 1, 5}}).requests(1, {{"a", 1, 5}}).requests(2, {{"a", 6, 6}}).fault().empty());

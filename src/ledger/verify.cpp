@@ -103,7 +103,7 @@ class Audit {
 
  private:
   // While a node writes, only what it announced before we began is sure to hold still.
-  [[nodiscard]] bool enough() const { return live_ && tree_.size() >= announced_.size; }
+  [[nodiscard]] bool enough() const { return live_ && !against_.at_start && tree_.size() >= announced_.size; }
 
   Result<void> read_announced() {
     const std::filesystem::path path = folder_ / "checkpoint";

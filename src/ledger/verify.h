@@ -24,8 +24,9 @@ struct VerifyAgainst {
   // What the store was found to hold (store::load_all): each manifest must be in the ledger, and nothing
   // else.
   const store::Loaded* store = nullptr;
-  // Asked by the node that holds the ledger, before it writes: counts of requests that do not hold are in the
-  // report then. A ledger is never mended, and must not keep a node down for what a count says.
+  // Asked by the node that holds the ledger, before it writes: all of it is read, also what is not announced
+  // yet, and counts of requests that do not hold are in the report. A ledger is never mended, and must not keep
+  // a node down for what a count says.
   bool at_start = false;
 };
 

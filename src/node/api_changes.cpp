@@ -48,7 +48,8 @@ int status_of(const Error& error) {
   if (error.code() == "access.over" || error.code() == "access.changed" || error.code() == "access.full" ||
       error.code().starts_with("mission."))
     return 409;
-  if (error.code() == "store.full" || error.code() == "ledger.full") return 507;
+  if (error.code() == "store.full" || error.code() == "ledger.full" || error.code() == "node.not-taken-back")
+    return 507;
   if (error.code().starts_with("coalition.") || error.code().starts_with("field.") ||
       error.code() == "store.precondition")
     return 409;

@@ -48,6 +48,65 @@ Result<coalition::World> world_of(const store::Loaded& loaded) {
   return coalition::World::load(records, loaded.head);
 }
 
+constexpr std::string_view kUndoneLeaf = "change.undone";  // names the revision that it takes back
+constexpr std::string_view kNarrowingField = "narrowing";  // of leaves of what acts before the ledger has it
+constexpr size_t kOwedAtStartMax = 1024;                   // revisions
+
+ledger::Space space_of(const Change& change) {
+  return change.narrowing ? ledger::Space::narrowing : ledger::Space::ordinary;
+}
+
+// What narrows says so: at a start on a full disk it may act before the ledger has it.
+std::vector<Bytes> leaves_of(const Change& change) {
+  std::vector<ledger::Record> leaves = change.leaves;
+  if (change.narrowing && leaves.empty())
+    leaves.push_back({.event_class = "store.commit", .time = system_clock().now(), .fields = {}});
+  std::vector<Bytes> out;
+  for (ledger::Record& leaf : leaves) {
+    if (change.narrowing) leaf.fields.emplace_back(std::string(kNarrowingField), true);
+    out.push_back(leaf.encode());
+  }
+  return out;
+}
+
+std::optional<Json> field_of(const store::Outgoing& owed, std::string_view name,
+                             std::string_view event_class = {}) {
+  for (const Bytes& leaf : owed.leaves) {
+    const Result<ledger::Record> record = ledger::Record::parse(leaf);
+    if (!record || (!event_class.empty() && record->event_class != event_class)) continue;
+    for (const auto& [key, value] : record->fields)
+      if (key == name) return value;
+  }
+  return std::nullopt;
+}
+
+// A node starts though its ledger has no room for what it is owed, when all of that may act before the ledger
+// has it: what narrows, and what was taken back. Nobody could suspend or cut otherwise.
+Result<void> may_be_owed(const store::Store& store, const ledger::Ledger& ledger, const Error& why) {
+  if (why.code() != "ledger.full" && why.code() != "ledger.io") return Failure(why);
+  TRY(const std::vector<store::Outgoing> owed, store.outbox(ledger.store_revision(), kOwedAtStartMax));
+  if (owed.empty() || owed.back().rev != store.head()) return Failure(why);
+  Revision undone{};
+  for (size_t at = owed.size(); at-- > 0;) {
+    const std::optional<Json> takes_back = field_of(owed[at], "undone", kUndoneLeaf);
+    const bool narrows = field_of(owed[at], kNarrowingField).has_value();
+    if (!takes_back && !narrows && owed[at].rev != undone) return Failure(why);
+    const bool names = takes_back && takes_back->is_int() && takes_back->integer() > 0;
+    undone = names ? Revision{static_cast<uint64_t>(takes_back->integer())} : Revision{};
+  }
+  return {};
+}
+
+Error not_taken_back(const Error& why, const Error& store) {
+  return {
+      "node.not-taken-back",
+      fmt::format("the ledger did not take the change ({}), and the store does not take it back yet ({})",
+                  why.what(), store.what()),
+      why.where(),
+      "nothing of it acts; mend the disk, then it is taken back by itself. A node killed before that finds "
+      "it at its start and acts by it: look there"};
+}
+
 }  // namespace
 
 std::string ledger_origin(const PartnerCode& partner) {
@@ -104,8 +163,15 @@ Result<std::unique_ptr<Records>> Records::open(const NodeConfig& config, const K
   ledger::Options options = ledger_options(config, keys);
   options.disk = ledger_disk;
   TRY(auto ledger, ledger::Ledger::open(std::move(options)));
-  TRY_VOID(ledger::recover(*store, *ledger));
-  TRY_VOID(ledger->publish());
+  const Result<void> recovered = ledger::recover(*store, *ledger);
+  if (!recovered) {
+    TRY_VOID(may_be_owed(*store, *ledger, recovered.error()));
+    log(LogLevel::warning, "node", "the ledger lacks what narrows here and acts: it is tried again",
+        {{"error", recovered.error().text()}});
+  }
+  // A view that others are shown, which the publisher goes on with: a full disk must not keep a node down.
+  if (const Result<void> shown = ledger->publish(); !shown)
+    log(LogLevel::warning, "node", "tiles are behind", {{"error", shown.error().text()}});
   TRY(const store::Loaded loaded, store->load_all());
   TRY(ledger::VerifyReport report,
       ledger::verify(config.data / "ledger", ledger->verifier(),
@@ -120,6 +186,8 @@ Result<std::unique_ptr<Records>> Records::open(const NodeConfig& config, const K
   TRY(coalition::World world, world_of(loaded));
   std::unique_ptr<Records> out(new Records(control, std::move(store), std::move(ledger), std::move(world)));
   out->miscounted_ = std::move(report.miscounted);
+  out->owing_ = !recovered;
+  if (out->owing_) out->again_ = control.after(kPayAgain, [made = out.get()] { made->try_again(); });
   return out;
 }
 
@@ -139,7 +207,14 @@ Records::~Records() {
 }
 
 Result<store::Precondition> Records::as_seen(std::string_view key) const {
-  TRY(const std::optional<store::Record> kept, store_->get(key));
+  TRY(std::optional<store::Record> kept, store_->get(key));
+  if (undoing_) {  // it is taken back before anything else is written
+    const Revision then{undoing_->revision.value + 1};
+    for (const auto& [name, value] : undoing_->back) {
+      if (name != key) continue;
+      kept = value ? std::optional(store::Record{name, value->canonical(), then}) : std::nullopt;
+    }
+  }
   const Json* shown = world_.raw(key);
   const bool same = kept && shown != nullptr ? kept->value == shown->canonical() : !kept && shown == nullptr;
   if (!same) {
@@ -280,7 +355,9 @@ void Records::not_durable(const std::shared_ptr<Pending>& pending, const Error& 
 }
 
 void Records::try_again() {
-  if (owing_ && (busy_ || !pay())) again_ = control_.after(kPayAgain, [this] { try_again(); });
+  if (undoing_ && !busy_) take_back();
+  if (owing_ && (busy_ || !pay(ledger::Space::narrowing)))
+    again_ = control_.after(kPayAgain, [this] { try_again(); });
   for (auto at = owed_.rbegin(); at != owed_.rend(); ++at) waiting_.push_front(*at);
   owed_.clear();
   start_next();
@@ -289,6 +366,7 @@ void Records::try_again() {
 // One at a time: each is held against the world that the one before it made.
 void Records::start_next() {
   if (busy_ || waiting_.empty()) return;
+  if (undoing_) return take_back();
   const std::shared_ptr<Pending> pending = waiting_.front();
   waiting_.pop_front();
   if (pending->again && !counts(*pending)) return start_next();
@@ -316,26 +394,31 @@ void Records::start_next() {
                                      "mend the disk; it is written by itself then"});
   }
   // What is owed to the ledger goes first; while it cannot be paid nothing widens.
-  if (const Result<void> paid = pay(); !paid && !change.narrowing)
+  if (const Result<void> paid = pay(space_of(change)); !paid && !change.narrowing)
     return later(&Records::refused, paid.error());
   const Result<coalition::World::Next> next =
       world_.with(change.records, Revision{world_.revision().value + 1});
   if (!next) return later(&Records::refused, next.error());
   // Also with what the ledger has not taken yet: a restart will show that, and this, together.
-  const bool apart = withheld_ || !unpublished_.empty();
+  const bool apart = !unpublished_.empty();
   const Result<coalition::World::Next> stored =
       apart ? stored_.with(change.records, Revision{stored_.revision().value + 1}) : *next;
   if (!stored) {
     return later(change.narrowing ? &Records::not_durable : &Records::refused, stored.error());
   }
   pending->next = apart ? std::nullopt : std::optional(*next);
+  pending->before.clear();
+  for (const coalition::Record& record : change.records) {
+    const Json* was = stored_.raw(record.key);
+    pending->before.push_back({record.key, was == nullptr ? std::nullopt : std::optional(*was)});
+  }
   busy_ = true;
   store::Commit commit;
   commit.ops = record_ops(change.records);
   commit.preconditions = change.preconditions;
   commit.author = change.author;
   commit.narrowing = change.narrowing;
-  for (const ledger::Record& leaf : change.leaves) commit.leaves.push_back(leaf.encode());
+  commit.leaves = leaves_of(change);
   store_->commit(std::move(commit),
                  [this, pending, stored = stored->world](Result<store::Committed> committed) {
                    control_.post([this, pending, stored, committed = std::move(committed)]() mutable {
@@ -357,9 +440,9 @@ void Records::written(std::shared_ptr<Pending> pending, Result<store::Committed>
     start_next();
     return;
   }
-  unpublished_.push_back({committed->rev, pending->change.records, pending->change.narrowing, pending->number,
-                          std::move(pending->next)});
-  const ledger::Space space = pending->change.narrowing ? ledger::Space::narrowing : ledger::Space::ordinary;
+  unpublished_.push_back(
+      {committed->rev, pending->change.records, pending->number, std::move(pending->next)});
+  const ledger::Space space = space_of(pending->change);
   ledger_->append_commit(
       committed->outgoing, space, [this, pending, committed](Result<ledger::Appended> appended) {
         control_.post(
@@ -372,7 +455,7 @@ void Records::recorded(std::shared_ptr<Pending> pending, Result<store::Committed
   busy_ = false;
   if (!appended && appended.error().code() == "ledger.gap") {
     // An earlier change is still owed to the ledger: pay in order, then this one is in it too.
-    const Result<void> recovered = ledger::recover(*store_, *ledger_);
+    const Result<void> recovered = ledger::recover(*store_, *ledger_, space_of(pending->change));
     if (recovered) appended = ledger::Appended{};
   }
   const bool durable = appended.has_value();
@@ -382,7 +465,7 @@ void Records::recorded(std::shared_ptr<Pending> pending, Result<store::Committed
     again_ = control_.after(kPayAgain, [this] { try_again(); });
   }
   if (durable || pending->change.narrowing) {
-    const Result<void> published = publish(committed->rev, durable);
+    const Result<void> published = publish(committed->rev);
     if (!published) {
       pending->done(Failure(published.error()));
     } else {
@@ -393,68 +476,99 @@ void Records::recorded(std::shared_ptr<Pending> pending, Result<store::Committed
                             .why = durable ? Error{} : appended.error()});
     }
   } else {
-    pending->done(Failure(appended.error()));
+    return undo(pending, committed->rev, appended.error());
   }
   start_next();
 }
 
+// Nobody was told yet that it was written, so nothing of it may act later.
+void Records::undo(const std::shared_ptr<Pending>& pending, Revision revision, const Error& why) {
+  const Result<coalition::World::Next> restored =
+      stored_.with(pending->before, Revision{stored_.revision().value + 1});
+  ENTENTE_CHECK(restored.has_value());  // the store was like that before
+  undoing_ = {revision, std::move(pending->before), restored->world, why, pending};
+  take_back();
+}
+
+void Records::take_back() {
+  busy_ = true;
+  ledger::Record leaf{.event_class = std::string(kUndoneLeaf), .time = system_clock().now(), .fields = {}};
+  leaf.fields.emplace_back("undone", static_cast<int64_t>(undoing_->revision.value));
+  leaf.fields.emplace_back("why", undoing_->why.text());
+  store::Commit commit;
+  commit.ops = record_ops(undoing_->back);
+  commit.author = "node";
+  commit.narrowing = true;
+  commit.leaves = {leaf.encode()};
+  store_->commit(std::move(commit), [this](Result<store::Committed> committed) {
+    control_.post([this, committed = std::move(committed)] { taken_back(committed); });
+  });
+}
+
+void Records::taken_back(const Result<store::Committed>& committed) {
+  busy_ = false;
+  const std::shared_ptr<Pending> pending = std::exchange(undoing_->pending, nullptr);
+  if (!committed) {
+    again_ = control_.after(kPayAgain, [this] { try_again(); });
+    if (pending) return pending->done(Failure(not_taken_back(undoing_->why, committed.error())));
+    if (waiting_.empty()) return;
+    const std::shared_ptr<Pending> next = waiting_.front();
+    waiting_.pop_front();
+    if (next->change.narrowing) {
+      not_durable(next, committed.error());
+    } else {
+      refused(next, committed.error());
+    }
+    return start_next();
+  }
+  // Both stay to be recorded, and neither changes the world.
+  Written& undone = unpublished_.back();
+  undone = {.revision = undoing_->revision, .records = {}};
+  unpublished_.push_back({.revision = committed->rev, .records = {}});
+  stored_ = undoing_->restored;
+  const Error why = undoing_->why;
+  undoing_.reset();
+  if (pending) pending->done(Failure(why));
+  start_next();
+}
+
 // Records what the ledger did not take before, and shows it then.
-Result<void> Records::pay() {
-  if (unpublished_.empty() && !withheld_ && !owing_) return {};
+Result<void> Records::pay(ledger::Space space) {
+  if (unpublished_.empty() && !owing_) return {};
   if (control_.tick() < pay_again_)
     return fail("ledger.full", "the ledger has not taken an earlier change yet", {},
                 "make space on the disk, then say it again");
-  const Result<void> recovered = ledger::recover(*store_, *ledger_);
+  const Result<void> recovered =
+      ledger::recover(*store_, *ledger_, owing_ ? ledger::Space::narrowing : space);
   if (!recovered) {
     pay_again_ = control_.tick() + kPayAgain;
     return recovered;
   }
   owing_ = false;
-  return publish(store_->head(), true);
+  return publish(store_->head());
 }
 
-// In order. What the ledger has not taken is left out of the world, but for what takes access away.
-Result<void> Records::publish(Revision up_to, bool in_ledger) {
-  if (in_ledger && withheld_) return reload();
+// In order: what is in the ledger, what narrows, and what was taken back and so says nothing.
+Result<void> Records::publish(Revision up_to) {
   while (!unpublished_.empty() && unpublished_.front().revision <= up_to) {
     const Written& next_written = unpublished_.front();
-    const bool shown = in_ledger || next_written.narrowing;
-    const bool judged = shown && next_written.next &&
-                        next_written.next->world.revision() == next_written.revision &&
+    const bool judged = next_written.next && next_written.next->world.revision() == next_written.revision &&
                         world_.revision().value + 1 == next_written.revision.value;
     Result<coalition::World::Next> next =
-        judged ? *next_written.next
-               : world_.with(shown ? next_written.records : std::vector<coalition::Record>{},
-                             next_written.revision);
+        judged ? *next_written.next : world_.with(next_written.records, next_written.revision);
     if (!next) {
       // It was right when it was submitted and nothing came between: this must not be.
       log(LogLevel::error, "node", "a durable change does not fit the world",
           {{"error", next.error().text()}});
       return Failure(next.error());
     }
-    withheld_ = withheld_ || !shown;
     world_ = next->world;
-    if (shown) lift(next_written.records, next_written.number, next->touch);
+    lift(next_written.records, next_written.number, next->touch);
     unpublished_.pop_front();
     act();
     tell(next->touch);
   }
-  if (unpublished_.empty() && !withheld_) stored_ = world_;
-  return {};
-}
-
-// The whole world from the store, where changes were left out of it before: everybody is asked again.
-Result<void> Records::reload() {
-  TRY(const store::Loaded loaded, store_->load_all());
-  TRY(world_, world_of(loaded));
-  stored_ = world_;
-  coalition::Touch all;
-  for (const Written& one : unpublished_) lift(one.records, one.number, all);
-  unpublished_.clear();
-  withheld_ = false;
-  all.policies = true;
-  act();
-  tell(all);
+  if (unpublished_.empty()) stored_ = world_;
   return {};
 }
 

@@ -56,7 +56,10 @@ class Records {
 
   using Done = std::function<void(Result<Outcome>)>;
   // Refused without a trace when the next world would not be right ("coalition.*") or a precondition fails.
-  // What the ledger refuses stays unseen until the ledger has taken it. A narrowing change is fenced before
+  // What the ledger refuses is taken out of the store again, by a commit of its own, before anything else is
+  // written and before it is answered: then it has failed for good. Where the store does not take that either
+  // the answer is "node.not-taken-back": nothing of it acts, and it is tried again; only a node killed before
+  // finds it at its next start, and acts by it. A narrowing change is fenced before
   // this returns and never fails for the disk's sake: it is tried again until it is durable or another change
   // of the same records is. `done` is called on a later turn of the control loop, never from inside.
   void commit(Change change, Done done);
@@ -75,7 +78,7 @@ class Records {
   void on_published(Published published) { published_ = std::move(published); }
 
   // How many records act as they were narrowed and are not durable so.
-  [[nodiscard]] size_t owed() const { return fenced_.size() + (owing_ ? 1 : 0); }
+  [[nodiscard]] size_t owed() const { return fenced_.size() + (owing_ || undoing_ ? 1 : 0); }
   // What the ledger's counts of requests lacked at the start ("ledger.requests"): said, and no reason to be
   // down.
   [[nodiscard]] const std::optional<Error>& miscounted() const { return miscounted_; }
@@ -91,6 +94,14 @@ class Records {
     std::chrono::microseconds held_us{0};
     bool again = false;                            // answered already: fenced, not yet durable
     std::optional<coalition::World::Next> next{};  // what it was judged by: the world after it, and it alone
+    std::vector<coalition::Record> before{};       // its records, as the store had them
+  };
+  struct Undoing {  // in the store, refused by the ledger, not yet taken back
+    Revision revision;
+    std::vector<coalition::Record> back;  // its records as they were
+    coalition::World restored;            // all of the store after that
+    Error why;
+    std::shared_ptr<Pending> pending;  // until it is answered
   };
   struct Fenced {  // a record as a narrowing change made it, before that is durable
     uint64_t number = 0;
@@ -100,7 +111,6 @@ class Records {
   struct Written {  // in the store, not yet in the world
     Revision revision;
     std::vector<coalition::Record> records;
-    bool narrowing = false;
     uint64_t number = 0;
     std::optional<coalition::World::Next> next{};  // the world after it, where nothing came between
   };
@@ -120,9 +130,11 @@ class Records {
   void written(std::shared_ptr<Pending> pending, Result<store::Committed> committed);
   void recorded(std::shared_ptr<Pending> pending, Result<store::Committed> committed,
                 Result<ledger::Appended> appended);
-  Result<void> pay();
-  Result<void> publish(Revision up_to, bool in_ledger);
-  Result<void> reload();
+  void undo(const std::shared_ptr<Pending>& pending, Revision revision, const Error& why);
+  void take_back();
+  void taken_back(const Result<store::Committed>& committed);
+  Result<void> pay(ledger::Space space);
+  Result<void> publish(Revision up_to);
   void answer(const std::shared_ptr<Pending>& pending, Result<Outcome> outcome);
 
   net::Loop& control_;
@@ -138,7 +150,7 @@ class Records {
   Published published_;
   std::deque<std::shared_ptr<Pending>> waiting_;
   std::deque<Written> unpublished_;
-  bool withheld_ = false;  // the store holds a change that the world must not show before the ledger has it
+  std::optional<Undoing> undoing_;
   std::optional<Error> miscounted_;
   bool owing_ = false;  // the ledger lacks a change that acts already
   Tick pay_again_{};

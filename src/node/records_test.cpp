@@ -31,10 +31,12 @@ Json json(std::string_view text) {
 class BrokenDisk : public ledger::Disk {  // of the ledger alone
  public:
   Result<void> write(int file, uint64_t offset, ByteView bytes) override {
+    if (broken && on_write) on_write();
     if (broken) return fail("ledger.io", "the test's disk is broken");
     return Disk::write(file, offset, bytes);
   }
   std::atomic<bool> broken = false;
+  std::function<void()> on_write{};  // on the ledger's own thread: set it before `broken`
 };
 
 Json app(std::string_view name) {
@@ -85,10 +87,13 @@ class House {
     records.reset();
     std::filesystem::remove_all(path_);
   }
+  Result<std::unique_ptr<Records>> start() {
+    records.reset();
+    return Records::open(config, *keys_, loop, &disk);
+  }
   // As after a stop or a kill: what the store holds is all there is.
   void open() {
-    records.reset();
-    auto opened = Records::open(config, *keys_, loop, &disk);
+    auto opened = start();
     REQUIRE_MESSAGE(opened, (opened ? "" : opened.error().text()));
     records = std::move(*opened);
     records->on_published([this](const coalition::World&, const coalition::World&, const coalition::Touch&) {
@@ -126,6 +131,14 @@ class House {
   coalition::Record suspension() {
     Json partner = *records->world().raw("partner/XBB");
     return {"partner/XBB", partner.set("state", "suspended").set("state_reason", "exercise")};
+  }
+  void batch(int64_t last) {  // of requests: always number 1
+    Json items = Json::array();
+    items.push(Json::object({{"session", "s1"}, {"first", 1}, {"last", last}}));
+    ledger::Record leaf{.event_class = "requests", .time = kNow, .fields = {}};
+    leaf.fields.emplace_back("batch", 1);
+    leaf.fields.emplace_back("sessions", std::move(items));
+    REQUIRE(records->ledger().append_and_wait({std::move(leaf)}));
   }
   bool suspended() const {
     return records->world().partner(kBorealis)->state == coalition::PartnerState::suspended;
@@ -190,19 +203,11 @@ TEST_CASE("attack: what waits behind a narrowing change does not bring its recor
 
 TEST_CASE("a wrong count of requests is told to the operator and the auditor, and keeps no node down") {
   House house;
-  const auto batch = [&](int64_t last) {
-    Json items = Json::array();
-    items.push(Json::object({{"session", "s1"}, {"first", 1}, {"last", last}}));
-    ledger::Record leaf{.event_class = "requests", .time = kNow, .fields = {}};
-    leaf.fields.emplace_back("batch", 1);
-    leaf.fields.emplace_back("sessions", std::move(items));
-    REQUIRE(house.records->ledger().append_and_wait({std::move(leaf)}));
-  };
-  batch(5);
+  house.batch(5);
   house.open();
   CHECK_FALSE(house.records->miscounted());
   CHECK(audit(house.config, std::nullopt));
-  batch(7);  // another one of that number, and no start between
+  house.batch(7);  // another one of that number, and no start between
   house.open();
   REQUIRE(house.records->miscounted());
   CHECK(house.records->miscounted()->code() == "ledger.requests");
@@ -212,6 +217,32 @@ TEST_CASE("a wrong count of requests is told to the operator and the auditor, an
   const Result<Audit> audited = audit(house.config, std::nullopt);
   REQUIRE_FALSE(audited);
   CHECK(audited.error().code() == "ledger.requests");
+}
+
+TEST_CASE(
+    "attack: a node killed on a disk that takes no more files starts, narrows, and checks all it wrote") {
+  House house;
+  const std::filesystem::path in_the_way = house.config.data / "ledger" / "checkpoint.tmp";
+  std::filesystem::create_directory(in_the_way);  // no checkpoint file is written from here on
+  REQUIRE(house.commit({{"app/relief", std::nullopt}}, true));
+  house.open();
+  CHECK(house.records->world().app({kAldoria, AppId("relief")}) == nullptr);
+  SUBCASE("what narrows is durable there") {
+    const Result<Outcome> outcome = house.commit({house.suspension()}, true);
+    REQUIRE(outcome);
+    CHECK(outcome->durable);
+    house.open();
+    CHECK(house.suspended());
+    std::filesystem::remove(in_the_way);
+    house.open();
+    CHECK(audit(house.config, std::nullopt));
+  }
+  SUBCASE("what was never announced is read as well") {
+    house.batch(5);
+    house.batch(7);
+    house.open();
+    CHECK(house.records->miscounted());
+  }
 }
 
 TEST_CASE("attack: a text that is no UTF-8 is refused before it is written") {
@@ -306,20 +337,23 @@ TEST_CASE("with a broken ledger nothing widens; what narrows acts, and is durabl
 TEST_CASE("what narrows beside a widening that was refused never makes a store that does not load") {
   House house;
   house.disk.broken = true;
-  // In the store, not in the ledger, so not in this world; a restart would show it.
   const Json connector = Json::object({{"thumbprint", std::string(43, 'A')},
                                        {"apps", Json::array({"relief"})},
                                        {"end", "2027-01-31T00:00:00Z"}});
   CHECK_FALSE(house.commit({{"connector/relief-1", connector}}, false));
-  // Fits this world, where nothing serves the app; not the one with the connector.
+  // Fits this world, where nothing serves the app; not one with the connector.
   const Result<Outcome> outcome = house.commit({{"app/relief", std::nullopt}}, true);
   REQUIRE(outcome);
   CHECK_FALSE(outcome->durable);
   CHECK(house.records->world().app({kAldoria, AppId("relief")}) == nullptr);  // it acts
   SUBCASE("killed before the disk is mended") {
+    house.open();
+    CHECK(house.records->world().app({kAldoria, AppId("relief")}) == nullptr);
+    CHECK(house.records->owed() > 0);
     house.disk.broken = false;
-    house.open();  // fails when both are in the store
-    CHECK(house.records->world().app({kAldoria, AppId("relief")}) != nullptr);
+    house.open();
+    CHECK(house.records->world().app({kAldoria, AppId("relief")}) == nullptr);
+    CHECK(house.records->world().raw("connector/relief-1") == nullptr);
   }
   SUBCASE("other narrowing goes on beside it") {
     const Result<Outcome> other = house.commit({house.suspension()}, true);
@@ -329,4 +363,123 @@ TEST_CASE("what narrows beside a widening that was refused never makes a store t
     house.open();
     CHECK(house.suspended());
   }
+}
+
+TEST_CASE("attack: what was answered as failed never acts by itself, and can be taken back meanwhile") {
+  House house;
+  REQUIRE(house.commit({house.suspension()}, true));
+  const Json suspended = *house.records->world().raw("partner/XBB");
+  Json resumed = suspended;
+  resumed.set("state", "active");
+  house.disk.broken = true;
+  const Result<Outcome> failed = house.commit({{"partner/XBB", resumed}, {"app/third", app("Third")}}, false);
+  REQUIRE_FALSE(failed);
+  CHECK(failed.error().code() == "ledger.io");
+  CHECK(house.suspended());
+  CHECK(house.records->owed() == 0);
+  const auto nothing_of_it = [&] {
+    CHECK(house.suspended());
+    CHECK(house.records->world().app({kAldoria, AppId("third")}) == nullptr);
+  };
+  SUBCASE("with space again, by the next change") {
+    house.disk.broken = false;
+    const Result<Outcome> next = house.commit({{"app/fourth", app("Fourth")}}, false);
+    REQUIRE_MESSAGE(next, (next ? "" : next.error().text()));
+    nothing_of_it();
+    CHECK(house.records->world().app({kAldoria, AppId("fourth")}) != nullptr);
+  }
+  SUBCASE("after a kill on the broken disk") {
+    house.open();
+    nothing_of_it();
+    house.disk.broken = false;
+  }
+  SUBCASE("decided anew, it acts") {
+    house.disk.broken = false;
+    const Result<store::Precondition> seen = house.records->as_seen("partner/XBB");
+    REQUIRE(seen);
+    REQUIRE(house.commit({{"partner/XBB", resumed}}, false, {*seen}));
+    CHECK_FALSE(house.suspended());
+    return;
+  }
+  SUBCASE("its record is narrowed meanwhile") {
+    const Result<store::Precondition> seen = house.records->as_seen("partner/XBB");
+    REQUIRE(seen);
+    Json isolated = suspended;
+    isolated.set("isolated", "exercise");
+    const Result<Outcome> outcome = house.commit({{"partner/XBB", isolated}}, true, {*seen});
+    REQUIRE(outcome);
+    CHECK_FALSE(outcome->durable);
+    CHECK(house.records->world().partner(kBorealis)->isolated == "exercise");
+    house.disk.broken = false;
+    house.wait([&] { return house.records->owed() == 0; });
+    CHECK(house.records->world().partner(kBorealis)->isolated == "exercise");
+  }
+  house.open();
+  nothing_of_it();
+  CHECK(audit(house.config, std::nullopt));
+}
+
+TEST_CASE(
+    "attack: where the store does not take a change back either, that is said, and nothing of it acts") {
+  House house;
+  REQUIRE(house.commit({house.suspension()}, true));
+  Json resumed = *house.records->world().raw("partner/XBB");
+  resumed.set("state", "active");
+  const std::filesystem::path store = house.config.data / "store" / "store.db";
+  const std::filesystem::path away = house.config.data / "store" / "away.db";
+  house.disk.on_write = [&, once = true]() mutable {
+    if (std::exchange(once, false)) std::filesystem::rename(store, away);
+  };
+  house.disk.broken = true;
+  const Result<Outcome> failed = house.commit({{"partner/XBB", resumed}}, false);
+  REQUIRE_FALSE(failed);
+  CHECK(failed.error().code() == "node.not-taken-back");
+  CHECK(house.suspended());
+  CHECK(house.records->owed() > 0);
+  SUBCASE("it is narrowed meanwhile, and taken back once the disk is mended") {
+    const Result<store::Precondition> seen = house.records->as_seen("partner/XBB");
+    REQUIRE(seen);
+    Json isolated = *house.records->world().raw("partner/XBB");
+    isolated.set("isolated", "exercise");
+    REQUIRE(house.commit({{"partner/XBB", isolated}}, true, {*seen}));
+    CHECK(house.records->world().partner(kBorealis)->isolated == "exercise");
+    const Result<Outcome> wide = house.commit({{"app/third", app("Third")}}, false);
+    CHECK_FALSE(wide);
+    std::filesystem::rename(away, store);
+    house.disk.broken = false;
+    house.wait([&] { return house.records->owed() == 0; });
+    CHECK(house.suspended());
+    house.open();
+    CHECK(house.suspended());
+    CHECK(house.records->world().partner(kBorealis)->isolated == "exercise");
+    CHECK(audit(house.config, std::nullopt));
+  }
+  SUBCASE("killed before that, the node starts only when the ledger has it") {
+    house.records.reset();
+    std::filesystem::rename(away, store);
+    CHECK_FALSE(house.start());
+    house.disk.broken = false;
+    house.open();
+    CHECK_FALSE(house.suspended());  // as it was said
+  }
+}
+
+TEST_CASE(
+    "attack: a node that owes its ledger a suspension starts on a disk that takes nothing, and suspends") {
+  House house;
+  house.disk.broken = true;
+  REQUIRE(house.commit({house.suspension()}, true));
+  house.open();
+  CHECK(house.suspended());
+  CHECK(house.records->owed() > 0);
+  const Result<Outcome> outcome = house.commit({{"app/relief", std::nullopt}}, true);
+  REQUIRE(outcome);
+  CHECK_FALSE(outcome->durable);
+  CHECK(house.records->world().app({kAldoria, AppId("relief")}) == nullptr);
+  CHECK_FALSE(house.commit({{"app/third", app("Third")}}, false));
+  house.disk.broken = false;
+  house.wait([&] { return house.records->owed() == 0; });
+  house.open();
+  CHECK(house.suspended());
+  CHECK(audit(house.config, std::nullopt));
 }

@@ -80,6 +80,7 @@ class Store::Inside {
   };
 
   Result<void> open_writer();
+  Result<void> open_first();
   Result<void> reopen_writer();
   Result<void> open_reader();
   Result<void> load_leases();
@@ -156,8 +157,17 @@ Result<void> Store::Inside::open_reader() {
   return {};
 }
 
+// On a full disk, too: what SQLite keeps beside its log while it is open needs a little space.
+Result<void> Store::Inside::open_first() {
+  const Result<void> opened = open_writer();
+  if (opened || opened.error().code() != "store.full") return opened;
+  reserve_.release();
+  reserve_missing_ = true;
+  return open_writer();
+}
+
 Result<void> Store::Inside::start() {
-  TRY_VOID(open_writer());
+  TRY_VOID(open_first());
   identity_ = identity_of(database_path(options_.folder));
   TRY(Statement check, writer_->prepare("PRAGMA quick_check(1)"));
   TRY(const bool row, check.step());

@@ -37,7 +37,7 @@ async function opened(login) {
 
 const kFull = 'exercise: the disk is full';
 
-system('a full disk: a suspension still cuts at once, and says what is not yet durable', async (context) => {
+system('a full disk: a suspension still cuts at once, says what is not yet durable, and a node killed there starts', async (context) => {
   const data = coalition.nation('XAA').data;
   await coalition.stop('node-xaa');
   const copy = join(scratch, 'before-full');
@@ -88,6 +88,23 @@ system('a full disk: a suspension still cuts at once, and says what is not yet d
     assert.equal(ours.socket.readyState, ours.socket.OPEN);
     ours.socket.terminate();
     context.diagnostic(`the last answer on the full disk ends with ${answer.code}: ${answer.output}`);
+    // Killed and started with nothing left: it serves whoever was inside, suspends and cuts.
+    await coalition.stop('node-xaa', 'SIGKILL');
+    running = false;
+    fill();
+    await coalition.startAgain('node-xaa');
+    running = true;
+    assert.ok(['fenced', 'suspended'].includes((await coalition.partner('XAA', 'XBB')).state));
+    const inside = async () => (await konrad.go(`${konrad.nation.app}/`)).status === 200;
+    await until('our own person is inside as before', inside, 20_000);
+    assert.notEqual((await ingrid.go(`${ingrid.nation.app}/`)).status, 200);
+    const again = await coalition.cli('XAA', 'partner', 'suspend', 'XBB', '--reason', kFull);
+    assert.ok(again.code === 0 || /fenced, not yet durable/.test(again.output), again.output);
+    const widening = await coalition.cli('XAA', 'partner', 'resume', 'XBB', '--reason', 'exercise: too early');
+    assert.equal(widening.code, 1, widening.output);
+    for (const { id } of await coalition.sessions('XAA'))
+      await coalition.cli('XAA', 'session', 'cut', id, '--reason', 'exercise: out on a full disk');
+    await until('whoever was cut is out', async () => !(await inside()));
     rmSync(filler);
     await until('with space again it becomes durable', async () => {
       const { code } = await coalition.cli('XAA', 'partner', 'suspend', 'XBB', '--reason', kFull);

@@ -15,7 +15,7 @@ not_codes = {
     "sign-in.refused", "request.withdrawn", "request.refused", "request.denied", "request.state", "request.facts", "ledger.disclosed", "approval.refused", "approval.lapsed",
     "grant.revoked", "delegation.ended", "access.tidied", "lobby.js", "index.html", "a.example",
     "key.attempt", "key.release", "key.withheld", "key.refusal", "key.passed", "key.refusals", "object.recall", "object.recall-lifted", "object.view", "object.shut", "objects.js",
-    "release.asked", "release.proposed", "release.approved", "release.denied", "release.revoked", "key-service.keys", "clock.accepted",
+    "release.asked", "release.proposed", "release.approved", "release.denied", "release.revoked", "key-service.keys", "clock.accepted", "change.undone",
 }
 literal = re.compile(r'"([a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z0-9]+(?:[-_][a-z0-9]+)*)"')
 # Codes put together from a room and a word: file, how the word stands there, what stands before it.
