@@ -113,7 +113,7 @@ struct Release {
   RequestState state = RequestState::open;
   int64_t approvals_needed = 1;
   std::vector<Approval> approvals;
-  std::string answer;                   // in words, for operators; may be empty
+  std::string answer;                   // in words, for whoever asked; may be empty
   std::vector<std::string> attributes;  // FQNs, all that it bears: of another set it opens nothing
   Facts facts;                          // and what their nation said of them
   std::optional<Instant> start;         // given: from when to when

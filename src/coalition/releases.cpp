@@ -1,11 +1,20 @@
 #include "coalition/releases.h"
 
+#include "base/text.h"
+#include "coalition/decide.h"
+#include "coalition/things.h"
+
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
 namespace entente::coalition {
 namespace {
+
+constexpr size_t kNewsIdBytesMax = 64;
+constexpr size_t kNewsWordsBytesMax = 1'000;  // what an operator may write, and a record keeps
+constexpr std::array<std::string_view, 6> kNewsStates{"none", "open", "granted", "denied", "revoked", "over"};
 
 Instant over_since(const Release& release) {
   return release.until.value_or(release.end);
@@ -13,6 +22,12 @@ Instant over_since(const Release& release) {
 
 std::string asker_of(const Person& who) {
   return fmt::format("{}/{}", who.partner.text(), who.id.text());
+}
+
+bool is_about(const Release& release, const Ask& ask, const ObjectRef& object) {
+  return release.by == asker_of(ask.who) && release.object == object.id &&
+         std::ranges::find(release.rights, action_name(ask.action)) != release.rights.end() && ask.object &&
+         release.attributes == ask.object->attributes;
 }
 
 }  // namespace
@@ -32,11 +47,70 @@ std::optional<Release> waiting_release(const World& world, const Ask& ask) {
   const auto* object = std::get_if<ObjectRef>(&ask.target);
   if (object == nullptr) return std::nullopt;
   for (const Release* one : world.releases(ask.who.partner)) {
-    if (one->state != RequestState::open || is_over(*one, ask.now) || one->by != asker_of(ask.who)) continue;
-    if (one->object != object->id || one->rights.front() != action_name(ask.action)) continue;
-    if (ask.object && one->attributes == ask.object->attributes) return *one;
+    if (one->state == RequestState::open && !is_over(*one, ask.now) && is_about(*one, ask, *object))
+      return *one;
   }
   return std::nullopt;
+}
+
+std::optional<Release> newest_release(const World& world, const Ask& ask) {
+  const auto* object = std::get_if<ObjectRef>(&ask.target);
+  if (object == nullptr) return std::nullopt;
+  const Release* newest = nullptr;
+  for (const Release* one : world.releases(ask.who.partner))
+    if (is_about(*one, ask, *object) && (newest == nullptr || newest->asked < one->asked)) newest = one;
+  return newest == nullptr ? std::nullopt : std::optional(*newest);
+}
+
+ReleaseNews news_of(const Release& release, Instant now) {
+  ReleaseNews out;
+  out.id = release.id;
+  const bool answered = release.state == RequestState::denied || release.state == RequestState::revoked;
+  out.state = is_over(release, now) && !answered ? "over" : std::string(state_name(release.state));
+  // Before it is answered nobody but operators reads what one of several wrote.
+  if (release.state != RequestState::open) out.words = release.answer;
+  if (out.state == "open") out.until = release.end;
+  if (out.state == "granted") out.until = release.until;
+  return out;
+}
+
+std::optional<ReleaseNews> release_news(const World& world, const Ask& ask, const Verdict& verdict) {
+  const auto* object = std::get_if<ObjectRef>(&ask.target);
+  if (verdict.permit || object == nullptr) return std::nullopt;
+  // Looked for by whoever decides where it matters, and nowhere else.
+  const auto& read = verdict.reach.entities;
+  if (std::ranges::find(read, release_uid(ask.who.partner, object->id)) == read.end()) return std::nullopt;
+  if (const auto known = newest_release(world, ask)) return news_of(*known, ask.now);
+  Grant supposed;
+  supposed.end = ask.now + std::chrono::minutes(1);
+  if (!decide_as_if(world, ask, supposed).permit) return std::nullopt;
+  return ReleaseNews{.state = "none"};
+}
+
+Json to_json(const ReleaseNews& news) {
+  Json out = Json::object({{"state", news.state}});
+  if (!news.id.empty()) out.set("release", news.id.text());
+  if (!news.words.empty()) out.set("words", news.words);
+  if (news.until) out.set("until", rfc3339(*news.until));
+  return out;
+}
+
+std::optional<ReleaseNews> read_release_news(const Json& said) {
+  if (!said.is_object()) return std::nullopt;
+  ReleaseNews out;
+  out.state = said.text_or("state", "");
+  const std::string_view id = said.text_or("release", "");
+  const std::string_view words = said.text_or("words", "");
+  if (std::ranges::find(kNewsStates, out.state) == kNewsStates.end()) return std::nullopt;
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  };
+  if (id.empty() != (out.state == "none") || id.size() > kNewsIdBytesMax || !std::ranges::all_of(id, plain))
+    return std::nullopt;
+  out.id = RequestId(std::string(id));
+  if (words.size() <= kNewsWordsBytesMax && is_line(words)) out.words = words;
+  if (const Result<Instant> until = parse_rfc3339(said.text_or("until", ""))) out.until = *until;
+  return out;
 }
 
 Result<Release> wished_release(const World& world, const Ask& ask, RequestId id, std::string purpose,

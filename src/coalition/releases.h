@@ -2,9 +2,11 @@
 // that a partner's never fill more than their room. Pure.
 #pragma once
 
+#include "coalition/verdict.h"
 #include "coalition/world.h"
 
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace entente::coalition {
@@ -23,6 +25,24 @@ struct WishesUnderWay {
 [[nodiscard]] std::optional<Release> release_by_id(const World& world, const RequestId& id);
 // Answered with no, taken back, ended, or not answered in time: it opens nothing and never will.
 [[nodiscard]] bool is_over(const Release& release, Instant now);
+
+// How what somebody asked for stands, as they and their nation's node are told.
+struct ReleaseNews {
+  RequestId id{};                  // empty: they asked for none yet
+  std::string state{};             // "none", "open", "granted", "denied", "revoked", "over"
+  std::string words{};             // of whoever answered
+  std::optional<Instant> until{};  // open: unanswered by then it is over; granted: the end
+};
+[[nodiscard]] ReleaseNews news_of(const Release& release, Instant now);
+// For somebody who was refused, and for nobody else: of the newest they asked for about that object as it
+// says it is and that right; or, where they did not and one would open it to them, state "none". Nothing: no
+// release would.
+[[nodiscard]] std::optional<ReleaseNews> release_news(const World& world, const Ask& ask,
+                                                      const Verdict& verdict);
+[[nodiscard]] std::optional<Release> newest_release(const World& world, const Ask& ask);
+[[nodiscard]] Json to_json(const ReleaseNews& news);
+// What another node says: nothing where it is no news. Words that steer or are too long are left out.
+[[nodiscard]] std::optional<ReleaseNews> read_release_news(const Json& said);
 
 // What somebody under `ask` asked for already, about that object as it says it is and that right, and waits
 // for.

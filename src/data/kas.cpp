@@ -224,7 +224,7 @@ Kas::Step Kas::take_for(KasCaller caller, RewrapRequest request, const coalition
 Kas::Step Kas::take_for_page(KasCaller caller, std::string page, RewrapRequest request,
                              const coalition::World& world, KasMoment at) {
   if (request.first_version) return connect_error("invalid_argument", "a page asks by version 2");
-  request.view = true;
+  request.view = !request.objects.front().release;
   caller.by.mission = MissionId(request.mission);
   return begin(std::move(caller), std::move(request), false, std::move(page), world, at);
 }
@@ -282,6 +282,7 @@ Kas::Step Kas::wish(std::unique_ptr<Case, FreeCase> work, const coalition::World
       if (!made) {
         item.problem = made.error().what();
         item.waits.clear();
+        item.news.reset();
         continue;
       }
       records.insert(records.end(), made->begin(), made->end());
@@ -309,6 +310,8 @@ void Kas::judge(Case& work, const coalition::World& world, KasMoment at) {
     }
     item.ask = work.ask_about(item, at.now);
     Case::decide(item, world, at.now);
+    if (service == parts_.self && !work.wishes())
+      item.news = coalition::release_news(world, item.ask, item.verdict);
   }
 }
 
@@ -521,6 +524,13 @@ KasAnswer Kas::unusable(Case& work, KasMoment at) {
   return out;
 }
 
+void Kas::tell_waits(const Case& work) const {
+  if (!parts_.waits || work.vouched || work.service == parts_.self) return;
+  for (const CaseItem& item : work.items)
+    if (item.news && item.news->state == "open")
+      parts_.waits(work.service, item.news->id, work.caller.person.id);
+}
+
 KasAnswer Kas::answer(Case& work, KasMoment at) {
   std::vector<KasLeaf> leaves;
   for (size_t i = 0; i < work.items.size(); ++i) {
@@ -529,6 +539,7 @@ KasAnswer Kas::answer(Case& work, KasMoment at) {
     if (!item.wrapped.empty() || !item.waits.empty() || !is_recorded(work, i, at)) continue;
     leaves.push_back(work.leaf("key.refusal", item));
   }
+  tell_waits(work);
   KasAnswer out = work.request.first_version ? work.first_answer() : work.second_answer();
   out.leaves = std::move(leaves);
   return out;

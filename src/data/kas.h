@@ -94,6 +94,8 @@ class Kas {
     std::function<coalition::Facts(Instant end)> context;
     KasLimits limits{};
     Views* views = nullptr;  // looks after what is released to be viewed; without it nothing is
+    // One of this node's people waits for a release of another nation's, by this name there.
+    std::function<void(const PartnerCode&, const RequestId&, const PersonId&)> waits{};
   };
   explicit Kas(Parts parts);
   ~Kas();
@@ -135,8 +137,8 @@ class Kas {
   // Somebody vouched for: their nation has decided already, and sends what it read.
   [[nodiscard]] Step take_for(KasCaller caller, RewrapRequest request, const coalition::World& world,
                               KasMoment at);
-  // One of this node's own people, at a page of its own: what is released is a view, and ends as one. `page`
-  // is whose sign-in it is.
+  // One of this node's own people, at a page of its own: what is released is a view, and ends as one (a page
+  // may ask for a release, too: that is none). `page` is whose sign-in it is.
   [[nodiscard]] Step take_for_page(KasCaller caller, std::string page, RewrapRequest request,
                                    const coalition::World& world, KasMoment at);
   // What the other node said, {"status", "body"}: believed about the keys it was asked for, and no further.
@@ -201,6 +203,7 @@ class Kas {
                                KasMoment at);
   [[nodiscard]] KasAnswer released(Case& work, const coalition::World& newest, KasMoment at);
   [[nodiscard]] KasAnswer unusable(Case& work, KasMoment at);
+  void tell_waits(const Case& work) const;
   [[nodiscard]] KasAnswer answer(Case& work, KasMoment at);
 
   Parts parts_;

@@ -156,6 +156,8 @@ void Kas::Case::wish_for(CaseItem& item, const coalition::World& world,
   item.permitted = false;
   if (item.verdict.permit) {
     item.problem = "This is open to you already.";
+    if (const auto known = coalition::newest_release(world, item.ask))
+      item.news = coalition::news_of(*known, item.ask.now);
     return;
   }
   coalition::Grant supposed;
@@ -169,6 +171,7 @@ void Kas::Case::wish_for(CaseItem& item, const coalition::World& world,
   }
   if (const auto known = coalition::waiting_release(world, item.ask)) {
     item.waits = known->id.text();
+    item.news = coalition::news_of(*known, item.ask.now);
     return;
   }
   Result<coalition::Release> made =
@@ -179,6 +182,7 @@ void Kas::Case::wish_for(CaseItem& item, const coalition::World& world,
     return;
   }
   item.waits = made->id.text();
+  item.news = coalition::news_of(*made, item.ask.now);
   item.wish = *std::move(made);
 }
 
@@ -274,8 +278,10 @@ void Kas::Case::hear(const Json& said, Instant now) {
     for (size_t n = 0; n < items.size(); ++n) {
       if (id != fmt::format("k{}", n) || told[n] || !items[n].permitted) continue;
       told[n] = true;
+      if (const Json* wish = result.find("wish")) items[n].news = coalition::read_release_news(*wish);
       if (wishes() && result.text_or("status", "") == "asked") {
         items[n].waits = plain_words(result.text_or("release", ""));
+        if (items[n].news && items[n].news->id.text() != items[n].waits) items[n].news.reset();
         continue;
       }
       const auto wrapped = from_base64(result.text_or("kasWrappedKey", ""));
@@ -283,6 +289,7 @@ void Kas::Case::hear(const Json& said, Instant now) {
                         !wrapped->empty() && wrapped->size() <= kWrappedBytesMax;
       if (good && (!request.view || hear_view(items[n], result, now))) {
         items[n].wrapped = *wrapped;
+        items[n].news.reset();
       } else {
         items[n].elsewhere = plain_words(result.text_or("error", ""));
       }
@@ -404,6 +411,7 @@ KasAnswer Kas::Case::second_answer() const {
             .set("error", fmt::format("rpc error: code = PermissionDenied desc = {}",
                                       item.elsewhere.empty() ? told(item.verdict) : item.elsewhere));
       }
+      if (item.news) result.set("wish", coalition::to_json(*item.news));
       results.push(std::move(result.set("metadata", std::move(metadata))));
     }
     responses.push(Json::object({{"policyId", object.id}, {"results", std::move(results)}}));

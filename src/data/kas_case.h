@@ -26,7 +26,8 @@ struct CaseItem {
   Instant until{};
   Seconds lasts{};
   std::string waits{};  // a release: the request's id, for as long as it waits for an answer
-  std::optional<coalition::Release> wish{};  // a new one, to be written down
+  std::optional<coalition::Release> wish{};      // a new one, to be written down
+  std::optional<coalition::ReleaseNews> news{};  // of what they asked for before, or may ask for
   Bytes wrapped{};
 
   // Wrong key, wrong binding, wrong label inside: nobody learns which.

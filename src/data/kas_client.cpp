@@ -1,5 +1,6 @@
 #include "data/kas_client.h"
 
+#include "coalition/releases.h"
 #include "crypto/jose.h"
 
 #include <array>
@@ -11,6 +12,7 @@ namespace {
 
 constexpr size_t kAnswerBytesMax = 1 << 20;
 constexpr size_t kReasonBytesMax = 300;
+constexpr size_t kReleaseBytesMax = 1'200;
 constexpr Seconds kRequestLife{60};
 constexpr std::string_view kObjectId = "kao-0";
 
@@ -19,16 +21,37 @@ Failure no_answer(std::string what) {
 }
 
 // What a service says goes to a terminal: only what prints, and not much of it.
-std::string printable(std::string_view text) {
+std::string printable(std::string_view text, size_t bytes_max = kReasonBytesMax) {
   std::string out;
-  for (const char c : text.substr(0, kReasonBytesMax)) out.push_back(c >= ' ' && c < 0x7f ? c : '?');
+  for (const char c : text.substr(0, bytes_max)) out.push_back(c >= ' ' && c < 0x7f ? c : '?');
   return out;
 }
 
-Failure refused(std::string_view reason) {
-  return fail("data.key-refused",
-              reason.empty() ? "The key service refused." : "The key service refused: " + printable(reason),
-              {}, "Its verdict says who decides and what would change it.");
+Failure refused(std::string_view reason, std::string_view more = {}) {
+  return fail(
+      "data.key-refused",
+      (reason.empty() ? "The key service refused." : "The key service refused: " + printable(reason)) +
+          printable(more, kReleaseBytesMax),
+      {}, "Its verdict says who decides and what would change it.");
+}
+
+// What it says beside of a release that they asked for, or may ask for.
+std::string release_text(const Json& result) {
+  const Json* said = result.find("wish");
+  const auto news = said == nullptr ? std::nullopt : coalition::read_release_news(*said);
+  if (!news) return {};
+  const std::string words = news->words.empty() ? "" : " They say: " + news->words;
+  const std::string until = news->until ? " until " + rfc3339(*news->until) : "";
+  if (news->state == "none") return " You can ask for a release: entente release ask.";
+  if (news->state == "open") return " You asked for a release; it waits for an answer" + until + ".";
+  if (news->state == "granted") return " It is released to you" + until + "." + words;
+  if (news->state == "denied") return " You asked for a release, and it is not released." + words;
+  if (news->state == "revoked") return " The release was taken back." + words;
+  return " You asked for a release, and nobody answered in time.";
+}
+
+Failure refused(const Json& result) {
+  return refused(std::string(result.text_or("error", "")), release_text(result));
 }
 
 Json request_of(const KeyAccess& access, std::string_view policy_text) {
@@ -113,7 +136,7 @@ Result<std::string> make_proof(const Holder& holder, std::string_view method, st
 Result<crypto::Secret> read_share(int status, std::string_view body, const KeyRequest& request) {
   const auto json = Json::parse(body, {.bytes_max = kAnswerBytesMax, .depth_max = 12});
   TRY(const Json result, result_of(status, json));
-  if (result.text_or("status", "") != "permit") return refused(result.text_or("error", ""));
+  if (result.text_or("status", "") != "permit") return refused(result);
   const auto wrapped = from_base64(result.text_or("kasWrappedKey", ""));
   if (!wrapped) return no_answer("The key in the answer is not base64.");
   return open_answer(*wrapped, json->text_or("sessionPublicKey", ""), request.session);
@@ -122,7 +145,7 @@ Result<crypto::Secret> read_share(int status, std::string_view body, const KeyRe
 Result<std::string> read_asked(int status, std::string_view body) {
   const auto json = Json::parse(body, {.bytes_max = kAnswerBytesMax, .depth_max = 12});
   TRY(const Json result, result_of(status, json));
-  if (result.text_or("status", "") != "asked") return refused(result.text_or("error", ""));
+  if (result.text_or("status", "") != "asked") return refused(result);
   return printable(result.text_or("release", ""));
 }
 

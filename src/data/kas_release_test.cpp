@@ -102,6 +102,71 @@ TEST_CASE(
   CHECK(result_of(there.ask(forward, Vouched::caller("XCC")), 0, 0).text_or("status", "") == "fail");
 }
 
+TEST_CASE("whoever is refused for want of a release hears that they may ask, and then how it stands") {
+  Vouched there;
+  const auto wish_of = [&](const Json& wanted, const std::string& who = "pairwise-1") {
+    const KasAnswer answer = there.ask(wanted, Vouched::caller("XCC", who));
+    const Json* wish = result_of(answer, 0, 0).find("wish");
+    return wish == nullptr ? Json::object({{"state", "nothing"}}) : *wish;
+  };
+  const auto state_of = [&](const Json& wanted, const std::string& who = "pairwise-1") {
+    return std::string(wish_of(wanted, who).text_or("state", ""));
+  };
+  const auto answered = [&](coalition::RequestState state, std::string words) {
+    coalition::Release release = *there.desk.world.releases()[0];
+    release.state = state;
+    release.answer = std::move(words);
+    release.start.reset();
+    release.until.reset();
+    const std::vector<coalition::Record> records{{record_key(release), to_json(release)}};
+    auto next = there.desk.world.with(records, Revision{there.desk.world.revision().value + 1});
+    REQUIRE(next);
+    there.desk.world = std::move(next->world);
+  };
+  const Json open = there.body(controlled(), false);
+  Json shown = open;
+  shown.set("view", true);
+  CHECK(state_of(open) == "none");
+  CHECK(state_of(shown) == "none");
+  const Json asked = wish_of(there.body(controlled(), true));
+  CHECK(asked.text_or("state", "") == "open");
+  REQUIRE(there.desk.world.releases().size() == 1);
+  const std::string id = there.desk.world.releases()[0]->id.text();
+  CHECK(asked.text_or("release", "") == id);
+  CHECK(wish_of(open).text_or("release", "") == id);
+  // Asked for to open it: that is to be shown it, too.
+  CHECK(state_of(shown) == "open");
+  CHECK(state_of(there.body(controlled(), false, "forward")) == "none");
+  // Somebody else's is nobody's business, nor is one of other attributes.
+  CHECK(state_of(open, "pairwise-2") == "none");
+  const std::string other = policy_of({example::fqn("classification", "restricted"),
+                                       example::fqn("originator", "xaa"), example::fqn("handling", "orcon")});
+  CHECK(state_of(there.body(other, false)) == "none");
+  // What one of several approvers wrote is not said before it is answered.
+  answered(coalition::RequestState::open, "EXERCISE: a first word");
+  CHECK(wish_of(open).text_or("words", "") == "");
+
+  answered(coalition::RequestState::denied, "EXERCISE: ask the harbour master");
+  CHECK(wish_of(open).text_or("state", "") == "denied");
+  CHECK(wish_of(open).text_or("words", "") == "EXERCISE: ask the harbour master");
+  CHECK(state_of(open, "pairwise-2") == "none");
+  there.give(*there.desk.world.releases()[0]);
+  CHECK(state_of(open) == "nothing");  // it opens
+  const Json given = wish_of(there.body(controlled(), true));
+  CHECK(given.text_or("state", "") == "granted");
+  CHECK(given.text_or("until", "") == rfc3339(example::kNow + std::chrono::hours(1)));
+  answered(coalition::RequestState::revoked, "");
+  CHECK(state_of(open) == "revoked");
+  // Answered, it can be asked for anew.
+  CHECK(state_of(there.body(controlled(), true)) == "open");
+  CHECK(there.desk.world.releases().size() == 2);
+  // Where none would help nothing is said of any.
+  CHECK(state_of(there.body(restricted(), false)) == "nothing");
+  const std::string high = policy_of({example::fqn("classification", "secret"),
+                                      example::fqn("originator", "xaa"), example::fqn("handling", "orcon")});
+  CHECK(state_of(there.body(high, false)) == "nothing");
+}
+
 TEST_CASE("attack: a release is asked for where none would help, or more than one may ask for") {
   Vouched there;
   const auto status = [&](const Json& wanted, KasCaller who) {
@@ -239,6 +304,79 @@ TEST_CASE("home says for whom a release is asked, and its own rules come first")
       policy_of({example::fqn("classification", "secret"), example::fqn("originator", "xbb"),
                  example::fqn("caveat", "medical"), example::fqn("handling", "orcon")});
   CHECK(std::holds_alternative<KasAnswer>(pair.ask(wish(high))));
+}
+
+TEST_CASE(
+    "home passes on how a wish stands, notes whose it is, and believes no more than that of an origin") {
+  Pair pair;
+  std::vector<std::string> noted;
+  Kas::Parts parts = Desk::parts({}, false);
+  parts.waits = [&](const PartnerCode& service, const RequestId& id, const PersonId& who) {
+    noted.push_back(fmt::format("{} {} {}", service.text(), id.text(), who.text()));
+  };
+  Kas home(std::move(parts));
+  KasCaller caller;
+  caller.person = example::person("XAA", "officer");
+  caller.person.id = PersonId("p-officer");
+  caller.context = Vouched::caller("XAA").context;
+  caller.by.device = "browser:1";
+  const std::string policy =
+      policy_of({example::fqn("classification", "restricted"), example::fqn("originator", "xbb"),
+                 example::fqn("handling", "orcon")});
+  // What the page is told when the origin says this.
+  const auto told = [&](const Json& said, bool wishes = false) {
+    Json request = Desk::wanted("policy", policy, {pair.wrapped_for_xbb(policy)});
+    if (wishes) request.set("release", Json::object({{"purpose", "EXERCISE: berths"}, {"minutes", 60}}));
+    auto step = home.take_for_page(caller, "page", read_rewrap(Desk::second({request})).value(),
+                                   pair.home.world, Desk::at());
+    while (auto* write = std::get_if<Kas::Write>(&step))
+      step = home.written(std::move(*write), {}, pair.home.world, Desk::at());
+    REQUIRE(std::holds_alternative<Kas::Forward>(step));
+    const Json& forwarded = std::get<Kas::Forward>(step).request;
+    CHECK((forwarded.find("view") == nullptr) == wishes);
+    Json result = said;
+    result.set("keyAccessObjectId", "k0");
+    const Json responses = Json::array({Json::object({{"results", Json::array({result})}})});
+    const Json body = Json::object({{"status", 200}, {"body", Json::object({{"responses", responses}})}});
+    step = home.forwarded(std::get<Kas::Forward>(std::move(step)), body, pair.home.world, Desk::at());
+    REQUIRE(std::holds_alternative<KasAnswer>(step));
+    const Json* wish = result_of(std::get<KasAnswer>(step), 0, 0).find("wish");
+    return wish == nullptr ? std::string("nothing") : wish->dump();
+  };
+  const auto fails = [](Json wish) {
+    return Json::object({{"status", "fail"}, {"error", "no"}, {"wish", std::move(wish)}});
+  };
+  CHECK(told(fails(Json::object({{"state", "none"}}))) == R"({"state":"none"})");
+  CHECK(noted.empty());
+  const Json waits = Json::object({{"state", "open"}, {"release", "r-1"}});
+  CHECK(told(fails(waits)) == R"({"state":"open","release":"r-1"})");
+  const Json asked = Json::object({{"status", "asked"}, {"release", "r-2"}});
+  Json named = asked;
+  named.set("wish", Json::object({{"state", "open"}, {"release", "r-2"}}));
+  CHECK(told(named, true) == R"({"state":"open","release":"r-2"})");
+  CHECK(noted == std::vector<std::string>{"XBB r-1 p-officer", "XBB r-2 p-officer"});
+  named.set("wish", waits);  // another one's
+  CHECK(told(named, true) == "nothing");
+  CHECK(told(asked, true) == "nothing");
+  const Json denied = Json::object({{"state", "denied"}, {"release", "r-1"}, {"words", "EXERCISE: no"}});
+  CHECK(told(fails(denied)) == R"({"state":"denied","release":"r-1","words":"EXERCISE: no"})");
+
+  const auto with = [&](const char* name, Json value) {
+    Json out = denied;
+    out.set(name, std::move(value));
+    return told(fails(std::move(out)));
+  };
+  CHECK(with("state", "permitted") == "nothing");
+  CHECK(with("state", 7) == "nothing");
+  CHECK(with("release", std::string(65, 'r')) == "nothing");
+  CHECK(with("release", "r\n1") == "nothing");
+  CHECK(with("release", "") == "nothing");
+  const std::string silent = R"({"state":"denied","release":"r-1"})";
+  for (const char* steers : {"a\x1b[2J", "a \xe2\x80\xae b", "two\nlines"})
+    CHECK(with("words", steers) == silent);
+  CHECK(with("words", std::string(1'001, 'x')) == silent);
+  CHECK(told(fails("open")) == "nothing");
+  CHECK(noted.size() == 2);
 }
 
 TEST_CASE("attack: nobody but this node says which program carries a duty out") {

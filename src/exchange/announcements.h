@@ -17,12 +17,13 @@
 namespace entente::exchange {
 
 inline constexpr std::string_view kObjectShut = "object-shut";  // what one looks at has to go
-inline constexpr std::string_view kSessions = "sessions";       // which are open: the newest alone is kept
+inline constexpr std::string_view kReleased = "release";   // how what one asked a nation to release stands
+inline constexpr std::string_view kSessions = "sessions";  // which are open: the newest alone is kept
 
 struct Announcement {
   uint64_t number = 0;
   // "request" (one's own changed), "answer" (something waits for an answer, or no longer does), "reminder",
-  // kObjectShut, kSessions (one's own, or of others on an app)
+  // kObjectShut, kReleased, kSessions (one's own, or of others on an app)
   std::string kind{};
   PersonId person{};  // whom it is about; empty: whoever may answer for the app
   std::optional<coalition::AppRef> app{};

@@ -40,6 +40,11 @@ class Api {
     put_right_ = std::move(put_right);
   }
 
+  // An operator's answer to whoever asked for a release acts.
+  void on_release_answered(std::function<void(const coalition::Release&)> told) {
+    release_answered_ = std::move(told);
+  }
+
   // Serves until the listener is closed.
   [[nodiscard]] net::Task<void> serve(net::Listener& listener);
 
@@ -157,6 +162,7 @@ class Api {
   std::function<bool(std::string_view)> holds_key_;  // whether our key service has one of that kid
   Instant started_;
   std::function<void(const exchange::AccessDesk::Closing&)> put_right_;
+  std::function<void(const coalition::Release&)> release_answered_;
   data::Exposure exposure_;  // of what the ledger held up to here
   bool searching_ = false;   // for a verdict
 };

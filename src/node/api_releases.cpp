@@ -22,12 +22,24 @@ using coalition::Verdict;
 
 namespace {
 
-Result<std::string> release_words(const Json& body) {
-  if (body.is_null()) return std::string();
+// A word to whoever asked, and which release it is an answer to, as it was read.
+struct Said {
+  std::string words{};
+  std::string seen{};
+};
+Result<Said> read_said(const Json& body) {
+  Said out;
+  if (body.is_null()) return out;
   Fields fields(body, "");
-  std::string words = fields.has("words") ? take_line(fields, "words") : std::string();
+  if (fields.has("words")) out.words = take_line(fields, "words");
+  if (fields.has("seen")) out.seen = take_line(fields, "seen");
   TRY_VOID(fields.done());
-  return words;
+  return out;
+}
+
+Result<void> check_seen(const coalition::World& world, const Release& release, const Said& said) {
+  if (said.seen.empty() || said.seen == mark_of(world, release)) return {};
+  return fail("access.changed", "this is not the release that was read", {}, "read it again, then answer");
 }
 
 // What the object bears, as its policy has it: a release is of that and nothing else.
@@ -109,8 +121,11 @@ net::Task<Api::Answer> Api::list_releases(Request request) {
   const Instant now = decisions_.now();
   Json out = Json::array();
   for (const Release* one : records_.world().releases())
-    if (request.query == "all=true" || !coalition::is_over(*one, now))
-      out.push(release_json(records_.world(), *one, now));
+    if (request.query == "all=true" || !coalition::is_over(*one, now)) {
+      const MayAnswer may = may_answer(records_.world(), request.by, *one, now);
+      out.push(
+          release_json(records_.world(), *one, now).set("may_approve", may.approve).set("may_end", may.end));
+    }
   co_return Answer{200, Json::object({{"releases", std::move(out)}})};
 }
 
@@ -147,6 +162,9 @@ net::Task<Api::Answer> Api::commit_release(Request request, Release release, std
   said.decided = now;
   Answer answer = co_await change(*std::move(made), std::move(said));
   if (answer.status == 200) answer.body.set("release", release_json(records_.world(), release, now));
+  // What narrows acts, and waits for the disk.
+  const bool acts = answer.status == 200 || (release.state == RequestState::revoked && answer.status == 507);
+  if (acts && release_answered_) release_answered_(release);
   co_return answer;
 }
 
@@ -175,15 +193,17 @@ Result<Release> Api::open_release(const Request& request) const {
 }
 
 net::Task<Api::Answer> Api::approve_release(Request request) {
-  const Result<std::string> words = release_words(request.body);
-  if (!words) co_return refusal(400, words.error());
+  const Result<Said> said = read_said(request.body);
+  if (!said) co_return refusal(400, said.error());
   Result<Release> found = open_release(request);
   if (!found) co_return refusal(status_of(found.error()), found.error());
+  const Result<void> seen = check_seen(records_.world(), *found, *said);
+  if (!seen) co_return refusal(status_of(seen.error()), seen.error());
   const std::vector<std::string> lapsed = drop_lapsed(records_.world(), *found, decisions_.now());
   Verdict verdict;
   if (auto no = not_released(request, *found, true, verdict)) co_return *no;
   approve(records_.world(), *found, request.by, verdict, decisions_.now());
-  if (!words->empty()) found->answer = *words;
+  if (!said->words.empty()) found->answer = said->words;
   std::string kind = found->state == RequestState::granted ? "release" : "release.approved";
   std::string text = given_text(*found);
   if (!lapsed.empty()) text += fmt::format("; {} may not give theirs any more", fmt::join(lapsed, ", "));
@@ -194,18 +214,20 @@ net::Task<Api::Answer> Api::approve_release(Request request) {
 
 // Who may give it may refuse it, and take it back.
 net::Task<Api::Answer> Api::end_release(Request request, bool revokes) {
-  const Result<std::string> words = release_words(request.body);
-  if (!words) co_return refusal(400, words.error());
+  const Result<Said> said = read_said(request.body);
+  if (!said) co_return refusal(400, said.error());
   std::optional<Release> known = coalition::release_by_id(records_.world(), RequestId(request.name));
   Result<Release> found = revokes && known && known->state == RequestState::granted ? Result<Release>(*known)
                                                                                     : open_release(request);
   if (!found) co_return refusal(status_of(found.error()), found.error());
+  const Result<void> seen = check_seen(records_.world(), *found, *said);
+  if (!seen) co_return refusal(status_of(seen.error()), seen.error());
   Verdict verdict;
   if (auto no = not_released(request, *found, false, verdict)) co_return *no;
   found->state = revokes ? RequestState::revoked : RequestState::denied;
   found->start.reset();
   found->until.reset();
-  if (!words->empty()) found->answer = *words;
+  found->answer = said->words;
   std::string text = revokes ? fmt::format("the release {} is taken back", request.name)
                              : fmt::format("denied; {} is not released", found->object);
   std::string kind = revokes ? "release.revoked" : "release.denied";

@@ -52,7 +52,8 @@ KeyDesk::KeyDesk(Parts parts)
           .person = [this](const identity::AccessToken& token, Instant now) { return person(token, now); },
           .context = [self = parts_.self](Instant end) { return moment_of(self, end); },
           .limits = {},
-          .views = &parts_.views.views()}),
+          .views = &parts_.views.views(),
+          .waits = parts_.waits}),
       token_issuers_([this]() -> const coalition::World& { return parts_.records.world(); }, parts_.issuers,
                      parts_.clock) {}
 

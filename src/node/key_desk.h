@@ -41,6 +41,7 @@ class KeyDesk final : public exchange::ObjectDesk {
     // Asks a partner's node over the link.
     std::function<net::Task<Result<std::string>>(PartnerCode, std::string)> ask_partner;
     ViewDesk& views;
+    std::function<void(const PartnerCode&, const RequestId&, const PersonId&)> waits;  // for a release there
   };
   explicit KeyDesk(Parts parts);
 

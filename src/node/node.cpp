@@ -17,6 +17,7 @@
 #include "node/operators.h"
 #include "node/recall.h"
 #include "node/records.h"
+#include "node/release_desk.h"
 #include "node/statements.h"
 #include "node/view_desk.h"
 
@@ -125,6 +126,7 @@ struct Node::Parts {
   std::unique_ptr<MissionDesk> missions;
   std::unique_ptr<IssuerKeys> issuer_keys;
   std::unique_ptr<ViewDesk> view_desk;
+  std::unique_ptr<ReleaseDesk> release_desk;
   std::unique_ptr<KeyDesk> key_desk;
   std::unique_ptr<exchange::Lobby> lobby;
   std::vector<LoopParts> by_loop;
@@ -209,13 +211,26 @@ Result<void> Node::Parts::build() {
         access->announcements().announce(
             {.kind = std::string(exchange::kObjectShut), .person = person, .data = data});
       }});
+  release_desk = std::make_unique<ReleaseDesk>(ReleaseDesk::Parts{
+      current,
+      [this](const PartnerCode& partner, exchange::Way way, exchange::link::Told told) {
+        switchboard->tell(partner, way, std::move(told));
+      },
+      [this](const PersonId& person, Json news) {
+        access->announcements().announce(
+            {.kind = std::string(exchange::kReleased), .person = person, .data = std::move(news)});
+      },
+      *decisions});
   key_desk = std::make_unique<KeyDesk>(KeyDesk::Parts{
       *records, *decisions, loop, *issuer_keys, crosswalk, std::move(kas_keys), config.data / "keys" / "kas",
       config.partner, [this] { switchboard->stranger_refused(); }, keys.statement,
       [this](const PersonId& who, const PartnerCode& at) {
         return statements->pairwise(who, {at, AppId("kas")});
       },
-      ask, *view_desk});
+      ask, *view_desk,
+      [this](const PartnerCode& service, const RequestId& id, const PersonId& who) {
+        release_desk->waits(service, id, who);
+      }});
   std::string provider_name;
   TRY(identity::OidcClient oidc, make_oidc(world(), keys, provider_name));
   TRY(door_listener, net::Listener::tcp(loop, config.door_port, listener_limits(config.limits)));
@@ -242,6 +257,7 @@ Result<void> Node::Parts::build() {
   api = std::make_unique<Api>(*records, *switchboard, *access, *missions, *key_desk, clock, *decisions,
                               config.partner, link_states,
                               [this](std::string_view kid) { return key_desk->holds(kid); });
+  api->on_release_answered([this](const coalition::Release& release) { release_desk->answered(release); });
   api->on_clock_accepted([this](const exchange::AccessDesk::Closing& closing) { put_right(closing); });
   console = std::make_unique<Console>(Console::Parts{*api, *records, *switchboard, *access, browsers,
                                                      *decisions, clock, config.data / "ledger"},
@@ -440,6 +456,7 @@ void Node::Parts::watch() {
   watcher.heard = [this](const exchange::Heard& heard) {
     const std::string& topic = heard.told.topic;
     const bool of_mission = topic == MissionDesk::kTopic || topic == MissionDesk::kKnownTopic;
+    if (topic.starts_with(ReleaseDesk::kTopics)) return release_desk->heard(heard);
     of_mission ? missions->heard(heard) : access->heard(heard);
   };
   watcher.welcomed = [this](const PartnerCode& partner) { access->reached(partner); };
@@ -507,6 +524,7 @@ void Node::Parts::sweep() {
   browsers.sweep(clock.now());
   view_desk->sign_ins_changed();
   access->sweep();
+  release_desk->sweep();
   announce_users();
   missions->sweep();
   if (alive) alive->note(clock.now());

@@ -1,5 +1,7 @@
 #include "node/releases.h"
 
+#include "coalition/marking.h"
+#include "crypto/digest.h"
 #include "exchange/access_desk.h"
 
 #include <algorithm>
@@ -106,6 +108,25 @@ Result<Change> release_change(const coalition::World& world, const Release& rele
   return change;
 }
 
+MayAnswer may_answer(const coalition::World& world, const Caller& by, const Release& release, Instant now) {
+  MayAnswer out;
+  if (coalition::is_over(release, now)) return out;
+  if (release.state == RequestState::open) {
+    Release asked = release;
+    out.approve = release_verdict(world, by, asked, now).permit;
+  }
+  out.end = out.approve || end_verdict(world, by, release, now).permit;
+  return out;
+}
+
+std::string mark_of(const coalition::World& world, const Release& release) {
+  const Json read = Json::array(
+      {release.id.text(), release.object, release.partner.text(), release.person.text(),
+       text_list(release.attributes), text_list(release.rights), release.purpose, release.minutes, release.by,
+       exchange::person_text(world, release.partner, release.facts), rfc3339(release.asked)});
+  return base64url(crypto::sha256(read.canonical()));
+}
+
 Json release_json(const coalition::World& world, const Release& release, Instant now) {
   Json approvals = Json::array();
   for (const Approval& one : release.approvals)
@@ -120,12 +141,19 @@ Json release_json(const coalition::World& world, const Release& release, Instant
                            {"minutes", release.minutes},
                            {"by", release.by},
                            {"asked", rfc3339(release.asked)},
+                           {"end", rfc3339(release.end)},
+                           {"seen", mark_of(world, release)},
                            {"state", ended ? std::string_view("over") : coalition::state_name(release.state)},
                            {"approvals", std::move(approvals)},
                            {"approvals_needed", release.approvals_needed}});
   if (!release.person.empty()) out.set("person", release.person.text());
   if (!release.facts.empty()) out.set("who", exchange::person_text(world, release.partner, release.facts));
-  if (!release.attributes.empty()) out.set("attributes", text_list(release.attributes));
+  if (!release.attributes.empty()) {
+    coalition::SealedObject object;
+    object.attributes = release.attributes;
+    out.set("attributes", text_list(release.attributes))
+        .set("marking", coalition::marking_of(world, object, now));
+  }
   if (!release.answer.empty()) out.set("answer", release.answer);
   if (release.until) out.set("until", rfc3339(*release.until));
   return out;

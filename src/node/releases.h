@@ -13,6 +13,13 @@
 
 namespace entente::node {
 
+// What the operator could do with it now.
+struct MayAnswer {
+  bool approve = false;
+  bool end = false;  // refuse it, or take it back
+};
+[[nodiscard]] MayAnswer may_answer(const coalition::World& world, const Caller& by,
+                                   const coalition::Release& release, Instant now);
 // May this operator let it go? With `release.approvals` asked about as given already; its approvals_needed is
 // brought up to what the policy says.
 [[nodiscard]] coalition::Verdict release_verdict(const coalition::World& world, const Caller& by,
@@ -31,6 +38,8 @@ void approve(const coalition::World& world, coalition::Release& release, const C
 [[nodiscard]] Result<Change> release_change(const coalition::World& world, const coalition::Release& release,
                                             std::string kind, const Caller& by,
                                             const coalition::Verdict& verdict, Instant now);
+// Names all that an operator reads of it: whoever answers can say which they read.
+[[nodiscard]] std::string mark_of(const coalition::World& world, const coalition::Release& release);
 [[nodiscard]] Json release_json(const coalition::World& world, const coalition::Release& release,
                                 Instant now);
 

@@ -2,6 +2,8 @@
 
 #include "coalition/example_test.h"
 
+#include <functional>
+
 #include <doctest/doctest.h>
 
 using namespace entente;
@@ -171,4 +173,57 @@ TEST_CASE("attack: a nation asks for so much that nothing of it can be taken bac
   CHECK(release_change(full->world, one, "release", named("asha.lind"), verdict, example::kNow)
             .error()
             .code() == "access.full");
+}
+
+TEST_CASE("an operator is shown what they could do: nobody answers twice, their own, or what is over") {
+  const coalition::World world = aldoria(2);
+  Release release = wish();
+  release.by = "XCC/p-1";
+  release.person = PersonId("p-1");
+  const auto may = [&](const std::string& name, Instant now = example::kNow) {
+    const MayAnswer out = may_answer(world, named(name), release, now);
+    return std::pair(out.approve, out.end);
+  };
+  using Both = std::pair<bool, bool>;
+  CHECK(may("asha.lind") == Both(true, true));
+  for (const char* name : {"ben.roth", "nobody"}) CHECK(may(name) == Both(false, false));
+  const coalition::Verdict verdict = release_verdict(world, named("asha.lind"), release, example::kNow);
+  approve(world, release, named("asha.lind"), verdict, example::kNow);
+  CHECK(may("asha.lind") == Both(false, true));
+  CHECK(may("second") == Both(true, true));
+  const coalition::Verdict last = release_verdict(world, named("second"), release, example::kNow);
+  approve(world, release, named("second"), last, example::kNow);
+  CHECK(may("second") == Both(false, true));
+  CHECK(may("second", *release.until) == Both(false, false));
+  // What they asked for themselves, as one of this nation's people.
+  release = wish();
+  release.partner = PartnerCode("XAA");
+  release.person = PersonId("p-asha");
+  release.by = "XAA/p-asha";
+  CHECK(may("asha.lind") == Both(false, false));
+  CHECK(may("second") == Both(true, true));
+}
+
+TEST_CASE("attack: what an operator read is made into something else before they answer") {
+  const coalition::World world = aldoria(1);
+  const Release read = wish();
+  const std::string seen = mark_of(world, read);
+  const std::vector<std::function<void(Release&)>> changes{
+      [](Release& one) { one.object = "object-2"; },
+      [](Release& one) { one.attributes = {example::fqn("classification", "secret")}; },
+      [](Release& one) { one.partner = PartnerCode("XBB"); },
+      [](Release& one) { one.person = PersonId("p-2"); },
+      [](Release& one) { one.rights.emplace_back("forward"); },
+      [](Release& one) { one.purpose += "."; },
+      [](Release& one) { one.minutes += 1; },
+      [](Release& one) { one.by = "XCC/p-2"; },
+      [](Release& one) { one.facts["role"] = {std::string("officer"), "idp", kNever}; }};
+  for (const auto& change : changes) {
+    Release other = read;
+    change(other);
+    CHECK(mark_of(world, other) != seen);
+  }
+  Release approved = read;
+  approved.approvals.push_back({"operator/second", "", example::kNow, VerdictId("v")});
+  CHECK(mark_of(world, approved) == seen);
 }

@@ -56,12 +56,12 @@ async function tokenOf(visitor) {
 async function press(visitor, path, fields, headers = {}) {
   return visitor.submit(at(visitor, path), { token: await tokenOf(visitor), ...fields }, headers);
 }
-function wanted({ manifest }, code) {
+function wanted({ manifest }, code, release) {
   const { policy, keyAccess } = manifest.encryptionInformation;
   const keys = keyAccess.filter(({ url }) => url.startsWith(keyService(coalition, code)));
   assert.equal(keys.length, 1);
   const keyAccessObjects = [{ keyAccessObjectId: 'k0', keyAccessObject: keys[0] }];
-  return JSON.stringify({ clientPublicKey, requests: [{ policy: { id: 'p', body: policy }, keyAccessObjects }] });
+  return JSON.stringify({ clientPublicKey, requests: [{ policy: { id: 'p', body: policy }, keyAccessObjects, release }] });
 }
 // What the node says of the one key: { status, view, until, error, share }.
 async function askFor(visitor, object, code = 'XAA') {
@@ -286,6 +286,86 @@ system('signed out: what was open is over, and the page hears of that last', asy
   const { why } = await shuts(view, theirs);
   assert.match(why, /signed out/);
   await until('the stream ends', () => theirs.ended);
+});
+
+const controlled = () => seal(['XAA'], 'originator/xaa', 'handling/orcon');
+const kWish = { purpose: 'EXERCISE: berths for the relief convoy', minutes: 60 };
+const releases = async (...flags) => (await coalition.ask('XAA', 'release', 'ls', ...flags)).releases;
+const resultOf = ({ status, body }) => {
+  assert.equal(status, 200, body);
+  return JSON.parse(body).responses[0].results[0];
+};
+const asksFor = async (visitor, object, wish = kWish, headers = {}) =>
+  press(visitor, '/objects/keys', { request: wanted(object, 'XAA', wish) }, headers);
+const newsIn = ({ text }) => [...text.matchAll(/event: release\ndata: (.*)\n\n/g)].map(([, said]) => JSON.parse(said));
+const newsOf = (id, state, heard = events) =>
+  until(`the page hears: ${state}`, () => newsIn(heard).find((one) => one.release === id && one.state === state));
+
+system('under originator control: asked for on the page, and whoever asked hears the answer and its words', async () => {
+  const object = await controlled();
+  const refused = await askFor(ingrid, object);
+  assert.deepEqual([refused.status, refused.wish], ['fail', { state: 'none' }]);
+  const asked = resultOf(await asksFor(ingrid, object));
+  assert.deepEqual([asked.status, asked.wish.state, asked.wish.release], ['asked', 'open', asked.release]);
+  assert.equal(asked.kasWrappedKey, undefined);
+  assert.equal(resultOf(await asksFor(ingrid, object)).release, asked.release, 'asked again, it is the same');
+  const [waiting, ...others] = await releases();
+  assert.equal(others.length, 0);
+  assert.deepEqual([waiting.id, waiting.object, waiting.purpose], [asked.release, object.policy.uuid, kWish.purpose]);
+  assert.deepEqual(waiting.rights, ['open', 'view']);
+  assert.match(waiting.who, /planner, .*Borealis/);
+  assert.ok(!JSON.stringify(waiting).includes(ingrid.person.name ?? 'Ingrid'), 'nobody is named');
+  assert.equal((await askFor(ingrid, object)).wish.release, asked.release);
+  // Another person of that nation neither reads nor hears of it.
+  const jonas = await Visitor.in(coalition, 'jonas');
+  const theirs = await listen(jonas);
+  assert.notEqual((await askFor(jonas, object)).wish?.release, asked.release);
+
+  await coalition.ask('XAA', 'release', 'deny', asked.release, '--words', 'EXERCISE: <b>ask</b> the harbour master');
+  const denied = await newsOf(asked.release, 'denied');
+  assert.equal(denied.words, 'EXERCISE: <b>ask</b> the harbour master');
+  const again = await askFor(ingrid, object);
+  assert.deepEqual(again.wish, { state: 'denied', release: asked.release, words: denied.words });
+
+  const anew = resultOf(await asksFor(ingrid, object));
+  assert.notEqual(anew.release, asked.release);
+  const given = await coalition.ask('XAA', 'release', 'approve', anew.release, '--words', 'EXERCISE: for the convoy');
+  const granted = await newsOf(anew.release, 'granted');
+  assert.deepEqual([granted.until, granted.words], [given.release.until, 'EXERCISE: for the convoy']);
+  const view = await opens(ingrid, object); // asked for by the page's own default: it is for showing, too
+  assert.equal(resultOf(await asksFor(ingrid, object)).wish.state, 'granted');
+  await coalition.ask('XAA', 'release', 'revoke', anew.release);
+  await shuts(view);
+  assert.equal((await newsOf(anew.release, 'revoked')).words, undefined, 'the words of the approval are none of this');
+  assert.equal((await askFor(ingrid, object)).wish.state, 'revoked');
+  assert.deepEqual(newsIn(theirs), []);
+  const said = await classes('XAA');
+  for (const kind of ['release.asked', 'release.denied', 'release', 'release.revoked']) assert.ok(said.includes(kind), kind);
+  assert.ok((await classes('XBB')).includes('release.asked'));
+});
+
+system('attack: a wish from another page, without its token, with words that steer, or together with a key', async () => {
+  const object = await controlled();
+  for (const origin of ['https://elsewhere.example', ingrid.nation.app, 'null'])
+    assert.equal((await asksFor(ingrid, object, kWish, { origin })).status, 403, origin);
+  const request = wanted(object, 'XAA', kWish);
+  for (const token of ['', 'A'.repeat(43)])
+    assert.equal((await ingrid.submit(at(ingrid, '/objects/keys'), { token, request })).status, 403);
+  for (const purpose of ['', 'two\nlines', '\u001b[2J', 'a \u202e b', 'x'.repeat(501)])
+    assert.equal((await asksFor(ingrid, object, { ...kWish, purpose })).status, 400, purpose);
+  for (const minutes of [0, 43_201, 1.5, '60'])
+    assert.equal((await asksFor(ingrid, object, { ...kWish, minutes })).status, 400, String(minutes));
+  const { requests, ...rest } = JSON.parse(request);
+  const [{ release, ...bare }] = requests;
+  const both = JSON.stringify({ ...rest, requests: [requests[0], bare] });
+  assert.equal((await press(ingrid, '/objects/keys', { request: both })).status, 400);
+  assert.deepEqual(await releases(), []);
+  // Of what no release would open nothing is offered, and nothing asked for.
+  const secret = await seal(['XAA'], 'classification/secret', 'originator/xaa', 'handling/orcon');
+  const chiara = await Visitor.in(coalition, 'chiara');
+  assert.equal((await askFor(chiara, secret)).wish, undefined);
+  assert.equal(resultOf(await asksFor(chiara, secret)).status, 'fail');
+  assert.deepEqual(await releases(), []);
 });
 
 system('the reader\'s nation is suspended at the origin: nothing of theirs stays open', async () => {
