@@ -196,6 +196,79 @@ system(
   },
 );
 
+const controlled = async (name) => {
+  writeFileSync(coalition.file(name), kText);
+  const sealed = await as('konrad', 'seal', name, '--orcon', '-o', `${name}.tdf`);
+  assert.equal(sealed.code, 0, sealed.output);
+  return coalition.file(`${name}.tdf`);
+};
+const askForIt = async (purpose) => {
+  await reader.page.fill('#release-purpose', purpose);
+  await reader.page.click('[data-action="ask-release"]');
+  await reader.page.waitForSelector('main[data-state="waits"]');
+};
+const wishIs = (state) => reader.page.waitForSelector(`[data-wishes] [data-wish="${state}"]`);
+const waiting = async () =>
+  (await coalition.ask('XAA', 'release', 'ls')).releases.find(({ state }) => state === 'open').id;
+
+system('under originator control: asked for on the page, which says it when it is answered', async () => {
+  const file = await controlled('orcon.txt');
+  await comeIn();
+  await choose(file, 'refused');
+  assert.match(await said(), /not released to Borealis/);
+  assert.match(await reader.text('[data-ask-release]'), /Ask Aldoria \(XAA\) to release it/);
+  await reader.isAccessible('the page of objects: a release to ask for');
+  await askForIt('EXERCISE: berths for the convoy');
+  await wishIs('open');
+  assert.match(await reader.text('[data-wishes]'), /You asked Aldoria \(XAA\) .* waits for an answer/);
+  assert.equal(await reader.page.locator('[data-ask-release]').count(), 0);
+  await reader.isAccessible('the page of objects: a release that waits');
+  // Looked at again, it is the same that waits, and is not asked for anew.
+  await comeIn();
+  await choose(file, 'refused');
+  await wishIs('open');
+  assert.equal(await reader.page.locator('[data-ask-release]').count(), 0);
+
+  const words = 'EXERCISE: <img src=x onerror="document.title=1">';
+  await coalition.ask('XAA', 'release', 'deny', await waiting(), '--words', words);
+  await wishIs('denied');
+  assert.ok((await reader.text('[data-wishes]')).includes(`Aldoria (XAA) does not release it. They say: ${words}`));
+  assert.equal(await reader.page.locator('[data-wishes] img').count(), 0);
+  assert.notEqual(await reader.page.title(), '1');
+
+  await choose(file, 'refused'); // after a denial one may ask again
+  await askForIt('EXERCISE: it is for the harbour master');
+  await wishIs('open');
+  await coalition.ask('XAA', 'release', 'approve', await waiting());
+  await wishIs('granted');
+  assert.match(await reader.text('[data-wish="granted"]'), /Released by Aldoria \(XAA\) until .*open it again/);
+  await reader.page.click('[data-action="open-again"]');
+  await reader.page.waitForSelector('main[data-state="open"]');
+  assert.equal(await reader.page.textContent('[data-text]'), kText);
+  const [{ id }] = (await coalition.ask('XAA', 'release', 'ls')).releases;
+  await coalition.ask('XAA', 'release', 'revoke', id, '--words', 'EXERCISE: the convoy is in');
+  await isBlank();
+  await wishIs('revoked');
+  assert.match(await reader.text('[data-wish="revoked"]'), /took the release back. They say: EXERCISE: the convoy is in/);
+  // Left, the page says nothing of it to whoever comes next.
+  await reader.page.goto(`${reader.nation.lobby}/things`);
+  await reader.page.goBack();
+  await reader.page.waitForSelector('main[data-objects]');
+  assert.equal(await reader.page.locator('[data-wish]').count(), 0);
+});
+
+system('signing out in another tab takes away what was asked for, too', async () => {
+  await comeIn();
+  await choose(await controlled('orcon2.txt'), 'refused');
+  await askForIt('EXERCISE: berths');
+  await wishIs('open');
+  const other = await reader.context.newPage();
+  await other.goto(`${reader.nation.lobby}/`);
+  await other.click('[data-action="sign-out"]');
+  await reader.page.waitForFunction(() => document.querySelector('[data-wish]') === null);
+  await other.close();
+});
+
 system('signing out in another tab blanks it', async () => {
   await comeIn();
   await choose(report.file, 'open');

@@ -2,6 +2,7 @@
 // for as long as it may be shown. It fails closed: what ends a view, and what keeps the page from hearing of it, takes
 // the content off the page.
 import { KeysRefused, TdfError, collectKey, contentOf, markingOf, openObject, readObject } from './tdf.js';
+import { Wishes } from './wishes.js';
 
 const kSilenceMsMax = 5000; // without hearing from the node
 const kConnectMsMax = 5000;
@@ -27,8 +28,8 @@ class Ear {
   #heard = { tick: 0, time: 0 };
   shut = new Map(); // view -> why: one may end before its answer has arrived here
 
-  constructor(page, onShut, onReload) {
-    Object.assign(this, { page, onShut, onReload });
+  constructor(page, { onShut, onReload, onRelease, onDeaf }) {
+    Object.assign(this, { page, onShut, onReload, onRelease, onDeaf });
   }
 
   async listen() {
@@ -38,7 +39,9 @@ class Ear {
     this.#events = events;
     events.addEventListener('object-shut', ({ data }) => this.#take(data));
     events.addEventListener('reload', () => this.onReload());
-    for (const kind of ['open', 'beat', 'request', 'answer', 'reminder', 'object-shut'])
+    events.addEventListener('release', ({ data }) => this.onRelease(JSON.parse(data)));
+    events.addEventListener('error', () => events.readyState === EventSource.CLOSED && this.onDeaf());
+    for (const kind of ['open', 'beat', 'request', 'answer', 'reminder', 'object-shut', 'release'])
       events.addEventListener(kind, () => this.#note());
     await new Promise((done) => {
       events.addEventListener('open', done);
@@ -92,13 +95,23 @@ class Page {
     this.status = find('data-status');
     this.viewer = find('data-viewer');
     this.content = find('data-content');
-    this.ear = new Ear(
-      main.dataset.page,
-      (view, why) => this.#views.some((one) => one.view === view) && this.blank(why),
-      () => this.blank('Your node asked its pages to begin anew.'),
-    );
+    this.ear = new Ear(main.dataset.page, {
+      onShut: (view, why) => this.#views.some((one) => one.view === view) && this.blank(why),
+      onReload: () => {
+        this.blank('Your node asked its pages to begin anew.');
+        this.wishes.missed();
+      },
+      onRelease: (news) => this.wishes.heard(news),
+      onDeaf: () => this.wishes.clear(), // refused: of this sign-in it will hear nothing more
+    });
     this.answer = element('section', '', { 'data-answer': '', hidden: '' });
-    this.status.after(this.answer);
+    this.wishes = new Wishes({
+      nation: (service) => this.nation(service),
+      ask: (service, request) => this.#ask(service, request),
+      open: (file) => this.open(file),
+      tell: (text, state) => this.say(text, state),
+    });
+    this.status.after(this.answer, this.wishes.section);
     this.#listen();
     this.say(
       'Choose a sealed file, or drop it on this page. It stays in this browser; only its key is asked for.',
@@ -117,6 +130,7 @@ class Page {
     });
     addEventListener('pagehide', () => {
       this.blank('You left the page.');
+      this.wishes.clear();
       this.ear.close();
     });
     setInterval(() => this.#look(), kTickMs);
@@ -197,9 +211,10 @@ class Page {
     this.answer.replaceChildren();
     this.answer.hidden = true;
     let permits = [];
+    let object;
     try {
       this.say(`Looking at ${file.name}, here in this page.`, 'reading');
-      const object = await readObject(file);
+      object = await readObject(file);
       await this.ear.listen();
       const asked = new Set(object.manifest.access.map(({ service }) => this.nation(service)));
       this.say(`Your node asks for the key: ${[...asked].join(', ')}. This is recorded.`, 'asking');
@@ -214,7 +229,7 @@ class Page {
       this.#show(turn, object, bytes, permits, file.name);
     } catch (error) {
       this.#release((error.permits ?? permits).map(({ view }) => view));
-      if (turn === this.#turn) this.#refuse(file, error);
+      if (turn === this.#turn) this.#refuse(file, object, error);
     } finally {
       this.chooser.value = ''; // the same file can be chosen again
     }
@@ -277,7 +292,7 @@ class Page {
     });
   }
 
-  #refuse(file, error) {
+  #refuse(file, object, error) {
     const refused = error instanceof KeysRefused;
     const words =
       error instanceof TdfError || refused
@@ -301,7 +316,8 @@ class Page {
           element('dd', 'Get it again from whoever sealed it. Nothing of it was shown.'),
         );
     }
-    this.answer.replaceChildren(element('h2', refused ? 'Who said what' : 'Not shown'), list);
+    const form = refused ? this.wishes.form(file, object, error.answers) : [];
+    this.answer.replaceChildren(element('h2', refused ? 'Who said what' : 'Not shown'), list, ...form);
     this.answer.hidden = false;
   }
 }

@@ -72,13 +72,15 @@ export async function unwrapShare(privateKey, wrapped, ephemeralPem) {
   }
 }
 
-// The unsigned request of docs/wire-formats/kas.md: the given key access objects (by index), all of one service.
-export function keyRequest(manifest, indexes, publicKey) {
+// The unsigned request of docs/wire-formats/kas.md: the given key access objects (by index), all of one service. With
+// `release` ({ purpose, minutes }) it asks for no key, but for a release by the one that is given.
+export function keyRequest(manifest, indexes, publicKey, release) {
   const keyAccessObjects = indexes.map((index) => ({
     keyAccessObjectId: `kao-${index}`,
     keyAccessObject: manifest.access[index].sent,
   }));
-  const request = { policy: { id: 'policy', body: manifest.policyText }, action: 'open', keyAccessObjects };
+  const policy = { id: 'policy', body: manifest.policyText };
+  const request = { policy, action: 'open', keyAccessObjects, ...(release && { release }) };
   return JSON.stringify({ clientPublicKey: publicKey, requests: [request] });
 }
 
@@ -86,7 +88,20 @@ export function keyRequest(manifest, indexes, publicKey) {
 const plainWords = (text) =>
   typeof text === 'string' ? text.replace(/^rpc error: code = \w+ desc = /, '').slice(0, 800) : '';
 
-// Of an answer: by index { wrapped, view, until, marking } or { refused: words }. Whatever does not fit is a refusal.
+const kWishStates = ['none', 'open', 'granted', 'denied', 'revoked', 'over'];
+const isWishId = (id) => typeof id === 'string' && /^[\w-]{1,64}$/.test(id);
+
+// How a release stands that was asked for, or may be ("none"): { state, release, words, until (ms) }. Nothing where it
+// is none of these.
+export function wishOf(said) {
+  const { state, release, words, until } = said ?? {};
+  if (!kWishStates.includes(state) || (state !== 'none' && !isWishId(release))) return undefined;
+  const end = typeof until === 'string' ? Date.parse(until) : NaN;
+  return { state, release, words: plainWords(words), until: Number.isFinite(end) ? end : undefined };
+}
+
+// Of an answer: by index { wrapped, view, until, marking } or { refused: words, wish }, where a release was asked for
+// also with `asked`. Whatever does not fit is a refusal.
 export function readAnswer({ status, json }, indexes) {
   const out = new Map(
     indexes.map((index) => [index, { refused: 'The key service gave no answer that can be used.' }]),
@@ -105,13 +120,25 @@ export function readAnswer({ status, json }, indexes) {
     const wrapped = typeof result.kasWrappedKey === 'string' ? fromBase64(result.kasWrappedKey) : undefined;
     const { view, until, marking } = result;
     if (result.status === 'permit' && wrapped?.length) out.set(index, { wrapped, view, until, marking });
-    else
-      out.set(index, { refused: plainWords(result.error) || 'The key service refused, without a reason.' });
+    else {
+      const refused = plainWords(result.error) || 'The key service refused, without a reason.';
+      const asked = result.status === 'asked' && isWishId(result.release);
+      const wish = wishOf(result.wish ?? (asked ? { state: 'open', release: result.release } : undefined));
+      out.set(index, { refused, wish, asked });
+    }
   }
   return { keys: out, session: typeof json?.sessionPublicKey === 'string' ? json.sessionPublicKey : '' };
 }
 
-// A refusal, with who answered what: [{ service, permitted, words }].
+// Asks the nation whose share that is for a release, in place of a key: { asked, wish, refused }.
+export async function askRelease({ manifest }, index, ask, release) {
+  const { publicKey } = await makeSession();
+  const answer = await ask(manifest.access[index].service, keyRequest(manifest, [index], publicKey, release));
+  const { asked = false, wish, refused } = readAnswer(answer, [index]).keys.get(index);
+  return { asked, wish, refused: refused ?? 'The key service gave no answer that can be used.' };
+}
+
+// A refusal, with who answered what: [{ service, index, permitted, words, wish }].
 export class KeysRefused extends Error {
   constructor(answers, permits) {
     super('The key was refused.');
@@ -162,8 +189,8 @@ async function askOne(manifest, service, indexes, ask, { shares, permits, answer
   const answer = await ask(service, keyRequest(manifest, indexes, session.publicKey));
   const { keys, session: theirs } = readAnswer(answer, indexes);
   // All of them before any is opened: what was released is let go of even where another share is bad.
-  for (const { view, until, marking, refused } of keys.values()) {
-    answers.push({ service, permitted: refused === undefined, words: refused ?? '' });
+  for (const [index, { view, until, marking, refused, wish }] of keys) {
+    answers.push({ service, index, permitted: refused === undefined, words: refused ?? '', wish });
     if (refused === undefined) permits.push({ service, view, until, marking, asked });
   }
   for (const [index, one] of keys) {

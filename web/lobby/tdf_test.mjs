@@ -325,8 +325,8 @@ test('of joint origin: both are asked, and who said no is told; what was permitt
   assert.deepEqual(
     error.answers.sort((a, b) => a.service.localeCompare(b.service)),
     [
-      { service: kService, permitted: false, words: 'It was recalled. (verdict 1)' },
-      { service: other, permitted: true, words: '' },
+      { service: kService, index: 0, permitted: false, words: 'It was recalled. (verdict 1)', wish: undefined },
+      { service: other, index: 1, permitted: true, words: '', wish: undefined },
     ],
   );
   assert.equal(error.permits.length, 1);
