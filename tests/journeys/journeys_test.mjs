@@ -110,6 +110,9 @@ step('Console: a session appears by itself, in the list and on the map', () =>
 step('Console: a request, what it opens, and a session cut, by keyboard', () =>
   desk.operatorApproves(stage, operator),
 );
+step('Console: a release that a planner asks for, given and taken back, by keyboard', () =>
+  desk.operatorReleases(stage, operator),
+);
 step('Console: every page is marked, and accessible in dark and light', () =>
   desk.everyPageIsMarkedAndAccessible(stage, operator),
 );

@@ -12,10 +12,10 @@ const kText =
 const kReason = 'exercise: the convoy times were wrong';
 const kOpen = 'main[data-state="open"] [data-text]';
 
-const place = (stage, name) => join(stage.demo.folder, name);
+export const place = (stage, name) => join(stage.demo.folder, name);
 
 // What somebody types: `./as LOGIN ...` in the run's folder.
-async function as(stage, ...words) {
+export async function as(stage, ...words) {
   const started = performance.now();
   const child = spawn(place(stage, 'as'), words, {
     cwd: stage.demo.folder,
@@ -27,7 +27,7 @@ async function as(stage, ...words) {
   return { code, output: Buffer.concat(output).toString('utf8').trim(), ms: performance.now() - started };
 }
 
-async function atObjects(visitor) {
+export async function atObjects(visitor) {
   await visitor.openLobby();
   if ((await visitor.page.locator('a[data-action="sign-in"]').count()) > 0) await visitor.signIn();
   await visitor.click('nav a[href="/objects"]');
@@ -35,7 +35,7 @@ async function atObjects(visitor) {
 }
 
 // Chooses the file; answers how long it took until the page said how it went.
-async function choose(visitor, file, state = 'open') {
+export async function choose(visitor, file, state = 'open') {
   const chosen = performance.now();
   await visitor.page.setInputFiles('#object-file', file);
   await visitor.page.waitForSelector(`main[data-state="${state}"]`);

@@ -2,10 +2,12 @@
 // suspends a partner and sees it go, sees who reaches what, and has the ledger verified by her browser, which
 // says so loudly when a byte that it is served has been flipped.
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { as, atObjects, choose, place } from './object_recalled.mjs';
 
 const kReason = 'exercise: seen from the console';
 const kPurpose = 'exercise: count the open berths';
-const kPages = ['sessions', 'requests', 'partners', 'missions', 'map', 'ledger'];
+const kPages = ['sessions', 'requests', 'releases', 'partners', 'missions', 'map', 'ledger'];
 
 const press = (visitor, selector) => visitor.press(selector);
 
@@ -93,6 +95,45 @@ export async function operatorApproves(stage, operator) {
   await operator.page.waitForSelector('[data-act="cut"][data-on*="analyst"]');
   await change(operator, 'cut', 'the session is cut', '[data-act="cut"][data-on*="analyst"]');
   await analyst.page.waitForFunction(() => document.body.dataset.link !== 'live');
+}
+
+// A planner of Borealis needs a release first, and asks for it on her page; it comes to the console by itself, and the
+// answers come to her page by themselves.
+export async function operatorReleases(stage, operator) {
+  await goTo(operator, 'releases');
+  writeFileSync(place(stage, 'berths.txt'), 'EXERCISE EXERCISE EXERCISE\n\nBerths 4 to 6 are open at dusk.\n');
+  const sealed = await as(stage, 'konrad', 'seal', 'berths.txt', '--orcon', '-o', 'berths.tdf');
+  assert.equal(sealed.code, 0, sealed.output);
+  const planner = await stage.visitor('ingrid');
+  await atObjects(planner);
+  await choose(planner, place(stage, 'berths.tdf'), 'refused');
+  await planner.page.fill('#release-purpose', kPurpose);
+  await planner.shoot('object-release-ask');
+  const asked = performance.now();
+  await planner.click('[data-action="ask-release"]');
+  await operator.page.waitForSelector('[data-release][data-state="open"]');
+  stage.stopwatch.note('Console', 'planner of XBB asks for a release', 'it is in the list, by itself', performance.now() - asked, 5000);
+  const shown = await operator.text('[data-release]');
+  assert.ok(shown.includes(kPurpose), 'the purpose');
+  assert.match(shown, /EXERCISE RESTRICTED.* to a person of XBB/);
+  assert.match(shown, /handling orcon/);
+  assert.match(await operator.text('[data-who]'), /^planner, .* of Borealis \(XBB\)$/);
+  assert.doesNotMatch(shown, /Ingrid|Solvang/, "another nation's person keeps their name");
+  await operator.shoot('console-3-release');
+  await operator.isAccessible('the console: a release to answer');
+  const pressed = performance.now();
+  await change(operator, 'approve', 'released: ');
+  await planner.page.waitForSelector('[data-wish="granted"]');
+  stage.stopwatch.note('Console', 'operator approves a release', "the planner's page says so, by itself", performance.now() - pressed, 2000);
+  await planner.click('[data-action="open-again"]');
+  await planner.page.waitForSelector('main[data-state="open"]');
+  await operator.page.waitForSelector('[data-release][data-state="granted"]');
+  await change(operator, 'take-back', 'is taken back');
+  await planner.page.waitForSelector('[data-wish="revoked"]');
+  await planner.page.waitForSelector('main[data-state="shut"]');
+  assert.ok((await planner.text('[data-wish="revoked"]')).includes(kReason), 'with the word of whoever took it back');
+  await planner.isAccessible('the page of objects: a release taken back');
+  await planner.context.close();
 }
 
 export async function everyPageIsMarkedAndAccessible(stage, operator) {

@@ -37,6 +37,7 @@ async function play(stage) {
   const operator = await desk.operatorOpensTheConsole(stage);
   await desk.aSessionAppears(stage, operator, planner);
   await desk.operatorApproves(stage, operator);
+  await desk.operatorReleases(stage, operator);
   await desk.everyPageIsMarkedAndAccessible(stage, operator);
   await desk.operatorSuspendsAndResumes(stage, operator, planner);
   await desk.theBrowserVerifiesTheLedger(stage, operator);

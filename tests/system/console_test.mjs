@@ -1,11 +1,13 @@
 // The operators' console at the door: hidden from everybody else like a name of nobody's, and what a web page,
 // another origin, an operator of lesser rights or a weak sign-in could try.
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
-import { Coalition, readJson, skip, system, until, writeJson } from './coalition.mjs';
+import { Coalition, command, readJson, skip, system, until, writeJson } from './coalition.mjs';
 import { askH2, openH2 } from './h2_client.mjs';
+import { manifestOf } from './tdf_manifest.mjs';
 import { Visitor } from './visitor.mjs';
 
 let coalition, lena, auditor, console, nowhere;
@@ -299,6 +301,75 @@ system('attack: a request that is another than the one that was read is not answ
   }
   const answer = await post(lena, `/v1/requests/${id}/deny`, { seen });
   assert.equal(answer.status, 200, answer.body);
+});
+
+// Somebody of Borealis asks, on their lobby's page, for a release of what Aldoria keeps under its control.
+async function aWish(visitor, name) {
+  const as = (...words) => command([coalition.file('as'), ...words], { cwd: coalition.folder });
+  writeFileSync(coalition.file(`${name}.txt`), 'EXERCISE EXERCISE EXERCISE: berths at dusk.\n');
+  const sealed = await as('konrad', 'seal', `${name}.txt`, '--orcon', '-o', `${name}.tdf`);
+  assert.equal(sealed.code, 0, sealed.output);
+  const { manifest } = manifestOf(coalition.file(`${name}.tdf`));
+  const { policy, keyAccess } = manifest.encryptionInformation;
+  const release = { purpose: 'EXERCISE: berths for the convoy', minutes: 60 };
+  const keyAccessObjects = [{ keyAccessObjectId: 'k0', keyAccessObject: keyAccess[0] }];
+  const clientPublicKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'pem' });
+  const request = JSON.stringify({ clientPublicKey, requests: [{ policy: { id: 'p', body: policy }, keyAccessObjects, release }] });
+  const [, token] = /data-objects data-token="([^"]+)"/.exec((await visitor.go(`${visitor.nation.lobby}/objects`)).body);
+  const sent = await visitor.submit(`${visitor.nation.lobby}/objects/keys`, { token, request });
+  assert.equal(sent.status, 200, sent.body);
+  const [{ results }] = JSON.parse(sent.body).responses;
+  assert.equal(results[0].status, 'asked', sent.body);
+  return results[0].release;
+}
+const releasesSeen = async ({ visitor }) => JSON.parse((await visitor.go(`${console}/v1/releases`)).body).releases;
+
+system('what waits to be released is there to be read, and answered by those who may', async () => {
+  const ingrid = await Visitor.in(coalition, 'ingrid');
+  const id = await aWish(ingrid, 'orcon1');
+  const [one] = await releasesSeen(lena);
+  assert.deepEqual([one.id, one.state, one.may_approve, one.may_end], [id, 'open', true, true]);
+  assert.match(one.who, /planner, .*Borealis \(XBB\)/);
+  assert.match(one.marking, /^EXERCISE RESTRICTED/);
+  assert.ok(one.attributes.some((fqn) => fqn.endsWith('/handling/value/orcon')));
+  const [read] = await releasesSeen(auditor);
+  assert.deepEqual([read.id, read.may_approve, read.may_end], [id, false, false]);
+  const path = `/v1/releases/${id}`;
+  const isOpen = async () => assert.equal((await releasesSeen(lena)).find((found) => found.id === id)?.state, 'open');
+
+  // An auditor; pages of others; whoever asks, who is an operator of nobody's here; another than was read.
+  for (const verb of ['approve', 'deny', 'revoke']) {
+    const denied = await post(auditor, `${path}/${verb}`, { seen: one.seen });
+    assert.equal(denied.status, 403, denied.body);
+    assert.equal(codeOf(denied), 'operator.denied');
+    for (const headers of [
+      { origin: coalition.nation('XAA').app },
+      { origin: 'null' },
+      { 'sec-fetch-site': 'same-site' },
+      { 'entente-token': '' },
+      { 'entente-token': auditor.hello.token },
+    ])
+      assert.equal((await post(lena, `${path}/${verb}`, { seen: one.seen }, headers)).status, 403, JSON.stringify(headers));
+    assert.notEqual((await post({ visitor: ingrid, hello: lena.hello }, `${path}/${verb}`, { seen: one.seen })).status, 200);
+    const other = await post(lena, `${path}/${verb}`, { seen: `${one.seen.slice(0, -2)}AA` });
+    assert.deepEqual([other.status, codeOf(other)], [409, 'access.changed'], verb);
+    await isOpen();
+  }
+  assert.equal((await post(lena, `${path}/deny`, { seen: one.seen, words: 'two\nlines' })).status, 400);
+  await isOpen();
+
+  const given = await post(lena, `${path}/approve`, { seen: one.seen, words: 'EXERCISE: for the convoy' });
+  assert.equal(given.status, 200, given.body);
+  const [granted] = await releasesSeen(lena);
+  assert.deepEqual([granted.state, granted.may_approve, granted.may_end], ['granted', false, true]);
+  assert.equal((await post(lena, `${path}/approve`, { seen: one.seen })).status, 409, 'once');
+  assert.equal((await post(lena, `${path}/revoke`, { seen: granted.seen })).status, 200);
+  assert.deepEqual(await releasesSeen(lena), []);
+  const { records } = await coalition.ask('XAA', 'ledger', 'show', '--last', '60');
+  for (const kind of ['release', 'release.revoked']) {
+    const { fields } = records.find((record) => record.class === kind && record.fields.release === id);
+    assert.equal(fields.who, 'operator/lena.brandtner', kind);
+  }
 });
 
 system('the ledger\'s public files are there, and nothing else of its folder', async () => {

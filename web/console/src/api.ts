@@ -52,6 +52,29 @@ export interface Request {
   };
 }
 
+export interface Release {
+  readonly id: string;
+  readonly object: string;
+  readonly marking?: string;
+  readonly attributes?: readonly string[];
+  readonly partner: string;
+  readonly person?: string;
+  readonly who?: string; // what their nation says of whoever asks
+  readonly rights: readonly string[];
+  readonly purpose: string;
+  readonly minutes: number;
+  readonly by: string;
+  readonly asked: string;
+  readonly end: string;
+  readonly until?: string;
+  readonly seen: string; // the mark of what is read here
+  readonly state: string;
+  readonly approvals: readonly { readonly by: string; readonly at: string }[];
+  readonly approvals_needed: number;
+  readonly may_approve: boolean;
+  readonly may_end: boolean;
+}
+
 export interface Partner {
   readonly code: string;
   readonly name: string;
@@ -108,6 +131,7 @@ export interface Grant {
 export interface Lists {
   readonly '/v1/sessions': { readonly sessions: readonly Session[] };
   readonly '/v1/requests': { readonly requests: readonly Request[] };
+  readonly '/v1/releases': { readonly releases: readonly Release[] };
   readonly '/v1/partners': { readonly partners: readonly Partner[] };
   readonly '/v1/missions': { readonly missions: readonly Mission[] };
   readonly '/v1/apps': { readonly apps: readonly AppRow[] };

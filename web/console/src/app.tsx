@@ -8,12 +8,14 @@ import { LedgerPage } from './pages/ledger.tsx';
 import { MapPage } from './pages/map.tsx';
 import { MissionsPage } from './pages/missions.tsx';
 import { PartnersPage } from './pages/partners.tsx';
+import { ReleasesPage } from './pages/releases.tsx';
 import { RequestsPage } from './pages/requests.tsx';
 import { SessionsPage } from './pages/sessions.tsx';
 
 const pages: Readonly<Record<string, readonly [string, ComponentType<PageProps>]>> = {
   sessions: ['Sessions', SessionsPage],
   requests: ['Requests', RequestsPage],
+  releases: ['Releases', ReleasesPage],
   partners: ['Partners', PartnersPage],
   missions: ['Missions', MissionsPage],
   map: ['Who reaches what', MapPage],
