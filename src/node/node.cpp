@@ -459,7 +459,10 @@ void Node::Parts::watch() {
     if (topic.starts_with(ReleaseDesk::kTopics)) return release_desk->heard(heard);
     of_mission ? missions->heard(heard) : access->heard(heard);
   };
-  watcher.welcomed = [this](const PartnerCode& partner) { access->reached(partner); };
+  watcher.welcomed = [this](const PartnerCode& partner) {
+    access->reached(partner);
+    release_desk->reached(partner);
+  };
   watcher.connector_dropped = [this](const ConnectorId& id) { connector_desk->drop(id); };
   switchboard->watch(std::move(watcher));
 }

@@ -95,9 +95,20 @@ void ReleaseDesk::sweep() {
   for (auto& [name, one] : waiting_) {
     if (one.state != "open" || now - one.looked < kLookAgainAfter) continue;
     if (looks++ == kLooksAtOnce) break;
-    one.looked = now;
-    parts_.tell(name.first, Way::asking, {std::string(kLook), name.second, Json::object(), {}});
+    look(name, one);
   }
+}
+
+void ReleaseDesk::look(const Name& name, Waiting& one) {
+  one.looked = parts_.clock.tick();
+  parts_.tell(name.first, Way::asking, {std::string(kLook), name.second, Json::object(), {}});
+}
+
+// One that was granted may have been taken back meanwhile. What is too much for now waits for sweep().
+void ReleaseDesk::reached(const PartnerCode& service) {
+  size_t looks = 0;
+  for (auto& [name, one] : waiting_)
+    if (name.first == service && looks++ < kLooksAtOnce) look(name, one);
 }
 
 }  // namespace entente::node

@@ -32,6 +32,8 @@ class ReleaseDesk {
   void answered(const coalition::Release& release);
   // Looks how those stand of which nothing was heard for a while. Each few seconds.
   void sweep();
+  // That nation is reached again: its answers may have been lost.
+  void reached(const PartnerCode& service);
   [[nodiscard]] size_t waiting() const { return waiting_.size(); }
 
   static constexpr std::string_view kTopics = "release-";  // all of them begin so
@@ -52,6 +54,7 @@ class ReleaseDesk {
     Tick looked{};
   };
   using Name = std::pair<PartnerCode, RequestId>;
+  void look(const Name& name, Waiting& one);
   void make_room(const PersonId& who);
   void take_look(const exchange::Heard& heard);
   void take_state(const exchange::Heard& heard);

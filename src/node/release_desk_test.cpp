@@ -188,6 +188,19 @@ TEST_CASE("a wish of which nothing is heard is looked after, each half minute, a
   CHECK(home.desk.waiting() == 0);
 }
 
+TEST_CASE("a nation that is reached again is asked at once, for what was granted too") {
+  Desk home;
+  home.desk.waits(kXbb, RequestId("r-1"), kPlanner);
+  home.desk.waits(kXcc, RequestId("r-2"), kPlanner);
+  home.state(kXbb, "r-1", "granted");
+  home.desk.reached(kXbb);
+  CHECK(home.said == std::vector<std::string>{"XBB origin release-look r-1 {}"});
+  home.state(kXbb, "r-1", "revoked");
+  CHECK(home.pages.size() == 2);
+  home.desk.reached(kXbb);
+  CHECK(home.said.size() == 1);
+}
+
 TEST_CASE("attack: wishes without end push out nobody else's, and fill nothing") {
   Desk home;
   home.desk.waits(kXbb, RequestId("first"), PersonId("p-quiet"));
