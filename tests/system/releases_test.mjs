@@ -93,7 +93,8 @@ async function asksFor(object) {
 }
 const shown = async ({ uuid }) => {
   const { releases } = await coalition.ask('XAA', 'release', 'ls', '--all');
-  return releases.findLast(({ object }) => object === uuid);
+  // They are listed by their names, which are drawn: the newest is meant.
+  return releases.filter(({ object }) => object === uuid).sort((one, other) => one.asked.localeCompare(other.asked)).at(-1);
 };
 const leaves = async (kind) => {
   const { records } = await coalition.ask('XAA', 'ledger', 'show', '--last', '500');
