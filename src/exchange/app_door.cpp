@@ -12,8 +12,13 @@ namespace {
 
 // As the door itself (net/http_server.cpp): or cookies of other pages that fill a head nearly keep a browser
 // out of each app that takes less than the door, for good.
-void add_cookie_removal(int status, net::Headers& headers) {
-  if (status == 431) headers.add("Clear-Site-Data", "\"cookies\"");
+// Only there: else any app's server could sign somebody out of all others by answering so to a picture.
+void add_cookie_removal(int status, net::HttpCall& call, net::Headers& headers) {
+  constexpr size_t kMany = 4 << 10;
+  size_t cookies = 0;
+  for (const net::Field& field : call.head().headers)
+    if (net::equal_no_case(field.name, "Cookie")) cookies += field.value.size();
+  if (status == 431 && cookies > kMany) headers.add("Clear-Site-Data", "\"cookies\"");
 }
 
 constexpr Seconds kBindLife{300};
@@ -49,7 +54,7 @@ class DoorAnswer final : public AnswerStart {
       co_return fail("exchange.refused", "the host refused this request");
     }
     clean_response(head.headers);
-    add_cookie_removal(head.status, head.headers);
+    add_cookie_removal(head.status, call_, head.headers);
     const std::optional<uint64_t> length = take_length(head.headers);
     head.version = net::HttpVersion::http1_1;
     CO_TRY_VOID(call_.start(std::move(head), length));
@@ -98,7 +103,7 @@ net::Task<void> AppDoor::bare(net::HttpCall& call, int status) {
   net::ResponseHead head;
   head.status = status;
   head.headers.add("Cache-Control", "no-store");
-  add_cookie_removal(status, head.headers);
+  add_cookie_removal(status, call, head.headers);
   [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), "");
 }
 

@@ -88,6 +88,7 @@ void Exchange::Core::tick() {
       end(*s, app_down("The admission was not answered in time."));
   }
   tick_records();
+  drop_connectors();
   if (tick_ - summary_at_ < kSummaryEvery) return;
   summary_at_ = tick_;
   std::erase_if(openings_, [this](auto& one) { return one.second.full(tick_); });
@@ -224,7 +225,8 @@ Effects Exchange::world_published(Moment at, std::shared_ptr<const Rules> rules,
 }
 
 bool Exchange::connector_up(Moment at, const ConnectorId& connector, std::string thumbprint) {
-  return core_->roster_.up(*core_->acting_, connector, std::move(thumbprint), at.now, at.tick);
+  const Instant now = std::max(at.now, core_->now_);  // one that had ended does not come back with the clock
+  return core_->roster_.up(*core_->acting_, connector, std::move(thumbprint), now, at.tick);
 }
 
 Effects Exchange::connector_down(Moment at, const ConnectorId& connector) {

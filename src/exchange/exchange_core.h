@@ -125,6 +125,7 @@ class Exchange::Core {
   // exchange_world.cpp
   void published(std::shared_ptr<const Rules> rules, std::shared_ptr<const Rules> acting,
                  const coalition::Touch& touch);
+  void drop_connectors();
   void signed_out(const PersonId& who, const Ending& why);
   void new_facts(const PersonId& who, const coalition::Facts& facts);
   void renew_pass(Session& s);           // what loops keep of it is out of date

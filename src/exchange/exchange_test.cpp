@@ -321,6 +321,16 @@ TEST_CASE(
     CHECK(pair.home.open_gates() == 2);
     CHECK(pair.home.refused.size() == 1);
   }
+
+TEST_CASE("a connector that ends is dropped then, and does not come back with a clock that is set back") {
+  Pair pair;
+  pair.host.rules->connectors_end = pair.at.now + Seconds(60);
+  pair.pass(Millis(59'000));
+  CHECK(pair.host.dropped.empty());
+  pair.pass(Millis(2'000));
+  CHECK(pair.host.dropped == std::vector<ConnectorId>{ConnectorId("one")});
+  pair.at.now -= Seconds(3'600);
+  CHECK_FALSE(pair.host.core->connector_up(pair.at, ConnectorId("one"), "tp"));
 }
 
 TEST_CASE("no link, no connector, no room: the app is down, and nobody who is denied learns of it") {

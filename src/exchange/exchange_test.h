@@ -47,7 +47,9 @@ struct TestRules final : Rules {
   }
   std::string standing_reason(const PartnerCode&) const override { return "key compromise (exercise)"; }
   std::string partner_name(const PartnerCode& partner) const override { return partner.text(); }
-  std::vector<AppId> connector_apps(const ConnectorId&, std::string_view, Instant) const override {
+  Instant connectors_end = kNever;
+  std::vector<AppId> connector_apps(const ConnectorId&, std::string_view, Instant now) const override {
+    if (now >= connectors_end) return {};
     return {AppId("cop"), AppId("tides")};
   }
 };
@@ -112,6 +114,7 @@ struct TestNode {
   std::vector<Leaf> leaves;
   std::vector<FenceNoted> fences;
   std::vector<PartnerCode> welcomed;
+  std::vector<ConnectorId> dropped;
   std::vector<Alarm> alarms;
 
   explicit TestNode(const PartnerCode& code, Limits limits = {}) {
@@ -136,6 +139,7 @@ struct TestNode {
       if (auto* one = std::get_if<Ended>(&effect)) ended.push_back(*one);
       if (auto* one = std::get_if<FenceNoted>(&effect)) fences.push_back(*one);
       if (auto* one = std::get_if<Welcomed>(&effect)) welcomed.push_back(one->partner);
+      if (auto* one = std::get_if<ConnectorDropped>(&effect)) dropped.push_back(one->connector);
       if (auto* one = std::get_if<Alarm>(&effect)) alarms.push_back(*one);
     }
   }

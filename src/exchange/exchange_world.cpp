@@ -158,14 +158,19 @@ void Exchange::Core::end(Session& s, Ending ending, bool tell) {
   table_.erase(s.serial);
 }
 
+// Those that are not listed any more, or have ended.
+void Exchange::Core::drop_connectors() {
+  for (const ConnectorId& id : roster_.world_changed(*acting_, now_))
+    effects_.emplace_back(ConnectorDropped{id});
+}
+
 void Exchange::Core::published(std::shared_ptr<const Rules> rules, std::shared_ptr<const Rules> acting,
                                const coalition::Touch& touch) {
   if (rules->revision() < rules_->revision()) return;  // a newer one is here already
   rules_ = std::move(rules);
   acting_ = acting ? std::move(acting) : rules_;
   standings_changed();  // first: from here on nothing passes, whatever follows takes its time
-  for (const ConnectorId& id : roster_.world_changed(*acting_, now_))
-    effects_.emplace_back(ConnectorDropped{id});
+  drop_connectors();
   const std::set<uint64_t> withheld = narrowed_;
   for (const uint64_t serial : withheld) queue(*table_.by_serial(serial), true);
   if (touch.policies) {

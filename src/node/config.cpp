@@ -3,6 +3,7 @@
 #include "base/fields.h"
 #include "base/json.h"
 #include "crypto/x509.h"
+#include "exchange/link.h"
 
 #include <cerrno>
 #include <cstring>
@@ -91,7 +92,8 @@ Limits read_limits(Fields fields, Result<void>& done) {
       fields.integer_or("sessions_per_person_max", std::min<int64_t>(64, std::max<int64_t>(sessions / 4, 1)),
                         1, std::min<int64_t>(1'000, sessions));
   limits.sessions_per_partner_max =
-      fields.integer_or("sessions_per_partner_max", std::min<int64_t>(4096, sessions / 4), 1, sessions);
+      fields.integer_or("sessions_per_partner_max", std::min<int64_t>(4096, sessions / 4), 1,
+                        std::min<int64_t>(exchange::kLinkSessionsMax, sessions));
   limits.streams_per_link_max = fields.integer_or("streams_per_link_max", 8192, 16, 100000);
   limits.requests_per_partner_per_s = fields.integer_or("requests_per_partner_per_s", 2000, 1, 1000000);
   limits.admissions_per_partner_per_s = fields.integer_or("admissions_per_partner_per_s", 200, 1, 100000);

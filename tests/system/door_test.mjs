@@ -547,6 +547,25 @@ system('attack: a page that fills the cookies of the whole domain keeps the brow
   }
 });
 
+system("attack: an app that calls each request too large signs nobody out of the others", async () => {
+  witness.misbehave = (socket) => {
+    socket.on('error', () => {}).once('data', () =>
+      socket.end('HTTP/1.1 431 Request Header Fields Too Large\r\nClear-Site-Data: "cookies"\r\nContent-Length: 0\r\n\r\n'),
+    );
+  };
+  for (const visitor of [ingrid, konrad]) {
+    const own = visitor.cookies(`${visitor.nation.app}/`);
+    for (const [bytes, removal] of [[0, undefined], [3_000, undefined], [6_000, '"cookies"']]) {
+      const { status, headers } = await visitor.go(`${visitor.nation.app}/in`, {
+        headers: { cookie: `${own}; flood=${'x'.repeat(bytes)}` },
+      });
+      assert.equal(status, 431, visitor.person.login);
+      assert.equal(headers['clear-site-data'], removal, `${bytes}`);
+    }
+  }
+  witness.misbehave = undefined;
+});
+
 system('an app that is not there is said to be down, and comes back by itself', async () => {
   await witness.close();
   for (const visitor of [ingrid, konrad]) {
