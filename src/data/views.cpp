@@ -13,11 +13,9 @@ constexpr size_t kViewIdBytes = 16;
 constexpr std::string_view kOriginEnded = "origin-ended";
 constexpr std::string_view kClosed = "view-closed";
 
-// Nothing that was said of the moment outlives what it was said for. What a nation declares beside who they
-// are has an end of its own: at that they are asked again, and told what the answer is.
+// Nothing that was said of the moment outlives what it was said for.
 Instant earliest_end(const coalition::Facts& facts, Instant end, Instant now) {
   for (const auto& [name, fact] : facts) {
-    if (std::ranges::find(coalition::kDeclaredFacts, name) != coalition::kDeclaredFacts.end()) continue;
     if (fact.end > now) end = std::min(end, fact.end);
   }
   return end;

@@ -368,19 +368,6 @@ TEST_CASE("what was opened together is not asked again together, and none later 
   for (const auto& [id, said] : last) CHECK(said.second > longest);
 }
 
-TEST_CASE("at the end of what a nation declared its people are asked again, and hear why it ended") {
-  Looking looking;
-  View own = Looking::of("XAA", "officer");
-  own.ask.who.facts.insert_or_assign(
-      "place", coalition::Fact{std::string("sundvik"), "idp:xaa", example::kNow + Seconds(60)});
-  const View view = looking.open(own);
-  CHECK(view.end > example::kNow + Seconds(60));
-  looking.later(Seconds(61));
-  while (looking.views.busy()) looking.views.go_on(looking.world, looking.at);
-  CHECK(looking.views.find(view.id) == nullptr);
-  CHECK(looking.why.find("your place has ended") != std::string::npos);
-}
-
 TEST_CASE("bounded: what was closed and not told, and what is remembered of those that ended") {
   Looking looking({.per_partner_max = 2, .ended_max = 1});
   View own = Looking::of("XAA", "officer");

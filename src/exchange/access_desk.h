@@ -219,7 +219,7 @@ class AccessDesk {
   void tell_home(const Request& request);
   void changed(const Request& request);  // at the owner: tells the home and the pages
   void tell_owner(const Request& request);
-  void tell_owners(const std::vector<Request>& asked, const PartnerCode* reached);
+  void tell_owners(const std::vector<Request>& asked, bool reached);
   void take_request(const Heard& heard);
   void take_state(const Heard& heard);
   void take_withdrawal(const PartnerCode& from, const Request& request);

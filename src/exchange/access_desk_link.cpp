@@ -337,25 +337,26 @@ void AccessDesk::tell_owner(const Request& request) {
 
 namespace {
 
-std::vector<AccessRequest> asked_in(const coalition::World& world) {
+// All, or of one owner.
+std::vector<AccessRequest> asked_in(const coalition::World& world, const PartnerCode* owner = nullptr) {
   std::vector<AccessRequest> asked;
-  for (const AccessRequest* request : world.asked()) asked.push_back(*request);
+  for (const AccessRequest* request : world.asked())
+    if (owner == nullptr || request->owner == *owner) asked.push_back(*request);
   return asked;
 }
 
 }  // namespace
 
 void AccessDesk::reached(const PartnerCode& owner) {
-  tell_owners(asked_in(parts_.world()), &owner);
+  tell_owners(asked_in(parts_.world(), &owner), true);
 }
 
 // What is due to be told again; to an owner who was just reached, everything.
-void AccessDesk::tell_owners(const std::vector<Request>& asked, const PartnerCode* reached) {
+void AccessDesk::tell_owners(const std::vector<Request>& asked, bool reached) {
   const Instant now = parts_.switchboard.now();
   const Tick tick = parts_.clock.tick();
   size_t looks = 0;
   for (const Request& request : asked) {
-    if (reached != nullptr && request.owner != *reached) continue;
     const auto sure = confirmed_.find(request.id);
     const bool unsure = sure == confirmed_.end();
     const bool waits = request.state == RequestState::open && !out_of_time(request);
@@ -365,8 +366,8 @@ void AccessDesk::tell_owners(const std::vector<Request>& asked, const PartnerCod
     if (!waits && !given && !withdrawn) continue;
     const auto untold = untold_.find(request.id);
     const bool word = untold != untold_.end();
-    const bool again = reached != nullptr || (word ? tick - untold->second.tried >= kRetellAfter
-                                                   : unsure || tick - sure->second >= kLookAgainAfter);
+    const bool again = reached || (word ? tick - untold->second.tried >= kRetellAfter
+                                        : unsure || tick - sure->second >= kLookAgainAfter);
     // A look may wait for the next sweep: the owner has one budget for looks and for people who come in.
     if (again && (word || looks++ < kLooksAtOnce)) tell_owner(request);
   }
@@ -375,7 +376,7 @@ void AccessDesk::tell_owners(const std::vector<Request>& asked, const PartnerCod
 void AccessDesk::sweep() {
   const Instant now = parts_.switchboard.now();
   const std::vector<Request> asked = asked_in(parts_.world());
-  tell_owners(asked, nullptr);
+  tell_owners(asked, false);
   std::vector<Request> waiting;
   for (const Request* request : parts_.world().requests()) {
     if (request->state == RequestState::open && !out_of_time(*request)) waiting.push_back(*request);

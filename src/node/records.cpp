@@ -89,7 +89,7 @@ Result<void> may_be_owed(const store::Store& store, const ledger::Ledger& ledger
   Revision undone{};
   for (size_t at = owed.size(); at-- > 0;) {
     const std::optional<Json> takes_back = field_of(owed[at], "undone", kUndoneLeaf);
-    const bool narrows = field_of(owed[at], kNarrowingField).has_value();
+    const bool narrows = field_of(owed[at], kNarrowingField) == Json(true);
     if (!takes_back && !narrows && owed[at].rev != undone) return Failure(why);
     const bool names = takes_back && takes_back->is_int() && takes_back->integer() > 0;
     undone = names ? Revision{static_cast<uint64_t>(takes_back->integer())} : Revision{};
@@ -440,6 +440,8 @@ void Records::written(std::shared_ptr<Pending> pending, Result<store::Committed>
     start_next();
     return;
   }
+  // A commit that the store called failed may stand in it: then nobody knows what it holds but a new start.
+  ENTENTE_CHECK(committed->rev == stored_.revision());
   unpublished_.push_back(
       {committed->rev, pending->change.records, pending->number, std::move(pending->next)});
   const ledger::Space space = space_of(pending->change);
@@ -521,6 +523,7 @@ void Records::taken_back(const Result<store::Committed>& committed) {
     }
     return start_next();
   }
+  ENTENTE_CHECK(committed->rev == undoing_->restored.revision());
   // Both stay to be recorded, and neither changes the world.
   Written& undone = unpublished_.back();
   undone = {.revision = undoing_->revision, .records = {}};
