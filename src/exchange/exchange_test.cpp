@@ -321,6 +321,7 @@ TEST_CASE(
     CHECK(pair.home.open_gates() == 2);
     CHECK(pair.home.refused.size() == 1);
   }
+}
 
 TEST_CASE("a connector that ends is dropped then, and does not come back with a clock that is set back") {
   Pair pair;
