@@ -22,6 +22,8 @@ using coalition::Verdict;
 
 namespace {
 
+constexpr size_t kAnswerableMax = 256;  // of a list, decided about
+
 // A word to whoever asked, and which release it is an answer to, as it was read.
 struct Said {
   std::string words{};
@@ -120,9 +122,12 @@ net::Task<Api::Answer> Api::list_releases(Request request) {
     co_return *no;
   const Instant now = decisions_.now();
   Json out = Json::array();
+  // Partners choose how many wait: no more is decided about than somebody reads.
+  size_t decided = 0;
   for (const Release* one : records_.world().releases())
     if (request.query == "all=true" || !coalition::is_over(*one, now)) {
-      const MayAnswer may = may_answer(records_.world(), request.by, *one, now);
+      const MayAnswer may =
+          decided++ < kAnswerableMax ? may_answer(records_.world(), request.by, *one, now) : MayAnswer{};
       out.push(
           release_json(records_.world(), *one, now).set("may_approve", may.approve).set("may_end", may.end));
     }

@@ -47,6 +47,14 @@ void let_in_from(const coalition::World& world, Instant now, Change& change) {
     change.records.push_back({key, std::move(record)});
     codes.items().emplace_back(partner->code.text());
   }
+  // Nor are newer keys of a partner's service older than those that were told while it was ahead.
+  for (const coalition::KeyService* service : world.key_services()) {
+    if (service->told <= now) continue;
+    const std::string key = "key-service/" + service->partner.text();
+    Json record = *world.raw(key);
+    record.set("told", rfc3339(now));
+    change.records.push_back({key, std::move(record)});
+  }
   if (!codes.items().empty()) change.leaves.front().fields.emplace_back("let_in", std::move(codes));
 }
 

@@ -66,7 +66,8 @@ TEST_CASE("a nation that was let in again while the clock was ahead is let in on
   CHECK(made.change.records.empty());
   let_in_from(office.book.world, now, made.change);
   REQUIRE(made.change.records.size() == 1);
-  CHECK(made.change.leaves.front().fields.back() == std::pair<std::string, Json>{"let_in", Json::array({"XBB"})});
+  CHECK(made.change.leaves.front().fields.back() ==
+        std::pair<std::string, Json>{"let_in", Json::array({"XBB"})});
   CHECK(made.change.records.front().key == "partner/XBB");
   office.book.commit({.ops = made.change.records}, [](const Result<void>&) {});
   office.settle();
@@ -75,6 +76,19 @@ TEST_CASE("a nation that was let in again while the clock was ahead is let in on
   ClockStep again = step(office, now + hours(24));
   let_in_from(office.book.world, now, again.change);
   CHECK(again.change.records.empty());
+}
+
+TEST_CASE("a partner's keys that were told while the clock was ahead are followed by newer ones") {
+  Office office("XAA");
+  const Instant now = office.clock.now();
+  const Json service = Json::object(
+      {{"url", "https://kas.xbb.example"}, {"keys", Json::array()}, {"told", rfc3339(now + hours(24))}});
+  office.book.commit({.ops = {{"key-service/XBB", service}}}, [](const Result<void>&) {});
+  office.settle();
+  ClockStep made = step(office, now + hours(24));
+  let_in_from(office.book.world, now, made.change);
+  REQUIRE(made.change.records.size() == 1);
+  CHECK(made.change.records.front().value->text_or("told", "") == rfc3339(now));
 }
 
 TEST_CASE("attack: a start after the clock went back lets in nobody, as nobody said that it is right") {

@@ -136,6 +136,7 @@ struct Node::Parts {
   std::unique_ptr<net::Listener> door_listener;
   std::unique_ptr<net::Listener> api_listener;
   std::map<PartnerCode, Instant> offers_heard;
+  ListBudget lists_budget;
   std::map<AppId, size_t> users;  // of each app of ours, as last announced: changes with who is inside
   net::Timer sweeper;
   net::Timer stop_wait;
@@ -498,12 +499,19 @@ void Node::Parts::hear(const PartnerCode& from, std::string jws) {
     log(LogLevel::warning, "node", "a partner's keys were not taken",
         {{"partner", from.text()}, {"why", heard->keys_refused->text()}});
   }
-  if (heard->change.records.empty()) return;
-  records->commit(std::move(heard->change), [from](const Result<Outcome>& outcome) {
-    if (!outcome)
-      log(LogLevel::warning, "node", "a partner's offers could not be kept",
-          {{"partner", from.text()}, {"why", outcome.error().text()}});
-  });
+  for (Change* change : {&heard->change, &heard->keys}) {
+    if (change->records.empty()) continue;
+    if (!lists_budget.take(from, *change, clock.tick())) {
+      log(LogLevel::warning, "node", "a partner's list changes more than it may in an hour",
+          {{"partner", from.text()}});
+      continue;
+    }
+    records->commit(std::move(*change), [from](const Result<Outcome>& outcome) {
+      if (!outcome)
+        log(LogLevel::warning, "node", "a partner's list could not be kept",
+            {{"partner", from.text()}, {"why", outcome.error().text()}});
+    });
+  }
 }
 
 // Whoever answers for an app of ours hears, at most once a sweep, that others are inside now.

@@ -90,14 +90,25 @@ Result<HeardOffers> hear_offers(const coalition::World& world, const PartnerCode
     if (known == nullptr || known->canonical() != offer->canonical())
       heard.change.records.push_back({key, *offer});
   }
-  Json new_kids = Json::array();
+  const auto change_of = [&](std::vector<coalition::Record> records) {
+    ledger::Record leaf{.event_class = "offers.heard", .time = now, .fields = {}};
+    leaf.fields.emplace_back("partner", from.text());
+    leaf.fields.emplace_back("changed", static_cast<int64_t>(records.size()));
+    Change change;
+    change.records = std::move(records);
+    change.leaves = {std::move(leaf)};
+    change.author = "partner/" + from.text();
+    return change;
+  };
   if (const Json* said = token.claims.find("key_service")) {
     Result<std::optional<coalition::Record>> told = hear_keys(world, from, *said, heard.issued);
     if (!told) {
       heard.keys_refused = told.error();
     } else if (*told) {
-      for (const Json& one : (*told)->value->find("keys")->items()) new_kids.push(one.text_or("kid", ""));
-      heard.change.records.push_back(**std::move(told));
+      Json kids = Json::array();
+      for (const Json& one : (*told)->value->find("keys")->items()) kids.push(one.text_or("kid", ""));
+      heard.keys = change_of({**std::move(told)});
+      heard.keys.leaves.front().fields.emplace_back("keys", std::move(kids));
     }
   }
   std::vector<coalition::Record> withdrawn;
@@ -110,16 +121,21 @@ Result<HeardOffers> hear_offers(const coalition::World& world, const PartnerCode
   // What is taken back goes first and alone: what is new may not share its right to act before the ledger has
   // it. The list is heard again soon.
   const bool narrows = !withdrawn.empty();
-  if (narrows) new_kids = Json::array();
-  if (narrows) heard.change.records = std::move(withdrawn);
-  ledger::Record leaf{.event_class = "offers.heard", .time = now, .fields = {}};
-  leaf.fields.emplace_back("partner", from.text());
-  leaf.fields.emplace_back("changed", static_cast<int64_t>(heard.change.records.size()));
-  if (!new_kids.items().empty()) leaf.fields.emplace_back("keys", std::move(new_kids));
-  heard.change.leaves = {std::move(leaf)};
-  heard.change.author = "partner/" + from.text();
+  heard.change = change_of(narrows ? std::move(withdrawn) : std::move(heard.change.records));
   heard.change.narrowing = narrows;
   return heard;
+}
+
+bool ListBudget::take(const PartnerCode& from, const Change& change, Tick now) {
+  if (change.narrowing) return true;
+  Hour& hour = hours_[from];
+  if (now - hour.begin >= std::chrono::hours(1)) hour = {.begin = now};
+  size_t bytes = 0;
+  for (const coalition::Record& record : change.records)
+    bytes += record.key.size() + (record.value ? record.value->canonical().size() : 0);
+  if (bytes > hour.left) return false;
+  hour.left -= bytes;
+  return true;
 }
 
 }  // namespace entente::node

@@ -8,6 +8,7 @@
 #include "crypto/key.h"
 #include "node/records.h"
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,12 +24,28 @@ inline constexpr Seconds kOffersLife{300};
 
 struct HeardOffers {
   Instant issued;
-  Change change;                      // empty records: nothing is new
+  Change change;  // of offers; empty records: nothing is new
+  Change keys;    // the same of its key service: what is wrong with one keeps out no other
   std::optional<Error> keys_refused;  // the rest of the list counts all the same
 };
 // Checks a partner's list against its keys and against the world; `newest` is when the last list heard was
 // signed.
 [[nodiscard]] Result<HeardOffers> hear_offers(const coalition::World& world, const PartnerCode& from,
                                               std::string_view jws, Instant newest, Instant now);
+
+// How much partners' lists may have this node write, each for itself: it keeps every change. What narrows is
+// always taken; what is too much now is heard again with a later list.
+class ListBudget {
+ public:
+  static constexpr size_t kBytesAnHour = 4 << 20;
+  [[nodiscard]] bool take(const PartnerCode& from, const Change& change, Tick now);
+
+ private:
+  struct Hour {
+    Tick begin{};
+    size_t left = kBytesAnHour;
+  };
+  std::map<PartnerCode, Hour> hours_;
+};
 
 }  // namespace entente::node

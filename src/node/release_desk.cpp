@@ -75,7 +75,8 @@ void ReleaseDesk::take_state(const Heard& heard) {
     if (heard.told.body.text_or("state", "") == kUnknown) waiting_.erase(at);
     return;
   }
-  if (news->state == one.state) return;
+  // Forward alone: what is answered is not asked again, and nothing follows its end.
+  if (news->state == one.state || news->state == "open") return;
   one.state = news->state;
   one.noted = one.looked;
   const PersonId who = one.who;

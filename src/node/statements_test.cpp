@@ -214,17 +214,39 @@ TEST_CASE(
   Result<HeardOffers> heard = hear_offers(home, kAldoria, *list, Instant{}, kNow);
   REQUIRE(heard);
   CHECK_FALSE(heard->keys_refused);
-  REQUIRE(heard->change.records.size() == 2);  // the offer as the host has it, and the keys
-  CHECK(heard->change.records[1].key == "key-service/XAA");
-  CHECK(heard->change.leaves[0].fields.back().first == "keys");
+  REQUIRE(heard->change.records.size() == 1);
+  CHECK(heard->change.records[0].key == "offer/XAA/cop");  // as the host has it
+  // Apart: what this world does not take of the offers keeps out no keys.
+  REQUIRE(heard->keys.records.size() == 1);
+  CHECK(heard->keys.records[0].key == "key-service/XAA");
+  CHECK(heard->keys.leaves[0].fields.back().first == "keys");
 
   home = with_service(two.at_home, Json::object({{"url", "https://kas.elsewhere.example"}}));
   heard = hear_offers(home, kAldoria, *list, Instant{}, kNow);
   REQUIRE(heard);
   REQUIRE(heard->keys_refused);
   CHECK(heard->keys_refused->code() == "offers.authority");
+  CHECK(heard->keys.records.empty());
   REQUIRE(heard->change.records.size() == 1);
   CHECK(heard->change.records[0].key == "offer/XAA/cop");
+}
+
+TEST_CASE(
+    "attack: a partner that changes its list again and again fills no disk, and takes back what it likes") {
+  ListBudget budget;
+  const Tick begun{std::chrono::hours(5)};
+  Change large;
+  large.records.push_back(
+      {"offer/XAA/cop", Json::object({{"name", std::string(ListBudget::kBytesAnHour / 4, 'x')}})});
+  int taken = 0;
+  while (taken < 100 && budget.take(kAldoria, large, begun + Seconds(taken))) ++taken;
+  CHECK(taken == 3);
+  CHECK(budget.take(kBorealis, large, begun));
+  Change less;
+  less.records.push_back({"offer/XAA/cop", std::nullopt});
+  less.narrowing = true;
+  CHECK(budget.take(kAldoria, less, begun));
+  CHECK(budget.take(kAldoria, large, begun + std::chrono::hours(1)));
 }
 
 TEST_CASE("a list of offers counts from its owner alone, for us alone, and only while it is new") {
