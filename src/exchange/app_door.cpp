@@ -13,12 +13,12 @@ namespace {
 // As the door itself (net/http_server.cpp): or cookies of other pages that fill a head nearly keep a browser
 // out of each app that takes less than the door, for good.
 // Only there: else any app's server could sign somebody out of all others by answering so to a picture.
-void add_cookie_removal(int status, net::HttpCall& call, net::Headers& headers) {
+bool has_many_cookies(const net::Headers& headers) {
   constexpr size_t kMany = 4 << 10;
-  size_t cookies = 0;
-  for (const net::Field& field : call.head().headers)
-    if (net::equal_no_case(field.name, "Cookie")) cookies += field.value.size();
-  if (status == 431 && cookies > kMany) headers.add("Clear-Site-Data", "\"cookies\"");
+  size_t bytes = 0;
+  for (const net::Field& field : headers)
+    if (net::equal_no_case(field.name, "Cookie")) bytes += field.value.size();
+  return bytes > kMany;
 }
 
 constexpr Seconds kBindLife{300};
@@ -43,8 +43,8 @@ int status_of(const Ending& ending, int said) {
 class DoorAnswer final : public AnswerStart {
  public:
   // `by_node`: a partner's node answers, whose word a refusal is; an app of ours has no such word.
-  DoorAnswer(net::HttpCall& call, bool by_node, std::optional<NodeRefusal>& refused)
-      : call_(call), by_node_(by_node), refused_(refused) {}
+  DoorAnswer(net::HttpCall& call, bool by_node, bool many_cookies, std::optional<NodeRefusal>& refused)
+      : call_(call), by_node_(by_node), many_cookies_(many_cookies), refused_(refused) {}
   net::Task<Result<net::ByteSink*>> start(net::ResponseHead head) override {
     const std::string* refusal = by_node_ ? head.headers.find(kRefusalHeader) : nullptr;
     if (refusal != nullptr) {
@@ -54,7 +54,7 @@ class DoorAnswer final : public AnswerStart {
       co_return fail("exchange.refused", "the host refused this request");
     }
     clean_response(head.headers);
-    add_cookie_removal(head.status, call_, head.headers);
+    if (head.status == 431 && many_cookies_) head.headers.add("Clear-Site-Data", "\"cookies\"");
     const std::optional<uint64_t> length = take_length(head.headers);
     head.version = net::HttpVersion::http1_1;
     CO_TRY_VOID(call_.start(std::move(head), length));
@@ -64,6 +64,7 @@ class DoorAnswer final : public AnswerStart {
  private:
   net::HttpCall& call_;
   bool by_node_;
+  bool many_cookies_;
   std::optional<NodeRefusal>& refused_;
 };
 
@@ -103,7 +104,6 @@ net::Task<void> AppDoor::bare(net::HttpCall& call, int status) {
   net::ResponseHead head;
   head.status = status;
   head.headers.add("Cache-Control", "no-store");
-  add_cookie_removal(status, call, head.headers);
   [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), "");
 }
 
@@ -251,6 +251,7 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
   }
   const auto gate = std::make_shared<SessionGate>(pass->gate, parts_.clock);
   // Only an upgrade looks at the request's own head again.
+  const bool many_cookies = has_many_cookies(call.head().headers);
   net::RequestHead head = upgrades ? call.head() : std::move(call.head());
   head.path = target.text();
   head.target = head.path;
@@ -317,7 +318,7 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
   });
   call.when_gone([&upstream] { upstream.reset(net::H2Code::cancel); });
   std::optional<NodeRefusal> refused;
-  DoorAnswer answer(call, pass->side == Side::home, refused);
+  DoorAnswer answer(call, pass->side == Side::home, many_cookies, refused);
   const Result<void> relayed = co_await relay_request(
       parts_.lane, *pass, call.has_body() ? &call.body() : nullptr, upstream, answer, std::move(elsewhere));
   call.when_gone(nullptr);
