@@ -46,12 +46,11 @@ bool asks_to_view(RewrapRequest& request) {
 }  // namespace
 
 KasAnswer connect_error(std::string_view code, std::string message) {
-  constexpr std::array<std::pair<std::string_view, int>, 8> kStatus{{{"invalid_argument", 400},
+  constexpr std::array<std::pair<std::string_view, int>, 7> kStatus{{{"invalid_argument", 400},
                                                                      {"unauthenticated", 401},
                                                                      {"permission_denied", 403},
                                                                      {"not_found", 404},
                                                                      {"resource_exhausted", 429},
-                                                                     {"unimplemented", 501},
                                                                      {"internal", 500},
                                                                      {"unavailable", 503}}};
   KasAnswer out;

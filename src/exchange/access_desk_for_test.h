@@ -99,18 +99,23 @@ struct Book final : Archive {
   coalition::World world;
   Switchboard* board = nullptr;
   std::vector<Leaf> leaves;
+  bool slow = false;                  // as a disk is: what is written shows on a later turn
   std::function<void()> meanwhile{};  // runs once, while the next write is on its way
   Book(net::Loop& control, coalition::World first) : loop(control), world(std::move(first)) {}
   void commit(Write write, Done done) override {
     if (const auto first = std::exchange(meanwhile, {})) first();
-    std::vector<coalition::Record>& ops = write.ops;
-    std::optional<Leaf>& leaf = write.leaf;
-    auto next = world.with(ops, Revision{world.revision().value + 1});
+    if (!slow) take(write);
+    loop.post([this, late = slow, write = std::move(write), told = std::move(done)]() mutable {
+      if (late) take(write);
+      told({});
+    });
+  }
+  void take(Write& write) {
+    auto next = world.with(write.ops, Revision{world.revision().value + 1});
     REQUIRE_MESSAGE(next, next.error().text());
     world = next->world;
-    if (leaf) leaves.push_back(std::move(*leaf));
+    if (write.leaf) leaves.push_back(std::move(*write.leaf));
     if (board != nullptr) board->world_published(rules_of(world), next->touch);
-    loop.post([told = std::move(done)] { told({}); });
   }
   void append(Leaf leaf, bool, Done done) override {
     leaves.push_back(std::move(leaf));

@@ -307,6 +307,7 @@ TEST_CASE("attack: pressed many times at one moment, it is asked once; in other 
   Office office("XBB");
   const Acting planner = office.person("p1", "XBB", "planner");
   const coalition::AppRef charts{PartnerCode("XAA"), AppId("charts")};
+  office.book.slow = true;
   std::vector<Result<RequestId>> answers;
   const auto press = [](Office& where, Acting who, AccessDesk::Wish wish,
                         std::vector<Result<RequestId>>& into) -> net::Task<void> {
