@@ -266,7 +266,7 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
   std::shared_ptr<const coalition::Verdict> verdict;  // ours, where a partner's node has the app
   net::Task<Result<net::CarrierStream>> opening;
   if (pass->side == Side::local) {
-    opening = parts_.gateway.open(pass, std::move(head), end, attempt);
+    opening = parts_.gateway.open(pass, head, end, attempt);
   } else {
     clean_request(head.headers);
     coalition::HttpFacts http;
@@ -280,7 +280,7 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
     }
     pass->gate->count_request();
     head.headers.add(std::string(kSessionHeader), pass->at_host.text());
-    opening = parts_.links.open(pass->partner, std::move(head), end, gate);
+    opening = parts_.links.open(pass->partner, head, end, gate);
   }
   Result<net::CarrierStream> opened = co_await std::move(opening);
   // It waited for a free stream, and is given up unsent.

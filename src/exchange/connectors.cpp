@@ -167,7 +167,7 @@ net::Task<void> Connectors::measure(ConnectorId connector, ConnectorDesk::Claim 
 net::Task<void> Connectors::tell_connections(net::Carrier carrier) {
   net::RequestHead head = node_request("GET", kConnectionsPath);
   head.headers.add(std::string(kConnectionsHeader), std::to_string(lanes_.all.size()));
-  Result<net::CarrierStream> opened = co_await carrier.open(std::move(head), true);
+  Result<net::CarrierStream> opened = co_await carrier.open(head, true);
   if (!opened) co_return;
   [[maybe_unused]] const Result<net::ResponseHead> answer = co_await opened->read_head();
 }
@@ -191,12 +191,12 @@ net::Task<std::optional<ConnectorId>> Connectors::choose(const Pass& pass) {
   co_return picked;
 }
 
-net::Task<Result<net::CarrierStream>> Connectors::open(ConnectorId connector, net::RequestHead head, bool end,
-                                                       net::GateRef gate) {
+net::Task<Result<net::CarrierStream>> Connectors::open(ConnectorId connector, net::RequestHead& head,
+                                                       bool end, net::GateRef gate) {
   const auto at = up_.find(connector);
   if (at == up_.end()) co_return fail("exchange.connector-down", "the app's connector is not connected");
   net::Carrier carrier = at->second;
-  Result<net::CarrierStream> opened = co_await carrier.open(std::move(head), end, std::move(gate));
+  Result<net::CarrierStream> opened = co_await carrier.open(head, end, std::move(gate));
   // A head that cannot be sent is the fault of whoever asked.
   if (!opened && opened.error().code() != "net.fenced" && opened.error().code() != "h2.head")
     lane_.tell([connector](Switchboard& control) { control.connector_failed(connector); });

@@ -71,8 +71,8 @@ class Connectors {
   [[nodiscard]] bool several() const { return up_.size() > 1; }
   // The nearest but that one, which the session's next streams then go to; none when this loop has no other.
   [[nodiscard]] std::optional<ConnectorId> another(const Pass& pass, const ConnectorId& than);
-  // `gate` is the session's: nothing of it leaves while it is closed.
-  [[nodiscard]] net::Task<Result<net::CarrierStream>> open(ConnectorId connector, net::RequestHead head,
+  // `gate` is the session's: nothing of it leaves while it is closed. `head` must outlive the task.
+  [[nodiscard]] net::Task<Result<net::CarrierStream>> open(ConnectorId connector, net::RequestHead& head,
                                                            bool end, net::GateRef gate);
   void drop(const ConnectorId& connector);
   void close_all();

@@ -68,7 +68,7 @@ std::shared_ptr<const coalition::Verdict> Gateway::decide(const Pass& pass, cons
   return lane_.decide_request(pass, std::move(http));
 }
 
-net::Task<Result<net::CarrierStream>> Gateway::open(std::shared_ptr<const Pass> pass, net::RequestHead head,
+net::Task<Result<net::CarrierStream>> Gateway::open(std::shared_ptr<const Pass> pass, net::RequestHead& head,
                                                     bool end, Attempt& attempt) {
   const Result<net::NormalTarget> target = net::normal_target(head.path);
   if (!target) co_return Failure(target.error());
@@ -96,14 +96,13 @@ net::Task<Result<net::CarrierStream>> Gateway::open(std::shared_ptr<const Pass> 
   if (!connector) co_return fail("exchange.connector-down", "no connector of this app is connected");
   attempt.connector = *connector;
   if (end && connectors_.several()) attempt.head = head;
-  Result<net::CarrierStream> opened =
-      co_await send(pass, std::move(head), end, *connector, std::move(verdict));
+  Result<net::CarrierStream> opened = co_await send(pass, head, end, *connector, std::move(verdict));
   if (!opened && attempt.head && opened.error().code() != "net.fenced")
     opened = co_await elsewhere(std::move(pass), attempt, opened.error());
   co_return std::move(opened);
 }
 
-net::Task<Result<net::CarrierStream>> Gateway::send(std::shared_ptr<const Pass> pass, net::RequestHead head,
+net::Task<Result<net::CarrierStream>> Gateway::send(std::shared_ptr<const Pass> pass, net::RequestHead& head,
                                                     bool end, ConnectorId connector,
                                                     std::shared_ptr<const coalition::Verdict> verdict) {
   CO_TRY(const std::shared_ptr<const std::string> assertion, assertion_for(*pass, connector, *verdict));
@@ -111,8 +110,7 @@ net::Task<Result<net::CarrierStream>> Gateway::send(std::shared_ptr<const Pass> 
   head.headers.add(std::string(kAppHeader), pass->app.app.text());
   auto gate = std::make_shared<SessionGate>(pass->gate, system_clock());
   pass->gate->count_request();
-  Result<net::CarrierStream> opened =
-      co_await connectors_.open(connector, std::move(head), end, std::move(gate));
+  Result<net::CarrierStream> opened = co_await connectors_.open(connector, head, end, std::move(gate));
   if (opened && !lane_.stands(*pass, *verdict)) {  // it waited for a free stream, and is given up unsent
     opened->reset(net::H2Code::cancel);
     co_return fail("net.fenced", "what this request rests on changed before it left");
@@ -138,8 +136,7 @@ net::Task<Result<net::CarrierStream>> Gateway::elsewhere(std::shared_ptr<const P
   if (!pass) co_return Failure(std::move(why));
   std::shared_ptr<const coalition::Verdict> verdict = decide(*pass, *head);
   if (!verdict->permit) co_return Failure(std::move(why));
-  Result<net::CarrierStream> opened =
-      co_await send(std::move(pass), *std::move(head), true, *other, std::move(verdict));
+  Result<net::CarrierStream> opened = co_await send(std::move(pass), *head, true, *other, std::move(verdict));
   co_return std::move(opened);
 }
 

@@ -27,13 +27,14 @@ class Gateway {
 
   // Towards the app of a host or local session. Refusals are errors of code "exchange.refused" whose `hint`
   // is a refusal_header(); "exchange.connector-down" and "net.*" mean the app is down.
-  // `attempt`, which must outlive the task, learns what elsewhere() needs.
+  // `head` and `attempt` must outlive the task; `attempt` learns what elsewhere() needs.
   struct Attempt {
     ConnectorId connector{};
     std::optional<net::RequestHead> head{};  // kept where the request has no body and another could take it
   };
   [[nodiscard]] net::Task<Result<net::CarrierStream>> open(std::shared_ptr<const Pass> pass,
-                                                           net::RequestHead head, bool end, Attempt& attempt);
+                                                           net::RequestHead& head, bool end,
+                                                           Attempt& attempt);
   // Nothing came back for `why`. An app that took nothing ("h2.refused") counts as away there for a while.
   // The request goes to another connector, once, if that can do no harm: nothing of it was taken, or it is
   // one that changes nothing and the connection broke. Otherwise `why`.
@@ -44,7 +45,7 @@ class Gateway {
   [[nodiscard]] std::shared_ptr<const coalition::Verdict> decide(const Pass& pass,
                                                                  const net::RequestHead& head);
   [[nodiscard]] net::Task<Result<net::CarrierStream>> send(std::shared_ptr<const Pass> pass,
-                                                           net::RequestHead head, bool end,
+                                                           net::RequestHead& head, bool end,
                                                            ConnectorId connector,
                                                            std::shared_ptr<const coalition::Verdict> verdict);
   [[nodiscard]] Result<std::shared_ptr<const std::string>> assertion_for(const Pass& pass,

@@ -228,8 +228,7 @@ TEST_CASE("attack: a request that waits for a connector is not let through by a 
     net::RequestHead head;
     head.method = "GET";
     head.path = "/secret";
-    Result<net::CarrierStream> opened =
-        co_await by->gateway.open(by->pass, std::move(head), true, by->attempt);
+    Result<net::CarrierStream> opened = co_await by->gateway.open(by->pass, head, true, by->attempt);
     by->code = opened ? "opened" : opened.error().code();
     by->done.count_down();
   }(&asked));

@@ -198,13 +198,13 @@ net::Task<void> Links::run(PartnerCode partner, Way way, std::unique_ptr<net::St
       {{"partner", partner.text()}, {"way", way_name(way)}, {"why", ended ? "" : ended.error().text()}});
 }
 
-net::Task<Result<net::CarrierStream>> Links::open(PartnerCode partner, net::RequestHead head, bool end,
+net::Task<Result<net::CarrierStream>> Links::open(PartnerCode partner, net::RequestHead& head, bool end,
                                                   net::GateRef gate) {
   const auto at = links_.find({partner, Way::asking});
   if (at == links_.end() || !at->second->controlled)
     co_return fail("exchange.link-down", "the link to the partner is down");
   net::Carrier carrier = at->second->carrier;
-  Result<net::CarrierStream> opened = co_await carrier.open(std::move(head), end, std::move(gate));
+  Result<net::CarrierStream> opened = co_await carrier.open(head, end, std::move(gate));
   co_return std::move(opened);
 }
 

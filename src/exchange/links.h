@@ -61,8 +61,9 @@ class Links {
   static constexpr size_t kKeysBytesMax = 2 << 20;
   static constexpr Millis kKeysTimeout{5000};
 
-  // A stream to a partner's node, for a session of ours there; `gate` is the session's.
-  [[nodiscard]] net::Task<Result<net::CarrierStream>> open(PartnerCode partner, net::RequestHead head,
+  // A stream to a partner's node, for a session of ours there; `gate` is the session's. `head` must outlive
+  // the task.
+  [[nodiscard]] net::Task<Result<net::CarrierStream>> open(PartnerCode partner, net::RequestHead& head,
                                                            bool end, net::GateRef gate);
 
  private:

@@ -48,7 +48,7 @@ bool read_lines(std::string_view bytes, std::string& line, std::vector<Json>& me
 net::Task<void> Links::ask_control(std::shared_ptr<Link> link) {
   net::RequestHead head = node_request("CONNECT", "/entente/control");
   head.protocol = std::string(kControlProtocol);
-  Result<net::CarrierStream> opened = co_await link->carrier.open(std::move(head), false);
+  Result<net::CarrierStream> opened = co_await link->carrier.open(head, false);
   if (!opened) {
     link->carrier.abort();
     co_return;
@@ -137,7 +137,7 @@ net::Task<void> Links::ask_offers(std::shared_ptr<Link> link) {
   const std::shared_ptr<bool> alive = alive_;
   while (*alive && !link->over) {
     net::RequestHead head = node_request("GET", kOffersPath);
-    Result<net::CarrierStream> stream = co_await link->carrier.open(std::move(head), true);
+    Result<net::CarrierStream> stream = co_await link->carrier.open(head, true);
     if (!stream) {
       co_await lane_.loop().sleep(kOffersEvery);
       continue;

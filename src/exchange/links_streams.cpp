@@ -81,7 +81,7 @@ net::Task<void> Links::serve_keys(std::shared_ptr<Link> link, net::CarrierStream
 
 net::Task<Result<std::string>> Links::ask_keys(PartnerCode partner, std::string body) {
   net::RequestHead head = node_request("POST", kKeysPath);
-  Result<net::CarrierStream> opened = co_await open(std::move(partner), std::move(head), false, nullptr);
+  Result<net::CarrierStream> opened = co_await open(std::move(partner), head, false, nullptr);
   if (!opened) co_return Failure(opened.error());
   net::CarrierStream stream = std::move(*opened);
   stream.set_timeouts({.head = kKeysTimeout, .read = kKeysTimeout, .write = kKeysTimeout});
@@ -151,8 +151,7 @@ net::Task<void> Links::serve_session(std::shared_ptr<Link> link, net::CarrierStr
   net::RequestHead head = stream.request();
   const bool upgrades = !head.protocol.empty();
   Gateway::Attempt attempt;
-  Result<net::CarrierStream> opened =
-      co_await gateway_.open(pass, std::move(head), !stream.has_body(), attempt);
+  Result<net::CarrierStream> opened = co_await gateway_.open(pass, head, !stream.has_body(), attempt);
   if (!opened) {
     const std::optional<Ending> refused = read_refusal_header(opened.error().hint());
     const bool denied = opened.error().code() == "exchange.refused" && refused;

@@ -236,7 +236,7 @@ Task<Result<void>> Carrier::Impl::run(std::shared_ptr<Impl> self) {
   co_return Result<void>{};
 }
 
-Task<Result<CarrierStream>> Carrier::Impl::open(std::shared_ptr<Impl> self, RequestHead head, bool end,
+Task<Result<CarrierStream>> Carrier::Impl::open(std::shared_ptr<Impl> self, RequestHead& head, bool end,
                                                 GateRef gate) {
   remove_hop_by_hop(head.headers);
   head.headers.remove("expect");
@@ -285,8 +285,8 @@ Carrier Carrier::server(std::unique_ptr<Stream> stream, H2Session session, Handl
 Task<Result<void>> Carrier::run() {
   return Impl::run(impl_);
 }
-Task<Result<CarrierStream>> Carrier::open(RequestHead head, bool end, GateRef gate) {
-  return Impl::open(impl_, std::move(head), end, std::move(gate));
+Task<Result<CarrierStream>> Carrier::open(RequestHead& head, bool end, GateRef gate) {
+  return Impl::open(impl_, head, end, std::move(gate));
 }
 
 void Carrier::drain() {

@@ -118,9 +118,10 @@ class Carrier {
   // drained it or closed it), otherwise what broke it.
   [[nodiscard]] Task<Result<void>> run();
 
-  // Client: opens a stream, waiting for room. Fields of one connection and Expect are removed. `end`: no
-  // body. `gate`, if any, is the stream's from its first byte on: "net.fenced" when it closed while waiting.
-  [[nodiscard]] Task<Result<CarrierStream>> open(RequestHead head, bool end, GateRef gate = nullptr);
+  // Client: opens a stream, waiting for room. `head` must outlive the task: fields of one connection and
+  // Expect are removed from it. `end`: no body. `gate`, if any, is the stream's from its first byte on:
+  // "net.fenced" when it closed while waiting.
+  [[nodiscard]] Task<Result<CarrierStream>> open(RequestHead& head, bool end, GateRef gate = nullptr);
 
   void drain();  // no further streams; ends when those that are open have ended
   void close();  // tells the peer and ends; streams that are open break

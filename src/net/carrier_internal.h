@@ -28,7 +28,7 @@ struct Carrier::Impl : std::enable_shared_from_this<Impl> {
   static Task<void> keep_alive(std::shared_ptr<Impl> self);
   static Task<void> watch_idle(std::shared_ptr<Impl> self);
   [[nodiscard]] Result<Bytes> write_now();
-  static Task<Result<CarrierStream>> open(std::shared_ptr<Impl> self, RequestHead head, bool end,
+  static Task<Result<CarrierStream>> open(std::shared_ptr<Impl> self, RequestHead& head, bool end,
                                           GateRef gate);
   Task<Result<void>> read_loop();
   Task<void> discard_rest();

@@ -117,7 +117,8 @@ Task<void> feed(CarrierStream* stream, const std::string* text, bool* sent) {
 }
 
 Task<Result<std::string>> echo(Carrier carrier, const std::string* text) {
-  Result<CarrierStream> opened = co_await carrier.open(ask("/echo", "POST"), false);
+  RequestHead asked = ask("/echo", "POST");
+  Result<CarrierStream> opened = co_await carrier.open(asked, false);
   CO_TRY(CarrierStream stream, std::move(opened));
   bool sent = false;
   carrier.transport().loop().spawn(feed(&stream, text, &sent));
@@ -129,7 +130,8 @@ Task<Result<std::string>> echo(Carrier carrier, const std::string* text) {
 }
 
 Task<std::string> status_of(Carrier carrier, std::string path) {
-  Result<CarrierStream> opened = co_await carrier.open(ask(std::move(path)), true);
+  RequestHead asked = ask(std::move(path));
+  Result<CarrierStream> opened = co_await carrier.open(asked, true);
   if (!opened) co_return opened.error().code();
   Result<ResponseHead> head = co_await opened->read_head();
   if (!head) co_return head.error().code();
@@ -143,7 +145,8 @@ Task<void> keep_status(Carrier carrier, std::string path, std::string* into) {
 
 // Opens a stream, reads `bytes` of its body and hands it to the test.
 Task<Result<CarrierStream>> open_and_read(Carrier carrier, std::string path, size_t bytes) {
-  Result<CarrierStream> opened = co_await carrier.open(ask(std::move(path)), false);
+  RequestHead asked = ask(std::move(path));
+  Result<CarrierStream> opened = co_await carrier.open(asked, false);
   CO_TRY(CarrierStream stream, std::move(opened));
   Result<ResponseHead> head = co_await stream.read_head();
   CO_TRY_VOID(std::move(head));
@@ -233,7 +236,7 @@ TEST_CASE("A WebSocket's bytes cross by extended CONNECT") {
   Pair pair(loop);
   RequestHead head = ask("/echo", "CONNECT");
   head.protocol = "websocket";
-  auto opened = loop.run_until(pair.client->open(std::move(head), false));
+  auto opened = loop.run_until(pair.client->open(head, false));
   REQUIRE(opened);
   REQUIRE(loop.run_until(opened->read_head()));
   std::vector<uint8_t> buffer(64);

@@ -161,7 +161,7 @@ struct BrowserTest {
 };
 
 Task<std::string> fetch_on(Carrier carrier, RequestHead head, std::string body) {
-  Result<CarrierStream> opened = co_await carrier.open(std::move(head), body.empty());
+  Result<CarrierStream> opened = co_await carrier.open(head, body.empty());
   if (!opened) co_return "!" + opened.error().code();
   if (!body.empty()) {
     Result<void> sent = co_await opened->sink().write(as_bytes(body));
@@ -248,7 +248,8 @@ TEST_CASE("Large bodies stream both ways over HTTP/2") {
   BrowserTest t;
   Carrier& carrier = t.dial();
   const auto both = [](Carrier browser) -> Task<uint64_t> {
-    Result<CarrierStream> opened = co_await browser.open(ask("POST", "/echo"), false);
+    RequestHead asked = ask("POST", "/echo");
+    Result<CarrierStream> opened = co_await browser.open(asked, false);
     CHECK(opened);
     CarrierStream& stream = *opened;
     browser.transport().loop().spawn([](CarrierStream* up) -> Task<void> {
@@ -281,7 +282,7 @@ TEST_CASE("A WebSocket's extended CONNECT is an upgrade like any other") {
   head.headers.add("Sec-WebSocket-Version", "13");
   Carrier& carrier = t.dial();
   const auto talk = [](Carrier browser, RequestHead first) -> Task<std::string> {
-    Result<CarrierStream> opened = co_await browser.open(std::move(first), false);
+    Result<CarrierStream> opened = co_await browser.open(first, false);
     CHECK(opened);
     Result<ResponseHead> answer = co_await opened->read_head();
     CHECK(answer);
@@ -335,7 +336,8 @@ TEST_CASE("A client that gives a call up is noticed before anything is written")
   BrowserTest t;
   Carrier& carrier = t.dial();
   const auto give_up = [](Carrier browser) -> Task<void> {
-    Result<CarrierStream> opened = co_await browser.open(ask("GET", "/wait"), true);
+    RequestHead asked = ask("GET", "/wait");
+    Result<CarrierStream> opened = co_await browser.open(asked, true);
     CHECK(opened);
     co_await browser.transport().loop().sleep(Millis(5));
     opened->reset(H2Code::cancel);
@@ -405,7 +407,8 @@ TEST_CASE("A connection with no request, or none any more, is ended; slow bodies
     BrowserTest t(limits);
     Carrier& carrier = t.dial();
     const auto dawdle = [](Carrier browser) -> Task<int> {
-      Result<CarrierStream> opened = co_await browser.open(ask("POST", "/body"), false);
+      RequestHead asked = ask("POST", "/body");
+      Result<CarrierStream> opened = co_await browser.open(asked, false);
       CHECK(opened);
       Result<ResponseHead> answer = co_await opened->read_head();
       co_return answer ? answer->status : 0;
