@@ -89,9 +89,10 @@ Task<Result<void>> BodyReader::send_continue() {
 }
 
 Result<void> BodyPace::check(const BodyReadLimits& limits, Tick from, const Stream& stream) {
-  waited += std::chrono::duration_cast<Millis>(stream.loop().tick() - from);
+  waited += stream.loop().tick() - from;
   if (limits.rate_min == 0 || waited <= limits.rate_grace) return {};
-  if (received * 1000 >= limits.rate_min * static_cast<uint64_t>(waited.count())) return {};
+  const auto millis = std::chrono::duration_cast<Millis>(waited);
+  if (received * 1000 >= limits.rate_min * static_cast<uint64_t>(millis.count())) return {};
   return fail("net.timeout", "the body comes too slowly", stream.peer());
 }
 

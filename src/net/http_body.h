@@ -43,7 +43,7 @@ struct BodyReadLimits {
 // How fast a body comes, over the time that was spent waiting for it.
 struct BodyPace {
   uint64_t received = 0;
-  Millis waited{0};
+  Tick::duration waited{0};  // as fine as the clock: a wait may be shorter than a millisecond
   // After a wait that began at `from`: "net.timeout" when it comes too slowly.
   [[nodiscard]] Result<void> check(const BodyReadLimits& limits, Tick from, const Stream& stream);
 };
