@@ -37,6 +37,30 @@ class PersistentMap {
     walk(root_.get(), prefix, visit);
   }
 
+  // The same for those behind `after`, and `most` of them.
+  template <class Visit>
+  void some(std::string_view prefix, std::string_view after, size_t most, const Visit& visit) const {
+    climb(root_.get(), prefix, after, most, visit);
+  }
+
+  // How many keys are less; costs log2(n), however many they are.
+  [[nodiscard]] size_t below(std::string_view key) const {
+    size_t count = 0;
+    for (const Node* node = root_.get(); node != nullptr;) {
+      const bool less = node->item->key < key;
+      if (less) count += 1 + (node->left ? node->left->size : 0);
+      node = (less ? node->right : node->left).get();
+    }
+    return count;
+  }
+  // How many begin with it.
+  [[nodiscard]] size_t count(std::string prefix) const {
+    const size_t before = below(prefix);
+    if (prefix.empty()) return size();
+    ++prefix.back();  // keys are ASCII
+    return below(prefix) - before;
+  }
+
  private:
   struct Item {
     std::string key;
@@ -112,6 +136,21 @@ class PersistentMap {
     if (order >= 0) walk(node->left.get(), prefix, visit);
     if (order == 0) visit(node->item->key, node->item->value);
     if (order <= 0) walk(node->right.get(), prefix, visit);
+  }
+
+  template <class Visit>
+  static void climb(const Node* node, std::string_view prefix, std::string_view after, size_t& left,
+                    const Visit& visit) {
+    if (node == nullptr || left == 0) return;
+    const std::string_view key = node->item->key;
+    const int order = key.substr(0, prefix.size()).compare(prefix);
+    const bool behind = key > after;
+    if (order >= 0 && behind) climb(node->left.get(), prefix, after, left, visit);
+    if (order == 0 && behind && left > 0) {
+      --left;
+      visit(node->item->key, node->item->value);
+    }
+    if (order <= 0) climb(node->right.get(), prefix, after, left, visit);
   }
 
   Link root_;

@@ -33,9 +33,8 @@ bool is_about(const Release& release, const Ask& ask, const ObjectRef& object) {
 }  // namespace
 
 std::optional<Release> release_by_id(const World& world, const RequestId& id) {
-  for (const Release* one : world.releases())
-    if (one->id == id) return *one;
-  return std::nullopt;
+  const Release* found = world.release(id);
+  return found == nullptr ? std::nullopt : std::optional(*found);
 }
 
 bool is_over(const Release& release, Instant now) {

@@ -1,8 +1,7 @@
 #include "coalition/world.h"
 
-#include "coalition/persistent_map.h"
 #include "coalition/records.h"
-#include "coalition/things.h"
+#include "coalition/world_data.h"
 #include "label/label_policy.h"
 #include "label/predicate.h"
 
@@ -17,21 +16,6 @@ namespace {
 
 constexpr size_t kRecordsMax = 2'000'000;  // ten times the theatre this is planned for
 constexpr size_t kKeyBytesMax = 512;
-constexpr size_t kLayers = std::size(kLayerNames);
-
-struct Entry {
-  Json raw;
-  Thing thing;
-};
-using EntryPtr = std::shared_ptr<const Entry>;
-
-struct Change {
-  std::string key;
-  EntryPtr was;                      // null: there was none
-  EntryPtr now;                      // null: removed
-  std::vector<std::string> named{};  // keys of the records that each names
-  std::vector<std::string> names{};
-};
 
 size_t layer_index(std::string_view name) {
   return static_cast<size_t>(std::find(std::begin(kLayerNames), std::end(kLayerNames), name) -
@@ -92,49 +76,6 @@ Result<void> fits(const std::string& key, const Thing& thing, const PartnerCode&
 }
 
 }  // namespace
-
-struct World::Data {
-  Revision revision;
-  PartnerCode self;
-  PersistentMap<EntryPtr> records;
-  PersistentMap<std::string> claimed;  // claim -> key of the record that makes it
-  PersistentMap<uint32_t> uses;        // key -> how many records name it
-  std::optional<policy::Schema> schema;
-  std::array<std::shared_ptr<const policy::PolicySet>, kLayers> layers;
-  policy::Entities entities = policy::Entities::unchecked();
-
-  template <class T>
-  [[nodiscard]] const T* get(std::string_view key) const {
-    const EntryPtr* entry = records.find(key);
-    return entry == nullptr ? nullptr : std::get_if<T>(&(*entry)->thing);
-  }
-  template <class T>
-  [[nodiscard]] const T* claimant(const std::string& claim) const {
-    const std::string* key = claimed.find(claim);
-    return key == nullptr ? nullptr : get<T>(*key);
-  }
-  template <class T>
-  void collect(std::string_view prefix, std::vector<const T*>& out) const {
-    records.each(prefix, [&](const std::string&, const EntryPtr& entry) {
-      if (const T* thing = std::get_if<T>(&entry->thing)) out.push_back(thing);
-    });
-  }
-
-  [[nodiscard]] Result<Touch> apply(std::span<const Record> batch);
-
- private:
-  [[nodiscard]] Result<std::vector<Change>> read(std::span<const Record> batch) const;
-  [[nodiscard]] Result<void> settle_self(const std::vector<Change>& changes);
-  [[nodiscard]] Result<void> index(const std::vector<Change>& changes);
-  void count_uses(const std::vector<Change>& changes);
-  [[nodiscard]] Result<void> check_references(const Change& change) const;
-  [[nodiscard]] Result<void> check_fit(const Change& change) const;
-  [[nodiscard]] Result<policy::NativePredicates> natives() const;
-  [[nodiscard]] Result<bool> reload_policies(const std::vector<Change>& changes);
-  [[nodiscard]] Result<void> change_entities(const std::vector<Change>& changes, bool schema_changed);
-  [[nodiscard]] static bool is_live(const EntryPtr& entry);
-  [[nodiscard]] Touch touch_of(const std::vector<Change>& changes, bool policies) const;
-};
 
 Result<Touch> World::Data::apply(std::span<const Record> batch) {
   TRY(const std::vector<Change> changes, read(batch));
@@ -211,6 +152,7 @@ Result<void> World::Data::index(const std::vector<Change>& changes) {
     } else {
       records.erase(change.key);
     }
+    list(change);
   }
   for (const Change& change : changes) {
     if (!change.now) continue;
@@ -223,6 +165,17 @@ Result<void> World::Data::index(const std::vector<Change>& changes) {
     }
   }
   return {};
+}
+
+void World::Data::list(const Change& change) {
+  const auto under = [&](const EntryPtr& entry) {
+    return entry ? listings(change.key, entry->thing) : std::vector<std::string>();
+  };
+  const std::vector<std::string> was = under(change.was), now = under(change.now);
+  for (const std::string& one : was)
+    if (std::ranges::find(now, one) == now.end()) listed.erase(one);
+  for (const std::string& one : now)
+    if (std::ranges::find(was, one) == was.end()) listed.put(one, change.key);
 }
 
 void World::Data::count_uses(const std::vector<Change>& changes) {
@@ -411,142 +364,6 @@ Revision World::revision() const {
 }
 const PartnerCode& World::self() const {
   return data_->self;
-}
-const Partner* World::partner(const PartnerCode& code) const {
-  return data_->get<Partner>(record_key(code));
-}
-const Mission* World::mission(const MissionId& id) const {
-  return data_->get<Mission>(record_key(id));
-}
-const Segment* World::segment(const SegmentId& id) const {
-  return data_->get<Segment>(record_key(id));
-}
-const App* World::app(const AppRef& ref) const {
-  return data_->get<App>(record_key(ref, self()));
-}
-const Connector* World::connector(const ConnectorId& id) const {
-  return data_->get<Connector>(record_key(id));
-}
-const Connector* World::connector_by_thumbprint(std::string_view thumbprint) const {
-  return data_->claimant<Connector>("certificate/" + std::string(thumbprint));
-}
-const Partner* World::partner_by_link_thumbprint(std::string_view thumbprint) const {
-  return data_->claimant<Partner>("certificate/" + std::string(thumbprint));
-}
-const Operator* World::operator_named(const OperatorName& name) const {
-  return data_->get<Operator>(record_key(name));
-}
-const Operator* World::operator_by_uid(uint32_t uid) const {
-  return data_->claimant<Operator>(fmt::format("uid/{}", uid));
-}
-const Operator* World::operator_by_person(const PersonId& person) const {
-  return data_->claimant<Operator>("person/" + person.text());
-}
-std::vector<const Partner*> World::partners() const {
-  std::vector<const Partner*> out;
-  data_->collect("partner/", out);
-  return out;
-}
-std::vector<const App*> World::apps() const {
-  std::vector<const App*> out;
-  data_->collect("app/", out);
-  data_->collect("offer/", out);
-  return out;
-}
-std::vector<const Mission*> World::missions() const {
-  std::vector<const Mission*> out;
-  data_->collect("mission/", out);
-  return out;
-}
-std::vector<const Connector*> World::connectors() const {
-  std::vector<const Connector*> out;
-  data_->collect("connector/", out);
-  return out;
-}
-std::vector<const AccessRequest*> World::requests() const {
-  std::vector<const AccessRequest*> out;
-  data_->collect("request/", out);
-  return out;
-}
-std::vector<const AccessRequest*> World::asked() const {
-  std::vector<const AccessRequest*> out;
-  data_->collect("asked/", out);
-  return out;
-}
-std::vector<const Grant*> World::grants() const {
-  std::vector<const Grant*> out;
-  data_->collect("grant/", out);
-  return out;
-}
-std::vector<const Grant*> World::grants(const Person& who, const AppId& app) const {
-  std::vector<const Grant*> out;
-  data_->collect(fmt::format("grant/{}/{}/{}/", who.partner.text(), who.id.text(), app.text()), out);
-  return out;
-}
-std::vector<const Delegation*> World::delegations() const {
-  std::vector<const Delegation*> out;
-  data_->collect("delegation/", out);
-  return out;
-}
-std::vector<const Delegation*> World::delegations(const AppId& app, const PersonId& to) const {
-  std::vector<const Delegation*> out;
-  data_->collect(fmt::format("delegation/{}/{}/", app.text(), to.text()), out);
-  return out;
-}
-std::vector<const Release*> World::releases() const {
-  std::vector<const Release*> out;
-  data_->collect("release/", out);
-  return out;
-}
-std::vector<const Release*> World::releases(const PartnerCode& to) const {
-  std::vector<const Release*> out;
-  data_->collect(fmt::format("release/{}/", to.text()), out);
-  return out;
-}
-const Attribute* World::attribute(std::string_view fqn) const {
-  return data_->claimant<Attribute>("fqn/" + std::string(fqn));
-}
-std::vector<const Attribute*> World::attributes() const {
-  std::vector<const Attribute*> out;
-  data_->collect("attribute/", out);
-  return out;
-}
-const LabelTerms* World::label_terms(std::string_view name) const {
-  return data_->get<LabelTerms>("label-policy/" + std::string(name));
-}
-const Domain* World::domain(const DomainId& id) const {
-  return data_->get<Domain>("domain/" + id.text());
-}
-std::vector<const Domain*> World::domains() const {
-  std::vector<const Domain*> out;
-  data_->collect("domain/", out);
-  return out;
-}
-const KeyService* World::key_service(const PartnerCode& partner) const {
-  return data_->get<KeyService>("key-service/" + partner.text());
-}
-std::vector<const KeyService*> World::key_services() const {
-  std::vector<const KeyService*> out;
-  data_->collect("key-service/", out);
-  return out;
-}
-const Recall* World::recall(std::string_view kind, std::string_view what) const {
-  std::string key = "recall/";
-  return data_->get<Recall>(key.append(kind).append("/").append(what));
-}
-std::vector<const Recall*> World::recalls(std::string_view kind) const {
-  std::vector<const Recall*> out;
-  data_->collect(kind.empty() ? std::string("recall/") : fmt::format("recall/{}/", kind), out);
-  return out;
-}
-const Json* World::raw(std::string_view key) const {
-  const EntryPtr* entry = data_->records.find(key);
-  return entry == nullptr ? nullptr : &(*entry)->raw;
-}
-std::vector<std::string> World::keys(std::string_view prefix) const {
-  std::vector<std::string> out;
-  data_->records.each(prefix, [&](const std::string& key, const EntryPtr&) { out.push_back(key); });
-  return out;
 }
 const policy::Entities& World::entities() const {
   return data_->entities;

@@ -160,12 +160,30 @@ class World {
   [[nodiscard]] std::vector<const Connector*> connectors() const;
   [[nodiscard]] std::vector<const AccessRequest*> requests() const;  // of this node's apps
   [[nodiscard]] std::vector<const AccessRequest*> asked() const;     // by this node's people, of partners
+  [[nodiscard]] const AccessRequest* request(const RequestId& id) const;
+  [[nodiscard]] const AccessRequest* asked(const RequestId& id) const;
+  [[nodiscard]] std::vector<const AccessRequest*> requests(const PartnerCode& partner,
+                                                           const PersonId& person) const;
+  [[nodiscard]] std::vector<const AccessRequest*> asked(const PersonId& person) const;
+  [[nodiscard]] std::vector<const AccessRequest*> asked(const PartnerCode& owner) const;
+  // Open ones, with an approval of theirs that would be looked at again when the last one comes.
+  [[nodiscard]] std::vector<const AccessRequest*> approved(std::string_view by) const;
+  [[nodiscard]] size_t open_requests(const PartnerCode& partner, Instant now) const;  // and not out of time
+  // The next `most` of those records whose keys begin with `prefix`; `at`: the last key that was seen, empty
+  // to begin with, and again when all were.
+  template <class T>
+  [[nodiscard]] std::vector<const T*> some(std::string_view prefix, std::string& at, size_t most) const;
+  [[nodiscard]] size_t count(std::string_view prefix) const;  // records whose keys begin so
   [[nodiscard]] std::vector<const Grant*> grants() const;
+  [[nodiscard]] const Grant* grant(const RequestId& id) const;
   [[nodiscard]] std::vector<const Grant*> grants(const Person& who, const AppId& app) const;
   [[nodiscard]] std::vector<const Delegation*> delegations() const;
+  [[nodiscard]] const Delegation* delegation(const RequestId& id) const;
+  [[nodiscard]] std::vector<const Delegation*> delegations(const PersonId& from) const;
   [[nodiscard]] std::vector<const Delegation*> delegations(const AppId& app, const PersonId& to) const;
   [[nodiscard]] std::vector<const Release*> releases() const;  // of objects, asked for, given and over
   [[nodiscard]] std::vector<const Release*> releases(const PartnerCode& to) const;
+  [[nodiscard]] const Release* release(const RequestId& id) const;
   // What objects' policies are read in. An attribute by its own FQN (without "/value/...").
   [[nodiscard]] const Attribute* attribute(std::string_view fqn) const;
   [[nodiscard]] std::vector<const Attribute*> attributes() const;

@@ -275,6 +275,76 @@ TEST_CASE("the persistent map agrees with std::map and leaves old versions alone
     if (each.first.starts_with("3/")) expected.push_back(each);
   }
   CHECK(seen == expected);
+  CHECK(map.count("3/") == expected.size());
+  for (int step = 0; step < 300; ++step) {
+    const std::string key = fmt::format("{}/{}", random() % 5, random() % 300);
+    CHECK(map.below(key) == static_cast<size_t>(std::distance(model.begin(), model.lower_bound(key))));
+  }
+  // In pieces it is the same.
+  for (const size_t most : {size_t{1}, size_t{7}, size_t{1000}}) {
+    std::vector<std::pair<std::string, int>> pieces;
+    for (std::string at; pieces.size() < expected.size();) {
+      const size_t before = pieces.size();
+      map.some("3/", at, most, [&](const std::string& key, int value) { pieces.emplace_back(key, value); });
+      REQUIRE(pieces.size() - before == std::min(most, expected.size() - before));
+      at = pieces.back().first;
+    }
+    CHECK(pieces == expected);
+  }
+}
+
+// What a loop over all of them finds, whatever was changed before.
+TEST_CASE(
+    "requests and grants are found by their id and by whose they are as a look through all finds them") {
+  std::mt19937_64 random(11);
+  World now = world(records("XAA"));
+  const Instant start = kNow;
+  for (int step = 0; step < 400; ++step) {
+    AccessRequest one;
+    one.id = RequestId(fmt::format("r{}", random() % 40));
+    one.owner = PartnerCode(random() % 2 == 0 ? "XAA" : "XBB");
+    one.partner = PartnerCode(one.owner == now.self() && random() % 2 == 0 ? "XBB" : "XAA");
+    // An id belongs to one person and one side.
+    one.id = RequestId(one.id.text() + one.owner.text() + one.partner.text());
+    one.person = PersonId(fmt::format("p{}", random() % 5));
+    one.app = AppId("cop");
+    one.purpose = "charts";
+    one.minutes = 5;
+    one.asked = start;
+    one.end = start + Seconds(1 + static_cast<int64_t>(random() % 100));
+    one.state = random() % 2 == 0 ? RequestState::open : RequestState::denied;
+    if (random() % 2 == 0) {
+      one.approvals.push_back({.by = "o1", .authority = {}, .at = start, .verdict = VerdictId("v")});
+      one.approvals.back().context["risk"] = Fact{int64_t{0}, "node", start + Seconds(60)};
+    }
+    const std::string key = record_key(one, now.self());
+    now = next_of(now, {random() % 3 == 0 ? drop(key) : put(key, to_json(one))}).world;
+    const auto all = now.requests(), asked = now.asked();
+    const auto id_of = [](const AccessRequest* each) { return each->id; };
+    const auto count = [](const auto& list, const auto& is) {
+      return static_cast<size_t>(std::ranges::count_if(list, is));
+    };
+    const auto here = std::ranges::find(all, one.id, id_of);
+    REQUIRE(now.request(one.id) == (here == all.end() ? nullptr : *here));
+    const auto there = std::ranges::find(asked, one.id, id_of);
+    REQUIRE(now.asked(one.id) == (there == asked.end() ? nullptr : *there));
+    REQUIRE(now.requests(one.partner, one.person).size() == count(all, [&](const auto* each) {
+              return each->partner == one.partner && each->person == one.person;
+            }));
+    REQUIRE(now.asked(one.person).size() ==
+            count(asked, [&](const auto* each) { return each->person == one.person; }));
+    REQUIRE(now.asked(PartnerCode("XBB")).size() == asked.size());
+    REQUIRE(now.count("request/XBB/") ==
+            count(all, [](const auto* each) { return each->partner.text() == "XBB"; }));
+    const Instant at = start + Seconds(static_cast<int64_t>(random() % 100));
+    REQUIRE(now.open_requests(one.partner, at) == count(all, [&](const auto* each) {
+              return each->partner == one.partner && each->state == RequestState::open && each->end > at;
+            }));
+    REQUIRE(now.approved("o1").size() == count(all, [](const auto* each) {
+              return each->state == RequestState::open && !each->approvals.empty();
+            }));
+    REQUIRE(now.approved("o2").empty());
+  }
 }
 
 }  // namespace

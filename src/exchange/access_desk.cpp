@@ -107,21 +107,18 @@ bool AccessDesk::may_lend(const Acting& person, const AppId& app) const {
 }
 
 std::optional<AccessRequest> AccessDesk::find_here(const RequestId& id) const {
-  for (const Request* request : parts_.world().requests())
-    if (request->id == id) return *request;
-  return std::nullopt;
+  const Request* found = parts_.world().request(id);
+  return found == nullptr ? std::nullopt : std::optional(*found);
 }
 
 std::optional<AccessRequest> AccessDesk::find_asked(const RequestId& id) const {
-  for (const Request* request : parts_.world().asked())
-    if (request->id == id) return *request;
-  return std::nullopt;
+  const Request* found = parts_.world().asked(id);
+  return found == nullptr ? std::nullopt : std::optional(*found);
 }
 
 std::optional<Grant> AccessDesk::find_grant(const RequestId& id) const {
-  for (const Grant* grant : parts_.world().grants())
-    if (grant->id == id) return *grant;
-  return std::nullopt;
+  const Grant* found = parts_.world().grant(id);
+  return found == nullptr ? std::nullopt : std::optional(*found);
 }
 
 bool AccessDesk::out_of_time(const AccessRequest& request) const {
@@ -230,6 +227,11 @@ net::Task<Result<RequestId>> AccessDesk::ask(Acting person, Wish wish) {
   if (open >= kOpenPerPersonMax)
     co_return fail("access.full", "too many of your requests wait for an answer", {}, "withdraw one first");
   const PartnerCode self = parts_.world().self();
+  if (is_crowded(request.owner)) {
+    co_return fail("access.crowded",
+                   fmt::format("so much is asked of {} that this node keeps no more", request.owner.text()),
+                   {}, "ask again later: what is over is forgotten after a week");
+  }
   request.id = RequestId(crypto::random_token(16));
   std::vector<coalition::Record> ops = beyond(std::move(kept), kKeptPerPersonMax - 1);
   ops.push_back({record_key(request, self), to_json(request)});
@@ -271,6 +273,15 @@ net::Task<Result<void>> AccessDesk::withdraw(Acting person, RequestId id) {
   co_return Result<void>();
 }
 
+// What is being written counts, whomever it is for.
+bool AccessDesk::is_crowded(const PartnerCode& owner) const {
+  const coalition::World& world = parts_.world();
+  const auto coming = std::ranges::count_if(pressing_, [](const Press* press) { return press->wishes; });
+  const std::string there = fmt::format("{}/{}/", owner == world.self() ? "request" : "asked", owner.text());
+  return world.count(there) + static_cast<size_t>(coming) >= kKeptPerPartnerMax ||
+         (owner != world.self() && world.count("asked/") + static_cast<size_t>(coming) >= kAskedMax);
+}
+
 // The oldest of what is over go, so that no more than `most` are kept.
 std::vector<coalition::Record> AccessDesk::beyond(std::vector<Request> kept, size_t most) const {
   std::sort(kept.begin(), kept.end(), [](const Request& a, const Request& b) { return a.asked < b.asked; });
@@ -287,10 +298,8 @@ std::vector<coalition::Record> AccessDesk::beyond(std::vector<Request> kept, siz
 std::vector<AccessRequest> AccessDesk::asked_by(const PersonId& who) const {
   const coalition::World& world = parts_.world();
   std::vector<Request> out;
-  for (const auto& list : {world.requests(), world.asked()}) {
-    for (const Request* request : list)
-      if (request->partner == world.self() && request->person == who) out.push_back(*request);
-  }
+  for (const auto& list : {world.requests(world.self(), who), world.asked(who)})
+    for (const Request* request : list) out.push_back(*request);
   std::sort(out.begin(), out.end(), [](const Request& a, const Request& b) { return a.asked > b.asked; });
   return out;
 }
@@ -304,8 +313,9 @@ void AccessDesk::forget(const PersonId& person) {
 
 std::vector<coalition::Record> AccessDesk::lapsing(const PersonId* by) const {
   std::vector<coalition::Record> ops;
-  for (const Request* found : parts_.world().requests()) {
-    if (found->state != RequestState::open) continue;
+  const coalition::World& world = parts_.world();
+  for (const Request* found : by == nullptr ? world.requests() : world.approved(by->text())) {
+    if (found->state != RequestState::open || found->approvals.empty()) continue;
     Request request = *found;
     for (Approval& approval : request.approvals) {
       if (by != nullptr && approval.by != by->text()) continue;

@@ -7,8 +7,8 @@
 // Errors of all calls: "access.unknown" (no such request or grant for you), "access.refused" (decide() said
 // no; what: its first reason, hint: what would change it), "access.over" (answered, withdrawn or out of
 // time), "access.changed" (it is not what was read), "access.not-by-grant" (no grant would open this),
-// "access.full" (too many open requests), "access.value", "access.busy" (somebody answers it right now), and
-// those of the store.
+// "access.full" (too many open requests of one person), "access.crowded" (too many of all), "access.value",
+// "access.busy" (somebody answers it right now), and those of the store.
 #pragma once
 
 #include "coalition/decide.h"
@@ -78,6 +78,7 @@ class AccessDesk {
   [[nodiscard]] bool may_lend(const Acting& person, const AppId& app) const;
   // What waits for an answer of theirs: what decide() would let them approve. Oldest first.
   [[nodiscard]] std::vector<coalition::AccessRequest> to_answer(const Acting& approver) const;
+  [[nodiscard]] bool may_answer(const Acting& approver, const coalition::AccessRequest& request) const;
   struct Preview {  // what approving would open, before anybody presses anything
     bool opens = false;
     std::string why_not{};
@@ -148,8 +149,8 @@ class AccessDesk {
   // Whether an event is for that person: it names them, or concerns what they may answer.
   [[nodiscard]] bool concerns(const Announcement& event, const Acting& person) const;
 
-  // Tells again what was not answered, reminds approvers at half time, forgets what is long over. Each few
-  // seconds.
+  // Tells again what was not answered, reminds approvers at half time, forgets what is long over: each time
+  // of the next kSweptAtOnce records. Each few seconds.
   void sweep();
 
   // Requests of which something is kept beside their records: never more than there are of those.
@@ -157,8 +158,10 @@ class AccessDesk {
 
   static constexpr size_t kOpenPerPersonMax = 8;
   static constexpr size_t kOpenPerPartnerMax = 1'000;
-  static constexpr size_t kKeptPerPersonMax = 32;  // with what is over
-  static constexpr size_t kKeptPerPartnerMax = 4'000;
+  static constexpr size_t kKeptPerPersonMax = 32;      // with what is over
+  static constexpr size_t kKeptPerPartnerMax = 4'000;  // at either end
+  static constexpr size_t kAskedMax = 40'000;          // of all partners
+  static constexpr size_t kSweptAtOnce = 4'096;        // of each kind
   static constexpr size_t kDelegationsPerPersonMax = 32;
   static constexpr uint32_t kPressesPerSecond = 1, kPressesBurst = 20;
   static constexpr Seconds kRequestLife{24 * 3600};
@@ -219,15 +222,17 @@ class AccessDesk {
   void tell_home(const Request& request);
   void changed(const Request& request);  // at the owner: tells the home and the pages
   void tell_owner(const Request& request);
-  void tell_owners(const std::vector<Request>& asked, bool reached);
+  void tell_owners(const std::vector<const Request*>& asked, bool reached);
   void take_request(const Heard& heard);
   void take_state(const Heard& heard);
   void take_withdrawal(const PartnerCode& from, const Request& request);
   // What they approved, while others have to approve it too, counts no more; null: whoever did.
   [[nodiscard]] std::vector<coalition::Record> lapsing(const PersonId* by) const;
   void lapse(const PersonId& by);
-  void tidy();
-  void tidy_up(const std::vector<Request>& asked, const std::vector<Request>& waiting);
+  [[nodiscard]] bool is_crowded(const PartnerCode& owner) const;
+  void remind(const std::vector<const Request*>& requests);
+  void tidy(const std::vector<const Request*>& requests, const std::vector<const Request*>& asked);
+  void tidy_up();
 
   Parts parts_;
   Announcements announcements_;
@@ -238,6 +243,9 @@ class AccessDesk {
   std::map<PersonId, Budget> presses_;  // of people who asked lately
   std::set<RequestId> reminded_;
   std::set<Press*> pressing_;
+  struct {  // how far the sweep has come: keys of records
+    std::string requests{}, asked{}, grants{}, delegations{};
+  } swept_;
 };
 
 }  // namespace entente::exchange

@@ -28,12 +28,15 @@ bool knows(const Verdict& verdict) {
 
 }  // namespace
 
+bool AccessDesk::may_answer(const Acting& approver, const Request& request) const {
+  return request.state == RequestState::open && !out_of_time(request) &&
+         approval_of(approver, request, true).permit;
+}
+
 std::vector<AccessRequest> AccessDesk::to_answer(const Acting& approver) const {
   std::vector<Request> out;
-  for (const Request* request : parts_.world().requests()) {
-    if (request->state != RequestState::open || out_of_time(*request)) continue;
-    if (approval_of(approver, *request, true).permit) out.push_back(*request);
-  }
+  for (const Request* request : parts_.world().requests())
+    if (may_answer(approver, *request)) out.push_back(*request);
   std::sort(out.begin(), out.end(), [](const Request& a, const Request& b) { return a.asked < b.asked; });
   return out;
 }

@@ -174,8 +174,8 @@ net::Task<Result<RequestId>> AccessDesk::delegate(Acting from, AppId app, Person
   if (!presses_.try_emplace(from.who.id, kPressesBurst, kPressesPerSecond)
            .first->second.take(parts_.clock.tick()))
     co_return fail("access.busy", "you ask faster than this node lets one person", {}, "wait a moment");
-  const auto lent = std::ranges::count_if(parts_.world().delegations(), [&](const auto* one) {
-    return one->from == lender && one->end > parts_.switchboard.now();
+  const auto lent = std::ranges::count_if(parts_.world().delegations(lender), [&](const auto* one) {
+    return one->end > parts_.switchboard.now();
   });
   if (std::cmp_greater_equal(lent, kDelegationsPerPersonMax))
     co_return fail("access.full", "too many people answer in your name", {}, "end a delegation first");
@@ -208,22 +208,21 @@ net::Task<Result<RequestId>> AccessDesk::delegate(Acting from, AppId app, Person
 
 net::Task<Result<void>> AccessDesk::end_delegation(Acting by, RequestId id) {
   const PartnerCode self = parts_.world().self();
-  std::optional<coalition::Delegation> found;
-  for (const coalition::Delegation* one : parts_.world().delegations())
-    if (one->id == id) found = *one;
-  if (!found) co_return unknown();
+  const coalition::Delegation* known = parts_.world().delegation(id);
+  if (known == nullptr) co_return unknown();
+  const coalition::Delegation found = *known;
   const coalition::Operator* named = coalition::operator_of(parts_.world(), by.who);
   const PersonId who = named == nullptr || named->person.empty() ? by.who.id : named->person;
-  const bool theirs = by.who.partner == self && (who == found->from || who == found->to);
-  if (!theirs && !decide(parts_.world(), question(by, Action::administer, {self, found->app})).permit)
+  const bool theirs = by.who.partner == self && (who == found.from || who == found.to);
+  if (!theirs && !decide(parts_.world(), question(by, Action::administer, {self, found.app})).permit)
     co_return unknown();
   std::vector<coalition::Record> ops;
-  ops.push_back({record_key(*found), std::nullopt});
+  ops.push_back({record_key(found), std::nullopt});
   Leaf leaf{"delegation.ended",
             {{"at", rfc3339(parts_.switchboard.now())},
              {"delegation", id.text()},
-             {"from", found->from.text()},
-             {"to", found->to.text()},
+             {"from", found.from.text()},
+             {"to", found.to.text()},
              {"by", name_of(by)}}};
   co_return co_await write(std::move(ops), std::move(leaf), true);
 }
@@ -232,8 +231,8 @@ net::Task<void> AccessDesk::arrived(Acting person) {
   // Operators lend by their record, whatever their provider says of them.
   if (parts_.world().operator_by_person(person.who.id) != nullptr) co_return;
   std::vector<RequestId> over;
-  for (const coalition::Delegation* one : parts_.world().delegations()) {
-    if (one->from != person.who.id || one->end <= parts_.switchboard.now()) continue;
+  for (const coalition::Delegation* one : parts_.world().delegations(person.who.id)) {
+    if (one->end <= parts_.switchboard.now()) continue;
     Request some;
     some.partner = some.owner = parts_.world().self();
     some.app = one->app;

@@ -63,19 +63,16 @@ struct Load {
   size_t open_of_person = 0;
   size_t open_of_partner = 0;
   size_t of_partner = 0;
-  std::vector<AccessRequest> of_person;
+  std::vector<AccessRequest> of_person{};
 };
 
-Load load_of(const AccessDesk& desk, const coalition::World& world, const AccessRequest& request) {
-  Load load;
-  for (const AccessRequest* other : world.requests()) {
-    if (other->partner != request.partner) continue;
-    const bool same_person = other->person == request.person;
-    ++load.of_partner;
-    if (same_person) load.of_person.push_back(*other);
-    if (other->state != RequestState::open || desk.out_of_time(*other)) continue;
-    ++load.open_of_partner;
-    load.open_of_person += same_person ? 1 : 0;
+Load load_of(const AccessDesk& desk, const coalition::World& world, const AccessRequest& request,
+             Instant now) {
+  Load load{.open_of_partner = world.open_requests(request.partner, now),
+            .of_partner = world.count(fmt::format("request/{}/", request.partner.text()))};
+  for (const AccessRequest* other : world.requests(request.partner, request.person)) {
+    load.of_person.push_back(*other);
+    if (other->state == RequestState::open && !desk.out_of_time(*other)) ++load.open_of_person;
   }
   return load;
 }
@@ -139,7 +136,7 @@ void AccessDesk::take_request(const Heard& heard) {
       ops.push_back({unchanged.front(), to_json(request)});
     }
   } else {
-    Load load = load_of(*this, parts_.world(), request);
+    Load load = load_of(*this, parts_.world(), request, parts_.switchboard.now());
     judge_new(request, readable, load, verdict);
     if (request.state == RequestState::open) {
       for (coalition::Record& old : beyond(std::move(load.of_person), kKeptPerPersonMax - 1))
@@ -335,103 +332,93 @@ void AccessDesk::tell_owner(const Request& request) {
   parts_.switchboard.tell(request.owner, Way::asking, std::move(told));
 }
 
-namespace {
-
-// All, or of one owner.
-std::vector<AccessRequest> asked_in(const coalition::World& world, const PartnerCode* owner = nullptr) {
-  std::vector<AccessRequest> asked;
-  for (const AccessRequest* request : world.asked())
-    if (owner == nullptr || request->owner == *owner) asked.push_back(*request);
-  return asked;
-}
-
-}  // namespace
-
 void AccessDesk::reached(const PartnerCode& owner) {
-  tell_owners(asked_in(parts_.world(), &owner), true);
+  const coalition::World world = parts_.world();  // what it lists lives as long as it does
+  tell_owners(world.asked(owner), true);
 }
 
 // What is due to be told again; to an owner who was just reached, everything.
-void AccessDesk::tell_owners(const std::vector<Request>& asked, bool reached) {
+void AccessDesk::tell_owners(const std::vector<const Request*>& asked, bool reached) {
   const Instant now = parts_.switchboard.now();
   const Tick tick = parts_.clock.tick();
   size_t looks = 0;
-  for (const Request& request : asked) {
-    const auto sure = confirmed_.find(request.id);
+  for (const Request* request : asked) {
+    const auto sure = confirmed_.find(request->id);
     const bool unsure = sure == confirmed_.end();
-    const bool waits = request.state == RequestState::open && !out_of_time(request);
+    const bool waits = request->state == RequestState::open && !out_of_time(*request);
     const bool given =
-        request.state == RequestState::granted && request.granted_until && *request.granted_until > now;
-    const bool withdrawn = request.state == RequestState::withdrawn && request.end > now && unsure;
+        request->state == RequestState::granted && request->granted_until && *request->granted_until > now;
+    const bool withdrawn = request->state == RequestState::withdrawn && request->end > now && unsure;
     if (!waits && !given && !withdrawn) continue;
-    const auto untold = untold_.find(request.id);
+    const auto untold = untold_.find(request->id);
     const bool word = untold != untold_.end();
     const bool again = reached || (word ? tick - untold->second.tried >= kRetellAfter
                                         : unsure || tick - sure->second >= kLookAgainAfter);
     // A look may wait for the next sweep: the owner has one budget for looks and for people who come in.
-    if (again && (word || looks++ < kLooksAtOnce)) tell_owner(request);
+    if (again && (word || looks++ < kLooksAtOnce)) tell_owner(*request);
   }
 }
 
 void AccessDesk::sweep() {
-  const Instant now = parts_.switchboard.now();
-  const std::vector<Request> asked = asked_in(parts_.world());
+  const coalition::World world = parts_.world();
+  const auto requests = world.some<Request>("request/", swept_.requests, kSweptAtOnce);
+  const auto asked = world.some<Request>("asked/", swept_.asked, kSweptAtOnce);
   tell_owners(asked, false);
-  std::vector<Request> waiting;
-  for (const Request* request : parts_.world().requests()) {
-    if (request->state == RequestState::open && !out_of_time(*request)) waiting.push_back(*request);
-  }
-  tidy_up(asked, waiting);
-  for (const Request& request : waiting) {
-    if (now - request.asked < (request.end - request.asked) / 2) continue;
-    if (!reminded_.insert(request.id).second) continue;
-    const AppRef ref{request.owner, request.app};
+  remind(requests);
+  tidy_up();
+  // Forgetting all is kinder than refusing newcomers: the records themselves are bounded.
+  if (presses_.size() > 4'096) presses_.clear();
+  tidy(requests, asked);
+}
+
+void AccessDesk::remind(const std::vector<const Request*>& requests) {
+  const Instant now = parts_.switchboard.now();
+  for (const Request* request : requests) {
+    if (request->state != RequestState::open || out_of_time(*request)) continue;
+    if (now - request->asked < (request->end - request->asked) / 2) continue;
+    if (!reminded_.insert(request->id).second) continue;
+    const AppRef ref{request->owner, request->app};
     const coalition::App* app = parts_.world().app(ref);
     announcements_.announce({.kind = "reminder",
                              .app = ref,
-                             .data = Json::object({{"app", app == nullptr ? request.app.text() : app->name},
-                                                   {"since", time_text(request.asked)}})});
+                             .data = Json::object({{"app", app == nullptr ? request->app.text() : app->name},
+                                                   {"since", time_text(request->asked)}})});
   }
-  // Forgetting all is kinder than refusing newcomers: the records themselves are bounded.
-  if (presses_.size() > 4'096) presses_.clear();
-  tidy();
 }
 
 // What is kept beside requests goes with them, however they went.
-void AccessDesk::tidy_up(const std::vector<Request>& asked, const std::vector<Request>& waiting) {
-  if (std::max(untold_.size(), confirmed_.size()) > asked.size()) {
-    std::set<RequestId> known;
-    for (const Request& request : asked) known.insert(request.id);
-    std::erase_if(untold_, [&](const auto& one) { return !known.contains(one.first); });
-    std::erase_if(confirmed_, [&](const auto& one) { return !known.contains(one.first); });
+void AccessDesk::tidy_up() {
+  const coalition::World& world = parts_.world();
+  if (std::max(untold_.size(), confirmed_.size()) > world.count("asked/")) {
+    const auto gone = [&](const auto& one) { return world.asked(one.first) == nullptr; };
+    std::erase_if(untold_, gone);
+    std::erase_if(confirmed_, gone);
   }
-  if (reminded_.size() > waiting.size()) {
-    std::set<RequestId> known;
-    for (const Request& request : waiting) known.insert(request.id);
-    std::erase_if(reminded_, [&](const RequestId& one) { return !known.contains(one); });
-  }
+  if (reminded_.size() > world.count("request/"))
+    std::erase_if(reminded_, [&](const RequestId& one) { return world.request(one) == nullptr; });
 }
 
 // What is long over goes; the ledger keeps what happened.
-void AccessDesk::tidy() {
+void AccessDesk::tidy(const std::vector<const Request*>& requests, const std::vector<const Request*>& asked) {
   const Instant before = parts_.switchboard.now() - kKeptAfterEnd;
-  const coalition::World& world = parts_.world();
+  const coalition::World world = parts_.world();
   std::vector<coalition::Record> gone;
-  for (const auto& list : {world.requests(), world.asked()}) {
-    for (const Request* request : list) {
+  const auto drop = [&](std::string key) {
+    if (gone.size() < kTidiedAtOnce) gone.push_back({std::move(key), std::nullopt});
+  };
+  for (const auto* list : {&requests, &asked}) {
+    for (const Request* request : *list) {
       if (request->end >= before || (request->granted_until && *request->granted_until >= before)) continue;
-      if (gone.size() >= kTidiedAtOnce) break;
-      gone.push_back({record_key(*request, world.self()), std::nullopt});
+      drop(record_key(*request, world.self()));
       untold_.erase(request->id);
       confirmed_.erase(request->id);
       reminded_.erase(request->id);
     }
   }
-  for (const coalition::Grant* grant : world.grants())
-    if (grant->end < before && gone.size() < kTidiedAtOnce)
-      gone.push_back({record_key(*grant), std::nullopt});
-  for (const coalition::Delegation* one : world.delegations())
-    if (one->end < before && gone.size() < kTidiedAtOnce) gone.push_back({record_key(*one), std::nullopt});
+  for (const auto* grant : world.some<coalition::Grant>("grant/", swept_.grants, kSweptAtOnce))
+    if (grant->end < before) drop(record_key(*grant));
+  for (const auto* one : world.some<coalition::Delegation>("delegation/", swept_.delegations, kSweptAtOnce))
+    if (one->end < before) drop(record_key(*one));
   if (gone.empty()) return;
   Leaf leaf{"access.tidied", {{"records", std::ssize(gone)}}};
   Archive::Write write{std::move(gone), std::move(leaf)};

@@ -344,6 +344,86 @@ TEST_CASE("attack: asking and withdrawing in turn leaves nothing, and what is ke
   CHECK(office.book.world.requests().size() == AccessDesk::kKeptPerPersonMax);
 }
 
+// Records as if that many had asked before.
+std::vector<coalition::Record> many(Office& office, const char* partner, const char* owner, size_t count,
+                                    Seconds ago) {
+  std::vector<coalition::Record> out;
+  for (size_t i = 0; i < count; ++i) {
+    coalition::AccessRequest one;
+    one.id = RequestId(fmt::format("many{}", i));
+    one.partner = PartnerCode(partner);
+    one.person = PersonId(fmt::format("m{}", i));
+    one.owner = PartnerCode(owner);
+    one.app = AppId("charts");
+    one.purpose = "charts";
+    one.minutes = 30;
+    one.asked = office.clock.now() - ago;
+    one.end = one.asked + AccessDesk::kRequestLife;
+    out.push_back({record_key(one, office.book.world.self()), to_json(one)});
+  }
+  return out;
+}
+
+TEST_CASE("attack: what all people of a nation ask together is bounded, at home and at the owner") {
+  const coalition::AppRef charts{PartnerCode("XAA"), AppId("charts")};
+  SUBCASE("at home, of one owner: what they asked of another is no matter") {
+    Office office("XBB");
+    size_t there = AccessDesk::kKeptPerPartnerMax;
+    bool crowded = true;
+    SUBCASE("full") {}
+    SUBCASE("one short of it") {
+      --there;
+      crowded = false;
+    }
+    office.book.commit({.ops = many(office, "XBB", "XAA", there, Seconds(60))}, [](const Result<void>&) {});
+    const Acting planner = office.person("p1", "XBB", "planner");
+    const auto asked = office.loop.run_until(office.desk.ask(planner, {charts, "charts", 30, {}}));
+    REQUIRE(asked.has_value() == !crowded);
+    if (crowded) CHECK(asked.error().code() == "access.crowded");
+    CHECK(office.book.world.asked().size() == AccessDesk::kKeptPerPartnerMax);
+  }
+  SUBCASE("at the owner") {
+    Office office("XAA");
+    auto before = many(office, "XBB", "XAA", AccessDesk::kOpenPerPartnerMax - 1, Seconds(60));
+    office.book.commit({.ops = std::move(before)}, [](const Result<void>&) {});
+    office.told("XBB", "request", "r1", "p1");
+    CHECK(office.request("r1") != nullptr);
+    office.told("XBB", "request", "r2", "p2");
+    CHECK(office.request("r2") == nullptr);
+    office.told("XCC", "request", "r3", "p3");
+    CHECK(office.request("r3") != nullptr);
+    // Out of time they wait for nobody.
+    office.clock.instant += AccessDesk::kRequestLife;
+    office.board.world_published(rules_of(office.book.world), {});
+    office.told("XBB", "request", "r4", "p4");
+    CHECK(office.request("r4") != nullptr);
+  }
+}
+
+TEST_CASE("attack: by an id of another partner's request nothing is learned, withdrawn or asked") {
+  Office office("XAA");
+  office.told("XBB", "request", "r1", "p1");
+  office.told("XCC", "request", "r1", "p1");
+  office.told("XCC", "withdraw", "r1");
+  REQUIRE(office.book.world.requests().size() == 1);
+  CHECK(office.request("r1")->partner == PartnerCode("XBB"));
+  CHECK(office.request("r1")->state == RequestState::open);
+}
+
+TEST_CASE("a sweep looks at some of what there is, and sweeps come to all of it") {
+  Office office("XAA");
+  const size_t count = AccessDesk::kSweptAtOnce + 100;
+  const Seconds over = AccessDesk::kRequestLife + AccessDesk::kKeptAfterEnd + Seconds(60);
+  office.book.commit({.ops = many(office, "XBB", "XAA", count, over)}, [](const Result<void>&) {});
+  office.told("XCC", "request", "r1", "p1");
+  for (size_t i = 0; i < count && office.book.world.requests().size() > 1; ++i) {
+    office.desk.sweep();
+    office.settle();
+  }
+  REQUIRE(office.book.world.requests().size() == 1);
+  CHECK(office.request("r1") != nullptr);
+}
+
 TEST_CASE("who may answer is reminded of a request at half of its time, once") {
   Office office("XAA");
   office.told("XBB", "request", "r1", "p1");

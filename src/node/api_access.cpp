@@ -58,12 +58,6 @@ std::string_view state_text(const AccessRequest& request, bool out_of_time) {
   return out_of_time ? "over" : coalition::state_name(request.state);
 }
 
-const AccessRequest* find_request(const coalition::World& world, std::string_view id) {
-  for (const AccessRequest* request : world.requests())
-    if (request->id.text() == id) return request;
-  return nullptr;
-}
-
 }  // namespace
 
 Json Api::request_json(const AccessRequest& request) const {
@@ -93,16 +87,16 @@ net::Task<Api::Answer> Api::list_requests(Request request) {
     co_return *no;
   std::vector<const AccessRequest*> found = records_.world().requests();
   std::ranges::sort(found, {}, [](const AccessRequest* one) { return one->asked; });
-  std::vector<RequestId> mine;
-  for (const AccessRequest& one : access_.to_answer(acting(request.by, decisions_.now())))
-    mine.push_back(one.id);
+  const exchange::Acting by = acting(request.by, decisions_.now());
   Json out = Json::array();
+  size_t decided = 0;  // partners choose how many wait: no more than somebody reads
   for (const AccessRequest* one : found) {
     const bool open = one->state == coalition::RequestState::open && !access_.out_of_time(*one);
     if (!open && request.query != "all=true") continue;
     Json row = request_json(*one);
-    if (open) row.set("preview", preview_json(access_.preview(*one)));
-    row.set("may_answer", std::ranges::find(mine, one->id) != mine.end());
+    const bool look = open && decided++ < kAnswerableMax;
+    if (look) row.set("preview", preview_json(access_.preview(*one)));
+    row.set("may_answer", look && access_.may_answer(by, *one));
     out.push(std::move(row));
   }
   co_return Answer{200, Json::object({{"requests", std::move(out)}})};
@@ -121,7 +115,7 @@ Api::Answer Api::unanswered(const Request& request, const AppId& app, const Erro
 net::Task<Api::Answer> Api::approve_request(Request request) {
   Result<exchange::AccessDesk::Said> said = read_answer(request.body);
   if (!said) co_return refusal(400, said.error());
-  const AccessRequest* known = find_request(records_.world(), request.name);
+  const AccessRequest* known = records_.world().request(RequestId(request.name));
   if (known == nullptr) co_return not_found(fmt::format("there is no request {} here", request.name));
   const AppId app = known->app;
   exchange::Acting by = acting(request.by, decisions_.now());
@@ -142,7 +136,7 @@ net::Task<Api::Answer> Api::approve_request(Request request) {
 net::Task<Api::Answer> Api::deny_request(Request request) {
   Result<exchange::AccessDesk::Said> said = read_answer(request.body);
   if (!said) co_return refusal(400, said.error());
-  const AccessRequest* known = find_request(records_.world(), request.name);
+  const AccessRequest* known = records_.world().request(RequestId(request.name));
   if (known == nullptr) co_return not_found(fmt::format("there is no request {} here", request.name));
   const AppId app = known->app;
   exchange::Acting by = acting(request.by, decisions_.now());
@@ -188,14 +182,13 @@ net::Task<Api::Answer> Api::list_grants(Request request) {
 net::Task<Api::Answer> Api::revoke_grant(Request request) {
   const Result<std::string> words = read_words(request.body);
   if (!words) co_return refusal(400, words.error());
-  std::optional<AppId> app;
-  for (const coalition::Grant* grant : records_.world().grants())
-    if (grant->id.text() == request.name) app = grant->app;
-  if (!app) co_return not_found(fmt::format("there is no grant {} here", request.name));
+  const coalition::Grant* known = records_.world().grant(RequestId(request.name));
+  if (known == nullptr) co_return not_found(fmt::format("there is no grant {} here", request.name));
+  const AppId app = known->app;
   const Instant now = decisions_.now();
   const exchange::Acting by = acting(request.by, now);
   Result<exchange::AccessDesk::Revocation> taken = access_.revocation(by, RequestId(request.name), *words);
-  if (!taken) co_return unanswered(request, *app, taken.error());
+  if (!taken) co_return unanswered(request, app, taken.error());
   Change change;
   change.records = taken->records;
   change.leaves = {record_of(taken->leaf, now)};
@@ -203,7 +196,7 @@ net::Task<Api::Answer> Api::revoke_grant(Request request) {
   change.narrowing = true;
   Words said;
   said.what = "the grant";
-  said.done = fmt::format("the grant for {}/{} is taken back", self_.text(), app->text());
+  said.done = fmt::format("the grant for {}/{} is taken back", self_.text(), app.text());
   said.verdict = taken->verdict;
   said.decided = now;
   Answer answer = co_await this->change(std::move(change), std::move(said));
@@ -250,14 +243,13 @@ net::Task<Api::Answer> Api::add_delegation(Request request) {
 }
 
 net::Task<Api::Answer> Api::end_delegation(Request request) {
-  std::optional<AppId> app;
-  for (const coalition::Delegation* one : records_.world().delegations())
-    if (one->id.text() == request.name) app = one->app;
-  if (!app) co_return not_found(fmt::format("there is no delegation {} here", request.name));
+  const coalition::Delegation* known = records_.world().delegation(RequestId(request.name));
+  if (known == nullptr) co_return not_found(fmt::format("there is no delegation {} here", request.name));
+  const AppId app = known->app;
   exchange::Acting by = acting(request.by, decisions_.now());
   RequestId id(request.name);
   const Result<void> ended = co_await access_.end_delegation(std::move(by), std::move(id));
-  if (!ended) co_return unanswered(request, *app, ended.error());
+  if (!ended) co_return unanswered(request, app, ended.error());
   co_return Answer{200, Json::object({{"id", request.name}, {"text", "the delegation has ended"}})};
 }
 

@@ -8,6 +8,8 @@
 
 namespace entente::node {
 
+inline constexpr size_t kAnswerableMax = 256;  // of a list, decided about
+
 [[nodiscard]] Api::Answer refusal(int status, const Error& error);
 [[nodiscard]] Api::Answer not_found(std::string what);
 // Which status an error of a change deserves: 409 for what is not so, 507 for no space, 503 for what may work

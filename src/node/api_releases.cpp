@@ -22,8 +22,6 @@ using coalition::Verdict;
 
 namespace {
 
-constexpr size_t kAnswerableMax = 256;  // of a list, decided about
-
 // A word to whoever asked, and which release it is an answer to, as it was read.
 struct Said {
   std::string words{};

@@ -19,11 +19,8 @@ Parting parting(const coalition::World& world, const std::vector<const Session*>
   }
   for (const Grant* grant : world.grants())
     if (grant->partner == partner && grant->end > now && grant->used < grant->count) ++counted.given;
-  for (const AccessRequest* request : world.asked()) {
-    if (request->owner == partner && request->state == coalition::RequestState::granted &&
-        request->granted_until > now)
-      ++counted.had;
-  }
+  for (const AccessRequest* request : world.asked(partner))
+    if (request->state == coalition::RequestState::granted && request->granted_until > now) ++counted.had;
   return counted;
 }
 
