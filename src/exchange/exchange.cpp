@@ -278,6 +278,9 @@ void Exchange::begins_unrecorded(Leaf restart) {
   core_->start_recorded_ = false;
   core_->restart_ = std::move(restart);
 }
+bool Exchange::start_recorded() const {
+  return core_->start_recorded_;
+}
 void Exchange::not_recorded(Leaf leaf) {
   core_->try_again(std::move(leaf));
 }

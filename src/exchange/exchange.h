@@ -164,6 +164,7 @@ class Exchange {
   // The ledger did not take the leaf of this start: it is tried again until it does, and requests are counted
   // in no batch before, for the numbers of batches begin with it.
   void begins_unrecorded(Leaf restart);
+  [[nodiscard]] bool start_recorded() const;
 
   // People of this node.
   [[nodiscard]] Effects person_opens(Moment at, Opening opening);

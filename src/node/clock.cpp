@@ -73,17 +73,26 @@ ClockStep clock_step(const coalition::World& world, const exchange::AccessDesk& 
   return step;
 }
 
-void close_at_start(Records& records, const exchange::AccessDesk& access, Instant seen, Instant now,
-                    std::function<void()> closed) {
+void ClosingAtStart::begin(Records& records, const exchange::AccessDesk& access, Instant seen, Instant now) {
   ledger::Record leaf{.event_class = std::string(exchange::kClockLeaf), .time = now, .fields = {}};
   leaf.fields.emplace_back("who", "restart");
   ClockStep step = clock_step(records.world(), access, seen, now, std::move(leaf), "restart");
-  if (step.change.records.empty()) return closed();
-  records.commit(std::move(step.change), [closed = std::move(closed)](const Result<Outcome>& outcome) {
-    if (outcome && outcome->durable) return closed();
+  if (step.change.records.empty()) return;
+  stage_ = Stage::asked;
+  records.commit(std::move(step.change), [this](const Result<Outcome>& outcome) {
+    if (outcome) {
+      stage_ = Stage::acts;
+      return;
+    }
     log(LogLevel::error, "node", "what had ended by a clock that was wrong could not be closed",
-        {{"error", outcome ? outcome->why.text() : outcome.error().text()}});
+        {{"error", outcome.error().text()}});
   });
+}
+
+// Nothing that widens comes between: what narrows is made durable first.
+bool ClosingAtStart::is_owed() {
+  if (stage_ == Stage::acts && records_.owed() == 0) stage_ = Stage::none;
+  return stage_ != Stage::none;
 }
 
 }  // namespace entente::node

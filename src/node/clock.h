@@ -39,9 +39,18 @@ struct ClockStep {
 // let in again while it was ahead. The change's leaf names the nations. Never at nobody's word: a clock that
 // went back because it is wrong would let in who signed in before their nation was suspended.
 void let_in_from(const coalition::World& world, Instant now, Change& change);
-// The same as clock_step() at a start after the clock went back, at nobody's word. `closed` once that is
-// durable, or nothing was to be closed: until then a next start has to know of `seen`.
-void close_at_start(Records& records, const exchange::AccessDesk& access, Instant seen, Instant now,
-                    std::function<void()> closed);
+// The same as clock_step() at a start after the clock went back, at nobody's word. It acts at once; until it
+// is durable a next start has to know of `seen`.
+class ClosingAtStart {
+ public:
+  explicit ClosingAtStart(const Records& records) : records_(records) {}
+  void begin(Records& records, const exchange::AccessDesk& access, Instant seen, Instant now);
+  [[nodiscard]] bool is_owed();
+
+ private:
+  enum class Stage { none, asked, acts };
+  const Records& records_;
+  Stage stage_ = Stage::none;
+};
 
 }  // namespace entente::node

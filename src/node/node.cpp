@@ -99,6 +99,7 @@ struct Node::Parts {
   void go_on();
   void put_right(const exchange::AccessDesk::Closing& closing);
   void sweep();
+  void note_alive();
   void announce_users();
   [[nodiscard]] const coalition::World& world() const { return records->world(); }
 
@@ -109,7 +110,8 @@ struct Node::Parts {
   net::Loop& loop;
   net::Resolver resolver;
   std::unique_ptr<Records> records;
-  std::unique_ptr<AliveMark> alive;
+  std::unique_ptr<ClosingAtStart> start_closing;
+  AliveMark alive{config.data / "alive"};
   Published<coalition::World> shown;  // the records' world, for any loop
   std::unique_ptr<NodeArchive> archive;
   std::unique_ptr<StatementDesk> statements;
@@ -271,28 +273,19 @@ Result<void> Node::Parts::build() {
 
 // With what an earlier life of this node left. Before any door is open.
 void Node::Parts::go_on() {
-  AliveMark mark(config.data / "alive");
   Recalled recalled =
-      recall(records->ledger(), config.partner, mark.last(), clock.now(), config.limits.away_max);
-  const bool recorded = !recalled.owed;
-  // The old mark stays until what it tells of is done: a kill meanwhile, and the next start does it. While
-  // the ledger has no record of this start nothing goes on after the next one either: without the mark nobody
-  // knows how long this node was away.
-  const auto mark_anew = [this, recorded] {
-    if (!recorded) {
-      std::error_code gone;
-      std::filesystem::remove(config.data / "alive", gone);
-      return;
-    }
-    alive = std::make_unique<AliveMark>(config.data / "alive");
-    alive->note(clock.now());
-  };
-  if (!recalled.seen) mark_anew();
-  if (!recorded) {
+      recall(records->ledger(), config.partner, alive.last(), clock.now(), config.limits.away_max);
+  start_closing = std::make_unique<ClosingAtStart>(*records);
+  if (recalled.seen) {
+    alive.note({*recalled.seen, false});  // the ledger may have said it, and does so once
+    start_closing->begin(*records, *access, *recalled.seen, clock.now());
+  }
+  if (recalled.owed) {
     log(LogLevel::warning, "node", "the ledger took no record of this start: it is tried again",
         {{"error", recalled.refused.text()}});
     switchboard->begins_unrecorded({std::move(recalled.owed->event_class), std::move(recalled.owed->fields)});
   }
+  note_alive();
   exchange::Kept& kept = recalled.kept;
   exchange::Ending over{.which = coalition::Refusal::lease_ended, .what = "The node was started again."};
   over.change = "Open the app again from the lobby.";
@@ -300,7 +293,6 @@ void Node::Parts::go_on() {
     log(LogLevel::info, "node", "no session goes on",
         {{"why", recalled.why_not}, {"error", recalled.refused.text()}});
     over.what = fmt::format("The node was started again; {}.", recalled.why_not);
-    if (recalled.seen) close_at_start(*records, *access, *recalled.seen, clock.now(), mark_anew);
     return switchboard->restore(std::move(kept.sessions), over);
   }
   browsers.restore(kept, clock.now());
@@ -314,6 +306,11 @@ void Node::Parts::go_on() {
        {"sign_ins", static_cast<int64_t>(kept.sign_ins.size())}});
   switchboard->restore(std::move(lost), over);
   switchboard->restore(std::move(going), std::nullopt);
+}
+
+// The old mark stays until what it tells of is done: a kill meanwhile, and the next start does it.
+void Node::Parts::note_alive() {
+  if (!start_closing->is_owed()) alive.note({decisions->now(), switchboard->core().start_recorded()});
 }
 
 // Sessions first: what ends with them is recorded and told while their people are known.
@@ -538,7 +535,7 @@ void Node::Parts::sweep() {
   release_desk->sweep();
   announce_users();
   missions->sweep();
-  if (alive) alive->note(clock.now());
+  note_alive();
   sweeper = loop.after(kSweepEvery, [this] { sweep(); });
 }
 
@@ -582,7 +579,7 @@ void Node::stop() {
     } else {
       parts.switchboard->rest();
     }
-    if (parts.alive) parts.alive->note(parts.clock.now());
+    parts.note_alive();
     parts.on_each([](LoopParts& own) { own.door->drain(); });
     // The ledger takes leaves in order: once this one is in, so are all endings. A disk that hangs is not
     // waited for longer than kStopWait.

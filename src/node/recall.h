@@ -14,17 +14,21 @@
 
 namespace entente::node {
 
-// The wall clock, noted now and then without a sync: after a power cut it shows too early a time, which only
-// makes the node seem to have been away for longer.
+// The latest time that decisions were made by, noted now and then without a sync: after a power cut it shows
+// too early a time, which only makes the node seem to have been away for longer.
 class AliveMark {
  public:
   static constexpr Seconds kEvery{5};
+  struct Noted {
+    Instant at;
+    bool recorded = true;  // the ledger has the leaf of that life's start; else nothing of it goes on
+  };
   explicit AliveMark(std::filesystem::path file) : file_(std::move(file)) {}
   AliveMark(const AliveMark&) = delete;
   AliveMark& operator=(const AliveMark&) = delete;
   ~AliveMark();
-  [[nodiscard]] std::optional<Instant> last() const;
-  void note(Instant now);
+  [[nodiscard]] std::optional<Noted> last() const;
+  void note(Noted now);
 
  private:
   std::filesystem::path file_;
@@ -44,7 +48,7 @@ struct Recalled {
 inline constexpr Seconds kClockBackMax{60};
 
 // `last`: when the node was last known to run. Reads the ledger, and adds the leaf that says what came of it.
-[[nodiscard]] Recalled recall(ledger::Ledger& ledger, const PartnerCode& self, std::optional<Instant> last,
-                              Instant now, Seconds away_max);
+[[nodiscard]] Recalled recall(ledger::Ledger& ledger, const PartnerCode& self,
+                              std::optional<AliveMark::Noted> last, Instant now, Seconds away_max);
 
 }  // namespace entente::node

@@ -48,7 +48,9 @@ struct Disk {
     REQUIRE(ledger->append_and_wait({leaf}));
   }
   [[nodiscard]] Recalled at(std::optional<Instant> last, Instant now, Seconds away_max = Seconds(120)) {
-    return recall(*ledger, kSelf, last, now, away_max);
+    std::optional<AliveMark::Noted> noted;
+    if (last) noted = {.at = *last};
+    return recall(*ledger, kSelf, noted, now, away_max);
   }
 };
 
@@ -124,14 +126,37 @@ TEST_CASE("a start of which the ledger takes no record lets nothing go on, and i
   CHECK_FALSE(disk.at(kNow, kNow + Seconds(5)).owed);
 }
 
+TEST_CASE("of a life whose start the ledger did not take nothing goes on; how late it was then is known") {
+  Disk disk;
+  disk.signed_in("t1", kNow - Seconds(600));
+  const AliveMark::Noted noted{.at = kNow + Seconds(3600), .recorded = false};
+  SUBCASE("soon after it") {
+    const Recalled soon = recall(*disk.ledger, kSelf, noted, noted.at + Seconds(5), Seconds(120));
+    CHECK_FALSE(soon.why_not.empty());
+    CHECK(soon.kept.sign_ins.size() == 1);  // to be ended
+    CHECK_FALSE(soon.seen);
+  }
+  SUBCASE("attack: with the clock set back") {
+    CHECK(recall(*disk.ledger, kSelf, noted, kNow, Seconds(120)).seen == noted.at);
+  }
+}
+
 TEST_CASE("the mark of a running node is the time it was noted last") {
   Disk disk;
   const std::filesystem::path file = disk.folder / "alive";
   CHECK_FALSE(AliveMark(file).last());
   AliveMark mark(file);
-  mark.note(kNow);
-  mark.note(kNow + Seconds(5));
-  CHECK(AliveMark(file).last() == kNow + Seconds(5));
+  mark.note({kNow, false});
+  REQUIRE(AliveMark(file).last());
+  CHECK_FALSE(AliveMark(file).last()->recorded);
+  mark.note({kNow + Seconds(5)});
+  REQUIRE(AliveMark(file).last());
+  CHECK(AliveMark(file).last()->at == kNow + Seconds(5));
+  CHECK(AliveMark(file).last()->recorded);
+  std::filesystem::resize_file(file, 24);  // as versions before wrote it
+  REQUIRE(AliveMark(file).last());
+  CHECK(AliveMark(file).last()->at == kNow + Seconds(5));
+  CHECK(AliveMark(file).last()->recorded);
   std::filesystem::resize_file(file, 7);
   CHECK_FALSE(AliveMark(file).last());
 }

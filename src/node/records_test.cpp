@@ -268,32 +268,37 @@ TEST_CASE("at a start after a clock that was ahead nothing counts as closed befo
   wish.asked = kNow;
   wish.end = kNow + std::chrono::hours(9);
   REQUIRE(house.commit({{record_key(wish), to_json(wish)}}, false));
-  const auto starts = [&](bool& closed) {
+  ClosingAtStart closing(*house.records);
+  CHECK_FALSE(closing.is_owed());
+  const auto starts = [&] {
     const Instant seen = kNow + std::chrono::hours(10);
-    close_at_start(*house.records, office.desk, seen, kNow, [&closed] { closed = true; });
+    house.loop.post([&, seen] { closing.begin(*house.records, office.desk, seen, kNow); });
   };
-  bool closed = false;
-  SUBCASE("not while the disk takes nothing") {
+  const auto denied = [&](const coalition::World& world) {
+    return world.releases().at(0)->state == coalition::RequestState::denied;
+  };
+  SUBCASE("not while the disk takes nothing, but once it does") {
     house.disk.broken = true;
-    house.loop.post([&] { starts(closed); });
+    starts();
     house.wait([&] { return house.records->owed() > 0; });
     int turns = 0;
     house.wait([&] { return ++turns > 4; });
-    CHECK_FALSE(closed);
+    CHECK(closing.is_owed());
+    CHECK(denied(house.records->world()));
     house.disk.broken = false;
+    house.wait([&] { return !closing.is_owed(); });
+    CHECK(house.records->owed() == 0);
+    CHECK(denied(house.records->durable_world()));
   }
   SUBCASE("once it is written") {
-    house.loop.post([&] {
-      starts(closed);
-      CHECK_FALSE(closed);
-    });
-    house.wait([&] { return closed; });
-    CHECK(house.records->durable_world().releases().at(0)->state == coalition::RequestState::denied);
+    starts();
+    house.wait([&] { return denied(house.records->world()); });
+    house.wait([&] { return !closing.is_owed(); });
+    CHECK(denied(house.records->durable_world()));
   }
   SUBCASE("at once where nothing is left to close") {
-    close_at_start(*house.records, office.desk, kNow + std::chrono::hours(1), kNow,
-                   [&closed] { closed = true; });
-    CHECK(closed);
+    closing.begin(*house.records, office.desk, kNow + std::chrono::hours(1), kNow);
+    CHECK_FALSE(closing.is_owed());
   }
 }
 
