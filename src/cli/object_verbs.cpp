@@ -199,17 +199,22 @@ Result<void> seal_stream(data::Sealer& sealer, ProgressBar& bar) {
   }
 }
 
-Result<void> check_places(const std::string& in, const std::string& out) {
+// Looked at before anybody is asked for a key.
+Result<std::string> output_of(const Arguments& arguments, const std::string& in) {
+  TRY(std::string out, arguments.need("out"));
+  if (out == "-")
+    return fail("cli.usage", "-o - is no file", {},
+                "give a file after -o: nothing is put out before all of it is there and verified");
   std::error_code ignored;
   if (in != "-" && std::filesystem::equivalent(in, out, ignored))
     return fail("cli.usage", "the output is the input", out, "give another file after -o");
-  return {};
+  TRY_VOID(data::NewFile::place(out));
+  return out;
 }
 
 Result<data::Manifest> seal_file(const Arguments& arguments) {
   const std::string& in = arguments.words[0];
-  TRY(const std::string out, arguments.need("out"));
-  TRY_VOID(check_places(in, out));
+  TRY(const std::string out, output_of(arguments, in));
   TRY(data::SealPlan plan, seal_plan(arguments));
   std::optional<data::FileSource> source;
   if (in != "-") {
@@ -328,8 +333,7 @@ Result<void> copy_kept(const data::FileSource& source, data::Kept kept, data::Ne
 
 Result<data::Manifest> reseal_file(const Arguments& arguments) {
   const std::string& in = arguments.words[0];
-  TRY(const std::string out, arguments.need("out"));
-  TRY_VOID(check_places(in, out));
+  TRY(const std::string out, output_of(arguments, in));
   TRY(const OpenerMaker opener, opener_of(arguments));
   TRY(const data::OpenExpect expect, expectations_of(arguments));
   TRY(const data::FileSource source, data::FileSource::open(in));
@@ -355,8 +359,7 @@ struct OpenedFile {
 
 Result<OpenedFile> open_file(const Arguments& arguments) {
   const std::string& in = arguments.words[0];
-  TRY(const std::string out, arguments.need("out"));
-  TRY_VOID(check_places(in, out));
+  TRY(const std::string out, output_of(arguments, in));
   TRY(const OpenerMaker opener, opener_of(arguments));
   TRY(const data::OpenExpect expect, expectations_of(arguments));
   TRY(const data::FileSource source, data::FileSource::open(in));

@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 using namespace entente;
 using namespace entente::cli;
@@ -261,6 +262,38 @@ TEST_CASE("attack: an object is not sealed anew over itself") {
   CHECK(at.run({"reseal", "o.tdf", "--key", "xaa.key", "--to", "xbb.pub", "-o", "o.tdf"}).exit == kExitUsage);
   CHECK(at.get("o.tdf") == before);
   CHECK(has(at.run({"inspect", "o.tdf"}), "in 1 segment\n"));
+}
+
+TEST_CASE("attack: what is named after -o is no plain file, and would be one afterwards") {
+  const ObjectFolder at;
+  REQUIRE(at.run({"seal", "plain.txt", "--to", "xaa.pub", "-o", "o.tdf"}).exit == kExitOk);
+  std::filesystem::create_directory(at.path() / "folder");
+  REQUIRE(::mkfifo(at.file("pipe").c_str(), 0600) == 0);
+  std::filesystem::create_symlink("pipe", at.path() / "to-pipe");
+  std::filesystem::create_symlink("nothing", at.path() / "to-nothing");
+  const size_t files = at.count();
+  for (const char* out : {"folder", "pipe", "to-pipe", "to-nothing", "-"}) {
+    CAPTURE(out);
+    const int exit = std::string_view(out) == "-" ? kExitUsage : kExitRefused;
+    CHECK(at.run({"open", "o.tdf", "--key", "xaa.key", "-o", out}).exit == exit);
+    CHECK(at.run({"seal", "plain.txt", "--to", "xaa.pub", "-o", out}).exit == exit);
+    CHECK(at.run({"reseal", "o.tdf", "--key", "xaa.key", "--to", "xbb.pub", "-o", out}).exit == exit);
+  }
+  CHECK(std::filesystem::is_fifo(at.path() / "pipe"));
+  CHECK(std::filesystem::is_directory(at.path() / "folder"));
+  CHECK(std::filesystem::is_symlink(at.path() / "to-nothing"));
+  CHECK(at.count() == files);
+}
+
+TEST_CASE("what is named after -o is a link to a file: that file is written, and the link stays") {
+  const ObjectFolder at;
+  REQUIRE(at.run({"seal", "plain.txt", "--to", "xaa.pub", "-o", "o.tdf"}).exit == kExitOk);
+  std::filesystem::create_directory(at.path() / "folder");
+  at.put("folder/there.txt", "before");
+  std::filesystem::create_symlink("folder/there.txt", at.path() / "link");
+  CHECK(at.run({"open", "o.tdf", "--key", "xaa.key", "-o", "link"}).exit == kExitOk);
+  CHECK(at.get("folder/there.txt") == at.text());
+  CHECK(std::filesystem::is_symlink(at.path() / "link"));
 }
 
 TEST_CASE("command lines of sealed objects that make no sense are refused with what is missing") {

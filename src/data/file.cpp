@@ -23,6 +23,27 @@ void close_file(int file) {
   if (file >= 0) ::close(file);
 }
 
+std::string folder_of(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  return folder.empty() ? "." : folder;
+}
+
+std::string name_of(int file) {
+  return fmt::format("/proc/self/fd/{}", file);
+}
+
+std::string fresh_name(const std::string& path) {
+  return path + ".new-" + crypto::random_token(9);
+}
+
+// A file that has no name yet; -1 where there is no such thing, or no way to name it later.
+int open_nameless(const std::string& folder) {
+  const int file = ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  if (file < 0 || ::access(name_of(file).c_str(), F_OK) == 0) return file;
+  ::close(file);
+  return -1;
+}
+
 }  // namespace
 
 Result<FileSource> FileSource::open(const std::string& path) {
@@ -55,11 +76,30 @@ Result<void> FileSource::read(uint64_t at, std::span<uint8_t> out) const {
   return {};
 }
 
+Result<std::string> NewFile::place(const std::string& path) {
+  std::error_code error;
+  struct stat about{};
+  if (::lstat(path.c_str(), &about) != 0)
+    return errno == ENOENT ? Result<std::string>(path) : data_file_fail(path, "written");
+  std::string place = path;
+  if (S_ISLNK(about.st_mode)) {
+    place = std::filesystem::canonical(path, error).string();
+    if (error || ::lstat(place.c_str(), &about) != 0)
+      return fail("data.file", "This is a link to nothing.", path, "Name the file itself after -o.");
+  }
+  if (!S_ISREG(about.st_mode))
+    return fail("data.file", "This is not a plain file.", path, "Name another after -o.");
+  return place;
+}
+
 Result<NewFile> NewFile::create(const std::string& path) {
-  std::string fresh = path + ".new-" + crypto::random_token(9);
+  TRY(std::string place, NewFile::place(path));
+  const int nameless = open_nameless(folder_of(place));
+  if (nameless >= 0) return NewFile(nameless, std::move(place), {});
+  std::string fresh = fresh_name(place);
   const int file = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (file < 0) return data_file_fail(path, "written");
-  return NewFile(file, path, std::move(fresh));
+  return NewFile(file, std::move(place), std::move(fresh));
 }
 
 NewFile::NewFile(NewFile&& other) noexcept
@@ -88,10 +128,15 @@ Result<void> NewFile::commit(bool shared) {
     if (::fchmod(file_, 0666 & ~mask) != 0) return data_file_fail(path_, "written");
   }
   if (::fsync(file_) != 0) return data_file_fail(path_, "written");
+  if (fresh_.empty()) {  // all of it is there: from here on it may be found
+    std::string fresh = fresh_name(path_);
+    if (::linkat(AT_FDCWD, name_of(file_).c_str(), AT_FDCWD, fresh.c_str(), AT_SYMLINK_FOLLOW) != 0)
+      return data_file_fail(path_, "written");
+    fresh_ = std::move(fresh);
+  }
   if (::rename(fresh_.c_str(), path_.c_str()) != 0) return data_file_fail(path_, "put in its place");
   fresh_.clear();
-  const std::string folder = std::filesystem::path(path_).parent_path().string();
-  const int directory = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int directory = ::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool durable = directory >= 0 && ::fsync(directory) == 0;
   close_file(directory);
   return durable ? Result<void>() : data_file_fail(path_, "made durable");

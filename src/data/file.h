@@ -25,9 +25,13 @@ class FileSource final : public Source {
   std::string path_;
 };
 
-// Written beside its place under another name and put there by commit(); without that nothing is left of it.
+// Written beside its place and put there by commit(). Without that nothing is left of it, however the process
+// ends, where the file system knows files without a name (O_TMPFILE); elsewhere it has another name
+// meanwhile, which stays behind when the process is killed.
 class NewFile final : public Sink {
  public:
+  // Where a file of that name goes: behind the links in it, and only where a plain file is or nothing yet.
+  [[nodiscard]] static Result<std::string> place(const std::string& path);
   // Only the owner may read it; commit() with `shared` gives it the usual rights.
   [[nodiscard]] static Result<NewFile> create(const std::string& path);
   NewFile(NewFile&& other) noexcept;
@@ -41,7 +45,7 @@ class NewFile final : public Sink {
       : file_(file), path_(std::move(path)), fresh_(std::move(fresh)) {}
   int file_;
   std::string path_;
-  std::string fresh_;  // empty once it has its place
+  std::string fresh_;  // the other name, while it has one
 };
 
 // Fills `out` from a descriptor as far as it goes; fewer bytes mean the end.
