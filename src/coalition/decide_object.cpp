@@ -128,7 +128,10 @@ void Question::check_origins(const ObjectView& object) {
     check_open(*origin, "owner");
     if (reasons_.empty()) check_signed_in_since_resumed(code);
   }
-  if (object.origins.size() > 1 && ask_.by && ask_.by->unwraps && !ask_.object->in_shares) {
+  // A share of its own for each of them also needs a key service of each.
+  const auto has_service = [&](const PartnerCode& code) { return world_.key_service(code) != nullptr; };
+  const bool in_shares = ask_.object->in_shares && std::ranges::all_of(object.origins, has_service);
+  if (object.origins.size() > 1 && ask_.by && ask_.by->unwraps && !in_shares) {
     refuse("origin-not-asked", "One key opens this, and it is of several nations: each has to be asked.",
            "Whoever sealed it has to seal it in shares, one for each of them.",
            named(object.origins.front()));

@@ -107,9 +107,13 @@ Result<Attribute> read_attribute(std::string_view rest, Fields& fields) {
   if (of_label != is_label(out.policy)) {
     fields.wrong("policy", "a label policy is named where values are a label's, and only there");
   }
-  out.rule = fields.text_or("rule", "any_of", 16);
+  const bool of_origin = out.meaning == Meaning::originator;
+  out.rule = fields.text_or("rule", of_origin ? "all_of" : "any_of", 16);
   if (std::find(kAttributeRules.begin(), kAttributeRules.end(), out.rule) == kAttributeRules.end()) {
     fields.wrong("rule", "this is no rule", fmt::format("one of {}", fmt::join(kAttributeRules, ", ")));
+  } else if (of_origin && out.rule != "all_of") {
+    // Clients split a key by this rule: under any other the nations of origin would be alternatives.
+    fields.wrong("rule", "each nation of origin has a say of its own", "all_of");
   }
   std::set<std::string, std::less<>> seen;
   for (Fields& item : fields.objects("values", kAttributeValuesMax)) {

@@ -88,6 +88,8 @@ TEST_CASE("a record that is wrong is refused with its key and field") {
   check_refused("connector/one", "thumbprint", "abc", "connector/one/thumbprint");
   check_refused("operator/asha.lind", "uids", Json::array({-1}), "operator/asha.lind/uids");
   check_refused("operator/asha.lind", "uids", 7, "operator/asha.lind/uids");
+  // Clients would take the nations of origin for alternatives.
+  check_refused("attribute/originator", "rule", "any_of", "attribute/originator/rule");
 }
 
 TEST_CASE("what a record names must exist") {

@@ -2,6 +2,7 @@
 
 #include "coalition/releases.h"
 #include "crypto/digest.h"
+#include "data/kas_client.h"
 #include "label/label.h"
 
 #include <algorithm>
@@ -16,12 +17,6 @@ constexpr size_t kWordsMax = 400;
 constexpr size_t kViewNameMax = 64;
 constexpr int64_t kViewSecondsMax = 24 * 3600;  // that a partner may say; our own limit is lower
 constexpr std::string_view kAlike = "this key cannot be opened here";
-
-std::string_view plain_url(std::string_view url) {
-  while (url.ends_with('/')) url.remove_suffix(1);
-  if (url.ends_with("/kas")) url.remove_suffix(4);
-  return url;
-}
 
 // What the person asking may know: decide()'s words, and the verdict to quote.
 std::string told(const coalition::Verdict& verdict) {
@@ -90,10 +85,10 @@ void Kas::Case::count_under(std::string name) {
 }
 
 PartnerCode Kas::Case::service_of(const coalition::World& world, const CaseItem& item) const {
-  const std::string_view url = plain_url(item.key->access.url);
-  if (url == plain_url(service_.url())) return service_.parts_.self;
+  const std::string url = key_service_of(item.key->access.url);
+  if (url == key_service_of(service_.url())) return service_.parts_.self;
   for (const coalition::KeyService* one : world.key_services()) {
-    if (plain_url(one->url) == url) return one->partner;
+    if (key_service_of(one->url) == url) return one->partner;
   }
   return {};
 }

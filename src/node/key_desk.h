@@ -92,6 +92,7 @@ class KeyDesk final : public exchange::ObjectDesk {
   void use_own_url();
   // {"algorithm", "kid", "pem"}; null: none.
   [[nodiscard]] Json key_of(const PartnerCode& nation, std::string_view algorithm) const;
+  [[nodiscard]] Json first_key_of(const PartnerCode& nation) const;  // of whichever algorithm; null: none
   net::Task<data::KasAnswer> walk(data::Kas::Step step);
   net::Task<data::KasAnswer> watched(PartnerCode from, Json said);
   net::Task<Result<Json>> ask_partner(PartnerCode to, data::KasCaller caller, Json request);

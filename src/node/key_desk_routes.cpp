@@ -24,15 +24,16 @@ std::string query_text(const std::string& query, std::string_view name) {
   return found == nullptr ? std::string() : *found;
 }
 
-// "rsa:2048" as attribute answers name it.
+// "rsa:2048" as attribute answers name it; in the order in which they are offered to whoever asks for none.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kAlgorithms{
+    {{kDefaultAlgorithm, "ALGORITHM_RSA_2048"},
+     {"ec:secp256r1", "ALGORITHM_EC_P256"},
+     {"rsa:4096", "ALGORITHM_RSA_4096"},
+     {"ec:secp384r1", "ALGORITHM_EC_P384"},
+     {"ec:secp521r1", "ALGORITHM_EC_P521"}}};
+
 std::string_view algorithm_enum(std::string_view algorithm) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kNames{
-      {{"rsa:2048", "ALGORITHM_RSA_2048"},
-       {"rsa:4096", "ALGORITHM_RSA_4096"},
-       {"ec:secp256r1", "ALGORITHM_EC_P256"},
-       {"ec:secp384r1", "ALGORITHM_EC_P384"},
-       {"ec:secp521r1", "ALGORITHM_EC_P521"}}};
-  for (const auto& [name, value] : kNames) {
+  for (const auto& [name, value] : kAlgorithms) {
     if (name == algorithm) return value;
   }
   return "ALGORITHM_UNSPECIFIED";
@@ -101,9 +102,13 @@ std::span<const KeyDesk::Route> KeyDesk::routes() {
 net::Task<void> KeyDesk::handle(net::HttpCall& call, net::NormalTarget target, PartnerCode of) {
   use_own_url();
   const net::RequestHead& head = call.head();
+  // Some clients are told an address that ends in /kas, and ask below it.
+  constexpr std::string_view kBelow = "/kas/";
+  std::string_view path = target.path;
+  if (path.starts_with(kBelow)) path.remove_prefix(kBelow.size() - 1);
   const Route* route = nullptr;
   for (const Route& one : routes()) {
-    if (one.path == target.path && one.method == head.method) route = &one;
+    if (one.path == path && one.method == head.method) route = &one;
   }
   data::KasAnswer answer;
   if (kas_.url().empty() || route == nullptr) {
@@ -179,11 +184,19 @@ Json KeyDesk::key_of(const PartnerCode& nation, std::string_view algorithm) cons
   return told == nullptr ? Json() : *told;
 }
 
+Json KeyDesk::first_key_of(const PartnerCode& nation) const {
+  for (const auto& [algorithm, name] : kAlgorithms) {
+    Json key = key_of(nation, algorithm);
+    if (!key.is_null()) return key;
+  }
+  return {};
+}
+
 net::Task<data::KasAnswer> KeyDesk::well_known(Asked asked) {
   data::KasAnswer out;
   Json configuration = Json::object();
   const coalition::KeyService* service = parts_.records.world().key_service(asked.of);
-  Json base = key_of(asked.of, kDefaultAlgorithm);
+  Json base = first_key_of(asked.of);
   if (service != nullptr && !base.is_null()) {
     configuration.set("base_key", Json::object({{"kas_uri", service->url},
                                                 {"kas_id", asked.of.text()},
@@ -221,6 +234,8 @@ net::Task<std::optional<data::KasAnswer>> KeyDesk::stranger(data::KasRequest req
   co_return kas_.unproved(who.error(), at());
 }
 
+// Null where nothing can be sealed under it now: a nation of origin whose key is not known. Clients pass a
+// value without a key over in silence, and the others would open what that nation has to decide on.
 Json KeyDesk::value_json(const coalition::Attribute& attribute,
                          const coalition::Attribute::Value& value) const {
   const std::string fqn = fmt::format("{}{}{}", attribute.fqn, kValuePart, value.value);
@@ -235,18 +250,17 @@ Json KeyDesk::value_json(const coalition::Attribute& attribute,
        {"grants", Json::array()}});
   // One share for each nation of origin, wrapped for its own key service.
   Json keys = Json::array();
-  const std::string& nation = value.means;
-  const Json* service = attribute.meaning == coalition::Meaning::originator
-                            ? parts_.records.world().raw("key-service/" + nation)
-                            : nullptr;
-  const Json key = service == nullptr ? Json() : key_of(PartnerCode(nation), kDefaultAlgorithm);
-  if (!key.is_null()) {
-    keys = Json::array(
-        {Json::object({{"kasId", nation},
-                       {"kasUri", service->text_or("url", "")},
-                       {"publicKey", Json::object({{"algorithm", algorithm_enum(kDefaultAlgorithm)},
-                                                   {"kid", key.text_or("kid", "")},
-                                                   {"pem", key.text_or("pem", "")}})}})});
+  if (attribute.meaning == coalition::Meaning::originator) {
+    const PartnerCode nation(value.means);
+    const coalition::KeyService* service = parts_.records.world().key_service(nation);
+    const Json key = service == nullptr ? Json() : first_key_of(nation);
+    if (key.is_null()) return {};
+    keys.push(
+        Json::object({{"kasId", nation.text()},
+                      {"kasUri", service->url},
+                      {"publicKey", Json::object({{"algorithm", algorithm_enum(key.text_or("algorithm", ""))},
+                                                  {"kid", key.text_or("kid", "")},
+                                                  {"pem", key.text_or("pem", "")}})}}));
   }
   Json out = Json::object({{"attribute", definition}});
   out.set("value", Json::object({{"id", fqn},
@@ -269,15 +283,21 @@ net::Task<data::KasAnswer> KeyDesk::attribute_values(Asked asked) {
   Json found = Json::object();
   for (const Json& item : fqns->items()) {
     const std::string fqn = item.is_string() ? item.string() : std::string();
-    const size_t part = fqn.rfind(kValuePart);
+    const Result<data::AttributeName> name = data::parse_attribute(fqn);
     const coalition::Attribute* attribute =
-        part == std::string::npos ? nullptr : parts_.records.world().attribute(fqn.substr(0, part));
-    const auto* value =
-        attribute == nullptr ? nullptr : attribute->find(fqn.substr(part + kValuePart.size()));
+        name ? parts_.records.world().attribute(name->authority + "/attr/" + name->name) : nullptr;
+    const auto* value = attribute == nullptr ? nullptr : attribute->find(name->value);
     if (value == nullptr) {
       co_return data::connect_error("not_found", "One of these attributes is not known here.");
     }
-    found.set(fqn, value_json(*attribute, *value));
+    Json said = value_json(*attribute, *value);
+    if (said.is_null()) {
+      co_return data::connect_error(
+          "unavailable",
+          fmt::format("No key of {}'s key service is known here now: nothing can be sealed for it.",
+                      value->means));
+    }
+    found.set(fqn, std::move(said));
   }
   data::KasAnswer out;
   out.body = Json::object({{"fqnAttributeValues", std::move(found)}});

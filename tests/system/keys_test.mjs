@@ -141,8 +141,21 @@ system('what anybody may ask is answered as clients expect it', async () => {
   assert.equal(known.body.configuration.base_key.kas_uri, kas);
   const key = await post('/kas.AccessService/PublicKey', { algorithm: 'ec:secp256r1', v: '2' });
   assert.match(key.body.publicKey, /BEGIN PUBLIC KEY/);
-  const legacy = await ask(`${kas}/kas_public_key?algorithm=rsa:2048&v=2`, { ca: coalition.ca });
-  assert.match(JSON.parse(legacy.body).kid, /rsa$/);
+  // The older addresses say the same; some clients ask them below /kas.
+  const get = async (path, base = kas) => {
+    const answer = await ask(`${base}${path}`, { ca: coalition.ca });
+    assert.equal(answer.status, 200, `${path}: ${answer.body}`);
+    return JSON.parse(answer.body);
+  };
+  const rsa = (await post('/kas.AccessService/PublicKey', {})).body;
+  assert.match(rsa.kid, /rsa$/);
+  assert.deepEqual(await get('/.well-known/opentdf-configuration'), known.body);
+  for (const base of [kas, `${kas}/kas`]) {
+    assert.deepEqual(await get('/kas_public_key?algorithm=rsa:2048&v=2', base), rsa);
+    assert.deepEqual(await get('/v2/kas_public_key?v=2', base), rsa);
+    assert.deepEqual(await get('/v2/kas_public_key?algorithm=ec:secp256r1&v=2', base), key.body);
+    assert.equal(await get('/kas_public_key?algorithm=rsa:2048', base), rsa.publicKey, 'the oldest form: the text alone');
+  }
   assert.equal((await post('/kas.AccessService/Other', {})).status, 404);
 });
 
@@ -157,8 +170,21 @@ system('the vocabulary is for the coalition\'s people', async () => {
   const keyOf = (value) => body.fqnAttributeValues[fqn('originator', value)].value.kasKeys[0];
   assert.equal(keyOf('xaa').kasUri, kas);
   assert.equal(keyOf('xbb').kasUri, keyService(coalition, 'XBB'));
+  // What clients split a key by: each nation of origin on its own.
+  const { attribute } = body.fqnAttributeValues[fqn('originator', 'xbb')];
+  assert.equal(attribute.rule, 'ATTRIBUTE_RULE_TYPE_ENUM_ALL_OF');
+  assert.equal(attribute.fqn, 'https://harbor-light.example/attr/originator');
+  assert.equal(attribute.namespace.fqn, 'https://harbor-light.example');
   const list = '/policy.kasregistry.KeyAccessServerRegistryService/ListKeyAccessServers';
-  assert.equal((await post(list, {}, await proved(list))).body.keyAccessServers.length, 2);
+  const services = await post(list, {}, await proved(list));
+  assert.equal(services.body.keyAccessServers.length, 2);
+  const url = `${kas}/key-access-servers`;
+  const headers = { authorization: `Bearer ${token}`, dpop: await proof(pair, 'GET', url, { token }) };
+  assert.deepEqual(JSON.parse((await ask(url, { headers, ca: coalition.ca })).body), services.body);
+  // Letters count for nothing, as in policies; the answer bears the name that was asked for.
+  const loud = fqn('originator', 'XAA');
+  const again = await post(path, { fqns: [loud] }, await proved(path));
+  assert.equal(again.body.fqnAttributeValues[loud].value.kasKeys[0].kasUri, kas);
 });
 
 // The token as that nation's provider would give it to another program.
@@ -421,6 +447,28 @@ system('keys change without a restart: old ones open, the newest is given out, a
   await until('XBB seals for it no more', async () => (await keyToldToXbb()) === before);
   assert.notEqual((await client('open', file('rotated.tdf'), file('rotated3.out'))).code, 0);
   assert.equal((await client('open', file('report.tdf'), file('rotated4.out'))).code, 0);
+});
+
+system('attack: a nation of origin whose key is gone is never left out of what is sealed', async () => {
+  const path = '/policy.attributes.AttributesService/GetAttributeValuesByFqns';
+  const words = [fqn('originator', 'xaa'), fqn('originator', 'xbb')];
+  const values = async () => post(path, { fqns: words }, await proved(path));
+  const theirs = keyService(coalition, 'XBB');
+  const recall = async (algorithm) => {
+    const { body } = await ask(`${theirs}/kas_public_key?algorithm=${algorithm}&v=2`, { ca: coalition.ca });
+    await coalition.ask('XBB', 'recall', 'key', JSON.parse(body).kid, '--reason', 'EXERCISE: it was copied');
+  };
+  const offered = async () => {
+    const { status, body } = await values();
+    return status === 200 ? body.fqnAttributeValues[words[1]].value.kasKeys[0].publicKey.algorithm : status;
+  };
+  assert.equal(await offered(), 'ALGORITHM_RSA_2048');
+  await recall('rsa:2048');
+  await until('XAA is told: there is the other one', async () => (await offered()) === 'ALGORITHM_EC_P256');
+  await recall('ec:secp256r1');
+  // An answer without a key would be passed over by clients, and one share be sealed for XAA alone.
+  await until('XAA is told: there is none', async () => (await offered()) === 503);
+  assert.match((await values()).body.message, /XBB's key service/);
 });
 
 system('the ledger has the attempt and the release, and verifies', async () => {
