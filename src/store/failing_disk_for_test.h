@@ -13,6 +13,7 @@ class FailingDisk {
   ~FailingDisk();
   [[nodiscard]] const std::string& name() const;
   void fail_after(int writes);               // then writes and syncs fail
+  void fail_once_after(int writes);          // the next one, and no other
   void fill(std::filesystem::path reserve);  // no space is left as long as this file takes it
   void mend();
 

@@ -25,6 +25,10 @@ class FailingDisk::Inside {
 
   [[nodiscard]] const std::string& name() const { return name_; }
   void fail_after(int writes) { writes_left_ = writes; }  // then writes and syncs fail
+  void fail_once_after(int writes) {
+    once_ = true;
+    writes_left_ = writes;
+  }
   // No space is left as long as this file takes it.
   void fill(std::filesystem::path reserve) {
     reserve_ = std::move(reserve);
@@ -33,6 +37,7 @@ class FailingDisk::Inside {
   void mend() {
     writes_left_ = INT_MAX;
     full_ = false;
+    once_ = false;
   }
 
  private:
@@ -46,7 +51,8 @@ class FailingDisk::Inside {
 
   [[nodiscard]] int verdict() {
     if (full_ && std::filesystem::exists(reserve_)) return SQLITE_FULL;
-    return writes_left_.fetch_sub(1) > 0 ? SQLITE_OK : SQLITE_IOERR_WRITE;
+    const int left = writes_left_.fetch_sub(1);
+    return left > 0 || (left < 0 && once_) ? SQLITE_OK : SQLITE_IOERR_WRITE;
   }
 
   static int open(sqlite3_vfs* vfs, sqlite3_filename path, sqlite3_file* file, int flags, int* out) {
@@ -122,6 +128,7 @@ class FailingDisk::Inside {
   sqlite3_vfs vfs_{};
   std::atomic<int> writes_left_ = INT_MAX;
   std::atomic<bool> full_ = false;
+  std::atomic<bool> once_ = false;
   std::filesystem::path reserve_;
 };
 
@@ -132,6 +139,9 @@ const std::string& FailingDisk::name() const {
 }
 void FailingDisk::fail_after(int writes) {
   inside_->fail_after(writes);
+}
+void FailingDisk::fail_once_after(int writes) {
+  inside_->fail_once_after(writes);
 }
 void FailingDisk::fill(std::filesystem::path reserve) {
   inside_->fill(std::move(reserve));

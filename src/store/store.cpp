@@ -94,6 +94,7 @@ class Store::Inside {
   Result<void> write_items(bool narrowing_only, Head& head);
   Result<void> write_progress(const Head& head);
   void give_up(const Error& error, bool narrowing_too);
+  void bury();
   void decide_lease(const std::string& name, const std::string& holder, Millis ttl,
                     std::function<void(Result<Lease>)> done);
   void beat();
@@ -362,7 +363,22 @@ void Store::Inside::write_batch() {
       wrote = attempt(true);
     }
   }
-  if (!wrote) give_up(wrote.error(), true);
+  if (wrote) return;
+  give_up(wrote.error(), true);
+  if (!rows_) bury();
+}
+
+// What failed at its COMMIT may lie on the disk whole: a start after a kill would find it, though it was
+// answered as failed. Where the disk works again something else is written in its place first.
+void Store::Inside::bury() {
+  Result<void> written = reopen_writer();
+  for (const char* step : {"BEGIN IMMEDIATE", "UPDATE progress SET integrated = integrated + 1",
+                           "UPDATE progress SET integrated = integrated - 1", "COMMIT"}) {
+    if (written) written = writer_->run(step);
+  }
+  if (written) return;
+  rows_.reset();
+  writer_.reset();
 }
 
 void Store::Inside::give_up(const Error& error, bool narrowing_too) {

@@ -468,6 +468,39 @@ TEST_CASE("when the disk fails in the middle of a commit nothing is half applied
   CHECK(house.audit());
 }
 
+TEST_CASE("attack: a node killed after a commit that the disk failed once does not find it when it starts") {
+  const House house;
+  house.found();
+  const Scratch killed;
+  size_t failed = 0;
+  // Commits differ in how many pages they write: which write is the last, the sync, differs too.
+  for (int round = 0; round < 60; ++round) {
+    const int writes = round % 10;
+    CAPTURE(writes);
+    FailingDisk disk("failing-once-" + std::to_string(round));
+    Options options = house.options();
+    options.vfs = disk.name();
+    auto store = House::open(options);
+    must_commit(*store, put("a", "before"));
+    const Revision before = store->head();
+    disk.fail_once_after(writes);
+    if (store->commit_and_wait(put("a", "failed"))) continue;
+    ++failed;
+    // What a kill leaves: the database and its log, without what processes shared of it.
+    for (const char* name : {"store.db", "store.db-wal"})
+      std::filesystem::copy_file(house.folder.path() / name, killed.path() / name,
+                                 std::filesystem::copy_options::overwrite_existing);
+    Options after = house.options();
+    after.folder = killed.path();
+    const auto found = House::open(after);
+    CHECK(found->head() == before);
+    CHECK(found->get("a")->value_or(Record{}).value == "before");
+    must_commit(*store, put("b", std::to_string(round)));
+  }
+  CHECK(failed > 40);
+  CHECK(house.audit());
+}
+
 TEST_CASE("a database taken away or replaced under a running store is not written to, and is found again") {
   const House house;
   house.found();
