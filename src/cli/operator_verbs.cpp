@@ -29,21 +29,14 @@ struct Column {
   std::string key;
 };
 
-int list(const Arguments& arguments, std::string path, std::string_view member,
-         const std::vector<Column>& columns) {
-  const Result<Json> answer = call_node(arguments, "GET", std::move(path));
-  if (!answer) return report(answer.error(), arguments.json());
-  if (arguments.json()) {
-    print_json(*answer);
-    return kExitOk;
-  }
-  if (const Json* unrecorded = answer->find("unrecorded"); unrecorded != nullptr)
-    fmt::print(stderr, "that you looked is not in the ledger yet: {}\n", cell(*answer, "unrecorded"));
+void print_list(const Json& answer, std::string_view member, const std::vector<Column>& columns) {
+  if (const Json* unrecorded = answer.find("unrecorded"); unrecorded != nullptr)
+    fmt::print(stderr, "that you looked is not in the ledger yet: {}\n", cell(answer, "unrecorded"));
   std::vector<std::string> heads;
   heads.reserve(columns.size());
   for (const Column& column : columns) heads.push_back(column.head);
   std::vector<std::vector<std::string>> rows;
-  const Json* found = answer->find(member);
+  const Json* found = answer.find(member);
   if (found != nullptr && found->is_array()) {
     for (const Json& row : found->items()) {
       std::vector<std::string> cells;
@@ -53,6 +46,17 @@ int list(const Arguments& arguments, std::string path, std::string_view member,
     }
   }
   print_table(heads, rows);
+}
+
+int list(const Arguments& arguments, std::string path, std::string_view member,
+         const std::vector<Column>& columns) {
+  const Result<Json> answer = call_node(arguments, "GET", std::move(path));
+  if (!answer) return report(answer.error(), arguments.json());
+  if (arguments.json()) {
+    print_json(*answer);
+  } else {
+    print_list(*answer, member, columns);
+  }
   return kExitOk;
 }
 
@@ -165,32 +169,46 @@ int recall_lift(const Arguments& arguments) {
       arguments, "/v1/recalls/lift",
       Json::object({{"kind", arguments.words[0]}, {"what", arguments.words[1]}, {"reason", *reason}}));
 }
+namespace {
+
+void print_exposure(const Json& answer, bool narrow) {
+  fmt::print("{} keys released to {} readers, of {} objects; {} of these can still be opened\n",
+             cell(answer, "releases"), cell(answer, "readers"), cell(answer, "objects"),
+             cell(answer, "openable"));
+  if (cell(answer, "incomplete") != "0")
+    fmt::print("{} more were released that are in the ledger alone\n", cell(answer, "incomplete"));
+  if (narrow && cell(answer, "releases") == "0")
+    fmt::print("a name with a slip in it would fit nothing either: compare it with `entente exposure`\n");
+  fmt::print("made of {} entries of the ledger\n", cell(answer, "read"));
+  print_list(answer, "rows",
+             {{"PARTNER", "partner"},
+              {"PERSON", "person"},
+              {"OBJECT", "object"},
+              {"COUNT", "count"},
+              {"FIRST", "first"},
+              {"LAST", "last"},
+              {"VERDICT", "verdict"},
+              {"OPENABLE", "openable"},
+              {"WHY NOT", "why"}});
+  if (answer.find("next") != nullptr)
+    fmt::print("{} more rows, older: --before {}\n", cell(answer, "more"), cell(answer, "next"));
+}
+
+}  // namespace
+
 int exposure(const Arguments& arguments) {
   net::Pairs asked;
-  for (const char* name : {"partner", "person", "object", "device"}) {
+  for (const char* name : {"partner", "person", "object", "device", "before"}) {
     if (const auto value = arguments.option(name)) asked.emplace_back(name, *value);
   }
-  const std::string path = "/v1/exposure?" + write_form(asked);
-  if (!arguments.json()) {
-    const Result<Json> answer = call_node(arguments, "GET", path);
-    if (!answer) return report(answer.error(), false);
-    fmt::print("{} keys released to {} readers, of {} objects; {} of these can still be opened\n",
-               cell(*answer, "releases"), cell(*answer, "readers"), cell(*answer, "objects"),
-               cell(*answer, "openable"));
-    if (cell(*answer, "incomplete") != "0")
-      fmt::print("{} more were released that are in the ledger alone\n", cell(*answer, "incomplete"));
-    fmt::print("made of {} entries of the ledger\n", cell(*answer, "read"));
+  const Result<Json> answer = call_node(arguments, "GET", "/v1/exposure?" + write_form(asked));
+  if (!answer) return report(answer.error(), arguments.json());
+  if (arguments.json()) {
+    print_json(*answer);
+  } else {
+    print_exposure(*answer, !asked.empty());
   }
-  return list(arguments, path, "rows",
-              {{"PARTNER", "partner"},
-               {"PERSON", "person"},
-               {"OBJECT", "object"},
-               {"COUNT", "count"},
-               {"FIRST", "first"},
-               {"LAST", "last"},
-               {"VERDICT", "verdict"},
-               {"OPENABLE", "openable"},
-               {"WHY NOT", "why"}});
+  return kExitOk;
 }
 int app_list(const Arguments& arguments) {
   return list(arguments, "/v1/apps", "apps",

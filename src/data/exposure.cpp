@@ -3,6 +3,7 @@
 #include "coalition/barred.h"
 
 #include <algorithm>
+#include <functional>
 
 #include <fmt/format.h>
 
@@ -96,6 +97,32 @@ Exposure::Group* Exposure::known(const GroupName& name) {
   return found == part.end() ? nullptr : &groups_[found->second];
 }
 
+Exposure::Room& Exposure::room_of(std::string_view partner) {
+  const auto known = rooms_.find(partner);
+  if (known != rooms_.end()) return known->second;
+  const bool alone = !only_.partner.empty() || !only_.person.empty();
+  const size_t parts = alone ? 1 : partner == self_.text() ? 2 : 8;
+  return rooms_.emplace(std::string(partner), Room{.bytes_max = bytes_max_ / parts}).first->second;
+}
+
+bool Exposure::fits(const ledger::Record& record) const {
+  if (!only_.partner.empty() && only_.partner != field_text(record, "partner")) return false;
+  if (!only_.person.empty() && only_.person != person_of(record)) return false;
+  if (!only_.object.empty() && only_.object != field_text(record, "object") &&
+      only_.object != field_text(record, "key"))
+    return false;
+  return only_.device.empty() || only_.device == field_text(record, "device");
+}
+
+uint64_t Exposure::incomplete(const ExposureFilter& filter) const {
+  const std::string_view partner = filter.partner.empty()
+                                       ? std::string_view(filter.person).substr(0, filter.person.find('/'))
+                                       : std::string_view(filter.partner);
+  if (partner.empty()) return incomplete_;
+  const auto room = rooms_.find(partner);
+  return room == rooms_.end() ? 0 : room->second.incomplete;
+}
+
 // The group of a release, made where there is room for one more of that nation's.
 Exposure::Group* Exposure::group_of(const ledger::Record& record, bool passed) {
   const std::string_view partner = field_text(record, "partner");
@@ -106,19 +133,15 @@ Exposure::Group* Exposure::group_of(const ledger::Record& record, bool passed) {
   GroupName name{persons_.find(person), devices_.find(device), objects_.find(object), keys_.find(key)};
   if (Group* there = known(name)) return there;
 
-  auto room = rooms_.find(partner);
-  if (room == rooms_.end()) {
-    const size_t part = partner == self_.text() ? bytes_max_ / 2 : bytes_max_ / 8;
-    room = rooms_.emplace(std::string(partner), Room{0, part}).first;
-  }
+  Room& room = room_of(partner);
   const auto needs = [](uint32_t number, std::string_view text) {
     return number == kNone ? kNameBytes + text.size() : 0;
   };
   size_t bytes = kGroupBytes + needs(name.person, person) + needs(name.device, device) +
                  needs(name.object, object) + needs(name.key, key);
   const size_t of_person = name.person == kNone ? 0 : person_bytes_[name.person];
-  if (of_person + bytes > room->second.bytes_max / 4 || room->second.bytes + bytes > room->second.bytes_max ||
-      bytes_ + bytes > bytes_max_)
+  const size_t person_max = only_.person.empty() ? room.bytes_max / 4 : room.bytes_max;
+  if (of_person + bytes > person_max || room.bytes + bytes > room.bytes_max || bytes_ + bytes > bytes_max_)
     return nullptr;
   Group group;
   group.policy = policy_of(record, bytes);
@@ -128,21 +151,23 @@ Exposure::Group* Exposure::group_of(const ledger::Record& record, bool passed) {
   group.passed = passed;
   person_bytes_.resize(persons_.size());
   person_bytes_[name.person] += bytes;
-  room->second.bytes += bytes;
+  room.bytes += bytes;
   bytes_ += bytes;
   index_[GroupHash()(name) % index_.size()].emplace(name, static_cast<uint32_t>(groups_.size()));
   return &groups_.emplace_back(group);
 }
 
 void Exposure::add(const ledger::Record& record, uint64_t entry) {
-  if (!counts(record.event_class)) return;
+  if (!counts(record.event_class) || !fits(record)) return;
+  Room& room = room_of(field_text(record, "partner"));
   if (record.event_class == "key.withheld") {  // recorded as released, and then not answered
     const std::string person = person_of(record);
     Group* const there =
         known({persons_.find(person), devices_.find(field_text(record, "device")),
                objects_.find(field_text(record, "object")), keys_.find(field_text(record, "key"))});
-    if (there == nullptr ? incomplete_ == 0 : there->count == 0) return;
+    if (there == nullptr ? room.incomplete == 0 : there->count == 0) return;
     if (there == nullptr) {
+      --room.incomplete;
       --incomplete_;
     } else {
       --there->count;
@@ -153,6 +178,7 @@ void Exposure::add(const ledger::Record& record, uint64_t entry) {
   ++releases_;
   Group* kept = group_of(record, record.event_class == "key.passed");
   if (kept == nullptr) {
+    ++room.incomplete;
     ++incomplete_;
     return;
   }
@@ -287,20 +313,18 @@ const std::string& ExposureReport::why_shut(const Exposure::Group& group) {
 void ExposureReport::count(uint32_t number) {
   const Exposure::Group& group = exposure_.groups_[number];
   if (!fits(group)) return;
-  ++found_;
   releases_ += group.count;
   if (!readers_[group.name.person]) ++readers_count_;
   if (!objects_[group.name.object]) ++objects_count_;
   readers_[group.name.person] = true;
   objects_[group.name.object] = true;
   if (why_shut(group).empty()) ++openable_;
-  const auto newer = [&](uint32_t a, uint32_t b) {
-    return exposure_.groups_[a].last > exposure_.groups_[b].last;
-  };
-  newest_.push_back(number);
-  std::push_heap(newest_.begin(), newest_.end(), newer);
+  if (filter_.before != 0 && group.last_entry >= filter_.before) return;
+  ++found_;
+  newest_.emplace_back(group.last_entry, number);
+  std::push_heap(newest_.begin(), newest_.end(), std::greater<>());
   if (newest_.size() <= kExposureShownMax) return;
-  std::pop_heap(newest_.begin(), newest_.end(), newer);
+  std::pop_heap(newest_.begin(), newest_.end(), std::greater<>());
   newest_.pop_back();
 }
 
@@ -334,25 +358,25 @@ bool ExposureReport::step(size_t count_max) {
     }
     if (!counted_) {
       counted_ = true;
-      std::sort(newest_.begin(), newest_.end(), [&](uint32_t a, uint32_t b) {
-        return exposure_.groups_[a].last > exposure_.groups_[b].last;
-      });
+      std::sort(newest_.begin(), newest_.end(), std::greater<>());
     }
     if (shown_ == newest_.size()) return false;
-    show(newest_[shown_++]);
+    show(newest_[shown_++].second);
   }
   return true;
 }
 
 Json ExposureReport::take() {
-  return Json::object({{"releases", static_cast<int64_t>(releases_)},
-                       {"readers", static_cast<int64_t>(readers_count_)},
-                       {"objects", static_cast<int64_t>(objects_count_)},
-                       {"openable", static_cast<int64_t>(openable_)},
-                       {"incomplete", static_cast<int64_t>(exposure_.incomplete())},
-                       {"rows", std::move(rows_)},
-                       {"more", static_cast<int64_t>(found_ - newest_.size())},
-                       {"read", static_cast<int64_t>(exposure_.read())}});
+  Json out = Json::object({{"releases", static_cast<int64_t>(releases_)},
+                           {"readers", static_cast<int64_t>(readers_count_)},
+                           {"objects", static_cast<int64_t>(objects_count_)},
+                           {"openable", static_cast<int64_t>(openable_)},
+                           {"incomplete", static_cast<int64_t>(exposure_.incomplete(filter_))},
+                           {"rows", std::move(rows_)},
+                           {"more", static_cast<int64_t>(found_ - newest_.size())},
+                           {"read", static_cast<int64_t>(exposure_.read())}});
+  if (found_ > newest_.size()) out.set("next", static_cast<int64_t>(newest_.back().first));
+  return out;
 }
 
 }  // namespace entente::data

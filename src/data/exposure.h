@@ -25,11 +25,12 @@ inline constexpr size_t kExposureShownMax = 2'000;
 inline constexpr size_t kExposureReadAtOnce = 500;
 inline constexpr size_t kExposureGroupsAtOnce = 2'000;
 
-struct ExposureFilter {  // empty: all
+struct ExposureFilter {  // empty, or 0: all
   std::string partner{};
   std::string person{};  // "XBB/<id>"
   std::string object{};  // id of the policy, or digest of the wrapped key
   std::string device{};
+  uint64_t before = 0;  // rows whose last release is an earlier entry of the ledger; counts stay whole
 };
 
 class Exposure {
@@ -37,7 +38,10 @@ class Exposure {
   // `self`: whose people may take up half of the room; those of each partner an eighth; one person a quarter
   // of that.
   explicit Exposure(PartnerCode self, size_t bytes_max = kExposureBytesMax)
-      : self_(std::move(self)), bytes_max_(bytes_max) {}
+      : Exposure(std::move(self), ExposureFilter(), bytes_max) {}
+  // Of what fits `only`: all the room is for the one nation or person that it names.
+  Exposure(PartnerCode self, ExposureFilter only, size_t bytes_max = kExposureBytesMax)
+      : self_(std::move(self)), only_(std::move(only)), bytes_max_(bytes_max) {}
 
   void add(const ledger::Record& record, uint64_t entry);  // which of the ledger it is
   // The next of the ledger's batches, once each and in order, until `records_max` of it were looked at: true
@@ -45,8 +49,10 @@ class Exposure {
   [[nodiscard]] Result<bool> read_on(const ledger::Ledger& ledger, uint64_t until, size_t records_max);
   [[nodiscard]] uint64_t read() const { return read_; }
   [[nodiscard]] uint64_t releases() const { return releases_; }
-  [[nodiscard]] uint64_t incomplete() const { return incomplete_; }  // releases without a row
-  [[nodiscard]] size_t bytes() const { return bytes_; }              // about
+  // Releases without a row: all of them, or those of the filter's nation where it names one.
+  [[nodiscard]] uint64_t incomplete(const ExposureFilter& filter = {}) const;
+  [[nodiscard]] bool names_partner(std::string_view code) const { return rooms_.contains(code); }
+  [[nodiscard]] size_t bytes() const { return bytes_; }  // about
 
  private:
   friend class ExposureReport;
@@ -84,12 +90,16 @@ class Exposure {
   struct Room {  // of one nation
     size_t bytes = 0;
     size_t bytes_max = 0;
+    uint64_t incomplete = 0;
   };
+  [[nodiscard]] bool fits(const ledger::Record& record) const;
+  [[nodiscard]] Room& room_of(std::string_view partner);
   [[nodiscard]] Group* known(const GroupName& name);
   [[nodiscard]] Group* group_of(const ledger::Record& record, bool passed);
   uint32_t policy_of(const ledger::Record& record, size_t& bytes);
 
   PartnerCode self_;
+  ExposureFilter only_;
   size_t bytes_max_;
   size_t bytes_ = 0;
   uint64_t read_ = 0;
@@ -107,8 +117,10 @@ class Exposure {
 
 // One report, made in slices so that others have the loop in between: {"releases", "readers", "objects",
 // "openable", "incomplete", "rows": [{partner, person, device, object, key, kid, count, first, last, verdict,
-// first_entry, last_entry, passed, openable, why?}], "more", "read"}: rows newest first, `read` the entries
-// of the ledger that it is of. What is recorded meanwhile may be in it or not.
+// first_entry, last_entry, passed, openable, why?}], "more", "next"?, "read"}: rows newest first, `more`
+// older ones that are left out, which a report before `next` begins with, `read` the entries of the ledger
+// that it is of. What is recorded meanwhile may be in it or not; from one page to the next it moves to the
+// first.
 class ExposureReport {
  public:
   ExposureReport(const Exposure& exposure, ExposureFilter filter, coalition::World world, Instant now);
@@ -145,7 +157,8 @@ class ExposureReport {
   uint32_t end_ = 0;
   std::vector<bool> readers_, objects_;
   uint64_t releases_ = 0, openable_ = 0, found_ = 0, readers_count_ = 0, objects_count_ = 0;
-  std::vector<uint32_t> newest_;  // a heap while counting, then in order
+  using Row = std::pair<uint64_t, uint32_t>;  // its last entry when it was counted, and the group
+  std::vector<Row> newest_;                   // a heap while counting, then in order
   bool counted_ = false;
   size_t shown_ = 0;
   Json rows_ = Json::array();

@@ -158,10 +158,87 @@ TEST_CASE("attack: one nation's readers leave room for the others'") {
   ledger::Record own = leaf("key.release", "konrad", "plan");
   own.fields[0].second = "XAA";
   add(exposure, own);
-  const Json report = report_of(exposure, {.partner = "XAA", .person = {}, .object = {}, .device = {}},
-                                example::world(example::records("XAA")));
+  const coalition::World world = example::world(example::records("XAA"));
+  const Json report =
+      report_of(exposure, {.partner = "XAA", .person = {}, .object = {}, .device = {}}, world);
   CHECK(number(report, "releases") == 1);
-  CHECK(number(report, "incomplete") > 0);
+  CHECK(number(report, "incomplete") == 0);
+  CHECK(number(report_of(exposure, {}, world), "incomplete") > 0);
+}
+
+TEST_CASE("attack: what was released to one nation is hidden behind as much as there is no room for") {
+  constexpr size_t kRoom = 24 << 10;  // for one nation's, and not for both
+  std::vector<ledger::Record> all;
+  for (int i = 0; i < 60; ++i) {
+    all.push_back(leaf("key.release", fmt::format("reader-{}", i % 6), fmt::format("object-{}", i)));
+    if (i % 20 == 0) all.back().fields[2].second = "device-2";
+    all.push_back(leaf("key.release", fmt::format("ana-{}", i % 6), fmt::format("other-{}", i)));
+    all.back().fields[0].second = "XCC";
+  }
+  const auto kept = [&](const ExposureFilter& filter, size_t room) {
+    Exposure out(PartnerCode("XAA"), filter, room);
+    for (uint64_t i = 0; i < all.size(); ++i) out.add(all[i], i);
+    return out;
+  };
+  const Exposure exposure = kept({}, kRoom);
+  const coalition::World world = example::world(example::records("XAA"));
+  // Each report says what it is missing itself, or may be missing where that is not known apart.
+  const auto missing = [&](const ExposureFilter& filter) {
+    return number(report_of(exposure, filter, world), "incomplete");
+  };
+  const int64_t of_xbb = missing({.partner = "XBB"});
+  CHECK(of_xbb > 0);
+  CHECK(missing({.person = "XBB/reader-1"}) == of_xbb);
+  CHECK(missing({.object = "object-1"}) == missing({}));
+  CHECK(missing({}) == of_xbb + missing({.partner = "XCC"}));
+  CHECK(missing({.partner = "XDD"}) == 0);
+  // Read again for them alone, all of it is there.
+  const Exposure whole = kept({}, 100 * kRoom);
+  for (const ExposureFilter& filter :
+       {ExposureFilter{.partner = "XBB"}, ExposureFilter{.partner = "XCC", .object = "other-1"},
+        ExposureFilter{.person = "XBB/reader-1"}, ExposureFilter{.object = "object-59"},
+        ExposureFilter{.person = "XBB/nobody"}, ExposureFilter{.object = "digest-1", .device = "device-2"}}) {
+    CAPTURE(filter.partner);
+    CAPTURE(filter.person);
+    CAPTURE(filter.object);
+    const Exposure own = kept(filter, kRoom);
+    CHECK(own.incomplete() == 0);
+    CHECK(own.bytes() <= kRoom);
+    CHECK(report_of(own, filter, world).dump() == report_of(whole, filter, world).dump());
+  }
+  // One reader of the nation that is asked about leaves room for its others, and bounds hold.
+  Exposure own(PartnerCode("XAA"), ExposureFilter{.partner = "XBB"}, kRoom);
+  for (uint64_t i = 0; i < 1'000; ++i) own.add(leaf("key.release", "ingrid", fmt::format("o-{}", i)), i);
+  own.add(leaf("key.release", "olav", "plan"), 1'000);
+  CHECK(own.incomplete() > 500);
+  CHECK(own.bytes() <= kRoom);
+  CHECK(number(report_of(own, {.person = "XBB/olav"}, world), "releases") == 1);
+}
+
+TEST_CASE("all rows are reached, a page after the other, and each once") {
+  Exposure exposure{PartnerCode("XAA")};
+  constexpr uint64_t kRows = 2 * kExposureShownMax + 7;
+  for (uint64_t i = 0; i < kRows; ++i)
+    exposure.add(leaf("key.release", i % 2 == 0 ? "ingrid" : "olav", fmt::format("object-{}", i)), 10 + i);
+  exposure.add(leaf("key.release", "ingrid", "object-0"), 10 + kRows);  // the oldest is the newest again
+  const coalition::World world = example::world(example::records("XAA"));
+  std::set<std::string> seen;
+  ExposureFilter filter{.partner = "XBB"};
+  int64_t last = INT64_MAX;
+  for (const int64_t left : {int64_t{kRows - kExposureShownMax}, int64_t{7}, int64_t{0}}) {
+    const Json page = report_of(exposure, filter, world);
+    CHECK(number(page, "releases") == kRows + 1);
+    CHECK(number(page, "objects") == kRows);
+    CHECK(number(page, "more") == left);
+    for (const Json& row : page.find("rows")->items()) {
+      CHECK(seen.emplace(row.text_or("object", "")).second);
+      CHECK(number(row, "last_entry") < last);
+      last = number(row, "last_entry");
+    }
+    REQUIRE((page.find("next") != nullptr) == (left > 0));
+    if (left > 0) filter.before = static_cast<uint64_t>(number(page, "next"));
+  }
+  CHECK(seen.size() == kRows);
 }
 
 TEST_CASE("each kind of recall shuts what it names, and nothing beside it") {

@@ -110,6 +110,8 @@ class Api {
   net::Task<Answer> lift_recall(Request request);
   net::Task<Answer> reload_keys(Request request);
   net::Task<Answer> show_exposure(Request request);
+  net::Task<Result<void>> read_exposure(data::Exposure* exposure, uint64_t until);
+  net::Task<Json> report_exposure(const data::Exposure* exposure, data::ExposureFilter filter);
   net::Task<Answer> show_verdict(Request request);
   net::Task<Answer> show_ledger(Request request);
   net::Task<Answer> show_entry(Request request);
@@ -163,8 +165,9 @@ class Api {
   Instant started_;
   std::function<void(const exchange::AccessDesk::Closing&)> put_right_;
   std::function<void(const coalition::Release&)> release_answered_;
-  data::Exposure exposure_;  // of what the ledger held up to here
-  bool searching_ = false;   // for a verdict
+  data::Exposure exposure_;     // of what the ledger held up to here
+  bool reading_again_ = false;  // the ledger, for an exposure of its own
+  bool searching_ = false;      // for a verdict
 };
 
 }  // namespace entente::node

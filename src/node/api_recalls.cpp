@@ -1,6 +1,5 @@
-// Recalls of sealed objects, and what was released of them.
+// Recalls of sealed objects.
 #include "base/fields.h"
-#include "net/url.h"
 #include "node/api.h"
 #include "node/api_answers.h"
 #include "node/operators.h"
@@ -113,43 +112,6 @@ net::Task<Api::Answer> Api::lift_recall(Request request) {
   said.decided = now;
   Answer answer = co_await this->change(std::move(change), std::move(said));
   co_return answer;
-}
-
-net::Task<Api::Answer> Api::show_exposure(Request request) {
-  coalition::Verdict verdict;
-  if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_}, "exposure", verdict))
-    co_return *no;
-  const Result<net::Pairs> query = net::parse_form(request.query);
-  if (!query) co_return refusal(400, query.error());
-  const auto asked = [&](std::string_view name) {
-    const std::string* text = net::find_pair(*query, name);
-    return text == nullptr ? std::string() : *text;
-  };
-  data::ExposureFilter filter;
-  filter.partner = asked("partner");
-  filter.person = asked("person");
-  filter.object = asked("object");
-  filter.device = asked("device");
-  // What the ledger has got since it was last asked; the loop goes on in between.
-  const uint64_t until = records_.ledger().size();
-  for (bool more = true; more;) {
-    const Result<bool> read = exposure_.read_on(records_.ledger(), until, data::kExposureReadAtOnce);
-    if (!read) {
-      co_return refusal(
-          503,
-          {"exposure.unread",
-           fmt::format("entry {} of the ledger cannot be read: {}", exposure_.read(), read.error().what()),
-           read.error().where(), "What was released cannot be told before it can: `entente ledger verify`."});
-    }
-    more = *read;
-    co_await switchboard_.loop().sleep(Millis(0));
-  }
-  data::ExposureReport report(exposure_, std::move(filter), records_.world(), clock_.now());
-  while (report.step(data::kExposureGroupsAtOnce)) co_await switchboard_.loop().sleep(Millis(0));
-  Json said = report.take();
-  // What it can be checked by: a checkpoint of that many entries or more, which the ledger's proofs lead to.
-  said.set("checkpoint", records_.ledger().checkpoint());
-  co_return Answer{200, std::move(said)};
 }
 
 }  // namespace entente::node

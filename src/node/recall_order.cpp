@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "coalition/objects.h"
+#include "data/policy_id.h"
 
 #include <algorithm>
 
@@ -53,27 +54,31 @@ Result<void> check_label(const coalition::World& world, std::string_view what, c
 }
 
 // A digest or a thumbprint: what it is of can be anybody's, so only its form can be looked at.
-Result<void> check_digest(std::string_view kind, std::string_view what) {
+Result<void> check_digest(std::string_view where, std::string_view kind, std::string_view what) {
   if (kind == "device" && what.starts_with(kSignIn)) return {};
   const auto bytes = from_base64url(what);
   if (bytes && bytes->size() == kDigestBytes) return {};
-  return matches_nothing("what", fmt::format("this is no {} that is known by its SHA-256", kind),
+  return matches_nothing(where, fmt::format("this is no {} that is known by its SHA-256", kind),
                          "43 characters of base64url, as `entente exposure --json` and the ledger have them");
+}
+
+Result<std::string_view> partner_of_person(std::string_view where, std::string_view person) {
+  const size_t slash = person.find('/');
+  if (slash != std::string_view::npos && slash + 1 != person.size()) return person.substr(0, slash);
+  return matches_nothing(where, "this names no person", "write CODE/ID, as `entente exposure` has them");
 }
 
 Result<void> check_what(const coalition::World& world, std::string_view kind, std::string_view what,
                         const Json& record, const std::function<bool(std::string_view)>& holds_key) {
   if (kind == "label") return check_label(world, what, record);
-  if (kind == "object" || kind == "device") return check_digest(kind, what);
+  if (kind == "object" || kind == "device") return check_digest("what", kind, what);
   if (kind == "policy" && what.size() > coalition::kObjectIdBytesMax)
     return matches_nothing("what", "no object's policy has so long an id",
                            "write the id as the object has it");
   if (kind == "partner") return check_partner(world, "what", what);
   if (kind == "person") {
-    const size_t slash = what.find('/');
-    if (slash == std::string_view::npos || slash + 1 == what.size())
-      return matches_nothing("what", "this names no person", "write CODE/ID, as `entente exposure` has them");
-    return check_partner(world, "what", what.substr(0, slash));
+    TRY(const std::string_view partner, partner_of_person("what", what));
+    return check_partner(world, "what", partner);
   }
   if (kind == "mission" && world.mission(MissionId(std::string(what))) == nullptr)
     return matches_nothing("what", fmt::format("there is no mission {} here", what),
@@ -123,6 +128,26 @@ Result<Json> recall_record(const coalition::World& world, std::string_view kind,
     record.set("partners", std::move(list));
   }
   return record;
+}
+
+Result<void> check_exposure(const coalition::World& world, const data::ExposureFilter& filter,
+                            const std::function<bool(std::string_view)>& released_to) {
+  const auto check = [&](std::string_view where, std::string_view partner) {
+    return released_to(partner) ? Result<void>() : check_partner(world, where, partner);
+  };
+  if (!filter.partner.empty()) TRY_VOID(check("partner", filter.partner));
+  if (!filter.person.empty()) {
+    TRY(const std::string_view partner, partner_of_person("person", filter.person));
+    TRY_VOID(check("person", partner));
+    if (!filter.partner.empty() && filter.partner != partner)
+      return matches_nothing("person", fmt::format("this is nobody of {}", filter.partner),
+                             "name the person alone");
+  }
+  if (!filter.device.empty()) TRY_VOID(check_digest("device", "device", filter.device));
+  if (!filter.object.empty() && !data::is_policy_id(filter.object))
+    return matches_nothing("object", "no object's policy has such an id",
+                           "write the id as the object has it, or the digest of its wrapped key");
+  return {};
 }
 
 }  // namespace entente::node

@@ -1,9 +1,11 @@
 // What an operator's order to recall becomes: the record that stands from then on. An order never takes back
-// what is recalled already, and one that could match nothing is refused instead of being acknowledged. Pure.
+// what is recalled already, and one that could match nothing is refused instead of being acknowledged; so is
+// a question about releases that nothing could answer. Pure.
 // Errors: "field.value" (where: the member), "recall.stands" (what stands cannot be joined with this).
 #pragma once
 
 #include "coalition/world.h"
+#include "data/exposure.h"
 
 #include <functional>
 #include <string>
@@ -16,5 +18,9 @@ namespace entente::node {
 [[nodiscard]] Result<Json> recall_record(const coalition::World& world, std::string_view kind,
                                          std::string_view what, Json record,
                                          const std::function<bool(std::string_view)>& holds_key);
+
+// Whether something released could fit. `released_to`: nations that are no partners any more, but were.
+[[nodiscard]] Result<void> check_exposure(const coalition::World& world, const data::ExposureFilter& filter,
+                                          const std::function<bool(std::string_view)>& released_to);
 
 }  // namespace entente::node

@@ -85,3 +85,34 @@ TEST_CASE("a recall that could match nothing is refused") {
   CHECK(node.order("device", digest) == "");
   CHECK(node.order("device", "laptop") == "field.value");
 }
+
+TEST_CASE("attack: a question about releases that nothing could answer is no all-clear") {
+  const coalition::World world = example::world(example::records("XAA"));
+  const auto ask = [&](std::string partner, std::string person, std::string device, std::string object) {
+    const data::ExposureFilter filter{.partner = std::move(partner),
+                                      .person = std::move(person),
+                                      .object = std::move(object),
+                                      .device = std::move(device)};
+    const auto once = [](std::string_view code) { return code == "XQQ"; };  // gone since
+    const auto checked = check_exposure(world, filter, once);
+    return checked ? std::string() : checked.error().where();
+  };
+  CHECK(ask("", "", "", "") == "");
+  CHECK(ask("XBB", "", "", "") == "");
+  CHECK(ask("XAA", "", "", "") == "");
+  CHECK(ask("XQQ", "XQQ/ana", "", "") == "");
+  CHECK(ask("xbb", "", "", "") == "partner");
+  CHECK(ask("XZZ", "", "", "") == "partner");
+  CHECK(ask("", "XBB/ingrid", "", "") == "");
+  for (const char* person : {"ingrid", "XBB", "XBB/", "xbb/ingrid", "/ingrid"}) {
+    CAPTURE(person);
+    CHECK(ask("", person, "", "") == "person");
+  }
+  CHECK(ask("XAA", "XBB/ingrid", "", "") == "person");
+  const std::string digest(43, 'A');
+  CHECK(ask("", "", digest, digest) == "");
+  CHECK(ask("", "", "browser:one", "object-1") == "");
+  CHECK(ask("", "", "laptop", "") == "device");
+  CHECK(ask("", "", "", "object\n1") == "object");
+  CHECK(ask("", "", "", std::string(5'000, 'a')) == "object");
+}
