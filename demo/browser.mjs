@@ -45,7 +45,8 @@ export function openHeadless(publicKeyDigests = []) {
 // certificates, and Chromium shows a bar that says so.
 export async function visibleBrowser(folder, authority, publicKeyDigests, addresses) {
   const database = join(folder, '.pki', 'nssdb');
-  mkdirSync(database, { recursive: true, mode: 0o700 });
+  const temporary = join(folder, 'tmp');
+  for (const made of [database, temporary]) mkdirSync(made, { recursive: true, mode: 0o700 });
   let trust = [];
   try {
     const certutil = (...args) => promisify(execFile)('certutil', ['-d', `sql:${database}`, ...args]);
@@ -61,5 +62,5 @@ export async function visibleBrowser(folder, authority, publicKeyDigests, addres
     '--password-store=basic',
     `--user-data-dir=${join(folder, 'profile')}`,
   ];
-  return { command: [chromiumPath, ...flags, ...addresses], env: { HOME: folder } };
+  return { command: [chromiumPath, ...flags, ...addresses], env: { HOME: folder, TMPDIR: temporary } };
 }

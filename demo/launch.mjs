@@ -238,6 +238,12 @@ class Demonstration {
   }
 }
 
+// A verb of the command line, for a shell.
+function commandOf(cli, ...verb) {
+  const words = cli.flatMap((word) => (word === '{}' ? verb : [word]));
+  return words.map((word) => (/^[\w./:=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ');
+}
+
 function introduce(demo) {
   const rows = demo.people.map((person) => [
     person.nation,
@@ -247,6 +253,8 @@ function introduce(demo) {
     person.may,
   ]);
   const lobbies = Object.entries(demo.nations).map(([code, nation]) => `  ${code}  ${nation.lobby}/`);
+  const { cli, console: desk } = demo.nations.XAA;
+  const suspend = commandOf(cli, 'partner', 'suspend', 'XBB', '--reason', 'exercise: keys under review');
   process.stdout.write(`
 EXERCISE. Mission ${demo.mission}: the coalition is up, on this machine only.
 
@@ -255,6 +263,10 @@ ${lobbies.join('\n')}
 
 Sign in as:
 ${table(['nation', 'name', 'passphrase', 'who', 'what they can do'], rows)}
+
+End all sharing with Borealis while its people watch the map (to take it back: resume instead of suspend):
+  ${suspend}
+or do it at Aldoria's console, as lena: ${desk}/
 
 Seal a report, share it, take it back (docs/tutorial.md, section 13):
   cd ${demo.folder} && echo "EXERCISE: ten tents, two doctors" > report.txt

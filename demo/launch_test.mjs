@@ -99,8 +99,10 @@ function coalition(name, changes = {}) {
   return source;
 }
 
-function launch(source, ...args) {
-  const command = [launcherPath, '--entente', process.execPath, '--coalition', source, '--json', ...args];
+const launch = (source, ...args) => start(source, '--json', ...args);
+
+function start(source, ...args) {
+  const command = [launcherPath, '--entente', process.execPath, '--coalition', source, ...args];
   const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe'] });
   child.said = '';
   child.stderr.on('data', (data) => {
@@ -163,6 +165,21 @@ test('the plan is followed: templates filled, answers kept, passphrases made', a
   const [code] = await once(child, 'exit');
   assert.equal(code, 0);
   await untilGone(pids, demo.folder);
+});
+
+test('the introduction says where to go, who to be, and how to suspend a partner', async () => {
+  const child = start(coalition('introduced'));
+  child.stdout.setEncoding('utf8');
+  let text = '';
+  for await (const more of child.stdout) {
+    text += more;
+    if (text.includes('Ctrl-C ends everything')) break;
+  }
+  assert.match(text, /^ {2}XBB {2}https:\/\/lobby\.xbb\.localhost:\d+\/$/m);
+  assert.match(text, /partner suspend XBB --reason 'exercise: [^']+'/);
+  assert.match(text, /lena: https:\/\/console\.xaa\.localhost:\d+\/$/m);
+  child.kill('SIGINT');
+  await once(child, 'exit');
 });
 
 test('a launcher that is killed leaves no process and no file', async () => {

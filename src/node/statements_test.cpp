@@ -81,8 +81,8 @@ struct Pair {
   coalition::World at_home = world_of(kBorealis, *aldoria.keys, *borealis.keys);
   StatementDesk host{*aldoria.keys, kAldoria, [this]() -> const coalition::World& { return at_host; }};
   StatementDesk home{*borealis.keys, kBorealis, [this]() -> const coalition::World& { return at_home; }};
-  exchange::Issued issue() {
-    Result<exchange::Issued> made = home.issue(kAldoria, kCop, planner(), {}, kNow);
+  exchange::Issued issue(Instant now = kNow) {
+    Result<exchange::Issued> made = home.issue(kAldoria, kCop, planner(), {}, now);
     REQUIRE(made);
     return *std::move(made);
   }
@@ -165,6 +165,19 @@ TEST_CASE("a statement of another audience, or one that was heard before, moves 
   CHECK(two.host.verify(kBorealis, second.statement, kNow));
   CHECK_FALSE(two.host.verify(kBorealis, first.statement, kNow));
   CHECK_FALSE(two.home.verify(kBorealis, second.statement, kNow));
+}
+
+TEST_CASE("attack: a statement of tomorrow, or one that has ended, lets nobody in and holds nobody up") {
+  Pair two;
+  const auto refusal = [&](const exchange::Issued& issued, Instant now) {
+    const Result<exchange::Vouched> vouched = two.host.verify(kBorealis, issued.statement, now);
+    return vouched ? std::string("taken") : vouched.error().code();
+  };
+  CHECK(refusal(two.issue(kNow + Seconds(50)), kNow) == "taken");  // clocks differ a little
+  CHECK(refusal(two.issue(kNow + Seconds(300)), kNow) == "statement.early");
+  CHECK(refusal(two.issue(), kNow) == "taken");
+  CHECK(refusal(two.issue(), kNow + Seconds(2 * 3600)) == "statement.expired");
+  CHECK(refusal(two.issue(), kNow) == "taken");
 }
 
 TEST_CASE("an offer that is new does not share the right of one that is taken back") {

@@ -1,10 +1,34 @@
 // J1: a common operational picture at the edge. A planner of XBB opens XAA's map; a clerk of XBB cannot tell
 // that it exists; an officer of XAA opens it through XAA's own door.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { visibleBrowser } from '../../demo/browser.mjs';
 import { ask } from '../../demo/loopback.mjs';
 import { comparable } from '../system/wire.mjs';
 
 const kMarking = /^EXERCISE/;
+
+// The command of `./dev demo --open`, with the screen left out.
+export async function openedBrowserTrustsTheRun({ demo }) {
+  const folder = mkdtempSync(join(tmpdir(), 'entente-open-'));
+  try {
+    const lobby = `${demo.nations.XBB.lobby}/`;
+    const { command, env } = await visibleBrowser(folder, demo.authority, demo.publicKeyDigests, [lobby]);
+    const [program, ...flags] = command;
+    const { stdout } = await promisify(execFile)(program, ['--headless', '--dump-dom', ...flags], {
+      env: { ...process.env, ...env },
+      timeout: 60_000,
+    });
+    assert.match(stdout, /data-action="sign-in"/, 'the lobby, and no warning about a certificate');
+    assert.ok(readdirSync(folder).includes('profile'), 'what it keeps lies in its own folder');
+  } finally {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
 
 export async function plannerOpensTheMap(stage) {
   const { stopwatch } = stage;

@@ -44,6 +44,9 @@ function step(name, body) {
   });
 }
 
+step('the browser of --open has a profile of its own, which trusts the certificates of the run', () =>
+  edge.openedBrowserTrustsTheRun(stage),
+);
 step("J1: a planner of XBB opens XAA's map through XBB's door", async () => {
   planner = await edge.plannerOpensTheMap(stage);
 });

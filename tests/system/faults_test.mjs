@@ -2,6 +2,7 @@
 // that is wrong. What was acknowledged holds; what was touched is found; what is wrong does not start.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   cpSync,
   existsSync,
@@ -11,7 +12,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
@@ -121,11 +122,13 @@ system('a suspension that was answered holds after a kill, at once and on both s
 });
 
 system('killed again and again amid changes, each answered change is there', async () => {
-  for (let round = 0; round < 3; round += 1) {
+  const last = 2;
+  for (let round = 0; round <= last; round += 1) {
     const reason = `exercise: round ${round}`;
     const killed = coalition.cli('XAA', 'partner', 'suspend', 'XBB', '--reason', reason, '--json');
     await wait(15 * round);
-    const answer = await Promise.race([killed, wait(40)]);
+    const answer = await (round === last ? killed : Promise.race([killed, wait(40)]));
+    if (round === last) assert.equal(answer.code, 0, `one at least is answered: ${answer.output}`);
     await coalition.stop('node-xaa', 'SIGKILL');
     await killed;
     await coalition.startAgain('node-xaa');
@@ -192,7 +195,7 @@ async function touched(change) {
 }
 
 system('whoever touches the ledger or the store is found, and the node does not start', async () => {
-  const { DatabaseSync } = await import('node:sqlite').catch(() => ({}));
+  const { DatabaseSync } = await import('node:sqlite');
   await coalition.stop('node-xaa');
   const older = join(scratch, 'older');
   cpSync(coalition.nation('XAA').data, older, { recursive: true });
@@ -249,16 +252,14 @@ system('whoever touches the ledger or the store is found, and the node does not 
         const path = segment(data, 'log');
         writeFileSync(path, readFileSync(path).fill(0, Math.floor(used(path) / 2)));
       },
-    };
-    if (DatabaseSync) {
-      cases['a row slipped into the store'] = sql(
+      'a row slipped into the store': sql(
         "insert into records (key, value, rev) select 'operator/mallory', value, rev from records where key = 'operator/lena.brandtner'",
-      );
-      cases['a row changed'] = sql(
+      ),
+      'a row changed': sql(
         "update records set value = replace(value, 'Lena', 'Lina') where key = 'operator/lena.brandtner'",
-      );
-      cases['a row removed'] = sql("delete from records where key = 'policy/home/people'");
-    }
+      ),
+      'a row removed': sql("delete from records where key = 'policy/home/people'"),
+    };
     const faults = [];
     for (const [name, change] of Object.entries(cases)) {
       const { verified, started, listens } = await touched(change);
@@ -306,6 +307,16 @@ function expiredCertificate(key, certificate) {
   );
 }
 
+// One that the system gives to nobody else for a while.
+async function unusedPort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
 const refusesToConnect = (port) =>
   new Promise((done) => {
     const socket = connect({ host: '127.0.0.1', port });
@@ -316,7 +327,7 @@ system(
   'a wrong configuration: one line that says where and what would be right, and nothing starts',
   async () => {
     const good = readJson(coalition.config('XAA'));
-    const port = 45_000 + (process.pid % 5_000);
+    const port = await unusedPort();
     const old = join(scratch, 'old.pem');
     const key = join(scratch, 'old-key.pem');
     expiredCertificate(key, old);

@@ -141,7 +141,12 @@ system(
     await coalition.stop('provider-xbb');
     writeJson(path, people);
     await coalition.startAgain('provider-xbb');
+    const refusals = async () => {
+      const { records } = await coalition.ask('XBB', 'ledger', 'show', '--last', '200');
+      return records.filter((leaf) => leaf.class === 'sign-in.refused').map(({ index }) => index);
+    };
     for (const login of Object.keys(claims)) {
+      const before = Math.max(-1, ...(await refusals()));
       const visitor = new Visitor(coalition, login);
       const page = await until('the provider answers', () => visitor.signIn().catch(() => undefined));
       assert.equal(page.status, 403, login);
@@ -150,10 +155,7 @@ system(
       assert.equal(visitor.cookie(`${xbb.lobby}/`, '__Host-entente'), undefined);
       const app = await visitor.go(`${visitor.nation.app}/`);
       assert.equal(app.status, 303, 'the app sends them to the lobby as it does everybody');
-      await until('the refusal is recorded', async () => {
-        const { records } = await coalition.ask('XBB', 'ledger', 'show', '--last', '50');
-        return records.some((leaf) => leaf.class === 'sign-in.refused');
-      });
+      await until(`the refusal of ${login} is recorded`, async () => (await refusals()).some((index) => index > before));
     }
   },
 );
