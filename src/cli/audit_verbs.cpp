@@ -3,32 +3,49 @@
 #include "node/audit.h"
 #include "node/config.h"
 
+#include <filesystem>
+
 #include <fmt/format.h>
 
 namespace entente::cli {
 namespace {
 
-Result<node::Audit> run_audit(const Arguments& arguments) {
-  TRY(const std::string file, arguments.need("config"));
-  TRY(const node::NodeConfig config, node::load_node_config(file, system_clock().now()));
+struct Ordered {  // what is to be verified, and against what
+  node::NodeConfig config;
   std::optional<std::string> remembered;
+};
+
+Result<Ordered> read_order(const Arguments& arguments) {
+  TRY(const std::string file, arguments.need("config"));
+  // The door's certificate may have ended long ago.
+  TRY(node::NodeConfig config, node::load_node_config(file, std::nullopt));
+  std::error_code error;
+  if (!std::filesystem::is_directory(config.data, error)) {
+    return fail("config.file", "there is no such folder", config.data.string(),
+                "correct \"data\" in the configuration, or mount what holds it");
+  }
+  Ordered out{std::move(config), {}};
   if (const auto remembered_file = arguments.option("remembered")) {
     TRY(std::string text, node::read_file(*remembered_file));
-    remembered = std::move(text);
+    out.remembered = std::move(text);
   }
-  TRY(node::Audit audit, node::audit(config, std::move(remembered)));
-  if (const auto out = arguments.option("checkpoint-out"))
-    TRY_VOID(node::write_file(*out, audit.ledger.note));
-  return audit;
+  return out;
 }
 
 }  // namespace
 
+// What is wrong before or behind the verifying itself is no sign that somebody changed something.
 int ledger_verify(const Arguments& arguments) {
-  const Result<node::Audit> audit = run_audit(arguments);
+  Result<Ordered> ordered = read_order(arguments);
+  if (!ordered) return report(ordered.error(), arguments.json());
+  const Result<node::Audit> audit = node::audit(ordered->config, std::move(ordered->remembered));
   if (!audit) {
     report(audit.error(), arguments.json());
-    return audit.error().code() == "cli.usage" ? kExitUsage : kExitUntrue;
+    return kExitUntrue;
+  }
+  if (const auto out = arguments.option("checkpoint-out")) {
+    const Result<void> written = node::write_file(*out, audit->ledger.note);
+    if (!written) return report(written.error(), arguments.json());
   }
   const auto entries = static_cast<int64_t>(audit->ledger.checkpoint.size);
   const auto revision = static_cast<int64_t>(audit->ledger.store_revision.value);

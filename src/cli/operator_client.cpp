@@ -40,8 +40,8 @@ Result<Json> call_node(const Arguments& arguments, std::string_view method, std:
   const char* environment = std::getenv("ENTENTE_SOCKET");
   std::string socket = arguments.option("socket").value_or(environment == nullptr ? "" : environment);
   if (const auto config_file = arguments.option("config"); config_file && !arguments.option("socket")) {
-    TRY(const node::NodeConfig config, node::load_node_config(*config_file, system_clock().now()));
-    socket = config.operators_socket.string();
+    TRY(const std::filesystem::path where, node::operators_socket_of(*config_file));
+    socket = where.string();
   }
   if (socket.empty()) {
     return fail("cli.usage", "it is not said which node to ask", {},

@@ -98,6 +98,12 @@ Result<ConnectorIdentity> connector_identity(const node::ConnectorConfig& config
   }
   TRY(const std::string pem, node::read_file(certificate_file));
   TRY(const crypto::Certificate certificate, crypto::Certificate::from_pem(pem));
+  if (certificate.end() <= system_clock().now()) {
+    return fail("connector.certificate",
+                fmt::format("the connector's certificate ended at {}", rfc3339(certificate.end())),
+                certificate_file.string(),
+                "remove it, and enrol anew with a token of `entente connector add` at the node");
+  }
   const crypto::Secret key_pem = key.pem();
   return ConnectorIdentity{{pem, std::string(as_text(key_pem.bytes()))}, certificate.thumbprint()};
 }

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,12 +56,17 @@ struct NodeConfig {
   Limits limits;
 };
 
-// Relative paths are taken from the folder of the file. Checks that files named here exist, that keys are
-// private and that no certificate has ended at `now`.
-[[nodiscard]] Result<NodeConfig> load_node_config(const std::filesystem::path& file, Instant now);
+// Relative paths are taken from the folder of the file. At `look_at` the files named here are looked at: that
+// they are there and hold what they should, that keys are private and fit, that no certificate has ended.
+// Without it they are not: for who reads what a node has written.
+[[nodiscard]] Result<NodeConfig> load_node_config(const std::filesystem::path& file,
+                                                  std::optional<Instant> look_at);
 // The same for a text already read; `file` is only for messages and relative paths.
 [[nodiscard]] Result<NodeConfig> parse_node_config(std::string_view text, const std::filesystem::path& file,
-                                                   Instant now);
+                                                   std::optional<Instant> look_at);
+// Where the node hears its operators, and nothing else of the file: what is wrong in it must not keep anybody
+// from suspending a partner.
+[[nodiscard]] Result<std::filesystem::path> operators_socket_of(const std::filesystem::path& file);
 
 struct ConnectorConfig {
   std::string id;               // "cop-1"

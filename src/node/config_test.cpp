@@ -29,6 +29,9 @@ class Folder {
     REQUIRE(write_file(path_ / "door.pem", crypto::make_self_signed(key, spec)->pem()));
     REQUIRE(crypto::save_private_key((path_ / "door.key").string(), key));
     REQUIRE(write_file(path_ / "nation.pub", key.public_key().pem()));
+    REQUIRE(crypto::save_private_key((path_ / "other.key").string(),
+                                     crypto::PrivateKey::generate(crypto::KeyKind::p256)));
+    REQUIRE(write_file(path_ / "empty", "", 0600));
   }
   ~Folder() { std::filesystem::remove_all(path_); }
   [[nodiscard]] Result<NodeConfig> read(std::string_view text) const {
@@ -82,6 +85,18 @@ TEST_CASE("what is wrong in a configuration is said with file, line, column and 
         Row{with("\"XAA\"", "\"xaa\""), "field.value", ":2:14", "three capital letters"},
         Row{with("\"key\": \"door.key\"", "\"key\": \"no.key\""), "field.value",
             ":7:", "name a file that exists"},
+        Row{with("\"name\": \"xaa.localhost\"", "\"name\": \"XAA.localhost\""), "field.value",
+            ":7:", "lower case"},
+        Row{with("\"name\": \"xaa.localhost\"", "\"name\": \"a b\""), "field.value", ":7:", "lower case"},
+        Row{with("\"name\": \"xaa.localhost\"", "\"name\": \"other.localhost\""), "field.value",
+            ":7:", "*.other.localhost"},
+        Row{with("\"key\": \"door.key\"", "\"key\": \"other.key\""), "field.value",
+            ":7:", "the certificate's private key"},
+        Row{with("\"key\": \"door.key\"", "\"key\": \"empty\""), "field.value",
+            ":7:", "the certificate's private key"},
+        Row{with("\"trust\": \"door.pem\"", "\"trust\": \"empty\""), "field.value", ":5:12",
+            "authorities of identity providers"},
+        Row{with("nation.pub", "door.pem"), "field.value", ":4:18", "that signed the genesis"},
         Row{with("\"data\": \"data\",", "\"data\": \"data\""), "json.parse", ":4:3", ""}}) {
     CAPTURE(row.text);
     const auto config = folder.read(row.text);
@@ -104,4 +119,51 @@ TEST_CASE("a certificate that has ended or a key that others can read starts not
   const auto config = folder.read(good());
   REQUIRE_FALSE(config);
   CHECK(config.error().hint().starts_with("chmod 600"));
+}
+
+TEST_CASE("where operators are heard is read, whatever else is wrong in the file") {
+  const Folder folder(kNow - std::chrono::hours(1));
+  const std::filesystem::path file = folder.path() / "node.json";
+  REQUIRE(::chmod((folder.path() / "door.key").c_str(), 0644) == 0);
+  REQUIRE(write_file(file, with("\"partner\": \"XAA\"", "\"partner\": 7, \"of a later version\": true")));
+  const auto socket = operators_socket_of(file);
+  REQUIRE_MESSAGE(socket, socket.error().text());
+  CHECK(*socket == folder.path() / "operators.sock");
+  REQUIRE(write_file(file, with("\"operators_socket\"", "\"operators\"")));
+  const auto none = operators_socket_of(file);
+  REQUIRE_FALSE(none);
+  CHECK(none.error().where().starts_with(file.string()));
+}
+
+TEST_CASE("without a time the files that are named are not looked at") {
+  const Folder folder(kNow - std::chrono::hours(1));
+  const auto config = parse_node_config(good(), folder.path() / "node.json", std::nullopt);
+  REQUIRE_MESSAGE(config, config.error().text());
+  CHECK(config->data == folder.path() / "data");
+}
+
+TEST_CASE("what is wrong in a connector's configuration is said with its place") {
+  const std::string good = R"({
+  "id": "cop-1",
+  "data": "data",
+  "node": {"address": "127.0.0.1:8441", "thumbprint": "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"},
+  "targets": [{"app": "cop", "socket": "cop.sock"}]
+})";
+  REQUIRE(parse_connector_config(good, "connector.json"));
+  const auto check = [&](const std::string& from, const std::string& to, const std::string& where,
+                         const std::string& hint) {
+    std::string text = good;
+    const size_t at = text.find(from);
+    REQUIRE(at != std::string::npos);
+    const auto config = parse_connector_config(text.replace(at, from.size(), to), "connector.json");
+    CAPTURE(to);
+    REQUIRE_FALSE(config);
+    CHECK(config.error().where() == "connector.json:" + where);
+    CHECK(config.error().hint().find(hint) != std::string::npos);
+  };
+  check(":8441", "", "4:23", "a host and a port");
+  check("47DEQ", "", "4:55", "entente node keys");
+  check("\"cop\"", "\"Cop!\"", "5:23", "single hyphens");
+  check("}]", "}, {\"app\": \"cop\", \"socket\": \"other\"}]", "5:61", "one target for each app");
+  check("{\"app\": \"cop\", \"socket\": \"cop.sock\"}", "", "5:14", "at least one");
 }

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Coalition, command, program, readJson, skip, system, until, writeJson } from './coalition.mjs';
@@ -341,10 +341,15 @@ system(
       'a file that is not there': [{ ...good, door: { ...door, certificate: '/nowhere.pem' } }, /nowhere/],
       'an expired certificate': [{ ...good, door: { ...door, certificate: old, key } }, /ended/],
       'a limit that is none': [{ ...good, door, limits: { half_open_max: 0 } }, /half_open_max|4/],
+      'another certificate\'s key': [{ ...good, door: { ...door, key } }, /not that of the certificate/],
+      'a name that is not the certificate\'s': [{ ...good, door: { ...door, name: 'other.localhost' } }, /other\.localhost/],
     };
     const path = join(scratch, 'node.json');
     for (const [name, [config, says]] of Object.entries(cases)) {
       writeJson(path, config);
+      // Whoever has to suspend a partner is kept from it by none of this: the node runs.
+      const asked = await command([program, 'partner', 'list', '--config', path], { timeout: 5000 });
+      assert.equal(asked.code, 0, `${name}: ${asked.output}`);
       for (const verb of [
         ['node', 'run'],
         ['node', 'check'],
@@ -364,5 +369,36 @@ system(
       assert.equal(code, 1, output);
       assert.match(output, /node\.json:\d+:\d+/, JSON.stringify(text));
     }
+    // An audit asks for the data alone; what is mistyped is no sign that somebody touched it.
+    const verify = async (config, ...more) => {
+      writeJson(path, config);
+      return (await command([program, 'ledger', 'verify', '--config', path, ...more])).code;
+    };
+    const ended = { ...good, door: { ...door, certificate: old, key } };
+    await until('an audit does not need the door', async () => (await verify(ended)) === 0);
+    assert.equal(await verify({ ...good, data: join(scratch, 'nowhere') }), 1);
+    assert.equal(await verify(good, '--remembered', join(scratch, 'nowhere.note')), 1);
   },
 );
+
+system('a wrong configuration of a connector: one line, and nothing starts', async () => {
+  const good = readJson(join(dirname(coalition.config('XAA')), 'connector-cop-1.json'));
+  const [target] = good.targets;
+  const cases = {
+    'an unknown key': [{ ...good, colour: 'blue' }, /colour/],
+    'an address without a port': [{ ...good, node: { ...good.node, address: '127.0.0.1' } }, /port/],
+    'no thumbprint': [{ ...good, node: { ...good.node, thumbprint: 'x' } }, /thumbprint/],
+    'an app twice': [{ ...good, targets: [target, { ...target, socket: 'other.sock' }] }, /twice/],
+    'no app': [{ ...good, targets: [] }, /at least one/],
+  };
+  const path = join(scratch, 'connector.json');
+  for (const [name, [config, says]] of Object.entries(cases)) {
+    const data = join(scratch, 'connector-data');
+    writeJson(path, { ...config, data });
+    const { code, output } = await command([program, 'connector', 'run', '--config', path], { timeout: 5000 });
+    assert.equal(code, 1, `${name}: ${output}`);
+    assert.match(output, /connector\.json:\d+:\d+/, name);
+    assert.match(output, says, name);
+    assert.ok(!existsSync(data), `${name}: no key was made`);
+  }
+});
