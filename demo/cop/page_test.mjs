@@ -142,3 +142,17 @@ test('a lost connection that the door would open again comes back by itself', as
   await page.waitForSelector('body[data-link="live"]');
   await page.close();
 });
+
+test('an app that stands still is not called live, however open its connection is', async () => {
+  const { page } = await openPage();
+  app.kill('SIGSTOP');
+  try {
+    await page.waitForSelector('body[data-link="still"]');
+    assert.match(await page.textContent('[data-state]'), /^No news for more than 5 s: the picture stands still$/);
+  } finally {
+    app.kill('SIGCONT');
+  }
+  await page.waitForSelector('body[data-link="live"]');
+  assert.equal(await page.textContent('[data-state]'), 'Live');
+  await page.close();
+});

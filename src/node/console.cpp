@@ -21,7 +21,7 @@ using exchange::ConsoleEntry;
 
 constexpr Millis kLookEvery{1'000};
 constexpr Seconds kRecordMax{5};
-constexpr Millis kQuietMax{15'000};  // then a comment goes, so that a dead connection shows
+constexpr Millis kQuietMax{5'000};  // then a beat goes: to a page that hears none, nothing is live
 constexpr std::string_view kTokenHeader = "Entente-Token";
 // Its own files and its own node, nothing inline, and no text that becomes markup or script.
 constexpr std::string_view kContentPolicy =
@@ -335,7 +335,8 @@ uint64_t Console::look() const {
   return state;
 }
 
-// Server-sent events: "changed" when what a page shows may have. What it shows, the page asks for as ever.
+// Server-sent events: "changed" when what a page shows may have, and a "beat" when nothing else was said for
+// a while. What it shows, the page asks for as ever.
 net::Task<void> Console::send_events(net::HttpCall& call, PersonId person) {
   if (listening_[person] >= kListeningMax) {
     Api::Answer many = refusal(
@@ -367,7 +368,7 @@ net::Task<void> Console::send_events(net::HttpCall& call, PersonId person) {
     if (std::exchange(shown, now) != now) {
       text = "event: changed\ndata: {}\n\n";
     } else if (parts_.clock.tick() - written >= kQuietMax) {
-      text = ": still here\n\n";
+      text = "event: beat\ndata: {}\n\n";
     }
   }
   [[maybe_unused]] const Result<void> finished = co_await call.answer_body().finish();

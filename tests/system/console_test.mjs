@@ -91,6 +91,23 @@ system('an operator of the nation gets in with the sign-in of the lobby, and is 
   for (const list of lists) assert.equal((await lena.visitor.go(`${console}/v1/${list}`)).status, 200, list);
 });
 
+// A browser says of a connection that it is open for as long as nobody closed it: a node that stands still, and a network
+// that lost everything, look like a quiet hour to it.
+system('the stream of events beats while nothing changes, so that a page can tell silence from quiet', async () => {
+  const { hostname, host, port } = new URL(console);
+  const client = await openH2(port, coalition.ca, hostname);
+  const cookie = lena.visitor.cookies(`${console}/`);
+  const stream = client.request({ ':path': '/events', ':authority': host, cookie });
+  stream.setEncoding('utf8');
+  let text = '';
+  for await (const chunk of stream) {
+    text += chunk;
+    if (text.includes('event: beat\ndata: {}\n\n')) break;
+  }
+  client.destroy();
+  assert.match(text, /^event: beat$/m);
+});
+
 system('what is looked at is in the ledger, with who looked and from where', async () => {
   const { records } = await coalition.ask('XAA', 'ledger', 'show', '--last', '60');
   const looks = records.filter(({ fields }) => fields.who === 'operator/lena.brandtner' && fields.purpose === 'list grants');

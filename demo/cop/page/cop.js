@@ -4,6 +4,7 @@ import { BayMap, drawGlobe } from './map.js';
 
 const kKnotsPerMetrePerSecond = 1.944;
 const kAgeEveryMs = 250;
+const kStillMs = 5000; // each ship is heard of twice a second
 const one = (selector) => document.querySelector(selector);
 const factNames = {
   sub: 'Known here as',
@@ -88,15 +89,19 @@ function heard() {
   lastUpdateClock = new Date().toLocaleTimeString('en-GB');
   updates += 1;
   document.body.dataset.updates = updates;
+  if (document.body.dataset.link === 'still') showState('live');
 }
 
 function showAge() {
   if (lastUpdate === undefined) return;
-  one('[data-age]').textContent = `Last update ${((performance.now() - lastUpdate) / 1000).toFixed(1)} s ago`;
+  const age = performance.now() - lastUpdate;
+  one('[data-age]').textContent = `Last update ${(age / 1000).toFixed(1)} s ago`;
+  if (age > kStillMs && document.body.dataset.link === 'live') showState('still');
 }
 
 const words = {
   live: () => 'Live',
+  still: () => `No news for more than ${kStillMs / 1000} s: the picture stands still`,
   asking: () => 'Connection lost; asking whether it may be opened again',
   waiting: (wait) => `Connection lost; trying again in ${Math.round(wait / 1000)} s`,
   ended: () => 'Connection ended',

@@ -1,7 +1,7 @@
 // The frame of every page: marking, who is here, where one can go.
 import { useEffect, useRef, useState, type ComponentType } from 'react';
 import { kSignedOut, Refused, type Hello } from './api.ts';
-import { listen, useConnected, useLive, useLost, useOver } from './live.ts';
+import { useConnected, useLive, useLost, useOver } from './live.ts';
 import { NoAnswer } from './ledger/bytes.ts';
 import { Problem, type PageProps } from './parts.tsx';
 import { LedgerPage } from './pages/ledger.tsx';
@@ -11,6 +11,7 @@ import { PartnersPage } from './pages/partners.tsx';
 import { ReleasesPage } from './pages/releases.tsx';
 import { RequestsPage } from './pages/requests.tsx';
 import { SessionsPage } from './pages/sessions.tsx';
+import { listen } from './stream.ts';
 
 const pages: Readonly<Record<string, readonly [string, ComponentType<PageProps>]>> = {
   sessions: ['Sessions', SessionsPage],

@@ -1,34 +1,12 @@
-// One stream of events tells all of the page that something may have changed; what is on the screen is then asked
+// The stream of events tells all of the page that something may have changed; what is on the screen is then asked
 // for again, at most every two seconds and only while somebody can see it.
 import { useEffect, useState, useSyncExternalStore } from 'react';
 import { get, type Lists } from './api.ts';
 import { NoAnswer } from './ledger/bytes.ts';
+import { changed, isConnected } from './stream.ts';
 
 const kLookAgainMs = 2000;
-const kListenAgainMs = 5000;
 const kLostMs = 30_000;
-const changed = new EventTarget();
-let connected = false;
-let events: EventSource | undefined;
-
-// Also when it is lost, all is asked for again: it may be that nobody is signed in any more.
-function tell(isConnected: boolean) {
-  if (connected === isConnected) return;
-  connected = isConnected;
-  changed.dispatchEvent(new Event('connection'));
-  changed.dispatchEvent(new Event('changed'));
-}
-
-export function listen() {
-  if (events && events.readyState !== EventSource.CLOSED) return;
-  events = new EventSource('/events');
-  events.addEventListener('open', () => tell(true));
-  events.addEventListener('changed', () => changed.dispatchEvent(new Event('changed')));
-  events.addEventListener('error', () => {
-    tell(false);
-    if (events?.readyState === EventSource.CLOSED) setTimeout(listen, kListenAgainMs);
-  });
-}
 
 export function useConnected(): boolean {
   return useSyncExternalStore(
@@ -36,20 +14,20 @@ export function useConnected(): boolean {
       changed.addEventListener('connection', told);
       return () => changed.removeEventListener('connection', told);
     },
-    () => connected,
+    isConnected,
   );
 }
 
 // Whether there has been no connection for so long that what is shown says nothing about now.
 export function useLost(): boolean {
-  const isConnected = useConnected();
+  const connected = useConnected();
   const [lost, setLost] = useState(false);
   useEffect(() => {
     setLost(false);
-    if (isConnected) return;
+    if (connected) return;
     const timer = setTimeout(() => setLost(true), kLostMs);
     return () => clearTimeout(timer);
-  }, [isConnected]);
+  }, [connected]);
   return lost;
 }
 
@@ -79,14 +57,17 @@ const unrecorded = (data: object): { problem?: Error } =>
     ? { problem: new NoAnswer(`That you looked is not in the ledger yet: ${String(data.unrecorded)}.`) }
     : {};
 
-export function useLive<Path extends keyof Lists>(path: Path, follows = true): Loaded<Lists[Path]> {
+const isAsking = () => document.querySelector('dialog[open]') !== null;
+
+// `holds`: while a dialog asks about something in the list, the list stays as it was read, and the dialog with it.
+export function useLive<Path extends keyof Lists>(path: Path, { follows = true, holds = false } = {}): Loaded<Lists[Path]> {
   const [state, setState] = useState<{ data?: Lists[Path]; problem?: Error }>({});
   const [asked, setAsked] = useState(0);
   const reload = () => setAsked((count) => count + 1);
   useEffect(() => {
     let current = true;
     get(path).then(
-      (data) => current && setState({ data, ...unrecorded(data) }),
+      (data) => current && !(holds && isAsking()) && setState({ data, ...unrecorded(data) }),
       (problem: Error) => current && setState((old) => ({ ...old, problem })),
     );
     return () => {
@@ -99,7 +80,7 @@ export function useLive<Path extends keyof Lists>(path: Path, follows = true): L
     let last = performance.now();
     const look = () => {
       timer = undefined;
-      if (document.hidden) return;
+      if (document.hidden || (holds && isAsking())) return;
       last = performance.now();
       setAsked((count) => count + 1);
     };
@@ -108,18 +89,20 @@ export function useLive<Path extends keyof Lists>(path: Path, follows = true): L
     };
     changed.addEventListener('changed', soon);
     document.addEventListener('visibilitychange', soon);
+    if (holds) document.addEventListener('close', soon, true); // a dialog's, which does not bubble
     return () => {
       clearTimeout(timer);
       changed.removeEventListener('changed', soon);
       document.removeEventListener('visibilitychange', soon);
+      document.removeEventListener('close', soon, true);
     };
-  }, [follows]);
+  }, [follows, holds]);
   return { ...state, reload };
 }
 
 // The list of a page on which things are done: each of them is said, and the list read again.
 export function usePage<Path extends keyof Lists>(path: Path, done: (text: string) => void) {
-  const { reload, ...loaded } = useLive(path);
+  const { reload, ...loaded } = useLive(path, { holds: true });
   const changed = (text: string) => {
     done(text);
     reload();
