@@ -26,6 +26,33 @@ const passed = [
   'user-agent',
 ];
 const dropped = /^(connection|date|server|transfer-encoding|keep-alive)$/i;
+const kFrontBytesMax = 256 * 1024;
+const fronts = new Set(['/.web/', '/.web/index.html']);
+const isFront = ({ url, method }) => method === 'GET' && fronts.has(url.split('?')[0]);
+const without = (headers, name) =>
+  headers.filter((_, index) => headers[index - (index % 2)].toLowerCase() !== name);
+const escape = (text) => text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+
+// Radicale's own page asks for a name and a password, believes any, and bears no marking. Nobody should think that it
+// wants the passphrase of their nation.
+const above = (marking) => `<div data-marking style="background:#7a4a00;color:#fff;padding:.3rem 1rem;text-align:center">
+<strong>${escape(marking)}</strong><br>
+You are signed in already, by your own nation. Below, write any name and no password: neither is used.
+</div>
+`;
+
+async function fromFront(answer, marking) {
+  const chunks = [];
+  let length = 0;
+  for await (const chunk of answer) {
+    length += chunk.length;
+    if (length > kFrontBytesMax) throw new Error("radicale's page is longer than it can be");
+    chunks.push(chunk);
+  }
+  const page = Buffer.concat(chunks).toString('utf8');
+  if (!page.includes('<nav>')) throw new Error("radicale's page is not the one that is known here");
+  return Buffer.from(page.replace('<nav>', () => `${above(marking)}<nav>`));
+}
 
 function settingsFile({ certificates, data }) {
   const { authority, radicale } = certificates;
@@ -83,8 +110,9 @@ const firstEvent = (marking) =>
   ].join('\r\n');
 
 export class Calendar {
-  constructor({ data }) {
+  constructor({ data, marking }) {
     this.data = data;
+    this.marking = marking;
     this.collections = join(data, 'collections', 'collection-root');
   }
 
@@ -168,6 +196,11 @@ export class Calendar {
     const kept = ['x-content-type-options', 'nosniff'];
     for (let i = 0; i < answer.rawHeaders.length; i += 2)
       if (!dropped.test(answer.rawHeaders[i])) kept.push(answer.rawHeaders[i], answer.rawHeaders[i + 1]);
+    if (isFront(request) && answer.statusCode === 200) {
+      const page = await fromFront(answer, this.marking);
+      response.writeHead(200, [...without(kept, 'content-length'), 'content-length', page.length]).end(page);
+      return;
+    }
     response.writeHead(answer.statusCode, kept);
     await pipeline(answer, response);
   }

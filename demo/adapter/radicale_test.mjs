@@ -2,7 +2,7 @@
 // for more than their part.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { AdapterUnderTest } from './test_host.mjs';
+import { AdapterUnderTest, kMarking } from './test_host.mjs';
 
 const kHeld = 24;
 let calendar, planner, other;
@@ -42,6 +42,18 @@ test('what people put in is a calendar, whatever a browser would make of it', as
   assert.equal(seen.status, 200);
   assert.match(seen.headers['content-type'], /^text\/calendar/);
   assert.equal(seen.headers['x-content-type-options'], 'nosniff');
+});
+
+test('its first page is marked, and says before the form that nobody need sign in again', async () => {
+  for (const path of ['/.web/', '/.web/index.html', '/.web/?x']) {
+    const { status, headers, body } = await planner.get(path);
+    assert.equal(status, 200, path);
+    assert.match(headers['content-type'], /^text\/html/);
+    assert.ok(body.indexOf(kMarking) > 0 && body.indexOf(kMarking) < body.indexOf('type="password"'), path);
+    assert.match(body, /signed in already.*any name and no password/);
+    assert.ok(body.trimEnd().endsWith('</section>'), 'the page is whole');
+  }
+  assert.doesNotMatch((await planner.get('/.web/fn.js')).body, /signed in already/);
 });
 
 test('one person does not stop the calendar', { timeout: 60_000 }, async () => {

@@ -15,6 +15,9 @@ async function comeIn(stage, login) {
 export async function plannerOfXbbUsesTheCalendar(stage) {
   const planner = await comeIn(stage, 'ingrid');
   const took = await planner.openCard('calendar-xcc');
+  const greeting = await planner.text('[data-marking]');
+  assert.ok(greeting.includes(kMarking), 'marked before anything is opened');
+  assert.match(greeting, /signed in already, by your own nation.*no password/);
   // Radicale's page asks for a name, and takes any: who it is, the node has told it.
   await planner.page.fill('#loginscene [data-name="user"]', 'whoever');
   await planner.click('#loginscene button[type="submit"]');

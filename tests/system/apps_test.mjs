@@ -206,6 +206,9 @@ const principalOf = async (guest) => {
 system("a CalDAV client's verbs pass door, link and connector", async () => {
   await matteo.enter('calendar-xcc');
   await ingrid.enter('calendar-xcc');
+  const front = await dav(ingrid, 'GET', '/.web/');
+  assert.equal(front.status, 200, front.body);
+  assert.match(front.body, /EXERCISE .*[^]*signed in already.*no password[^]*type="password"/, 'marked, and nobody signs in twice');
   const options = await dav(ingrid, 'OPTIONS', '/');
   assert.match(options.headers.dav, /calendar-access/);
   const home = await principalOf(ingrid);
