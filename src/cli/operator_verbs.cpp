@@ -243,7 +243,8 @@ int connector_list(const Arguments& arguments) {
                {"APPS", "apps"},
                {"STATE", "state"},
                {"ROUND TRIP", "round_trip"},
-               {"UNTIL", "end"}});
+               {"UNTIL", "end"},
+               {"TOKEN UNTIL", "token_until"}});
 }
 int connector_cut(const Arguments& arguments) {
   return change_with_reason(arguments, fmt::format("/v1/connectors/{}/cut", arguments.words[0]));

@@ -90,6 +90,7 @@ net::Task<void> Door::enrol(net::HttpCall& call) {
   }
   // Whatever was wrong, the answer is the same: a caller without a good token learns nothing.
   head.status = answer.empty() ? 404 : 200;
+  if (answer.empty()) parts_.lane.stranger_refused();
   [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), std::move(answer));
 }
 

@@ -284,14 +284,17 @@ net::Task<Api::Answer> Api::withdraw_app(Request request) {
 net::Task<Api::Answer> Api::cut_connector(Request request) {
   const Result<std::string> reason = read_reason(request.body);
   if (!reason) co_return refusal(400, reason.error());
-  if (records_.world().connector(ConnectorId(request.name)) == nullptr)
+  const coalition::World& world = records_.world();
+  if (world.connector(ConnectorId(request.name)) == nullptr &&
+      world.raw(enrolment_key(request.name)) == nullptr)
     co_return not_found(fmt::format("this node knows no connector {}", request.name));
   coalition::Verdict verdict;
   if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_},
                         "cut connector " + request.name + ": " + *reason, verdict))
     co_return *no;
-  Words words{request.name, request.name + " is cut: its certificate counts for nothing here", verdict.id,
-              clock_.now()};
+  Words words{request.name,
+              request.name + " is cut: neither its certificate nor a token counts for anything here",
+              verdict.id, clock_.now()};
   Answer answer = co_await change(connector_cut(request.name, *reason, request.by.who, verdict, clock_.now()),
                                   std::move(words));
   co_return answer;
@@ -349,6 +352,10 @@ net::Task<Api::Answer> Api::add_connector(Request request) {
   Fields fields(request.body, "");
   const std::string id = fields.text("id", 63);
   const std::vector<std::string> apps = fields.texts("apps", 64);
+  for (const std::string& app : apps) {
+    if (records_.world().app({self_, AppId(app)}) == nullptr)
+      fields.wrong("apps", fmt::format("this node has no app {}", app), "see `entente app list`");
+  }
   std::vector<PartnerCode> nations;
   for (const std::string& code : fields.texts_or_none("for", 64)) {
     nations.emplace_back(code);

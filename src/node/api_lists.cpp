@@ -145,6 +145,7 @@ net::Task<Api::Answer> Api::list_connectors(Request request) {
     co_return *no;
   Json out = Json::array();
   const auto up = switchboard_.core().connectors();
+  std::vector<Expected> expected = expected_connectors(records_.world(), decisions_.now());
   for (const coalition::Connector* connector : records_.world().connectors()) {
     Json apps = Json::array();
     for (const AppId& app : connector->apps) apps.push(app.text());
@@ -157,7 +158,18 @@ net::Task<Api::Answer> Api::list_connectors(Request request) {
       row.set("state", entry.failures == 0 ? "up" : "failing");
       row.set("round_trip", round_trip_json(entry.round_trip_us));
     }
+    std::erase_if(expected, [&](const Expected& token) {
+      if (token.id != connector->id.text()) return false;
+      row.set("token_until", rfc3339(token.until));
+      return true;
+    });
     out.push(std::move(row));
+  }
+  for (Expected& token : expected) {  // who would be new
+    out.push(Json::object({{"id", token.id},
+                           {"apps", std::move(token.apps)},
+                           {"state", "expected"},
+                           {"token_until", rfc3339(token.until)}}));
   }
   co_return Answer{200, Json::object({{"connectors", std::move(out)}})};
 }

@@ -471,6 +471,8 @@ net::Task<Result<Json>> Node::Parts::enrol(Json body) {
   const std::string token = fields.text("token", 128);
   const std::string pem = fields.text("certificate", 16 * 1024);
   CO_TRY_VOID(fields.done());
+  // Nothing that a stranger made is parsed further.
+  CO_TRY_VOID(may_enrol(world(), id, token, decisions->now()));
   CO_TRY(const crypto::Certificate certificate, crypto::Certificate::from_pem(pem));
   CO_TRY(Change change, enrol_connector(world(), id, token, certificate.thumbprint(), decisions->now()));
   // A token works once, also when two show it at the same moment.
@@ -480,7 +482,12 @@ net::Task<Result<Json>> Node::Parts::enrol(Json body) {
   records->commit(std::move(change), reply.taker());
   const std::optional<Result<Outcome>> outcome = co_await reply.within(Seconds(30));
   if (!outcome) co_return fail("node.slow", "it is not known yet whether the enrolment was written");
-  CO_TRY_VOID(*outcome);
+  if (!*outcome) {
+    const Error& why = outcome->error();
+    log(LogLevel::warning, "node", "an expected connector was not enrolled",
+        {{"connector", id}, {"why", why.text()}});
+    co_return Failure(why);
+  }
   co_return Json::object({{"id", id}, {"node_thumbprint", keys.link_certificate.thumbprint()}});
 }
 

@@ -4,15 +4,14 @@
 #include "crypto/digest.h"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
 namespace entente::node {
 namespace {
 
-std::string enrolment_key(const std::string& id) {
-  return "enrolment/" + id;
-}
+constexpr std::string_view kEnrolments = "enrolment/";
 
 ledger::Record change_leaf(std::string event_class, const coalition::Person& who,
                            const coalition::Verdict& verdict, Instant now) {
@@ -23,6 +22,10 @@ ledger::Record change_leaf(std::string event_class, const coalition::Person& who
 }
 
 }  // namespace
+
+std::string enrolment_key(const std::string& id) {
+  return std::string(kEnrolments) + id;
+}
 
 coalition::Facts operator_context(std::string_view network, Instant now) {
   return coalition::calm_moment(network, "node", now + Seconds(60));
@@ -133,7 +136,9 @@ Change connector_cut(const std::string& id, const std::string& reason, const coa
   leaf.fields.emplace_back("connector", id);
   leaf.fields.emplace_back("reason", reason);
   Change change;
-  change.records = {{"connector/" + id, std::nullopt}};
+  // Its token too: whoever holds it would be that connector again. Both, whatever stands now: an enrolment
+  // that is being written turns the one into the other.
+  change.records = {{"connector/" + id, std::nullopt}, {enrolment_key(id), std::nullopt}};
   change.leaves = {std::move(leaf)};
   change.author = who.id.text();
   change.narrowing = true;
@@ -157,6 +162,9 @@ Change enrolment_change(const std::string& id, const std::vector<std::string>& a
   }
   ledger::Record leaf = change_leaf("connector.expect", who, verdict, now);
   leaf.fields.emplace_back("connector", id);
+  for (const char* told : {"apps", "for", "connector_end", "end"}) {
+    if (const Json* value = record.find(told); value != nullptr) leaf.fields.emplace_back(told, *value);
+  }
   Change change;
   change.records = {{enrolment_key(id), std::move(record)}};
   change.leaves = {std::move(leaf)};
@@ -164,33 +172,47 @@ Change enrolment_change(const std::string& id, const std::vector<std::string>& a
   return change;
 }
 
+std::vector<Expected> expected_connectors(const coalition::World& world, Instant now) {
+  std::vector<Expected> out;
+  for (const std::string& key : world.keys(kEnrolments)) {
+    const Json& record = *world.raw(key);
+    const Result<Instant> until = parse_rfc3339(record.text_or("end", ""));
+    const Json* apps = record.find("apps");
+    if (!until || *until <= now || apps == nullptr) continue;
+    out.push_back({key.substr(kEnrolments.size()), *apps, *until});
+  }
+  return out;
+}
+
+Result<void> may_enrol(const coalition::World& world, const std::string& id, std::string_view token,
+                       Instant now) {
+  const Json* expected = is_label(id) ? world.raw(enrolment_key(id)) : nullptr;
+  if (expected == nullptr) return fail("enrol.refused", "this enrolment is not expected here");
+  TRY(const Instant end, parse_rfc3339(expected->text_or("end", "")));
+  const crypto::Digest shown = crypto::sha256(token);
+  const std::string_view digest = expected->text_or("token_sha256", "");
+  if (!crypto::equal_constant_time(base64url(shown), digest) || now >= end)
+    return fail("enrol.refused", "this enrolment is not expected here");
+  return {};
+}
+
 Result<Change> enrol_connector(const coalition::World& world, const std::string& id, std::string_view token,
                                const std::string& thumbprint, Instant now) {
-  const auto refuse = [] { return fail("enrol.refused", "this enrolment is not expected here"); };
-  if (!is_label(id)) return refuse();
-  const Json* expected = world.raw(enrolment_key(id));
-  if (expected == nullptr) return refuse();
-  Fields fields(*expected, "");
-  const std::string digest = fields.text("token_sha256");
-  const std::vector<std::string> apps = fields.texts("apps");
-  const std::vector<std::string> nations = fields.texts_or_none("for");
-  const Instant end = fields.instant("end");
-  const std::string connector_end = fields.text("connector_end");
-  TRY_VOID(fields.done());
-  const crypto::Digest shown = crypto::sha256(token);
-  if (!crypto::equal_constant_time(base64url(shown), digest) || now >= end) return refuse();
-  Json list = Json::array();
-  for (const std::string& app : apps) list.push(app);
+  TRY_VOID(may_enrol(world, id, token, now));
+  const Json& expected = *world.raw(enrolment_key(id));
+  Json record = Json::object({{"thumbprint", thumbprint}});
   ledger::Record leaf{.event_class = "connector.enrol", .time = now, .fields = {}};
   leaf.fields.emplace_back("connector", id);
   leaf.fields.emplace_back("thumbprint", thumbprint);
-  Change change;
-  Json record = Json::object({{"thumbprint", thumbprint}, {"apps", std::move(list)}, {"end", connector_end}});
-  if (!nations.empty()) {
-    Json codes = Json::array();
-    for (const std::string& code : nations) codes.push(code);
-    record.set("for", std::move(codes));
+  constexpr std::array<std::pair<const char*, const char*>, 3> kMembers{
+      {{"apps", "apps"}, {"for", "for"}, {"end", "connector_end"}}};
+  for (const auto& [name, was] : kMembers) {
+    const Json* value = expected.find(was);
+    if (value == nullptr) continue;
+    record.set(name, *value);
+    leaf.fields.emplace_back(name, *value);
   }
+  Change change;
   change.records = {{enrolment_key(id), std::nullopt}, {"connector/" + id, std::move(record)}};
   change.leaves = {std::move(leaf)};
   change.author = "connector/" + id;

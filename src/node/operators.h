@@ -45,6 +45,7 @@ struct Caller {
 [[nodiscard]] Change app_withdrawal(const coalition::World& world, const coalition::AppRef& app,
                                     const std::string& reason, const coalition::Person& who,
                                     const coalition::Verdict& verdict, Instant now);
+// With its open token, if it has one: neither its certificate nor that lets it in again.
 [[nodiscard]] Change connector_cut(const std::string& id, const std::string& reason,
                                    const coalition::Person& who, const coalition::Verdict& verdict,
                                    Instant now);
@@ -53,6 +54,18 @@ struct Caller {
                                       const std::vector<PartnerCode>& nations, Millis life,
                                       std::string_view token, const coalition::Person& who,
                                       const coalition::Verdict& verdict, Instant now);
+[[nodiscard]] std::string enrolment_key(const std::string& id);  // of the record of an open token
+// The tokens that would still be taken: of which connectors, for what, until when.
+struct Expected {
+  std::string id;
+  Json apps;
+  Instant until;
+};
+[[nodiscard]] std::vector<Expected> expected_connectors(const coalition::World& world, Instant now);
+// Whether that token is expected now ("enrol.refused"): to be asked before anything else that came with it is
+// read.
+[[nodiscard]] Result<void> may_enrol(const coalition::World& world, const std::string& id,
+                                     std::string_view token, Instant now);
 // The connector that shows that token gets its identity; the expectation is used up in the same commit.
 [[nodiscard]] Result<Change> enrol_connector(const coalition::World& world, const std::string& id,
                                              std::string_view token, const std::string& thumbprint,

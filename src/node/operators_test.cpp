@@ -55,6 +55,52 @@ TEST_CASE("an enrolment token works for a day, for its own connector, and is tol
   CHECK(*near->records[1].value->find("for") == Json::array({"XBB"}));
 }
 
+TEST_CASE(
+    "attack: a token that was taken back enrols nobody, nor does one left open by a connector that was cut") {
+  const coalition::Person who{PersonId("operator/asha.lind"), PartnerCode("XAA"), {}};
+  const std::string token = crypto::random_token(32);
+  const auto expect = [&](const char* id) {
+    return enrolment_change(id, {"cop"}, {PartnerCode("XAA")}, std::chrono::days(90), token, who,
+                            coalition::Verdict{}, kNow);
+  };
+  coalition::World world = world_with(expect("cop-1").records);
+  REQUIRE(expected_connectors(world, kNow).size() == 1);
+  CHECK(expected_connectors(world, kNow)[0].id == "cop-1");
+  CHECK(expected_connectors(world, kNow)[0].until == kNow + kEnrolmentLife);
+  CHECK(expected_connectors(world, kNow + kEnrolmentLife).empty());
+  REQUIRE(may_enrol(world, "cop-1", token, kNow));
+  const Change cut = connector_cut("cop-1", "exercise", who, coalition::Verdict{}, kNow);
+  CHECK(cut.narrowing);
+  const Result<coalition::World::Next> after = world.with(cut.records, Revision{2});
+  REQUIRE(after);
+  CHECK(expected_connectors(after->world, kNow).empty());
+  CHECK_FALSE(may_enrol(after->world, "cop-1", token, kNow));
+  CHECK_FALSE(enrol_connector(after->world, "cop-1", token, std::string(43, 'A'), kNow));
+}
+
+TEST_CASE("the ledger says for which apps, for whom and until when a connector was expected and enrolled") {
+  const coalition::Person who{PersonId("operator/asha.lind"), PartnerCode("XAA"), {}};
+  const std::string token = crypto::random_token(32);
+  const Change expected = enrolment_change("cop-1", {"cop"}, {PartnerCode("XBB")}, std::chrono::days(90),
+                                           token, who, coalition::Verdict{}, kNow);
+  const Result<Change> enrolled =
+      enrol_connector(world_with(expected.records), "cop-1", token, std::string(43, 'A'), kNow);
+  REQUIRE(enrolled);
+  const auto told = [](const Change& change, std::string_view name) {
+    for (const auto& [field, value] : change.leaves[0].fields)
+      if (field == name) return value.dump();
+    return std::string("nothing");
+  };
+  const std::string end = Json(rfc3339(kNow + std::chrono::days(90))).dump();
+  CHECK(told(expected, "apps") == R"(["cop"])");
+  CHECK(told(expected, "for") == R"(["XBB"])");
+  CHECK(told(expected, "connector_end") == end);
+  CHECK(told(expected, "token_sha256") == "nothing");
+  CHECK(told(*enrolled, "apps") == R"(["cop"])");
+  CHECK(told(*enrolled, "for") == R"(["XBB"])");
+  CHECK(told(*enrolled, "end") == end);
+}
+
 TEST_CASE("in the ledger's list no value looks like another field, and every index is there with its proof") {
   const Scratch folder;
   {

@@ -164,6 +164,52 @@ system('enrolment: a wrong, used, or made-up token is answered like any other no
   assert.equal(answers[0].body, '');
 });
 
+system('a token can be taken back, and cutting a connector takes its open token along', async () => {
+  const certificate = makeNation('XDD', folder).cert.toString(); // pinned nowhere
+  const listed = async () =>
+    (await coalition.ask('XAA', 'connector', 'list')).connectors.find(({ id }) => id === 'leak-1');
+  const expect = async () => (await coalition.ask('XAA', 'connector', 'add', 'leak-1', '--apps', 'relief')).token;
+  const cut = () => coalition.cli('XAA', 'connector', 'cut', 'leak-1', '--reason', 'exercise: it leaked');
+  const first = await expect();
+  const waiting = await listed();
+  assert.equal(waiting.state, 'expected');
+  assert.ok(Date.parse(waiting.token_until) > Date.now());
+  assert.equal((await cut()).code, 0);
+  assert.equal(await listed(), undefined);
+  assert.equal((await enrol({ id: 'leak-1', token: first, certificate })).status, 404, 'it was taken back');
+
+  const second = await expect();
+  assert.equal((await enrol({ id: 'leak-1', token: second, certificate })).status, 200);
+  assert.equal((await listed()).token_until, undefined);
+  const third = await expect();
+  assert.ok((await listed()).token_until, 'it is expected anew');
+  assert.equal((await cut()).code, 0);
+  assert.equal((await enrol({ id: 'leak-1', token: third, certificate })).status, 404, 'a cut one stays out');
+  assert.equal(await listed(), undefined);
+  assert.equal((await cut()).code, 1, 'there is nothing to cut any more');
+});
+
+system('a connector is expected for apps of this node only', async () => {
+  const { code, output } = await coalition.cli('XAA', 'connector', 'add', 'new-1', '--apps', 'relief,nope');
+  assert.equal(code, 1, output);
+  assert.match(output, /this node has no app nope/);
+  assert.match(output, /entente app list/);
+});
+
+system('enrolments that are refused are counted, all of them', async () => {
+  const counted = async () => {
+    const { records } = await coalition.ask('XAA', 'ledger', 'show', '--last', '1000');
+    const told = records.filter(({ class: kind }) => kind === 'refusals');
+    return told.reduce((sum, { summary }) => sum + Number(/strangers=(\d+)/.exec(summary)?.[1] ?? 0), 0);
+  };
+  const before = await counted();
+  const kTries = 100; // more than what waits to be counted of the attacks above
+  const certificate = foreign.cert.toString();
+  for (let i = 0; i < kTries; i += 1)
+    assert.equal((await enrol({ id: 'relief-1', token: 'x'.repeat(43), certificate })).status, 404);
+  await until('they are in the ledger', async () => (await counted()) >= before + kTries, 30_000);
+});
+
 system('a connector with a key of its own is given only the apps the world lists for it', async () => {
   const { token } = await coalition.ask('XAA', 'connector', 'add', 'greedy-1', '--apps', 'relief');
   const data = join(folder, 'greedy');
