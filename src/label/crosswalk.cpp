@@ -131,7 +131,8 @@ class SpifMapping {
         return wrong_mapping(out_, "its SPIF has equivalences of whole tag sets", "name the values instead");
       if (!other.id.empty() && other.id != to_.data().id)
         return wrong_mapping(out_, fmt::format("its SPIF means another {}: {}", other.name, other.id));
-      TRY(out_.adds, added(other.adds));
+      TRY(const auto adds, added(other.adds));
+      join(out_.adds, adds);
     }
     for (const Classification& own : from_.data().classifications) TRY_VOID(encrypt(own));
     for (const Classification& own : to_.data().classifications) TRY_VOID(decrypt(own));
@@ -162,12 +163,20 @@ class SpifMapping {
     return out;
   }
 
+  static void join(std::vector<CategoryRef>& adds, const std::vector<CategoryRef>& more) {
+    for (const CategoryRef& one : more)
+      if (std::ranges::find(adds, one) == adds.end()) adds.push_back(one);
+  }
+
   Result<void> add(Mapping::ClassRule rule) {
-    if (const Mapping::ClassRule* before = out_.rule(rule.from)) {
-      if (before->to == rule.to) return {};
-      return wrong_mapping(out_,
-                           fmt::format("the SPIFs disagree: {} is {} or {}", rule.from, before->to, rule.to),
-                           "both nations must agree");
+    for (Mapping::ClassRule& before : out_.classifications) {
+      if (before.from != rule.from) continue;
+      if (before.to != rule.to)
+        return wrong_mapping(out_,
+                             fmt::format("the SPIFs disagree: {} is {} or {}", rule.from, before.to, rule.to),
+                             "both nations must agree");
+      join(before.adds, rule.adds);
+      return {};
     }
     out_.classifications.push_back(std::move(rule));
     return {};
@@ -195,6 +204,13 @@ class SpifMapping {
     return {};
   }
 
+  // A mapping's rule of a value has no place for them, and leaving them out would widen.
+  [[nodiscard]] Result<void> adds_nothing(const Equivalent& equivalent, std::string_view value) const {
+    if (equivalent.adds.empty()) return {};
+    return wrong_mapping(out_, fmt::format("its SPIF adds values to the equivalence of {}", value),
+                         "name them in the mapping itself");
+  }
+
   Mapping::ValueRule& rule_for(const CategoryRef& from) {
     for (Mapping::ValueRule& rule : out_.values)
       if (rule.from == from) return rule;
@@ -205,6 +221,7 @@ class SpifMapping {
   Result<void> encrypt(const CategoryRef& own, const TagValue& value) {
     for (const Equivalent& one : value.equivalents) {
       if (!one.encrypt || !same_name(one.policy, to_.name())) continue;
+      TRY_VOID(adds_nothing(one, value.name));
       Mapping::ValueRule& rule = rule_for(own);
       if (one.discard) continue;
       auto target = Side{to_}.value(one.tag_id, "", one.type, one.enumerated, one.lacv);
@@ -217,6 +234,7 @@ class SpifMapping {
   Result<void> decrypt(const CategoryRef& own, const TagValue& value) {
     for (const Equivalent& one : value.equivalents) {
       if (!one.decrypt || one.discard || !same_name(one.policy, from_.name())) continue;
+      TRY_VOID(adds_nothing(one, value.name));
       const auto source = Side{from_}.value(one.tag_id, "", one.type, one.enumerated, one.lacv);
       if (!source) return missing(one);
       const Mapping::ValueRule* before = out_.rule(*source);

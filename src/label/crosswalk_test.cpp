@@ -8,6 +8,7 @@
 #include <random>
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 using namespace entente;
 using namespace entente::label;
@@ -217,6 +218,69 @@ TEST_CASE("SPIFs that disagree make no mapping") {
   other.replace(other.find(rule), rule.size(), "policyRef=\"XAA\" lacv=\"3\" applied=\"both\"");
   const auto made = mapping_of_spifs(policy_for_test(kXaaSpif), policy_for_test(other), "a", kFrom, kUntil);
   CHECK(made.error().what() == "the SPIFs disagree: CONFIDENTIAL is CLOSED-B or SEALED-B");
+}
+
+namespace {
+
+// XAA's SPIF with `text` put before `where`, and what both SPIFs then say of XAA to XBB.
+Result<Mapping> mapping_with(std::string_view where, std::string_view text) {
+  std::string spif(kXaaSpif);
+  REQUIRE(spif.find(where) != std::string::npos);
+  spif.insert(spif.find(where), text);
+  return mapping_of_spifs(policy_for_test(spif), policy_for_test(kXbbSpif), "a", kFrom, kUntil);
+}
+
+std::vector<std::string> names_of(const std::vector<CategoryRef>& refs) {
+  std::vector<std::string> out;
+  for (const CategoryRef& one : refs) out.push_back(one.value);
+  return out;
+}
+
+constexpr std::string_view kConsent = R"(<spif:requiredCategory operation="all">
+  <spif:categoryGroup tagSetRef="Caveats" tagType="restrictive" lacv="1"/></spif:requiredCategory>)";
+constexpr std::string_view kTrade = R"(<spif:requiredCategory operation="all">
+  <spif:categoryGroup tagSetRef="Caveats" tagType="restrictive" lacv="2"/></spif:requiredCategory>)";
+
+}  // namespace
+
+TEST_CASE("attack: what a SPIF adds at an equivalence is left out of the mapping, and the label widens") {
+  using Names = std::vector<std::string>;
+  // A classification that is said twice: what either adds.
+  const auto twice = mapping_with("<spif:equivalentClassification policyRef=\"XBB\" lacv=\"12\"",
+                                  fmt::format("<spif:equivalentClassification policyRef=\"XBB\" lacv=\"12\" "
+                                              "applied=\"encrypt\">{}</spif:equivalentClassification>",
+                                              kConsent));
+  REQUIRE_MESSAGE(twice.has_value(), twice.error().text());
+  CHECK(names_of(twice->rule("CONFIDENTIAL")->adds) == Names{"OWNER CONSENT", "TRADE"});
+  // A policy that is named twice: what either adds.
+  const auto policies = mapping_with(
+      "<spif:equivalentPolicy name=\"XBB\"",
+      fmt::format("<spif:equivalentPolicy name=\"XBB\" id=\"2.999.2.1\">{}</spif:equivalentPolicy>"
+                  "<spif:equivalentPolicy name=\"xbb\" id=\"2.999.2.1\">{}</spif:equivalentPolicy>",
+                  kTrade, kConsent));
+  REQUIRE_MESSAGE(policies.has_value(), policies.error().text());
+  CHECK(names_of(policies->adds) == Names{"TRADE", "OWNER CONSENT"});
+  // A value: a mapping has no place for what it adds.
+  for (const std::string_view applied : {"encrypt", "both"}) {
+    const auto value = mapping_with(
+        "<spif:markingData phrase=\"PR\">",
+        fmt::format("<spif:equivalentSecCategoryTag policyRef=\"XBB\" tagSetId=\"2.999.2.1.1\" "
+                    "tagType=\"restrictive\" lacv=\"2\" applied=\"{}\">{}</spif:equivalentSecCategoryTag>",
+                    applied, kConsent));
+    REQUIRE_FALSE(value.has_value());
+    CHECK(value.error().what() == "its SPIF adds values to the equivalence of PROPIN");
+  }
+  std::string other(kXbbSpif);
+  const std::string_view end = "lacv=\"2\" applied=\"encrypt\"/>\n        </tagCategory>\n        <markingQ";
+  REQUIRE(other.find(end) != std::string::npos);
+  other.insert(other.find(end) + 30,
+               "<equivalentSecCategoryTag policyRef=\"XAA\" tagSetId=\"2.999.1.1.3\" tagType=\"restrictive\" "
+               "lacv=\"2\" applied=\"decrypt\"><requiredCategory operation=\"all\"><categoryGroup "
+               "tagSetRef=\"Caveats\" tagType=\"restrictive\" lacv=\"1\"/></requiredCategory>"
+               "</equivalentSecCategoryTag>");
+  const auto back = mapping_of_spifs(policy_for_test(kXaaSpif), policy_for_test(other), "a", kFrom, kUntil);
+  REQUIRE_FALSE(back.has_value());
+  CHECK(back.error().what() == "its SPIF adds values to the equivalence of TRADE");
 }
 
 TEST_CASE("ACP 122: RESTRICTED becomes CONFIDENTIAL becomes CONFIDENTIAL, and the prover prints that chain") {

@@ -31,6 +31,12 @@ Result<void> only(const Json& in, std::initializer_list<std::string_view> known,
   return {};
 }
 
+// Two names of one thing: a reader that takes one of them would pass the other over.
+Result<void> not_both(const Json& in, std::string_view a, std::string_view b, std::string_view where) {
+  if (in.find(a) == nullptr || in.find(b) == nullptr) return {};
+  return wrong(fmt::format("{} and {} both stand here", a, b), std::string(where), "write one of them");
+}
+
 // An id (OID, UUID or URI) or a name: one member holds either.
 void name_policy(Label& label, std::string named) {
   const bool oid = named.find_first_not_of("0123456789.") == std::string::npos;
@@ -98,6 +104,7 @@ Result<void> add_4774(Label& label, const Json& one) {
   TRY(category.tag, text(one, "TagName", true));
   TRY(const std::string type, text(one, "Type", true));
   TRY(category.type, type_of(type));
+  TRY_VOID(not_both(one, "GenericValue", "GenericValues", where));
   const Json* single = one.find("GenericValue");
   TRY(category.values, values(single != nullptr ? single : one.find("GenericValues"), where));
   label.categories.push_back(std::move(category));
@@ -114,6 +121,7 @@ Result<Label> read_4774(const Json& in) {
   TRY(std::string policy, text(info, "PolicyIdentifier", true));
   name_policy(label, std::move(policy));
   TRY(label.classification, text(info, "Classification", true));
+  TRY_VOID(not_both(in, "CreationTime", "CreationDateTime", "/"));
   const char* member = in.find("CreationTime") != nullptr ? "CreationTime" : "CreationDateTime";
   TRY(const std::string created, text(in, member, false));
   TRY(label.created, time(created, "/CreationTime"));

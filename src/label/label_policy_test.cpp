@@ -2,7 +2,10 @@
 
 #include "label/policies_for_test.h"
 
+#include <cctype>
+
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 using namespace entente;
 using namespace entente::label;
@@ -140,6 +143,50 @@ TEST_CASE("a SPIF that contradicts itself, or says what we do not know, is refus
   CHECK(refusal("tagType=\"restrictive\" maxSelection", "tagType=\"notApplicable\" maxSelection") ==
         "label.format");
   CHECK(refusal("<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "<!DOCTYPE SPIF>") == "label.doctype");
+}
+
+TEST_CASE("attack: a SPIF says a rule in an attribute that we do not know") {
+  for (const char* version : {"2.1", "3.0"}) {
+    CAPTURE(version);
+    for (const char* element :
+         {"SPIF", "securityPolicyId", "securityClassifications", "securityClassification",
+          "equivalentClassification", "requiredCategory", "categoryGroup", "securityCategoryTagSets",
+          "securityCategoryTagSet", "securityCategoryTag", "tagCategory", "excludedClass", "excludedCategory",
+          "equivalentSecCategoryTag", "equivalentPolicies", "equivalentPolicy"}) {
+      CAPTURE(element);
+      std::string spif(kXaaSpif);
+      const std::string_view schema = "schemaVersion=\"2.1\"";
+      spif.replace(spif.find(schema), schema.size(), fmt::format("schemaVersion=\"{}\"", version));
+      const std::string begin = fmt::format("<spif:{}", element);
+      size_t at = spif.find(begin);
+      while (at != std::string::npos && std::isalpha(static_cast<unsigned char>(spif[at + begin.size()])))
+        at = spif.find(begin, at + 1);
+      REQUIRE(at != std::string::npos);
+      spif.insert(at + begin.size(), " minimumClearance=\"SECRET\"");
+      const auto read = LabelPolicy::from_spif(spif);
+      REQUIRE_FALSE(read.has_value());
+      CHECK(read.error().code() == "label.format");
+      CHECK(read.error().what() == fmt::format("the attribute minimumClearance of {} is not known", element));
+    }
+  }
+}
+
+TEST_CASE("a SPIF is read as others write it: with what its schema has besides, and spaces around names") {
+  CHECK(changed("name=\"SECRET\"", "color=\"red\" name=\"SECRET\"").has_value());
+  CHECK(changed("name=\"CHARLIE\"", "dateFormat=\"YYYY\" name=\"CHARLIE\"").has_value());
+  CHECK(
+      changed("<spif:equivalentPolicy name", "<spif:equivalentPolicy docRefURI=\"urn:x\" name").has_value());
+  // Attributes of another namespace, and on what is only printed.
+  CHECK(changed("<spif:SPIF ",
+                "<spif:SPIF xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" "
+                "xsi:schemaLocation=\"http://www.xmlspif.org/spif x.xsd\" ")
+            .has_value());
+  CHECK(changed("phrase=\"PR\"", "font=\"bold\" phrase=\"PR\"").has_value());
+  const auto spaced = changed("<spif:excludedClass>UNCLASSIFIED<", "<spif:excludedClass>\n  UNCLASSIFIED <");
+  REQUIRE(spaced.has_value());
+  const Label excluded = label_for_test("UNCLASSIFIED", {{"Programmes", kRestrictive, {"ALPHA"}}});
+  CHECK(verdict(*spaced, excluded) == verdict(policy_for_test(kXaaSpif), excluded));
+  CHECK(verdict(*spaced, excluded) != "");
 }
 
 TEST_CASE("a SPIF of schema 3.0 is read as far as it says what 2.1 can say") {

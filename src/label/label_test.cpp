@@ -92,6 +92,16 @@ TEST_CASE("the successor of a label holds from its time on") {
   CHECK(in_force(label, *label.succeeded).classification == "UNCLASSIFIED");
 }
 
+TEST_CASE("attack: a label names its policy twice, and readers differ in which") {
+  const auto read = read_label_xml(R"(<l:originatorConfidentialityLabel
+      xmlns:l="urn:nato:stanag:4774:confidentialitymetadatalabel:1:0"><l:ConfidentialityInformation>
+        <l:PolicyIdentifier URI="urn:oid:2.999.1.1" URL="urn:oid:2.999.2.1">XAA</l:PolicyIdentifier>
+        <l:Classification>SECRET</l:Classification>
+      </l:ConfidentialityInformation></l:originatorConfidentialityLabel>)");
+  REQUIRE_FALSE(read.has_value());
+  CHECK(read.error().what() == "URI and URL both stand here");
+}
+
 TEST_CASE("labels are read as others write them: capital letters, URL, other time zones, no date") {
   const auto read = read_label_xml(R"(<?xml version="1.0" encoding="utf-8"?>
     <l:OriginatorConfidentialityLabel xmlns:l="urn:nato:stanag:4774:confidentialitymetadatalabel:1:0">
@@ -186,16 +196,23 @@ TEST_CASE("labels in assertions of real TDF objects are read, as text and as obj
 }
 
 TEST_CASE("an assertion that only looks like a label is refused") {
-  for (const char* text : {
-           R"({"ocl": "2024-10-21T20:47:36Z"})",
-           R"({"ocl": {"pol": "XAA"}})",
-           R"("\"{}\"")",
-           R"([])",
-           R"({"ocl": {"pol": "XAA", "cls": "SECRET", "also": 1}})",
-           R"({"ocl": {"pol": "XAA", "cls": "SECRET", "catl": [{"type": "X", "name": "a", "vals": ["b"]}]}})",
-           R"({"ocl": {"pol": "XAA", "cls": "SECRET", "catl": [{"type": "P", "name": "a", "vals": []}]}})",
-           R"({"ocl": {"pol": "XAA", "cls": "SECRET"}, "other": {}})",
-       }) {
+  for (
+      const char* text : {
+          R"({"ocl": "2024-10-21T20:47:36Z"})",
+          R"({"ocl": {"pol": "XAA"}})",
+          R"("\"{}\"")",
+          R"([])",
+          R"({"ocl": {"pol": "XAA", "cls": "SECRET", "also": 1}})",
+          R"({"ocl": {"pol": "XAA", "cls": "SECRET", "catl": [{"type": "X", "name": "a", "vals": ["b"]}]}})",
+          R"({"ocl": {"pol": "XAA", "cls": "SECRET", "catl": [{"type": "P", "name": "a", "vals": []}]}})",
+          R"({"ocl": {"pol": "XAA", "cls": "SECRET"}, "other": {}})",
+          R"({"ConfidentialityInformation": {"PolicyIdentifier": "XAA", "Classification": "SECRET", "Category":
+              {"TagName": "Caveats", "Type": "R", "GenericValue": "PROPIN", "GenericValues": ["ORCON"]}}})",
+          R"({"ConfidentialityInformation": {"PolicyIdentifier": "XAA", "Classification": "SECRET", "Category": [
+              {"TagName": "Caveats", "Type": "R", "GenericValues": ["ORCON"], "GenericValue": "PROPIN"}]}})",
+          R"({"ConfidentialityInformation": {"PolicyIdentifier": "XAA", "Classification": "SECRET"},
+              "CreationTime": "2026-11-01T00:00:00Z", "CreationDateTime": "2027-11-01T00:00:00Z"})",
+      }) {
     INFO(text);
     const auto read = read_label_json(*Json::parse(text));
     CHECK((code_of(read) == "label.format" || code_of(read) == "label.value"));

@@ -90,6 +90,8 @@ class LabelReader {
       if (part.name() == "PolicyIdentifier" && !named) {
         named = true;
         TRY_VOID(only_attributes(part, {"URI", "URL"}));
+        if (part.attribute("URI") && part.attribute("URL"))
+          return misshapen(part, "URI and URL both stand here", "write one of them");
         TRY(label_.policy, part.text());
         label_.policy_id = part.attribute_or("URI", part.attribute_or("URL", ""));
       } else if (part.name() == "Classification" && !classified) {

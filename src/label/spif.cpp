@@ -3,6 +3,7 @@
 #include "label/xml.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <set>
 
@@ -24,6 +25,12 @@ struct RawRequirement {
   Requirement::Operation operation;
   std::vector<Pointer> of;
 };
+
+std::string trimmed(const std::string& text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const size_t first = text.find_first_not_of(kSpace);
+  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+}
 
 std::string plain_lacv(std::string text) {
   if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos) return text;
@@ -62,6 +69,52 @@ Result<std::optional<Instant>> time_if(const XmlElement& at, std::string_view na
   return std::optional<Instant>(*read);
 }
 
+// What an element may say of labels in attributes, by the schema. Elements that only say how something is
+// printed or by whom the file is are not among them; nor are attributes of other namespaces, which the schema
+// leaves to anybody.
+struct Known {
+  std::string_view element;
+  std::array<std::string_view, 11> attributes;
+};
+constexpr Known kKnown[] = {
+    {"SPIF",
+     {"schemaVersion", "version", "creationDate", "originatorDN", "keyIdentifier", "privilegeId", "rbacId",
+      "userRefURI", "docRefURI", "notBefore", "notAfter"}},
+    {"securityPolicyId", {"name", "id"}},
+    {"securityClassifications", {"name"}},
+    {"securityClassification", {"name", "color", "lacv", "hierarchy", "obsolete"}},
+    {"equivalentClassification", {"policyRef", "lacv", "applied", "action"}},
+    {"equivalentPolicies", {}},
+    {"equivalentPolicy", {"name", "id", "userRefURI", "docRefURI"}},
+    {"requiredCategory", {"operation"}},
+    {"categoryGroup", {"tagSetRef", "tagType", "enumType", "lacv", "all"}},
+    {"excludedCategory", {"tagSetRef", "tagType", "enumType", "lacv", "all"}},
+    {"excludedClass", {}},
+    {"securityCategoryTagSets", {}},
+    {"securityCategoryTagSet", {"name", "id"}},
+    {"equivalentSecurityCategoryTagSet", {"policyRef", "name", "id"}},
+    {"securityCategoryTag",
+     {"name", "tagType", "enumType", "tag7Encoding", "singleSelection", "maxSelection", "minSelection"}},
+    {"tagCategory",
+     {"name", "lacv", "userInput", "requiredClass", "obsolete", "dateFormat", "notBefore", "notAfter"}},
+    {"equivalentSecCategoryTag",
+     {"policyRef", "tagSetId", "tagType", "enumType", "lacv", "applied", "action"}}};
+
+Result<void> check_attributes(const XmlElement& at) {
+  const auto* known = std::ranges::find(kKnown, at.name(), &Known::element);
+  if (known == std::end(kKnown)) return {};
+  for (const std::string_view name : at.attribute_names())
+    if (std::ranges::find(known->attributes, name) == known->attributes.end())
+      return misshapen(at, fmt::format("the attribute {} of {} is not known", name, at.name()),
+                       "XML SPIF 2.1 has no such rule, and leaving it out could widen");
+  return {};
+}
+
+Result<std::vector<XmlElement>> parts_of(const XmlElement& at) {
+  TRY_VOID(check_attributes(at));
+  return at.children();
+}
+
 struct Kind {
   CategoryType type = CategoryType::restrictive;
   bool enumerated = false;
@@ -81,6 +134,7 @@ Result<Kind> kind_of(const XmlElement& at) {
 
 Result<Pointer> pointer(const XmlElement& at) {
   Pointer out;
+  TRY_VOID(check_attributes(at));
   TRY(out.tag_set, need(at, "tagSetRef"));
   TRY(const Kind kind, kind_of(at));
   out.type = kind.type;
@@ -109,7 +163,7 @@ Result<uint32_t> read_code(const XmlElement& at) {
 Result<Phrase> read_phrase(const XmlElement& at) {
   Phrase out{at.attribute("phrase"), at.language(), 0};
   if (out.text && out.text->size() > kTextMax) return misshapen(at, "this phrase is too long");
-  TRY(const auto inside, at.children());
+  TRY(const auto inside, parts_of(at));
   for (const XmlElement& one : inside) {
     if (one.name() != "code") return unknown(one, at);
     TRY(const uint32_t code, read_code(one));
@@ -120,7 +174,7 @@ Result<Phrase> read_phrase(const XmlElement& at) {
 
 Result<void> read_qualifier(const XmlElement& at, std::vector<Qualifier>& into) {
   const std::string code = at.attribute_or("markingCode", at.attribute_or("code", ""));
-  TRY(const auto inside, at.children());
+  TRY(const auto inside, parts_of(at));
   for (const XmlElement& one : inside) {
     if (one.name() != "qualifier") return unknown(one, at);
     Qualifier out;
@@ -156,7 +210,7 @@ Result<RawRequirement> read_requirement(const XmlElement& at) {
   } else {
     return misshapen(at, fmt::format("the operation {} is not known", operation), "all, oneOrMore, onlyOne");
   }
-  TRY(const auto inside, at.children());
+  TRY(const auto inside, parts_of(at));
   for (const XmlElement& one : inside) {
     if (one.name() != "categoryGroup") return unknown(one, at);
     TRY(Pointer to, pointer(one));
@@ -200,7 +254,7 @@ Result<Equivalent> read_equivalent(const XmlElement& at, bool category) {
     TRY(out.lacv, need(at, "lacv"));
     out.lacv = plain_lacv(std::move(out.lacv));
   }
-  TRY(const auto inside, at.children());
+  TRY(const auto inside, parts_of(at));
   for (const XmlElement& one : inside) {
     if (one.name() != "requiredCategory") return unknown(one, at);
     TRY_VOID(read_added(one, out.adds));
@@ -221,7 +275,7 @@ class SpifReader {
     data_.version = root.attribute_or("version", "1");
     TRY(data_.not_before, time_if(root, "notBefore"));
     TRY(data_.not_after, time_if(root, "notAfter"));
-    TRY(const auto parts, root.children());
+    TRY(const auto parts, parts_of(root));
     for (const XmlElement& part : parts) TRY_VOID(read_part(part, root));
     TRY_VOID(resolve());
     return std::move(data_);
@@ -253,7 +307,7 @@ class SpifReader {
 
   static Result<void> read_marks(const XmlElement& at, std::vector<Phrase>& phrases,
                                  std::vector<Qualifier>& qualifiers) {
-    TRY(const auto inside, at.children());
+    TRY(const auto inside, parts_of(at));
     for (const XmlElement& one : inside) {
       if (one.name() == "markingData") {
         TRY(Phrase phrase, read_phrase(one));
@@ -268,7 +322,7 @@ class SpifReader {
   }
 
   Result<void> read_classifications(const XmlElement& at) {
-    TRY(const auto inside, at.children());
+    TRY(const auto inside, parts_of(at));
     std::vector<Qualifier> ignored;
     for (const XmlElement& one : inside) {
       if (one.name() == "markingData" || one.name() == "markingQualifier") continue;
@@ -288,7 +342,7 @@ class SpifReader {
     TRY(out.hierarchy, integer(at, "hierarchy"));
     TRY(out.obsolete, flag(at, "obsolete"));
     std::vector<RawRequirement> required;
-    TRY(const auto inside, at.children());
+    TRY(const auto inside, parts_of(at));
     for (const XmlElement& one : inside) {
       if (one.name() == "equivalentClassification") {
         TRY(Equivalent equivalent, read_equivalent(one, false));
@@ -311,7 +365,7 @@ class SpifReader {
   }
 
   Result<void> read_tag_sets(const XmlElement& at) {
-    TRY(const auto inside, at.children());
+    TRY(const auto inside, parts_of(at));
     for (const XmlElement& one : inside) {
       if (one.name() != "securityCategoryTagSet") return unknown(one, at);
       if (data_.tag_sets.size() >= kTagSetsMax) return misshapen(one, "the policy has too many tag sets");
@@ -320,13 +374,14 @@ class SpifReader {
       TRY(set.id, need(one, "id"));
       if (!tag_set_ids_.insert(set.id).second)
         return misshapen(one, fmt::format("the id {} stands twice", set.id));
-      TRY(const auto tags, one.children());
+      TRY(const auto tags, parts_of(one));
       for (const XmlElement& tag : tags) {
         if (tag.name() == "securityCategoryTag") {
           TRY_VOID(read_tag(tag, set));
         } else if (tag.name() == "markingQualifier") {
           TRY_VOID(read_qualifier(tag, set.qualifiers));
         } else if (tag.name() == "equivalentSecurityCategoryTagSet") {
+          TRY_VOID(check_attributes(tag));
           by_tag_set_.insert(folded_name(tag.attribute_or("policyRef", "")));
         } else {
           return unknown(tag, one);
@@ -355,7 +410,7 @@ class SpifReader {
     TRY(const bool single, flag(at, "singleSelection"));
     TRY(tag.selection_max, selection(at, "maxSelection", single ? 1 : kValuesMax));
     TRY(tag.selection_min, selection(at, "minSelection", 0));
-    TRY(const auto inside, at.children());
+    TRY(const auto inside, parts_of(at));
     for (const XmlElement& one : inside) {
       if (one.name() == "tagCategory") {
         TRY_VOID(read_value(one, tag, set));
@@ -389,7 +444,7 @@ class SpifReader {
     TRY(out.not_before, time_if(at, "notBefore"));
     TRY(out.not_after, time_if(at, "notAfter"));
     RawRules rules;
-    TRY(const auto inside, at.children());
+    TRY(const auto inside, parts_of(at));
     for (const XmlElement& one : inside) TRY_VOID(read_value_part(one, at, out, rules));
     const auto key = pointer_key(set.name, tag.type, tag.enumerated, out.lacv);
     if (!by_lacv_.emplace(key, out.name).second)
@@ -411,8 +466,9 @@ class SpifReader {
       TRY(Phrase phrase, read_phrase(one));
       out.phrases.push_back(std::move(phrase));
     } else if (name == "excludedClass") {
-      TRY(std::string text, one.text());
-      out.excluded_classes.push_back(std::move(text));
+      TRY_VOID(check_attributes(one));
+      TRY(const std::string text, one.text());
+      out.excluded_classes.push_back(trimmed(text));
     } else if (name == "requiredCategory") {
       TRY(RawRequirement rule, read_requirement(one));
       rules.required.push_back(std::move(rule));
@@ -429,13 +485,13 @@ class SpifReader {
   }
 
   Result<void> read_others(const XmlElement& at) {
-    TRY(const auto inside, at.children());
+    TRY(const auto inside, parts_of(at));
     for (const XmlElement& one : inside) {
       if (one.name() != "equivalentPolicy") return unknown(one, at);
       OtherPolicy other;
       TRY(other.name, need(one, "name"));
       TRY(other.id, need(one, "id"));
-      TRY(const auto added, one.children());
+      TRY(const auto added, parts_of(one));
       for (const XmlElement& rule : added) {
         if (rule.name() != "requiredCategory") return unknown(rule, one);
         TRY_VOID(read_added(rule, other.adds));
