@@ -14,6 +14,7 @@ import { Stopwatch } from './stopwatch.mjs';
 const here = dirname(fileURLToPath(import.meta.url));
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const kAccessibility = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+const kNarrow = { width: 320, height: 800 }; // WCAG 2.2 1.4.10: no scrolling in two directions
 const kTabsMax = 120; // of any page; more is no way
 const kStepMsMax = 15_000; // when a step is given up; far beyond any target
 
@@ -76,7 +77,27 @@ export class Visitor {
     if (this.stage.shots) await this.page.screenshot({ path: join(this.stage.shots, `${name}.png`) });
   }
 
-  // The page breaks no accessibility rule that axe-core can check, in the dark and in the light.
+  // On a narrow screen, or a wide one enlarged four times, nothing is cut off and nobody scrolls sideways. A table that
+  // does so within its own frame is excepted.
+  async #reflows(what) {
+    const size = this.page.viewportSize();
+    await this.page.setViewportSize(kNarrow);
+    const over = await this.page.evaluate((width) => {
+      const scrolls = (one) => one && (getComputedStyle(one).overflowX === 'auto' || scrolls(one.parentElement));
+      const wide = [...document.body.querySelectorAll('*')].filter((one) => {
+        const { right, width: own } = one.getBoundingClientRect();
+        return own > 0 && right > width + 1 && !scrolls(one.parentElement) && !one.closest('svg');
+      });
+      const page = document.documentElement.scrollWidth;
+      return page > width || wide.length > 0
+        ? [`${page} px wide`, ...wide.slice(0, 5).map((one) => one.outerHTML.slice(0, 120))]
+        : [];
+    }, kNarrow.width);
+    await this.page.setViewportSize(size);
+    assert.deepEqual(over, [], `${what}, ${kNarrow.width} px wide`);
+  }
+
+  // The page breaks no accessibility rule that axe-core can check, in the dark and in the light, and reflows.
   async isAccessible(what) {
     await this.page.evaluate(axe);
     for (const colorScheme of ['light', 'dark']) {
@@ -91,6 +112,7 @@ export class Visitor {
       assert.deepEqual(found, [], `${what}, ${colorScheme}`);
       assert.ok(passes.length > 5, `${what}: there was something to check`);
     }
+    await this.#reflows(what);
     this.stage.accessible.add(what);
   }
 
