@@ -34,6 +34,7 @@ export interface Request {
   readonly id: string;
   readonly app: string;
   readonly partner: string;
+  readonly person: string;
   readonly who: string;
   readonly purpose: string;
   readonly minutes: number;
@@ -93,6 +94,7 @@ export interface Mission {
   readonly threat: string;
   readonly partners: readonly string[];
   readonly lead: string;
+  readonly number: number; // of the lead's last word
   readonly known_by: readonly string[];
   readonly start: string;
   readonly end: string;
@@ -124,7 +126,12 @@ export interface Grant {
   readonly id: string;
   readonly app: string;
   readonly partner: string;
+  readonly person: string;
+  readonly purpose: string;
+  readonly scope: string;
   readonly end: string;
+  readonly approved_by: readonly string[];
+  readonly sessions: number;
   readonly state: string;
 }
 

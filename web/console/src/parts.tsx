@@ -12,15 +12,30 @@ export function When({ at }: { at: string }) {
   return <time dateTime={at}>{at.replace('T', ' ').replace(/(\.\d+)?Z$/, 'Z')}</time>;
 }
 
+// What helps at a command line is a list of this page here.
+const hintOf = (hint: string) => (hint.startsWith('see `entente ') ? 'look at the list again' : hint);
+
 export function Problem({ problem }: { problem: Error | undefined }) {
   if (!problem) return null;
   const refused = problem instanceof Refused ? problem : undefined;
   return (
     <div className="notice bad" role="alert">
       <p>{problem instanceof NoAnswer ? problem.message : `What the node answered cannot be used: ${problem.message}`}</p>
-      {refused?.hint && <p>What would help: {refused.hint}.</p>}
+      {refused?.hint && <p>What would help: {hintOf(refused.hint)}.</p>}
       {refused && <p className="quiet">{refused.code}</p>}
     </div>
+  );
+}
+
+// Two people of one role and nation are told apart by the start of the name that they have here.
+const kNameShown = 8;
+export const nameOf = (person: string) => person.slice(0, kNameShown);
+
+export function Who({ of }: { of: { readonly who: string; readonly person: string } }) {
+  return (
+    <>
+      {of.who} <code className="quiet">{nameOf(of.person)}</code>
+    </>
   );
 }
 

@@ -29,7 +29,7 @@ export function MissionsPage({ hello, done }: PageProps) {
               {one.lead && (
                 <>
                   <dt>Known by</dt>
-                  <dd>{one.known_by.join(', ') || 'nobody else yet'}</dd>
+                  <dd>{one.number === 0 ? 'no word was said yet' : one.known_by.join(', ') || 'nobody else yet'}</dd>
                 </>
               )}
               <dt>Open now</dt>

@@ -1,7 +1,8 @@
 import { Act } from '../act.tsx';
 import type { Request } from '../api.ts';
 import { usePage } from '../live.ts';
-import { Page, Problem, When, type PageProps } from '../parts.tsx';
+import { Page, Problem, When, Who, type PageProps } from '../parts.tsx';
+import { Granted } from './granted.tsx';
 
 const kWords = [{ name: 'words', label: 'A word to whoever asked (may be left empty)', optional: true }];
 
@@ -32,7 +33,9 @@ export function RequestsPage({ hello, done }: PageProps) {
             </h2>
             <dl>
               <dt>Who</dt>
-              <dd>{one.who}</dd>
+              <dd>
+                <Who of={one} />
+              </dd>
               <dt>What for</dt>
               <dd>{one.purpose}</dd>
               <dt>How long</dt>
@@ -79,6 +82,7 @@ export function RequestsPage({ hello, done }: PageProps) {
           </li>
         ))}
       </ul>
+      <Granted hello={hello} done={done} />
     </Page>
   );
 }

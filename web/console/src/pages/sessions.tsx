@@ -1,6 +1,6 @@
 import { Act } from '../act.tsx';
 import { usePage } from '../live.ts';
-import { count, Page, Problem, State, Table, When, type PageProps } from '../parts.tsx';
+import { count, nameOf, Page, Problem, State, Table, When, Who, type PageProps } from '../parts.tsx';
 
 const kWhose = { local: 'own person, own app', home: "own person, partner's app", host: "partner's person, own app" };
 
@@ -18,7 +18,7 @@ export function SessionsPage({ hello, done }: PageProps) {
           {data.sessions.map((one) => (
             <tr key={one.id} data-session={one.id}>
               <th scope="row">
-                {one.who}
+                <Who of={one} />
                 <br />
                 <span className="quiet">{kWhose[one.side]}</span>
               </th>
@@ -47,7 +47,7 @@ export function SessionsPage({ hello, done }: PageProps) {
                 <Act
                   hello={hello}
                   verb="Cut"
-                  on={`${one.app} for ${one.who}`}
+                  on={`${one.app} for ${one.who} ${nameOf(one.person)}`}
                   path={`/v1/sessions/${one.id}/cut`}
                   says="The session ends at once. The person reads your reason, and may open the app again while policies permit it."
                   heavy
