@@ -2,6 +2,7 @@
 import { useId, type ReactNode } from 'react';
 import { Refused, type Hello } from './api.ts';
 import { NoAnswer } from './ledger/bytes.ts';
+import { visible } from './ledger/entry.ts';
 
 export interface PageProps {
   readonly hello: Hello;
@@ -34,7 +35,7 @@ export const nameOf = (person: string) => person.slice(0, kNameShown);
 export function Who({ of }: { of: { readonly who: string; readonly person: string } }) {
   return (
     <>
-      {of.who} <code className="quiet">{nameOf(of.person)}</code>
+      {visible(of.who)} <code className="quiet">{nameOf(of.person)}</code>
     </>
   );
 }

@@ -80,3 +80,12 @@ test('a nation of the mission that this node does not know is shown by its code'
   const all = known({ partners: [nation('XAA'), nation('XBB')] });
   assert.deepEqual(pictureOf(mission, all).nations.at(-1), { code: 'XCC', name: 'XCC', state: 'active' });
 });
+
+test('of a mission that is over, and of an app that is withdrawn, nobody reaches anything', () => {
+  const all = known({ sessions: [inside('XAA/cop', 'XBB')], grants: [grant('XBB/wiki', 'XCC')] });
+  const over = waysOf(all, { ...mission, state: 'ended' });
+  assert.deepEqual(new Set(Object.values(over)), new Set(['shut out']));
+  const withdrawn = waysOf({ ...all, apps: [{ ...map, end: '2026-11-22T12:00:00Z' }, wiki], now: Date.parse('2026-11-22T12:00:00Z') });
+  assert.deepEqual([withdrawn['XAA XAA/cop'], withdrawn['XBB XAA/cop']], ['shut out', 'shut out']);
+  assert.equal(withdrawn['XCC XBB/wiki'], 'granted');
+});

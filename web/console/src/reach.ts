@@ -11,6 +11,7 @@ export interface Thing {
   readonly owner: string;
   readonly marking: string;
   readonly shared: readonly string[];
+  readonly end?: string;
 }
 
 export interface Reach {
@@ -33,12 +34,13 @@ export interface Known {
   readonly domains: readonly Domain[];
   readonly sessions: readonly Session[];
   readonly grants: readonly Grant[];
+  readonly now?: number; // milliseconds since 1970, for what has an end
 }
 
 function thingsOf(mission: Mission, known: Known): Thing[] {
-  const apps = known.apps.map(({ app, name, banner, offered_to, ...rest }) => {
+  const apps = known.apps.map(({ app, name, banner, offered_to, end, ...rest }) => {
     const owner = app.split('/')[0] ?? '';
-    return { id: app, kind: 'app' as const, name, owner, marking: banner, shared: offered_to, mission: rest.mission };
+    return { id: app, kind: 'app' as const, name, owner, marking: banner, shared: offered_to, end, mission: rest.mission };
   });
   const domains = known.domains.map(({ id, name, owner, highest, partners, ...rest }) => {
     const marking = `up to ${highest}`;
@@ -52,12 +54,15 @@ export function pictureOf(mission: Mission, known: Known): Picture {
   const nations = mission.partners.map(
     (code) => known.partners.find((one) => one.code === code) ?? { code, name: code, state: 'active' as const },
   );
+  // Of a mission that is over nobody reaches anything, nor of an app that is withdrawn or no longer offered.
+  const isPast = (end = '') => known.now !== undefined && Date.parse(end) <= known.now;
+  const isOver = (thing: Thing) => mission.state === 'ended' || isPast(thing.end);
   const isOpen = (code: string) => nations.find((one) => one.code === code)?.state === 'active';
   const reach = (nation: string, thing: Thing): Reach => {
     const its = (one: Session | Grant) => one.app === thing.id && one.partner === nation;
     const sessions = known.sessions.filter(its).length;
     const grants = known.grants.filter((one) => its(one) && one.state === 'given').length;
-    const open = isOpen(nation) && isOpen(thing.owner);
+    const open = isOpen(nation) && isOpen(thing.owner) && !isOver(thing);
     const means: Way = sessions > 0 ? 'inside' : grants > 0 ? 'granted' : nation === thing.owner ? 'owns' : 'may know';
     return { nation, thing, way: open ? means : 'shut out', sessions, grants };
   };

@@ -1,5 +1,6 @@
 // What was granted and still holds: who cuts a session that stands on a grant sees it come back, until it is taken back.
 import { Act } from '../act.tsx';
+import { visible } from '../ledger/entry.ts';
 import { usePage } from '../live.ts';
 import { count, nameOf, Problem, Table, When, type PageProps } from '../parts.tsx';
 
@@ -26,7 +27,7 @@ export function Granted({ hello, done }: PageProps) {
               <td>
                 {one.app}: {one.scope}
               </td>
-              <td>{one.purpose}</td>
+              <td>{visible(one.purpose)}</td>
               <td>
                 <When at={one.end} />
               </td>

@@ -42,7 +42,7 @@ export function MapPage(_: PageProps) {
   const problem = [missions, partners, apps, domains, sessions, grants].find((one) => one.problem)?.problem;
   const picture =
     mission && partners.data && apps.data && domains.data && sessions.data && grants.data
-      ? pictureOf(mission, { ...partners.data, ...apps.data, ...domains.data, ...sessions.data, ...grants.data })
+      ? pictureOf(mission, { ...partners.data, ...apps.data, ...domains.data, ...sessions.data, ...grants.data, now: Date.now() })
       : undefined;
   return (
     <Page title="Who reaches what" lead="As this node knows it: its own apps, what partners offer to it, who is inside now, and whose people data may be sealed for. Who of them, policies decide each time.">
@@ -52,7 +52,7 @@ export function MapPage(_: PageProps) {
         <select id={id} value={mission?.id ?? ''} onChange={(event) => setChosen(event.currentTarget.value)}>
           {list.map((one) => (
             <option key={one.id} value={one.id}>
-              {one.name}, {one.phase}, threat {one.threat}
+              {one.name}, {one.state === 'ended' ? 'ended' : `${one.phase}, threat ${one.threat}`}
             </option>
           ))}
         </select>

@@ -1,5 +1,6 @@
 import { Act } from '../act.tsx';
 import type { Hello, Release } from '../api.ts';
+import { visible } from '../ledger/entry.ts';
 import { usePage } from '../live.ts';
 import { Page, Problem, When, type PageProps } from '../parts.tsx';
 
@@ -58,9 +59,9 @@ function Card({ hello, one, changed }: CardProps) {
         <dt>It bears</dt>
         <dd data-attributes>{one.attributes?.map(attributeText).join(', ')}</dd>
         <dt>Who asks</dt>
-        <dd data-who>{asked}</dd>
+        <dd data-who>{visible(asked)}</dd>
         <dt>What for</dt>
-        <dd data-purpose>{one.purpose}</dd>
+        <dd data-purpose>{visible(one.purpose)}</dd>
         <dt>To do what</dt>
         <dd>{one.rights.join(', ')}</dd>
         <dt>How long</dt>

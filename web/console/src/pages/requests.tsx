@@ -1,5 +1,6 @@
 import { Act } from '../act.tsx';
 import type { Request } from '../api.ts';
+import { visible } from '../ledger/entry.ts';
 import { usePage } from '../live.ts';
 import { Page, Problem, When, Who, type PageProps } from '../parts.tsx';
 import { Granted } from './granted.tsx';
@@ -37,7 +38,7 @@ export function RequestsPage({ hello, done }: PageProps) {
                 <Who of={one} />
               </dd>
               <dt>What for</dt>
-              <dd>{one.purpose}</dd>
+              <dd>{visible(one.purpose)}</dd>
               <dt>How long</dt>
               <dd>{one.minutes} minutes</dd>
               <dt>Asked</dt>
