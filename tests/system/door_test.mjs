@@ -251,6 +251,23 @@ system('a session cookie is worth nothing on another name, nor at another door',
   }
 });
 
+system('attack: no script reads a cookie of the door, no other site sends it, no other name sees it', async () => {
+  const visitor = await Visitor.inside(coalition, 'ingrid');
+  const ours = visitor.told.filter(({ line }) => /entente/i.test(line.split('=')[0]));
+  for (const { hostname, line } of ours)
+    assert.match(
+      line,
+      /^__Host-entente[\w-]*=[^;\s]*; Secure; HttpOnly; SameSite=Lax; Path=\/(; Max-Age=\d+)?$/,
+      hostname,
+    );
+  // Each step of signing in and opening an app leaves its own in a browser.
+  const kept = new Set(ours.map(({ line }) => line.split('=')[0]));
+  assert.deepEqual([...kept].sort(), ['', '-app', '-bind', '-login'].map((end) => `__Host-entente${end}`));
+  const [lobby, app] = [new URL(xbb.lobby).hostname, new URL(xbb.app).hostname];
+  for (const { hostname, line } of ours)
+    assert.equal(hostname, /^__Host-entente(-login)?=/.test(line) ? lobby : app, line);
+});
+
 system('a doubled session cookie opens nothing, whichever comes first', async () => {
   const value = ingrid.cookie(`${xbb.app}/`, '__Host-entente-app');
   for (const cookies of [

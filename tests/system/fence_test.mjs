@@ -117,15 +117,25 @@ system('a suspension that is not durable is given up by resuming, once the store
 });
 
 system('cutting a session acts at once, and nobody gets in while admissions cannot be kept', async () => {
+  let entering, told;
   const ingrid = await until('inside again', () => Visitor.inside(coalition, 'ingrid').catch(() => undefined));
   const stream = await ingrid.watch();
+  const waiting = await Visitor.in(coalition, 'ingrid');
+  const live = async () => (await coalition.sessions('XAA')).filter(({ state }) => state === 'live').map(({ id }) => id);
   const cut = (await coalition.sessions('XAA')).findLast(({ partner: nation }) => nation === 'XBB'); // the newest
   await locked(async () => {
     await silences(stream, () => coalition.ask('XAA', 'session', 'cut', cut.id, '--reason', kReason));
     await stream.closed;
+    const before = new Set(await live());
+    entering = waiting.openApp().then(({ status }) => (told = status), () => {});
     const { code } = await coalition.cli('XAA', 'connector', 'add', 'late-1', '--apps', 'cop');
     assert.equal(code, 1, 'a new connector is not expected before that is written');
+    await wait(500);
+    assert.notEqual(told, 200, 'whoever comes now waits, or is refused');
+    assert.deepEqual((await live()).filter((id) => !before.has(id)), [], 'no session begins');
   });
+  await entering;
+  await until('she gets in', async () => (await waiting.openApp().catch(() => undefined))?.status === 200, 30_000);
 });
 
 async function asksForTheMap(visitor) {

@@ -9,6 +9,7 @@ const kHopsMax = 14;
 
 export class Visitor {
   jar = new Map(); // host name -> cookie name and path -> { name, value, path }
+  told = []; // every Set-Cookie, as it came: { hostname, line }
 
   constructor(coalition, login) {
     this.coalition = coalition;
@@ -33,6 +34,7 @@ export class Visitor {
     const { hostname } = new URL(address);
     if (!this.jar.has(hostname)) this.jar.set(hostname, new Map());
     for (const line of lines) {
+      this.told.push({ hostname, line });
       const [first, ...attributes] = line.split(';').map((part) => part.trim());
       const equals = first.indexOf('=');
       const [name, value] = [first.slice(0, equals), first.slice(equals + 1)];
