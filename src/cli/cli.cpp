@@ -50,6 +50,15 @@ bool lists(const Verb& verb, std::string_view name) {
   return false;
 }
 
+// Ids are drawn, and one in 4,096 begins like an option. None of those is so long, or the verb lists it.
+bool is_drawn(const Verb& verb, std::string_view word, size_t words) {
+  constexpr size_t kShortest = 16;
+  const bool may_be = word.size() >= kShortest && verb.words_max <= 2 && words < verb.words_max;
+  const std::string_view name = word.substr(std::min<size_t>(2, word.size()));
+  const auto listed = [&](const char* kind) { return lists(verb, std::string(name) + kind); };
+  return may_be && word.find('=') == std::string_view::npos && !listed("") && !listed("+") && !listed("!");
+}
+
 Failure usage_fault(const Verb& verb, std::string what) {
   return fail("cli.usage", std::move(what), {}, fmt::format("usage: entente {} {}", verb.name, verb.usage));
 }
@@ -58,7 +67,7 @@ Result<Arguments> parse(const Verb& verb, std::span<const std::string> rest) {
   Arguments arguments;
   for (size_t i = 0; i < rest.size(); ++i) {
     const std::string word = rest[i] == "-o" && lists(verb, "out") ? "--out" : rest[i];
-    if (!word.starts_with("--")) {
+    if (!word.starts_with("--") || is_drawn(verb, word, arguments.words.size())) {
       arguments.words.push_back(word);
       continue;
     }

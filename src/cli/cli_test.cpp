@@ -1,4 +1,5 @@
 #include "cli/cli.h"
+#include "cli/cli_for_test.h"
 
 #include <algorithm>
 
@@ -15,4 +16,15 @@ TEST_CASE("attack: a partner's words forge a row of an operator's table, or stee
   for (const char* steers : {"\x1b", "\xc2\x9b", "\xe2\x80\xae"})
     CHECK(text.find(steers) == std::string::npos);
   CHECK(text.find("planner?r-2") != std::string::npos);
+}
+
+TEST_CASE("an id that begins like an option is a word, and a mistyped option is none") {
+  const auto cut = [](const char* word) {
+    return told_by({"session", "cut", word, "--reason", "exercise", "--socket", "/nowhere/entente.sock"}).exit;
+  };
+  CHECK(cut("--co2BzYKkkuEggnGTU0OQ") == kExitUnreachable);
+  CHECK(cut("kco2BzYKkkuEggnGTU0OQA") == kExitUnreachable);
+  CHECK(cut("--reasons") == kExitUsage);
+  CHECK(cut("--co2BzYKkkuEggnGTU0OQ=1") == kExitUsage);
+  CHECK(told_by({"recall", "policy", "p-1", "--classification"}).exit == kExitUsage);
 }

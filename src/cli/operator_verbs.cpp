@@ -60,8 +60,21 @@ int list(const Arguments& arguments, std::string path, std::string_view member,
   return kExitOk;
 }
 
-int change(const Arguments& arguments, std::string path, Json body) {
-  const Result<Json> answer = call_node(arguments, "POST", std::move(path), body);
+// What that change would come to instead, with `--preview`: nothing is changed.
+Result<Json> call_preview(const Arguments& arguments, const std::string& path, const Json& body) {
+  net::Pairs asked;
+  for (const auto& [name, value] : body.members()) {
+    if (value.is_string()) asked.emplace_back(name, value.string());
+    if (!value.is_array()) continue;
+    for (const Json& one : value.items()) asked.emplace_back(name, one.string());
+  }
+  const std::string query = asked.empty() ? std::string() : "?" + write_form(asked);
+  return call_node(arguments, "GET", path + "/preview" + query);
+}
+
+int change(const Arguments& arguments, std::string path, const Json& body) {
+  const Result<Json> answer = arguments.option("preview") ? call_preview(arguments, path, body)
+                                                          : call_node(arguments, "POST", path, body);
   if (!answer) return report(answer.error(), arguments.json());
   if (arguments.json()) {
     print_json(*answer);
@@ -71,22 +84,17 @@ int change(const Arguments& arguments, std::string path, Json body) {
   return kExitOk;
 }
 
-// What a change would come to, in the node's words; nothing is changed.
-int preview(const Arguments& arguments, std::string path) {
-  const Result<Json> answer = call_node(arguments, "GET", std::move(path));
-  if (!answer) return report(answer.error(), arguments.json());
-  if (arguments.json()) {
-    print_json(*answer);
-  } else {
-    fmt::print("{}\n", printable(answer->text_or("text", "")));
-  }
-  return kExitOk;
+// With the reason, which a preview needs not.
+int change_because(const Arguments& arguments, std::string path, Json body) {
+  const bool preview = arguments.option("preview").has_value();
+  const Result<std::string> reason = preview ? std::string() : arguments.need("reason");
+  if (!reason) return report(reason.error(), arguments.json());
+  if (!preview) body.set("reason", *reason);
+  return change(arguments, std::move(path), body);
 }
 
 int change_with_reason(const Arguments& arguments, std::string path) {
-  const Result<std::string> reason = arguments.need("reason");
-  if (!reason) return report(reason.error(), arguments.json());
-  return change(arguments, std::move(path), Json::object({{"reason", *reason}}));
+  return change_because(arguments, std::move(path), Json::object());
 }
 
 }  // namespace
@@ -102,8 +110,6 @@ int partner_list(const Arguments& arguments) {
                {"REASON", "reason"}});
 }
 int partner_suspend(const Arguments& arguments) {
-  if (arguments.option("preview"))
-    return preview(arguments, fmt::format("/v1/partners/{}/parting", arguments.words[0]));
   return change_with_reason(arguments, fmt::format("/v1/partners/{}/suspend", arguments.words[0]));
 }
 int partner_resume(const Arguments& arguments) {
@@ -112,18 +118,13 @@ int partner_resume(const Arguments& arguments) {
 namespace {
 
 int change_pair(const Arguments& arguments, std::string_view verb) {
-  const Result<std::string> reason = arguments.need("reason");
-  if (!reason) return report(reason.error(), arguments.json());
-  return change(arguments, fmt::format("/v1/partners/{}/{}", arguments.words[0], verb),
-                Json::object({{"with", arguments.words[1]}, {"reason", *reason}}));
+  return change_because(arguments, fmt::format("/v1/partners/{}/{}", arguments.words[0], verb),
+                        Json::object({{"with", arguments.words[1]}}));
 }
 
 }  // namespace
 
 int partner_isolate(const Arguments& arguments) {
-  if (arguments.option("preview"))
-    return preview(arguments, fmt::format("/v1/partners/{}/parting?with={}", arguments.words[0],
-                                          net::percent_encode(arguments.words[1])));
   return change_pair(arguments, "isolate");
 }
 int partner_rejoin(const Arguments& arguments) {
@@ -151,23 +152,18 @@ int recall_list(const Arguments& arguments) {
               {{"RECALL", "recall"}, {"FOR", "partners"}, {"AT", "at"}, {"BY", "by"}, {"REASON", "reason"}});
 }
 int recall_object(const Arguments& arguments) {
-  const Result<std::string> reason = arguments.need("reason");
-  if (!reason) return report(reason.error(), arguments.json());
-  Json body = Json::object({{"kind", arguments.words[0]}, {"what", arguments.words[1]}, {"reason", *reason}});
+  Json body = Json::object({{"kind", arguments.words[0]}, {"what", arguments.words[1]}});
   for (const char* name : {"partner", "classification"}) {
     if (const auto value = arguments.option(name)) body.set(name, *value);
   }
   Json attributes = Json::array();
   for (const std::string& fqn : arguments.all("attribute")) attributes.push(fqn);
   if (!attributes.items().empty()) body.set("attributes", std::move(attributes));
-  return change(arguments, "/v1/recalls", std::move(body));
+  return change_because(arguments, "/v1/recalls", std::move(body));
 }
 int recall_lift(const Arguments& arguments) {
-  const Result<std::string> reason = arguments.need("reason");
-  if (!reason) return report(reason.error(), arguments.json());
-  return change(
-      arguments, "/v1/recalls/lift",
-      Json::object({{"kind", arguments.words[0]}, {"what", arguments.words[1]}, {"reason", *reason}}));
+  return change_because(arguments, "/v1/recalls/lift",
+                        Json::object({{"kind", arguments.words[0]}, {"what", arguments.words[1]}}));
 }
 namespace {
 
@@ -450,10 +446,7 @@ std::string mission_path(const Arguments& arguments, std::string_view verb = {})
 }
 
 int say_of_mission(const Arguments& arguments, const std::string& name) {
-  const Result<std::string> reason = arguments.need("reason");
-  if (!reason) return report(reason.error(), arguments.json());
-  return change(arguments, mission_path(arguments, name),
-                Json::object({{name, arguments.words[1]}, {"reason", *reason}}));
+  return change_because(arguments, mission_path(arguments, name), Json::object({{name, arguments.words[1]}}));
 }
 
 }  // namespace

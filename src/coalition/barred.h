@@ -9,7 +9,8 @@
 namespace entente::coalition {
 
 // The first such reason, or nothing: then it depends on what is said of them when they ask. Reads no facts of
-// `ask.who`; `ask.context` may be empty.
-[[nodiscard]] std::optional<Reason> barred(const World& world, const Ask& ask);
+// `ask.who`; `ask.context` may be empty. `supposed`: as if it were released so, as decide_as_if() has it.
+[[nodiscard]] std::optional<Reason> barred(const World& world, const Ask& ask,
+                                           const Grant* supposed = nullptr);
 
 }  // namespace entente::coalition

@@ -112,8 +112,8 @@ std::optional<Reason> Question::bar() {
   return reasons_.front();
 }
 
-std::optional<Reason> barred(const World& world, const Ask& ask) {
-  return Question(world, ask).bar();
+std::optional<Reason> barred(const World& world, const Ask& ask, const Grant* supposed) {
+  return Question(world, ask, supposed).bar();
 }
 
 void Question::check_origins(const ObjectView& object) {

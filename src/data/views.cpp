@@ -351,6 +351,13 @@ void Views::closed(const PartnerCode& by, const std::vector<std::string>& ids) {
   tell();
 }
 
+std::vector<std::string> Views::ids() const {
+  std::vector<std::string> out;
+  out.reserve(views_.size());
+  for (const auto& [id, view] : views_) out.push_back(id);
+  return out;
+}
+
 const View* Views::find(const std::string& id) const {
   const auto at = views_.find(id);
   return at == views_.end() ? nullptr : &at->second;

@@ -111,6 +111,7 @@ class Views {
   void closed(const PartnerCode& by, const std::vector<std::string>& ids);
 
   [[nodiscard]] const View* find(const std::string& id) const;
+  [[nodiscard]] std::vector<std::string> ids() const;
   [[nodiscard]] size_t size() const { return views_.size(); }
   [[nodiscard]] const ViewLimits& limits() const { return limits_; }
 

@@ -68,7 +68,8 @@ coalition::Ask AccessDesk::question(const Acting& who, Action action, const AppR
   return ask;
 }
 
-Verdict AccessDesk::approval_of(const Acting& approver, const Request& request, bool already) const {
+Verdict AccessDesk::approval_of(const Acting& approver, const Request& request, bool already,
+                                const coalition::World& world) const {
   coalition::Ask ask = question(approver, Action::approve, {request.owner, request.app});
   ask.purpose = request.purpose;
   ask.request.emplace();
@@ -82,7 +83,7 @@ Verdict AccessDesk::approval_of(const Acting& approver, const Request& request, 
     ask.request->approved_by.push_back(approval.by);
     if (!approval.authority.empty()) ask.request->approved_by.push_back(approval.authority);
   }
-  return decide(parts_.world(), ask);
+  return decide(world, ask);
 }
 
 Verdict AccessDesk::right_to_answer(const Acting& person, const AppId& app, int64_t minutes) const {

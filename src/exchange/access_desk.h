@@ -86,7 +86,12 @@ class AccessDesk {
     Instant until{};  // if it were given now
     std::vector<coalition::Obligation> obligations{};
   };
-  [[nodiscard]] Preview preview(const coalition::AccessRequest& request) const;
+  [[nodiscard]] Preview preview(const coalition::AccessRequest& request) const {
+    return preview(request, parts_.world());
+  }
+  // The same, and how many of its approvals still count, under another world.
+  [[nodiscard]] Preview preview(const coalition::AccessRequest& request, const coalition::World& world) const;
+  [[nodiscard]] size_t standing(coalition::AccessRequest request, const coalition::World& world) const;
   // Their answer, to the request they read: `seen` is its mark_of().
   struct Said {
     std::string seen{};
@@ -130,6 +135,12 @@ class AccessDesk {
   // their record names.
   [[nodiscard]] net::Task<Result<RequestId>> delegate(Acting from, AppId app, PersonId to, int64_t minutes);
   [[nodiscard]] net::Task<Result<void>> end_delegation(Acting by, RequestId id);
+  // What that would write.
+  struct DelegationEnd {
+    std::vector<coalition::Record> records{};
+    Leaf leaf{};
+  };
+  [[nodiscard]] Result<DelegationEnd> delegation_end(const Acting& by, const RequestId& id) const;
   // Somebody signed in: what they lent and could not lend any more has ended.
   [[nodiscard]] net::Task<void> arrived(Acting person);
 
@@ -201,9 +212,13 @@ class AccessDesk {
                                                    int64_t minutes = 0) const;
   [[nodiscard]] static bool lends(const coalition::Verdict& verdict);
   [[nodiscard]] coalition::Verdict approval_of(const Acting& approver, const Request& request,
-                                               bool already) const;
+                                               bool already) const {
+    return approval_of(approver, request, already, parts_.world());
+  }
+  [[nodiscard]] coalition::Verdict approval_of(const Acting& approver, const Request& request, bool already,
+                                               const coalition::World& world) const;
   // The approvals of `request` whose givers would still be let give them; the names of the others.
-  [[nodiscard]] std::vector<std::string> drop_lapsed(Request& request) const;
+  [[nodiscard]] std::vector<std::string> drop_lapsed(Request& request, const coalition::World& world) const;
   // Takes what is said of the person now into the request. What to record of it; nothing: it is the same.
   [[nodiscard]] static bool same_facts(const coalition::Facts& one, const coalition::Facts& other,
                                        bool picture);

@@ -41,9 +41,9 @@ std::vector<AccessRequest> AccessDesk::to_answer(const Acting& approver) const {
   return out;
 }
 
-AccessDesk::Preview AccessDesk::preview(const AccessRequest& request) const {
+AccessDesk::Preview AccessDesk::preview(const AccessRequest& request, const coalition::World& world) const {
   const Instant now = parts_.switchboard.now();
-  const std::string source = "node:" + parts_.world().self().text();
+  const std::string source = "node:" + world.self().text();
   // As their nation said last; what it says by then counts when they come.
   Acting asker;
   asker.who.id = request.person;
@@ -58,7 +58,7 @@ AccessDesk::Preview AccessDesk::preview(const AccessRequest& request) const {
   supposed.purpose = request.purpose;
   supposed.scope = request.scope;
   supposed.end = now + std::chrono::minutes(request.minutes);
-  const Verdict verdict = decide_as_if(parts_.world(), ask, supposed);
+  const Verdict verdict = decide_as_if(world, ask, supposed);
   Preview out;
   out.opens = verdict.permit && verdict.terms.has_value();
   if (!verdict.permit && !verdict.reasons.empty()) out.why_not = verdict.reasons.front().text;
@@ -87,8 +87,7 @@ Result<AccessRequest> AccessDesk::to_be_answered(const Acting& by, const Request
 }
 
 // Whoever has lost the right since did not give it: with what was known of them, under this world.
-std::vector<std::string> AccessDesk::drop_lapsed(Request& request) const {
-  const coalition::World& world = parts_.world();
+std::vector<std::string> AccessDesk::drop_lapsed(Request& request, const coalition::World& world) const {
   std::vector<std::string> lapsed;
   std::erase_if(request.approvals, [&](const Approval& approval) {
     Acting giver;
@@ -100,7 +99,7 @@ std::vector<std::string> AccessDesk::drop_lapsed(Request& request) const {
     if (coalition::operator_of(world, giver.who) != nullptr) {
       for (auto& [name, fact] : giver.context) fact.end = parts_.switchboard.now() + kLookAhead;
     }
-    const Verdict verdict = approval_of(giver, request, false);
+    const Verdict verdict = approval_of(giver, request, false, world);
     // One that was given in another's name must still be theirs to give.
     const bool own = verdict.authority.empty() || verdict.authority.text() == approval.authority;
     const bool stands = verdict.permit && own;
@@ -108,6 +107,11 @@ std::vector<std::string> AccessDesk::drop_lapsed(Request& request) const {
     return !stands;
   });
   return lapsed;
+}
+
+size_t AccessDesk::standing(AccessRequest request, const coalition::World& world) const {
+  [[maybe_unused]] const std::vector<std::string> lapsed = drop_lapsed(request, world);
+  return request.approvals.size();
 }
 
 namespace {
@@ -133,7 +137,7 @@ net::Task<Result<AccessRequest>> AccessDesk::approve(Acting approver, RequestId 
   Result<Request> found = to_be_answered(approver, id, said);
   if (!found) co_return Failure(found.error());
   Request request = std::move(*found);
-  const std::vector<std::string> lapsed = drop_lapsed(request);
+  const std::vector<std::string> lapsed = drop_lapsed(request, parts_.world());
   const Verdict verdict = approval_of(approver, request, true);
   if (!verdict.permit) {
     Leaf leaf = leaf_of("approval.refused", request);

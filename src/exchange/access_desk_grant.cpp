@@ -206,24 +206,31 @@ net::Task<Result<RequestId>> AccessDesk::delegate(Acting from, AppId app, Person
   co_return delegation.id;
 }
 
-net::Task<Result<void>> AccessDesk::end_delegation(Acting by, RequestId id) {
+Result<AccessDesk::DelegationEnd> AccessDesk::delegation_end(const Acting& by, const RequestId& id) const {
   const PartnerCode self = parts_.world().self();
-  const coalition::Delegation* known = parts_.world().delegation(id);
-  if (known == nullptr) co_return unknown();
-  const coalition::Delegation found = *known;
+  const coalition::Delegation* found = parts_.world().delegation(id);
+  if (found == nullptr) return unknown();
   const coalition::Operator* named = coalition::operator_of(parts_.world(), by.who);
   const PersonId who = named == nullptr || named->person.empty() ? by.who.id : named->person;
-  const bool theirs = by.who.partner == self && (who == found.from || who == found.to);
-  if (!theirs && !decide(parts_.world(), question(by, Action::administer, {self, found.app})).permit)
-    co_return unknown();
-  std::vector<coalition::Record> ops;
-  ops.push_back({record_key(found), std::nullopt});
-  Leaf leaf{"delegation.ended",
-            {{"at", rfc3339(parts_.switchboard.now())},
-             {"delegation", id.text()},
-             {"from", found.from.text()},
-             {"to", found.to.text()},
-             {"by", name_of(by)}}};
+  const bool theirs = by.who.partner == self && (who == found->from || who == found->to);
+  if (!theirs && !decide(parts_.world(), question(by, Action::administer, {self, found->app})).permit)
+    return unknown();
+  DelegationEnd out;
+  out.records.push_back({record_key(*found), std::nullopt});
+  out.leaf = {"delegation.ended",
+              {{"at", rfc3339(parts_.switchboard.now())},
+               {"delegation", id.text()},
+               {"from", found->from.text()},
+               {"to", found->to.text()},
+               {"by", name_of(by)}}};
+  return out;
+}
+
+net::Task<Result<void>> AccessDesk::end_delegation(Acting by, RequestId id) {
+  Result<DelegationEnd> ends = delegation_end(by, id);
+  if (!ends) co_return Failure(ends.error());
+  std::vector<coalition::Record> ops = std::move(ends->records);
+  Leaf leaf = std::move(ends->leaf);
   co_return co_await write(std::move(ops), std::move(leaf), true);
 }
 

@@ -297,6 +297,9 @@ const Session* Exchange::session(const SessionId& id) const {
   return core_->table_.by_id(id);
 }
 
+bool Exchange::goes_on(const Session& session, const Rules& rules, Instant now) const {
+  return core_->ask_of_world(session, rules, std::max(now, core_->now_)).permit;
+}
 std::vector<const Session*> Exchange::sessions() const {
   std::vector<const Session*> all;
   for (const auto& [serial, session] : core_->table_.all()) all.push_back(session.get());

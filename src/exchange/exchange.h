@@ -227,6 +227,8 @@ class Exchange {
   [[nodiscard]] Millis ahead() const;
   [[nodiscard]] const Session* session(const SessionId& id) const;
   [[nodiscard]] std::vector<const Session*> sessions() const;  // oldest first
+  // Whether it would go on under those rules at that time, asked as it always is; `session` is of sessions().
+  [[nodiscard]] bool goes_on(const Session& session, const Rules& rules, Instant now) const;
   [[nodiscard]] bool link_fresh(const PartnerCode& partner, Way way) const;
   [[nodiscard]] bool fenced(const PartnerCode& partner) const;
   [[nodiscard]] std::vector<ConnectorRoster::Entry> connectors() const;

@@ -243,7 +243,10 @@ class Exchange::Core {
   [[nodiscard]] std::optional<Ending> no_room(const Session& s) const;
   // exchange_world.cpp
   [[nodiscard]] coalition::Verdict ask(const Session& s) const;  // of both worlds, for who is not inside yet
-  [[nodiscard]] coalition::Verdict ask_of_world(const Session& s, const Rules& rules) const;
+  [[nodiscard]] coalition::Verdict ask_of_world(const Session& s, const Rules& rules) const {
+    return ask_of_world(s, rules, now_);
+  }
+  [[nodiscard]] coalition::Verdict ask_of_world(const Session& s, const Rules& rules, Instant now) const;
   [[nodiscard]] FenceState fence_wanted(const PartnerCode& partner, std::string& reason) const;
   void standings_changed();
   void close_fence(Peer& peer, FenceState state, std::string reason);

@@ -24,13 +24,13 @@ std::optional<coalition::Verdict> Exchange::Core::narrowed(const Session& s, Ins
   return std::nullopt;
 }
 
-coalition::Verdict Exchange::Core::ask_of_world(const Session& s, const Rules& rules) const {
+coalition::Verdict Exchange::Core::ask_of_world(const Session& s, const Rules& rules, Instant now) const {
   coalition::Ask question;
   question.id = VerdictId(draw_());
   question.action = coalition::Action::open;
   question.who = s.who;
   question.target = s.app;
-  question.now = now_;
+  question.now = now;
   question.context = s.context;
   question.purpose = s.purpose;
   question.entered_by = s.entered_by;
@@ -38,7 +38,7 @@ coalition::Verdict Exchange::Core::ask_of_world(const Session& s, const Rules& r
   coalition::Verdict verdict = rules.decide(question);
   // A wall clock that was set back gives no time back: as much has passed as the machine's own clock says.
   const Instant lived = s.counted_from + std::chrono::duration_cast<Millis>(tick_ - s.opened_tick);
-  const Millis behind = lived - now_;
+  const Millis behind = lived - now;
   if (!verdict.permit || behind <= limits_.clock_step) return verdict;
   question.now = lived;
   coalition::Verdict later = rules.decide(question);

@@ -1,6 +1,7 @@
 #include "node/api.h"
 
 #include "base/log.h"
+#include "net/url.h"
 #include "node/api_answers.h"
 #include "node/operators.h"
 
@@ -11,7 +12,8 @@ namespace entente::node {
 namespace {
 
 constexpr size_t kBodyBytesMax = 256 * 1024;
-constexpr Seconds kLookMax{5};        // for the record of who looks; then it is shown, and said that it waits
+constexpr Seconds kLookMax{5};  // for the record of who looks; then it is shown, and said that it waits
+constexpr std::string_view kPreview = "/preview";  // after the path of a change: what it would come to
 constexpr size_t kNameBytesMax = 64;  // no id is longer; what is recorded of a call is bounded with it
 
 }  // namespace
@@ -27,46 +29,46 @@ struct Api::Route {
   std::string_view method;
   std::string_view path;  // "{}" stands for one segment
   Handler handler;
-  bool socket_only = false;  // answers a secret, which no browser is to hold
+  enum class Also { nothing, preview, socket_only } also = Also::nothing;
 };
 
 std::span<const Api::Route> Api::routes() {
+  using enum Route::Also;  // socket_only: it answers a secret, which no browser is to hold
   static constexpr Route table[] = {
       {"GET", "/v1/status", &Api::show_status},
       {"GET", "/v1/partners", &Api::list_partners},
-      {"GET", "/v1/partners/{}/parting", &Api::preview_parting},
-      {"POST", "/v1/partners/{}/suspend", &Api::suspend_partner},
+      {"POST", "/v1/partners/{}/suspend", &Api::suspend_partner, preview},
       {"POST", "/v1/partners/{}/resume", &Api::resume_partner},
-      {"POST", "/v1/partners/{}/isolate", &Api::isolate_partner},
+      {"POST", "/v1/partners/{}/isolate", &Api::isolate_partner, preview},
       {"POST", "/v1/partners/{}/rejoin", &Api::rejoin_partner},
       {"GET", "/v1/apps", &Api::list_apps},
-      {"POST", "/v1/apps/{}/withdraw", &Api::withdraw_app},
+      {"POST", "/v1/apps/{}/withdraw", &Api::withdraw_app, preview},
       {"GET", "/v1/domains", &Api::list_domains},
       {"GET", "/v1/sessions", &Api::list_sessions},
-      {"POST", "/v1/sessions/{}/cut", &Api::cut_session},
+      {"POST", "/v1/sessions/{}/cut", &Api::cut_session, preview},
       {"GET", "/v1/connectors", &Api::list_connectors},
-      {"POST", "/v1/connectors", &Api::add_connector, true},
-      {"POST", "/v1/connectors/{}/cut", &Api::cut_connector},
+      {"POST", "/v1/connectors", &Api::add_connector, socket_only},
+      {"POST", "/v1/connectors/{}/cut", &Api::cut_connector, preview},
       {"GET", "/v1/missions", &Api::list_missions},
       {"GET", "/v1/missions/{}", &Api::show_mission},
-      {"POST", "/v1/missions/{}/phase", &Api::set_phase},
-      {"POST", "/v1/missions/{}/threat", &Api::set_threat},
-      {"POST", "/v1/missions/{}/end", &Api::end_mission},
+      {"POST", "/v1/missions/{}/phase", &Api::set_phase, preview},
+      {"POST", "/v1/missions/{}/threat", &Api::set_threat, preview},
+      {"POST", "/v1/missions/{}/end", &Api::end_mission, preview},
       {"GET", "/v1/requests", &Api::list_requests},
       {"POST", "/v1/requests/{}/approve", &Api::approve_request},
       {"POST", "/v1/requests/{}/deny", &Api::deny_request},
       {"GET", "/v1/grants", &Api::list_grants},
-      {"POST", "/v1/grants/{}/revoke", &Api::revoke_grant},
+      {"POST", "/v1/grants/{}/revoke", &Api::revoke_grant, preview},
       {"GET", "/v1/delegations", &Api::list_delegations},
       {"POST", "/v1/delegations", &Api::add_delegation},
-      {"POST", "/v1/delegations/{}/end", &Api::end_delegation},
+      {"POST", "/v1/delegations/{}/end", &Api::end_delegation, preview},
       {"GET", "/v1/releases", &Api::list_releases},
       {"POST", "/v1/releases", &Api::propose_release},
       {"POST", "/v1/releases/{}/approve", &Api::approve_release},
       {"POST", "/v1/releases/{}/deny", &Api::deny_release},
-      {"POST", "/v1/releases/{}/revoke", &Api::revoke_release},
+      {"POST", "/v1/releases/{}/revoke", &Api::revoke_release, preview},
       {"GET", "/v1/recalls", &Api::list_recalls},
-      {"POST", "/v1/recalls", &Api::recall_object},
+      {"POST", "/v1/recalls", &Api::recall_object, preview},
       {"POST", "/v1/recalls/lift", &Api::lift_recall},
       {"POST", "/v1/key-service/reload", &Api::reload_keys},
       {"GET", "/v1/clock", &Api::show_clock},
@@ -161,49 +163,101 @@ std::optional<Caller> Api::local(uint32_t uid) const {
   return Caller{operator_person(records_.world(), known->name)};
 }
 
+namespace {
+
+// Of a preview: what a change has in its body stands in the query.
+Result<Json> body_of(const std::string& query) {
+  TRY(const net::Pairs asked, net::parse_form(query));
+  Json body = Json::object();
+  for (const auto& [name, value] : asked) {
+    if (name != "attributes") {
+      body.set(name, value);
+      continue;
+    }
+    const Json* so_far = body.find(name);
+    Json list = so_far == nullptr ? Json::array() : *so_far;
+    list.push(value);
+    body.set(name, std::move(list));
+  }
+  return body;
+}
+
+}  // namespace
+
+std::optional<std::string_view> Api::name_in(std::string_view path, const Route& route) {
+  const size_t hole = route.path.find("{}");
+  if (hole == std::string_view::npos)
+    return path == route.path ? std::optional(std::string_view()) : std::nullopt;
+  const std::string_view head = route.path.substr(0, hole);
+  const std::string_view tail = route.path.substr(hole + 2);
+  if (path.size() <= head.size() + tail.size() || !path.starts_with(head) || !path.ends_with(tail))
+    return std::nullopt;
+  const std::string_view name = path.substr(head.size(), path.size() - head.size() - tail.size());
+  if (name.size() > kNameBytesMax || name.find('/') != std::string_view::npos) return std::nullopt;
+  return name;
+}
+
+net::Task<Api::Answer> Api::answer(const Route& route, Request request, bool looks) {
+  const auto look = looks ? std::make_shared<Look>(switchboard_.loop()) : nullptr;
+  request.look = look;
+  Answer answer = co_await (this->*route.handler)(std::move(request));
+  if (!look) co_return answer;
+  // Who looked is on the disk before anything is seen. On a disk that takes nothing operators see all the
+  // same, and that nobody could know of it after a crash.
+  bool durable = look->under_way == 0;
+  if (!durable) durable = co_await look->done.wait(kLookMax);
+  if (look->why_not) answer.body.set("unrecorded", look->why_not->what());
+  if (!durable) answer.body.set("unrecorded", "the disk has not taken it in time");
+  co_return answer;
+}
+
 net::Task<Api::Answer> Api::call(Caller by, std::string method, std::string path, Json body) {
   Request request;
   request.by = std::move(by);
   const size_t question = path.find('?');
   if (question != std::string::npos) request.query = path.substr(question + 1);
   const std::string_view wanted = std::string_view(path).substr(0, question);
+  request.path = path;
   request.body = std::move(body);
+  const bool looks = method == "GET";
+  const bool previews = looks && wanted.ends_with(kPreview);
   bool other_method = false;
   for (const Route& route : routes()) {
-    const size_t hole = route.path.find("{}");
-    const std::string_view head = route.path.substr(0, hole);
-    const std::string_view tail =
-        hole == std::string_view::npos ? std::string_view() : route.path.substr(hole + 2);
-    const bool fits = hole == std::string_view::npos ? wanted == route.path
-                                                     : wanted.size() > head.size() + tail.size() &&
-                                                           wanted.starts_with(head) && wanted.ends_with(tail);
-    if (!fits) continue;
-    const std::string_view name = hole == std::string_view::npos
-                                      ? std::string_view()
-                                      : wanted.substr(head.size(), wanted.size() - head.size() - tail.size());
-    if (name.size() > kNameBytesMax || name.find('/') != std::string_view::npos) continue;
-    if (route.method != method) {
+    const bool preview = previews && route.also == Route::Also::preview;
+    const auto name = name_in(preview ? wanted.substr(0, wanted.size() - kPreview.size()) : wanted, route);
+    if (!name) continue;
+    if (!preview && route.method != method) {
       other_method = true;
       continue;
     }
-    if (route.socket_only && request.by.network != kSocketNetwork)
+    if (route.also == Route::Also::socket_only && request.by.network != kSocketNetwork)
       co_return not_found(fmt::format("there is no {} here", wanted));
-    request.name = std::string(name);
-    const auto look = method == "GET" ? std::make_shared<Look>(switchboard_.loop()) : nullptr;
-    request.look = look;
-    Answer answer = co_await (this->*route.handler)(std::move(request));
-    if (!look) co_return answer;
-    // Who looked is on the disk before anything is seen. On a disk that takes nothing operators see all the
-    // same, and that nobody could know of it after a crash.
-    bool durable = look->under_way == 0;
-    if (!durable) durable = co_await look->done.wait(kLookMax);
-    if (look->why_not) answer.body.set("unrecorded", look->why_not->what());
-    if (!durable) answer.body.set("unrecorded", "the disk has not taken it in time");
-    co_return answer;
+    request.name = std::string(*name);
+    request.preview = preview;
+    if (preview) {
+      Result<Json> asked = body_of(request.query);
+      if (!asked) co_return refusal(400, asked.error());
+      request.body = *std::move(asked);
+    }
+    Answer answered = co_await answer(route, std::move(request), looks);
+    co_return answered;
   }
   if (other_method)
     co_return refusal(405, {"api.method", fmt::format("{} is not for {}", wanted, method), {}, {}});
   co_return not_found(fmt::format("there is no {} in this API", wanted));
+}
+
+void Api::record_look(const Request& request, ledger::Record record) {
+  if (request.look) ++request.look->under_way;
+  records_.append({std::move(record)}, false,
+                  [look = request.look](const Result<ledger::Appended>& appended) {
+                    if (!appended)
+                      log(LogLevel::error, "node", "an operator's verdict is not in the ledger",
+                          {{"error", appended.error().text()}});
+                    if (!look) return;
+                    if (!appended) look->why_not = appended.error();
+                    if (--look->under_way == 0) look->done.set();
+                  });
 }
 
 std::optional<Api::Answer> Api::refused(const Request& request, coalition::Action action,
@@ -216,22 +270,14 @@ std::optional<Api::Answer> Api::refused_at(Instant now, const Request& request, 
                                            coalition::Target target, std::string purpose,
                                            coalition::Verdict& verdict) {
   const std::string on = coalition::target_text(target);
+  if (request.preview) purpose = "preview of: " + purpose;
   const coalition::Ask ask = operator_ask(request.by, action, std::move(target), purpose, now);
   verdict = coalition::decide(records_.world(), ask);
   ledger::Record record =
       verdict_record(verdict, request.by.who, action_name(action), ask.context, clock_.now());
   record.fields.emplace_back("target", on);
   record.fields.emplace_back("purpose", purpose);
-  if (request.look) ++request.look->under_way;
-  records_.append({std::move(record)}, false,
-                  [look = request.look](const Result<ledger::Appended>& appended) {
-                    if (!appended)
-                      log(LogLevel::error, "node", "an operator's verdict is not in the ledger",
-                          {{"error", appended.error().text()}});
-                    if (!look) return;
-                    if (!appended) look->why_not = appended.error();
-                    if (--look->under_way == 0) look->done.set();
-                  });
+  record_look(request, std::move(record));
   if (verdict.permit) return std::nullopt;
   std::string why = "an operator may not do this here";
   std::string change;

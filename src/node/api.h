@@ -28,6 +28,7 @@ struct LinkState {
 };
 
 class KeyDesk;
+struct Foreseen;
 
 class Api {
  public:
@@ -65,16 +66,20 @@ class Api {
   struct Request {
     Caller by;
     std::string name;  // {..} of the route
+    std::string path;
     std::string query;
     Json body;
     std::shared_ptr<Look> look{};
+    bool preview = false;  // of what this would come to: nothing is changed
   };
   using Handler = net::Task<Answer> (Api::*)(Request);
   [[nodiscard]] static std::span<const Route> routes();
 
+  // The name in the path, where it is that route's.
+  [[nodiscard]] static std::optional<std::string_view> name_in(std::string_view path, const Route& route);
+  net::Task<Answer> answer(const Route& route, Request request, bool looks);
   net::Task<void> connection(net::Socket socket);
   net::Task<Answer> list_partners(Request request);
-  net::Task<Answer> preview_parting(Request request);
   net::Task<Answer> suspend_partner(Request request);
   net::Task<Answer> resume_partner(Request request);
   net::Task<Answer> isolate_partner(Request request);
@@ -127,6 +132,11 @@ class Api {
   std::optional<Answer> refused_at(Instant now, const Request& request, coalition::Action action,
                                    coalition::Target target, std::string purpose,
                                    coalition::Verdict& verdict);
+  // A look, to be on the disk before anything is seen.
+  void record_look(const Request& request, ledger::Record record);
+  // What would end if these records were so; and as an answer, when it is counted.
+  net::Task<Answer> previewed(Request request, std::vector<coalition::Record> records);
+  Answer foreseen(const Request& request, const Foreseen& counted);
   [[nodiscard]] Json mission_json(const coalition::Mission& mission) const;
   // An operator's word on a mission, asked of decide() and said as every change is.
   net::Task<Answer> say_of_mission(Request request, MissionDesk::Word word, std::string reason);
@@ -145,7 +155,12 @@ class Api {
     VerdictId verdict;
     Instant decided;
   };
-  net::Task<Answer> change(Change change, Words words);
+  // Or says what it would come to, where that is what is asked.
+  net::Task<Answer> change(Request request, Change change, Words words);
+  // It was made, and counts, also while the disk does not take it.
+  [[nodiscard]] static bool acts(const Request& request, const Answer& answer) {
+    return !request.preview && (answer.status == 200 || answer.status == 507);
+  }
   [[nodiscard]] Answer changed(const Result<Outcome>& outcome, const Words& words, bool narrowing) const;
   [[nodiscard]] ledger::Record disclosure(const coalition::Person& who,
                                           const coalition::Verdict& verdict) const;
@@ -168,6 +183,7 @@ class Api {
   data::Exposure exposure_;     // of what the ledger held up to here
   bool reading_again_ = false;  // the ledger, for an exposure of its own
   bool searching_ = false;      // for a verdict
+  size_t previews_ = 0;         // being counted
 };
 
 }  // namespace entente::node

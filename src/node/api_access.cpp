@@ -199,8 +199,8 @@ net::Task<Api::Answer> Api::revoke_grant(Request request) {
   said.done = fmt::format("the grant for {}/{} is taken back", self_.text(), app.text());
   said.verdict = taken->verdict;
   said.decided = now;
-  Answer answer = co_await this->change(std::move(change), std::move(said));
-  if (answer.status == 200 || answer.status == 507) access_.revoked(*taken);
+  Answer answer = co_await this->change(request, std::move(change), std::move(said));
+  if (acts(request, answer)) access_.revoked(*taken);
   co_return answer;
 }
 
@@ -248,6 +248,12 @@ net::Task<Api::Answer> Api::end_delegation(Request request) {
   const AppId app = known->app;
   exchange::Acting by = acting(request.by, decisions_.now());
   RequestId id(request.name);
+  if (request.preview) {
+    Result<exchange::AccessDesk::DelegationEnd> ends = access_.delegation_end(by, id);
+    if (!ends) co_return unanswered(request, app, ends.error());
+    std::vector<coalition::Record> records = std::move(ends->records);
+    co_return co_await previewed(std::move(request), std::move(records));
+  }
   const Result<void> ended = co_await access_.end_delegation(std::move(by), std::move(id));
   if (!ended) co_return unanswered(request, app, ended.error());
   co_return Answer{200, Json::object({{"id", request.name}, {"text", "the delegation has ended"}})};

@@ -15,8 +15,10 @@ inline constexpr size_t kAnswerableMax = 256;  // of a list, decided about
 // Which status an error of a change deserves: 409 for what is not so, 507 for no space, 503 for what may work
 // later.
 [[nodiscard]] int status_of(const Error& error);
-// Every change takes one: a line of text in the member "reason", and no other member.
-[[nodiscard]] Result<std::string> read_reason(const Json& body);
+// Every change takes one: a line of text in the member "reason", which a preview may leave out.
+[[nodiscard]] std::string take_reason(Fields& fields, bool preview);
+// And no other member.
+[[nodiscard]] Result<std::string> read_reason(const Json& body, bool preview = false);
 // The member of that name: a line of text that can be shown. What is wrong with it is said to `fields`.
 [[nodiscard]] std::string take_line(Fields& fields, std::string_view name);
 // How far a connector is, as it is shown: null of one that was not measured yet, which is not near.

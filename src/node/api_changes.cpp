@@ -3,10 +3,9 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "crypto/digest.h"
-#include "net/url.h"
 #include "node/api_answers.h"
 #include "node/operators.h"
-#include "node/parting.h"
+#include "node/preview.h"
 
 #include <algorithm>
 #include <variant>
@@ -63,9 +62,13 @@ std::string take_line(Fields& fields, std::string_view name) {
   return line;
 }
 
-Result<std::string> read_reason(const Json& body) {
+std::string take_reason(Fields& fields, bool preview) {
+  return preview && !fields.has("reason") ? "no reason yet" : take_line(fields, "reason");
+}
+
+Result<std::string> read_reason(const Json& body, bool preview) {
   Fields fields(body, "");
-  std::string reason = take_line(fields, "reason");
+  std::string reason = take_reason(fields, preview);
   TRY_VOID(fields.done());
   return reason;
 }
@@ -97,10 +100,10 @@ struct Pair {
 };
 
 std::variant<Pair, Api::Answer> read_pair(const coalition::World& world, std::string_view name,
-                                          const Json& body) {
+                                          const Json& body, bool preview) {
   Fields fields(body, "");
   std::string with = fields.text("with", 16);
-  std::string reason = take_line(fields, "reason");
+  std::string reason = take_reason(fields, preview);
   const Result<void> read = fields.done();
   if (!read) return refusal(400, read.error());
   auto other = other_of_pair(world, PartnerCode(std::string(name)), PartnerCode(std::move(with)));
@@ -110,7 +113,11 @@ std::variant<Pair, Api::Answer> read_pair(const coalition::World& world, std::st
 
 // Commits and answers, for every change alike. A narrowing one acts when this is called, whatever the disk
 // says: then the answer is "fenced, not yet durable".
-net::Task<Api::Answer> Api::change(Change change, Words words) {
+net::Task<Api::Answer> Api::change(Request request, Change change, Words words) {
+  if (request.preview) {
+    std::vector<coalition::Record> records = std::move(change.records);
+    co_return co_await previewed(std::move(request), std::move(records));
+  }
   const bool narrowing = change.narrowing;
   const Tick decided = clock_.tick();
   auto done = std::make_shared<net::Event>(switchboard_.loop());
@@ -166,29 +173,9 @@ Api::Answer Api::changed(const Result<Outcome>& outcome, const Words& words, boo
   return {507, std::move(body)};
 }
 
-// What suspending that partner would end, or isolating the pair: counted now, and changed by nothing.
-net::Task<Api::Answer> Api::preview_parting(Request request) {
-  PartnerCode other(request.name);
-  const Result<net::Pairs> query = net::parse_form(request.query);
-  const std::string* with = query ? net::find_pair(*query, "with") : nullptr;
-  if (with != nullptr) {
-    auto pair = other_of_pair(records_.world(), other, PartnerCode(*with));
-    if (const auto* no = std::get_if<Answer>(&pair)) co_return *no;
-    other = std::get<PartnerCode>(std::move(pair));
-  }
-  if (records_.world().partner(other) == nullptr || other == self_)
-    co_return not_found(fmt::format("{} is no partner of this node", request.name));
-  coalition::Verdict verdict;
-  if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_},
-                        "preview what would end with " + other.text(), verdict))
-    co_return *no;
-  const Parting counted = parting(records_.world(), switchboard_.core().sessions(), other, decisions_.now());
-  co_return Answer{200, parting_json(counted, other)};
-}
-
 net::Task<Api::Answer> Api::suspend_partner(Request request) {
   const PartnerCode code(request.name);
-  const Result<std::string> reason = read_reason(request.body);
+  const Result<std::string> reason = read_reason(request.body, request.preview);
   if (!reason) co_return refusal(400, reason.error());
   if (records_.world().partner(code) == nullptr || code == self_)
     co_return not_found(fmt::format("{} is no partner of this node", request.name));
@@ -197,7 +184,8 @@ net::Task<Api::Answer> Api::suspend_partner(Request request) {
     co_return *no;
   Words words{code.text(), code.text() + " is suspended", verdict.id, clock_.now()};
   Answer answer =
-      co_await change(partner_state_change(records_.world(), code, coalition::PartnerState::suspended,
+      co_await change(request,
+                      partner_state_change(records_.world(), code, coalition::PartnerState::suspended,
                                            *reason, request.by.who, verdict, clock_.now()),
                       std::move(words));
   co_return answer;
@@ -221,12 +209,12 @@ net::Task<Api::Answer> Api::resume_partner(Request request) {
   change.preconditions.push_back(*std::move(seen));
   Words words{code.text(), code.text() + " is active again; its people must sign in again", verdict.id,
               clock_.now()};
-  Answer answer = co_await this->change(std::move(change), std::move(words));
+  Answer answer = co_await this->change(request, std::move(change), std::move(words));
   co_return answer;
 }
 
 net::Task<Api::Answer> Api::isolate_partner(Request request) {
-  const auto read = read_pair(records_.world(), request.name, request.body);
+  const auto read = read_pair(records_.world(), request.name, request.body, request.preview);
   if (const auto* no = std::get_if<Answer>(&read)) co_return *no;
   const Pair& pair = std::get<Pair>(read);
   coalition::Verdict verdict;
@@ -236,14 +224,15 @@ net::Task<Api::Answer> Api::isolate_partner(Request request) {
   Words words{pair.other.text(),
               fmt::format("{} and {} are isolated from each other", self_.text(), pair.other.text()),
               verdict.id, clock_.now()};
-  Answer answer = co_await change(isolation_change(records_.world(), pair.other, pair.reason, true,
+  Answer answer = co_await change(request,
+                                  isolation_change(records_.world(), pair.other, pair.reason, true,
                                                    request.by.who, verdict, clock_.now()),
                                   std::move(words));
   co_return answer;
 }
 
 net::Task<Api::Answer> Api::rejoin_partner(Request request) {
-  const auto read = read_pair(records_.world(), request.name, request.body);
+  const auto read = read_pair(records_.world(), request.name, request.body, request.preview);
   if (const auto* no = std::get_if<Answer>(&read)) co_return *no;
   const Pair& pair = std::get<Pair>(read);
   coalition::Verdict verdict;
@@ -260,13 +249,13 @@ net::Task<Api::Answer> Api::rejoin_partner(Request request) {
               fmt::format("{} and {} may meet again; their people must sign in again", self_.text(),
                           pair.other.text()),
               verdict.id, clock_.now()};
-  Answer answer = co_await this->change(std::move(change), std::move(words));
+  Answer answer = co_await this->change(request, std::move(change), std::move(words));
   co_return answer;
 }
 
 net::Task<Api::Answer> Api::withdraw_app(Request request) {
   const coalition::AppRef ref{self_, AppId(request.name)};
-  const Result<std::string> reason = read_reason(request.body);
+  const Result<std::string> reason = read_reason(request.body, request.preview);
   if (!reason) co_return refusal(400, reason.error());
   if (records_.world().app(ref) == nullptr)
     co_return not_found(fmt::format("this node has no app {}", request.name));
@@ -275,14 +264,14 @@ net::Task<Api::Answer> Api::withdraw_app(Request request) {
                         "withdraw " + request.name + ": " + *reason, verdict))
     co_return *no;
   Words words{request.name, request.name + " is withdrawn", verdict.id, clock_.now()};
-  Answer answer =
-      co_await change(app_withdrawal(records_.world(), ref, *reason, request.by.who, verdict, clock_.now()),
-                      std::move(words));
+  Answer answer = co_await change(
+      request, app_withdrawal(records_.world(), ref, *reason, request.by.who, verdict, clock_.now()),
+      std::move(words));
   co_return answer;
 }
 
 net::Task<Api::Answer> Api::cut_connector(Request request) {
-  const Result<std::string> reason = read_reason(request.body);
+  const Result<std::string> reason = read_reason(request.body, request.preview);
   if (!reason) co_return refusal(400, reason.error());
   const coalition::World& world = records_.world();
   if (world.connector(ConnectorId(request.name)) == nullptr &&
@@ -295,20 +284,27 @@ net::Task<Api::Answer> Api::cut_connector(Request request) {
   Words words{request.name,
               request.name + " is cut: neither its certificate nor a token counts for anything here",
               verdict.id, clock_.now()};
-  Answer answer = co_await change(connector_cut(request.name, *reason, request.by.who, verdict, clock_.now()),
-                                  std::move(words));
+  Answer answer = co_await change(
+      request, connector_cut(request.name, *reason, request.by.who, verdict, clock_.now()), std::move(words));
   co_return answer;
 }
 
 net::Task<Api::Answer> Api::cut_session(Request request) {
   const SessionId id(request.name);
-  const Result<std::string> reason = read_reason(request.body);
+  const Result<std::string> reason = read_reason(request.body, request.preview);
   if (!reason) co_return refusal(400, reason.error());
   if (switchboard_.core().session(id) == nullptr) co_return not_found("there is no such session now");
   coalition::Verdict verdict;
   if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_},
                         "cut session: " + *reason, verdict))
     co_return *no;
+  if (request.preview) {
+    const exchange::Session& session = *switchboard_.core().session(id);
+    Foreseen counted;
+    const bool inside = session.stage == exchange::Stage::live;
+    (inside ? counted.sessions : counted.admissions).add(session.who.partner);
+    co_return foreseen(request, counted);
+  }
   exchange::Ending ending;
   ending.which = coalition::Refusal::denied;
   ending.what = fmt::format("An operator ended this session: {}", *reason);
@@ -372,7 +368,8 @@ net::Task<Api::Answer> Api::add_connector(Request request) {
     co_return *no;
   const std::string token = crypto::random_token(32);
   Words words{id, token, verdict.id, clock_.now()};
-  Answer answer = co_await change(enrolment_change(id, apps, nations, std::chrono::days(days), token,
+  Answer answer = co_await change(request,
+                                  enrolment_change(id, apps, nations, std::chrono::days(days), token,
                                                    request.by.who, verdict, clock_.now()),
                                   std::move(words));
   if (answer.status == 200) {

@@ -58,7 +58,7 @@ net::Task<Api::Answer> Api::accept_clock(Request request) {
                      Json::object({{"text", words.done}, {"durable", true}, {"verdict", verdict.id.text()}})}
             : refusal(status_of(durable.error()), durable.error());
   } else {
-    answer = co_await change(std::move(step.change), std::move(words));
+    answer = co_await change(request, std::move(step.change), std::move(words));
   }
   if (answer.status != 200 || switchboard_.ahead() == Millis(0)) co_return answer;
   const Instant seen = switchboard_.now();

@@ -35,7 +35,7 @@ struct Said {
   std::string word;
   std::string reason;
 };
-Result<Said> read_said(const Json& body, std::string_view name) {
+Result<Said> read_said(const Json& body, std::string_view name, bool preview) {
   Fields fields(body, "");
   Said said;
   if (!name.empty()) {
@@ -43,7 +43,7 @@ Result<Said> read_said(const Json& body, std::string_view name) {
     if (!is_mission_word(said.word))
       fields.wrong(name, "this is no phase or threat", "write a-z, 0-9 and hyphens");
   }
-  said.reason = take_line(fields, "reason");
+  said.reason = take_reason(fields, preview);
   TRY_VOID(fields.done());
   return said;
 }
@@ -151,13 +151,13 @@ net::Task<Api::Answer> Api::say_of_mission(Request request, MissionDesk::Word wo
   leaf.fields.emplace_back("reason", reason);
   step->change.leaves.push_back(std::move(leaf));
   step->change.author = request.by.who.id.text();
-  Answer answer = co_await change(std::move(step->change), std::move(words));
-  if (answer.status == 200 || answer.status == 507) missions_.acts(step->closing);
+  Answer answer = co_await change(request, std::move(step->change), std::move(words));
+  if (acts(request, answer)) missions_.acts(step->closing);
   co_return answer;
 }
 
 net::Task<Api::Answer> Api::set_phase(Request request) {
-  Result<Said> said = read_said(request.body, "phase");
+  Result<Said> said = read_said(request.body, "phase", request.preview);
   if (!said) co_return refusal(400, said.error());
   MissionDesk::Word word;
   word.phase = said->word;
@@ -166,7 +166,7 @@ net::Task<Api::Answer> Api::set_phase(Request request) {
 }
 
 net::Task<Api::Answer> Api::set_threat(Request request) {
-  Result<Said> said = read_said(request.body, "threat");
+  Result<Said> said = read_said(request.body, "threat", request.preview);
   if (!said) co_return refusal(400, said.error());
   MissionDesk::Word word;
   word.threat = said->word;
@@ -175,7 +175,7 @@ net::Task<Api::Answer> Api::set_threat(Request request) {
 }
 
 net::Task<Api::Answer> Api::end_mission(Request request) {
-  Result<Said> said = read_said(request.body, {});
+  Result<Said> said = read_said(request.body, {}, request.preview);
   if (!said) co_return refusal(400, said.error());
   MissionDesk::Word word;
   word.end = clock_.now();

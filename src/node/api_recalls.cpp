@@ -57,7 +57,7 @@ net::Task<Api::Answer> Api::recall_object(Request request) {
   Fields fields(request.body, "");
   const std::string kind = fields.text("kind", 16);
   const std::string what = fields.text("what", kWhatMax);
-  const std::string reason = fields.text("reason", 1000);
+  const std::string reason = request.preview ? take_reason(fields, true) : fields.text("reason", 1000);
   Json record =
       Json::object({{"reason", reason}, {"by", request.by.who.id.text()}, {"at", rfc3339(clock_.now())}});
   for (const char* name : {"partner", "classification", "attributes"}) {
@@ -84,7 +84,7 @@ net::Task<Api::Answer> Api::recall_object(Request request) {
   said.done = fmt::format("{} {} is recalled", kind, what);
   said.verdict = verdict.id;
   said.decided = now;
-  Answer answer = co_await this->change(std::move(change), std::move(said));
+  Answer answer = co_await this->change(request, std::move(change), std::move(said));
   co_return answer;
 }
 
@@ -110,7 +110,7 @@ net::Task<Api::Answer> Api::lift_recall(Request request) {
   said.done = fmt::format("the recall of {} {} is lifted", kind, what);
   said.verdict = verdict.id;
   said.decided = now;
-  Answer answer = co_await this->change(std::move(change), std::move(said));
+  Answer answer = co_await this->change(request, std::move(change), std::move(said));
   co_return answer;
 }
 

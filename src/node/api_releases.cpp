@@ -163,11 +163,13 @@ net::Task<Api::Answer> Api::commit_release(Request request, Release release, std
   said.done = std::move(text);
   said.verdict = verdict.id;
   said.decided = now;
-  Answer answer = co_await change(*std::move(made), std::move(said));
+  Answer answer = co_await change(request, *std::move(made), std::move(said));
+  if (request.preview) co_return answer;
   if (answer.status == 200) answer.body.set("release", release_json(records_.world(), release, now));
   // What narrows acts, and waits for the disk.
-  const bool acts = answer.status == 200 || (release.state == RequestState::revoked && answer.status == 507);
-  if (acts && release_answered_) release_answered_(release);
+  const bool counts =
+      answer.status == 200 || (release.state == RequestState::revoked && answer.status == 507);
+  if (counts && release_answered_) release_answered_(release);
   co_return answer;
 }
 

@@ -60,6 +60,7 @@ class KeyDesk final : public exchange::ObjectDesk {
 
   // A request whose authority is that nation's key service's (empty: the own one's). Always answers.
   [[nodiscard]] net::Task<void> handle(net::HttpCall& call, net::NormalTarget target, PartnerCode of);
+  [[nodiscard]] const data::Views& views() const { return parts_.views.views(); }
   [[nodiscard]] bool holds(std::string_view kid) const { return kas_.keys().find(kid) != nullptr; }
   // The lobby's pages.
   [[nodiscard]] net::Task<exchange::ObjectAnswer> keys(exchange::ObjectReader reader,

@@ -110,6 +110,7 @@ step("Console: an operator of XAA gets in by her lobby", async () => {
 step('Console: a session appears by itself, in the list and on the map', () =>
   desk.aSessionAppears(stage, operator, planner),
 );
+step('Console: what a phase would end is said before, by keyboard', () => desk.aPhaseIsForeseen(operator));
 step('Console: a request, what it opens, and a session cut, by keyboard', () =>
   desk.operatorApproves(stage, operator),
 );

@@ -24,6 +24,8 @@ export async function executionLetsAnalystsIn(stage, analyst) {
 export async function highThreatCutsThem(stage, analyst, planner, officer) {
   await Promise.all([analyst, planner, officer].map((each) => each.waitForFrames(3)));
   const others = [planner, officer].map((each) => each.liveConnections);
+  const foreseen = await stage.cli('XAA', 'mission', 'threat', stage.demo.mission, 'high', '--preview');
+  assert.match(foreseen.output, /^Would end now: 1 session \(XBB 1\)\./, 'what it would end is said before');
   const given = stage.stopwatch.mark();
   const answered = await says(stage, 'threat', stage.demo.mission, 'high');
   await analyst.page.waitForFunction(() => document.body.dataset.link !== 'live');

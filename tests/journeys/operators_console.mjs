@@ -23,11 +23,12 @@ async function change(operator, verb, says, button = `[data-act="${verb}"]`) {
   await operator.page.waitForSelector('dialog[open] input:focus');
   await operator.page.keyboard.type(kReason);
   if (verb === 'suspend') {
-    await operator.page.waitForSelector('dialog[open] [data-counted]:has-text("would end now")');
-    assert.match(await operator.text('dialog[open] [data-counted]'), /^[1-9]\d* sessions? would end now: .* Nothing was changed\.$/);
+    await operator.page.waitForSelector('dialog[open] [data-counted]:has-text("Would end now")');
+    assert.match(await operator.text('dialog[open] [data-counted]'), /^Would end now: [1-9]\d* sessions? \(.*XBB [1-9].* Nothing was changed\.$/);
     await operator.shoot('console-4-suspend');
     await operator.isAccessible('the console: a change that asks for its reason');
   }
+  if (verb === 'cut') await operator.page.waitForSelector('dialog[open] [data-counted]:has-text("Would end now: 1 session (XBB 1). Nothing was changed.")');
   await operator.page.keyboard.press('Enter');
   await operator.page.waitForFunction(
     (wanted) => document.activeElement?.matches('[data-said]') && document.activeElement.textContent.includes(wanted),
@@ -67,6 +68,21 @@ export async function aSessionAppears(stage, operator, planner) {
   const lines = await operator.page.locator('.drawing .way').count();
   assert.equal(await operator.page.locator('[data-reach]').count(), lines, 'the table says what the picture says');
   await operator.shoot('console-2-who-reaches-what');
+}
+
+// What a phase would end is said once it is written, and the mission stays in the one it is in.
+export async function aPhaseIsForeseen(operator) {
+  await goTo(operator, 'missions');
+  const was = await operator.text('[data-phase]');
+  await press(operator, '[data-act="set-phase"]');
+  await operator.page.waitForSelector('dialog[open] input:focus');
+  assert.equal(await operator.text('dialog[open] [data-counted]'), '', 'nothing is asked of the phase it is in');
+  await operator.page.fill('dialog[open] input[name="phase"]', 'stand-down');
+  await operator.page.keyboard.press('Tab');
+  await operator.page.waitForSelector('dialog[open] [data-counted]:has-text("Nothing was changed.")');
+  await operator.page.keyboard.press('Escape');
+  await operator.page.waitForSelector('dialog[open]', { state: 'detached' });
+  assert.equal(await operator.text('[data-phase]'), was);
 }
 
 // A request comes, and she sees what approving opens before she presses.

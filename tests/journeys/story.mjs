@@ -36,6 +36,7 @@ async function play(stage) {
   await leaving.signOutEndsAll(stage, planner);
   const operator = await desk.operatorOpensTheConsole(stage);
   await desk.aSessionAppears(stage, operator, planner);
+  await desk.aPhaseIsForeseen(operator);
   await desk.operatorApproves(stage, operator);
   await desk.operatorReleases(stage, operator);
   await desk.everyPageIsMarkedAndAccessible(stage, operator);

@@ -24,16 +24,7 @@ after(async () => {
   if (scratch) rmSync(scratch, { recursive: true, force: true });
 });
 
-async function opened(login) {
-  return until(
-    `${login} is inside again`,
-    async () => {
-      const visitor = await Visitor.in(coalition, login).catch(() => undefined);
-      return visitor && (await visitor.openApp()).status === 200 && visitor;
-    },
-    20_000,
-  );
-}
+const opened = (login) => Visitor.insideAgain(coalition, login);
 
 const kFull = 'exercise: the disk is full';
 

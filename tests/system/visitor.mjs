@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { ask, toLoopback } from '../../demo/loopback.mjs';
+import { until } from './coalition.mjs';
 
 const kHopsMax = 14;
 
@@ -135,6 +136,18 @@ export class Visitor {
     const page = await visitor.openApp();
     assert.equal(page.status, 200, `${login} opens the app: ${page.body.slice(0, 300)}`);
     return visitor;
+  }
+
+  // The same as soon as what keeps them out is over.
+  static insideAgain(coalition, login) {
+    return until(
+      `${login} is inside again`,
+      async () => {
+        const visitor = await Visitor.in(coalition, login).catch(() => undefined);
+        return visitor && (await visitor.openApp()).status === 200 && visitor;
+      },
+      20_000,
+    );
   }
 
   // A WebSocket of the app, with this browser's cookies.

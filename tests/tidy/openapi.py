@@ -6,7 +6,10 @@ import re
 import sys
 
 root = pathlib.Path(__file__).resolve().parents[2]
-served = set(re.findall(r'\{"([A-Z]+)",\s*"(/v1[^"]*)",\s*&Api::', (root / "src/node/api.cpp").read_text()))
+table = (root / "src/node/api.cpp").read_text()
+served = set(re.findall(r'\{"([A-Z]+)",\s*"(/v1[^"]*)",\s*&Api::', table))
+# What a change would come to is asked at its path (Api::call).
+served |= {("GET", f"{path}/preview") for path in re.findall(r'\{"POST",\s*"(/v1[^"]*)",\s*&Api::\w+,\s*preview\}', table)}
 api = json.loads((root / "docs/openapi.json").read_text())
 described = {
     (method.upper(), re.sub(r"\{[^}]*\}", "{}", path))

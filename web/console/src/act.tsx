@@ -17,20 +17,38 @@ interface ActProps {
   readonly on: string; // "XBB"
   readonly path: string;
   readonly says: string; // what will happen
-  readonly counts?: string; // path of what the node counts of it before
+  readonly previews?: boolean; // the node says beforehand what it would end
   readonly wants?: readonly Wanted[];
   readonly body?: Readonly<Record<string, string>>;
   readonly heavy?: boolean;
   readonly done: (text: string) => void;
 }
 
-export function Act({ hello, verb, on, path, says, counts, wants = kReason, body = {}, heavy = false, done }: ActProps) {
+export function Act({ hello, verb, on, path, says, previews = false, wants = kReason, body = {}, heavy = false, done }: ActProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
   const [problem, setProblem] = useState<Error>();
   const [busy, setBusy] = useState(false);
   const [counted, setCounted] = useState('');
+  const form = useRef<HTMLFormElement>(null);
+  const asked = useRef(0);
   const act = verb.toLowerCase().replaceAll(' ', '-');
+
+  // What is filled in is part of the question, but for words; of several answers the last counts.
+  const isPart = (name: string): boolean => name !== 'reason' && name !== 'words';
+  function look(form: HTMLFormElement) {
+    const mine = ++asked.current;
+    setProblem(undefined);
+    setCounted('');
+    const written = new FormData(form);
+    const parts = wants.filter(({ name }) => isPart(name)).map(({ name, value }) => ({ name, was: value, is: String(written.get(name)).trim() }));
+    if (!previews || parts.some(({ is, was }) => !is || is === was)) return;
+    const query = new URLSearchParams({ ...body, ...Object.fromEntries(parts.map(({ name, is }) => [name, is])) });
+    const last = <T,>(set: (value: T) => void) => (value: T) => {
+      if (mine === asked.current) set(value);
+    };
+    preview(`${path}/preview?${query}`).then(last(setCounted), last(setProblem));
+  }
 
   async function send(event: SyntheticEvent<HTMLFormElement>) {
     event.preventDefault();
@@ -60,21 +78,19 @@ export function Act({ hello, verb, on, path, says, counts, wants = kReason, body
         data-on={on}
         aria-label={`${verb} ${on}`}
         onClick={() => {
-          setProblem(undefined);
-          setCounted('');
-          if (counts) preview(counts).then(setCounted, setProblem);
           dialog.current?.showModal();
+          if (form.current) look(form.current);
         }}
       >
         {verb}
       </button>
       <dialog ref={dialog} aria-labelledby={`${id}-title`} aria-describedby={`${id}-says`}>
-        <form onSubmit={send}>
+        <form ref={form} onSubmit={send}>
           <h2 id={`${id}-title`}>
             {verb} {on}
           </h2>
           <p id={`${id}-says`}>{says}</p>
-          {counts && (
+          {previews && (
             <p role="status" data-counted>
               {counted}
             </p>
@@ -89,6 +105,7 @@ export function Act({ hello, verb, on, path, says, counts, wants = kReason, body
                 required={!optional}
                 maxLength={500}
                 autoComplete="off"
+                onBlur={() => isPart(name) && form.current && look(form.current)}
               />
             </p>
           ))}

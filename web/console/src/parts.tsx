@@ -40,6 +40,18 @@ export function Who({ of }: { of: { readonly who: string; readonly person: strin
   );
 }
 
+// Of a list of what is known about something that waits for them.
+export function Approvals({ of }: { of: { readonly approvals: readonly unknown[]; readonly approvals_needed: number } }) {
+  return (
+    <>
+      <dt>Approvals</dt>
+      <dd>
+        {of.approvals.length} of {of.approvals_needed}
+      </dd>
+    </>
+  );
+}
+
 interface TableProps {
   readonly caption: string;
   readonly heads: readonly string[];

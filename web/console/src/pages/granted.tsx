@@ -39,6 +39,7 @@ export function Granted({ hello, done }: PageProps) {
                   verb="Take back"
                   on={`${one.app} from ${one.partner} ${nameOf(one.person)}`}
                   path={`/v1/grants/${one.id}/revoke`}
+                  previews
                   says="The grant ends at once, and the session it opened with it. The person reads your word."
                   wants={kWords}
                   heavy

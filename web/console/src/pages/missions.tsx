@@ -45,6 +45,7 @@ export function MissionsPage({ hello, done }: PageProps) {
                   verb={`Set ${word}`}
                   on={`of ${one.name}`}
                   path={`/v1/missions/${one.id}/${word}`}
+                  previews
                   says={`Sessions that policies do not permit under the new ${word} are cut at once.`}
                   wants={[{ name: word, label: `The new ${word}`, value: one[word] }, kReason]}
                   done={changed}

@@ -16,8 +16,8 @@ function Acts({ partner, hello, done }: PageProps & { partner: Partner }) {
     return <Act {...own} verb="Resume" path={`${path}/resume`} says={`${name} is a partner again. Its people must sign in again; nothing opens by itself.`} />;
   return (
     <div className="row">
-      <Act {...own} verb="Suspend" path={`${path}/suspend`} counts={`${path}/parting`} heavy says={`Everything between this node and ${name} ends at once. Nobody of either gets in until it is resumed.`} />
-      <Act {...own} verb="Isolate" path={`${path}/isolate`} body={pair} counts={`${path}/parting?with=${hello.nation}`} heavy says={`${name} and ${hello.nation_name} lose each other's apps at once. Both keep what they share with others.`} />
+      <Act {...own} verb="Suspend" path={`${path}/suspend`} previews heavy says={`Everything between this node and ${name} ends at once. Nobody of either gets in until it is resumed.`} />
+      <Act {...own} verb="Isolate" path={`${path}/isolate`} body={pair} previews heavy says={`${name} and ${hello.nation_name} lose each other's apps at once. Both keep what they share with others.`} />
     </div>
   );
 }

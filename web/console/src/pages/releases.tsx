@@ -2,7 +2,7 @@ import { Act } from '../act.tsx';
 import type { Hello, Release } from '../api.ts';
 import { visible } from '../ledger/entry.ts';
 import { usePage } from '../live.ts';
-import { Page, Problem, When, type PageProps } from '../parts.tsx';
+import { Approvals, Page, Problem, When, type PageProps } from '../parts.tsx';
 
 const kWords = [{ name: 'words', label: 'A word to whoever asked (may be left empty)', optional: true }];
 
@@ -39,6 +39,7 @@ function Answers({ hello, one, changed }: CardProps) {
           {...answer}
           verb="Take back"
           path={`${path}/revoke`}
+          previews
           says="No key is released by it any more, and what is open by it in a lobby is shut. Whoever asked reads your word."
         />
       )}
@@ -83,10 +84,7 @@ function Card({ hello, one, changed }: CardProps) {
             </>
           )}
         </dd>
-        <dt>Approvals</dt>
-        <dd>
-          {one.approvals.length} of {one.approvals_needed}
-        </dd>
+        <Approvals of={one} />
       </dl>
       <Answers hello={hello} one={one} changed={changed} />
     </li>

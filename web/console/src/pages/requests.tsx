@@ -2,7 +2,7 @@ import { Act } from '../act.tsx';
 import type { Request } from '../api.ts';
 import { visible } from '../ledger/entry.ts';
 import { usePage } from '../live.ts';
-import { Page, Problem, When, Who, type PageProps } from '../parts.tsx';
+import { Approvals, Page, Problem, When, Who, type PageProps } from '../parts.tsx';
 import { Granted } from './granted.tsx';
 
 const kWords = [{ name: 'words', label: 'A word to whoever asked (may be left empty)', optional: true }];
@@ -49,10 +49,7 @@ export function RequestsPage({ hello, done }: PageProps) {
               <dd data-opens>
                 <Opens request={one} />
               </dd>
-              <dt>Approvals</dt>
-              <dd>
-                {one.approvals.length} of {one.approvals_needed}
-              </dd>
+              <Approvals of={one} />
             </dl>
             {one.may_answer ? (
               <div className="row">

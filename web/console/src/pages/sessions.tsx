@@ -50,6 +50,7 @@ export function SessionsPage({ hello, done }: PageProps) {
                   on={`${one.app} for ${one.who} ${nameOf(one.person)}`}
                   path={`/v1/sessions/${one.id}/cut`}
                   says="The session ends at once. The person reads your reason, and may open the app again while policies permit it."
+                  previews
                   heavy
                   done={changed}
                 />
