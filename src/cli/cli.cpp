@@ -39,6 +39,16 @@ const Verb* match(const std::vector<std::string>& words, size_t& taken) {
   return best;
 }
 
+// What the first word may be followed by, for who forgot or mistyped the second.
+std::string hint_for(const std::string& first) {
+  std::string seconds;
+  for (const Verb& verb : verbs()) {
+    if (!verb.name.starts_with(first + " ")) continue;
+    seconds += (seconds.empty() ? "" : ", ") + std::string(verb.name.substr(first.size() + 1));
+  }
+  return seconds.empty() ? "see `entente help`" : fmt::format("one of these follows it: {}", seconds);
+}
+
 // An option as the verb's table writes it: "level", "check!" for a flag, "to+" for one that may stand again.
 bool lists(const Verb& verb, std::string_view name) {
   std::string_view rest = verb.options;
@@ -50,24 +60,20 @@ bool lists(const Verb& verb, std::string_view name) {
   return false;
 }
 
-// Ids are drawn, and one in 4,096 begins like an option. None of those is so long, or the verb lists it.
-bool is_drawn(const Verb& verb, std::string_view word, size_t words) {
-  constexpr size_t kShortest = 16;
-  const bool may_be = word.size() >= kShortest && verb.words_max <= 2 && words < verb.words_max;
-  const std::string_view name = word.substr(std::min<size_t>(2, word.size()));
-  const auto listed = [&](const char* kind) { return lists(verb, std::string(name) + kind); };
-  return may_be && word.find('=') == std::string_view::npos && !listed("") && !listed("+") && !listed("!");
-}
-
 Failure usage_fault(const Verb& verb, std::string what) {
   return fail("cli.usage", std::move(what), {}, fmt::format("usage: entente {} {}", verb.name, verb.usage));
 }
 
 Result<Arguments> parse(const Verb& verb, std::span<const std::string> rest) {
   Arguments arguments;
+  bool ended = false;  // of the options, by "--": an id may begin with two hyphens
   for (size_t i = 0; i < rest.size(); ++i) {
     const std::string word = rest[i] == "-o" && lists(verb, "out") ? "--out" : rest[i];
-    if (!word.starts_with("--") || is_drawn(verb, word, arguments.words.size())) {
+    if (word == "--" && !ended) {
+      ended = true;
+      continue;
+    }
+    if (ended || !word.starts_with("--")) {
       arguments.words.push_back(word);
       continue;
     }
@@ -134,11 +140,13 @@ int run(std::span<char*> raw) {
       (words.size() == 1 || words[1].starts_with("--config"))) {
     words.insert(words.begin() + 1, "run");
   }
+  const bool json = std::ranges::find(words, "--json") != words.end();
   size_t taken = 0;
   const Verb* verb = match(words, taken);
   if (verb == nullptr) {
-    return report(Error{"cli.usage", fmt::format("\"{}\" is no verb", words[0]), {}, "see `entente help`"},
-                  false);
+    const std::string said =
+        words.size() > 1 && !words[1].starts_with("-") ? words[0] + " " + words[1] : words[0];
+    return report(Error{"cli.usage", fmt::format("\"{}\" is no verb", said), {}, hint_for(words[0])}, json);
   }
   const bool asked_help = std::find(words.begin(), words.end(), "--help") != words.end();
   if (asked_help) {
@@ -146,7 +154,7 @@ int run(std::span<char*> raw) {
     return kExitOk;
   }
   const Result<Arguments> arguments = parse(*verb, std::span(words).subspan(taken));
-  if (!arguments) return report(arguments.error(), false);
+  if (!arguments) return report(arguments.error(), json);
   return verb->run(*arguments);
 }
 

@@ -1,4 +1,5 @@
 #include "cli/cli.h"
+
 #include "cli/cli_for_test.h"
 
 #include <algorithm>
@@ -18,13 +19,14 @@ TEST_CASE("attack: a partner's words forge a row of an operator's table, or stee
   CHECK(text.find("planner?r-2") != std::string::npos);
 }
 
-TEST_CASE("an id that begins like an option is a word, and a mistyped option is none") {
-  const auto cut = [](const char* word) {
-    return told_by({"session", "cut", word, "--reason", "exercise", "--socket", "/nowhere/entente.sock"}).exit;
+TEST_CASE("behind -- a word that begins like an option is a word; a mistyped option is none") {
+  const auto cut = [](std::vector<std::string> words) {
+    words.insert(words.begin(),
+                 {"session", "cut", "--reason", "exercise", "--socket", "/nowhere/entente.sock"});
+    return told_by(words).exit;
   };
-  CHECK(cut("--co2BzYKkkuEggnGTU0OQ") == kExitUnreachable);
-  CHECK(cut("kco2BzYKkkuEggnGTU0OQA") == kExitUnreachable);
-  CHECK(cut("--reasons") == kExitUsage);
-  CHECK(cut("--co2BzYKkkuEggnGTU0OQ=1") == kExitUsage);
-  CHECK(told_by({"recall", "policy", "p-1", "--classification"}).exit == kExitUsage);
+  CHECK(cut({"--", "--co2BzYKkkuEggnGTU0OQ"}) == kExitUnreachable);
+  CHECK(cut({"kco2BzYKkkuEggnGTU0OQA"}) == kExitUnreachable);
+  CHECK(cut({"--co2BzYKkkuEggnGTU0OQ"}) == kExitUsage);
+  CHECK(cut({"--reasons", "kco2BzYKkkuEggnGTU0OQA"}) == kExitUsage);
 }

@@ -24,6 +24,11 @@ std::string cell(const Json& row, std::string_view key) {
   return printable(value->dump());
 }
 
+// The first word as a part of a path: whatever stands in it, it is one name.
+std::string named(const Arguments& arguments) {
+  return net::percent_encode(arguments.words[0]);
+}
+
 struct Column {
   std::string head;
   std::string key;
@@ -110,15 +115,15 @@ int partner_list(const Arguments& arguments) {
                {"REASON", "reason"}});
 }
 int partner_suspend(const Arguments& arguments) {
-  return change_with_reason(arguments, fmt::format("/v1/partners/{}/suspend", arguments.words[0]));
+  return change_with_reason(arguments, fmt::format("/v1/partners/{}/suspend", named(arguments)));
 }
 int partner_resume(const Arguments& arguments) {
-  return change_with_reason(arguments, fmt::format("/v1/partners/{}/resume", arguments.words[0]));
+  return change_with_reason(arguments, fmt::format("/v1/partners/{}/resume", named(arguments)));
 }
 namespace {
 
 int change_pair(const Arguments& arguments, std::string_view verb) {
-  return change_because(arguments, fmt::format("/v1/partners/{}/{}", arguments.words[0], verb),
+  return change_because(arguments, fmt::format("/v1/partners/{}/{}", named(arguments), verb),
                         Json::object({{"with", arguments.words[1]}}));
 }
 
@@ -217,7 +222,7 @@ int app_list(const Arguments& arguments) {
                {"STATE", "state"}});
 }
 int app_withdraw(const Arguments& arguments) {
-  return change_with_reason(arguments, fmt::format("/v1/apps/{}/withdraw", arguments.words[0]));
+  return change_with_reason(arguments, fmt::format("/v1/apps/{}/withdraw", named(arguments)));
 }
 int session_list(const Arguments& arguments) {
   return list(arguments, "/v1/sessions", "sessions",
@@ -231,7 +236,7 @@ int session_list(const Arguments& arguments) {
                {"VERDICT", "verdict"}});
 }
 int session_cut(const Arguments& arguments) {
-  return change_with_reason(arguments, fmt::format("/v1/sessions/{}/cut", arguments.words[0]));
+  return change_with_reason(arguments, fmt::format("/v1/sessions/{}/cut", named(arguments)));
 }
 int connector_list(const Arguments& arguments) {
   return list(arguments, "/v1/connectors", "connectors",
@@ -243,7 +248,7 @@ int connector_list(const Arguments& arguments) {
                {"TOKEN UNTIL", "token_until"}});
 }
 int connector_cut(const Arguments& arguments) {
-  return change_with_reason(arguments, fmt::format("/v1/connectors/{}/cut", arguments.words[0]));
+  return change_with_reason(arguments, fmt::format("/v1/connectors/{}/cut", named(arguments)));
 }
 namespace {
 
@@ -320,7 +325,7 @@ int answer_request(const Arguments& arguments, std::string_view verb) {
   if (!seen) return report(seen.error(), arguments.json());
   Json body = Json::object({{"seen", *seen}});
   if (const auto words = arguments.option("words")) body.set("words", *words);
-  return change(arguments, fmt::format("/v1/requests/{}/{}", arguments.words[0], verb), std::move(body));
+  return change(arguments, fmt::format("/v1/requests/{}/{}", named(arguments), verb), std::move(body));
 }
 
 }  // namespace
@@ -391,13 +396,13 @@ int release_list(const Arguments& arguments) {
                {"ATTRIBUTES", "attributes"}});
 }
 int release_approve(const Arguments& arguments) {
-  return answer_with_words(arguments, fmt::format("/v1/releases/{}/approve", arguments.words[0]));
+  return answer_with_words(arguments, fmt::format("/v1/releases/{}/approve", named(arguments)));
 }
 int release_deny(const Arguments& arguments) {
-  return answer_with_words(arguments, fmt::format("/v1/releases/{}/deny", arguments.words[0]));
+  return answer_with_words(arguments, fmt::format("/v1/releases/{}/deny", named(arguments)));
 }
 int release_revoke(const Arguments& arguments) {
-  return answer_with_words(arguments, fmt::format("/v1/releases/{}/revoke", arguments.words[0]));
+  return answer_with_words(arguments, fmt::format("/v1/releases/{}/revoke", named(arguments)));
 }
 int grant_list(const Arguments& arguments) {
   return list(arguments, "/v1/grants", "grants",
@@ -415,7 +420,7 @@ int grant_list(const Arguments& arguments) {
                {"STATE", "state"}});
 }
 int grant_revoke(const Arguments& arguments) {
-  return answer_with_words(arguments, fmt::format("/v1/grants/{}/revoke", arguments.words[0]));
+  return answer_with_words(arguments, fmt::format("/v1/grants/{}/revoke", named(arguments)));
 }
 
 int delegation_list(const Arguments& arguments) {
@@ -435,14 +440,13 @@ int delegation_add(const Arguments& arguments) {
                 Json::object({{"app", arguments.words[0]}, {"to", arguments.words[1]}, {"minutes", count}}));
 }
 int delegation_end(const Arguments& arguments) {
-  return change(arguments, fmt::format("/v1/delegations/{}/end", arguments.words[0]), Json::object());
+  return change(arguments, fmt::format("/v1/delegations/{}/end", named(arguments)), Json::object());
 }
 
 namespace {
 
 std::string mission_path(const Arguments& arguments, std::string_view verb = {}) {
-  return fmt::format("/v1/missions/{}{}{}", net::percent_encode(arguments.words[0]), verb.empty() ? "" : "/",
-                     verb);
+  return fmt::format("/v1/missions/{}{}{}", named(arguments), verb.empty() ? "" : "/", verb);
 }
 
 int say_of_mission(const Arguments& arguments, const std::string& name) {
@@ -484,7 +488,7 @@ int mission_end(const Arguments& arguments) {
 }
 
 int why(const Arguments& arguments) {
-  const Result<Json> answer = call_node(arguments, "GET", fmt::format("/v1/verdicts/{}", arguments.words[0]));
+  const Result<Json> answer = call_node(arguments, "GET", fmt::format("/v1/verdicts/{}", named(arguments)));
   if (!answer) return report(answer.error(), arguments.json());
   if (arguments.json()) {
     print_json(*answer);

@@ -142,7 +142,9 @@ Bytes random_bytes(size_t length) {
 }
 
 std::string random_token(size_t length) {
-  return base64url(random_bytes(length));
+  std::string out = base64url(random_bytes(length));
+  while (out.starts_with('-')) out = base64url(random_bytes(length));  // on a command line that is an option
+  return out;
 }
 
 bool equal_constant_time(ByteView a, ByteView b) {

@@ -50,6 +50,7 @@ TEST_CASE("secrets move and are copied only by saying so") {
 TEST_CASE("tokens are fresh and as long as asked") {
   CHECK(random_token(16).size() == 22);
   CHECK(random_token() != random_token());
+  for (int i = 0; i < 2000; ++i) CHECK_FALSE(random_token(12).starts_with('-'));
   CHECK(equal_constant_time("abc", "abc"));
   CHECK_FALSE(equal_constant_time("abc", "abd"));
   CHECK_FALSE(equal_constant_time("abc", "ab"));

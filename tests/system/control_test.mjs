@@ -117,6 +117,22 @@ system('what why is asked must be known', async () => {
   assert.equal((await coalition.cli('XAA', 'partner', 'list')).code, 0);
 });
 
+system('attack: a word of the command line that would be another verb of the node', async () => {
+  const suspend = ['partner', 'suspend', 'XBB/resume?', '--reason', kReason];
+  assert.equal((await coalition.cli('XAA', ...suspend)).code, 1, 'no partner is called so');
+  for (const words of [['session', 'cut', 'a b'], ['why', 'a?b'], ['connector', 'cut', 'x/../cop-1']]) {
+    const reason = words[0] === 'why' ? [] : ['--reason', kReason];
+    const { code, output } = await coalition.cli('XAA', ...words, ...reason);
+    assert.equal(code, 1, `${words.join(' ')}: ${output}`);
+  }
+  assert.equal((await coalition.partner('XAA', 'XBB')).state, 'active');
+  assert.ok(!(await records('XAA')).some(({ class: kind }) => kind.startsWith('partner.') || kind === 'connector.cut'));
+  // What begins like an option is asked for behind "--".
+  const { output } = await command([program, 'why', '--config', coalition.config('XAA'), '--', '--Ab0']);
+  assert.match(output, /Ab0|verdict/);
+  assert.doesNotMatch(output, /not known here/);
+});
+
 system('suspending cuts twenty live streams before it answers, and leaves our own people alone', async () => {
   const ingrid = await Visitor.inside(coalition, 'ingrid');
   const ours = await konrad.watch();
