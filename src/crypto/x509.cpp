@@ -3,6 +3,7 @@
 #include "crypto/openssl.h"
 #include "crypto/x509_names.h"
 
+#include <algorithm>
 #include <ctime>
 
 #include <openssl/pem.h>
@@ -81,7 +82,7 @@ Result<void> check_leaf(const Certificate& leaf, CertificateUse use) {
   };
   if (use == CertificateUse::authority)
     return leaf.is_authority() ? Result<void>() : wrong("it may not sign certificates");
-  if (leaf.is_authority()) return wrong("it is an authority's");
+  if ((X509_get_extension_flags(certificate) & EXFLAG_CA) != 0) return wrong("it is an authority's");
   if (X509_get_ext_by_NID(certificate, NID_name_constraints, -1) >= 0)
     return wrong("it has name constraints");
   // Without the extension OpenSSL answers "every use".
@@ -93,14 +94,38 @@ Result<void> check_leaf(const Certificate& leaf, CertificateUse use) {
   return {};
 }
 
+Failure path_refused(std::string_view why) {
+  return fail("x509.chain", "A certificate of the path " + std::string(why) + ".");
+}
+
+// RFC 5280 sections 4.2.1.6, 4.2.1.10 and 4.2.1.11, where OpenSSL is milder.
+Result<void> check_each(const X509* each) {
+  for (const int nid : {NID_name_constraints, NID_policy_constraints})
+    if (const int at = X509_get_ext_by_NID(each, nid, -1); at >= 0)
+      if (X509_EXTENSION_get_critical(X509_get_ext(each, at)) == 0)
+        return path_refused("has constraints that are not marked as critical");
+  if (!has_plain_dns_names(each)) return path_refused("has a DNS name or constraint that is none");
+  return {};
+}
+
+// RFC 5280 section 4.1.2.2. Old roots were given the number 0; what is trusted by itself may have any.
+Result<void> check_serial(const X509* each) {
+  const ASN1_INTEGER* serial = X509_get0_serialNumber(each);
+  const bool zero =
+      std::all_of(serial->data, serial->data + serial->length, [](uint8_t byte) { return byte == 0; });
+  if (serial->length > 20 || (serial->type & V_ASN1_NEG) != 0 || zero)
+    return path_refused("has a serial number that is not positive or too long");
+  return {};
+}
+
 Result<void> check_path(STACK_OF(X509) * path) {
   bool constrained = false;
-  for (int i = 0; i < sk_X509_num(path); ++i) {
+  const int length = sk_X509_num(path);
+  for (int i = 0; i < length; ++i) {
     X509* each = sk_X509_value(path, i);
-    const ASN1_INTEGER* serial = X509_get0_serialNumber(each);
-    if (serial->length > 20 || serial->length == 0 || (serial->type & V_ASN1_NEG) != 0)
-      return fail("x509.chain",
-                  "A certificate of the path has a serial number that is not positive or too long.");
+    TRY_VOID(check_each(each));
+    const bool root = i == length - 1 && (X509_get_extension_flags(each) & EXFLAG_SI) != 0;
+    if (!root || i == 0) TRY_VOID(check_serial(each));
     constrained = constrained || X509_get_ext_by_NID(each, NID_name_constraints, -1) >= 0;
   }
   if (!constrained) return {};
@@ -109,6 +134,16 @@ Result<void> check_path(STACK_OF(X509) * path) {
     if (dns.starts_with("*."))
       return fail("x509.chain", "A wildcard name is not accepted below name constraints.");
   return {};
+}
+
+// A certificate's last second belongs to its life (RFC 5280 section 4.1.2.5); OpenSSL ends it a second early.
+int judge(int ok, X509_STORE_CTX* context) {
+  if (ok == 1 || X509_STORE_CTX_get_error(context) != X509_V_ERR_CERT_HAS_EXPIRED) return ok;
+  const X509* each = X509_STORE_CTX_get_current_cert(context);
+  const time_t at = X509_VERIFY_PARAM_get_time(X509_STORE_CTX_get0_param(context));
+  if (each == nullptr || unix_seconds(instant_of(X509_get0_notAfter(each))) != at) return 0;
+  X509_STORE_CTX_set_error(context, X509_V_OK);
+  return 1;
 }
 
 Failure path_fail(X509_STORE_CTX* context) {
@@ -256,6 +291,7 @@ Result<void> verify_chain(const Certificate& leaf, std::span<const Certificate> 
   for (const Certificate& each : intermediates) ENTENTE_CHECK(sk_X509_push(others.get(), each.native()) > 0);
   ENTENTE_CHECK(X509_STORE_CTX_init(context.get(), store.get(), leaf.native(), others.get()) == 1);
   set_parameters(context.get(), expect);
+  X509_STORE_CTX_set_verify_cb(context.get(), judge);
   if (X509_verify_cert(context.get()) != 1) return path_fail(context.get());
   TRY_VOID(check_leaf(leaf, expect.use));
   return check_path(X509_STORE_CTX_get0_chain(context.get()));

@@ -51,6 +51,25 @@ bool is_host_name(std::string_view host) {
   return label > 0 && before != '-';
 }
 
+bool is_host_name_of_any_case(std::string_view host) {
+  std::string folded(host);
+  for (char& c : folded)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return is_host_name(folded);
+}
+
+using NameConstraints = std::unique_ptr<NAME_CONSTRAINTS, Freed<NAME_CONSTRAINTS_free>>;
+
+bool has_plain_subtrees(const STACK_OF(GENERAL_SUBTREE) * trees) {
+  for (int i = 0; trees != nullptr && i < sk_GENERAL_SUBTREE_num(trees); ++i) {
+    const GENERAL_NAME* base = sk_GENERAL_SUBTREE_value(trees, i)->base;
+    if (base->type != GEN_DNS) continue;
+    const std::string_view name = text_of(base->d.dNSName);
+    if (!name.empty() && (name.starts_with("*") || !is_host_name_of_any_case(name))) return false;
+  }
+  return true;
+}
+
 bool is_uri(std::string_view uri) {
   const size_t colon = uri.find(':');
   return is_visible_ascii(uri) && uri.size() <= 2048 && colon != std::string_view::npos && colon > 0;
@@ -75,6 +94,19 @@ Result<void> check_alternative_names(const X509* certificate) {
   if (!std::ranges::all_of(names.dns, is_visible_ascii) || !std::ranges::all_of(names.uris, is_visible_ascii))
     return openssl_fail("x509.parse", "The certificate has a name that is not visible ASCII.");
   return {};
+}
+
+bool has_plain_dns_names(const X509* certificate) {
+  const NameConstraints constraints(
+      static_cast<NAME_CONSTRAINTS*>(X509_get_ext_d2i(certificate, NID_name_constraints, nullptr, nullptr)));
+  if (constraints) {
+    const auto* permitted = constraints->permittedSubtrees;
+    const auto* excluded = constraints->excludedSubtrees;
+    const bool some = (permitted != nullptr && sk_GENERAL_SUBTREE_num(permitted) > 0) ||
+                      (excluded != nullptr && sk_GENERAL_SUBTREE_num(excluded) > 0);
+    if (!some || !has_plain_subtrees(permitted) || !has_plain_subtrees(excluded)) return false;
+  }
+  return std::ranges::all_of(read_alternative_names(certificate).dns, is_host_name_of_any_case);
 }
 
 std::string common_name_of(const X509_NAME* name) {

@@ -19,6 +19,10 @@ struct AlternativeNames {
 [[nodiscard]] AlternativeNames read_alternative_names(const STACK_OF(X509_EXTENSION) * extensions);
 // Refuses names that text can't carry (a NUL inside, not ASCII), so that they read alike everywhere.
 [[nodiscard]] Result<void> check_alternative_names(const X509* certificate);
+// Whether the DNS names, and the DNS names of name constraints, are host names in any letter case (RFC 5280
+// sections 4.2.1.6 and 4.2.1.10); a name may begin with "*.", an empty constraint covers every name.
+// Constraints that constrain nothing are refused, too.
+[[nodiscard]] bool has_plain_dns_names(const X509* certificate);
 [[nodiscard]] std::string common_name_of(const X509_NAME* name);
 
 // For certificates we make: "crypto" refuses to sign what others would read differently.
