@@ -1,12 +1,15 @@
 #include "ledger/merkle.h"
 
+#include "base/conformance_for_test.h"
 #include "base/json.h"
 #include "ledger/note.h"
 #include "ledger/segment.h"
 #include "ledger/tiles.h"
 
-#include <cstdlib>
-#include <filesystem>
+#include <bit>
+#include <charconv>
+#include <map>
+#include <regex>
 
 #include <doctest/doctest.h>
 
@@ -15,26 +18,10 @@ using namespace entente::ledger;
 
 namespace {
 
-std::filesystem::path conformance() {
-  const char* set = std::getenv("ENTENTE_CONFORMANCE");
-  return std::filesystem::path(set != nullptr ? set : "../shared/conformance") / "ledger";
-}
-
-bool there(const std::filesystem::path& path) {
-  if (std::filesystem::exists(path)) return true;
-  MESSAGE("skipped: no conformance data at " << path.string());
-  return false;
-}
-
-constexpr std::string_view kHuge = "18446744073709551615";
-
 Json json_file(const std::filesystem::path& path) {
-  const auto bytes = read_file(path);
-  REQUIRE(bytes);
-  // Json has no integers above 2^63 - 1; the one index beyond is kept as text.
-  std::string text(as_text(*bytes));
-  const size_t huge = text.find(kHuge);
-  if (huge != std::string::npos) text.replace(huge, kHuge.size(), "\"" + std::string(kHuge) + "\"");
+  // Json has no integers above 2^63 - 1; longer ones are kept as text.
+  static const std::regex kHuge(R"((:\s*)(\d{19,}))");
+  const std::string text = std::regex_replace(conformance_text(path), kHuge, "$1\"$2\"");
   auto json = Json::parse(text);
   REQUIRE_MESSAGE(json, path.string());
   return *std::move(json);
@@ -70,23 +57,29 @@ std::optional<Proof> proof_in(const Json& json) {
 
 std::optional<uint64_t> size_in(const Json& json, std::string_view key) {
   const Json* value = json.find(key);
-  if (value != nullptr && *value == Json(kHuge)) return UINT64_MAX;
+  if (value != nullptr && value->is_string()) {
+    uint64_t out = 0;
+    const std::string& text = value->string();
+    const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), out);
+    return fault == std::errc() && end == text.data() + text.size() ? std::optional(out) : std::nullopt;
+  }
   if (value == nullptr || !value->is_int() || value->integer() < 0) return std::nullopt;
   return static_cast<uint64_t>(value->integer());
 }
 
 template <class Check>
-int run_vectors(const std::filesystem::path& folder, Check check) {
-  int count = 0;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
-    if (entry.path().extension() != ".json") continue;
-    CAPTURE(entry.path().string());
-    const Json json = json_file(entry.path());
-    const bool wrong = *json.find("wantErr") == Json(true);
-    CHECK(check(json) == !wrong);
-    ++count;
+void run_vectors(const std::string& kind, Check check) {
+  size_t accepted = 0;
+  size_t refused = 0;
+  for (const auto& path : conformance_files(conformance("ledger/merkle/testdata") / kind, ".json")) {
+    CAPTURE(path.string());
+    const Json json = json_file(path);
+    const Json* wrong = json.find("wantErr");
+    REQUIRE((wrong != nullptr && wrong->is_bool()));
+    CHECK(check(json) == !wrong->boolean());
+    ++(wrong->boolean() ? refused : accepted);
   }
-  return count;
+  if (accepted + refused > 0) MESSAGE(kind << ": " << accepted << " proofs hold, " << refused << " refused");
 }
 
 Hash leaf_of(uint64_t n) {
@@ -96,9 +89,7 @@ Hash leaf_of(uint64_t n) {
 }  // namespace
 
 TEST_CASE("the inclusion vectors of transparency-dev/merkle hold") {
-  const auto folder = conformance() / "merkle/testdata/inclusion";
-  if (!there(folder)) return;
-  const int count = run_vectors(folder, [](const Json& json) {
+  run_vectors("inclusion", [](const Json& json) {
     const auto index = size_in(json, "leafIdx");
     const auto size = size_in(json, "treeSize");
     const auto leaf = hash_in(json, "leafHash");
@@ -107,13 +98,10 @@ TEST_CASE("the inclusion vectors of transparency-dev/merkle hold") {
     return index && size && leaf && root && proof &&
            verify_inclusion(*index, *size, *leaf, *proof, *root).has_value();
   });
-  CHECK(count == 98);
 }
 
 TEST_CASE("the consistency vectors of transparency-dev/merkle hold, refusing size 0") {
-  const auto folder = conformance() / "merkle/testdata/consistency";
-  if (!there(folder)) return;
-  const int count = run_vectors(folder, [](const Json& json) {
+  run_vectors("consistency", [](const Json& json) {
     const auto size1 = size_in(json, "size1");
     const auto size2 = size_in(json, "size2");
     const auto root1 = root_in(json, "root1");
@@ -122,44 +110,94 @@ TEST_CASE("the consistency vectors of transparency-dev/merkle hold, refusing siz
     return size1 && size2 && root1 && root2 && proof &&
            verify_consistency(*size1, *size2, *proof, *root1, *root2).has_value();
   });
-  CHECK(count == 98);
 }
 
-TEST_CASE("Tessera's test log: checkpoints are signed, bundles and tiles lead to their roots") {
-  const auto folder = conformance() / "tessera-testlog/testdata/log";
-  if (!there(folder)) return;
-  const auto key =
-      NoteVerifier::parse("example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx");
-  REQUIRE(key);
-  int signed_checkpoints = 0;
-  for (uint64_t size = 0; size < 16; ++size) {
-    const auto path = folder / ("checkpoint." + std::to_string(size));
-    if (!std::filesystem::exists(path)) continue;
-    const auto note = read_file(path);
-    const auto checkpoint = Checkpoint::open(as_text(*note), *key);
-    REQUIRE_MESSAGE(checkpoint, path.string());
-    ++signed_checkpoints;
-    if (checkpoint->size == 0) continue;
-    const auto bundle = read_file(folder / tile_path(-1, 0, checkpoint->size));
-    const auto tile = read_file(folder / tile_path(0, 0, checkpoint->size));
-    if (!bundle || !tile) continue;
-    Tree tree;
+// A whole subtree is a tree of its own, if it stands where one of its size can (its start is a multiple of
+// the power of two that holds it).
+TEST_CASE("the subtree vectors of transparency-dev/merkle hold as trees of their own") {
+  run_vectors("subtreeinclusion", [](const Json& json) {
+    const auto index = size_in(json, "leafIdx");
+    const auto start = size_in(json, "start");
+    const auto end = size_in(json, "end");
+    const auto leaf = hash_in(json, "leafHash");
+    const auto root = root_in(json, "root");
+    const auto proof = proof_in(json);
+    if (!index || !start || !end || !leaf || !root || !proof) return false;
+    if (*start >= *end || *index < *start) return false;
+    const uint64_t width = *end - *start;
+    if (width > UINT64_MAX / 2 || *start % std::bit_ceil(width) != 0) return false;
+    return verify_inclusion(*index - *start, *end - *start, *leaf, *proof, *root).has_value();
+  });
+}
+
+namespace {
+
+// A log's tree from its entry bundles; what of them is missing ends it. `again` gets what we would write.
+Tree tree_of(const std::filesystem::path& log, uint64_t size, bool& same) {
+  Tree tree;
+  for (uint64_t tile = 0; tile * kTileWidth < size; ++tile) {
+    const uint64_t width = std::min(kTileWidth, size - tile * kTileWidth);
+    const std::string bundle = conformance_text(log / tile_path(-1, tile, width));
     Bytes again;
-    for (size_t at = 0; at < bundle->size();) {
-      const size_t length = static_cast<size_t>((*bundle)[at] << 8U | (*bundle)[at + 1]);
-      const ByteView entry = ByteView(*bundle).subspan(at + 2, length);
+    for (size_t at = 0; at + 2 <= bundle.size();) {
+      const auto length =
+          static_cast<size_t>(static_cast<uint8_t>(bundle[at]) << 8U | static_cast<uint8_t>(bundle[at + 1]));
+      REQUIRE(at + 2 + length <= bundle.size());
+      const ByteView entry = as_bytes(bundle).subspan(at + 2, length);
       tree.append(leaf_hash(entry));
       add_to_bundle(again, entry);
       at += 2 + length;
     }
-    CHECK(tree.size() == checkpoint->size);
-    CHECK(tree.root() == checkpoint->root);
-    CHECK(again == *bundle);
-    const auto files = hash_tiles(tree, 0, tree.size());
-    REQUIRE(files.size() == 1);
-    CHECK(files[0].bytes == *tile);
+    same = same && as_text(again) == bundle;
   }
-  CHECK(signed_checkpoints == 16);
+  return tree;
+}
+
+// The keys of public test logs; a log of another origin is read without looking at its signatures.
+constexpr std::string_view kLogKeys[] = {
+    "example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx"};
+
+Checkpoint checkpoint_of(const std::string& text, size_t& verified) {
+  for (const std::string_view key : kLogKeys)
+    if (key.substr(0, key.find('+')) == text.substr(0, text.find('\n'))) {
+      const auto read = Checkpoint::open(text, NoteVerifier::parse(key).value());
+      REQUIRE_MESSAGE(read, read.error().text());
+      ++verified;
+      return *read;
+    }
+  const auto note = Note::parse(text);
+  REQUIRE_MESSAGE(note, note.error().text());
+  return Checkpoint::parse(note->text).value();
+}
+
+}  // namespace
+
+TEST_CASE("Tessera's test log: checkpoints are signed, bundles and tiles lead to their roots") {
+  size_t verified = 0;
+  size_t rebuilt = 0;
+  std::map<std::filesystem::path, std::map<uint64_t, Hash>> logs;
+  for (const auto& path : conformance_files(conformance("ledger/tessera-testlog"), "")) {
+    if (!path.filename().string().starts_with("checkpoint")) continue;
+    CAPTURE(path.string());
+    const std::filesystem::path log = path.parent_path();
+    const Checkpoint checkpoint = checkpoint_of(conformance_text(path), verified);
+    bool same = true;
+    const Tree tree = tree_of(log, checkpoint.size, same);
+    if (tree.size() != checkpoint.size) continue;  // not all of its bundles are there
+    CHECK(same);
+    CHECK(tree.root() == checkpoint.root);
+    for (const TileFile& tile : hash_tiles(tree, 0, tree.size()))
+      if (std::filesystem::exists(log / tile.path))
+        CHECK(as_text(tile.bytes) == conformance_text(log / tile.path));
+    logs[log][checkpoint.size] = checkpoint.root;
+    for (const auto& [size, root] : logs[log])
+      if (size > 0 && size <= checkpoint.size)
+        CHECK(verify_consistency(size, checkpoint.size, tree.consistency_proof(size, checkpoint.size).value(),
+                                 root, checkpoint.root));
+    ++rebuilt;
+  }
+  if (!logs.empty())
+    MESSAGE("test logs: " << verified << " signed checkpoints verified, " << rebuilt << " trees rebuilt");
 }
 
 TEST_CASE("every proof of a growing tree holds, and no proof holds for another") {
