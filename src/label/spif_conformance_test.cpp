@@ -1,32 +1,17 @@
-// Label policies, labels and markings written by others, when $ENTENTE_CONFORMANCE (or ../shared/conformance)
-// has them: a test set of SPIFs with expectations, and marking lines of a public grammar.
+// Label policies and labels written by others, when $ENTENTE_CONFORMANCE (or ../shared/conformance) has them:
+// a test set of SPIFs with what another implementation says about them.
+#include "base/conformance_for_test.h"
+#include "label/crosswalk.h"
 #include "label/dominance.h"
 #include "label/label_xml.h"
 #include "label/marking.h"
 #include "label/policies_for_test.h"
 #include "label/xml.h"
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-
-#include <doctest/doctest.h>
-
 using namespace entente;
 using namespace entente::label;
 
 namespace {
-
-std::filesystem::path conformance() {
-  const char* given = std::getenv("ENTENTE_CONFORMANCE");
-  return given != nullptr ? given : "../shared/conformance";
-}
-
-std::string file_text(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
 
 std::string lacv_of(const XmlElement& at) {
   std::string out = at.attribute_or("lacv", "");
@@ -68,8 +53,10 @@ Result<Plain> read_plain(const LabelPolicies& policies, const std::string& xml) 
     if (part.name() == "policy") {
       out.policy_id = part.attribute_or("id", "");
       policy = policies.find(out.policy_id);
-      if (policy == nullptr) return fail("label.policy", "unknown policy");
-    } else if (part.name() == "classification") {
+    }
+    if (policy == nullptr) return fail("label.policy", "unknown policy");
+    if (part.name() == "policy") continue;
+    if (part.name() == "classification") {
       for (const Classification& one : policy->data().classifications)
         if (one.lacv == lacv_of(part)) out.classes.push_back(one.name);
     } else if (auto category = category_of(*policy, part)) {
@@ -81,12 +68,12 @@ Result<Plain> read_plain(const LabelPolicies& policies, const std::string& xml) 
   return out;
 }
 
+// What is no XML is taken for STANAG 4774 and refused as that: ASN.1 labels are not offered.
 Result<Label> read_any(const LabelPolicies& policies, const std::filesystem::path& path) {
-  const std::string text = file_text(path);
-  if (path.extension() == ".nato") {
-    TRY(const RoledLabel read, read_label_xml(text));
-    return read.label;
-  }
+  const std::string text = conformance_text(path);
+  auto bound = read_label_xml(text);
+  if (bound) return bound->label;
+  if (path.extension() != ".xml") return std::unexpected(bound.error());
   TRY(const Plain plain, read_plain(policies, text));
   Label out;
   out.policy_id = plain.policy_id;
@@ -95,73 +82,161 @@ Result<Label> read_any(const LabelPolicies& policies, const std::filesystem::pat
   return normalised(std::move(out));
 }
 
+// Some of the set's files close an element with another's name, which no XML parser may read, and have no
+// namespace: mended, they are SPIFs.
+std::string mended(std::string text) {
+  const auto replace = [&](std::string_view from, std::string_view to) {
+    if (const size_t at = text.find(from); at != std::string::npos) text.replace(at, from.size(), to);
+  };
+  replace("</securityCategiryTagSet>", "</securityCategoryTagSet>");
+  replace("<SPIF>", "<SPIF xmlns='http://www.xmlspif.org/spif' schemaVersion='2.1'>");
+  return text;
+}
+
+// One sequence: its policies, then what is said about labels under them.
+class Sequence {
+ public:
+  explicit Sequence(std::filesystem::path folder) : folder_(std::move(folder)) {}
+
+  void step(const XmlElement& step) {
+    if (step.name() == "policy") return add(step);
+    const std::string name = step.attribute_or("label", "");
+    INFO(name);
+    if (policies_->all().empty()) return;
+    const auto label = read_any(*policies_, folder_ / name);
+    if (step.attribute("exception")) {
+      CHECK_FALSE(label.has_value());
+      ++judged;
+      return;
+    }
+    if (!label && !name.ends_with(".xml") && !name.ends_with(".nato")) {
+      others += "\n  " + name + ": " + label.error().text();
+      return;
+    }
+    REQUIRE_MESSAGE(label.has_value(), label.error().text());
+    const LabelPolicy* policy = policies_->of(*label).value();
+    const auto valid = policy->check(*label, Use::read, time_for_test());
+    if (const auto wanted = step.attribute("valid")) {
+      CHECK_MESSAGE(valid.has_value() == (*wanted == "true"), (valid ? "" : valid.error().text()));
+      ++judged;
+    }
+    if (valid) judge(step, *policy, *valid);
+  }
+
+  int policies = 0;
+  int judged = 0;
+  int marked = 0;
+  int decided = 0;
+  int translated = 0;
+  std::string others;  // what is not run, and why
+
+ private:
+  void add(const XmlElement& step) {
+    const std::string spif = step.attribute_or("spif", "");
+    INFO(spif);
+    auto policy = LabelPolicy::from_spif(mended(conformance_text(folder_ / spif)));
+    if (step.attribute("exception")) {
+      CHECK_FALSE(policy.has_value());
+      return;
+    }
+    REQUIRE_MESSAGE(policy.has_value(), policy.error().text());
+    REQUIRE(policies_->add(std::make_shared<LabelPolicy>(*std::move(policy))));
+    ++policies;
+  }
+
+  // With "encrypt" the rest is about the label's equivalent in that policy.
+  void judge(const XmlElement& step, const LabelPolicy& policy, const Label& label) {
+    if (const auto marking = step.attribute("label-marking")) {
+      const MarkingGrammar grammar(policy, {false, step.language()});
+      CHECK(grammar.print(label, time_for_test()).value() == *marking);
+      ++marked;
+    }
+    const auto to = step.attribute("encrypt");
+    if (!to) return decide(step, policy, label);
+    const LabelPolicy* other = policies_->find(*to);
+    REQUIRE(other != nullptr);
+    const auto there = translate(label, policy, *other);
+    if (!there) {
+      others += "\n  " + policy.name() + " to " + other->name() + ": " + there.error().text();
+      return;
+    }
+    ++translated;
+    const MarkingGrammar grammar(*other, {false, step.language()});
+    if (const auto marking = step.attribute("encrypt-marking"))
+      CHECK(grammar.print(there->label, time_for_test()).value() == *marking);
+    decide(step, *other, there->label);
+  }
+
+  Result<Translation> translate(const Label& label, const LabelPolicy& from, const LabelPolicy& to) {
+    const Instant now = time_for_test();
+    TRY(Mapping mapping, mapping_of_spifs(from, to, "test", now - Seconds(1), now + Seconds(1)));
+    TRY(const Crosswalk crosswalk, Crosswalk::make(policies_, {std::move(mapping)}, now));
+    return crosswalk.translate(label, to.name(), now);
+  }
+
+  void decide(const XmlElement& step, const LabelPolicy& policy, const Label& label) {
+    const auto wanted = step.attribute("acdf-result");
+    if (!wanted) return;
+    const auto plain = read_plain(*policies_, conformance_text(folder_ / step.attribute_or("clearance", "")));
+    REQUIRE_MESSAGE(plain.has_value(), plain.error().text());
+    Clearance clearance;
+    clearance.policy_id = plain->policy_id;
+    clearance.policy = policy.name();
+    clearance.classifications = plain->classes;
+    clearance.categories = plain->categories;
+    const Clearance ready = spelled(policy, clearance).value();
+    CHECK(dominates(policy, ready, label, time_for_test()).holds == (*wanted == "1"));
+    ++decided;
+  }
+
+  std::filesystem::path folder_;
+  std::shared_ptr<LabelPolicies> policies_ = std::make_shared<LabelPolicies>();
+};
+
+void run_set(const std::filesystem::path& tests) {
+  const std::string text = conformance_text(tests);
+  const XmlDocument document = XmlDocument::parse(text, 1 << 20).value();
+  const auto sequences = document.root().children().value();
+  for (const XmlElement& one : sequences) {
+    Sequence sequence(tests.parent_path());
+    const auto steps = one.children().value();
+    for (const XmlElement& step : steps) sequence.step(step);
+    MESSAGE(sequence.policies << " policies: " << sequence.judged << " labels judged, " << sequence.marked
+                              << " markings printed, " << sequence.decided << " clearances compared, "
+                              << sequence.translated << " labels translated; not run:" << sequence.others);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("SPIFs and labels of another implementation's test set: validity and markings as it expects") {
-  const auto folder = conformance() / "data/spif/test-data";
-  if (!std::filesystem::exists(folder / "tests.xml")) {
-    MESSAGE("skipped: no SPIF test set in " << folder.string());
-    return;
-  }
-  const std::string tests = file_text(folder / "tests.xml");
-  const XmlDocument document = XmlDocument::parse(tests, 1 << 20).value();
-  int judged = 0;
-  int marked = 0;
-  const auto sequences = document.root().children().value();
-  for (const XmlElement& sequence : sequences) {
-    LabelPolicies policies;
-    const auto steps = sequence.children().value();
-    for (const XmlElement& step : steps) {
-      if (step.name() == "policy") {
-        const std::string spif = step.attribute_or("spif", "");
-        INFO(spif);
-        const auto policy = LabelPolicy::from_spif(file_text(folder / spif));
-        // Two of these close an element with another's name, which no XML parser may read.
-        const bool broken = spif == "food-policy.xml" || spif == "food-policy-borked.xml";
-        CHECK_MESSAGE(policy.has_value() == !broken, (policy ? "" : policy.error().text()));
-        if (broken && !policy) {
-          std::string mended = file_text(folder / spif);
-          const size_t at = mended.find("</securityCategiryTagSet>");
-          if (at != std::string::npos) {
-            mended.replace(at, 25, "</securityCategoryTagSet>");
-            mended.replace(mended.find("<SPIF>"), 6,
-                           "<SPIF xmlns='http://www.xmlspif.org/spif' schemaVersion='2.1'>");
-            auto again = LabelPolicy::from_spif(mended);
-            REQUIRE_MESSAGE(again.has_value(), again.error().text());
-            REQUIRE(policies.add(std::make_shared<LabelPolicy>(*std::move(again))));
-          }
-        } else if (policy) {
-          REQUIRE(policies.add(std::make_shared<LabelPolicy>(*policy)));
-        }
-        continue;
-      }
-      const std::string name = step.attribute_or("label", "");
-      INFO(name);
-      if (name.ends_with(".ber") || policies.all().empty()) continue;
-      const auto label = read_any(policies, folder / name);
-      REQUIRE_MESSAGE(label.has_value(), label.error().text());
-      const LabelPolicy* policy = policies.of(*label).value();
-      const auto checked = policy->check(*label, Use::read, time_for_test());
-      if (const auto valid = step.attribute("valid")) {
-        CHECK_MESSAGE(checked.has_value() == (*valid == "true"), (checked ? "" : checked.error().text()));
-        ++judged;
-      }
-      if (const auto marking = step.attribute("label-marking"); marking && checked) {
-        const MarkingGrammar grammar(*policy, {false, step.language()});
-        CHECK(grammar.print(*checked, time_for_test()).value() == *marking);
-        ++marked;
-      }
-      if (const auto expected = step.attribute("acdf-result"); expected && !step.attribute("encrypt")) {
-        const auto plain = read_plain(policies, file_text(folder / step.attribute_or("clearance", "")));
-        Clearance clearance;
-        clearance.policy_id = plain->policy_id;
-        clearance.policy = policy->name();
-        clearance.classifications = plain->classes;
-        clearance.categories = plain->categories;
-        const Clearance ready = spelled(*policy, clearance).value();
-        CHECK(dominates(*policy, ready, *checked, time_for_test()).holds == (*expected == "1"));
-      }
+  for (const auto& tests : conformance_files(conformance("data/spif"), "tests.xml")) run_set(tests);
+}
+
+// Those that no test names, too: each is read or refused with a reason, and what is read prints its labels.
+TEST_CASE("every SPIF of a conformance folder is read, or refused with its reason") {
+  int read = 0;
+  std::string refused;
+  for (const auto& path : conformance_files(conformance("data/spif"), ".xml")) {
+    const std::string text = mended(conformance_text(path));
+    const auto document = XmlDocument::parse(text, 4 << 20);
+    if (!document || document->root().name() != "SPIF") continue;
+    const auto policy = LabelPolicy::from_spif(text);
+    if (!policy) refused += "\n  " + path.filename().string() + ": " + policy.error().text();
+    if (!policy) continue;
+    ++read;
+    const MarkingGrammar grammar(*policy, {});
+    for (const Classification& one : policy->data().classifications) {
+      Label label;
+      label.policy_id = policy->data().id;
+      label.policy = policy->name();
+      label.classification = one.name;
+      const auto line = grammar.print(label, time_for_test());
+      if (!line) continue;  // it asks for categories
+      INFO(path.string() << ": " << *line);
+      const auto back = grammar.parse(*line, time_for_test());
+      if (!back) CHECK_MESSAGE(back.error().code() == "label.ambiguous", back.error().text());
     }
   }
-  MESSAGE(judged << " labels judged, " << marked << " markings printed");
+  if (read > 0 || !refused.empty()) MESSAGE(read << " SPIFs read; refused:" << refused);
 }
