@@ -495,7 +495,10 @@ int why(const Arguments& arguments) {
     return kExitOk;
   }
   for (const auto& [name, value] : answer->members()) {
-    if (name == "reasons" && value.is_array()) {
+    if (name == "taken_back_by") {
+      fmt::print("{:14} by entry {}: the ledger refused this change at first, and it never acted\n",
+                 "TAKEN BACK", cell(*answer, name));
+    } else if (name == "reasons" && value.is_array()) {
       for (const Json& reason : value.items()) {
         fmt::print("{:14} {}: {} [{}]\n", "reason", cell(reason, "layer"), cell(reason, "text"),
                    cell(reason, "policy"));

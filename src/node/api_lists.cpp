@@ -186,8 +186,9 @@ net::Task<Api::Answer> Api::show_verdict(Request request) {
   searching_ = true;
   const uint64_t size = records_.ledger().size();
   std::optional<Json> found;
+  TakenBack taken_back;
   for (uint64_t skip = 0; !found && skip < std::min(size, kLookBackMax); skip += kLookBackSlice) {
-    found = find_verdict(records_.ledger(), request.name, size, skip, kLookBackSlice);
+    found = find_verdict(records_.ledger(), request.name, size, skip, kLookBackSlice, taken_back);
     co_await switchboard_.loop().sleep(Millis(0));
   }
   searching_ = false;

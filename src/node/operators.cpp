@@ -145,8 +145,32 @@ Change connector_cut(const std::string& id, const std::string& reason, const coa
   return change;
 }
 
+Result<void> check_connector(const coalition::World& world, const std::string& id,
+                             const std::vector<std::string>& apps, const std::vector<std::string>& nations) {
+  const auto wrong = [](std::string_view what, const std::string& one, const char* name, const char* hint) {
+    return fail("field.value", fmt::format(fmt::runtime(what), one), name, hint);
+  };
+  const auto twice = [](const std::vector<std::string>& all, const std::string& one) {
+    return std::ranges::count(all, one) > 1;
+  };
+  if (!is_label(id))
+    return wrong("\"{}\" is no connector name", id, "id", "write a-z, 0-9 and single hyphens");
+  if (apps.empty()) return wrong("{} stands beside no app", id, "apps", "name at least one");
+  for (const std::string& app : apps) {
+    if (world.app({world.self(), AppId(app)}) == nullptr)
+      return wrong("this node has no app {}", app, "apps", "see `entente app list`");
+    if (twice(apps, app)) return wrong("{} stands here twice", app, "apps", "name each once");
+  }
+  for (const std::string& code : nations) {
+    if (world.partner(PartnerCode(code)) == nullptr)
+      return wrong("{} is no partner here", code, "for", "name nations of this coalition");
+    if (twice(nations, code)) return wrong("{} stands here twice", code, "for", "name each once");
+  }
+  return {};
+}
+
 Change enrolment_change(const std::string& id, const std::vector<std::string>& apps,
-                        const std::vector<PartnerCode>& nations, Millis life, std::string_view token,
+                        const std::vector<std::string>& nations, Millis life, std::string_view token,
                         const coalition::Person& who, const coalition::Verdict& verdict, Instant now) {
   Json apps_json = Json::array();
   for (const std::string& app : apps) apps_json.push(app);
@@ -157,7 +181,7 @@ Change enrolment_change(const std::string& id, const std::vector<std::string>& a
                               {"connector_end", rfc3339(now + life)}});
   if (!nations.empty()) {
     Json codes = Json::array();
-    for (const PartnerCode& code : nations) codes.push(code.text());
+    for (const std::string& code : nations) codes.push(code);
     record.set("for", std::move(codes));
   }
   ledger::Record leaf = change_leaf("connector.expect", who, verdict, now);
@@ -233,15 +257,29 @@ bool tells_of(const ledger::Record& record, std::string_view id) {
 
 }  // namespace
 
+std::optional<uint64_t> TakenBack::look(uint64_t index, const ledger::Record& record) {
+  const auto integer = [&](std::string_view name) -> int64_t {
+    const auto at = std::ranges::find(record.fields, name, [](const auto& one) { return one.first; });
+    return at != record.fields.end() && at->second.is_int() ? at->second.integer() : 0;
+  };
+  if (record.event_class == kUndoneLeaf) by_.emplace(integer("undone"), index);
+  const int64_t revision = integer("store.rev");
+  const auto found = by_.find(revision);
+  return revision == 0 || found == by_.end() ? std::nullopt : std::optional(found->second);
+}
+
 std::optional<Json> find_verdict(const ledger::Ledger& ledger, std::string_view id, uint64_t size,
-                                 uint64_t skip, uint64_t count) {
+                                 uint64_t skip, uint64_t count, TakenBack& taken_back) {
   for (uint64_t back = skip + 1; back <= std::min(size, skip + count); ++back) {
     Result<ledger::Record> record = ledger.record(size - back);
-    if (!record || !tells_of(*record, id)) continue;
+    if (!record) continue;
+    const std::optional<uint64_t> undone = taken_back.look(size - back, *record);
+    if (!tells_of(*record, id)) continue;
     Json out = Json::object({{"verdict", id},
                              {"recorded", rfc3339(record->time)},
                              {"class", record->event_class},
                              {"index", static_cast<int64_t>(size - back)}});
+    if (undone) out.set("taken_back_by", static_cast<int64_t>(*undone));
     for (auto& [name, value] : record->fields) {
       if ((name == "answer" || name == "ending" || name == "verdict") && value.is_object()) {
         for (Json::Member& part : value.members()) {
@@ -269,7 +307,7 @@ std::string summary_value(const Json& value) {
   return plain ? text : value.dump();
 }
 
-Json tail_row(const ledger::Ledger& ledger, uint64_t index, bool disclose) {
+Json tail_row(const ledger::Ledger& ledger, uint64_t index, bool disclose, TakenBack& taken_back) {
   const Result<ledger::Record> record = ledger.record(index);
   // Said, not left out: a list with gaps would tell of fewer entries than there are.
   if (!record) {
@@ -278,10 +316,13 @@ Json tail_row(const ledger::Ledger& ledger, uint64_t index, bool disclose) {
                          {"summary", record.error().text()},
                          {"fields", Json::object({})}});
   }
+  const std::optional<uint64_t> undone = taken_back.look(index, *record);
   std::string summary;
+  if (undone) summary = fmt::format("taken back by entry {}, never acted:", *undone);
   std::vector<std::string> told;
   for (const auto& [name, value] : record->fields) {
-    if (name.starts_with("store.") || value.is_object() || value.is_array()) continue;
+    const bool shown = !name.starts_with("store.") || (undone && name == "store.rev");
+    if (!shown || value.is_object() || value.is_array()) continue;
     summary += fmt::format("{}{}={}", summary.empty() ? "" : " ", name, summary_value(value));
     told.push_back(name);
   }
@@ -290,6 +331,7 @@ Json tail_row(const ledger::Ledger& ledger, uint64_t index, bool disclose) {
                            {"class", record->event_class},
                            {"summary", summary},
                            {"fields", Json(Json::Object(record->fields))}});
+  if (undone) row.set("taken_back_by", static_cast<int64_t>(*undone));
   if (!disclose) return row;
   const Result<ledger::Disclosure> shown = ledger.disclose(index, told);
   if (shown) row.set("disclosure", shown->json());
@@ -301,8 +343,10 @@ Json tail_row(const ledger::Ledger& ledger, uint64_t index, bool disclose) {
 Json ledger_tail(const ledger::Ledger& ledger, uint64_t count, bool disclose) {
   Json records = Json::array();
   const uint64_t size = ledger.size();
-  for (uint64_t index = size - std::min(size, count); index < size; ++index)
-    records.push(tail_row(ledger, index, disclose));
+  TakenBack taken_back;
+  for (uint64_t back = 1; back <= std::min(size, count); ++back)
+    records.push(tail_row(ledger, size - back, disclose, taken_back));
+  std::ranges::reverse(records.items());
   return Json::object({{"size", static_cast<int64_t>(size)},
                        {"checkpoint", ledger.checkpoint()},
                        {"records", std::move(records)}});

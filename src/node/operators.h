@@ -8,6 +8,7 @@
 #include "ledger/ledger.h"
 #include "node/records.h"
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -50,8 +51,13 @@ struct Caller {
                                    const coalition::Person& who, const coalition::Verdict& verdict,
                                    Instant now);
 // Expects a connector: the record keeps only the token's digest, and ends after a day.
+// What the world would refuse once the connector comes, when its token would be used up in vain.
+// "field.value".
+[[nodiscard]] Result<void> check_connector(const coalition::World& world, const std::string& id,
+                                           const std::vector<std::string>& apps,
+                                           const std::vector<std::string>& nations);
 [[nodiscard]] Change enrolment_change(const std::string& id, const std::vector<std::string>& apps,
-                                      const std::vector<PartnerCode>& nations, Millis life,
+                                      const std::vector<std::string>& nations, Millis life,
                                       std::string_view token, const coalition::Person& who,
                                       const coalition::Verdict& verdict, Instant now);
 [[nodiscard]] std::string enrolment_key(const std::string& id);  // of the record of an open token
@@ -71,12 +77,24 @@ struct Expected {
                                              std::string_view token, const std::string& thumbprint,
                                              Instant now);
 
+// Changes that the ledger refused at first: their store revisions, and the entry that says that they were
+// taken back. What such a change wrote into the ledger reads like what happened, and never acted.
+class TakenBack {
+ public:
+  // Newest first: what takes a change back stands behind it. The entry that took this one back, if any did.
+  [[nodiscard]] std::optional<uint64_t> look(uint64_t index, const ledger::Record& record);
+
+ private:
+  std::map<int64_t, uint64_t> by_;
+};
+
 // Looks back through the first `size` records of the ledger, newest first: `count` of them after `skip`. Look
 // in slices, so that the loop serves others in between; at most kLookBackMax in all.
 inline constexpr uint64_t kLookBackMax = 200'000;
 inline constexpr uint64_t kLookBackSlice = 256;
 [[nodiscard]] std::optional<Json> find_verdict(const ledger::Ledger& ledger, std::string_view id,
-                                               uint64_t size, uint64_t skip, uint64_t count);
+                                               uint64_t size, uint64_t skip, uint64_t count,
+                                               TakenBack& taken_back);
 // The newest `count` records, each of the list's indices exactly once: what cannot be read is said in its
 // place. `disclose`: with what its summary says as a disclosure, for whoever checks it.
 inline constexpr uint64_t kTailMax = 1'000;

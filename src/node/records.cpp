@@ -48,9 +48,8 @@ Result<coalition::World> world_of(const store::Loaded& loaded) {
   return coalition::World::load(records, loaded.head);
 }
 
-constexpr std::string_view kUndoneLeaf = "change.undone";  // names the revision that it takes back
 constexpr std::string_view kNarrowingField = "narrowing";  // of leaves of what acts before the ledger has it
-constexpr size_t kOwedAtStartMax = 1024;                   // revisions
+constexpr size_t kOwedAtOnce = 1024;                       // revisions
 
 ledger::Space space_of(const Change& change) {
   return change.narrowing ? ledger::Space::narrowing : ledger::Space::ordinary;
@@ -84,16 +83,19 @@ std::optional<Json> field_of(const store::Outgoing& owed, std::string_view name,
 // has it: what narrows, and what was taken back. Nobody could suspend or cut otherwise.
 Result<void> may_be_owed(const store::Store& store, const ledger::Ledger& ledger, const Error& why) {
   if (why.code() != "ledger.full" && why.code() != "ledger.io") return Failure(why);
-  TRY(const std::vector<store::Outgoing> owed, store.outbox(ledger.store_revision(), kOwedAtStartMax));
-  if (owed.empty() || owed.back().rev != store.head()) return Failure(why);
-  Revision undone{};
-  for (size_t at = owed.size(); at-- > 0;) {
-    const std::optional<Json> takes_back = field_of(owed[at], "undone", kUndoneLeaf);
-    const bool narrows = field_of(owed[at], kNarrowingField) == Json(true);
-    if (!takes_back && !narrows && owed[at].rev != undone) return Failure(why);
-    const bool names = takes_back && takes_back->is_int() && takes_back->integer() > 0;
-    undone = names ? Revision{static_cast<uint64_t>(takes_back->integer())} : Revision{};
+  std::optional<uint64_t> widens;  // unless the next one takes it back
+  for (Revision after = ledger.store_revision(); after < store.head();) {
+    TRY(const std::vector<store::Outgoing> owed, store.outbox(after, kOwedAtOnce));
+    if (owed.empty()) return Failure(why);
+    for (const store::Outgoing& one : owed) {
+      const std::optional<Json> takes_back = field_of(one, "undone", kUndoneLeaf);
+      if (widens && takes_back != Json(*widens)) return Failure(why);
+      widens.reset();
+      if (!takes_back && field_of(one, kNarrowingField) != Json(true)) widens = one.rev.value;
+    }
+    after = owed.back().rev;
   }
+  if (widens) return Failure(why);
   return {};
 }
 

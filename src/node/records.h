@@ -22,6 +22,8 @@
 
 namespace entente::node {
 
+inline constexpr std::string_view kUndoneLeaf = "change.undone";  // names the revision that it takes back
+
 struct Change {
   std::vector<coalition::Record> records;
   std::vector<store::Precondition> preconditions;

@@ -89,6 +89,16 @@ function quoted(value: Value): string {
   return /^[\w.:/@+-]+$/.test(value) ? value : visible(JSON.stringify(value));
 }
 
+// Which entries were taken back, and by which: the change of the store's revision that they are of never acted. The
+// ledger shows what takes it back behind them.
+export function takenBack(rows: readonly Row[]): ReadonlyMap<number, number> {
+  const told = ({ disclosure }: Row, wanted: string) => disclosure?.fields.find(({ name }) => name === wanted)?.value;
+  const by = new Map(rows.filter((row) => row.class === 'change.undone').map((row) => [told(row, 'undone'), row.index]));
+  by.delete(undefined);
+  const entries = rows.map((row): [number, number | undefined] => [row.index, by.get(told(row, 'store.rev'))]);
+  return new Map(entries.filter((one): one is [number, number] => one[1] !== undefined));
+}
+
 // What a row says, made of nothing but what checkRow() holds against the leaf.
 export function says({ index, disclosure, summary }: Row): string {
   if (!disclosure) return `The node says: ${JSON.stringify(visible(summary))}`;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { test } from 'node:test';
 import { toBase64url, utf8, type Bytes } from './bytes.ts';
-import { canonical, checkDisclosure, says, type Row, type Value } from './entry.ts';
+import { canonical, checkDisclosure, says, takenBack, type Row, type Value } from './entry.ts';
 import { kTileWidth, tilePath } from './tiles.ts';
 import { Gone, kListedMax, verify, type Findings, type Listed, type Remembered, type Source } from './verify.ts';
 
@@ -260,6 +260,24 @@ test('attack: no value looks like another field, and none hides', () => {
   assert.equal(says(rowOf(1, '\u202eevil\u200b')), String.raw`says="\u{202e}evil\u{200b}"`);
   const hiding = rowOf(1, 'x');
   assert.equal(says({ ...hiding, disclosure: { ...hiding.disclosure!, fields: [] } }), '(1 more in the entry)');
+});
+
+test('of an entry that was taken back the list says by which', () => {
+  const row = (index: number, kind: string, fields: Record<string, Value>): Row => ({
+    ...rowOf(index, 'x'),
+    class: kind,
+    disclosure: { index, entry: '', fields: Object.entries(fields).map(([name, value]) => ({ name, value, salt: '' })) },
+  });
+  const rows = [
+    row(5, 'grant', { request: 'r0', 'store.rev': 8 }),
+    row(6, 'grant', { request: 'r1', 'store.rev': 9 }),
+    row(7, 'verdict', { undone: 8 }), // of another class: no word about a change
+    row(8, 'change.undone', { undone: 9, why: 'ledger.full' }),
+    row(9, 'verdict', {}),
+    row(10, 'change.undone', { why: 'odd' }),
+    { ...rowOf(11, 'x'), disclosure: undefined },
+  ];
+  assert.deepEqual([...takenBack(rows)], [[6, 8]]);
 });
 
 test('a disclosed entry says what its leaf commits to, and nothing else', async () => {

@@ -26,7 +26,14 @@ async function look(index: number, tree: Tree | undefined): Promise<Shown> {
   }
 }
 
-export function EntryDetails({ index, tree, close }: { index: number; tree: Tree | undefined; close: () => void }) {
+interface Props {
+  readonly index: number;
+  readonly tree: Tree | undefined;
+  readonly takenBackBy: number | undefined;
+  readonly close: () => void;
+}
+
+export function EntryDetails({ index, tree, takenBackBy, close }: Props) {
   const [shown, setShown] = useState<Shown>({});
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus(), []);
@@ -53,6 +60,11 @@ export function EntryDetails({ index, tree, close }: { index: number; tree: Tree
       {proof instanceof Error && (
         <p role="alert" data-proof="bad">
           DOES NOT HOLD. {proof.message}
+        </p>
+      )}
+      {takenBackBy !== undefined && (
+        <p role="status" data-taken-back={takenBackBy}>
+          This never acted: the ledger refused the change at first, and entry {takenBackBy} says that it was taken back.
         </p>
       )}
       <dl>

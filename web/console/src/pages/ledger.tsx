@@ -1,7 +1,7 @@
 // The ledger, checked here and now: what the node serves is believed only as far as it proves itself.
 import { useEffect, useState } from 'react';
 import { remembered, remember, source } from '../ledger/browser.ts';
-import { says, visible } from '../ledger/entry.ts';
+import { says, takenBack, visible } from '../ledger/entry.ts';
 import { verify, type Findings, type Listed } from '../ledger/verify.ts';
 import { Page, Problem, Table, When, type PageProps } from '../parts.tsx';
 import { EntryDetails } from './entry.tsx';
@@ -73,6 +73,7 @@ export function LedgerPage({ hello }: PageProps) {
     });
   useEffect(() => void look(), []);
   const good = checked?.findings.good ?? false;
+  const undone = takenBack(listed?.records ?? []);
 
   return (
     <Page title="Ledger" lead="Signature, root, history and entries are computed in this browser, from the public files that anybody may keep a copy of. It remembers the last checkpoint that held.">
@@ -86,7 +87,7 @@ export function LedgerPage({ hello }: PageProps) {
         </button>
       </div>
       {checked && <Verdict {...checked} />}
-      {chosen !== undefined && <EntryDetails key={chosen} index={chosen} tree={checked?.findings.tree} close={() => setChosen(undefined)} />}
+      {chosen !== undefined && <EntryDetails key={chosen} index={chosen} tree={checked?.findings.tree} takenBackBy={undone.get(chosen)} close={() => setChosen(undefined)} />}
       {listed && (
         <Table caption={`The newest ${listed.records.length} of ${listed.size} entries${good ? ', as checked above' : ': not checked, the node\'s word alone'}`} heads={['Entry', 'When', 'What', 'Says']} empty="The ledger is empty.">
           {listed.records.toReversed().map((one) => (
@@ -100,7 +101,10 @@ export function LedgerPage({ hello }: PageProps) {
                 {one.time === undefined ? 'not known' : <When at={one.time} />}
               </td>
               <td>{visible(one.class)}</td>
-              <td className="says">{says(one)}</td>
+              <td className="says">
+                {undone.has(one.index) && <strong data-taken-back={undone.get(one.index)}>Taken back by entry {undone.get(one.index)}, never acted: </strong>}
+                {says(one)}
+              </td>
             </tr>
           ))}
         </Table>
