@@ -76,7 +76,7 @@ int ledger_verify(const Arguments& arguments) {
 int man(const Arguments&) {
   fmt::print(
       ".TH ENTENTE 1\n.SH NAME\nentente \\- a zero trust exchange for coalitions\n.SH SYNOPSIS\n.B entente\n"
-      "VERB [ARGUMENTS] [--json] [--socket PATH]\n.SH VERBS\n");
+      "VERB [ARGUMENTS] [--json] [--socket PATH | --config FILE]\n.SH VERBS\n");
   for (const Verb& verb : verbs()) fmt::print(".TP\n.B {} {}\n{}\n", verb.name, verb.usage, verb.what);
   fmt::print(
       ".SH EXIT STATUS\n0 done; 1 refused or failed; 2 not understood; 3 the node does not answer; 4 "

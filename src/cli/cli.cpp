@@ -13,7 +13,7 @@ namespace {
 void help() {
   std::string out =
       "entente: a zero trust exchange for coalitions\n\nusage: entente VERB [ARGUMENTS] [--json] [--socket "
-      "PATH]\n\n";
+      "PATH | --config FILE]\n\n";
   for (const Verb& verb : verbs()) {
     out += fmt::format("  {} {}\n      {}\n", verb.name, verb.usage, verb.what);
   }
@@ -132,7 +132,7 @@ int run(std::span<char*> raw) {
     return words.empty() ? kExitUsage : kExitOk;
   }
   if (words[0] == "--version") {
-    std::puts("entente 0.1.0");
+    std::puts("entente " ENTENTE_VERSION);
     return kExitOk;
   }
   // "entente node --config F" and "entente connector --config F" run them.

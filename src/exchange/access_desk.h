@@ -76,8 +76,9 @@ class AccessDesk {
   [[nodiscard]] bool may_answer(const Acting& person, const AppId& app, int64_t minutes = 0) const;
   // The same, and in their own name: only that can be lent to somebody else.
   [[nodiscard]] bool may_lend(const Acting& person, const AppId& app) const;
-  // What waits for an answer of theirs: what decide() would let them approve. Oldest first.
-  [[nodiscard]] std::vector<coalition::AccessRequest> to_answer(const Acting& approver) const;
+  // What waits for an answer of theirs: what decide() would let them approve. Oldest first, kShownMax of
+  // them. In slices: how many wait is for partners to say.
+  [[nodiscard]] net::Task<std::vector<coalition::AccessRequest>> to_answer(Acting approver) const;
   [[nodiscard]] bool may_answer(const Acting& approver, const coalition::AccessRequest& request) const;
   struct Preview {  // what approving would open, before anybody presses anything
     bool opens = false;
@@ -135,10 +136,11 @@ class AccessDesk {
   // their record names.
   [[nodiscard]] net::Task<Result<RequestId>> delegate(Acting from, AppId app, PersonId to, int64_t minutes);
   [[nodiscard]] net::Task<Result<void>> end_delegation(Acting by, RequestId id);
-  // What that would write.
+  // The same for somebody who writes it themselves, narrowing.
   struct DelegationEnd {
     std::vector<coalition::Record> records{};
     Leaf leaf{};
+    VerdictId verdict{};
   };
   [[nodiscard]] Result<DelegationEnd> delegation_end(const Acting& by, const RequestId& id) const;
   // Somebody signed in: what they lent and could not lend any more has ended.
@@ -173,6 +175,7 @@ class AccessDesk {
   static constexpr size_t kKeptPerPartnerMax = 4'000;  // at either end
   static constexpr size_t kAskedMax = 40'000;          // of all partners
   static constexpr size_t kSweptAtOnce = 4'096;        // of each kind
+  static constexpr size_t kDecidedAtOnce = 64, kShownMax = 256;
   static constexpr size_t kDelegationsPerPersonMax = 32;
   static constexpr uint32_t kPressesPerSecond = 1, kPressesBurst = 20;
   static constexpr Seconds kRequestLife{24 * 3600};

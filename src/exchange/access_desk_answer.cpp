@@ -33,12 +33,17 @@ bool AccessDesk::may_answer(const Acting& approver, const Request& request) cons
          approval_of(approver, request, true).permit;
 }
 
-std::vector<AccessRequest> AccessDesk::to_answer(const Acting& approver) const {
+net::Task<std::vector<AccessRequest>> AccessDesk::to_answer(Acting approver) const {
+  const coalition::World world = parts_.world();  // what it lists lives as long as it does
+  std::vector<const Request*> open = world.requests();
+  std::erase_if(open, [](const Request* one) { return one->state != RequestState::open; });
+  std::ranges::sort(open, {}, [](const Request* one) { return one->asked; });
   std::vector<Request> out;
-  for (const Request* request : parts_.world().requests())
-    if (may_answer(approver, *request)) out.push_back(*request);
-  std::sort(out.begin(), out.end(), [](const Request& a, const Request& b) { return a.asked < b.asked; });
-  return out;
+  for (size_t at = 0; at < open.size() && out.size() < kShownMax; ++at) {
+    if (at % kDecidedAtOnce == kDecidedAtOnce - 1) co_await parts_.switchboard.loop().sleep(Millis(0));
+    if (may_answer(approver, *open[at])) out.push_back(*open[at]);
+  }
+  co_return out;
 }
 
 AccessDesk::Preview AccessDesk::preview(const AccessRequest& request, const coalition::World& world) const {

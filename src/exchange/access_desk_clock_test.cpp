@@ -116,6 +116,28 @@ TEST_CASE(
   CHECK(second->state == RequestState::open);
 }
 
+TEST_CASE(
+    "a delegation ends whatever the disk says, by whoever lent it or answers by it; attack: by nobody else") {
+  Office office("XAA");
+  const Acting officer = office.person("o1", "XAA", "officer");
+  const PersonId other("p" + std::string(42, 'A'));
+  const auto lent = office.loop.run_until(office.desk.delegate(officer, AppId("charts"), other, 120));
+  REQUIRE_MESSAGE(lent, lent.error().text());
+  CHECK_FALSE(office.book.narrowed);
+  CHECK(office.desk.delegation_end(office.person("o2", "XAA", "officer"), *lent).error().code() ==
+        "access.unknown");
+  CHECK(office.desk.delegation_end(office.person("o1", "XBB", "officer"), *lent).error().code() ==
+        "access.unknown");
+  Acting by = officer;
+  SUBCASE("who lent it") {}
+  SUBCASE("who answers by it") {
+    by = office.person(other.text().c_str(), "XAA", "planner");
+  }
+  REQUIRE(office.loop.run_until(office.desk.end_delegation(by, *lent)));
+  CHECK(office.book.narrowed);
+  CHECK(office.book.world.delegations().empty());
+}
+
 TEST_CASE("what is kept beside requests goes when they go, however they do") {
   Office office("XBB");
   const Acting planner = office.person("p1", "XBB", "planner");

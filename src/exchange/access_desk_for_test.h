@@ -99,11 +99,13 @@ struct Book final : Archive {
   coalition::World world;
   Switchboard* board = nullptr;
   std::vector<Leaf> leaves;
+  bool narrowed = false;              // the last one: it acts whatever the disk says
   bool slow = false;                  // as a disk is: what is written shows on a later turn
   std::function<void()> meanwhile{};  // runs once, while the next write is on its way
   Book(net::Loop& control, coalition::World first) : loop(control), world(std::move(first)) {}
   void commit(Write write, Done done) override {
     if (const auto first = std::exchange(meanwhile, {})) first();
+    narrowed = write.narrowing;
     if (!slow) take(write);
     loop.post([this, late = slow, write = std::move(write), told = std::move(done)]() mutable {
       if (late) take(write);
@@ -195,6 +197,9 @@ struct Office {
       for (const coalition::AccessRequest* one : list)
         if (one->id.text() == id) return one;
     return nullptr;
+  }
+  std::vector<coalition::AccessRequest> to_answer(const Acting& by) {
+    return loop.run_until(desk.to_answer(by));
   }
   Result<coalition::AccessRequest> approve(const Acting& by, const char* id) {
     const coalition::AccessRequest* read = request(id);

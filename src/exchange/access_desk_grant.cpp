@@ -213,9 +213,10 @@ Result<AccessDesk::DelegationEnd> AccessDesk::delegation_end(const Acting& by, c
   const coalition::Operator* named = coalition::operator_of(parts_.world(), by.who);
   const PersonId who = named == nullptr || named->person.empty() ? by.who.id : named->person;
   const bool theirs = by.who.partner == self && (who == found->from || who == found->to);
-  if (!theirs && !decide(parts_.world(), question(by, Action::administer, {self, found->app})).permit)
-    return unknown();
+  const Verdict verdict = decide(parts_.world(), question(by, Action::administer, {self, found->app}));
+  if (!theirs && !verdict.permit) return unknown();
   DelegationEnd out;
+  out.verdict = verdict.id;
   out.records.push_back({record_key(*found), std::nullopt});
   out.leaf = {"delegation.ended",
               {{"at", rfc3339(parts_.switchboard.now())},
@@ -223,15 +224,15 @@ Result<AccessDesk::DelegationEnd> AccessDesk::delegation_end(const Acting& by, c
                {"from", found->from.text()},
                {"to", found->to.text()},
                {"by", name_of(by)}}};
+  if (verdict.permit) out.leaf.fields.emplace_back("verdict", verdict.to_json());
   return out;
 }
 
 net::Task<Result<void>> AccessDesk::end_delegation(Acting by, RequestId id) {
-  Result<DelegationEnd> ends = delegation_end(by, id);
-  if (!ends) co_return Failure(ends.error());
-  std::vector<coalition::Record> ops = std::move(ends->records);
-  Leaf leaf = std::move(ends->leaf);
-  co_return co_await write(std::move(ops), std::move(leaf), true);
+  Result<DelegationEnd> taken = delegation_end(by, id);
+  if (!taken) co_return Failure(taken.error());
+  const Result<void> written = co_await write(std::move(taken->records), std::move(taken->leaf), true);
+  co_return written;
 }
 
 net::Task<void> AccessDesk::arrived(Acting person) {

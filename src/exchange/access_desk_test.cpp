@@ -14,8 +14,8 @@ TEST_CASE("a partner's request waits, is approved by an officer and becomes a gr
   REQUIRE(office.request("r1") != nullptr);
   CHECK(office.request("r1")->minutes == 60);  // cut down
   const Acting officer = office.person("o1", "XAA", "officer");
-  CHECK(office.desk.to_answer(officer).size() == 1);
-  CHECK(office.desk.to_answer(office.person("o2", "XAA", "planner")).empty());
+  CHECK(office.to_answer(officer).size() == 1);
+  CHECK(office.to_answer(office.person("o2", "XAA", "planner")).empty());
   const auto granted = office.approve(officer, "r1");
   REQUIRE_MESSAGE(granted, granted.error().text());
   CHECK(granted->state == RequestState::granted);
@@ -410,6 +410,21 @@ TEST_CASE("attack: by an id of another partner's request nothing is learned, wit
   CHECK(office.request("r1")->state == RequestState::open);
 }
 
+TEST_CASE("of very many that wait the oldest are shown to whoever may answer them") {
+  Office office("XAA");
+  for (const auto& [partner, ago] : {std::pair{"XBB", 60}, std::pair{"XCC", 120}}) {
+    auto before = many(office, partner, "XAA", AccessDesk::kShownMax - 10, Seconds(ago));
+    for (coalition::Record& one : before) one.key += partner;
+    office.book.commit({.ops = std::move(before)}, [](const Result<void>&) {});
+    office.settle();
+  }
+  const auto shown = office.to_answer(office.person("o1", "XAA", "officer"));
+  REQUIRE(shown.size() == AccessDesk::kShownMax);
+  CHECK(std::ranges::is_sorted(shown, {}, [](const coalition::AccessRequest& one) { return one.asked; }));
+  CHECK(std::ranges::count(shown, PartnerCode("XBB"), &coalition::AccessRequest::partner) == 10);
+  CHECK(office.to_answer(office.person("p9", "XAA", "planner")).empty());
+}
+
 TEST_CASE("a sweep looks at some of what there is, and sweeps come to all of it") {
   Office office("XAA");
   const size_t count = AccessDesk::kSweptAtOnce + 100;
@@ -464,7 +479,7 @@ TEST_CASE("out of time, a request is answered no more") {
   office.loop.run_until(Office::turn(office.loop));
   office.board.world_published(rules_of(office.book.world), {});  // the node's clock goes on
   Acting awake = office.person("o1", "XAA", "officer");
-  CHECK(office.desk.to_answer(awake).empty());
+  CHECK(office.to_answer(awake).empty());
   CHECK(office.approve(awake, "r1").error().code() == "access.over");
   CHECK(office.book.world.grants().empty());
 }

@@ -119,7 +119,7 @@ class Lobby {
   // lobby_access.cpp
   net::Task<void> access_pages(net::HttpCall& call, const std::string& path, std::string query);
   net::Task<void> access_forms(net::HttpCall& call, const std::string& path);
-  net::Task<void> show_things(net::HttpCall& call, const SignIn& sign_in);
+  net::Task<void> show_things(net::HttpCall& call, Acting person);
   net::Task<void> show_request(net::HttpCall& call, const SignIn& sign_in, const RequestId& id);
   net::Task<void> send_events(net::HttpCall& call, Signed who, std::string query);
   net::Task<void> not_done(net::HttpCall& call, const SignIn* sign_in, const Error& why);

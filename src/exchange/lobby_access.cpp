@@ -118,7 +118,11 @@ net::Task<void> Lobby::access_pages(net::HttpCall& call, const std::string& path
     }
     co_return;
   }
-  if (path == "/things") co_return co_await show_things(call, *who.sign_in);
+  if (path == "/things") {
+    Acting person = acting(*who.sign_in);
+    co_await show_things(call, std::move(person));
+    co_return;
+  }
   if (path == "/events") co_return co_await send_events(call, who, std::move(query));
   const std::optional<Place> place = read_place(path, "/requests/");
   RequestId id;
@@ -126,14 +130,20 @@ net::Task<void> Lobby::access_pages(net::HttpCall& call, const std::string& path
   co_await show_request(call, *who.sign_in, id);
 }
 
-net::Task<void> Lobby::show_things(net::HttpCall& call, const SignIn& sign_in) {
+net::Task<void> Lobby::show_things(net::HttpCall& call, Acting person) {
+  const std::vector<AccessRequest> to_answer = co_await parts_.access.to_answer(person);
+  const Signed who = signed_in(call.head().headers);  // they may have left meanwhile
+  if (who.sign_in == nullptr || who.sign_in->person.id != person.who.id) {
+    co_await page(call, 200, welcome_page(frame(nullptr), provider_name_, "/sign-in"));
+    co_return;
+  }
+  const SignIn& sign_in = *who.sign_in;
   const coalition::World& world = parts_.world();
-  const Acting person = acting(sign_in);
   ThingsView things;
   things.own_id = sign_in.person.id.text();
   for (const AccessRequest& request : parts_.access.asked_by(sign_in.person.id))
     things.requests.push_back(view_of(request));
-  for (const AccessRequest& request : parts_.access.to_answer(person)) {
+  for (const AccessRequest& request : to_answer) {
     const AccessDesk::Preview preview = parts_.access.preview(request);
     AnswerView item{.request = view_of(request),
                     .who = person_text(world, request.partner, request.facts),

@@ -242,21 +242,31 @@ net::Task<Api::Answer> Api::add_delegation(Request request) {
                                                            to.text(), self_.text(), app.text())}})};
 }
 
+// It narrows: answered as taking a grant back is.
 net::Task<Api::Answer> Api::end_delegation(Request request) {
   const coalition::Delegation* known = records_.world().delegation(RequestId(request.name));
   if (known == nullptr) co_return not_found(fmt::format("there is no delegation {} here", request.name));
   const AppId app = known->app;
-  exchange::Acting by = acting(request.by, decisions_.now());
-  RequestId id(request.name);
+  const Instant now = decisions_.now();
+  Result<exchange::AccessDesk::DelegationEnd> taken =
+      access_.delegation_end(acting(request.by, now), RequestId(request.name));
+  if (!taken) co_return unanswered(request, app, taken.error());
   if (request.preview) {
-    Result<exchange::AccessDesk::DelegationEnd> ends = access_.delegation_end(by, id);
-    if (!ends) co_return unanswered(request, app, ends.error());
-    std::vector<coalition::Record> records = std::move(ends->records);
+    std::vector<coalition::Record> records = std::move(taken->records);
     co_return co_await previewed(std::move(request), std::move(records));
   }
-  const Result<void> ended = co_await access_.end_delegation(std::move(by), std::move(id));
-  if (!ended) co_return unanswered(request, app, ended.error());
-  co_return Answer{200, Json::object({{"id", request.name}, {"text", "the delegation has ended"}})};
+  Change change;
+  change.records = std::move(taken->records);
+  change.leaves = {record_of(std::move(taken->leaf), now)};
+  change.author = request.by.who.id.text();
+  change.narrowing = true;
+  Words said;
+  said.what = "the end of the delegation";
+  said.done = "the delegation has ended";
+  said.verdict = taken->verdict;
+  said.decided = now;
+  Answer answer = co_await this->change(std::move(change), std::move(said));
+  co_return answer;
 }
 
 }  // namespace entente::node

@@ -348,24 +348,16 @@ net::Task<Api::Answer> Api::add_connector(Request request) {
   Fields fields(request.body, "");
   const std::string id = fields.text("id", 63);
   const std::vector<std::string> apps = fields.texts("apps", 64);
-  for (const std::string& app : apps) {
-    if (records_.world().app({self_, AppId(app)}) == nullptr)
-      fields.wrong("apps", fmt::format("this node has no app {}", app), "see `entente app list`");
-  }
-  std::vector<PartnerCode> nations;
-  for (const std::string& code : fields.texts_or_none("for", 64)) {
-    nations.emplace_back(code);
-    if (records_.world().partner(nations.back()) == nullptr)
-      fields.wrong("for", fmt::format("{} is no partner here", code), "name nations of this coalition");
-  }
+  const std::vector<std::string> nations = fields.texts_or_none("for", 64);
   const int64_t days = fields.integer_or("days", 90, 1, 400);
-  if (!is_label(id)) fields.wrong("id", "this is no connector name", "write a-z, 0-9 and single hyphens");
   const Result<void> read = fields.done();
   if (!read) co_return refusal(400, read.error());
   coalition::Verdict verdict;
   if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_},
                         "expect connector " + id, verdict))
     co_return *no;
+  const Result<void> known = check_connector(records_.world(), id, apps, nations);
+  if (!known) co_return refusal(400, known.error());
   const std::string token = crypto::random_token(32);
   Words words{id, token, verdict.id, clock_.now()};
   Answer answer = co_await change(request,

@@ -74,7 +74,7 @@ net::Task<Result<void>> Api::read_exposure(data::Exposure* exposure, uint64_t un
 }
 
 net::Task<Json> Api::report_exposure(const data::Exposure* exposure, data::ExposureFilter filter) {
-  data::ExposureReport report(*exposure, std::move(filter), records_.world(), clock_.now());
+  data::ExposureReport report(*exposure, std::move(filter), records_.world(), decisions_.now());
   while (report.step(data::kExposureGroupsAtOnce)) co_await switchboard_.loop().sleep(Millis(0));
   Json said = report.take();
   // What it can be checked by: a checkpoint of that many entries or more, which the ledger's proofs lead to.

@@ -147,24 +147,25 @@ Change connector_cut(const std::string& id, const std::string& reason, const coa
 
 Result<void> check_connector(const coalition::World& world, const std::string& id,
                              const std::vector<std::string>& apps, const std::vector<std::string>& nations) {
-  const auto wrong = [](std::string_view what, const std::string& one, const char* name, const char* hint) {
-    return fail("field.value", fmt::format(fmt::runtime(what), one), name, hint);
+  const auto wrong = [](std::string what, const char* name, const char* hint) {
+    return fail("field.value", std::move(what), name, hint);
   };
   const auto twice = [](const std::vector<std::string>& all, const std::string& one) {
     return std::ranges::count(all, one) > 1;
   };
   if (!is_label(id))
-    return wrong("\"{}\" is no connector name", id, "id", "write a-z, 0-9 and single hyphens");
-  if (apps.empty()) return wrong("{} stands beside no app", id, "apps", "name at least one");
+    return wrong(fmt::format("\"{}\" is no connector name", id), "id", "write a-z, 0-9 and single hyphens");
+  if (apps.empty()) return wrong(fmt::format("{} stands beside no app", id), "apps", "name at least one");
   for (const std::string& app : apps) {
     if (world.app({world.self(), AppId(app)}) == nullptr)
-      return wrong("this node has no app {}", app, "apps", "see `entente app list`");
-    if (twice(apps, app)) return wrong("{} stands here twice", app, "apps", "name each once");
+      return wrong(fmt::format("this node has no app {}", app), "apps", "see `entente app list`");
+    if (twice(apps, app)) return wrong(fmt::format("{} stands here twice", app), "apps", "name each once");
   }
   for (const std::string& code : nations) {
     if (world.partner(PartnerCode(code)) == nullptr)
-      return wrong("{} is no partner here", code, "for", "name nations of this coalition");
-    if (twice(nations, code)) return wrong("{} stands here twice", code, "for", "name each once");
+      return wrong(fmt::format("{} is no partner here", code), "for", "name nations of this coalition");
+    if (twice(nations, code))
+      return wrong(fmt::format("{} stands here twice", code), "for", "name each once");
   }
   return {};
 }

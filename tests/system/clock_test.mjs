@@ -131,4 +131,8 @@ clocked('attack: an operator whom policies let change nothing accepts no clock',
   assert.ok((await clock('XBB')).ahead_s > kDayS / 2);
   const ingrid = await comesIn('ingrid');
   assert.notEqual(ingrid.page.status, 200, 'nobody comes in');
+  // Nor is it forgotten with the process: the next start ends what had ended, and says why nothing goes on.
+  await coalition.stop('node-xbb', 'SIGKILL');
+  await coalition.startAgain('node-xbb');
+  assert.match(coalition.log('node-xbb'), /no session goes on.*this machine's clock went back/);
 });
