@@ -3,6 +3,7 @@
 #include "node/operators.h"
 
 #include <algorithm>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -153,13 +154,13 @@ net::Task<Api::Answer> Api::list_grants(Request request) {
   if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_}, "list grants", verdict))
     co_return *no;
   const Instant now = switchboard_.now();
+  std::map<RequestId, int64_t> sessions;
+  for (const exchange::Session* session : switchboard_.core().sessions()) ++sessions[session->entered_by];
   Json out = Json::array();
   for (const coalition::Grant* grant : records_.world().grants()) {
     Json by = Json::array();
     for (const std::string& one : grant->approved_by) by.push(one);
-    int64_t sessions = 0;
-    for (const exchange::Session* session : switchboard_.core().sessions())
-      sessions += session->entered_by == grant->id ? 1 : 0;
+    const auto inside = sessions.find(grant->id);
     const bool over = grant->end <= now || grant->used >= grant->count;
     out.push(Json::object({{"id", grant->id.text()},
                            {"app", fmt::format("{}/{}", self_.text(), grant->app.text())},
@@ -172,7 +173,7 @@ net::Task<Api::Answer> Api::list_grants(Request request) {
                            {"count", grant->count},
                            {"used", grant->used},
                            {"approved_by", std::move(by)},
-                           {"sessions", sessions},
+                           {"sessions", inside == sessions.end() ? 0 : inside->second},
                            {"state", over ? "over" : "given"}}));
   }
   co_return Answer{200, Json::object({{"grants", std::move(out)}})};
