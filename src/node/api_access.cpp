@@ -252,10 +252,6 @@ net::Task<Api::Answer> Api::end_delegation(Request request) {
   Result<exchange::AccessDesk::DelegationEnd> taken =
       access_.delegation_end(acting(request.by, now), RequestId(request.name));
   if (!taken) co_return unanswered(request, app, taken.error());
-  if (request.preview) {
-    std::vector<coalition::Record> records = std::move(taken->records);
-    co_return co_await previewed(std::move(request), std::move(records));
-  }
   Change change;
   change.records = std::move(taken->records);
   change.leaves = {record_of(std::move(taken->leaf), now)};
@@ -266,7 +262,7 @@ net::Task<Api::Answer> Api::end_delegation(Request request) {
   said.done = "the delegation has ended";
   said.verdict = taken->verdict;
   said.decided = now;
-  Answer answer = co_await this->change(std::move(change), std::move(said));
+  Answer answer = co_await this->change(std::move(request), std::move(change), std::move(said));
   co_return answer;
 }
 
