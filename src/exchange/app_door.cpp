@@ -119,6 +119,22 @@ net::Task<void> AppDoor::refuse(net::HttpCall& call, Refusal refusal, int status
       std::move(head), refusal_page(parts_.frame(), refusal, names_.lobby_origin() + "/"));
 }
 
+Ending AppDoor::recorded(Ending ending, const Pass& pass) {
+  if (!ending.verdict.empty()) return ending;
+  const VerdictId id(crypto::random_token(12));
+  const bool kept = parts_.lane.record_refusal({"refusal",
+                                                {{"verdict", id.text()},
+                                                 {"session", pass.id.text()},
+                                                 {"side", side_name(pass.side)},
+                                                 {"partner", pass.partner.text()},
+                                                 {"app", coalition::target_text(pass.app)},
+                                                 {"person", pass.who.id.text()},
+                                                 {"which", coalition::refusal_name(ending.which)},
+                                                 {"why", ending.what}}});
+  if (kept) ending.verdict = id;
+  return ending;
+}
+
 AppDoor::Way AppDoor::way_in(const net::HttpCall& call, const std::optional<coalition::AppRef>& app) {
   Way way;
   if (!app) return way;
@@ -296,7 +312,7 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
     const std::optional<Ending> refused = opened.error().code() == "exchange.refused"
                                               ? read_refusal_header(opened.error().hint())
                                               : std::nullopt;
-    const Ending why = refused.value_or(app_down("The app cannot be reached now."));
+    const Ending why = recorded(refused.value_or(app_down("The app cannot be reached now.")), *pass);
     co_await refuse(call, refusal_of(why), refused ? 403 : 503, false);
     co_return;
   }
@@ -323,13 +339,16 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
       parts_.lane, *pass, call.has_body() ? &call.body() : nullptr, upstream, answer, std::move(elsewhere));
   call.when_gone(nullptr);
   call.set_gate(nullptr);
+  if (relayed && pass->side == Side::local) parts_.gateway.answered(*pass, attempt);
   if (relayed || call.started()) co_return;
   if (refused) {
-    co_await refuse(call, refusal_of(refused->ending), status_of(refused->ending, refused->status), false);
+    const Ending why = recorded(refused->ending, *pass);
+    co_await refuse(call, refusal_of(why), status_of(why, refused->status), false);
   } else if (call.has_body() && relayed.error().code().starts_with("http.")) {
     co_await bare(call, net::http_status(relayed.error()));
   } else {
-    co_await refuse(call, refusal_of(app_down("The app did not answer as it should.")), 502, false);
+    const Ending why = recorded(app_down("The app did not answer as it should."), *pass);
+    co_await refuse(call, refusal_of(why), 502, false);
   }
 }
 
@@ -354,7 +373,7 @@ net::Task<void> AppDoor::upgrade(net::HttpCall& call, net::CarrierStream upstrea
     const bool by_node = head && pass->side == Side::home;
     const std::string* refusal = by_node ? head->headers.find(kRefusalHeader) : nullptr;
     const std::optional<Ending> refused = refusal == nullptr ? std::nullopt : read_refusal_header(*refusal);
-    const Ending why = refused.value_or(app_down("The app did not take the connection."));
+    const Ending why = recorded(refused.value_or(app_down("The app did not take the connection.")), *pass);
     co_await refuse(call, refusal_of(why), status_of(why, head ? head->status : 503), false);
     co_return;
   }

@@ -51,6 +51,8 @@ class AppDoor {
   net::Task<void> upgrade(net::HttpCall& call, net::CarrierStream upstream, std::shared_ptr<const Pass> pass,
                           Elsewhere elsewhere);
   net::Task<void> refuse(net::HttpCall& call, Refusal refusal, int status, bool clear);
+  // Refused without a decision of ours: under an id that a person can quote and `entente why` can find.
+  [[nodiscard]] Ending recorded(Ending ending, const Pass& pass);
   net::Task<void> bare(net::HttpCall& call, int status);
 
   Parts parts_;

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include <fmt/format.h>
+
 namespace entente::exchange {
 namespace {
 
@@ -73,20 +75,29 @@ void ConnectorProcess::want(size_t connections) {
   }
 }
 
+void ConnectorProcess::complain(std::string_view what, const Error& why) {
+  if (!complaint_.is_due(what, loop_.tick())) return;
+  log(LogLevel::warning, "connector", what,
+      {{"address", fmt::format("{}:{}", options_.node_host, options_.node_port)}, {"why", why.text()}});
+}
+
 net::Task<bool> ConnectorProcess::serve_once(size_t number) {
   Result<net::Socket> socket =
       co_await net::dial_tcp(loop_, options_.node_host, options_.node_port, kDialTimeout, &resolver_);
-  if (!socket) co_return false;
+  if (!socket) {
+    complain("the node cannot be reached", socket.error());
+    co_return false;
+  }
   net::TlsTarget target;
   target.host = options_.node_host;
   target.pins = {options_.node_pin};
   Result<std::unique_ptr<net::Stream>> stream =
       co_await tls_.connect(loop_, std::move(*socket), std::move(target));
   if (!stream) {
-    log(LogLevel::warning, "connector", "the node did not take the connection",
-        {{"why", stream.error().text()}});
+    complain("the node did not take the connection", stream.error());
     co_return false;
   }
+  complaint_.over();
   net::Carrier carrier = net::Carrier::server(
       std::move(*stream), [this](net::CarrierStream incoming) { return handle(std::move(incoming)); },
       carrier_config());

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/time.h"
+#include "exchange/complaint.h"
 #include "net/carrier.h"
 #include "net/http_client.h"
 #include "net/loop.h"
@@ -37,6 +38,7 @@ class ConnectorProcess {
  private:
   net::Task<void> keep(size_t number);  // one connection, the first or one that the node wants besides
   net::Task<bool> serve_once(size_t number);
+  void complain(std::string_view what, const Error& why);
   void want(size_t connections);
   net::Task<void> handle(net::CarrierStream stream);
   net::Task<void> request(net::CarrierStream& stream, std::string target, std::string socket);
@@ -51,6 +53,7 @@ class ConnectorProcess {
   std::map<size_t, net::Carrier> carriers_;  // by the connection's number
   std::set<size_t> kept_;                    // numbers of connections that are dialed again when they end
   size_t wanted_ = 1;
+  Complaint complaint_;  // of dialing the node
   bool stopping_ = false;
 };
 

@@ -71,6 +71,29 @@ void ConnectorRoster::app_away(const ConnectorId& id, const AppId& app, Tick tic
     at->second.away.insert_or_assign(app, tick + kAppAwayFor);
 }
 
+void ConnectorRoster::app_back(const ConnectorId& id, const AppId& app) {
+  const auto at = entries_.find(id);
+  if (at != entries_.end()) at->second.away.erase(app);
+}
+
+bool ConnectorRoster::took_nothing(const ConnectorId& id, const AppId& app) const {
+  const auto at = entries_.find(id);
+  return at != entries_.end() && at->second.away.contains(app);
+}
+
+bool ConnectorRoster::doubted(const ConnectorId& id, const AppId& app, Tick now) const {
+  const auto at = entries_.find(id);
+  if (at == entries_.end()) return false;
+  const auto away = at->second.away.find(app);
+  return away != at->second.away.end() && now - (away->second - kAppAwayFor) < kAppDoubtFor;
+}
+
+bool ConnectorRoster::reaches(const AppId& app, Tick now) const {
+  return std::ranges::any_of(entries_, [&](const auto& one) {
+    return serves(one.first, app, now) && !doubted(one.first, app, now);
+  });
+}
+
 std::vector<ConnectorId> ConnectorRoster::world_changed(const Rules& rules, Instant now) {
   std::vector<ConnectorId> gone;
   for (auto& [id, entry] : entries_) {

@@ -19,6 +19,7 @@ inline constexpr size_t kConnectorsMax = 8'192;
 inline constexpr uint32_t kConnectorFailuresMax = 3;   // in a row: not healthy until it answers again
 inline constexpr Millis kConnectorSilenceMax{10'000};  // not heard of for so long: not healthy
 inline constexpr Millis kAppAwayFor{2'000};    // the app behind it took nothing: others first, for so long
+inline constexpr Millis kAppDoubtFor{60'000};  // and it is told as not reached, until it answers somebody
 inline constexpr int64_t kNearerPercent = 20;  // so much nearer must another be to change to it
 
 class ConnectorRoster {
@@ -31,7 +32,7 @@ class ConnectorRoster {
     int64_t round_trip_us = 0;           // smoothed; 0: not measured yet
     uint32_t failures = 0;
     Tick heard{};
-    std::map<AppId, Tick> away{};  // apps that took nothing there: until when others come first
+    std::map<AppId, Tick> away{};  // apps that took nothing there the last time: until when others come first
   };
 
   // False when the world does not list this connector under that certificate, or the roster is full. Coming
@@ -43,6 +44,13 @@ class ConnectorRoster {
   // The connector answers, but the app behind it does not. It counts as healthy, and for other apps nothing
   // changes.
   void app_away(const ConnectorId& id, const AppId& app, Tick tick);
+  void app_back(const ConnectorId& id, const AppId& app);  // it answered there again
+  // It took nothing there the last time it was asked.
+  [[nodiscard]] bool took_nothing(const ConnectorId& id, const AppId& app) const;
+  [[nodiscard]] bool doubted(const ConnectorId& id, const AppId& app,
+                             Tick now) const;  // and that is not long ago
+  // A healthy one serves it, and nobody found lately that it takes nothing there.
+  [[nodiscard]] bool reaches(const AppId& app, Tick now) const;
   // After a commit: what is no longer listed serves no more. Gives those that must be disconnected.
   [[nodiscard]] std::vector<ConnectorId> world_changed(const Rules& rules, Instant now);
 

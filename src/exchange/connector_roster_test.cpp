@@ -1,5 +1,7 @@
 #include "exchange/connector_roster.h"
 
+#include "exchange/complaint.h"
+
 #include <algorithm>
 
 #include <doctest/doctest.h>
@@ -143,6 +145,41 @@ TEST_CASE("a nation's people come to the connector that is for them, however far
   (void)room.roster.world_changed(room.rules, room.now);
   CHECK(pick(kXbb, kTwo) == kOne);
   CHECK(pick(others, {}) == kTwo);
+}
+
+TEST_CASE("an app that took nothing is told as not reached for a while, or until it answers there") {
+  Room room;
+  REQUIRE(room.up(kOne, "tp-one"));
+  CHECK(room.roster.reaches(kCop, room.tick));
+  CHECK_FALSE(room.roster.reaches(kTides, room.tick));
+  room.roster.app_away(kOne, kCop, room.tick);
+  CHECK(room.roster.took_nothing(kOne, kCop));
+  CHECK_FALSE(room.roster.reaches(kCop, room.tick + kAppDoubtFor - Millis(1)));
+  room.roster.app_back(kOne, kCop);
+  CHECK(room.roster.reaches(kCop, room.tick));
+  room.roster.app_away(kOne, kCop, room.tick);
+  room.tick += kAppDoubtFor;
+  room.measure(kOne, 500, 1);  // the connector itself was heard of all the time
+  CHECK(room.roster.reaches(kCop, room.tick));
+  room.roster.app_away(kOne, kCop, room.tick);
+  REQUIRE(room.up(kTwo, "tp-two"));
+  CHECK(room.roster.reaches(kCop, room.tick));  // there
+  room.roster.down(kTwo);
+  room.roster.down(kOne);
+  CHECK_FALSE(room.roster.reaches(kCop, room.tick));
+}
+
+TEST_CASE("a complaint is made once and then once a minute, and anything else that is wrong is news") {
+  Complaint complaint;
+  Tick at{std::chrono::hours(1)};
+  CHECK(complaint.is_due("cannot be reached", at));
+  CHECK_FALSE(complaint.is_due("cannot be reached", at + Complaint::kAgain - Millis(1)));
+  CHECK(complaint.is_due("is somebody else", at + Millis(1)));
+  at += Millis(2);
+  CHECK(complaint.is_due("cannot be reached", at));
+  CHECK(complaint.is_due("cannot be reached", at + Complaint::kAgain));
+  complaint.over();
+  CHECK(complaint.is_due("cannot be reached", at + Complaint::kAgain + Millis(1)));
 }
 
 }  // namespace

@@ -132,12 +132,25 @@ Ending Exchange::Core::app_down(std::string what) const {
 }
 
 Ending Exchange::Core::fence_ending(const Peer& peer) const {
+  Ending ending = shut_ending(rules_->self(), peer.code, peer.fence_reason);
+  ending.policies = peer.fence_reason.starts_with(kIsolatedReason) ? "structure:partner-isolated"
+                                                                   : "structure:partner-suspended";
+  return ending;
+}
+
+Ending Exchange::Core::shut_ending(const PartnerCode& by, const PartnerCode& other,
+                                   std::string_view reason) const {
+  const std::string one = rules_->partner_name(by), two = rules_->partner_name(other);
   Ending ending;
-  ending.what = fmt::format("{} has suspended {}: {}", rules_->partner_name(rules_->self()),
-                            rules_->partner_name(peer.code), peer.fence_reason);
-  ending.change = "The suspension is lifted, and you sign in again.";
-  ending.who = rules_->partner_name(rules_->self());
-  ending.policies = "structure:partner-suspended";
+  ending.who = one;
+  if (reason.starts_with(kIsolatedReason)) {
+    reason.remove_prefix(kIsolatedReason.size());
+    ending.what = fmt::format("{} and {} are isolated from each other: {}", one, two, reason);
+    ending.change = "The two may meet again, and you sign in again.";
+  } else {
+    ending.what = fmt::format("{} has suspended {}: {}", one, two, reason);
+    ending.change = "The suspension is lifted, and you sign in again.";
+  }
   return ending;
 }
 
@@ -248,6 +261,10 @@ void Exchange::app_away(const ConnectorId& connector, const AppId& app, Tick at)
   core_->roster_.app_away(connector, app, at);
 }
 
+void Exchange::app_back(const ConnectorId& connector, const AppId& app) {
+  core_->roster_.app_back(connector, app);
+}
+
 Effects Exchange::tick(Moment at) {
   core_->begin(at);
   core_->tick();
@@ -317,6 +334,12 @@ bool Exchange::link_fresh(const PartnerCode& partner, Way way) const {
 bool Exchange::fenced(const PartnerCode& partner) const {
   const auto at = core_->peers_.find(partner);
   return at != core_->peers_.end() && at->second.fence != FenceState::open;
+}
+
+std::optional<std::string> Exchange::told_shut(const PartnerCode& partner) const {
+  const auto at = core_->peers_.find(partner);
+  if (at == core_->peers_.end() || !at->second.asking.shut_by_host) return std::nullopt;
+  return core_->shut_ending(partner, core_->rules_->self(), *at->second.asking.shut_by_host).what;
 }
 
 std::vector<ConnectorRoster::Entry> Exchange::connectors() const {

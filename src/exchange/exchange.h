@@ -204,6 +204,7 @@ class Exchange {
   void connector_measured(Moment at, const ConnectorId& connector, std::chrono::microseconds round_trip);
   void connector_failed(const ConnectorId& connector);
   void app_away(const ConnectorId& connector, const AppId& app, Tick at);
+  void app_back(const ConnectorId& connector, const AppId& app);
 
   // Time.
   [[nodiscard]] Effects tick(Moment at);
@@ -231,6 +232,9 @@ class Exchange {
   [[nodiscard]] bool goes_on(const Session& session, const Rules& rules, Instant now) const;
   [[nodiscard]] bool link_fresh(const PartnerCode& partner, Way way) const;
   [[nodiscard]] bool fenced(const PartnerCode& partner) const;
+  // The partner has shut this nation out, and says so: its words, for people. As of the last time it was
+  // heard.
+  [[nodiscard]] std::optional<std::string> told_shut(const PartnerCode& partner) const;
   [[nodiscard]] std::vector<ConnectorRoster::Entry> connectors() const;
   [[nodiscard]] const ConnectorRoster& roster() const;
 

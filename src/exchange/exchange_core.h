@@ -68,6 +68,7 @@ struct AskingEnd {  // our people, their apps
   std::set<uint64_t> to_vouch{};  // whom the host wants vouched for anew after its restart
   Budget vouched{100, 100};       // a full link within kVouchMax; half of what a host takes of a partner
   std::shared_ptr<Fence> fence = std::make_shared<Fence>();
+  std::optional<std::string> shut_by_host{};  // the host's reason, while it shuts our nation out
 };
 
 struct ServingEnd {  // their people, our apps
@@ -172,6 +173,9 @@ class Exchange::Core {
   [[nodiscard]] Peer* known_peer(const PartnerCode& code);
   [[nodiscard]] Ending app_down(std::string what) const;
   [[nodiscard]] Ending fence_ending(const Peer& peer) const;
+  // `by` has shut `other` out, in words for people. A node can do that to its partners alone.
+  [[nodiscard]] Ending shut_ending(const PartnerCode& by, const PartnerCode& other,
+                                   std::string_view reason) const;
 
   std::shared_ptr<const Rules> rules_;   // of what is durable
   std::shared_ptr<const Rules> acting_;  // with what narrows and is not durable yet; otherwise rules_

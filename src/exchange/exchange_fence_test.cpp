@@ -82,11 +82,14 @@ TEST_CASE("a suspension holds before any disk, stays when the disk fails, and cu
   REQUIRE(pair.home.ended.size() == 1);
   CHECK(pair.home.ended[0].ending.what.find("key compromise") != std::string::npos);
   CHECK(pair.home.ended[0].ending.who == "XAA");
+  REQUIRE(pair.home.core->told_shut(kHost));  // also those who are not inside
+  CHECK(pair.home.core->told_shut(kHost)->find("key compromise") != std::string::npos);
 
   // Resuming restores nothing by itself.
   pair.publish(pair.host, [](TestRules& rules) { rules.suspended.clear(); });
   pair.pass(Millis(2'000));
   CHECK_FALSE(pair.host.core->fenced(kHome));
+  CHECK_FALSE(pair.home.core->told_shut(kHost));
   CHECK(pair.host.core->sessions().empty());
   pair.open(kCop, 3);
   pair.settle();

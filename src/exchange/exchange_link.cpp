@@ -158,6 +158,7 @@ void Exchange::Core::from_host(Peer& host, const link::Envelope& envelope) {
 void Exchange::Core::welcomed(Peer& host, const link::Welcome& welcome) {
   const std::set<SessionId> kept(welcome.sessions.begin(), welcome.sessions.end());
   const std::set<SessionId> held(welcome.held.begin(), welcome.held.end());
+  host.asking.shut_by_host.reset();  // a host that shuts us out says it next
   for (const uint64_t serial : table_.of_partner(host.code, Side::home)) {  // narrowing first
     Session& s = *table_.by_serial(serial);
     if (s.at_host.empty()) continue;
@@ -194,12 +195,12 @@ void Exchange::Core::beaten(Peer& host, const link::Beat& beat) {
 }
 
 void Exchange::Core::partner_notice(Peer& host, const link::PartnerNotice& notice) {
-  if (notice.state == link::PartnerNoticeState::active) return;  // releases come one by one
-  Ending ending;
-  ending.what = fmt::format("{} has suspended {}: {}", rules_->partner_name(host.code),
-                            rules_->partner_name(rules_->self()), notice.reason);
-  ending.change = "The suspension is lifted, and you sign in again.";
-  ending.who = rules_->partner_name(host.code);
+  if (notice.state == link::PartnerNoticeState::active) {
+    host.asking.shut_by_host.reset();
+    return;  // releases come one by one
+  }
+  host.asking.shut_by_host = notice.reason;  // also where nobody of ours is inside
+  const Ending ending = shut_ending(host.code, rules_->self(), notice.reason);
   for (const uint64_t serial : table_.of_partner(host.code, Side::home)) {
     Session& s = *table_.by_serial(serial);
     if (notice.state == link::PartnerNoticeState::suspended) {

@@ -95,6 +95,7 @@ net::Task<Result<net::CarrierStream>> Gateway::open(std::shared_ptr<const Pass> 
   } while (!lane_.stands(*pass, *verdict));
   if (!connector) co_return fail("exchange.connector-down", "no connector of this app is connected");
   attempt.connector = *connector;
+  attempt.doubtful = lane_.roster().took_nothing(*connector, pass->app.app);
   if (end && connectors_.several()) attempt.head = head;
   Result<net::CarrierStream> opened = co_await send(pass, head, end, *connector, std::move(verdict));
   if (!opened && attempt.head && opened.error().code() != "net.fenced")
@@ -118,6 +119,13 @@ net::Task<Result<net::CarrierStream>> Gateway::send(std::shared_ptr<const Pass> 
   co_return std::move(opened);
 }
 
+void Gateway::answered(const Pass& pass, const Attempt& attempt) {
+  if (!attempt.doubtful) return;
+  lane_.tell([connector = attempt.connector, app = pass.app.app](Switchboard& control) {
+    control.app_back(connector, app);
+  });
+}
+
 net::Task<Result<net::CarrierStream>> Gateway::elsewhere(std::shared_ptr<const Pass> pass, Attempt& attempt,
                                                          Error why) {
   const bool untaken = why.code() == "h2.refused";
@@ -132,6 +140,7 @@ net::Task<Result<net::CarrierStream>> Gateway::elsewhere(std::shared_ptr<const P
   const std::optional<ConnectorId> other = connectors_.another(*pass, attempt.connector);
   if (!other) co_return Failure(std::move(why));
   attempt.connector = *other;
+  attempt.doubtful = lane_.roster().took_nothing(*other, pass->app.app);
   if (!lane_.is_current(*pass)) pass = co_await lane_.entry(std::move(pass));
   if (!pass) co_return Failure(std::move(why));
   std::shared_ptr<const coalition::Verdict> verdict = decide(*pass, *head);

@@ -30,6 +30,7 @@ class Gateway {
   // `head` and `attempt` must outlive the task; `attempt` learns what elsewhere() needs.
   struct Attempt {
     ConnectorId connector{};
+    bool doubtful = false;                   // the app took nothing there the last time
     std::optional<net::RequestHead> head{};  // kept where the request has no body and another could take it
   };
   [[nodiscard]] net::Task<Result<net::CarrierStream>> open(std::shared_ptr<const Pass> pass,
@@ -40,6 +41,8 @@ class Gateway {
   // one that changes nothing and the connection broke. Otherwise `why`.
   [[nodiscard]] net::Task<Result<net::CarrierStream>> elsewhere(std::shared_ptr<const Pass> pass,
                                                                 Attempt& attempt, Error why);
+  // The app has answered: what was said of it before is over.
+  void answered(const Pass& pass, const Attempt& attempt);
 
  private:
   [[nodiscard]] std::shared_ptr<const coalition::Verdict> decide(const Pass& pass,

@@ -85,7 +85,6 @@ std::shared_ptr<const coalition::Verdict> Lane::decide_request(const Pass& pass,
 }
 
 void Lane::refuse_request(const Pass& pass, const coalition::Ask& ask, const coalition::Verdict& verdict) {
-  if (!control_.may_record_refusal()) return stranger_refused();
   Leaf leaf{"refusal",
             {{"session", pass.id.text()},
              {"side", side_name(pass.side)},
@@ -99,7 +98,16 @@ void Lane::refuse_request(const Pass& pass, const coalition::Ask& ask, const coa
   leaf.fields.emplace_back("context", coalition::facts_to_json(pass.context));
   leaf.fields.emplace_back("verdict", verdict.id.text());
   leaf.fields.emplace_back("answer", verdict.to_json());
+  record_refusal(std::move(leaf));
+}
+
+bool Lane::record_refusal(Leaf leaf) {
+  if (!control_.may_record_refusal()) {
+    stranger_refused();
+    return false;
+  }
   tell([kept = std::move(leaf)](Switchboard& control) mutable { control.record(std::move(kept)); });
+  return true;
 }
 
 std::optional<ConnectorId> Lane::connector_for(const Pass& pass,

@@ -70,8 +70,11 @@ class Lane {
       const Pass& pass, const std::function<bool(const ConnectorId&)>& usable);
   // Some healthy connector serves the app, though perhaps on another loop.
   [[nodiscard]] bool connected_anywhere(const AppId& app);
+  [[nodiscard]] const ConnectorRoster& roster() { return *roster_.get(); }  // until the next wait
   // `abort` is called once when the session ends; it must not throw.
   [[nodiscard]] Attachment attach(const Pass& pass, std::function<void()> abort);
+  // Into the ledger, unless there are too many of them just now: then it is only counted.
+  bool record_refusal(Leaf leaf);
   void stranger_refused() { control_.stranger_refused(); }
   void partner_over_budget() { control_.partner_over_budget(); }
 

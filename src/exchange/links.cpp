@@ -106,6 +106,11 @@ net::Task<void> Links::keep_dialing(PartnerCode partner) {
   }
 }
 
+void Links::complain(const PartnerCode& partner, std::string_view what, const Error& why) {
+  if (!complaints_[partner].is_due(what, lane_.moment().tick)) return;
+  log(LogLevel::warning, "exchange", what, {{"partner", partner.text()}, {"why", why.text()}});
+}
+
 // True once the handshake is done; the link then runs by itself.
 net::Task<bool> Links::dial(PartnerCode partner, Way way) {
   const std::shared_ptr<const coalition::World> world = world_();
@@ -116,7 +121,10 @@ net::Task<bool> Links::dial(PartnerCode partner, Way way) {
   if (pins.empty() || !address) co_return false;
   Result<net::Socket> socket = co_await net::dial_tcp(lane_.loop(), address->host, address->port,
                                                       kDialTimeout, &dialing_tls_.resolver);
-  if (!socket) co_return false;
+  if (!socket) {
+    complain(partner, "a partner's node cannot be reached", socket.error());
+    co_return false;
+  }
   const net::TlsClient& tls = way == Way::asking ? dialing_tls_.asking_tls : dialing_tls_.reverse_tls;
   net::TlsTarget target;
   target.host = address->host;
@@ -124,10 +132,10 @@ net::Task<bool> Links::dial(PartnerCode partner, Way way) {
   Result<std::unique_ptr<net::Stream>> stream =
       co_await tls.connect(lane_.loop(), std::move(*socket), std::move(target));
   if (!stream) {
-    log(LogLevel::warning, "exchange", "a partner's node was not who it should be",
-        {{"partner", partner.text()}, {"why", stream.error().text()}});
+    complain(partner, "a partner's node was not who it should be", stream.error());
     co_return false;
   }
+  complaints_[partner].over();
   if (way == Way::serving && links_.contains({partner, way})) co_return true;  // they dialed meanwhile
   lane_.loop().spawn(run(partner, way, std::move(*stream)));
   co_return true;

@@ -5,6 +5,7 @@
 
 #include "coalition/world.h"
 #include "exchange/budget.h"
+#include "exchange/complaint.h"
 #include "exchange/gateway.h"
 #include "exchange/lane.h"
 #include "exchange/lanes.h"
@@ -70,6 +71,7 @@ class Links {
   using Key = std::pair<PartnerCode, Way>;
   struct Link;
   net::Task<void> keep_dialing(PartnerCode partner);
+  void complain(const PartnerCode& partner, std::string_view what, const Error& why);
   net::Task<bool> dial(PartnerCode partner, Way way);
   net::Task<void> run(PartnerCode partner, Way way, std::unique_ptr<net::Stream> stream);
   net::Task<void> arrive(PartnerCode partner, Way way, net::Parked parked);
@@ -92,7 +94,8 @@ class Links {
   Caps caps_;
   std::map<Key, std::shared_ptr<Link>> links_;
   std::map<PartnerCode, bool> dialing_;
-  std::map<PartnerCode, Budget> requests_;  // of each partner, whatever link they come on
+  std::map<PartnerCode, Complaint> complaints_;  // of dialing each
+  std::map<PartnerCode, Budget> requests_;       // of each partner, whatever link they come on
   // And of each for keys: what people ask of an app keeps no object shut, and shuts none that is shown.
   std::map<PartnerCode, Budget> key_requests_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

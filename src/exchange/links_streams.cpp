@@ -178,6 +178,7 @@ net::Task<void> Links::serve_session(std::shared_ptr<Link> link, net::CarrierStr
       lane_, *pass, body, upstream, answer,
       [this, &pass, &attempt](const Error& why) { return gateway_.elsewhere(pass, attempt, why); });
   stream.when_broken(nullptr);
+  if (relayed) gateway_.answered(*pass, attempt);
   if (!relayed && relayed.error().code() != "net.fenced") {
     // Before an answer began this is the app's fault, and said so; after, the broken stream says it.
     [[maybe_unused]] const Result<void> sent = stream.respond(refused_head(not_reached(), 503), true);

@@ -140,6 +140,18 @@ void Lobby::look_as_if(const SignIn& sign_in) {
   [[maybe_unused]] const bool unused = stand_in_ && may_view(sign_in, *stand_in_);
 }
 
+bool Lobby::reachable(const coalition::AppRef& app) const {
+  const Exchange& core = parts_.switchboard.core();
+  if (app.owner == parts_.world().self())
+    return core.roster().reaches(app.app, parts_.switchboard.moment().tick);
+  return core.link_fresh(app.owner, Way::asking) && !(parts_.unserved && parts_.unserved(app));
+}
+
+bool Lobby::shut_by(const PartnerCode& owner) const {
+  const Exchange& core = parts_.switchboard.core();
+  return core.link_fresh(owner, Way::asking) && core.told_shut(owner);
+}
+
 net::Task<void> Lobby::show_home(net::HttpCall& call) {
   const Signed who = signed_in(call.head().headers);
   if (who.sign_in == nullptr) {
@@ -161,12 +173,11 @@ net::Task<void> Lobby::show_home(net::HttpCall& call) {
         owner == nullptr ? app->ref.owner.text() : fmt::format("{} ({})", owner->name, owner->code.text());
     card.open_href = names_.app_origin(app->ref) + "/";
     const auto session = sign_in.sessions.find(app->ref);
-    const bool ours = app->ref.owner == world.self();
-    const bool reachable = ours || parts_.switchboard.core().link_fresh(app->ref.owner, Way::asking);
-    card.ready = reachable;
-    const bool shut = owner != nullptr && !owner->is_open();
+    const bool reached = reachable(app->ref);
+    const bool shut = (owner != nullptr && !owner->is_open()) || shut_by(app->ref.owner);
+    card.ready = reached && !shut;
     card.state = shut                                ? "shut; opening it says why"
-                 : !reachable                        ? "not reachable now"
+                 : !reached                          ? "not reachable now"
                  : session != sign_in.sessions.end() ? "open now"
                                                      : "ready";
     cards.push_back(std::move(card));

@@ -43,6 +43,8 @@ class Lobby {
     // Whether this person gets into the console of this node; null where there is none.
     std::function<bool(const coalition::Person&)> opens_console{};
     ObjectDesk* objects = nullptr;  // without it no sealed object opens here
+    // A partner's app that its owner said nobody serves now; null: owners say nothing of the kind.
+    std::function<bool(const coalition::AppRef&)> unserved{};
   };
   Lobby(Parts parts, HostNames names, std::string provider_name, identity::OidcClient client,
         identity::Crosswalk crosswalk);
@@ -139,6 +141,9 @@ class Lobby {
   net::Task<void> admit(net::HttpCall& call, identity::SignedIn who);
   net::Task<void> clock_is_ahead(net::HttpCall& call, const PersonId& id, const std::string& issuer);
   [[nodiscard]] bool may_view(const SignIn& sign_in, const coalition::AppRef& app) const;
+  // As far as this node knows: somebody serves it, and the way there is open.
+  [[nodiscard]] bool reachable(const coalition::AppRef& app) const;
+  [[nodiscard]] bool shut_by(const PartnerCode& owner) const;  // it says so, and can be heard
   // What is hidden is decided by policies, and what never was is not: with this it costs the same to find
   // out.
   void look_as_if(const SignIn& sign_in);

@@ -37,9 +37,11 @@ std::string refusal_body(const Refusal& refusal) {
       out += fmt::format("<dt>Who decides</dt><dd>{}</dd>\n", escape_markup(reason.who_decides));
   }
   out += fmt::format("<dt>What it is</dt><dd>{}</dd>\n", refusal_name(refusal.kind));
-  out += fmt::format("<dt>Verdict</dt><dd data-verdict=\"{0}\">{0}</dd>\n</dl>\n",
-                     escape_markup(refusal.verdict_id));
-  return out;
+  if (!refusal.verdict_id.empty()) {
+    out +=
+        fmt::format("<dt>Verdict</dt><dd data-verdict=\"{0}\">{0}</dd>\n", escape_markup(refusal.verdict_id));
+  }
+  return out + "</dl>\n";
 }
 
 }  // namespace

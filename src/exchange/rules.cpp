@@ -29,7 +29,7 @@ class WorldRules final : public Rules {
     if (found == nullptr) return {};
     if (found->state == coalition::PartnerState::suspended || found->isolated.empty())
       return found->state_reason;
-    return "the two are isolated from each other: " + found->isolated;
+    return std::string(kIsolatedReason) + found->isolated;
   }
   std::string partner_name(const PartnerCode& partner) const override {
     return coalition::partner_text(world_, partner);

@@ -18,6 +18,9 @@
 namespace entente::exchange {
 
 enum class Standing { unknown, active, suspended };
+// What standing_reason() begins with where the two are isolated: that is not a suspension, and is not told as
+// one.
+inline constexpr std::string_view kIsolatedReason = "the two are isolated from each other: ";
 
 // One immutable world and its decide().
 class Rules {

@@ -237,6 +237,11 @@ void Switchboard::app_away(const ConnectorId& connector, const AppId& app) {
   publish_roster();
 }
 
+void Switchboard::app_back(const ConnectorId& connector, const AppId& app) {
+  core_->app_back(connector, app);
+  publish_roster();
+}
+
 size_t Switchboard::world_published(std::shared_ptr<const Rules> rules, const coalition::Touch& touch,
                                     std::shared_ptr<const Rules> acting) {
   rules_ = acting ? acting : rules;

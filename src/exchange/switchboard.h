@@ -105,6 +105,7 @@ class Switchboard {
   void connector_measured(const ConnectorId& connector, std::chrono::microseconds round_trip);
   void connector_failed(const ConnectorId& connector);
   void app_away(const ConnectorId& connector, const AppId& app);  // it answers, the app behind it does not
+  void app_back(const ConnectorId& connector, const AppId& app);  // both do again
 
   // World and narrowing.
   // As Exchange::world_published. Answers how many sessions are held that were not before.

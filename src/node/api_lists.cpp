@@ -54,12 +54,13 @@ net::Task<Api::Answer> Api::list_partners(Request request) {
     }
     const coalition::Partner* durable = records_.durable_world().partner(partner->code);
     const bool fenced = !partner->is_open() || switchboard_.core().fenced(partner->code);
+    const std::optional<std::string> by_them = switchboard_.core().told_shut(partner->code);
     out.push(Json::object({{"code", partner->code.text()},
                            {"name", partner->name},
                            {"state", durable != nullptr && !durable->is_open() ? shut_name(*durable)
                                      : fenced                                  ? "fenced"
                                                                                : "active"},
-                           {"reason", shut_reason(*partner)},
+                           {"reason", partner->is_open() && by_them ? *by_them : shut_reason(*partner)},
                            {"member_until", rfc3339(partner->member_until)},
                            {"link", link},
                            {"sessions", sessions}}));
@@ -80,6 +81,7 @@ net::Task<Api::Answer> Api::list_apps(Request request) {
       for (const AppId& id : connector.apps)
         served = served || (app->ref.owner == self_ && id == app->ref.app);
     }
+    const bool reached = served && switchboard_.core().roster().reaches(app->ref.app, clock_.tick());
     out.push(Json::object({{"app", fmt::format("{}/{}", app->ref.owner.text(), app->ref.app.text())},
                            {"name", app->name},
                            {"banner", app->banner},
@@ -87,7 +89,8 @@ net::Task<Api::Answer> Api::list_apps(Request request) {
                            {"offered_to", std::move(offered)},
                            {"end", rfc3339(app->end)},
                            {"state", app->ref.owner != self_ ? "offered to us"
-                                     : served                ? "served"
+                                     : reached               ? "served"
+                                     : served                ? "not reached"
                                                              : "no connector"}}));
   }
   co_return Answer{200, Json::object({{"apps", std::move(out)}})};
@@ -293,6 +296,12 @@ net::Task<Api::Answer> Api::show_status(Request request) {
       if (link.partner == partner->code) state = link;
     }
     const bool well = state.asking && state.serving;
+    const std::optional<std::string> by_them = switchboard_.core().told_shut(partner->code);
+    if (!shut && well && by_them) {
+      check("bad", fmt::format("link {}", partner->code.text()), *by_them,
+            "nothing is wrong with the link: ask their operators");
+      continue;
+    }
     check(shut || well ? "good" : "bad", fmt::format("link {}", partner->code.text()),
           shut   ? fmt::format("{}: {}", shut_name(*partner), shut_reason(*partner))
           : well ? "open both ways"
@@ -309,6 +318,14 @@ net::Task<Api::Answer> Api::show_status(Request request) {
     check(is_up ? "good" : "bad", fmt::format("connector {}", connector->id.text()),
           is_up ? "up" : "not connected",
           is_up ? "" : "start it beside its app: entente connector --config FILE");
+  }
+  for (const auto& connector : up) {
+    for (const auto& [app, until] : connector.away) {
+      if (!switchboard_.core().roster().doubted(connector.id, app, clock_.tick())) continue;
+      check("bad", fmt::format("app {}", app.text()),
+            fmt::format("connector {} did not reach it when somebody asked", connector.id.text()),
+            "see that the app runs, and listens where that connector's configuration says");
+    }
   }
   co_return Answer{200,
                    Json::object({{"partner", self_.text()},

@@ -138,6 +138,7 @@ struct Node::Parts {
   std::unique_ptr<net::Listener> door_listener;
   std::unique_ptr<net::Listener> api_listener;
   std::map<PartnerCode, Instant> offers_heard;
+  std::map<PartnerCode, std::set<AppId>> unserved;  // partners' apps, as they said last
   ListBudget lists_budget;
   std::map<AppId, size_t> users;  // of each app of ours, as last announced: changes with who is inside
   net::Timer sweeper;
@@ -245,6 +246,10 @@ Result<void> Node::Parts::build() {
   parts.sign_ins_per_source_per_s = static_cast<uint32_t>(config.limits.sign_ins_per_source_per_s);
   parts.objects = key_desk.get();
   parts.opens_console = [this](const coalition::Person& person) { return console->opens(person); };
+  parts.unserved = [this](const coalition::AppRef& app) {
+    const auto said = unserved.find(app.owner);
+    return said != unserved.end() && said->second.contains(app.app);
+  };
   lobby = std::make_unique<exchange::Lobby>(std::move(parts), names, provider_name, std::move(oidc),
                                             std::move(crosswalk));
   for (size_t number = 0; number < loops.size(); ++number) build_loop(number, names);
@@ -336,8 +341,9 @@ void Node::Parts::build_loop(size_t number, const exchange::HostNames& names) {
       *made.lane, *made.connectors,
       [this](const exchange::Pass& pass, const ConnectorId& id) { return sign_for(pass, id); });
   exchange::Links::Offers offers;
-  offers.ours = [this](const PartnerCode& partner) {
-    return sign_offers(*shown.get(), partner, *key_desk->public_keys(), keys.statement, clock.now());
+  offers.ours = [this, lane = made.lane.get()](const PartnerCode& partner) {
+    return sign_offers(*shown.get(), partner, *key_desk->public_keys(), keys.statement, clock.now(),
+                       [lane](const AppId& app) { return lane->roster().reaches(app, lane->moment().tick); });
   };
   offers.theirs = [this](const PartnerCode& partner, std::string jws) { hear(partner, std::move(jws)); };
   made.links = std::make_unique<exchange::Links>(
@@ -499,6 +505,7 @@ void Node::Parts::hear(const PartnerCode& from, std::string jws) {
     return;
   }
   offers_heard[from] = heard->issued;
+  unserved[from] = std::move(heard->unserved);
   if (heard->keys_refused) {
     log(LogLevel::warning, "node", "a partner's keys were not taken",
         {{"partner", from.text()}, {"why", heard->keys_refused->text()}});

@@ -22,7 +22,8 @@ std::string offer_key(const PartnerCode& owner, std::string_view app) {
 }  // namespace
 
 Result<std::string> sign_offers(const coalition::World& world, const PartnerCode& audience,
-                                const Json& service_keys, const crypto::PrivateKey& key, Instant now) {
+                                const Json& service_keys, const crypto::PrivateKey& key, Instant now,
+                                const Served& served) {
   Json offers = Json::array();
   const coalition::Partner* partner = world.partner(audience);
   const bool shares = partner != nullptr && partner->is_open() && now < partner->member_until;
@@ -37,7 +38,9 @@ Result<std::string> sign_offers(const coalition::World& world, const PartnerCode
     Json offer = *record;
     offer.set("offered_to",
               Json::array({audience.text()}));  // whom else it is offered to is nobody's business
-    offers.push(Json::object({{"app", app->ref.app.text()}, {"offer", std::move(offer)}}));
+    Json one = Json::object({{"app", app->ref.app.text()}, {"offer", std::move(offer)}});
+    if (served) one.set("served", served(app->ref.app));
+    offers.push(std::move(one));
   }
   Json claims = Json::object({{"iss", world.self().text()},
                               {"aud", audience.text()},
@@ -86,6 +89,8 @@ Result<HeardOffers> hear_offers(const coalition::World& world, const PartnerCode
     }
     const std::string key = offer_key(from, app);
     named.insert(key);
+    const Json* served = item.find("served");
+    if (served != nullptr && *served == Json(false)) heard.unserved.insert(AppId(std::string(app)));
     const Json* known = world.raw(key);
     if (known == nullptr || known->canonical() != offer->canonical())
       heard.change.records.push_back({key, *offer});

@@ -8,8 +8,10 @@
 #include "crypto/key.h"
 #include "node/records.h"
 
+#include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -17,15 +19,18 @@ namespace entente::node {
 
 inline constexpr Seconds kOffersLife{300};
 
-// `service_keys`: all that the own key service holds, as public_kas_keys() gives them.
+// `service_keys`: all that the own key service holds, as public_kas_keys() gives them. `served`: whether
+// somebody serves that app now; without it nothing is said of that.
+using Served = std::function<bool(const AppId&)>;
 [[nodiscard]] Result<std::string> sign_offers(const coalition::World& world, const PartnerCode& audience,
                                               const Json& service_keys, const crypto::PrivateKey& key,
-                                              Instant now);
+                                              Instant now, const Served& served = {});
 
 struct HeardOffers {
   Instant issued;
-  Change change;  // of offers; empty records: nothing is new
-  Change keys;    // the same of its key service: what is wrong with one keeps out no other
+  Change change;             // of offers; empty records: nothing is new
+  Change keys;               // the same of its key service: what is wrong with one keeps out no other
+  std::set<AppId> unserved;  // apps that nobody serves now; kept by nobody but the lobby
   std::optional<Error> keys_refused;  // the rest of the list counts all the same
 };
 // Checks a partner's list against its keys and against the world; `newest` is when the last list heard was

@@ -176,12 +176,32 @@ system('while a partner is suspended none of its people gets in, by no way', asy
   assert.equal((await konrad.go(`${konrad.nation.app}/`)).status, 200, 'our own people go in and out');
 });
 
+system('the nation that is suspended is told, also where none of its people were inside', async () => {
+  const ingrid = await Visitor.in(coalition, 'ingrid');
+  await until('her card says so', async () => (await ingrid.card()) === 'shut; opening it says why');
+  const told = /Aldoria \(XAA\) has suspended Borealis \(XBB\): /;
+  const { code, output } = await coalition.cli('XBB', 'doctor');
+  assert.notEqual(code, 0, output);
+  assert.match(output, told);
+  const { reason, state } = await coalition.partner('XBB', 'XAA');
+  assert.match(reason, told);
+  assert.ok(reason.endsWith(kReason), reason);
+  assert.equal(state, 'active', 'XBB itself has suspended nobody');
+  await coalition.stop('node-xbb');
+  await coalition.startAgain('node-xbb');
+  const again = await until('signed in again', () => Visitor.in(coalition, 'ingrid').catch(() => undefined));
+  await until('a node that comes back is told anew', async () => (await again.card()) === 'shut; opening it says why');
+});
+
 system('resuming restores nothing: the old sign-in and the old cookie stay dead', async () => {
   const before = await Visitor.in(coalition, 'ingrid');
   await wait(1100); // a sign-in is stamped in whole seconds
   await coalition.ask('XAA', 'partner', 'resume', 'XBB', '--reason', 'exercise: review finished');
   const old = await before.openApp();
   assert.notEqual(old.status, 200, 'a sign-in from before the end of the suspension');
+  await until('XBB is told', async () => (await before.card()) === 'ready');
+  assert.doesNotMatch((await coalition.cli('XBB', 'doctor')).output, /has suspended/);
+  assert.equal((await coalition.partner('XBB', 'XAA')).reason, '');
   const fresh = await until('a new sign-in opens the app', async () => {
     const visitor = await Visitor.in(coalition, 'ingrid');
     return (await visitor.openApp()).status === 200 && visitor;

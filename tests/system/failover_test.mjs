@@ -20,6 +20,13 @@ const connectors = async () => (await coalition.ask('XAA', 'connector', 'list'))
 const up = (id) =>
   until(`${id} is up`, async () => (await connectors()).find((one) => one.id === id)?.state === 'up');
 
+// What the cards of both nations come to say.
+const cards = (state) =>
+  until(`both cards say: ${state}`, async () => {
+    const said = await Promise.all(people.map((visitor) => visitor.card()));
+    return said.every((one) => one === state);
+  });
+
 async function asked(visitor, count, statuses) {
   for (let i = 0; i < count; i += 1) statuses.push((await visitor.go(`${visitor.nation.app}/me`)).status);
 }
@@ -111,11 +118,49 @@ system('with both instances gone the app is down, and comes back by itself', asy
     const answer = await visitor.go(`${visitor.nation.app}/me`);
     assert.ok([502, 503].includes(answer.status), `${answer.status}`);
     assert.match(answer.body, /data-refusal="app-down"/);
+    const [, id] = /data-verdict="([\w-]+)"/.exec(answer.body) ?? [];
+    assert.ok(id, 'it has an id to quote');
+    await until('why finds it', async () => (await coalition.cli(visitor.person.nation, 'why', id)).code === 0);
   }
+  await until('the node knows that nobody reaches it', async () => {
+    await people[0].go(`${people[0].nation.app}/me`);
+    const { apps } = await coalition.ask('XAA', 'app', 'list');
+    return apps.find(({ app }) => app === 'XAA/cop').state === 'not reached';
+  });
+  const { code, output } = await coalition.cli('XAA', 'doctor');
+  assert.notEqual(code, 0, output);
+  for (const number of [1, 2]) assert.match(output, new RegExp(`connector cop-${number} did not reach it`));
+  await cards('not reachable now');
   await coalition.startAgain('cop-2');
   await until('it serves again', async () => {
     const answers = await Promise.all(people.map((visitor) => visitor.go(`${visitor.nation.app}/me`)));
     return answers.every(({ status }) => status === 200);
   });
+  await cards('open now');
+  await until('the node knows that, too', async () => {
+    const { apps } = await coalition.ask('XAA', 'app', 'list');
+    return apps.find(({ app }) => app === 'XAA/cop').state === 'served';
+  });
+  assert.doesNotMatch((await coalition.cli('XAA', 'doctor')).output, /connector cop-2 did not reach/);
   await coalition.startAgain('cop-1');
+});
+
+system('without a connector the cards of both nations say that the app is not reachable, until one is back', async () => {
+  for (const number of [1, 2]) await coalition.stop(`connector-cop-${number}`, 'SIGKILL');
+  await cards('not reachable now');
+  for (const number of [1, 2]) await coalition.startAgain(`connector-cop-${number}`);
+  await Promise.all([up('cop-1'), up('cop-2')]);
+  await cards('open now');
+});
+
+system('who cannot dial a node says so: the connector beside the app, and the partner', async () => {
+  const said = (name, text) => coalition.log(name).split(text).length - 1;
+  await coalition.stop('node-xaa', 'SIGKILL');
+  await until('both say it', () =>
+    said('connector-cop-1', 'the node cannot be reached') > 0 &&
+    said('node-xbb', "a partner's node cannot be reached") > 0,
+  );
+  assert.equal(said('connector-cop-1', 'the node cannot be reached'), 1, 'and not at each try');
+  await coalition.startAgain('node-xaa');
+  await Promise.all([up('cop-1'), up('cop-2')]);
 });

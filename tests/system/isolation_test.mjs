@@ -109,7 +109,11 @@ system('it is recorded, and both lobbies say why', async () => {
     const page = await guest.lobby();
     assert.ok(page.body.includes(kReason), `the lobby of ${guest.person.nation}`);
     assert.match(page.body, /isolated from each other/);
+    assert.doesNotMatch(page.body, /suspen/, 'that is another act');
   }
+  const { code, output } = await coalition.cli('XCC', 'doctor');
+  assert.notEqual(code, 0, output);
+  assert.match(output, /Borealis \(XBB\) and Cassia \(XCC\) are isolated from each other: /);
 });
 
 system('signing in again, a node that comes back, a suspension that comes and goes: none lets anybody in', async () => {

@@ -84,6 +84,13 @@ export class Visitor {
     return new URL(sent.headers.location).pathname.split('/').pop();
   }
 
+  // What the lobby's card of an app says of it; undefined where there is no card.
+  async card(app = 'cop-xaa') {
+    const { body } = await this.go(`${this.nation.lobby}/`);
+    const [, rest] = body.split(`data-app="${app}"`);
+    return /data-state>([^<]*)</.exec(rest ?? '')?.[1];
+  }
+
   async signOut() {
     const out = await this.submit(`${this.nation.lobby}/sign-out`, { token: await this.token('/') });
     assert.equal(out.status, 303);
