@@ -233,6 +233,11 @@ TEST_CASE("a preview counts the views that go blank, by a recall and by a suspen
   CHECK(both.views.all == 2);
   CHECK(foreseen_text(both) == "Would end now: 2 open views of objects (XAA 1, XBB 1). Nothing was changed.");
   CHECK(scene.preview({{"recall/policy/object-2", recalled}}) == Foreseen{});
+  // What is refused already goes blank by itself.
+  scene.look("refused-already",
+             example::ask_object(example::person("XBB", "clerk"), coalition::Action::open, shared));
+  REQUIRE_FALSE(decide(scene.before, scene.views["refused-already"].ask).permit);
+  CHECK(scene.preview({{"recall/policy/object-1", recalled}}).views.all == 2);
   CHECK(scene.preview(scene.suspension()).views == of(kBorealis, 1));
   // What another nation released ends with it, too.
   scene.views["XAA"].service = kBorealis;
