@@ -204,6 +204,24 @@ TEST_CASE("an offer that is new does not share the right of one that is taken ba
   CHECK(heard->change.records[0].key == "offer/XAA/tides");
 }
 
+TEST_CASE("an offer says whether somebody serves its app now, writes nothing by that, and may say nothing") {
+  Pair two;
+  const auto heard = [&](const Served& served) {
+    const Result<std::string> list =
+        sign_offers(two.at_host, kBorealis, Json::array(), two.aldoria.keys->statement, kNow, served);
+    REQUIRE(list);
+    Result<HeardOffers> read = hear_offers(two.at_home, kAldoria, *list, Instant{}, kNow);
+    REQUIRE(read);
+    return *std::move(read);
+  };
+  const std::vector<coalition::Record> changed = heard({}).change.records;
+  CHECK(heard({}).unserved.empty());
+  CHECK(heard([](const AppId&) { return true; }).unserved.empty());
+  const HeardOffers away = heard([](const AppId& app) { return app != AppId("cop"); });
+  CHECK(away.unserved == std::set<AppId>{AppId("cop")});
+  CHECK(away.change.records.size() == changed.size());
+}
+
 TEST_CASE(
     "keys of a key service go with the offers; ones that are refused take no offer back and keep none") {
   Pair two;
