@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { after, before } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { Coalition, skip, system, until } from './coalition.mjs';
 import { Visitor } from './visitor.mjs';
 
@@ -160,6 +161,7 @@ system('who cannot dial a node says so: the connector beside the app, and the pa
     said('connector-cop-1', 'the node cannot be reached') > 0 &&
     said('node-xbb', "a partner's node cannot be reached") > 0,
   );
+  await wait(3500); // it dials every 1.5 s
   assert.equal(said('connector-cop-1', 'the node cannot be reached'), 1, 'and not at each try');
   await coalition.startAgain('node-xaa');
   await Promise.all([up('cop-1'), up('cop-2')]);
