@@ -73,8 +73,11 @@ void Exchange::Core::open(Opening opening) {
 std::optional<Ending> Exchange::Core::no_room(const Session& s) const {
   const bool ours = s.side != Side::host;
   if (table_.size() >= limits_.sessions_max) return app_down("The node has no room for another session.");
-  if (ours && table_.count_of_person(s.who.id) >= limits_.sessions_per_person_max)
-    return app_down("You have too many sessions open.");
+  if (ours && table_.count_of_person(s.who.id) >= limits_.sessions_per_person_max) {
+    Ending many = app_down("You have too many sessions open.");
+    many.change = "End one of them under My things.";
+    return many;
+  }
   if (s.side != Side::local && table_.count_of_partner(s.partner, s.side) >= limits_.sessions_per_partner_max)
     return app_down("There is no room for another session with this partner.");
   size_t pending = 0;

@@ -278,6 +278,7 @@ TEST_CASE(
     pair.settle();
     CHECK(pair.home.refused.size() == 1);
     CHECK(last(pair) == "You have too many sessions open.");
+    CHECK(pair.home.refused.back().ending.change == "End one of them under My things.");
     pair.open(kCop, 2);
     pair.settle();
     CHECK(pair.home.refused.size() == 1);

@@ -82,6 +82,8 @@ net::Task<void> Lobby::handle(net::HttpCall& call, net::NormalTarget target) {
     co_await enter_app(call, target.query);
   } else if (method == "POST" && target.path == "/sign-out") {
     co_await sign_out(call);
+  } else if (reads && target.path == "/signed-out") {
+    co_await show_signed_out(call);
   } else if (method == "POST" && target.path == "/backchannel-logout") {
     co_await provider_signed_out(call);
   } else if (reads && target.path == "/objects") {

@@ -89,6 +89,7 @@ class Lobby {
   net::Task<void> begin_sign_in(net::HttpCall& call, std::string return_to);
   net::Task<void> finish_sign_in(net::HttpCall& call, std::string query);
   net::Task<void> sign_out(net::HttpCall& call);
+  net::Task<void> show_signed_out(net::HttpCall& call);
   net::Task<void> provider_signed_out(net::HttpCall& call);
   // A form of the lobby's own pages, sent by the person whose page it was; otherwise nothing: of the first of
   // these the caller answers, of the second it is answered.

@@ -20,7 +20,7 @@ std::string_view kind_next(coalition::Refusal kind) {
     case coalition::Refusal::credential_dead:
       return "Sign in again.";
     case coalition::Refusal::app_down:
-      return "Nothing is wrong with your rights. Try again in a minute.";
+      return "Nothing is wrong with your rights.";
     case coalition::Refusal::lease_ended:
       return "Nothing was decided against you. Go to the lobby and open the app again when it is reachable.";
   }
@@ -64,7 +64,7 @@ std::string open_page(const PageFrame& frame, std::string_view title, std::strin
         "things</a> <a href=\"/objects\" data-action=\"objects\">Sealed objects</a>{}</nav><span "
         "class=\"who\" data-person>{}</span>"
         "<form method=\"post\" action=\"/sign-out\"><input type=\"hidden\" name=\"token\" value=\"{}\">"
-        "<button class=\"quiet\" data-action=\"sign-out\">Sign out</button></form>",
+        "<button class=\"quiet\" data-action=\"sign-out\">Sign out everywhere</button></form>",
         frame.console_href.empty() ? std::string()
                                    : fmt::format(" <a href=\"{}\" data-action=\"console\">Console</a>",
                                                  escape_markup(frame.console_href)),
@@ -78,6 +78,21 @@ std::string close_page() {
   return "<footer>What you open is decided again for as long as you use it, and written to the ledgers of "
          "the "
          "nations involved.</footer>\n</body>\n</html>\n";
+}
+
+std::string signed_out_page(const PageFrame& frame, std::string_view provider_name,
+                            std::string_view sign_in_href) {
+  std::string out = open_page(frame, "Signed out");
+  out += fmt::format(
+      "<main id=\"main\" data-signed-out><div class=\"sheet\"><h1>You are signed out</h1>\n"
+      "<p>Here, in every browser you were signed in with: nothing you had opened is open.</p>\n"
+      "<p>{1} may still know you on this machine, and then whoever sits here next is let in as you. Close "
+      "the "
+      "browser, or sign out at {1} too.</p>\n"
+      "<p><a data-action=\"sign-in\" href=\"{0}\">Sign in at {1}</a></p></div></main>\n",
+      escape_markup(sign_in_href), escape_markup(provider_name));
+  out += close_page();
+  return out;
 }
 
 std::string welcome_page(const PageFrame& frame, std::string_view provider_name,

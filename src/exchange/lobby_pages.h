@@ -46,6 +46,9 @@ struct Refusal {
   std::optional<AskForm> ask{};  // a grant would open it
 };
 
+// What signing out did, and what it did not.
+[[nodiscard]] std::string signed_out_page(const PageFrame& frame, std::string_view provider_name,
+                                          std::string_view sign_in_href);
 [[nodiscard]] std::string welcome_page(const PageFrame& frame, std::string_view provider_name,
                                        std::string_view sign_in_href);
 [[nodiscard]] std::string lobby_page(const PageFrame& frame, const std::vector<AppCard>& cards,

@@ -113,10 +113,11 @@ net::Task<void> Lobby::finish_sign_in(net::HttpCall& call, std::string query) {
   log(LogLevel::warning, "exchange", "a sign-in was refused",
       {{"code", error.code()}, {"why", error.what()}});
   parts_.switchboard.stranger_refused();
-  Refusal refusal{coalition::Refusal::credential_dead, "You could not be signed in", {}, error.code()};
+  Refusal refusal{coalition::Refusal::credential_dead, "You could not be signed in", {}, {}};
   refusal.reasons.push_back(
       {coalition::Layer::structure, error.code(), "The sign-in could not be verified.",
-       "Start again from the lobby; if it happens again, tell your own help desk the code below.",
+       fmt::format("Start again from the lobby; if it happens again, tell your own help desk: {}.",
+                   error.code()),
        provider_name_});
   co_await page(call, 403, refusal_page(frame(nullptr), refusal, names_.lobby_origin() + "/"));
 }
@@ -136,13 +137,13 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
     parts_.archive.append(std::move(leaf), false, [](const Result<void>&) {});
     log(LogLevel::warning, "exchange", "a person was refused at sign-in",
         {{"code", facts.error().code()}, {"why", facts.error().what()}});
-    Refusal refusal{coalition::Refusal::credential_dead,
-                    "Your sign-in does not say what is needed",
-                    {},
-                    facts.error().code()};
-    refusal.reasons.push_back({coalition::Layer::structure, facts.error().code(),
-                               "What your identity provider says of you cannot be used here.",
-                               "Your own identity provider's help desk can put it right.", provider_name_});
+    Refusal refusal{coalition::Refusal::credential_dead, "Your sign-in does not say what is needed", {}, {}};
+    refusal.reasons.push_back(
+        {coalition::Layer::structure, facts.error().code(),
+         "What your identity provider says of you cannot be used here.",
+         fmt::format("Your own identity provider's help desk can put it right. Tell them: {}.",
+                     facts.error().code()),
+         provider_name_});
     co_await page(call, 403, refusal_page(frame(nullptr), refusal, names_.lobby_origin() + "/"));
     co_return;
   }
@@ -311,10 +312,20 @@ net::Task<void> Lobby::sign_out(net::HttpCall& call) {
     co_await not_recorded(call);
     co_return;
   }
-  net::ResponseHead head = redirect_head(names_.lobby_origin() + "/");
+  net::ResponseHead head = redirect_head(names_.lobby_origin() + "/signed-out");
   head.headers.add("Set-Cookie", set_cookie(kLobbyCookie, "", std::nullopt));
   head.headers.set("Clear-Site-Data", "\"cache\", \"storage\"");
   [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), "");
+}
+
+net::Task<void> Lobby::show_signed_out(net::HttpCall& call) {
+  const bool is_in = signed_in(call.head().headers).sign_in != nullptr;
+  if (is_in) {
+    [[maybe_unused]] const Result<void> sent =
+        co_await call.answer(redirect_head(names_.lobby_origin() + "/"), "");
+    co_return;
+  }
+  co_await page(call, 200, signed_out_page(frame(nullptr), provider_name_, "/sign-in"));
 }
 
 }  // namespace entente::exchange

@@ -90,12 +90,15 @@ export async function signOutEndsAll(stage, planner) {
   const clicked = performance.now();
   await Promise.all([
     planner.page.waitForSelector('a[data-action="sign-in"]'),
-    planner.click('form[action="/sign-out"] button'),
+    planner.click('form[action="/sign-out"] button:has-text("Sign out everywhere")'),
   ]);
   await map.waitForFunction(() => document.body.dataset.link !== 'live');
   const ended = performance.now() - clicked;
   await planner.shoot('j1-9-signed-out');
   await planner.isAccessible('the lobby after signing out');
+  const said = await planner.text('main[data-signed-out]');
+  assert.match(said, /in every browser/, 'what it did');
+  assert.match(said, /may still know you on this machine.*Close the browser, or sign out at/s, 'and what it did not');
   assert.equal(await planner.page.locator('article[data-app]').count(), 0, 'no card is left');
   const names = (await planner.context.cookies()).map(({ name }) => name);
   // That the provider still knows its person is its own matter (docs/limits.md): here it is made to forget.
