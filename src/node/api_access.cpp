@@ -117,7 +117,8 @@ net::Task<Api::Answer> Api::approve_request(Request request) {
   Result<exchange::AccessDesk::Said> said = read_answer(request.body);
   if (!said) co_return refusal(400, said.error());
   const AccessRequest* known = records_.world().request(RequestId(request.name));
-  if (known == nullptr) co_return not_found(fmt::format("there is no request {} here", request.name));
+  if (known == nullptr)
+    co_return not_found(fmt::format("there is no request {} here", request.name), "request ls");
   const AppId app = known->app;
   exchange::Acting by = acting(request.by, decisions_.now());
   RequestId id(request.name);
@@ -138,7 +139,8 @@ net::Task<Api::Answer> Api::deny_request(Request request) {
   Result<exchange::AccessDesk::Said> said = read_answer(request.body);
   if (!said) co_return refusal(400, said.error());
   const AccessRequest* known = records_.world().request(RequestId(request.name));
-  if (known == nullptr) co_return not_found(fmt::format("there is no request {} here", request.name));
+  if (known == nullptr)
+    co_return not_found(fmt::format("there is no request {} here", request.name), "request ls");
   const AppId app = known->app;
   exchange::Acting by = acting(request.by, decisions_.now());
   RequestId id(request.name);
@@ -184,7 +186,8 @@ net::Task<Api::Answer> Api::revoke_grant(Request request) {
   const Result<std::string> words = read_words(request.body);
   if (!words) co_return refusal(400, words.error());
   const coalition::Grant* known = records_.world().grant(RequestId(request.name));
-  if (known == nullptr) co_return not_found(fmt::format("there is no grant {} here", request.name));
+  if (known == nullptr)
+    co_return not_found(fmt::format("there is no grant {} here", request.name), "grant ls");
   const AppId app = known->app;
   const Instant now = decisions_.now();
   const exchange::Acting by = acting(request.by, now);
@@ -234,7 +237,7 @@ net::Task<Api::Answer> Api::add_delegation(Request request) {
   const Result<void> read = fields.done();
   if (!read) co_return refusal(400, read.error());
   if (records_.world().app(AppRef{self_, app}) == nullptr)
-    co_return not_found(fmt::format("this node has no app {}", app.text()));
+    co_return not_found(fmt::format("this node has no app {}", app.text()), "app list");
   exchange::Acting by = acting(request.by, decisions_.now());
   const Result<RequestId> made = co_await access_.delegate(std::move(by), app, to, minutes);
   if (!made) co_return unanswered(request, app, made.error());
@@ -246,7 +249,8 @@ net::Task<Api::Answer> Api::add_delegation(Request request) {
 // It narrows: answered as taking a grant back is.
 net::Task<Api::Answer> Api::end_delegation(Request request) {
   const coalition::Delegation* known = records_.world().delegation(RequestId(request.name));
-  if (known == nullptr) co_return not_found(fmt::format("there is no delegation {} here", request.name));
+  if (known == nullptr)
+    co_return not_found(fmt::format("there is no delegation {} here", request.name), "delegation ls");
   const AppId app = known->app;
   const Instant now = decisions_.now();
   Result<exchange::AccessDesk::DelegationEnd> taken =

@@ -11,7 +11,8 @@ namespace entente::node {
 inline constexpr size_t kAnswerableMax = 256;  // of a list, decided about
 
 [[nodiscard]] Api::Answer refusal(int status, const Error& error);
-[[nodiscard]] Api::Answer not_found(std::string what);
+// And which verb shows what there is.
+[[nodiscard]] Api::Answer not_found(std::string what, std::string_view see = "help");
 // Which status an error of a change deserves: 409 for what is not so, 507 for no space, 503 for what may work
 // later.
 [[nodiscard]] int status_of(const Error& error);

@@ -28,8 +28,8 @@ Api::Answer refusal(int status, const Error& error) {
                                                         {"hint", error.hint()}})}})};
 }
 
-Api::Answer not_found(std::string what) {
-  return refusal(404, {"api.not-found", std::move(what), {}, "see `entente help`"});
+Api::Answer not_found(std::string what, std::string_view see) {
+  return refusal(404, {"api.not-found", std::move(what), {}, fmt::format("see `entente {}`", see)});
 }
 
 Json round_trip_json(int64_t round_trip_us) {
@@ -77,7 +77,8 @@ Result<std::string> read_reason(const Json& body, bool preview) {
 std::variant<PartnerCode, Api::Answer> other_of_pair(const coalition::World& world, const PartnerCode& one,
                                                      const PartnerCode& two) {
   for (const PartnerCode& code : {one, two}) {
-    if (world.partner(code) == nullptr) return not_found(fmt::format("{} is no partner here", code.text()));
+    if (world.partner(code) == nullptr)
+      return not_found(fmt::format("{} is no partner here", code.text()), "partner list");
   }
   const PartnerCode& self = world.self();
   if (one != two && (one == self || two == self)) return one == self ? two : one;
@@ -160,7 +161,8 @@ Api::Answer Api::changed(const Result<Outcome>& outcome, const Words& words, boo
   }
   if (outcome->durable) {
     std::string text = words.done;
-    if (narrowing && outcome->held != 0) text += fmt::format(", {} sessions ended", outcome->held);
+    if (narrowing && outcome->held != 0)
+      text += fmt::format(", {} session{} ended", outcome->held, outcome->held == 1 ? "" : "s");
     if (outcome->revision.value != 0) text += fmt::format(", revision {}", outcome->revision.value);
     body.set("text", std::move(text));
     return {200, std::move(body)};
@@ -178,7 +180,7 @@ net::Task<Api::Answer> Api::suspend_partner(Request request) {
   const Result<std::string> reason = read_reason(request.body, request.preview);
   if (!reason) co_return refusal(400, reason.error());
   if (records_.world().partner(code) == nullptr || code == self_)
-    co_return not_found(fmt::format("{} is no partner of this node", request.name));
+    co_return not_found(fmt::format("{} is no partner of this node", request.name), "partner list");
   coalition::Verdict verdict;
   if (auto no = refused(request, coalition::Action::administer, code, "suspend: " + *reason, verdict))
     co_return *no;
@@ -196,7 +198,7 @@ net::Task<Api::Answer> Api::resume_partner(Request request) {
   const Result<std::string> reason = read_reason(request.body);
   if (!reason) co_return refusal(400, reason.error());
   if (records_.world().partner(code) == nullptr || code == self_)
-    co_return not_found(fmt::format("{} is no partner of this node", request.name));
+    co_return not_found(fmt::format("{} is no partner of this node", request.name), "partner list");
   coalition::Verdict verdict;
   if (auto no = refused(request, coalition::Action::administer, code, "resume: " + *reason, verdict))
     co_return *no;
@@ -258,7 +260,7 @@ net::Task<Api::Answer> Api::withdraw_app(Request request) {
   const Result<std::string> reason = read_reason(request.body, request.preview);
   if (!reason) co_return refusal(400, reason.error());
   if (records_.world().app(ref) == nullptr)
-    co_return not_found(fmt::format("this node has no app {}", request.name));
+    co_return not_found(fmt::format("this node has no app {}", request.name), "app list");
   coalition::Verdict verdict;
   if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_},
                         "withdraw " + request.name + ": " + *reason, verdict))
@@ -276,7 +278,7 @@ net::Task<Api::Answer> Api::cut_connector(Request request) {
   const coalition::World& world = records_.world();
   if (world.connector(ConnectorId(request.name)) == nullptr &&
       world.raw(enrolment_key(request.name)) == nullptr)
-    co_return not_found(fmt::format("this node knows no connector {}", request.name));
+    co_return not_found(fmt::format("this node knows no connector {}", request.name), "connector list");
   coalition::Verdict verdict;
   if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_},
                         "cut connector " + request.name + ": " + *reason, verdict))
@@ -293,7 +295,8 @@ net::Task<Api::Answer> Api::cut_session(Request request) {
   const SessionId id(request.name);
   const Result<std::string> reason = read_reason(request.body, request.preview);
   if (!reason) co_return refusal(400, reason.error());
-  if (switchboard_.core().session(id) == nullptr) co_return not_found("there is no such session now");
+  if (switchboard_.core().session(id) == nullptr)
+    co_return not_found("there is no such session now", "session ls");
   coalition::Verdict verdict;
   if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_},
                         "cut session: " + *reason, verdict))

@@ -243,7 +243,7 @@ net::Task<Api::Answer> Api::show_entry(Request request) {
   const char* const end = request.name.data() + request.name.size();
   const auto read = std::from_chars(request.name.data(), end, index);
   const bool known = read.ec == std::errc() && read.ptr == end && index < records_.ledger().size();
-  if (!known) co_return not_found(fmt::format("the ledger has no entry {}", request.name));
+  if (!known) co_return not_found(fmt::format("the ledger has no entry {}", request.name), "ledger show");
   const Result<ledger::Record> found = records_.ledger().record(index);
   if (!found) co_return refusal(503, found.error());
   std::vector<std::string> fields;

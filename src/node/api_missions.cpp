@@ -28,7 +28,8 @@ const Mission* find_mission(const coalition::World& world, std::string_view segm
 
 Api::Answer no_mission(std::string_view segment) {
   const Result<std::string> name = net::percent_decode(segment);
-  return not_found(fmt::format("there is no one mission {} here", name ? *name : std::string(segment)));
+  return not_found(fmt::format("there is no one mission {} here", name ? *name : std::string(segment)),
+                   "mission ls");
 }
 
 struct Said {

@@ -98,7 +98,8 @@ net::Task<Api::Answer> Api::lift_recall(Request request) {
   coalition::Verdict verdict;
   if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_}, reason, verdict))
     co_return *no;
-  if (records_.world().recall(kind, what) == nullptr) co_return not_found("there is no such recall");
+  if (records_.world().recall(kind, what) == nullptr)
+    co_return not_found("there is no such recall", "recall list");
   const Instant now = clock_.now();
   const std::string key = fmt::format("recall/{}/{}", kind, what);
   Change change;

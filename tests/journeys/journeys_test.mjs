@@ -19,6 +19,7 @@ let xbb, xcc;
 let analyst, map;
 let operator;
 let sealed, reader;
+let third;
 
 before(async () => {
   stage = await ownStage();
@@ -119,6 +120,15 @@ step('Console: a release that a planner asks for, given and taken back, by keybo
 );
 step('Console: every page is marked, and accessible in dark and light', () =>
   desk.everyPageIsMarkedAndAccessible(stage, operator),
+);
+step('Console: a session that somebody else ended meanwhile, by keyboard', async () => {
+  third = await desk.aSessionIsGoneMeanwhile(stage, operator);
+});
+step('Console: phase and threat are set, and end what they do not permit, by keyboard', () =>
+  desk.commanderSetsPhaseAndThreat(stage, operator),
+);
+step('Console: isolating and rejoining a partner, by keyboard', () =>
+  desk.operatorIsolatesAndRejoins(stage, operator, third),
 );
 step('Console: suspending and resuming a partner, by keyboard', () =>
   desk.operatorSuspendsAndResumes(stage, operator, planner),

@@ -111,6 +111,7 @@ export async function operatorApproves(stage, operator) {
   await operator.page.waitForSelector('[data-act="cut"][data-on*="analyst"]');
   await change(operator, 'cut', 'the session is cut', '[data-act="cut"][data-on*="analyst"]');
   await analyst.page.waitForFunction(() => document.body.dataset.link !== 'live');
+  await operatorTakesTheGrantBack(operator, analyst);
 }
 
 // A planner of Borealis needs a release first, and asks for it on her page; it comes to the console by itself, and the
@@ -182,6 +183,91 @@ export async function operatorSuspendsAndResumes(stage, operator, planner) {
   await goTo(operator, 'partners');
   await change(operator, 'resume', 'XBB is active again');
   await operator.page.waitForSelector('[data-partner="XBB"][data-state="active"]');
+}
+
+// Somebody else is quicker: the dialog stays where it is, and says what became of its session.
+export async function aSessionIsGoneMeanwhile(stage, operator) {
+  const planner = await stage.visitor('livia');
+  await planner.openLobby();
+  await planner.signIn();
+  await planner.openApp();
+  await goTo(operator, 'sessions');
+  const row = '[data-session]:has-text("logistics,"):has-text("of Cassia (XCC)")';
+  await operator.page.waitForSelector(row);
+  const id = await operator.page.getAttribute(row, 'data-session');
+  await press(operator, `[data-session="${id}"] [data-act="cut"]`);
+  await operator.page.waitForSelector('dialog[open] input:focus');
+  await operator.page.keyboard.type(kReason);
+  const heard = operator.page.waitForResponse((answer) => answer.url().endsWith('/hello'));
+  assert.equal((await stage.cli('XAA', 'session', 'cut', id, '--reason', kReason)).code, 0);
+  await planner.page.waitForFunction(() => document.body.dataset.link !== 'live');
+  await heard; // the page was told, and would have asked for its list again
+  await operator.page.keyboard.press('Enter');
+  await operator.page.waitForSelector('dialog[open] [role="alert"]');
+  const said = await operator.text('dialog[open] [role="alert"]');
+  assert.match(said, /no such session now\s+What would help: look at the list again\./);
+  assert.doesNotMatch(said, /`/, 'nothing of the command line');
+  await press(operator, 'dialog[open] button.plain');
+  await operator.page.waitForFunction((gone) => !document.querySelector(`[data-session="${gone}"]`), id);
+  return planner;
+}
+
+// The word of the commander, over the one that is there.
+async function sayWord(operator, word, value) {
+  await goTo(operator, 'missions');
+  await press(operator, `[data-act="set-${word}"]`);
+  await operator.page.waitForSelector(`dialog[open] [name="${word}"]:focus`);
+  await operator.page.keyboard.press('Control+A');
+  await operator.page.keyboard.type(value);
+  await operator.type('dialog[open] input[name="reason"]', kReason);
+  await operator.page.keyboard.press('Enter');
+  await operator.page.waitForFunction(
+    ([name, wanted]) => document.querySelector(`[data-${name}]`)?.textContent === wanted,
+    [word, value],
+  );
+  assert.match(await operator.text('[data-said]'), new RegExp(`${word} ${value}`));
+}
+
+// J7 as it is pressed: the phase lets an analyst in, the threat cuts her, and calm gives back nothing but the phase's.
+export async function commanderSetsPhaseAndThreat(stage, operator) {
+  const analyst = await stage.visitor('maren');
+  await analyst.openLobby();
+  await analyst.signIn();
+  await sayWord(operator, 'phase', 'execution');
+  await analyst.openLobby();
+  await analyst.openApp();
+  const pressed = performance.now();
+  await sayWord(operator, 'threat', 'high');
+  await analyst.page.waitForFunction(() => document.body.dataset.link !== 'live');
+  stage.stopwatch.note('Console', 'commander sets the threat to high', "the analyst's map has ended", performance.now() - pressed);
+  await operator.shoot('console-4-threat');
+  await sayWord(operator, 'threat', 'low');
+  await sayWord(operator, 'phase', 'planning');
+  await analyst.context.close();
+}
+
+export async function operatorIsolatesAndRejoins(stage, operator, planner) {
+  await planner.openLobby();
+  await planner.openApp();
+  await goTo(operator, 'partners');
+  await change(operator, 'isolate', 'isolated from each other', '[data-act="isolate"][data-on="XCC"]');
+  await operator.page.waitForSelector('[data-partner="XCC"][data-state="isolated"]');
+  await planner.page.waitForFunction(() => document.body.dataset.link !== 'live');
+  assert.equal(await operator.page.getAttribute('[data-partner="XBB"]', 'data-state'), 'active', 'the third nation stays');
+  await change(operator, 'rejoin', 'may meet again', '[data-act="rejoin"][data-on="XCC"]');
+  await operator.page.waitForSelector('[data-partner="XCC"][data-state="active"]');
+  await planner.context.close();
+}
+
+// What was given is there to be taken back, from whom the operator sees.
+async function operatorTakesTheGrantBack(operator, analyst) {
+  await goTo(operator, 'requests');
+  await operator.page.waitForSelector('[data-grant]');
+  assert.ok((await operator.text('[data-grant]')).includes(kPurpose));
+  await change(operator, 'take-back', 'is taken back', '[data-grant] [data-act="take-back"]');
+  await operator.page.waitForFunction(() => !document.querySelector('[data-grant]'));
+  await analyst.page.goto(`${analyst.nation.app}/`);
+  await analyst.page.waitForSelector('main[data-refusal="denied"]');
 }
 
 // The console is another page of the same sign-in: what it showed goes with it.

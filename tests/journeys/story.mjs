@@ -40,6 +40,9 @@ async function play(stage) {
   await desk.operatorApproves(stage, operator);
   await desk.operatorReleases(stage, operator);
   await desk.everyPageIsMarkedAndAccessible(stage, operator);
+  const third = await desk.aSessionIsGoneMeanwhile(stage, operator);
+  await desk.commanderSetsPhaseAndThreat(stage, operator);
+  await desk.operatorIsolatesAndRejoins(stage, operator, third);
   await desk.operatorSuspendsAndResumes(stage, operator, planner);
   await desk.theBrowserVerifiesTheLedger(stage, operator);
   await desk.aFlippedByteIsLoud(stage, operator);
