@@ -27,6 +27,36 @@ bool is_line(std::string_view text) {
   return true;
 }
 
+bool is_blank(std::string_view text) {
+  while (!text.empty()) {
+    size_t bytes = text.front() == ' ' ? 1 : 0;
+    // U+00A0; U+2000 to U+200D and U+202F; U+2060; U+3000; U+FEFF
+    for (const std::string_view wide :
+         {"\xc2\xa0", "\xe2\x80\xaf", "\xe2\x81\xa0", "\xe3\x80\x80", "\xef\xbb\xbf"})
+      if (text.starts_with(wide)) bytes = wide.size();
+    if (text.size() > 2 && text.starts_with("\xe2\x80") && static_cast<unsigned char>(text[2]) <= 0x8d)
+      bytes = 3;
+    if (bytes == 0) return false;
+    text.remove_prefix(bytes);
+  }
+  return true;
+}
+
+std::string readable(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    const size_t bytes = steering_at(text, i);
+    if (bytes == 0) {
+      out.push_back(text[i]);
+    } else {
+      const bool gap = text[i] == '\n' || text[i] == '\r' || text[i] == '\t';
+      out += gap ? " " : "\xef\xbf\xbd";
+    }
+    i += bytes == 0 ? 1 : bytes;
+  }
+  return out;
+}
+
 std::string printable(std::string_view text) {
   std::string out;
   for (size_t i = 0; i < text.size();) {

@@ -31,3 +31,15 @@ TEST_CASE("what people write stays as it is") {
   }
   CHECK(printable("a\x1b[2J\xe2\x80\xae z\xc2\x9b") == "a?[2J? z?");
 }
+
+TEST_CASE("what nobody could read is blank") {
+  for (const char* blank : {"", " ", "   ", "\u00a0", " \u2003\u200b", "\u3000", "\ufeff"})
+    CHECK(is_blank(blank));
+  for (const char* said : {"x", "  x", "\u00e9", "\u2013", "\u2603"}) CHECK_FALSE(is_blank(said));
+}
+
+TEST_CASE("on a page nothing turns letters around, and lines are one") {
+  CHECK(readable("a\nb\tc") == "a b c");
+  CHECK(readable("abc \u202ecba") == "abc \ufffdcba");
+  CHECK(readable("sj\u00f8mann \u2013 \u2603") == "sj\u00f8mann \u2013 \u2603");
+}

@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t kAssuranceMax = 4;
 constexpr int64_t kRiskMax = 100;
+constexpr size_t kRolesMax = 32;
 constexpr std::string_view kCoalition = "The coalition";
 
 bool contains(const std::vector<PartnerCode>& codes, const PartnerCode& code) {
@@ -139,7 +140,11 @@ void Question::read_identity() {
   } else if (const auto* one = std::get_if<std::string>(&role)) {
     person_.roles = {*one};
   }
-  if (person_.roles.empty()) unreadable("role");
+  // Roles stand in the line by which somebody is let in: they are names, and few, so that nothing else can be
+  // written with them.
+  if (person_.roles.empty() || person_.roles.size() > kRolesMax ||
+      !std::all_of(person_.roles.begin(), person_.roles.end(), is_label))
+    unreadable("role");
 
   const auto assurance = number(facts, "assurance", 1, kAssuranceMax);
   if (!assurance) unreadable("assurance");

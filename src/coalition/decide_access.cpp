@@ -54,7 +54,15 @@ void Question::say_terms(bool own) {
   grant_ = &supposed;
   const Opinion opinion = ask_policies(ask_.action, own);
   grant_ = nullptr;
-  if (opinion.permit) terms_ = opinion.terms;
+  if (!opinion.permit) return;
+  terms_ = opinion.terms;
+  // What the grant is for, and who gives it: the rule that came nearest without one is of other people.
+  std::vector<Reason> by_grant;
+  for (const Reason& reason : opinion.reasons)
+    if (reason.layer == Layer::host && !reason.text.empty()) by_grant.push_back(reason);
+  if (by_grant.empty()) return;
+  std::erase_if(reasons_, [](const Reason& reason) { return reason.layer == Layer::host; });
+  reasons_.insert(reasons_.end(), by_grant.begin(), by_grant.end());
 }
 
 void Question::check_not_own(const PersonId& person) {

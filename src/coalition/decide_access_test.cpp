@@ -80,8 +80,15 @@ TEST_CASE("without a grant the refusal says on which terms one would open the ap
   Ask excited = ask(person("XBB", "analyst"), Action::open, app("XAA", "cop"));
   REQUIRE(decide(bare, excited).terms);
   CHECK(*decide(bare, excited).terms == GrantTerms{.approvals = 1, .minutes = 240, .uses = 20});
+  // The reason is that of the rule which a grant satisfies: what to do, and who says yes.
+  const std::vector<Reason> reasons = decide(bare, excited).reasons;
+  REQUIRE(reasons.size() == 1);
+  CHECK(reasons[0].policy == "cop-analysts-by-grant");
+  CHECK(reasons[0].change == "Ask for it, with a word about what for.");
+  CHECK(reasons[0].who_decides == "Aldoria's officers");
   excited.context["risk"].value = int64_t{60};
   CHECK_FALSE(decide(bare, excited).terms);
+  CHECK(decide(bare, excited).reasons[0].policy == "cop-calm-sessions-only");
   // Of what they may not know, nothing is said.
   Person clerk = person("XBB", "clerk");
   CHECK_FALSE(decide(bare, opening(clerk)).terms);

@@ -362,6 +362,11 @@ TEST_CASE("phases of roles that cannot be read are refused") {
     all["mission/harbor-light"].set("roles", *Json::parse(wrong));
     CHECK_MESSAGE(refused(all).code().starts_with("field."), wrong);
   }
+  // A mission that names its phases has no others.
+  all["mission/harbor-light"].set("roles", *Json::parse(R"({"planner": ["plna"]})"));
+  REQUIRE(world(all).mission(MissionId("harbor-light")) != nullptr);
+  all["mission/harbor-light"].set("phases", *Json::parse(R"(["plan", "execute"])"));
+  CHECK(refused(all).code().starts_with("field."));
 }
 
 TEST_CASE("attack: leaving the risk out does not help") {
@@ -389,9 +394,9 @@ TEST_CASE("reasons carry the policies' own words, change and who decides") {
   REQUIRE(verdict.reasons.size() == 1);
   CHECK(verdict.reasons[0].layer == Layer::host);
   CHECK(verdict.reasons[0].text ==
-        "The operational picture is open to planners, officers and logistics staff of the mission.");
-  CHECK(verdict.reasons[0].change == "Your mission lead can give you one of these roles.");
-  CHECK(verdict.reasons[0].who_decides == "Aldoria's operations staff");
+        "Analysts may open the operational picture for as long as an officer lets them.");
+  CHECK(verdict.reasons[0].change == "Ask for it, with a word about what for.");
+  CHECK(verdict.reasons[0].who_decides == "Aldoria's officers");
 }
 
 TEST_CASE("attack: a policy that reads the request, however it is spelled, ties the verdict to it") {
@@ -485,6 +490,26 @@ TEST_CASE("facts survive their text form, and a fact without an end is refused")
   CHECK(*read == facts);
   const auto open_ended = Json::parse(R"({"clearance": {"value": "SECRET", "source": "idp"}})");
   CHECK(facts_from_json(*open_ended).error().code() == "field.missing");
+}
+
+TEST_CASE("attack: roles that a nation writes are names, and few: no line of them says more than they are") {
+  const World made = world(records("XAA"));
+  Ask asked = ask(person("XBB", "planner"), Action::open, app("XAA", "cop"));
+  REQUIRE(decide(made, asked).permit);
+  std::vector<std::string> many{"planner"};
+  for (int i = 0; i < 32; ++i) many.push_back("r" + std::to_string(i));
+  for (const std::vector<std::string>& roles :
+       {std::vector<std::string>{"planner", "officer, SECRET, of Aldoria (XAA)"},
+        std::vector<std::string>{"planner", "\u202eofficer"}, std::vector<std::string>{"planner", ""},
+        many}) {
+    asked.who.facts["role"].value = roles;
+    const Verdict verdict = decide(made, asked);
+    CHECK_FALSE(verdict.permit);
+    CHECK(verdict.reasons.at(0).policy == "missing-identity");
+  }
+  many.pop_back();
+  asked.who.facts["role"].value = many;
+  CHECK(decide(made, asked).permit);
 }
 
 }  // namespace

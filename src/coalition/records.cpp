@@ -20,7 +20,7 @@ constexpr size_t kPartnersMax = 256;
 constexpr size_t kAppsMax = 1024;
 constexpr size_t kPolicyTextMax = 1 << 20;
 constexpr size_t kMissionRolesMax = 32;
-constexpr size_t kRolePhasesMax = 16;
+constexpr size_t kMissionWordsMax = 16;
 constexpr size_t kRoleBytesMax = 64;
 constexpr size_t kThumbprintLength = 43;  // 32 bytes, base64url without padding
 
@@ -122,6 +122,7 @@ Partner read_partner(Fields& fields, std::string_view code) {
 }
 
 // {"planner": ["planning", "execution"]}
+// Phases of roles, too, are among the words that this mission knows.
 void read_roles(Fields& fields, Mission& mission) {
   const Json* roles = fields.value_if("roles");
   if (roles == nullptr) return;
@@ -132,7 +133,11 @@ void read_roles(Fields& fields, Mission& mission) {
   Fields each = fields.object("roles");
   for (const auto& [role, phases] : roles->members()) {
     if (role.empty() || role.size() > kRoleBytesMax) fields.wrong("roles", "this is no name of a role", role);
-    mission.roles[role] = read_list(each, role, kRolePhasesMax, is_label, "phase");
+    const auto known = [&mission](const std::string& phase) {
+      const auto& all = mission.phases;
+      return is_label(phase) && (all.empty() || std::find(all.begin(), all.end(), phase) != all.end());
+    };
+    mission.roles[role] = read_list(each, role, kMissionWordsMax, known, "phase of this mission");
   }
   [[maybe_unused]] const Result<void> done = each.done();  // its faults count in `fields`
 }
@@ -150,6 +155,8 @@ Mission read_mission(Fields& fields, std::string_view id) {
   if (mission.end <= mission.start) fields.wrong("end", "the mission ends before it begins");
   if (fields.has("lead")) mission.lead = read_code(fields, "lead");
   mission.number = fields.integer_or("number", 0, 0, std::numeric_limits<int64_t>::max());
+  mission.phases = read_list(fields, "phases", kMissionWordsMax, is_label, "phase");
+  mission.threats = read_list(fields, "threats", kMissionWordsMax, is_label, "threat");
   read_roles(fields, mission);
   const auto& all = mission.partners;
   if (!mission.lead.empty() && std::find(all.begin(), all.end(), mission.lead) == all.end())

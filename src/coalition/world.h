@@ -54,6 +54,9 @@ struct Mission {
   int64_t number = 0;  // how often that was said
   // In which phases alone a person's role counts in this mission; one that is not named here counts in all.
   std::map<std::string, std::vector<std::string>, std::less<>> roles{};
+  // The words that operators may say; empty: any. The lead's are taken as they come.
+  std::vector<std::string> phases{};
+  std::vector<std::string> threats{};
 };
 
 struct Segment {

@@ -78,7 +78,7 @@ Result<std::optional<WantedRelease>> read_wanted_release(const Json& json, const
   if (value == nullptr) return std::optional<WantedRelease>();
   WantedRelease out;
   TRY(out.purpose, text_member(*value, "purpose", coalition::kPurposeBytesMax, where + "/release"));
-  if (out.purpose.empty() || !is_line(out.purpose))
+  if (is_blank(out.purpose) || !is_line(out.purpose))
     return odd("a release is asked for in one line of text", where + "/release");
   const Json* minutes = value->find("minutes");
   constexpr int64_t kMost = coalition::kGrantLifeMax / std::chrono::minutes(1);

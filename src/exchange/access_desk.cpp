@@ -158,7 +158,7 @@ Leaf AccessDesk::leaf_of(std::string kind, const Request& request) const {
 
 Result<AccessRequest> AccessDesk::wished(const Acting& person, const Wish& wish) const {
   const coalition::World& world = parts_.world();
-  if (wish.purpose.empty() || wish.purpose.size() > coalition::kPurposeBytesMax || !is_line(wish.purpose)) {
+  if (is_blank(wish.purpose) || wish.purpose.size() > coalition::kPurposeBytesMax || !is_line(wish.purpose)) {
     return fail("access.value", "a request says what for, in one line", "purpose",
                 fmt::format("at most {} bytes", coalition::kPurposeBytesMax));
   }

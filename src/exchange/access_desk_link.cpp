@@ -1,6 +1,7 @@
 // What the desks of two nodes tell each other: a request and its withdrawal one way, how it stands the other.
 // Nothing here is believed for more than it is: a home speaks for its own people, an owner for its own apps.
 #include "base/fields.h"
+#include "base/text.h"
 #include "exchange/access_desk.h"
 #include "exchange/access_pages.h"
 #include "exchange/host_names.h"
@@ -55,7 +56,7 @@ bool read_wish(const Json& body, AccessRequest& request) {
   request.purpose = fields.text("purpose", coalition::kPurposeBytesMax);
   request.minutes = fields.integer("minutes", 1, coalition::kGrantLifeMax / std::chrono::minutes(1));
   request.scope = coalition::read_scope(fields);
-  return fields.done() && is_line(request.purpose);
+  return fields.done() && is_line(request.purpose) && !is_blank(request.purpose);
 }
 
 // What the asker and their nation have here already.

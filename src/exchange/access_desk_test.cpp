@@ -292,12 +292,14 @@ TEST_CASE("attack: requests are bounded for a person and for a partner, and odd 
   Office office("XAA");
   for (int i = 0; i < 20; ++i) office.told("XBB", "request", fmt::format("r{}", i).c_str(), "p1");
   CHECK(office.book.world.requests().size() == AccessDesk::kOpenPerPersonMax);
-  for (Json body : {Json::object({{"purpose", ""}, {"minutes", 5}}), Json::object({{"purpose", "x"}}),
-                    Json::object({{"purpose", "x"}, {"minutes", 0}}),
-                    Json::object({{"purpose", "x"}, {"minutes", 5}, {"grant", true}}),
-                    Json::object({{"purpose", "x"},
-                                  {"minutes", 5},
-                                  {"scope", Json::object({{"paths", Json::array({"../up"})}})}})}) {
+  for (Json body :
+       {Json::object({{"purpose", ""}, {"minutes", 5}}), Json::object({{"purpose", " "}, {"minutes", 5}}),
+        Json::object({{"purpose", "\u00a0 \u200b"}, {"minutes", 5}}), Json::object({{"purpose", "x"}}),
+        Json::object({{"purpose", "x"}, {"minutes", 0}}),
+        Json::object({{"purpose", "x"}, {"minutes", 5}, {"grant", true}}),
+        Json::object({{"purpose", "x"},
+                      {"minutes", 5},
+                      {"scope", Json::object({{"paths", Json::array({"../up"})}})}})}) {
     office.told("XBB", "request", "odd", "p2", std::move(body));
     CHECK(office.request("odd") == nullptr);
   }

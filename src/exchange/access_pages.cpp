@@ -1,6 +1,5 @@
 #include "exchange/access_pages.h"
 
-#include "base/markup.h"
 #include "exchange/page_parts.h"
 
 #include <algorithm>
@@ -17,26 +16,13 @@ std::string button_form(const PageFrame& frame, std::string_view action, std::st
   return fmt::format(
       "<form method=\"post\" action=\"{}\"><input type=\"hidden\" name=\"token\" value=\"{}\">{}"
       "<button{} data-action=\"{}\">{}</button></form>",
-      escape_markup(action), escape_markup(frame.form_token), inner, quiet ? " class=\"quiet\"" : "", marker,
-      escape_markup(text));
+      on_page(action), on_page(frame.form_token), inner, quiet ? " class=\"quiet\"" : "", marker,
+      on_page(text));
 }
 
 std::string row(std::string_view name, std::string_view value) {
   if (value.empty()) return "";
-  return fmt::format("<dt>{}</dt><dd>{}</dd>\n", name, escape_markup(value));
-}
-
-std::string state_text(const RequestView& request) {
-  if (request.state == "open") {
-    return request.approvals_needed > 1 ? fmt::format("Waiting: {} of {} people have approved it.",
-                                                      request.approvals, request.approvals_needed)
-                                        : "Waiting for an answer.";
-  }
-  if (request.state == "granted") return "Granted.";
-  if (request.state == "denied") return "Not granted.";
-  if (request.state == "withdrawn") return "Withdrawn.";
-  if (request.state == "revoked") return "Taken back.";
-  return "Nobody answered in time.";
+  return fmt::format("<dt>{}</dt><dd>{}</dd>\n", name, on_page(value));
 }
 
 std::string request_facts(const RequestView& request) {
@@ -45,36 +31,44 @@ std::string request_facts(const RequestView& request) {
   out += row("For how long", minutes_text(request.minutes));
   out += row("What it covers", request.scope);
   out += row("Asked", request.asked);
-  out += row(request.state == "granted" ? "Open until" : "Waits until", request.until);
+  if (request.state == "open") out += row("Waits until", request.until);
+  if (request.state == "granted") out += row("Open until", request.until);
+  if (request.state == "ended") out += row("Ended", request.until);
   out += row("Answer", request.answer);
   return out + "</dl>\n";
+}
+
+std::string again_link(const RequestView& request) {
+  if (request.again_href.empty()) return "";
+  return fmt::format("<p class=\"act\"><a data-action=\"again\" href=\"{}\">Ask again</a></p>",
+                     on_page(request.again_href));
 }
 
 std::string own_request(const PageFrame& frame, const RequestView& request) {
   std::string out = fmt::format(
       "<li class=\"thing\" data-request=\"{}\" data-state=\"{}\"><h3><a href=\"/requests/{}\">{}</a></h3>"
       "<p class=\"nation\">{}</p><p data-state-text>{}</p>",
-      escape_markup(request.id), escape_markup(request.state), escape_markup(request.id),
-      escape_markup(request.app), escape_markup(request.nation), state_text(request));
+      on_page(request.id), on_page(request.state), on_page(request.id), on_page(request.app),
+      on_page(request.nation), state_text(request));
   out += request_facts(request);
   if (request.state == "open")
     out += button_form(frame, fmt::format("/requests/{}/withdraw", request.id), "Withdraw", "withdraw", true);
-  return out + "</li>\n";
+  return out + again_link(request) + "</li>\n";
 }
 
 std::string to_answer(const PageFrame& frame, const AnswerView& item) {
   const RequestView& request = item.request;
   std::string out =
       fmt::format("<li class=\"thing\" data-answer=\"{}\"><h3>{}</h3><p class=\"nation\">{}</p>",
-                  escape_markup(request.id), escape_markup(request.app), escape_markup(item.who));
+                  on_page(request.id), on_page(request.app), on_page(item.who));
   out += request_facts(request);
-  out += fmt::format("<p data-opens>{}</p>", escape_markup(item.opens));
+  out += fmt::format("<p data-opens>{}</p>", on_page(item.opens));
   const std::string words = fmt::format(
       "<label for=\"words-{0}\">A word to them</label> <input id=\"words-{0}\" name=\"words\" "
       "maxlength=\"500\"> ",
-      escape_markup(request.id));
+      on_page(request.id));
   const std::string seen =
-      fmt::format("<input type=\"hidden\" name=\"seen\" value=\"{}\">", escape_markup(item.seen));
+      fmt::format("<input type=\"hidden\" name=\"seen\" value=\"{}\">", on_page(item.seen));
   out += "<div class=\"act\">";
   if (item.can_open)
     out += button_form(frame, fmt::format("/requests/{}/approve", request.id), "Approve", "approve", false,
@@ -86,7 +80,7 @@ std::string to_answer(const PageFrame& frame, const AnswerView& item) {
 std::string grant_item(const PageFrame& frame, const GrantView& grant) {
   std::string out =
       fmt::format("<li class=\"thing\" data-grant=\"{}\"><h3>{}</h3><p class=\"nation\">{}</p><dl>\n",
-                  escape_markup(grant.id), escape_markup(grant.app), escape_markup(grant.who));
+                  on_page(grant.id), on_page(grant.app), on_page(grant.who));
   out += row("Purpose", grant.purpose) + row("What it covers", grant.scope) + row("Until", grant.until) +
          row("Used", grant.used) + "</dl>\n";
   out += button_form(frame, fmt::format("/grants/{}/revoke", grant.id), "Take back", "revoke", true);
@@ -96,7 +90,7 @@ std::string grant_item(const PageFrame& frame, const GrantView& grant) {
 std::string session_item(const PageFrame& frame, const SessionView& session) {
   std::string out =
       fmt::format("<li class=\"thing\" data-session=\"{}\"><h3>{}</h3><p class=\"nation\">{}</p><dl>\n",
-                  escape_markup(session.id), escape_markup(session.app), escape_markup(session.nation));
+                  on_page(session.id), on_page(session.app), on_page(session.nation));
   out += row("Who", session.who) + row("Since", session.since) + row("State", session.state) + "</dl>\n";
   out += button_form(frame, fmt::format("/sessions/{}/end", session.id), "End", "end-session", true);
   return out + "</li>\n";
@@ -105,8 +99,7 @@ std::string session_item(const PageFrame& frame, const SessionView& session) {
 std::string delegation_item(const PageFrame& frame, const ThingsView::Delegation& item) {
   return fmt::format(
              "<li class=\"thing\" data-delegation=\"{}\"><h3>{}</h3><p class=\"nation\">{}, until {}</p>",
-             escape_markup(item.id), escape_markup(item.app), escape_markup(item.what),
-             escape_markup(item.until)) +
+             on_page(item.id), on_page(item.app), on_page(item.what), on_page(item.until)) +
          button_form(frame, fmt::format("/delegations/{}/end", item.id), "End", "end-delegation", true) +
          "</li>\n";
 }
@@ -131,8 +124,7 @@ std::string delegation(const PageFrame& frame, const ThingsView& things) {
   std::string options;
   for (const ThingsView::App& app : things.own)
     if (app.lends)
-      options +=
-          fmt::format("<option value=\"{}\">{}</option>", escape_markup(app.label), escape_markup(app.name));
+      options += fmt::format("<option value=\"{}\">{}</option>", on_page(app.label), on_page(app.name));
   if (options.empty()) return "";
   const std::string inner = fmt::format(
       "<label for=\"delegate-app\">App</label> <select id=\"delegate-app\" name=\"app\">{}</select> "
@@ -148,6 +140,20 @@ std::string delegation(const PageFrame& frame, const ThingsView& things) {
 }
 
 }  // namespace
+
+std::string state_text(const RequestView& request) {
+  if (request.state == "open") {
+    return request.approvals_needed > 1 ? fmt::format("Waiting: {} of {} people have approved it.",
+                                                      request.approvals, request.approvals_needed)
+                                        : "Waiting for an answer.";
+  }
+  if (request.state == "granted") return "Granted.";
+  if (request.state == "ended") return "It was granted, and has ended.";
+  if (request.state == "denied") return "Not granted.";
+  if (request.state == "withdrawn") return "Withdrawn.";
+  if (request.state == "revoked") return "Taken back.";
+  return "Nobody answered in time.";
+}
 
 std::string time_text(Instant at) {
   const auto day = std::chrono::floor<std::chrono::days>(at);
@@ -188,13 +194,13 @@ std::string things_page(const PageFrame& frame, const ThingsView& things) {
   out += section("apps", "Apps you answer for", things.own, "", [&](const ThingsView::App& app) {
     const auto inside = std::ranges::count(things.users, app.label, &SessionView::label);
     return fmt::format("<li class=\"thing\" data-own-app=\"{}\"><h3>{}</h3><p>{}</p></li>\n",
-                       escape_markup(app.label), escape_markup(app.name), inside_text(inside));
+                       on_page(app.label), on_page(app.name), inside_text(inside));
   });
   out += section("delegations", "Answering in another name", things.delegations, "",
                  [&](const ThingsView::Delegation& item) { return delegation_item(frame, item); });
   out += delegation(frame, things);
   out += fmt::format("<p class=\"quiet-text\">Your id on this node: <code data-own-id>{}</code></p></main>\n",
-                     escape_markup(things.own_id));
+                     on_page(things.own_id));
   return out + close_page();
 }
 
@@ -203,19 +209,20 @@ std::string request_page(const PageFrame& frame, const RequestView& request) {
   out += fmt::format(
       "<main id=\"main\" data-waiting=\"{}\" data-state=\"{}\"><div class=\"sheet\"><h1>{}</h1>"
       "<p class=\"nation\">{}</p><p role=\"status\" data-state-text>{}</p>\n",
-      escape_markup(request.id), escape_markup(request.state), escape_markup(request.app),
-      escape_markup(request.nation), state_text(request));
+      on_page(request.id), on_page(request.state), on_page(request.app), on_page(request.nation),
+      state_text(request));
   out += request_facts(request);
   if (!request.open_href.empty()) {
     out += fmt::format("<p><a class=\"button\" data-action=\"open\" href=\"{}\">Open {}</a></p>\n",
-                       escape_markup(request.open_href), escape_markup(request.app));
+                       on_page(request.open_href), on_page(request.app));
   }
   if (request.state == "open") {
     out += fmt::format(
         "<p>This page goes on by itself once it is answered. <a href=\"/requests/{}\">Look again</a></p>",
-        escape_markup(request.id));
+        on_page(request.id));
     out += button_form(frame, fmt::format("/requests/{}/withdraw", request.id), "Withdraw", "withdraw", true);
   }
+  out += again_link(request);
   out += "<p><a href=\"/things\">My things</a></p></div></main>\n";
   return out + close_page();
 }

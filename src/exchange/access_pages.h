@@ -16,14 +16,15 @@ struct RequestView {
   std::string nation;  // "Aldoria (XAA)"
   std::string purpose;
   std::string scope;
-  std::string state;  // "open", "granted", "denied", "withdrawn", "revoked", "over"
+  std::string state;  // "open", "granted", "ended" (was granted), "denied", "withdrawn", "revoked", "over"
   std::string asked;  // times as people read them, UTC
-  std::string until;  // granted: its end; open: when it is over
+  std::string until;  // granted, ended: its end; open: when it is over
   std::string answer;
   int64_t minutes = 0;
   int64_t approvals = 0;
   int64_t approvals_needed = 1;
-  std::string open_href;  // granted: the way in
+  std::string open_href;   // granted: the way in
+  std::string again_href;  // over, one way or another: where to ask again
 };
 
 struct AnswerView {  // somebody's request, for those who may answer it
@@ -80,6 +81,8 @@ struct ThingsView {
 // One's own request. It goes on by itself once it is granted.
 [[nodiscard]] std::string request_page(const PageFrame& frame, const RequestView& request);
 
+// How it stands, in a sentence.
+[[nodiscard]] std::string state_text(const RequestView& request);
 [[nodiscard]] std::string time_text(Instant at);          // "22 November, 14:05 UTC"
 [[nodiscard]] std::string minutes_text(int64_t minutes);  // "2 hours", "45 minutes"
 

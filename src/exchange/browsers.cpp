@@ -84,6 +84,8 @@ void Browsers::session_ended(const SessionId& session, const PersonId& person, R
   if (sign_in != nullptr && sign_in->person.id == person) {
     const size_t gone =
         std::erase_if(sign_in->sessions, [&](const auto& entry) { return entry.second == session; });
+    // Of one app the newest end alone is news.
+    if (gone != 0 && !why.app_label.empty()) sign_in->forget_ended(why.app_label);
     if (gone != 0) sign_in->ended.push_front(why);
     if (sign_in->ended.size() > kEndedToldMax) sign_in->ended.pop_back();
   }

@@ -35,6 +35,10 @@ struct SignIn {
   std::map<coalition::AppRef, SessionId> sessions;
   std::deque<Refusal> ended;  // what the lobby still has to tell them; newest first
   Instant end;
+  // It is open again, or there is newer to tell.
+  void forget_ended(std::string_view app_label) {
+    std::erase_if(ended, [&](const Refusal& why) { return why.app_label == app_label; });
+  }
 };
 
 struct HandOff {

@@ -53,6 +53,28 @@ TEST_CASE("a session that ends after its sign-in is still explained to whoever s
   CHECK(browsers.ending(SessionId("s1"))->title == "signed out");
 }
 
+TEST_CASE("of one app the newest end alone is told, and nothing once it is open again") {
+  Browsers browsers;
+  const std::string token = browsers.sign_ins.issue(sign_in_of("p1"), kSoon);
+  SignIn* const sign_in = browsers.sign_ins.find(token, Instant{});
+  const auto ends = [&](const char* session, const char* label) {
+    sign_in->sessions[{PartnerCode("XAA"), AppId(label)}] = SessionId(session);
+    browsers.session_opened(SessionId(session), token);
+    Refusal why = because(session);
+    why.app_label = label;
+    browsers.session_ended(SessionId(session), PersonId("p1"), std::move(why));
+  };
+  ends("s1", "cop");
+  ends("s2", "charts");
+  ends("s3", "cop");
+  REQUIRE(sign_in->ended.size() == 2);
+  CHECK(sign_in->ended[0].title == "s3");
+  CHECK(sign_in->ended[1].title == "s2");
+  sign_in->forget_ended("cop");
+  REQUIRE(sign_in->ended.size() == 1);
+  CHECK(sign_in->ended[0].app_label == "charts");
+}
+
 TEST_CASE("a way in works once") {
   Browsers browsers;
   const std::string code = browsers.hand_offs.issue({bind_digest("bind"), kCop, SessionId("s1"), "c"}, kSoon);

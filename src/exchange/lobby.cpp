@@ -6,6 +6,7 @@
 #include "net/url.h"
 
 #include <algorithm>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -114,7 +115,19 @@ coalition::Facts Lobby::context(const SignIn& sign_in) const {
   return facts;
 }
 
-bool Lobby::may_view(const SignIn& sign_in, const coalition::AppRef& app) const {
+namespace {
+
+using Rules = std::span<const std::string_view>;
+
+bool only(const coalition::Verdict& verdict, Rules rules) {
+  return std::ranges::all_of(verdict.reasons, [&](const coalition::Reason& reason) {
+    return std::ranges::find(rules, reason.policy) != rules.end();
+  });
+}
+
+}  // namespace
+
+Lobby::Sight Lobby::sight_of(const SignIn& sign_in, const coalition::AppRef& app) const {
   coalition::Ask ask;
   ask.id = VerdictId(crypto::random_token(12));
   ask.action = coalition::Action::view;
@@ -123,12 +136,25 @@ bool Lobby::may_view(const SignIn& sign_in, const coalition::AppRef& app) const 
   ask.now = parts_.decisions.now();
   ask.context = context(sign_in);
   const coalition::Verdict verdict = parts_.switchboard.rules().decide(ask);
-  if (verdict.permit) return true;
-  // Whoever may know of it still finds it while this node shuts its owner out, and learns why on opening it.
-  return !verdict.hidden && !verdict.reasons.empty() &&
-         std::ranges::all_of(verdict.reasons, [](const coalition::Reason& reason) {
-           return reason.policy == "owner-suspended" || reason.policy == "owner-isolated";
-         });
+  if (verdict.permit) return Sight::open;
+  // Whoever may know of it still finds it while this node shuts its owner out, or did when they signed in,
+  // and learns why on opening it. Reasons that lie in the person are none of these: they are the same for
+  // names of nothing. Our own nation is never shut out here, so that signing in again is about the owner.
+  static constexpr std::string_view kShut[] = {"owner-suspended", "owner-isolated",
+                                               "signed-in-before-resume"};
+  static constexpr std::string_view kOver[] = {
+      "owner-suspended",  "owner-isolated", "signed-in-before-resume",
+      "owner-not-member", "app-ended",      "mission-ended"};
+  const bool resumed = parts_.world().partner(parts_.world().self())->resumed_at.has_value();
+  if (verdict.hidden || verdict.reasons.empty() || resumed) return Sight::nothing;
+  return only(verdict, kShut) ? Sight::card : only(verdict, kOver) ? Sight::why : Sight::nothing;
+}
+
+bool Lobby::answers(const Acting& person) const {
+  const coalition::World& world = parts_.world();
+  return std::ranges::any_of(world.apps(), [&](const coalition::App* app) {
+    return app->ref.owner == world.self() && parts_.access.may_answer(person, app->ref.app);
+  });
 }
 
 void Lobby::look_as_if(const SignIn& sign_in) {
@@ -139,7 +165,7 @@ void Lobby::look_as_if(const SignIn& sign_in) {
     stand_in_.reset();
     if (!apps.empty()) stand_in_ = apps.front()->ref;
   }
-  [[maybe_unused]] const bool unused = stand_in_ && may_view(sign_in, *stand_in_);
+  [[maybe_unused]] const bool unused = stand_in_ && sight_of(sign_in, *stand_in_) == Sight::open;
 }
 
 bool Lobby::reachable(const coalition::AppRef& app) const {
@@ -155,7 +181,14 @@ bool Lobby::shut_by(const PartnerCode& owner) const {
 }
 
 net::Task<void> Lobby::show_home(net::HttpCall& call) {
-  const Signed who = signed_in(call.head().headers);
+  Signed who = signed_in(call.head().headers);
+  std::optional<size_t> waiting;
+  if (who.sign_in != nullptr && answers(acting(*who.sign_in))) {
+    Acting person = acting(*who.sign_in);
+    const std::vector<coalition::AccessRequest> open = co_await parts_.access.to_answer(std::move(person));
+    waiting = open.size();
+    who = signed_in(call.head().headers);  // they may have left meanwhile
+  }
   if (who.sign_in == nullptr) {
     co_await page(call, 200, welcome_page(frame(nullptr), provider_name_, "/sign-in"));
     co_return;
@@ -164,7 +197,8 @@ net::Task<void> Lobby::show_home(net::HttpCall& call) {
   const coalition::World& world = parts_.world();
   std::vector<AppCard> cards;
   for (const coalition::App* app : world.apps()) {
-    if (!may_view(sign_in, app->ref)) continue;
+    const Sight sight = sight_of(sign_in, app->ref);
+    if (sight != Sight::open && sight != Sight::card) continue;
     AppCard card;
     card.name_label = HostNames::app_label(app->ref);
     card.name = app->name;
@@ -177,15 +211,18 @@ net::Task<void> Lobby::show_home(net::HttpCall& call) {
     const auto session = sign_in.sessions.find(app->ref);
     const bool reached = reachable(app->ref);
     const bool shut = (owner != nullptr && !owner->is_open()) || shut_by(app->ref.owner);
-    card.ready = reached && !shut;
+    const bool anew = !shut && sight == Sight::card;
+    card.ready = reached && !shut && !anew;
     card.state = shut                                ? "shut; opening it says why"
+                 : anew                              ? "sign in again to open it"
                  : !reached                          ? "not reachable now"
                  : session != sign_in.sessions.end() ? "open now"
                                                      : "ready";
     cards.push_back(std::move(card));
   }
   const std::vector<Refusal> ended(sign_in.ended.begin(), sign_in.ended.end());
-  co_await page(call, 200, lobby_page(frame(&sign_in), cards, ended));
+  std::string html = lobby_page(frame(&sign_in), cards, ended, waiting);
+  co_await page(call, 200, std::move(html), waiting ? Scripts::own : Scripts::none);
 }
 
 bool Lobby::from_own_page(net::HttpCall& call) const {

@@ -141,10 +141,18 @@ class Lobby {
   net::Task<Result<identity::OidcStep>> walk(Result<identity::OidcStep> step);
   net::Task<void> admit(net::HttpCall& call, identity::SignedIn who);
   net::Task<void> clock_is_ahead(net::HttpCall& call, const PersonId& id, const std::string& issuer);
-  [[nodiscard]] bool may_view(const SignIn& sign_in, const coalition::AppRef& app) const;
   // As far as this node knows: somebody serves it, and the way there is open.
   [[nodiscard]] bool reachable(const coalition::AppRef& app) const;
   [[nodiscard]] bool shut_by(const PartnerCode& owner) const;  // it says so, and can be heard
+  // What somebody may know of an app: nothing; why it is shut, on opening it; that, and its card in the
+  // lobby; or it is open to them, as far as this is asked.
+  enum class Sight { nothing, why, card, open };
+  [[nodiscard]] Sight sight_of(const SignIn& sign_in, const coalition::AppRef& app) const;
+  [[nodiscard]] std::optional<AskedBefore> asked_before(const SignIn& sign_in,
+                                                        const coalition::AppRef& app) const;
+  [[nodiscard]] bool answers(const Acting& person) const;  // for any app of this node
+  // "Lena Berg (lYx...)", of whoever is signed in here now; others by their id.
+  [[nodiscard]] std::map<PersonId, std::string> names_here(const std::set<PersonId>& people) const;
   // What is hidden is decided by policies, and what never was is not: with this it costs the same to find
   // out.
   void look_as_if(const SignIn& sign_in);

@@ -52,6 +52,15 @@ int64_t number_of(const std::string& text) {
   return read.ec == std::errc() && read.ptr == text.data() + text.size() ? value : 0;
 }
 
+// An error's words as a person reads them: a capital, and a stop.
+std::string sentence(std::string_view text, bool capital = true) {
+  std::string out(text);
+  if (capital && !out.empty() && out.front() >= 'a' && out.front() <= 'z')
+    out.front() = static_cast<char>(out.front() - 'a' + 'A');
+  if (!out.empty() && std::string_view(".!?").find(out.back()) == std::string_view::npos) out += '.';
+  return out;
+}
+
 // Says that the node is there, to a page that asked for it as an event, and where to go on after a break.
 std::string beat_text(uint64_t seen, bool event) {
   return event ? fmt::format("id: {}\nevent: beat\ndata: {{}}\n\n", seen)
@@ -74,16 +83,42 @@ RequestView Lobby::view_of(const AccessRequest& request) const {
   view.nation = nation_text(world, request.owner);
   view.purpose = request.purpose;
   view.scope = coalition::scope_text(request.scope);
-  view.state = parts_.access.out_of_time(request) ? "over" : coalition::state_name(request.state);
+  const Instant now = parts_.decisions.now();
+  const bool granted = request.state == RequestState::granted;
+  view.state = parts_.access.out_of_time(request)          ? "over"
+               : granted && !(request.granted_until > now) ? "ended"
+                                                           : coalition::state_name(request.state);
   view.asked = time_text(request.asked);
   view.until = time_text(request.granted_until.value_or(request.end));
   view.answer = request.answer;
   view.minutes = request.minutes;
   view.approvals = std::ssize(request.approvals);
   view.approvals_needed = request.approvals_needed;
-  if (request.state == RequestState::granted && request.granted_until > parts_.decisions.now())
-    view.open_href = names_.app_origin(app) + "/";
+  const std::string href = world.app(app) == nullptr ? "" : names_.app_origin(app) + "/";
+  if (view.state == "granted") view.open_href = href;
+  if (view.state != "granted" && view.state != "open" && view.state != "withdrawn") view.again_href = href;
   return view;
+}
+
+std::optional<AskedBefore> Lobby::asked_before(const SignIn& sign_in, const AppRef& app) const {
+  for (const AccessRequest& request : parts_.access.asked_by(sign_in.person.id)) {
+    if (request.owner != app.owner || request.app != app.app) continue;
+    const RequestView view = view_of(request);
+    if (view.state == "withdrawn") return std::nullopt;
+    AskedBefore before{view.id, fmt::format("{}: {}", view.asked, state_text(view)), view.state == "open"};
+    if (!view.answer.empty()) before.words += " The answer: " + view.answer;
+    return before;
+  }
+  return std::nullopt;
+}
+
+std::map<PersonId, std::string> Lobby::names_here(const std::set<PersonId>& people) const {
+  std::map<PersonId, std::string> out;
+  parts_.browsers.sign_ins.each([&](const SignIn& one) {
+    if (one.end > parts_.decisions.now() && people.contains(one.person.id))
+      out.emplace(one.person.id, fmt::format("{} ({})", one.display, one.person.id.text()));
+  });
+  return out;
 }
 
 std::vector<SessionView> Lobby::sessions_of(const Acting& person, bool others) const {
@@ -166,12 +201,25 @@ net::Task<void> Lobby::show_things(net::HttpCall& call, Acting person) {
                              grant.purpose, coalition::scope_text(grant.scope), time_text(grant.end),
                              fmt::format("{} of {}", grant.used, grant.count)});
   }
+  std::vector<const coalition::Delegation*> lent;
+  std::set<PersonId> others;
   for (const coalition::Delegation* one : world.delegations()) {
     if (one->end <= parts_.decisions.now() || (one->from != person.who.id && one->to != person.who.id))
       continue;
+    lent.push_back(one);
+    others.insert(one->from == person.who.id ? one->to : one->from);
+  }
+  const std::map<PersonId, std::string> names =
+      others.empty() ? std::map<PersonId, std::string>() : names_here(others);
+  const auto name_of = [&](const PersonId& id) {
+    const auto found = names.find(id);
+    return found == names.end() ? id.text() : found->second;
+  };
+  for (const coalition::Delegation* one : lent) {
     things.delegations.push_back({one->id.text(), app_text(world, {world.self(), one->app}),
-                                  one->from == person.who.id ? "you let " + one->to.text() + " answer"
-                                                             : "you answer for " + one->from.text(),
+                                  one->from == person.who.id
+                                      ? fmt::format("you let {} answer", name_of(one->to))
+                                      : fmt::format("you answer for {}", name_of(one->from)),
                                   time_text(one->end)});
   }
   things.sessions = sessions_of(person, false);
@@ -197,10 +245,13 @@ net::Task<void> Lobby::show_request(net::HttpCall& call, const SignIn& sign_in, 
 
 net::Task<void> Lobby::not_done(net::HttpCall& call, const SignIn* sign_in, const Error& why) {
   const int status = why.code() == "access.unknown" ? 404 : why.code() == "access.refused" ? 403 : 409;
-  std::string text(why.what());
-  if (!why.hint().empty()) text += fmt::format(" What would help: {}.", why.hint());
+  std::string text = sentence(why.what());
+  if (!why.hint().empty()) text += " What would help: " + sentence(why.hint(), false);
+  // One's own request that stands in the way is one press from here.
+  const bool waits = why.code() == "access.waits" && !why.where().empty();
+  const std::string next = waits ? "/requests/" + std::string(why.where()) : "/things";
   std::string html = plain_page(frame(sign_in), "This was not done", fmt::format("{} [{}]", text, why.code()),
-                                names_.lobby_origin() + "/things");
+                                names_.lobby_origin() + next, waits ? "See that request" : "Go to My things");
   co_await page(call, status, std::move(html));
 }
 
@@ -277,8 +328,14 @@ net::Task<void> Lobby::access_forms(net::HttpCall& call, const std::string& path
     if (app && app->owner == parts_.world().self()) {
       const PersonId to(value("to"));
       const int64_t minutes = number_of(value("minutes"));
-      const Result<RequestId> made = co_await parts_.access.delegate(person, app->app, to, minutes);
-      done = made ? Result<void>() : Result<void>(Failure(made.error()));
+      // A slip of the keyboard would let nobody answer, and nobody would know.
+      if (parts_.access.may_lend(person, app->app) && names_here({to}).empty()) {
+        done = fail("access.value", "nobody with this id is signed in here now", "to",
+                    "let them sign in, and copy the id from the end of their page My things");
+      } else {
+        const Result<RequestId> made = co_await parts_.access.delegate(person, app->app, to, minutes);
+        done = made ? Result<void>() : Result<void>(Failure(made.error()));
+      }
     }
   }
   // The sign-in may be gone by now: what was done is done, and the page asks to sign in.

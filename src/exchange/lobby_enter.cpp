@@ -48,7 +48,7 @@ net::Task<void> Lobby::enter_app(net::HttpCall& call, std::string query) {
     co_return;
   }
   const std::optional<coalition::AppRef> app = HostNames::read_app_label(label);
-  if (!app || !may_view(*who.sign_in, *app)) {
+  if (!app || sight_of(*who.sign_in, *app) == Sight::nothing) {
     if (!app || parts_.world().app(*app) == nullptr) look_as_if(*who.sign_in);
     co_await unknown_app(call, *who.sign_in, label);
     co_return;
@@ -101,6 +101,7 @@ SessionId Lobby::only_one(const Signed& who, const coalition::AppRef& app, Sessi
     return kept;
   }
   kept = opened;
+  who.sign_in->forget_ended(HostNames::app_label(app));
   parts_.browsers.session_opened(opened, who.token);
   parts_.access.announcements().announce({.kind = std::string(kSessions), .person = who.sign_in->person.id});
   return opened;
@@ -121,8 +122,16 @@ net::Task<void> Lobby::show_not_opened(net::HttpCall& call, coalition::AppRef ap
   if (ending.terms) refusal.ask = AskForm{HostNames::app_label(app), *ending.terms};
   const int status = ending.which == coalition::Refusal::app_down ? 503 : 403;
   Signed who = signed_in(call.head().headers);
-  // Of no more use: the lobby asks to sign in again. A partner's word ends no sign-in of ours.
-  if (ending.which == coalition::Refusal::credential_dead && !ending.by_partner && who.sign_in != nullptr) {
+  if (who.sign_in != nullptr && ending.which == coalition::Refusal::denied) {
+    refusal.asked = asked_before(*who.sign_in, app);
+    if (refusal.asked && refusal.asked->waits) refusal.ask.reset();
+  }
+  // Of no more use: the lobby asks to sign in again. A partner's word ends no sign-in of ours; nor does one
+  // nation's return, which needs a new one for its own apps alone.
+  const bool for_one_nation =
+      app.owner != parts_.world().self() && ending.policies.ends_with(":signed-in-before-resume");
+  if (ending.which == coalition::Refusal::credential_dead && !ending.by_partner && !for_one_nation &&
+      who.sign_in != nullptr) {
     const PersonId left = who.sign_in->person.id;
     leave(*who.sign_in, ending);  // or the next person of this browser would be inside as this one
     who = signed_in(call.head().headers);

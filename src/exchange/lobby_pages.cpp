@@ -1,6 +1,7 @@
 #include "exchange/lobby_pages.h"
 
 #include "base/markup.h"
+#include "base/text.h"
 #include "exchange/access_pages.h"
 #include "exchange/page_parts.h"
 #include "exchange/session.h"
@@ -29,22 +30,26 @@ std::string_view kind_next(coalition::Refusal kind) {
 
 std::string refusal_body(const Refusal& refusal) {
   std::string out = "<dl>\n";
+  if (!refusal.when.empty()) out += fmt::format("<dt>When</dt><dd>{}</dd>\n", on_page(refusal.when));
   for (const coalition::Reason& reason : refusal.reasons) {
-    out += fmt::format("<dt>Why</dt><dd>{}</dd>\n", escape_markup(reason.text));
+    out += fmt::format("<dt>Why</dt><dd>{}</dd>\n", on_page(reason.text));
     if (!reason.change.empty())
-      out += fmt::format("<dt>What would change it</dt><dd>{}</dd>\n", escape_markup(reason.change));
+      out += fmt::format("<dt>What would change it</dt><dd>{}</dd>\n", on_page(reason.change));
     if (!reason.who_decides.empty())
-      out += fmt::format("<dt>Who decides</dt><dd>{}</dd>\n", escape_markup(reason.who_decides));
+      out += fmt::format("<dt>Who decides</dt><dd>{}</dd>\n", on_page(reason.who_decides));
   }
   out += fmt::format("<dt>What it is</dt><dd>{}</dd>\n", refusal_name(refusal.kind));
   if (!refusal.verdict_id.empty()) {
-    out +=
-        fmt::format("<dt>Verdict</dt><dd data-verdict=\"{0}\">{0}</dd>\n", escape_markup(refusal.verdict_id));
+    out += fmt::format("<dt>Verdict</dt><dd data-verdict=\"{0}\">{0}</dd>\n", on_page(refusal.verdict_id));
   }
   return out + "</dl>\n";
 }
 
 }  // namespace
+
+std::string on_page(std::string_view text) {
+  return escape_markup(readable(text));
+}
 
 std::string open_page(const PageFrame& frame, std::string_view title, std::string_view script) {
   std::string out = fmt::format(
@@ -54,10 +59,10 @@ std::string open_page(const PageFrame& frame, std::string_view title, std::strin
       "<link rel=\"stylesheet\" href=\"/.entente/lobby.css\">\n{}</head>\n<body>\n"
       "<a class=\"skip\" href=\"#main\">Skip to the content</a>\n"
       "<header><span class=\"place\">{} ({}) lobby</span>",
-      escape_markup(title), escape_markup(frame.node_name),
+      on_page(title), on_page(frame.node_name),
       script.empty() ? std::string()
                      : fmt::format("<script type=\"module\" src=\"/.entente/{}\"></script>\n", script),
-      escape_markup(frame.node_name), escape_markup(frame.node_code));
+      on_page(frame.node_name), on_page(frame.node_code));
   if (!frame.person.empty()) {
     out += fmt::format(
         "<nav aria-label=\"Lobby\"><a href=\"/\">Apps</a> <a href=\"/things\" data-action=\"things\">My "
@@ -65,10 +70,10 @@ std::string open_page(const PageFrame& frame, std::string_view title, std::strin
         "class=\"who\" data-person>{}</span>"
         "<form method=\"post\" action=\"/sign-out\"><input type=\"hidden\" name=\"token\" value=\"{}\">"
         "<button class=\"quiet\" data-action=\"sign-out\">Sign out everywhere</button></form>",
-        frame.console_href.empty() ? std::string()
-                                   : fmt::format(" <a href=\"{}\" data-action=\"console\">Console</a>",
-                                                 escape_markup(frame.console_href)),
-        escape_markup(frame.person), escape_markup(frame.form_token));
+        frame.console_href.empty()
+            ? std::string()
+            : fmt::format(" <a href=\"{}\" data-action=\"console\">Console</a>", on_page(frame.console_href)),
+        on_page(frame.person), on_page(frame.form_token));
   }
   out += "</header>\n";
   return out;
@@ -90,7 +95,7 @@ std::string signed_out_page(const PageFrame& frame, std::string_view provider_na
       "the "
       "browser, or sign out at {1} too.</p>\n"
       "<p><a data-action=\"sign-in\" href=\"{0}\">Sign in at {1}</a></p></div></main>\n",
-      escape_markup(sign_in_href), escape_markup(provider_name));
+      on_page(sign_in_href), on_page(provider_name));
   out += close_page();
   return out;
 }
@@ -103,18 +108,24 @@ std::string welcome_page(const PageFrame& frame, std::string_view provider_name,
       "<p>You are at the door of {0}. Sign in with your own nation's identity provider to see what is open "
       "to you.</p>\n"
       "<p><a class=\"button\" data-action=\"sign-in\" href=\"{2}\">Sign in at {1}</a></p></div></main>\n",
-      escape_markup(frame.node_name), escape_markup(provider_name), escape_markup(sign_in_href));
+      on_page(frame.node_name), on_page(provider_name), on_page(sign_in_href));
   out += close_page();
   return out;
 }
 
 std::string lobby_page(const PageFrame& frame, const std::vector<AppCard>& cards,
-                       const std::vector<Refusal>& ended) {
-  std::string out = open_page(frame, "Your apps");
-  out += "<main id=\"main\" data-lobby>";
+                       const std::vector<Refusal>& ended, std::optional<size_t> to_answer) {
+  std::string out = open_page(frame, "Your apps", to_answer ? "lobby.js" : "");
+  out += fmt::format("<main id=\"main\" data-lobby{}>", to_answer ? " data-home" : "");
+  if (to_answer.value_or(0) > 0) {
+    out += fmt::format(
+        "<section class=\"notice\" role=\"status\" data-to-answer=\"{0}\"><p><a href=\"/things\">{0} "
+        "request{1} for your answer</a></p></section>\n",
+        *to_answer, *to_answer == 1 ? " waits" : "s wait");
+  }
   for (const Refusal& refusal : ended) {
     out += fmt::format("<section class=\"notice\" role=\"status\" data-ended=\"{}\"><h2>{}</h2>\n",
-                       refusal_name(refusal.kind), escape_markup(refusal.title));
+                       refusal_name(refusal.kind), on_page(refusal.title));
     out += refusal_body(refusal) + "</section>\n";
   }
   out += "<h1>Your apps</h1>\n";
@@ -129,13 +140,12 @@ std::string lobby_page(const PageFrame& frame, const std::vector<AppCard>& cards
         "<li><article class=\"card\" data-app=\"{}\"><div class=\"banner\" data-banner>{}</div><div "
         "class=\"inside\">"
         "<h2>{}</h2><p class=\"nation\">{}</p><p>{}</p><p class=\"state{}\" data-state>{}</p>",
-        escape_markup(card.name_label), escape_markup(card.banner), escape_markup(card.name),
-        escape_markup(card.nation), escape_markup(card.description), card.ready ? "" : " warn",
-        escape_markup(card.state));
+        on_page(card.name_label), on_page(card.banner), on_page(card.name), on_page(card.nation),
+        on_page(card.description), card.ready ? "" : " warn", on_page(card.state));
     if (!card.open_href.empty()) {
       out +=
           fmt::format("<p class=\"act\"><a class=\"button\" data-action=\"open\" href=\"{}\">Open {}</a></p>",
-                      escape_markup(card.open_href), escape_markup(card.name));
+                      on_page(card.open_href), on_page(card.name));
     }
     out += "</div></article></li>\n";
   }
@@ -160,13 +170,13 @@ std::string ask_form(const PageFrame& frame, const AskForm& ask) {
       "approve.</p>"
       "<form method=\"post\" action=\"/requests\"><input type=\"hidden\" name=\"token\" value=\"{}\">"
       "<input type=\"hidden\" name=\"app\" value=\"{}\"><p><label for=\"purpose\">What for</label> "
-      "<input id=\"purpose\" name=\"purpose\" required maxlength=\"{}\"></p>"
+      "<input id=\"purpose\" name=\"purpose\" required pattern=\".*\\S.*\" maxlength=\"{}\"></p>"
       "<p><label for=\"minutes\">For how long</label> <select id=\"minutes\" name=\"minutes\">{}</select></p>"
       "<p><label><input type=\"checkbox\" name=\"read_only\" value=\"yes\"> To read only (no live "
       "connections)</label></p>"
       "<p><button data-action=\"ask\">Send the request</button></p></form></section>\n",
       ask.terms.approvals == 1 ? "One person" : fmt::format("{} people", ask.terms.approvals),
-      escape_markup(frame.form_token), escape_markup(ask.app_label), coalition::kPurposeBytesMax, lengths);
+      on_page(frame.form_token), on_page(ask.app_label), coalition::kPurposeBytesMax, lengths);
 }
 
 }  // namespace
@@ -175,8 +185,15 @@ std::string refusal_page(const PageFrame& frame, const Refusal& refusal, std::st
   std::string out = open_page(frame, ending_title(refusal.kind));
   out += fmt::format("<main id=\"main\" data-refusal=\"{}\"><div class=\"sheet\"><h1>{}</h1>\n",
                      refusal_name(refusal.kind),
-                     escape_markup(refusal.title.empty() ? ending_title(refusal.kind) : refusal.title));
+                     on_page(refusal.title.empty() ? ending_title(refusal.kind) : refusal.title));
   out += refusal_body(refusal);
+  if (refusal.asked && !frame.form_token.empty()) {
+    out += fmt::format(
+        "<section class=\"ask\" aria-labelledby=\"asked\"><h2 id=\"asked\">You asked for it</h2><p "
+        "data-asked>{}</p><p><a class=\"button\" data-action=\"request\" href=\"/requests/{}\">See your "
+        "request</a></p></section>\n",
+        on_page(refusal.asked->words), on_page(refusal.asked->id));
+  }
   if (refusal.ask && !frame.form_token.empty()) out += ask_form(frame, *refusal.ask);
   // A sign-in that one nation refuses may be good for all else: the lobby alone would not offer a new one.
   const bool anew = refusal.kind == coalition::Refusal::credential_dead;
@@ -185,20 +202,20 @@ std::string refusal_page(const PageFrame& frame, const Refusal& refusal, std::st
       "lobby</a></p></div></main>\n",
       kind_next(refusal.kind),
       anew ? fmt::format("<a class=\"button\" data-action=\"sign-in\" href=\"{}sign-in\">Sign in again</a> ",
-                         escape_markup(lobby_href))
+                         on_page(lobby_href))
            : std::string(),
-      escape_markup(lobby_href));
+      on_page(lobby_href));
   out += close_page();
   return out;
 }
 
 std::string plain_page(const PageFrame& frame, std::string_view title, std::string_view text,
-                       std::string_view lobby_href) {
+                       std::string_view href, std::string_view next) {
   std::string out = open_page(frame, title);
   out += fmt::format(
       "<main id=\"main\"><div class=\"sheet\"><h1>{}</h1><p>{}</p>"
-      "<p><a class=\"button\" data-action=\"lobby\" href=\"{}\">Go to the lobby</a></p></div></main>\n",
-      escape_markup(title), escape_markup(text), escape_markup(lobby_href));
+      "<p><a class=\"button\" data-action=\"lobby\" href=\"{}\">{}</a></p></div></main>\n",
+      on_page(title), on_page(text), on_page(href), on_page(next));
   out += close_page();
   return out;
 }
@@ -220,7 +237,7 @@ std::string objects_page(const PageFrame& frame, std::string_view page, std::str
       "<div class=\"banner\" data-banner></div>\n<div data-content></div>\n"
       "<div class=\"banner\" data-banner></div>\n"
       "<p class=\"act\"><button type=\"button\" data-close>Close it</button></p></section></main>\n",
-      escape_markup(frame.form_token), page, escape_markup(services));
+      on_page(frame.form_token), page, on_page(services));
   out += close_page();
   return out;
 }
@@ -244,7 +261,11 @@ void add_page_headers(net::Headers& headers, Scripts scripts) {
 
 Refusal refusal_of(const Ending& ending, std::string_view app_name) {
   std::string title(ending_title(ending.which));
-  if (!app_name.empty()) title = fmt::format("{}: {}", app_name, title);
+  if (!app_name.empty()) {
+    // They were inside: it is the session that is over, and the app may be open again.
+    const bool denied = ending.which == coalition::Refusal::denied;
+    title = fmt::format("{}: {}", app_name, denied ? "This session was ended" : title);
+  }
   return {.kind = ending.which,
           .title = std::move(title),
           .reasons = {{coalition::Layer::structure, "", ending.what, ending.change, ending.who}},

@@ -38,12 +38,21 @@ struct AskForm {
   coalition::GrantTerms terms;
 };
 
+struct AskedBefore {
+  std::string id;
+  std::string words;  // when, and what came of it
+  bool waits = false;
+};
+
 struct Refusal {
   coalition::Refusal kind = coalition::Refusal::denied;
   std::string title;
   std::vector<coalition::Reason> reasons;
   std::string verdict_id;
   std::optional<AskForm> ask{};  // a grant would open it
+  std::optional<AskedBefore> asked{};
+  std::string app_label{};  // of a session that ended: which app's, and when
+  std::string when{};
 };
 
 // What signing out did, and what it did not.
@@ -51,12 +60,16 @@ struct Refusal {
                                           std::string_view sign_in_href);
 [[nodiscard]] std::string welcome_page(const PageFrame& frame, std::string_view provider_name,
                                        std::string_view sign_in_href);
+// `to_answer`: requests that wait for this person's answer, if they answer for any app; then the page goes on
+// by itself.
 [[nodiscard]] std::string lobby_page(const PageFrame& frame, const std::vector<AppCard>& cards,
-                                     const std::vector<Refusal>& ended);
+                                     const std::vector<Refusal>& ended,
+                                     std::optional<size_t> to_answer = std::nullopt);
 [[nodiscard]] std::string refusal_page(const PageFrame& frame, const Refusal& refusal,
                                        std::string_view lobby_href);
+// `href` and `next`: where to go from there, and what the way is called.
 [[nodiscard]] std::string plain_page(const PageFrame& frame, std::string_view title, std::string_view text,
-                                     std::string_view lobby_href);
+                                     std::string_view href, std::string_view next = "Go to the lobby");
 
 // Where a sealed object is opened, in the browser. `services`: the nations' key services by address, as JSON.
 [[nodiscard]] std::string objects_page(const PageFrame& frame, std::string_view page,

@@ -13,5 +13,7 @@ namespace entente::exchange {
 [[nodiscard]] std::string open_page(const PageFrame& frame, std::string_view title,
                                     std::string_view script = {});
 [[nodiscard]] std::string close_page();
+// Any text from outside, as it may stand in a page: escaped, and nothing in it that turns letters around.
+[[nodiscard]] std::string on_page(std::string_view text);
 
 }  // namespace entente::exchange

@@ -63,20 +63,21 @@ Json Api::mission_json(const Mission& mission) const {
     const coalition::App* app = world.app(ref);
     return app != nullptr && app->mission == mission.id;
   };
+  const auto words = [](const std::vector<std::string>& list) {
+    Json out = Json::array();
+    for (const std::string& word : list) out.push(word);
+    return out;
+  };
   Json roles = Json::object();
-  for (const auto& [role, phases] : mission.roles) {
-    Json list = Json::array();
-    for (const std::string& phase : phases) list.push(phase);
-    roles.set(role, std::move(list));
-  }
+  for (const auto& [role, phases] : mission.roles) roles.set(role, words(phases));
   Json apps = Json::array();
   for (const coalition::App* app : world.apps())
     if (app->mission == mission.id)
       apps.push(fmt::format("{}/{}", app->ref.owner.text(), app->ref.app.text()));
   const auto sessions =
       std::ranges::count_if(switchboard_.core().sessions(), [&](const auto* one) { return of_it(one->app); });
-  const auto grants =
-      std::ranges::count_if(world.grants(), [&](const auto* one) { return of_it({self_, one->app}); });
+  const auto grants = std::ranges::count_if(
+      world.grants(), [&](const auto* one) { return one->end > now && of_it({self_, one->app}); });
   const auto open = std::ranges::count_if(world.requests(), [&](const auto* one) {
     return one->state == coalition::RequestState::open && of_it({one->owner, one->app});
   });
@@ -87,6 +88,8 @@ Json Api::mission_json(const Mission& mission) const {
                                                        : "under way"},
                        {"phase", mission.phase},
                        {"threat", mission.threat},
+                       {"phases", words(mission.phases)},
+                       {"threats", words(mission.threats)},
                        {"roles", std::move(roles)},
                        {"partners", codes(mission.partners)},
                        {"lead", mission.lead.text()},

@@ -39,6 +39,17 @@ bool is_mission_word(std::string_view word) {
   return is_label(word);
 }
 
+Result<void> check_words(const Mission& mission, const MissionDesk::Word& word) {
+  const auto check = [&](const std::optional<std::string>& said, const std::vector<std::string>& known,
+                         std::string_view what) -> Result<void> {
+    if (!said || known.empty() || std::ranges::find(known, *said) != known.end()) return {};
+    return fail("mission.unknown-word", fmt::format("\"{}\" is no {} of {}", *said, what, mission.name),
+                mission.id.text(), fmt::format("one of: {}", fmt::join(known, ", ")));
+  };
+  TRY_VOID(check(word.phase, mission.phases, "phase"));
+  return check(word.threat, mission.threats, "threat");
+}
+
 coalition::Record changed_mission(const coalition::World& world, const Mission& mission,
                                   const MissionDesk::Word& word, int64_t number) {
   coalition::Record record{"mission/" + mission.id.text(), *world.raw("mission/" + mission.id.text())};
@@ -71,6 +82,7 @@ Result<MissionDesk::Step> MissionDesk::step(const Mission& mission, const Word& 
                 mission.id.text(),
                 "its operators can say it, at their own node; here the mission can be ended");
   }
+  TRY_VOID(check_words(mission, word));
   if ((!word.phase || *word.phase == mission.phase) && (!word.threat || *word.threat == mission.threat) &&
       !word.end) {
     return fail(
@@ -217,6 +229,9 @@ void MissionDesk::take_word(const Mission& mission, const exchange::Heard& heard
   if (!words_.try_emplace(id, kWordsBurst, kWordsPerSecond).first->second.take(wall_.tick())) return;
   const Instant now = wall_.now();
   if (*word.end <= now + kSkew) word.end = std::min(*word.end, now);
+  if (const Result<void> known = check_words(mission, word); !known)
+    log(LogLevel::warning, "node", "the lead said a word that the mission's record here does not name",
+        {{"partner", from.text()}, {"why", known.error().text()}});
   Change change;
   change.records.push_back(changed_mission(records_.world(), mission, word, number));
   exchange::AccessDesk::Closing closing;

@@ -18,7 +18,8 @@
 
 namespace entente::node {
 
-// Errors of what an operator wants: "mission.not-lead", "mission.over", "mission.unchanged".
+// Errors of what an operator wants: "mission.not-lead", "mission.over", "mission.unchanged",
+// "mission.unknown-word".
 class MissionDesk {
  public:
   MissionDesk(Records& records, exchange::Switchboard& switchboard, exchange::AccessDesk& access,
@@ -73,5 +74,8 @@ class MissionDesk {
                                                 const MissionDesk::Word& word, int64_t number);
 // Phases and threats are words that policies compare.
 [[nodiscard]] bool is_mission_word(std::string_view word);
+// Errors: "mission.unknown-word" where the mission's record names its words, and this is none: a slip of the
+// keyboard would narrow nothing, and nobody would be told.
+[[nodiscard]] Result<void> check_words(const coalition::Mission& mission, const MissionDesk::Word& word);
 
 }  // namespace entente::node

@@ -62,6 +62,25 @@ TEST_CASE("a mission's end comes earlier or not at all, also before it began") {
   CHECK(after(world, word).end == world.mission(MissionId("harbor-light"))->end);
 }
 
+TEST_CASE("where the record names its words, no other is said") {
+  const coalition::World world = world_of_mission("2026-11-01T00:00:00Z");
+  coalition::Mission mission = *world.mission(MissionId("harbor-light"));
+  MissionDesk::Word word;
+  word.threat = "hihg";
+  CHECK(check_words(mission, word));  // it names none
+  mission.threats = {"low", "high"};
+  const Result<void> refused = check_words(mission, word);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == "mission.unknown-word");
+  CHECK(refused.error().hint() == "one of: low, high");
+  word.threat = "high";
+  CHECK(check_words(mission, word));
+  mission.phases = {"planning", "execution"};
+  CHECK(check_words(mission, word));
+  word.phase = "executoin";
+  CHECK_FALSE(check_words(mission, word));
+}
+
 TEST_CASE("phases and threats are words that policies can compare") {
   for (const char* good : {"execution", "stand-down", "high", "phase-2"}) CHECK(is_mission_word(good));
   for (const char* bad : {"", "Execution", "in execution", "high!", "-", "a\nb"})

@@ -454,7 +454,10 @@ void Node::Parts::watch() {
     if (ended.side == exchange::Side::host) return;
     const coalition::App* app = world().app(pass.app);
     const std::string& name = app == nullptr ? pass.app.app.text() : app->name;
-    browsers.session_ended(pass.id, pass.who.id, exchange::refusal_of(ended.ending, name));
+    exchange::Refusal why = exchange::refusal_of(ended.ending, name);
+    why.app_label = exchange::HostNames::app_label(pass.app);
+    why.when = exchange::time_text(decisions->now());
+    browsers.session_ended(pass.id, pass.who.id, std::move(why));
     access->announcements().announce({.kind = std::string(exchange::kSessions), .person = pass.who.id});
   };
   watcher.heard = [this](const exchange::Heard& heard) {

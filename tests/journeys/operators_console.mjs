@@ -75,9 +75,9 @@ export async function aPhaseIsForeseen(operator) {
   await goTo(operator, 'missions');
   const was = await operator.text('[data-phase]');
   await press(operator, '[data-act="set-phase"]');
-  await operator.page.waitForSelector('dialog[open] input:focus');
+  await operator.page.waitForSelector('dialog[open] :is(input, select):focus');
   assert.equal(await operator.text('dialog[open] [data-counted]'), '', 'nothing is asked of the phase it is in');
-  await operator.page.fill('dialog[open] input[name="phase"]', 'stand-down');
+  await operator.page.selectOption('dialog[open] select[name="phase"]', 'stand-down');
   await operator.page.keyboard.press('Tab');
   await operator.page.waitForSelector('dialog[open] [data-counted]:has-text("Nothing was changed.")');
   await operator.page.keyboard.press('Escape');

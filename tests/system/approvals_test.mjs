@@ -92,6 +92,9 @@ system('attack: whoever answers in an officer\'s name is no second beside them',
   assert.equal((await approves(petra, id)).status, 404, 'before anybody lends it');
   assert.equal((await lends(petra, await ownId(lena))).status, 404, 'nobody lends what they have not');
   assert.equal((await lends(konrad, await ownId(konrad))).status, 409, 'nor to themselves');
+  const nobody = await lends(konrad, 'Lena');
+  assert.equal(nobody.status, 409, 'nor to a name that is nobody\'s id');
+  assert.match(nobody.body, /Nobody with this id is signed in here now/);
   assert.equal((await lends(konrad, petras)).status, 303);
   const delegation = await lent(konrad);
   assert.equal(await lent(petra), delegation, 'both see it');

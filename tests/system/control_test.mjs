@@ -88,6 +88,10 @@ system('cutting one session ends that one alone, and why explains it', async () 
   const refused = await ingrid.go(`${ingrid.nation.app}/`);
   assert.equal(refused.status, 403);
   assert.match(refused.body, /exercise: one session/);
+  const home = async () => (await ingrid.go(`${ingrid.nation.lobby}/`)).body;
+  assert.match(await home(), /This session was ended[^]*When[^]*exercise: one session/);
+  await ingrid.follow(`${ingrid.nation.lobby}/enter?app=cop-xaa&path=%2F&bind=${'B'.repeat(43)}`);
+  assert.doesNotMatch(await home(), /exercise: one session/, 'open again, the lobby says it no more');
   for (const { socket } of [ours, hers]) socket.terminate();
 });
 
@@ -224,6 +228,8 @@ system('withdrawing an app ends its sessions and takes its card away, on both si
       `${visitor.person.login} sees no card`,
       async () => !card(await visitor.go(`${visitor.nation.lobby}/`)),
     );
+    const lobby = await visitor.go(`${visitor.nation.lobby}/`);
+    assert.match(lobby.body, /Aldoria \(XAA\) has withdrawn Common operational picture: exercise: withdrawn/);
     const page = await visitor.openApp();
     assert.notEqual(page.status, 200);
   }

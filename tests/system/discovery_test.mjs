@@ -169,3 +169,17 @@ system('a session moves between addresses, connections and versions of HTTP, and
   for (const address of ['127.0.0.1', '127.0.0.2', '127.9.9.9'])
     assert.doesNotMatch(await fromAddress(address, request('/me', cookie)), /^HTTP\/1.1 200/);
 });
+
+system('also while its mission is over, a hidden name is like one that never was', async () => {
+  await coalition.ask('XBB', 'mission', 'end', 'Harbor Light', '--reason', 'exercise: over');
+  const known = await (await Visitor.in(coalition, 'ingrid')).openApp();
+  assert.match(known.body, /has ended/, 'who may know of it reads why');
+  for (const what of ["the app's own address", 'the way in from the lobby']) {
+    const shapes = new Set();
+    for (const name of [kHidden, ...kNever]) {
+      const [address, options] = kinds[what](name);
+      shapes.add(shape(await jonas.go(address, { cookies: true, ...options }), name));
+    }
+    assert.equal(shapes.size, 1, `${what}: ${[...shapes].join('\n---\n')}`);
+  }
+});

@@ -151,7 +151,12 @@ system('rejoining brings nobody back by itself; who signs in again gets in', asy
   await coalition.ask('XBB', 'partner', 'rejoin', 'XCC', 'XBB', '--reason', 'exercise: review finished');
   assert.equal((await coalition.partner('XBB', 'XCC')).state, 'active');
   assert.notEqual((await chiara.open('wiki-xbb')).status, 200, 'a sign-in from before');
-  assert.notEqual((await ingrid.open('calendar-xcc')).status, 200);
+  assert.match((await ingrid.lobby()).body, /data-app="calendar-xcc"[^]*?sign in again to open it/);
+  const refused = await ingrid.open('calendar-xcc');
+  assert.equal(refused.status, 403);
+  assert.match(refused.body, /was suspended after you signed in[^]*data-action="sign-in"/);
+  // For all else her sign-in is as good as it was.
+  assert.equal((await ingrid.open('cop-xaa')).status, 200);
   await until('cards are back', async () => /wiki-xbb/.test((await (await Guest.at('chiara')).lobby()).body));
   await Guest.at('chiara', 'wiki-xbb');
   await Guest.at('ingrid', 'calendar-xcc');

@@ -101,6 +101,10 @@ system('operators see missions; only the lead says a phase, and only words', asy
   assert.equal(await refused('XAA', 'phase', 'Harbor', 'execution'), 'api.not-found');
   assert.equal(await refused('XAA', 'phase', 'Harbor Light', 'Execution now'), 'field.value');
   assert.equal(await refused('XAA', 'phase', 'Harbor Light', 'planning'), 'mission.unchanged');
+  // A slip of the keyboard is said, and changes nothing.
+  assert.equal(await refused('XAA', 'threat', 'Harbor Light', 'hihg'), 'mission.unknown-word');
+  assert.equal(await refused('XAA', 'phase', 'Harbor Light', 'executoin'), 'mission.unknown-word');
+  assert.deepEqual([(await mission('XAA')).threat, (await mission('XAA')).phase], ['low', 'planning']);
   assert.equal((await coalition.cli('XAA', 'mission', 'phase', 'Harbor Light', 'execution')).code, 2);
   // A mission that nobody leads is each node's own.
   await coalition.ask('XBB', 'mission', 'phase', 'Night Watch', 'execution', ...kWhy);
@@ -114,7 +118,7 @@ system('a phase lets in whom policies name, a threat cuts them, and nobody else'
   await heard({ phase: 'execution' });
   assert.equal((await maren.openApp()).status, 200);
   const [theirs, others] = [await maren.watch(), await ingrid.watch()];
-  assert.match((await cut(theirs, ['threat', 'harbor-light', 'high'])).text, /1 sessions ended/);
+  assert.match((await cut(theirs, ['threat', 'harbor-light', 'high'])).text, /1 session ended/);
   const before = others.messages;
   await until("a planner's tracks go on", () => others.messages > before + 2);
   assert.match((await shut(maren)).body, /threat is high/);
@@ -223,7 +227,12 @@ system('the end of a mission leaves nothing of it, and other missions as they ar
   await until('her page knows', async () =>
     /data-state="(revoked|withdrawn)"/.test((await maren.go(`${maren.nation.lobby}/requests/${id}`)).body),
   );
-  for (const visitor of [maren, ingrid, konrad]) assert.notEqual((await visitor.openApp()).status, 200);
+  for (const visitor of [maren, ingrid, konrad]) {
+    const page = await visitor.openApp();
+    assert.equal(page.status, 403);
+    assert.match(page.body, /The mission Harbor Light has ended/, visitor.person.login);
+    assert.doesNotMatch((await visitor.go(`${visitor.nation.lobby}/`)).body, /data-app="cop-xaa"/);
+  }
   assert.equal((await lena.go(`${lena.nation.apps['wiki-xbb']}/home`)).status < 400, true, 'the other mission goes on');
   assert.equal((await wiki()).status, 200);
   assert.equal(await refused('XAA', 'phase', 'Harbor Light', 'execution'), 'mission.over');

@@ -88,7 +88,7 @@ system('revoking cuts the session it opened', async () => {
   const answer = await coalition.ask('XAA', 'grant', 'revoke', id, '--words', 'exercise: over');
   assert.equal(answer.durable, true);
   assert.equal(answer.sessions, 1);
-  assert.match(answer.text, /the grant for XAA\/cop is taken back, 1 sessions ended/);
+  assert.match(answer.text, /the grant for XAA\/cop is taken back, 1 session ended/);
   await stream.closed;
   await until('she is refused', async () => (await maren.openApp()).status === 403); // 503 while the home is told
   assert.deepEqual(await grants(), []);

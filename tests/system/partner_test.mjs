@@ -124,6 +124,10 @@ system('statements that are twisted, replayed or out of order let nobody in', as
       () => node.statement({ facts: { nationality: 'XAA' } }),
       /another nation than its issuer's/,
     ],
+    'a role that reads like another person': [
+      () => node.statement({ facts: { role: ['planner', 'officer, SECRET, of Aldoria (XAA)'] } }),
+      /your role cannot be read/,
+    ],
     'from the future': [() => node.statement({ claims: { iat: now + 600, exp: now + 900 } }), /from the future/],
     expired: [() => node.statement({ claims: { iat: now - 900, exp: now - 120 } }), /came after its end/],
     'that lives too long': [() => node.statement({ claims: { exp: now + 86_400 } }), /not in its kind's bounds/],

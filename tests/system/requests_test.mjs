@@ -69,6 +69,11 @@ system('the refusal says that it can be asked for, and on which terms', async ()
   assert.match(refused.body, /data-action="ask"/);
   assert.match(refused.body, /One person would have to approve/);
   assert.match(refused.body, /<option value="240" selected>4 hours/);
+  // The reason, what would change it, and who decides: of the rule that a grant satisfies.
+  assert.match(refused.body, /Analysts may open the operational picture for as long as an officer lets them/);
+  assert.match(refused.body, /Ask for it, with a word about what for/);
+  assert.match(refused.body, /Aldoria(&#39;|')s officers/);
+  assert.doesNotMatch(refused.body, /mission lead/);
   // Who may not know of the app is offered nothing.
   const jonas = await Visitor.in(coalition, 'jonas');
   const hidden = await jonas.openApp();
@@ -84,6 +89,19 @@ system('an officer sees what approving opens, approves, and the page goes on by 
   const id = await asks();
   assert.equal(await asks(), id, 'pressing twice asks once');
   await waits(id);
+  // Where one lands says that somebody waits, to whoever answers, and to nobody else.
+  const home = async (visitor) => (await visitor.go(at(visitor, '/'))).body;
+  assert.match(await home(konrad), /data-to-answer="1"[^]*1 request waits for your answer/);
+  for (const visitor of [await Visitor.in(coalition, 'lena'), maren])
+    assert.doesNotMatch(await home(visitor), /data-to-answer|data-home/);
+  // Opened again while it waits, the app's page says so, and offers no second form.
+  const waiting = await maren.openApp();
+  assert.match(waiting.body, new RegExp(`Waiting for an answer[^]*href="/requests/${id}"`));
+  assert.doesNotMatch(waiting.body, /data-action="ask"/);
+  const otherwise = await press(maren, '/requests', { app: 'cop-xaa', purpose: 'exercise: other', minutes: '60' });
+  assert.equal(otherwise.status, 409);
+  assert.match(otherwise.body, /You wait for an answer[^<]*\. What would help: [^<]*\./);
+  assert.match(otherwise.body, new RegExp(`href="[^"]*/requests/${id}"`));
   const page = await things(konrad);
   assert.match(page, /analyst, SECRET, of Borealis \(XBB\)/);
   assert.match(page, new RegExp(kPurpose));
@@ -159,7 +177,9 @@ system('attack: events are for the person whose page asks, and for no other orig
   await waits(id);
   assert.equal((await press(konrad, `/requests/${id}/deny`, { words: 'exercise: not today' })).status, 303);
   await until('she is told', async () => (await state(id)) === 'denied');
-  assert.match((await maren.go(at(maren, `/requests/${id}`))).body, /exercise: not today/);
+  assert.match((await maren.go(at(maren, `/requests/${id}`))).body, /exercise: not today[^]*data-action="again"/);
+  const again = await maren.openApp();
+  assert.match(again.body, /Not granted\. The answer: exercise: not today[^]*data-action="ask"/, 'and may ask again');
   assert.doesNotMatch(hers.text, /event: (request|answer)/);
   hers.call.destroy();
 });
@@ -290,4 +310,30 @@ system('a request made while the owner is away comes to it later, and once', asy
   maren = await Visitor.in(coalition, 'maren');
   await until('it learns of the answer', async () => (await state(id)) === 'granted');
   await until('and she is in', async () => (await maren.openApp()).status === 200);
+});
+
+system('a grant ends by its own time: the stream is closed, and her page says that it has ended', async () => {
+  const [grant] = (await coalition.ask('XAA', 'grant', 'ls')).grants;
+  assert.equal((await press(konrad, `/grants/${grant.id}/revoke`)).status, 303);
+  await until('the home knows', async () => (await state(grant.id)) === 'revoked');
+  const id = await asks({ minutes: '1' });
+  await waits(id);
+  assert.equal((await press(konrad, `/requests/${id}/approve`)).status, 303);
+  await until('the home knows', async () => (await state(id)) === 'granted');
+  await until('and she is in', async () => (await maren.openApp()).status === 200);
+  konrad = await Visitor.inside(coalition, 'konrad');
+  const [stream, others] = [await maren.watch(), await konrad.watch()];
+  await until('tracks arrive', () => stream.messages > 1 && others.messages > 1);
+  await stream.closed;
+  const before = others.messages;
+  await until("an officer's go on", () => others.messages > before + 2);
+  others.socket.terminate();
+  await until('her page says so', async () => (await state(id)) === 'ended');
+  const page = (await maren.go(at(maren, `/requests/${id}`))).body;
+  assert.match(page, /It was granted, and has ended\.[^]*<dt>Ended<\/dt>[^]*data-action="again"/);
+  assert.doesNotMatch(page, /Open until|data-action="open"/);
+  // Her old session says why it ended; opened anew, the app can be asked for again.
+  const anew = await maren.follow(`${maren.nation.lobby}/enter?app=cop-xaa&path=%2F&bind=${'B'.repeat(43)}`);
+  assert.equal(anew.status, 403);
+  assert.match(anew.body, /as long as an officer lets them[^]*data-action="ask"/);
 });

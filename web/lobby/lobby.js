@@ -2,7 +2,8 @@
 // lists that changed are loaded again. Everything here can also be done by loading the page again.
 const main = document.querySelector('main');
 const waiting = main?.dataset.waiting;
-const listens = waiting || main?.hasAttribute('data-things');
+const home = main?.hasAttribute('data-home'); // the apps of somebody who answers requests
+const listens = waiting || home || main?.hasAttribute('data-things');
 
 function goOn() {
   const open = document.querySelector('[data-action="open"]');
@@ -40,9 +41,9 @@ let events;
 function listen() {
   events = new EventSource('/events');
   events.addEventListener('request', (event) => {
-    if (!waiting || JSON.parse(event.data).id === waiting) look();
+    if (!home && (!waiting || JSON.parse(event.data).id === waiting)) look();
   });
-  for (const kind of ['answer', 'sessions', 'reload'])
+  for (const kind of home ? ['answer', 'reload'] : ['answer', 'sessions', 'reload'])
     events.addEventListener(kind, () => waiting || look());
   events.addEventListener('reminder', (event) => waiting || remind(JSON.parse(event.data)));
   // A browser gives up what was answered with a refusal (too many pages at once): later there may be room.

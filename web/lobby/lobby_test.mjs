@@ -7,16 +7,16 @@ import { createContext, runInContext } from 'node:vm';
 const script = readFileSync(new URL('./lobby.js', import.meta.url), 'utf8');
 
 // My things, or with `waiting` a request's page. `answers`: something waits on it; `writing`: a field has the focus.
-function page({ waiting, answers = false, writing = false } = {}) {
+function page({ waiting, home = false, answers = false, writing = false } = {}) {
   const field = {};
   const main = {
     dataset: waiting ? { waiting, state: 'open' } : {},
-    hasAttribute: (name) => name === 'data-things' && !waiting,
+    hasAttribute: (name) => name === (home ? 'data-home' : 'data-things') && !waiting,
     contains: (one) => one === field,
   };
   const words = { textContent: 'Something changed.' };
   const news = { hidden: true, querySelector: () => words };
-  const found = { main, '[data-news]': waiting ? null : news, '[data-answer]': answers ? {} : null };
+  const found = { main, '[data-news]': waiting || home ? null : news, '[data-answer]': answers ? {} : null };
   const seen = { loads: 0, kinds: new Map(), closed: 0, leaving: [], later: [] };
   class EventSource {
     static CLOSED = 2;
@@ -50,6 +50,15 @@ test('a list that nobody is about to use is loaded again by itself', () => {
     assert.equal(seen.loads, 1, kind);
     assert.equal(said(), undefined);
   }
+});
+
+test('the apps of somebody who answers are loaded again when somebody asks, and for nothing else', () => {
+  for (const [kind, loads] of [['answer', 1], ['reload', 1], ['reminder', 1], ['request', 0]]) {
+    const { hear, seen } = page({ home: true });
+    hear(kind, kind === 'reminder' ? reminder : { id: 'r1' });
+    assert.equal(seen.loads, loads, kind);
+  }
+  assert.equal(page({ home: true }).seen.kinds.has('sessions'), false);
 });
 
 test('nothing moves where somebody is about to answer or writes: they are told', () => {

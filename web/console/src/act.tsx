@@ -8,6 +8,7 @@ export interface Wanted {
   readonly label: string;
   readonly optional?: boolean;
   readonly value?: string;
+  readonly oneOf?: readonly string[]; // where the node takes no other
 }
 const kReason: readonly Wanted[] = [{ name: 'reason', label: 'Reason, for the record and for whoever it ends' }];
 
@@ -95,18 +96,31 @@ export function Act({ hello, verb, on, path, says, previews = false, wants = kRe
               {counted}
             </p>
           )}
-          {wants.map(({ name, label, optional, value }) => (
+          {wants.map(({ name, label, optional, value, oneOf }) => (
             <p key={name}>
               <label htmlFor={`${id}-${name}`}>{label}</label>
-              <input
-                id={`${id}-${name}`}
-                name={name}
-                defaultValue={value}
-                required={!optional}
-                maxLength={500}
-                autoComplete="off"
-                onBlur={() => isPart(name) && form.current && look(form.current)}
-              />
+              {oneOf?.length ? (
+                <select
+                  id={`${id}-${name}`}
+                  name={name}
+                  defaultValue={value}
+                  onChange={() => isPart(name) && form.current && look(form.current)}
+                >
+                  {oneOf.map((word) => (
+                    <option key={word}>{word}</option>
+                  ))}
+                </select>
+              ) : (
+                <input
+                  id={`${id}-${name}`}
+                  name={name}
+                  defaultValue={value}
+                  required={!optional}
+                  maxLength={500}
+                  autoComplete="off"
+                  onBlur={() => isPart(name) && form.current && look(form.current)}
+                />
+              )}
             </p>
           ))}
           <Problem problem={problem} />

@@ -92,6 +92,8 @@ export interface Mission {
   readonly state: string;
   readonly phase: string;
   readonly threat: string;
+  readonly phases: readonly string[]; // the words that may be said; none: any
+  readonly threats: readonly string[];
   readonly partners: readonly string[];
   readonly lead: string;
   readonly number: number; // of the lead's last word

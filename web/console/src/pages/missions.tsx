@@ -38,7 +38,7 @@ export function MissionsPage({ hello, done }: PageProps) {
               </dd>
             </dl>
             <div className="row">
-              {(['phase', 'threat'] as const).map((word) => (
+              {one.state !== 'ended' && (['phase', 'threat'] as const).map((word) => (
                 <Act
                   key={word}
                   hello={hello}
@@ -47,7 +47,7 @@ export function MissionsPage({ hello, done }: PageProps) {
                   path={`/v1/missions/${one.id}/${word}`}
                   previews
                   says={`Sessions that policies do not permit under the new ${word} are cut at once.`}
-                  wants={[{ name: word, label: `The new ${word}`, value: one[word] }, kReason]}
+                  wants={[{ name: word, label: `The new ${word}`, value: one[word], oneOf: one[`${word}s`] }, kReason]}
                   done={changed}
                 />
               ))}
