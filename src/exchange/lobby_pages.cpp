@@ -38,7 +38,6 @@ std::string refusal_body(const Refusal& refusal) {
     if (!reason.who_decides.empty())
       out += fmt::format("<dt>Who decides</dt><dd>{}</dd>\n", on_page(reason.who_decides));
   }
-  out += fmt::format("<dt>What it is</dt><dd>{}</dd>\n", refusal_name(refusal.kind));
   if (!refusal.verdict_id.empty()) {
     out += fmt::format("<dt>Verdict</dt><dd data-verdict=\"{0}\">{0}</dd>\n", on_page(refusal.verdict_id));
   }
