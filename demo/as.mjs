@@ -1,8 +1,9 @@
 // Sealed objects from the command line, as one of the demonstration's people. It prints the `entente` command that it
 // runs, so that one can see what it stands for:
-//   as.mjs DEMO.json LOGIN seal FILE [--for XBB,XCC] [--joint XBB] [--orcon] [--label FILE] -o OUT
+//   as.mjs DEMO.json LOGIN seal FILE [--for XBB,XCC] [--joint XBB] [--orcon] [--domain NAME] [--label FILE] -o OUT
 //   as.mjs DEMO.json LOGIN open FILE -o OUT
-// What is sealed is of the person's nation; with --orcon it goes to others than it names only as that nation releases it.
+// What is sealed is of the person's nation; with --orcon it goes to others than it names only as that nation releases it,
+// with --domain only to nations that the owner of that data domain shares it with.
 // To open takes an access token of theirs, bound to a key: their provider gives it, and both are gone afterwards.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,7 +15,7 @@ import { accessToken, makePair } from '../tests/system/token.mjs';
 const kWords = 'https://harbor-light.example/attr';
 const types = { '.txt': 'text/plain', '.md': 'text/plain', '.png': 'image/png', '.jpg': 'image/jpeg' };
 const usage =
-  'as LOGIN seal FILE [--for XBB,XCC] [--joint XBB] [--orcon] [--label FILE] -o OUT, or: as LOGIN open FILE -o OUT';
+  'as LOGIN seal FILE [--for XBB,XCC] [--joint XBB] [--orcon] [--domain NAME] [--label FILE] -o OUT, or: as LOGIN open FILE -o OUT';
 
 class UsageError extends Error {}
 
@@ -23,6 +24,7 @@ function readArguments() {
     const { positionals, values } = parseArgs({
       allowPositionals: true,
       options: {
+        domain: { type: 'string' },
         for: { type: 'string' },
         joint: { type: 'string' },
         label: { type: 'string' },
@@ -42,7 +44,7 @@ const codes = (text) => (text ?? '').split(',').filter(Boolean);
 const keyService = ({ lobby }) => lobby.replace('//lobby.', '//kas.');
 
 // What the object is (RESTRICTED, of whom, for whom, of which mission), and whose key services must all agree.
-function sealWords({ demo, file, joint, label, orcon, for: readers }, nation) {
+function sealWords({ demo, domain, file, joint, label, orcon, for: readers }, nation) {
   const origins = [nation, ...codes(joint)];
   const unknown = [...origins, ...codes(readers)].find((code) => !demo.nations[code]);
   if (unknown) throw new UsageError(`${unknown} is none of ${Object.keys(demo.nations).join(', ')}`);
@@ -54,6 +56,7 @@ function sealWords({ demo, file, joint, label, orcon, for: readers }, nation) {
     ),
     'mission/value/harbor-light',
     ...(orcon ? ['handling/value/orcon'] : []),
+    ...(domain ? [`domain/value/${domain}`] : []),
   ];
   return [
     ...origins.flatMap((code) => ['--to', keyService(demo.nations[code])]),

@@ -375,9 +375,18 @@ Result<OpenedFile> open_file(const Arguments& arguments) {
   return OpenedFile{open.size(), open.originator()};
 }
 
+// Of what no key service will ever open.
+void tell_shut(const data::Manifest& sealed, const data::DataPolicy& policy) {
+  const auto asked = [](const data::KeyAccess& one) { return one.url.starts_with("https://"); };
+  if (policy.attributes.empty() && policy.dissem.empty() && std::ranges::any_of(sealed.key_access, asked))
+    fmt::print(stderr,
+               "entente: it names nobody and no attribute: key services that follow rules refuse it\n");
+}
+
 int tell_sealed(const Result<data::Manifest>& sealed, bool json) {
   if (!sealed) return report_object(sealed.error(), json);
   const auto policy = data::read_policy(sealed->policy_text);
+  if (policy) tell_shut(*sealed, *policy);
   const std::string uuid = policy ? policy->uuid : "";
   const uint64_t bytes = sealed->segments.plain_at(sealed->segments.count());
   if (json) {

@@ -239,6 +239,20 @@ TEST_CASE(
             .exit == kExitUsage);
 }
 
+TEST_CASE("what no key service will ever open is said when it is sealed") {
+  const ObjectFolder at;
+  const std::string service = "https://kas.xaa.localhost=xaa.pub";
+  constexpr std::string_view said = "names nobody and no attribute";
+  const Told shut = at.run({"seal", "plain.txt", "--to", service, "-o", "shut.tdf"});
+  CHECK(shut.exit == kExitOk);
+  CHECK(has(shut, said));
+  CHECK_FALSE(has(at.run({"seal", "plain.txt", "--to", service, "--person", "ana", "-o", "o.tdf"}), said));
+  CHECK_FALSE(
+      has(at.run({"seal", "plain.txt", "--to", service, "--attribute", kSecret, "-o", "o.tdf"}), said));
+  CHECK_FALSE(has(at.run({"seal", "plain.txt", "--to", "xaa.pub", "-o", "o.tdf"}), said));
+  CHECK(has(at.run({"reseal", "o.tdf", "--key", "xaa.key", "--to", service, "-o", "shut.tdf"}), said));
+}
+
 TEST_CASE("attack: a signature that goes with a change is missed aloud") {
   const ObjectFolder at;
   REQUIRE(at.run({"seal", "plain.txt", "--to", "xaa.pub", "--attribute", kSecret, "--as", "XAA", "--sign",

@@ -47,6 +47,29 @@ net::Task<void> Lobby::object_answer(net::HttpCall& call, ObjectAnswer answer) {
 }
 
 // Of somebody who is signed in, and few at once: their forms are larger than others.
+namespace {
+
+// A form that is being read: counted for as long as it lives, however that ends.
+struct Reading {
+  Reading(size_t& all_of, std::map<PersonId, size_t>& of_each, PersonId reader)
+      : all(all_of), each(of_each), who(std::move(reader)) {
+    ++all;
+    ++each[who];
+  }
+  ~Reading() {
+    --all;
+    const auto mine = each.find(who);
+    if (--mine->second == 0) each.erase(mine);
+  }
+  Reading(const Reading&) = delete;
+  Reading& operator=(const Reading&) = delete;
+  size_t& all;
+  std::map<PersonId, size_t>& each;
+  PersonId who;
+};
+
+}  // namespace
+
 net::Task<void> Lobby::object_keys(net::HttpCall& call) {
   ObjectAnswer answer = not_from_our_page();
   const Signed before = signed_in(call.head().headers);
@@ -58,11 +81,11 @@ net::Task<void> Lobby::object_keys(net::HttpCall& call) {
              (theirs != object_forms_of_.end() && theirs->second >= kObjectFormsOfOneMax)) {
     answer = refused(503, "unavailable", "Your node has more to do than it can; try again in a moment.");
   } else {
-    ++object_forms_;
-    ++object_forms_of_[person];
-    std::optional<Posted> form = co_await read_posted(call, kObjectFormMax);
-    --object_forms_;
-    if (--object_forms_of_[person] == 0) object_forms_of_.erase(person);
+    std::optional<Posted> form;
+    {
+      const Reading reading(object_forms_, object_forms_of_, person);
+      form = co_await read_posted(call, kObjectFormMax);
+    }
     if (form) {
       const SignIn& sign_in = *form->who.sign_in;
       ObjectReader reader{sign_in.person, context(sign_in), token_digest(form->who.token)};

@@ -1,8 +1,9 @@
 // The key service of a real node with real access tokens: an unmodified foreign client seals and opens through
 // it, and what must not open does not.
 import assert from 'node:assert/strict';
+import { constants, privateDecrypt, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { SignJWT, decodeJwt, exportJWK, importJWK } from 'jose';
@@ -17,16 +18,23 @@ const fqn = (attribute, value) => `https://harbor-light.example/attr/${attribute
 const report = 'EXERCISE EXERCISE EXERCISE: two relief convoys reach Harbor Light Bay at dusk.\n';
 let coalition, kas, pair, token, reader;
 
-// XAA takes tokens of three kinds: for its own programs two, and those that XBB's provider gives to guests.
+// XAA takes tokens of four kinds: for its own programs three, and those that XBB's provider gives to guests.
 function addIssuers(plan) {
   const path = join(plan, 'genesis-xaa.json');
   const genesis = readTemplate(path);
   const main = genesis.records['token-issuer/main'];
   genesis.records['token-issuer/tools'] = { ...main, clients: ['entente-tools'] };
+  genesis.records['token-issuer/lenient'] = { ...main, clients: ['older-tools'], lenient_proofs: true };
   const guests = { ...main, issuer: '${xbb.idp.issuer}', alg: 'PS256', clients: ['guest-desk'] };
   genesis.records['token-issuer/guests'] = guests;
   genesis.records['crosswalk/main'].issuers.push(guests.issuer);
   writeJson(path, genesis);
+}
+
+// They last for minutes.
+async function freshTokens() {
+  token = await accessToken(coalition, coalition.demo.people.find(({ nation }) => nation === 'XAA').login, pair);
+  reader.token = await accessToken(coalition, 'ingrid', pair);
 }
 
 before(async () => {
@@ -34,12 +42,11 @@ before(async () => {
   coalition = await Coalition.start(addIssuers);
   kas = keyService(coalition, 'XAA');
   pair = await makePair();
-  token = await accessToken(coalition, coalition.demo.people.find(({ nation }) => nation === 'XAA').login, pair);
   // XBB's planner, whose network leads XAA's key service's name to XBB's door.
   const own = keyService(coalition, 'XBB');
   const host = new URL(kas).host;
   reader = { kas: own, allowed: [own, kas], through: { [host]: Number(new URL(own).port) } };
-  reader.token = await accessToken(coalition, 'ingrid', pair);
+  await freshTokens();
 });
 after(async () => {
   await coalition?.end();
@@ -216,6 +223,30 @@ system('several issuers: each takes its own programs\' tokens, under its own key
   assert.equal((await ask(url, { headers, ca: coalition.ca })).status, 401);
 });
 
+system('what other software leaves out of a proof is taken of the programs that may, and of no others', async () => {
+  const path = '/kas.AccessService/Rewrap';
+  const signedRequestToken = await new SignJWT({ requestBody: '{}' })
+    .setProtectedHeader({ alg: 'RS256' })
+    .setIssuedAt()
+    .setExpirationTime('5m')
+    .sign(pair.privateKey);
+  const asked = async (given, htu, ath) => {
+    const dpop = await proof(pair, 'POST', htu, ath ? { token: given } : {});
+    return (await post(path, { signedRequestToken }, { authorization: `Bearer ${given}`, dpop })).status;
+  };
+  const lenient = await tokenOf('XAA', { client_id: 'older-tools' });
+  for (const [htu, ath] of [[`${kas}${path}`, false], [path, true], [path, false]]) {
+    assert.equal(await asked(lenient, htu, ath), 400, 'proved, and asks for nothing');
+    assert.equal(await asked(token, htu, ath), 401);
+  }
+  assert.equal(await asked(lenient, '/v2/rewrap', false), 401, 'for another path');
+  // A client without proofs sends nothing that says whose key signed its request.
+  for (const given of [lenient, token]) {
+    const bare = await post(path, { signedRequestToken }, { authorization: `Bearer ${given}` });
+    assert.equal(bare.status, 401);
+  }
+});
+
 system('attack: stolen tokens, proofs used twice, requests signed by somebody else', async () => {
   const path = '/kas.AccessService/Rewrap';
   const sign = (key) =>
@@ -339,6 +370,38 @@ system('recalled objects open no more, and exposure says who opened what', async
   assert.equal(after.rows[0].why, 'object-recalled');
   await coalition.ask('XAA', 'recall', 'lift', 'policy', policy.uuid, '--reason', 'EXERCISE: it was right');
   assert.equal((await client('open', file('shared.tdf'), file('shared3.out'), reader)).code, 0);
+  // A slip in what is asked about is no all-clear.
+  for (const [option, slip] of [['partner', 'xbb'], ['person', 'ingrid'], ['device', 'laptop'], ['before', '0']]) {
+    const asked = await coalition.cli('XAA', 'exposure', `--${option}`, slip);
+    assert.equal(asked.code, 1, asked.output);
+    assert.match(asked.output, /field\.value/);
+  }
+  const told = await coalition.cli('XAA', 'exposure', '--partner', 'XBB');
+  assert.match(told.output, /keys released to 1 readers/);
+  const { rows } = await coalition.ask('XAA', 'exposure', '--partner', 'XBB');
+  const older = await coalition.ask('XAA', 'exposure', '--partner', 'XBB', '--before', String(rows[0].last_entry));
+  assert.deepEqual(older.rows, rows.slice(1));
+});
+
+// The demonstration's own way of doing so: { code, output }.
+const as = (...words) =>
+  command([process.execPath, new URL('../../demo/as.mjs', import.meta.url).pathname, file('demo.json'), ...words]);
+
+system('of a data domain: it opens for nations that the domain is shared with, while there is one', async () => {
+  const seal = async (domain) => {
+    const words = ['--for', 'XBB', '--domain', domain, '-o', file(`${domain}.tdf`)];
+    const sealed = await as('konrad', 'seal', file('report.txt'), ...words);
+    assert.equal(sealed.code, 0, sealed.output);
+  };
+  const open = (domain) => as('ingrid', 'open', file(`${domain}.tdf`), '-o', file(`${domain}.out`));
+  await seal('intelligence');
+  const opened = await open('intelligence');
+  assert.equal(opened.code, 0, opened.output);
+  assert.equal(readFileSync(file('intelligence.out'), 'utf8'), report);
+  await seal('planning'); // Cassia's, which is not in this coalition
+  const refused = await open('planning');
+  assert.equal(refused.code, 1);
+  assert.match(refused.output, /domain/);
 });
 
 // By which of XAA's keys XBB's people seal for it: as its programs ask, by value, and at XAA's name at XBB's door.
@@ -447,6 +510,59 @@ system('keys change without a restart: old ones open, the newest is given out, a
   await until('XBB seals for it no more', async () => (await keyToldToXbb()) === before);
   assert.notEqual((await client('open', file('rotated.tdf'), file('rotated3.out'))).code, 0);
   assert.equal((await client('open', file('report.tdf'), file('rotated4.out'))).code, 0);
+});
+
+// How bytes may stand in a file: as they are, in hexadecimal, and in base64 wherever they begin in it.
+function formsOf(bytes) {
+  const out = [bytes, Buffer.from(bytes.toString('hex')), Buffer.from(bytes.toString('hex').toUpperCase())];
+  for (const shift of [0, 1, 2]) {
+    const text = Buffer.concat([Buffer.alloc(shift), bytes]).toString('base64');
+    const inside = text.slice(Math.ceil((shift * 8) / 6), Math.floor(((shift + bytes.length) * 8) / 6));
+    out.push(Buffer.from(inside), Buffer.from(inside.replaceAll('+', '-').replaceAll('/', '_')));
+  }
+  return out;
+}
+
+// Files of nodes, connectors, apps and providers; not the keys of key services, nor what this test wrote beside them.
+function* filesOfTheCoalition(folder = coalition.folder, top = true) {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory() && entry.name !== 'keys') yield* filesOfTheCoalition(path, false);
+    else if (entry.isFile() && (!top || entry.name.endsWith('.log'))) yield path;
+  }
+}
+
+system('attack: whoever gets hold of a node\'s disk looks there for what was sealed, its keys, and tokens', async () => {
+  const tokens = [token, reader.token];
+  await freshTokens();
+  tokens.push(token, reader.token);
+  const word = randomBytes(24);
+  const text = `EXERCISE: the word of the day is ${word.toString('hex')} or ${word.toString('base64')}.\n`;
+  writeFileSync(file('canary.txt'), text);
+  const words = { attributes: attributes(fqn('releasable-to', 'xbb'), fqn('mission', 'harbor-light')) };
+  assert.equal((await client('seal', file('canary.txt'), file('canary.tdf'), words)).code, 0);
+  const at = { own: {}, partner: reader };
+  for (const [who, changed] of Object.entries(at)) {
+    const opened = await client('open', file('canary.tdf'), file(`canary-${who}.out`), changed);
+    assert.equal(opened.code, 0, opened.output);
+    assert.equal(readFileSync(file(`canary-${who}.out`), 'utf8'), text);
+  }
+  const { policy, manifest } = manifestOf(file('canary.tdf'));
+  const [{ kid, wrappedKey }] = manifest.encryptionInformation.keyAccess;
+  const held = readFileSync(join(readJson(coalition.config('XAA')).data, 'keys', 'kas', `${kid}.pem`));
+  const how = { key: held, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha1' };
+  const key = privateDecrypt(how, Buffer.from(wrappedKey, 'base64'));
+  assert.equal(key.length, 32);
+  const secrets = { word, key };
+  tokens.forEach((given, i) => (secrets[`token ${i}`] = Buffer.from(given.split('.')[2], 'base64url')));
+  const named = new Set();
+  for (const path of filesOfTheCoalition()) {
+    const bytes = readFileSync(path);
+    for (const [what, secret] of Object.entries(secrets))
+      for (const form of formsOf(secret)) assert.ok(!bytes.includes(form), `${what} stands in ${path}`);
+    if (bytes.includes(policy.uuid)) named.add(/node-(x..)/.exec(path)?.[1]);
+  }
+  assert.deepEqual([...named].sort(), ['xaa', 'xbb'], 'what was looked through has the ledgers of both');
 });
 
 system('attack: a nation of origin whose key is gone is never left out of what is sealed', async () => {
