@@ -347,7 +347,8 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
   } else if (call.has_body() && relayed.error().code().starts_with("http.")) {
     co_await bare(call, net::http_status(relayed.error()));
   } else {
-    const Ending why = recorded(app_down("The app did not answer as it should."), *pass);
+    const Ending why =
+        recorded(not_answered(upstream, false, app_down("The app did not answer as it should.")), *pass);
     co_await refuse(call, refusal_of(why), 502, false);
   }
 }

@@ -130,7 +130,7 @@ net::Task<void> ConnectorProcess::handle(net::CarrierStream stream) {
   // Bytes to an app that speaks HTTP would be requests that were never decided, and the other way round.
   const bool bytes = stream.request().protocol == kBytesProtocol;
   if (bytes != options_.opaque.contains(name)) {
-    [[maybe_unused]] const Result<void> sent = stream.respond(net::head_of(404), true);
+    stream.reset(kNotThisWay);
     co_return;
   }
   stream.request().headers.remove(kAppHeader);

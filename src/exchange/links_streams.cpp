@@ -181,7 +181,8 @@ net::Task<void> Links::serve_session(std::shared_ptr<Link> link, net::CarrierStr
   if (relayed) gateway_.answered(*pass, attempt);
   if (!relayed && relayed.error().code() != "net.fenced") {
     // Before an answer began this is the app's fault, and said so; after, the broken stream says it.
-    [[maybe_unused]] const Result<void> sent = stream.respond(refused_head(not_reached(), 503), true);
+    const Ending why = not_answered(upstream, stream.request().protocol == kBytesProtocol, not_reached());
+    [[maybe_unused]] const Result<void> sent = stream.respond(refused_head(why, 503), true);
   }
 }
 

@@ -24,6 +24,12 @@ net::Task<void> upload(Lane* lane, const Pass* pass, net::ByteSource* body, net:
 
 }  // namespace
 
+Ending not_answered(const net::CarrierStream& upstream, bool bytes, Ending otherwise) {
+  if (bytes || upstream.reset_code() != kNotThisWay) return otherwise;
+  return app_down("This app is reached by a program of its own, not by a browser.",
+                  "Ask the app's owner for that program.");
+}
+
 net::Task<Result<void>> PatientSink::write(ByteView bytes) {
   if (!lane_.passes(pass_)) {
     const bool open = co_await lane_.passage(pass_);

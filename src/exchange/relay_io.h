@@ -67,6 +67,12 @@ class AnswerStart {
 // Another stream for a request that brought no answer for that error, or the error again.
 using Elsewhere = std::function<net::Task<Result<net::CarrierStream>>(const Error& why)>;
 
+// How a connector breaks off what its app is not spoken to in: requests to one of opaque bytes, bytes to one
+// of requests. No app's own answer says it.
+inline constexpr net::H2Code kNotThisWay = net::H2Code::http_1_1_required;
+// What a person is told of a request that `upstream` did not answer: that, or `otherwise`.
+[[nodiscard]] Ending not_answered(const net::CarrierStream& upstream, bool bytes, Ending otherwise);
+
 // Sends `body` (nullptr: none) up while the answer comes down. Returns when both directions have ended. On an
 // error nothing was answered unless `answer` was started. A body that breaks takes the request with it: its
 // error is the outcome. `elsewhere`, if any, is asked once when nothing came back; what it gives takes

@@ -118,8 +118,10 @@ Task<Result<Socket>> connect_to(Loop& loop, Address address, std::string where, 
   if (fd < 0) co_return dial_failure(errno, where);
   Socket socket(fd, where);
   if (address.storage.ss_family != AF_UNIX) {
-    const int on = 1;
-    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    tune_tcp(fd);
+    // Also of data on the way. Not of what the door accepts: a browser may be given longer to read.
+    const int silence_ms = static_cast<int>(Millis(kTcpSilenceMax).count());
+    ::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence_ms, sizeof silence_ms);
   }
   const int done = ::connect(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.length);
   if (done == 0) co_return std::move(socket);

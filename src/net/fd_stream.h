@@ -47,6 +47,10 @@ void free_ssl(ssl_st* ssl);
 [[nodiscard]] Failure fail_with_errno(int number, std::string where);
 [[nodiscard]] bool would_block(int number);
 void reset_on_close(int fd);
+// Sends at once, and gives a peer up that is gone without a word (a lid closed, a cable pulled): one that
+// answers no probe while nothing is on the way.
+void tune_tcp(int fd);
+inline constexpr Seconds kTcpSilenceMax{90};
 // The pieces from `parts` as iovecs; gives their count.
 size_t to_iovecs(const Gather& parts, std::array<iovec, 4>& out);
 

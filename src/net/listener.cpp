@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -173,8 +172,7 @@ Result<Socket> Listener::Impl::next() {
     }
     std::string peer = "unix";
     if (tcp) {
-      const int on = 1;
-      ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      tune_tcp(fd);
       peer = fmt::format("{}.{}.{}.{}:{}", source >> 24, source >> 16 & 255, source >> 8 & 255, source & 255,
                          ntohs(from.sin_port));
     }

@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -98,6 +99,29 @@ TEST_CASE("connections over the limit are reset, and fit again once others close
   CHECK(listener->counts().half_open == 0);
   listener->close();
   loop.run_until(wait_until(loop, [&] { return loop.tasks() == 1; }));
+}
+
+TEST_CASE("a TCP peer that is gone without a word is given up, accepted or dialed") {
+  Loop loop;
+  auto listener = Listener::tcp(loop, 0).value();
+  std::vector<Socket> accepted;
+  loop.spawn(accept_all(listener.get(), &accepted));
+  Result<Socket> dialed = loop.run_until(dial_tcp(loop, "localhost", listener->port(), kPatience));
+  REQUIRE(dialed);
+  loop.run_until(wait_until(loop, [&] { return accepted.size() == 1; }));
+  const auto option = [](const Socket& socket, int level, int name) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    REQUIRE(::getsockopt(socket.fd(), level, name, &value, &length) == 0);
+    return value;
+  };
+  accepted.push_back(std::move(*dialed));
+  for (const Socket& socket : accepted) {
+    CHECK(option(socket, SOL_SOCKET, SO_KEEPALIVE) == 1);
+    CHECK(option(socket, IPPROTO_TCP, TCP_KEEPIDLE) == 60);
+    CHECK(option(socket, IPPROTO_TCP, TCP_KEEPCNT) * option(socket, IPPROTO_TCP, TCP_KEEPINTVL) == 30);
+  }
+  CHECK(option(accepted[1], IPPROTO_TCP, TCP_USER_TIMEOUT) == 90'000);
 }
 
 TEST_CASE("one source has its own limit") {

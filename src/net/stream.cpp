@@ -145,6 +145,19 @@ void reset_on_close(int fd) {
   ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
+void tune_tcp(int fd) {
+  constexpr int kProbes = 3;
+  constexpr int kBetween_s = 10;
+  const auto put = [fd](int level, int name, int value) {
+    ::setsockopt(fd, level, name, &value, sizeof value);
+  };
+  put(IPPROTO_TCP, TCP_NODELAY, 1);
+  put(IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(kTcpSilenceMax.count()) - kProbes * kBetween_s);
+  put(IPPROTO_TCP, TCP_KEEPINTVL, kBetween_s);
+  put(IPPROTO_TCP, TCP_KEEPCNT, kProbes);
+  put(SOL_SOCKET, SO_KEEPALIVE, 1);
+}
+
 size_t to_iovecs(const Gather& parts, std::array<iovec, 4>& out) {
   size_t count = 0;
   for (ByteView part : parts.parts) {
