@@ -108,12 +108,12 @@ Result<void> check_each(const X509* each) {
   return {};
 }
 
-// RFC 5280 section 4.1.2.2. Old roots were given the number 0; what is trusted by itself may have any.
-Result<void> check_serial(const X509* each) {
+// RFC 5280 section 4.1.2.2. Old roots were given the number 0, and are trusted by themselves.
+Result<void> check_serial(const X509* each, bool root) {
   const ASN1_INTEGER* serial = X509_get0_serialNumber(each);
   const bool zero =
       std::all_of(serial->data, serial->data + serial->length, [](uint8_t byte) { return byte == 0; });
-  if (serial->length > 20 || (serial->type & V_ASN1_NEG) != 0 || zero)
+  if (serial->length > 20 || (serial->type & V_ASN1_NEG) != 0 || (zero && !root))
     return path_refused("has a serial number that is not positive or too long");
   return {};
 }
@@ -124,8 +124,8 @@ Result<void> check_path(STACK_OF(X509) * path) {
   for (int i = 0; i < length; ++i) {
     X509* each = sk_X509_value(path, i);
     TRY_VOID(check_each(each));
-    const bool root = i == length - 1 && (X509_get_extension_flags(each) & EXFLAG_SI) != 0;
-    if (!root || i == 0) TRY_VOID(check_serial(each));
+    const bool root = i > 0 && i == length - 1 && (X509_get_extension_flags(each) & EXFLAG_SI) != 0;
+    TRY_VOID(check_serial(each, root));
     constrained = constrained || X509_get_ext_by_NID(each, NID_name_constraints, -1) >= 0;
   }
   if (!constrained) return {};
