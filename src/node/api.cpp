@@ -248,7 +248,10 @@ net::Task<Api::Answer> Api::call(Caller by, std::string method, std::string path
 }
 
 void Api::record_look(const Request& request, ledger::Record record) {
-  if (request.look) ++request.look->under_way;
+  if (request.look) {
+    ++request.look->under_way;
+    request.look->done.clear();  // an earlier leaf of the same request may be on the disk already
+  }
   records_.append({std::move(record)}, false,
                   [look = request.look](const Result<ledger::Appended>& appended) {
                     if (!appended)
