@@ -88,6 +88,7 @@ void run(std::string_view type) {
         run_test(*given, keys, test, count);
       }
     }
+    CHECK(count.right + count.symmetric + count.pinned + count.encrypted > 0);
     MESSAGE(file.name << ": " << count.right << " as expected, " << count.symmetric
                       << " HMAC vectors refused by design, " << count.pinned
                       << " refused because their key names another algorithm, " << count.encrypted
@@ -161,7 +162,8 @@ TEST_CASE("the JOSE cookbook's keys and signatures") {
     REQUIRE_MESSAGE(json.has_value(), json.error().text());
     ++((json->find("kty") != nullptr ? run_jwk(*json) : run_example(*json)) ? run : others);
   }
-  if (run + others > 0)
-    MESSAGE("JOSE cookbook: " << run << " examples run, " << others
-                              << " about HMAC, encryption or other forms");
+  if (run + others == 0) return;
+  CHECK(run > 0);
+  MESSAGE("JOSE cookbook: " << run << " examples run, " << others
+                            << " about HMAC, encryption or other forms");
 }
