@@ -30,16 +30,20 @@ Failure parse_fail(std::string what, std::string hint = {}) {
   return openssl_fail("x509.parse", std::move(what), std::move(hint));
 }
 
-Result<Certificate> adopt_certificate(std::unique_ptr<X509, Freed<X509_free>> certificate) {
+Result<void> check_readable(X509* certificate) {
   // Makes OpenSSL read every extension once; one that it can't read sets EXFLAG_INVALID.
-  X509_check_purpose(certificate.get(), -1, 0);
-  if ((X509_get_extension_flags(certificate.get()) & EXFLAG_INVALID) != 0)
+  X509_check_purpose(certificate, -1, 0);
+  if ((X509_get_extension_flags(certificate) & EXFLAG_INVALID) != 0)
     return parse_fail("The certificate has an extension that can't be read.");
   std::tm parts{};
-  if (ASN1_TIME_to_tm(X509_get0_notBefore(certificate.get()), &parts) != 1 ||
-      ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &parts) != 1)
+  if (ASN1_TIME_to_tm(X509_get0_notBefore(certificate), &parts) != 1 ||
+      ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts) != 1)
     return parse_fail("The certificate's validity can't be read.");
-  TRY_VOID(check_alternative_names(certificate.get()));
+  return check_alternative_names(certificate);
+}
+
+Result<Certificate> adopt_certificate(std::unique_ptr<X509, Freed<X509_free>> certificate) {
+  TRY_VOID(check_readable(certificate.get()));
   PKey key(X509_get_pubkey(certificate.get()));
   if (!key) return parse_fail("The certificate's public key can't be read.");
   TRY(auto inside, adopt(std::move(key)));
@@ -73,15 +77,19 @@ std::string_view use_name(CertificateUse use) {
   return "";
 }
 
+bool may_sign(X509* certificate) {
+  return (X509_get_extension_flags(certificate) & EXFLAG_CA) != 0 &&
+         (X509_get_key_usage(certificate) & KU_KEY_CERT_SIGN) != 0;
+}
+
 // What OpenSSL 3.0 lets through and RFC 5280 or the CA/Browser baseline do not.
-Result<void> check_leaf(const Certificate& leaf, CertificateUse use) {
-  X509* certificate = leaf.native();
+Result<void> check_leaf(X509* certificate, CertificateUse use) {
   const auto wrong = [use](std::string_view why) {
     return fail("x509.purpose", "The certificate is not one of " + std::string(use_name(use)) + ": " +
                                     std::string(why) + ".");
   };
   if (use == CertificateUse::authority)
-    return leaf.is_authority() ? Result<void>() : wrong("it may not sign certificates");
+    return may_sign(certificate) ? Result<void>() : wrong("it may not sign certificates");
   if ((X509_get_extension_flags(certificate) & EXFLAG_CA) != 0) return wrong("it is an authority's");
   if (X509_get_ext_by_NID(certificate, NID_name_constraints, -1) >= 0)
     return wrong("it has name constraints");
@@ -123,6 +131,7 @@ Result<void> check_path(STACK_OF(X509) * path) {
   const int length = sk_X509_num(path);
   for (int i = 0; i < length; ++i) {
     X509* each = sk_X509_value(path, i);
+    TRY_VOID(check_readable(each));
     TRY_VOID(check_each(each));
     const bool root = i > 0 && i == length - 1 && (X509_get_extension_flags(each) & EXFLAG_SI) != 0;
     TRY_VOID(check_serial(each, root));
@@ -152,6 +161,7 @@ Failure path_fail(X509_STORE_CTX* context) {
   ERR_clear_error();
   switch (error) {
     case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
       return fail("x509.host", "The certificate is not for the host that was asked for.");
     case X509_V_ERR_CERT_NOT_YET_VALID:
       return fail("x509.time", "A certificate of the path is not valid yet.", {}, "Check the clock.");
@@ -176,6 +186,8 @@ void set_parameters(X509_STORE_CTX* context, const ChainExpect& expect) {
                                                               : X509_PURPOSE_SSL_SERVER;
   ENTENTE_CHECK(X509_VERIFY_PARAM_set_purpose(parameters, purpose) == 1);
   if (expect.host.empty()) return;
+  if (X509_VERIFY_PARAM_set1_ip_asc(parameters, expect.host.c_str()) == 1) return;
+  ERR_clear_error();  // a name, then
   X509_VERIFY_PARAM_set_hostflags(parameters,
                                   X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   ENTENTE_CHECK(X509_VERIFY_PARAM_set1_host(parameters, expect.host.data(), expect.host.size()) == 1);
@@ -271,8 +283,7 @@ PublicKey Certificate::public_key() const {
 }
 
 bool Certificate::is_authority() const {
-  const uint32_t flags = X509_get_extension_flags(native());
-  return (flags & EXFLAG_CA) != 0 && (X509_get_key_usage(native()) & KU_KEY_CERT_SIGN) != 0;
+  return may_sign(native());
 }
 
 bool Certificate::operator==(const Certificate& other) const {
@@ -290,11 +301,15 @@ Result<void> verify_chain(const Certificate& leaf, std::span<const Certificate> 
   for (const Certificate& each : anchors) ENTENTE_CHECK(X509_STORE_add_cert(store.get(), each.native()) == 1);
   for (const Certificate& each : intermediates) ENTENTE_CHECK(sk_X509_push(others.get(), each.native()) > 0);
   ENTENTE_CHECK(X509_STORE_CTX_init(context.get(), store.get(), leaf.native(), others.get()) == 1);
-  set_parameters(context.get(), expect);
-  X509_STORE_CTX_set_verify_cb(context.get(), judge);
-  if (X509_verify_cert(context.get()) != 1) return path_fail(context.get());
-  TRY_VOID(check_leaf(leaf, expect.use));
-  return check_path(X509_STORE_CTX_get0_chain(context.get()));
+  return verify_chain(*context, expect);
+}
+
+Result<void> verify_chain(X509_STORE_CTX& context, const ChainExpect& expect) {
+  set_parameters(&context, expect);
+  X509_STORE_CTX_set_verify_cb(&context, judge);
+  if (X509_verify_cert(&context) != 1) return path_fail(&context);
+  TRY_VOID(check_leaf(X509_STORE_CTX_get0_cert(&context), expect.use));
+  return check_path(X509_STORE_CTX_get0_chain(&context));
 }
 
 }  // namespace entente::crypto

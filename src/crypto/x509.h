@@ -14,7 +14,8 @@
 #include <string_view>
 #include <vector>
 
-struct x509_st;  // OpenSSL's X509, for `net`
+struct x509_st;            // OpenSSL's X509, for `net`
+struct x509_store_ctx_st;  // OpenSSL's X509_STORE_CTX, likewise
 
 namespace entente::crypto {
 
@@ -86,11 +87,14 @@ struct CertificateRequest {
 struct ChainExpect {
   CertificateUse use = CertificateUse::server;
   Instant now = {};
-  std::string host = {};  // checked against dNSName SANs only; empty: not looked at
+  // Checked against dNSName SANs only, an address against iPAddress ones; empty: not looked at.
+  std::string host = {};
 };
 // Ok when a path from `leaf` to one of `anchors` holds at `now`. Nothing else is trusted, and no CRL is
 // looked at.
 [[nodiscard]] Result<void> verify_chain(const Certificate& leaf, std::span<const Certificate> intermediates,
                                         std::span<const Certificate> anchors, const ChainExpect& expect);
+// The same inside a TLS handshake, which has put leaf, intermediates and anchors into `context`.
+[[nodiscard]] Result<void> verify_chain(x509_store_ctx_st& context, const ChainExpect& expect);
 
 }  // namespace entente::crypto

@@ -1,13 +1,31 @@
 #include "crypto/digest.h"
+#include "crypto/x509.h"
 #include "net/tls_internal.h"
 
 #include <algorithm>
 #include <mutex>
 
 #include <arpa/inet.h>
-#include <openssl/x509v3.h>
 
 namespace entente::net {
+namespace {
+
+// Of one handshake: whom it means to reach, and why whoever answered is not that.
+struct Sought {
+  TlsTarget target;
+  Result<void> found = {};
+};
+
+Result<void> check_pin(const TlsTarget& target, X509* shown) {
+  const Thumbprint thumbprint = thumbprint_of(shown);
+  const bool same = std::ranges::any_of(target.pins, [&](const Thumbprint& pin) {
+    return crypto::equal_constant_time(ByteView(thumbprint), ByteView(pin));
+  });
+  if (!same) return fail("tls.untrusted", "it is none of those that are pinned");
+  return {};
+}
+
+}  // namespace
 
 struct TlsClient::Impl {
   struct Opening {
@@ -25,18 +43,17 @@ struct TlsClient::Impl {
   bool alpn_wanted = false;
 };
 
-// With pins they decide alone; otherwise chain and host name, as OpenSSL checks them.
+// With pins they decide alone; otherwise chain and host name.
 int TlsClient::Impl::verify(X509_STORE_CTX* store, void*) {
   auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
-  const auto* target = static_cast<const TlsTarget*>(SSL_get_app_data(ssl));
-  if (!target) return 0;
-  if (target->pins.empty()) return X509_verify_cert(store);
-  const Thumbprint shown = thumbprint_of(X509_STORE_CTX_get0_cert(store));
-  const bool same = std::ranges::any_of(target->pins, [&](const Thumbprint& pin) {
-    return crypto::equal_constant_time(ByteView(shown), ByteView(pin));
-  });
-  X509_STORE_CTX_set_error(store, same ? X509_V_OK : X509_V_ERR_CERT_UNTRUSTED);
-  return same ? 1 : 0;
+  auto* sought = static_cast<Sought*>(SSL_get_app_data(ssl));
+  if (!sought) return 0;
+  sought->found =
+      sought->target.pins.empty()
+          ? crypto::verify_chain(*store, {.now = system_clock().now(), .host = sought->target.host})
+          : check_pin(sought->target, X509_STORE_CTX_get0_cert(store));
+  X509_STORE_CTX_set_error(store, sought->found ? X509_V_OK : X509_V_ERR_APPLICATION_VERIFICATION);
+  return sought->found ? 1 : 0;
 }
 
 Result<void> TlsClient::Impl::load(TlsClientConfig config) {
@@ -91,19 +108,13 @@ Result<void> TlsClient::reload(TlsClientConfig config) {
 
 namespace {
 
-void set_target(SSL* ssl, TlsTarget& target) {
-  SSL_set_app_data(ssl, &target);
+void ask_for(SSL* ssl, Sought& sought) {
+  SSL_set_app_data(ssl, &sought);
+  const std::string& host = sought.target.host;
   in6_addr scratch;
-  const bool numeric = ::inet_pton(AF_INET, target.host.c_str(), &scratch) == 1 ||
-                       ::inet_pton(AF_INET6, target.host.c_str(), &scratch) == 1;
-  if (!numeric && !target.host.empty()) SSL_set_tlsext_host_name(ssl, target.host.c_str());
-  if (!target.pins.empty()) return;
-  if (numeric) {
-    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), target.host.c_str());
-  } else {
-    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-    SSL_set1_host(ssl, target.host.c_str());
-  }
+  const bool numeric =
+      ::inet_pton(AF_INET, host.c_str(), &scratch) == 1 || ::inet_pton(AF_INET6, host.c_str(), &scratch) == 1;
+  if (!numeric && !host.empty()) SSL_set_tlsext_host_name(ssl, host.c_str());
 }
 
 Task<Result<std::unique_ptr<Stream>>> connect_tls(Loop& loop, Socket socket, TlsTarget target,
@@ -114,11 +125,16 @@ Task<Result<std::unique_ptr<Stream>>> connect_tls(Loop& loop, Socket socket, Tls
   TlsClient::Impl::Opening opening = impl->open();
   const Millis timeout =
       std::min(opening.handshake_timeout, target.timeout.value_or(opening.handshake_timeout));
+  Sought sought{std::move(target)};
   SSL_set_connect_state(opening.ssl.get());
-  set_target(opening.ssl.get(), target);
+  ask_for(opening.ssl.get(), sought);
   auto stream = std::make_unique<TlsStream>(loop, std::move(socket), std::move(opening.ssl));
   Result<void> done = co_await stream->handshake(timeout, "server");
-  SSL_set_app_data(stream->ssl(), nullptr);  // `target` goes with this frame
+  SSL_set_app_data(stream->ssl(), nullptr);  // `sought` goes with this frame
+  if (!sought.found) {
+    co_return fail("tls.untrusted", "the server's certificate is refused: " + sought.found.error().what(),
+                   stream->peer(), sought.found.error().hint());
+  }
   CO_TRY_VOID(std::move(done));
   if (opening.alpn_wanted && stream->tls()->alpn.empty()) {
     co_return fail("tls.handshake", "the server agreed on none of the protocols offered", stream->peer());

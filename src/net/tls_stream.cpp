@@ -384,13 +384,6 @@ Failure TlsStream::failure(int error) const {
 }
 
 Failure TlsStream::handshake_failure(int error, const char* role) const {
-  if (const long verify = SSL_get_verify_result(ssl_.get());
-      verify != X509_V_OK && !SSL_is_server(ssl_.get())) {
-    ERR_clear_error();
-    return fail("tls.untrusted",
-                std::string("the server's certificate is refused: ") + X509_verify_cert_error_string(verify),
-                peer_);
-  }
   const unsigned long reason = ERR_peek_error();
   if (error == SSL_ERROR_SYSCALL || ERR_GET_REASON(reason) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
     ERR_clear_error();

@@ -8,7 +8,9 @@
 #include <thread>
 
 #include <doctest/doctest.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 namespace entente::net {
 
@@ -165,6 +167,44 @@ TEST_CASE(
   TlsClientConfig trusts_nobody = browser_config();
   trusts_nobody.trust_pem.clear();
   CHECK(t.with(TlsClient::make(trusts_nobody).value()).client.error().code() == "tls.untrusted");
+}
+
+// OpenSSL's own check of a path lets it serve: a certificate that does not say its use counts for every one.
+TEST_CASE("attack: a trusted certificate that is none of a server serves") {
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(EVP_EC_gen("P-256"), EVP_PKEY_free);
+  const std::unique_ptr<X509, decltype(&X509_free)> made(X509_new(), X509_free);
+  X509_set_version(made.get(), X509_VERSION_3);
+  ASN1_INTEGER_set(X509_get_serialNumber(made.get()), 7);
+  X509_gmtime_adj(X509_getm_notBefore(made.get()), -3600);
+  X509_gmtime_adj(X509_getm_notAfter(made.get()), 3600);
+  X509_set_pubkey(made.get(), key.get());
+  X509V3_CTX context;
+  X509V3_set_ctx(&context, made.get(), made.get(), nullptr, nullptr, 0);
+  X509_EXTENSION* names =
+      X509V3_EXT_conf_nid(nullptr, &context, NID_subject_alt_name, "critical,DNS:door.xbb.localhost");
+  X509_add_ext(made.get(), names, -1);
+  X509_EXTENSION_free(names);
+  REQUIRE(X509_sign(made.get(), key.get(), EVP_sha256()) > 0);
+  const auto pem_of = [](auto write) {
+    const std::unique_ptr<BIO, decltype(&BIO_free_all)> bio(BIO_new(BIO_s_mem()), BIO_free_all);
+    write(bio.get());
+    char* text = nullptr;
+    const long size = BIO_get_mem_data(bio.get(), &text);
+    return std::string(text, static_cast<size_t>(size));
+  };
+  const std::string pem = pem_of([&](BIO* out) { PEM_write_bio_X509(out, made.get()); });
+  TlsServerConfig config = door_config();
+  config.identity = {.chain_pem = pem, .key_pem = pem_of([&](BIO* out) {
+                                         PEM_write_bio_PKCS8PrivateKey(out, key.get(), nullptr, nullptr, 0,
+                                                                       nullptr, nullptr);
+                                       })};
+  Loop loop;
+  const TlsServer server = TlsServer::make(std::move(config)).value();
+  const TlsClient client = TlsClient::make({.trust_pem = pem, .alpn = {"http/1.1"}}).value();
+  const Shaken shaken = loop.run_until(shake(loop, server, client, kDoor));
+  REQUIRE_FALSE(shaken.client.has_value());
+  CHECK(shaken.client.error().code() == "tls.untrusted");
+  CHECK(shaken.client.error().what().find("it does not say its use") != std::string::npos);
 }
 
 TEST_CASE("a pinned server needs no authority and no name") {

@@ -67,14 +67,20 @@ TEST_CASE("Cedar's handwritten integration tests") {
     return;
   }
   ConformanceFiles all;
-  for (const auto& entry : fs::recursive_directory_iterator(root))
-    if (entry.is_regular_file()) all.paths.push_back(entry.path().generic_string());
+  size_t asking = 0;  // what has requests is a test, and is run
+  for (const auto& entry : fs::recursive_directory_iterator(root)) {
+    if (!entry.is_regular_file()) continue;
+    all.paths.push_back(entry.path().generic_string());
+    if (entry.path().extension() != ".json") continue;
+    if (read(all.paths.back()).value_or("").find("\"requests\"") != std::string::npos) ++asking;
+  }
   all.read = [](const std::string& path) { return read(path); };
   const ConformanceReport report = run_conformance(all);
   for (const ConformanceFailure& failure : report.failures) MESSAGE(failure.file << ": " << failure.what);
   MESSAGE("cedar handwritten: " << report.passed << " passed, " << report.failed << " failed");
   CHECK(report.failed == 0);
-  CHECK(report.tests == 22);
+  CHECK(asking > 0);
+  CHECK(report.tests == asking);
 }
 
 TEST_CASE("a collection's files are found from its root, and both spellings of its fields are read") {
