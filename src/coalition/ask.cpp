@@ -22,6 +22,8 @@ std::string_view action_name(Action action) {
       return "administer";
     case Action::approve:
       return "approve";
+    case Action::recall:
+      return "recall";
   }
   return "";
 }

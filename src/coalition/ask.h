@@ -11,7 +11,8 @@
 
 namespace entente::coalition {
 
-enum class Action { open, view, edit, forward, relabel, release, share, administer, approve };
+// `recall`: by the author of an object, of that object.
+enum class Action { open, view, edit, forward, relabel, release, share, administer, approve, recall };
 [[nodiscard]] std::string_view action_name(Action action);
 
 struct AppRef {

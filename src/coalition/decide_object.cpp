@@ -36,6 +36,7 @@ bool Question::is_object_action() const {
     case Action::edit:
     case Action::forward:
     case Action::relabel:
+    case Action::recall:
       return true;
     default:
       return false;
@@ -58,6 +59,10 @@ void Question::answer_object(const ObjectRef& ref) {
     return;
   }
   ObjectView& object = *read.view;
+  if (ask_.action == Action::recall) {
+    answer_author(ref, object);
+    return;
+  }
   check_origins(object);
   check_object_missions(object);
   check_object_domains(object);
@@ -71,6 +76,29 @@ void Question::answer_object(const ObjectRef& ref) {
   Opinion opinion = ask_policies(ask_.action, has(object.origins, world_.self()));
   check_obligations(opinion);
   take(std::move(opinion));
+}
+
+// Whoever sealed it takes it back, at a node that has a say in it: what they may read and what has ended
+// since is no matter. An asker can write any policy around a key that they know and name themselves in it; so
+// that this is of no use to them, what is recalled is that policy's text and nothing else.
+void Question::answer_author(const ObjectRef& ref, const ObjectView& object) {
+  const bool own = ask_.who.partner == world_.self();
+  if (!own || !has(object.origins, world_.self())) {
+    refuse("not-ours",
+           "Its author takes an object back at a node of their own nation, where that is its origin.",
+           "Ask an operator of its nation of origin.",
+           named(own ? object.origins.front() : ask_.who.partner));
+  } else if (!ask_.by || ask_.by->author.empty() || ask_.by->author != ask_.object->author ||
+             ask_.object->text_digest.empty()) {
+    refuse("not-its-author", "This does not say that you are its author.",
+           "Ask whoever sealed it, or an operator of its nation of origin.", named(world_.self()));
+  } else if (ask_.by->device.empty()) {
+    refuse("token-not-bound", "This is taken back only with a token that is bound to a key of yours.",
+           "Use a client that proves which key it holds (DPoP).", named(world_.self()));
+  }
+  if (!reasons_.empty()) return;
+  object_ = object_entity(ref, *ask_.object, object);
+  take(ask_policies(ask_.action, true));
 }
 
 // A duty is of use only where it is carried out: whoever did not prove that is not even offered it. The fact
@@ -189,7 +217,9 @@ void Question::check_object_domains(const ObjectView& object) {
 
 void Question::recalled(const Recall& recall) {
   if (!recall.partners.empty() && !has(recall.partners, ask_.who.partner)) return;
-  refuse("object-recalled", fmt::format("This was recalled: {}", recall.reason),
+  const bool by_author = !recall.object.empty();
+  refuse("object-recalled",
+         fmt::format("This was recalled{}: {}", by_author ? " by its author" : "", recall.reason),
          "Ask those who sealed it for a newer one.", named(world_.self()));
 }
 
@@ -204,6 +234,7 @@ void Question::check_recalls(const ObjectRef& ref, const ObjectView& object) {
   };
   look("object", ask_.object->key_digest);
   look("policy", ref.id);
+  look(kAuthorRecall, ask_.object->text_digest);
   look("key", ask_.object->kid);
   look("partner", ask_.who.partner.text());
   look("person", fmt::format("{}/{}", ask_.who.partner.text(), ask_.who.id.text()));

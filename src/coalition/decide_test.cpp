@@ -117,7 +117,7 @@ Person to_person(const World& world, const std::string& column) {
 }
 
 Action to_action(const std::string& name) {
-  for (int i = 0; i <= static_cast<int>(Action::approve); ++i) {
+  for (int i = 0; i <= static_cast<int>(Action::recall); ++i) {
     if (action_name(static_cast<Action>(i)) == name) return static_cast<Action>(i);
   }
   FAIL("no action: " << name);

@@ -21,8 +21,8 @@ constexpr size_t kServiceKeysMax = 64;
 constexpr std::array<std::string_view, 7> kMeanings{"classification", "releasable_to", "caveat", "handling",
                                                     "originator",     "mission",       "domain"};
 constexpr std::array<std::string_view, 3> kAttributeRules{"any_of", "all_of", "hierarchy"};
-constexpr std::array<std::string_view, 8> kRecallKinds{"object", "policy",  "partner", "person",
-                                                       "device", "mission", "key",     "label"};
+constexpr std::array<std::string_view, 9> kRecallKinds{"object",  "policy", "partner", "person",     "device",
+                                                       "mission", "key",    "label",   kAuthorRecall};
 
 bool is_value(std::string_view text) {
   return !text.empty() && text.size() <= 128 && std::all_of(text.begin(), text.end(), [](char c) {
@@ -214,6 +214,7 @@ Result<Recall> read_recall(std::string_view rest, Fields& fields) {
   for (std::string& code : fields.texts_or_none("partners", kDomainPartnersMax)) {
     out.partners.push_back(read_partner_code(fields, "partners", std::move(code)));
   }
+  if (kind == kAuthorRecall) out.object = fields.text("object", kObjectIdBytesMax);
   if (kind != "label") return out;
   out.attributes = fields.texts_or_none("attributes", kObjectAttributesMax);
   if (fields.has("classification")) {

@@ -29,6 +29,10 @@ inline constexpr size_t kObjectAttributesMax = 64;  // of one object
 inline constexpr size_t kDissemMax = 256;
 inline constexpr size_t kObjectIdBytesMax = 128;
 inline constexpr size_t kLabelRecallsMax = 256;  // are looked at for each object
+// By authors, each of one object: what stands of one person, and of all. Operators have room beside it.
+inline constexpr size_t kAuthorRecallsOfOneMax = 256;
+inline constexpr std::string_view kAuthorRecall = "author";  // the kind
+inline constexpr size_t kAuthorRecallsMax = 10'000;
 // Informative: what a reader may do with it, "ORCON" among them. Caveats are restrictive: a reader holds
 // them.
 inline constexpr std::string_view kHandlingTag = "Handling";
@@ -52,6 +56,8 @@ struct SealedObject {
   bool labelled = false;                // something stands under its share, where a label would
   std::string key_digest{};             // base64url SHA-256 of the wrapped key
   std::string kid{};                    // of the key that wrapped it
+  std::string author{};                 // whose mark it bears as its author's; may be nobody's
+  std::string text_digest{};            // where it bears one: base64url SHA-256 of its policy's text
 };
 
 // By whose hand an object's key is asked for.
@@ -60,6 +66,8 @@ struct KeyUse {
   std::string client{};  // the program, as the identity provider knows it
   MissionId mission{};   // what for, if they say so: must be one of theirs
   std::vector<std::string> named{};  // entries of the object's dissem that are them, as their nation says
+  // What the object bears if they are its author: said here of our own people, by no asker and no partner.
+  std::string author{};
   bool unwraps = false;  // with this node's own key: then the object must be of this nation's origin, too
 };
 
@@ -128,7 +136,8 @@ struct KeyService {
 
 // Record recall/<kind>/<what>: reason, by, at, partners? (only for these nations' people; or one "partner"),
 // and for a label: attributes?, classification? (that level and above). Kinds: object (digest of the wrapped
-// key), policy (id), partner, person ("XBB/<id>"), device, mission, key (kid), label (a name of its own).
+// key), policy (id), partner, person ("XBB/<id>"), device, mission, key (kid), label (a name of its own),
+// author (digest of the policy's text: whoever it names as its author took it back; object: its id).
 struct Recall {
   std::string key;  // the record's
   std::string reason;
@@ -137,6 +146,7 @@ struct Recall {
   std::vector<PartnerCode> partners;  // none: for everybody
   std::vector<std::string> attributes;
   std::string classification;
+  std::string object{};
 };
 
 }  // namespace entente::coalition

@@ -62,6 +62,7 @@ class Question {
 
   void answer_person(const AppRef& ref);
   void answer_object(const ObjectRef& ref);
+  void answer_author(const ObjectRef& ref, const ObjectView& object);
   void answer_approver(const AppRef& ref);
   void answer_operator();
   [[nodiscard]] bool as_operator() const {
