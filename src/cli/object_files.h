@@ -30,6 +30,17 @@ struct AskedRelease {
 [[nodiscard]] Result<std::vector<AskedRelease>> ask_releases(const Arguments& arguments,
                                                              const data::Manifest& manifest,
                                                              const data::ReleaseWish& wish);
+// Asks the key services that --service names to take an object back, for its author: until one did, which is
+// enough, since all shares are needed. Each answers by itself.
+struct AskedRecall {
+  std::string service;
+  Result<bool> durable;
+};
+[[nodiscard]] Result<std::vector<AskedRecall>> ask_recall(const Arguments& arguments,
+                                                          const data::Manifest& manifest,
+                                                          const std::string& reason);
+// With --token and --proof: how the first --service knows whoever seals as an author; without: nobody, "".
+[[nodiscard]] Result<std::string> author_of(const Arguments& arguments);
 // A key service that says its own key. Error "object.recipient".
 [[nodiscard]] Result<data::Recipient> recipient_of_service(const Arguments& arguments, std::string url);
 // Like report(); an object that does not verify ends with kExitUntrue.

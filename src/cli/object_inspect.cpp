@@ -95,7 +95,8 @@ Json inspected_json(const Inspected& object, const Arguments& arguments) {
     for (const std::string& one : object.policy->dissem) people.push(one);
     policy = Json::object({{"uuid", object.policy->uuid},
                            {"attributes", std::move(attributes)},
-                           {"people", std::move(people)}});
+                           {"people", std::move(people)},
+                           {"author", !object.policy->author.empty()}});
   }
   return Json::object(
       {{"version", m.schema_version.empty() ? "4.2.2" : m.schema_version},
@@ -124,6 +125,8 @@ void print_policy(const Inspected& object) {
   for (const data::AttributeName& one : object.policy->attributes)
     fmt::print("  attribute {}\n", printable(one.fqn()));
   for (const std::string& one : object.policy->dissem) fmt::print("  person    {}\n", printable(one));
+  if (!object.policy->author.empty())
+    fmt::print("  author    somebody whom their own nation's node knows, and nobody else\n");
   if (object.policy->attributes.empty() && object.policy->dissem.empty())
     fmt::print("  names nobody and no attribute: key services that follow rules refuse it\n");
 }

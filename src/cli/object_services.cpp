@@ -167,4 +167,33 @@ Result<std::vector<AskedRelease>> ask_releases(const Arguments& arguments, const
   return out;
 }
 
+Result<std::vector<AskedRecall>> ask_recall(const Arguments& arguments, const data::Manifest& manifest,
+                                            const std::string& reason) {
+  TRY(const Services services, services_of(arguments));
+  std::vector<AskedRecall> out;
+  for (const data::KeyAccess& access : manifest.key_access) {
+    const auto service = service_of(services, access);
+    if (!service) continue;  // of another nation's, say
+    if (std::ranges::find(out, service->url, &AskedRecall::service) != out.end()) continue;
+    TRY(const data::KeyRequest request,
+        data::ask_to_recall(access, manifest.policy_text, reason, services.holder, system_clock().now()));
+    TRY(const net::FetchResponse answer, ask_with_nonce(services, *service, request));
+    out.push_back({service->url, data::read_recalled(answer.status, answer.body)});
+    if (out.back().durable) break;
+  }
+  if (out.empty())
+    return fail("cli.usage", "none of the key services that --service names has a share of this object", {},
+                "--service with that of your own nation, as `entente inspect` has it");
+  return out;
+}
+
+Result<std::string> author_of(const Arguments& arguments) {
+  if (!arguments.options.contains("token") && !arguments.options.contains("proof")) return std::string();
+  TRY(const Services services, services_of(arguments));
+  const data::KeyRequest request{std::string(data::kAuthorPath), "{}",
+                                 crypto::PrivateKey::generate(crypto::KeyKind::p256)};
+  TRY(const net::FetchResponse answer, ask_with_nonce(services, services.allowed.front(), request));
+  return data::read_author(answer.status, answer.body);
+}
+
 }  // namespace entente::cli

@@ -147,6 +147,8 @@ Result<data::SealPlan> seal_plan(const Arguments& arguments) {
   TRY(plan.policy, policy_of(arguments));
   TRY(plan.shares, shares_of(arguments));
   TRY_VOID(check_consent(arguments, plan.policy, plan.shares));
+  TRY(const std::string author, author_of(arguments));
+  if (!author.empty()) plan.policy.author = data::author_mark(author, plan.policy.uuid);
   TRY(const auto label, label_of(arguments));
   if (label) {
     TRY(data::Assertion assertion, data::label_assertion(*label));
@@ -393,9 +395,11 @@ int tell_sealed(const Result<data::Manifest>& sealed, bool json) {
     print_json(Json::object({{"policy", uuid},
                              {"bytes", bytes},
                              {"segments", static_cast<int64_t>(sealed->segments.count())},
-                             {"keyAccess", static_cast<int64_t>(sealed->key_access.size())}}));
+                             {"keyAccess", static_cast<int64_t>(sealed->key_access.size())},
+                             {"author", policy && !policy->author.empty()}}));
   } else {
     fmt::print("sealed {} as object {}\n", bytes_text(bytes), uuid);
+    if (policy && !policy->author.empty()) fmt::print("its author can take it back: entente recall own\n");
   }
   return kExitOk;
 }
@@ -486,6 +490,34 @@ Result<std::vector<AskedRelease>> asked_of_file(const Arguments& arguments) {
 }
 
 }  // namespace
+
+int recall_own(const Arguments& arguments) {
+  const auto asked = [&]() -> Result<std::vector<AskedRecall>> {
+    TRY(const std::string reason, arguments.need("reason"));
+    TRY(const data::FileSource source, data::FileSource::open(arguments.words[0]));
+    TRY(const data::SealedObject sealed, data::read_object(source));
+    return ask_recall(arguments, sealed.manifest, reason);
+  }();
+  if (!asked) return report_object(asked.error(), arguments.json());
+  Json rows = Json::array();
+  for (const AskedRecall& one : *asked) {
+    Json row = Json::object({{"service", one.service}});
+    if (one.durable) {
+      row.set("recalled", true).set("durable", *one.durable);
+      if (!arguments.json())
+        fmt::print("{}: recalled; no key is released any more{}\n", one.service,
+                   *one.durable ? "" : " (not on its disk yet)");
+    } else {
+      row.set("error", one.durable.error().text());
+    }
+    rows.push(std::move(row));
+  }
+  if (arguments.json()) print_json(Json::object({{"asked", std::move(rows)}}));
+  if (asked->back().durable) return kExitOk;
+  if (arguments.json()) return kExitRefused;
+  for (const AskedRecall& one : *asked) report(one.durable.error(), false);
+  return kExitRefused;
+}
 
 int release_ask(const Arguments& arguments) {
   const auto asked = asked_of_file(arguments);

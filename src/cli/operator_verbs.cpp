@@ -154,7 +154,12 @@ int clock_accept(const Arguments& arguments) {
 }
 int recall_list(const Arguments& arguments) {
   return list(arguments, "/v1/recalls", "recalls",
-              {{"RECALL", "recall"}, {"FOR", "partners"}, {"AT", "at"}, {"BY", "by"}, {"REASON", "reason"}});
+              {{"RECALL", "recall"},
+               {"OBJECT", "object"},
+               {"FOR", "partners"},
+               {"AT", "at"},
+               {"BY", "by"},
+               {"REASON", "reason"}});
 }
 int recall_object(const Arguments& arguments) {
   Json body = Json::object({{"kind", arguments.words[0]}, {"what", arguments.words[1]}});

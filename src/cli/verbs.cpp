@@ -71,7 +71,14 @@ constexpr Verb kVerbs[] = {
      "Release no key any more: of an object, policy, partner, person, device, mission, key or label",
      "socket,config,reason,preview!,partner,classification,attribute+", 2, 2, recall_object},
     {"recall list", "", "What of sealed objects is recalled", kSocket, 0, 0, recall_list},
-    {"recall lift", "KIND WHAT --reason TEXT", "End a recall", kSocketReason, 2, 2, recall_lift},
+    {"recall lift", "KIND WHAT --reason TEXT",
+     "End a recall, an author's (of the kind author) too; as `recall list` has it", kSocketReason, 2, 2,
+     recall_lift},
+    {"recall own",
+     "FILE --reason TEXT --token FILE --proof PRIVATE.pem --service URL[=URL]... [--trust FILE]",
+     "Take back what you sealed with your token: your own nation's key service releases no key of it any "
+     "more",
+     "reason,token,proof,service+,trust", 1, 1, recall_own},
     {"key-service reload", "--reason TEXT",
      "Read the key service's keys again, without a restart: old ones open on, the newest is given out",
      kSocketReason, 0, 0, key_service_reload},
@@ -152,13 +159,16 @@ constexpr Verb kVerbs[] = {
      "FILE --to KEY-SERVICE|KEY-SERVICE=PUBLIC.pem|PUBLIC.pem... [--attribute FQN]... [--person NAME]... "
      "[--label "
      "FILE] [--split-per-recipient | --any-of] [--as CODE --sign PRIVATE.pem] [--type MIME] [--trust FILE] "
-     "[--tdf-version 4.2.2] -o OUT",
+     "[--tdf-version 4.2.2] [--token FILE --proof PRIVATE.pem --service URL] -o OUT",
      "Seal a file (- reads standard input) into an object that only its recipients' key services or keys "
      "open: any one of them, or all with --split-per-recipient. An object of several originators takes a "
      "share "
-     "of each, unless --any-of says that one alone may open it",
-     "to+,attribute+,person+,label,split-per-recipient!,any-of!,as,sign,type,trust,tdf-version,out", 1, 1,
-     object_seal},
+     "of each, unless --any-of says that one alone may open it. With your token, your own nation's key "
+     "service says by what mark it knows you: then you can take the object back, and nobody else learns who "
+     "sealed it",
+     "to+,attribute+,person+,label,split-per-recipient!,any-of!,as,sign,type,trust,tdf-version,token,proof,"
+     "service+,out",
+     1, 1, object_seal},
     {"open",
      "FILE [--key PRIVATE.pem]... [--token FILE --proof PRIVATE.pem --service URL[=URL]... [--trust FILE]] "
      "[--originator CODE=PUBLIC.pem]... [--pin ASSERTION=PUBLIC.pem]... -o OUT",

@@ -45,6 +45,7 @@ int key_service_reload(const Arguments&);
 int clock_show(const Arguments&);
 int clock_accept(const Arguments&);
 int recall_object(const Arguments&);
+int recall_own(const Arguments&);
 int recall_lift(const Arguments&);
 int recall_list(const Arguments&);
 int exposure(const Arguments&);

@@ -1,7 +1,9 @@
 #include "data/data_policy.h"
 
 #include "base/bytes.h"
+#include "crypto/digest.h"
 #include "data/policy_id.h"
+#include "identity/person.h"
 
 #include <algorithm>
 
@@ -12,6 +14,8 @@ namespace {
 
 constexpr size_t kFqnBytesMax = 1024;
 constexpr size_t kUuidBytesMax = 128;
+constexpr size_t kAuthorBytes = 32;
+constexpr std::string_view kAuthorMember = "ententeAuthor";
 
 Failure wrong(std::string what, std::string where, std::string hint = {}) {
   return fail("data.policy", std::move(what), std::move(where), std::move(hint));
@@ -94,6 +98,9 @@ Result<DataPolicy> read_policy(std::string_view text) {
       return wrong("\"dissem\" holds what is no text.", "/body/dissem");
     out.dissem.push_back(one.string());
   }
+  // What cannot be a mark is somebody else's member of that name: nobody's mark, and no fault.
+  const std::string_view author = parsed->text_or(kAuthorMember, "");
+  if (is_author_text(author)) out.author = author;
   return out;
 }
 
@@ -103,10 +110,20 @@ std::string write_policy(const DataPolicy& policy) {
     attributes.push(Json::object({{"attribute", one.fqn()}}));
   Json dissem = Json::array();
   for (const std::string& one : policy.dissem) dissem.push(one);
-  const Json out = Json::object(
+  Json out = Json::object(
       {{"uuid", policy.uuid},
        {"body", Json::object({{"dataAttributes", std::move(attributes)}, {"dissem", std::move(dissem)}})}});
+  if (!policy.author.empty()) out.set(std::string(kAuthorMember), policy.author);
   return base64(as_bytes(out.dump()));
+}
+
+std::string author_mark(std::string_view code, std::string_view uuid) {
+  return base64url(crypto::sha256(identity::framed({"entente.author/1", code, uuid})));
+}
+
+bool is_author_text(std::string_view text) {
+  const auto bytes = from_base64url(text);
+  return bytes && bytes->size() == kAuthorBytes;
 }
 
 }  // namespace entente::data

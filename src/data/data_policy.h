@@ -28,6 +28,7 @@ struct DataPolicy {
   std::string uuid = {};                       // the sealer's own choice
   std::vector<AttributeName> attributes = {};  // as given; may be empty
   std::vector<std::string> dissem = {};        // people named; may be empty
+  std::string author = {};                     // the mark of whoever sealed it; may be empty
   bool operator==(const DataPolicy&) const = default;
 };
 
@@ -35,5 +36,12 @@ struct DataPolicy {
 // and key services judge what they know.
 [[nodiscard]] Result<DataPolicy> read_policy(std::string_view text);
 [[nodiscard]] std::string write_policy(const DataPolicy& policy);  // base64
+
+// Ours, in the policy: who sealed it, for those alone who know `code`, which is that person's as their own
+// node makes it and nobody else could. Anybody can copy a mark, or write one that they know: it proves
+// nothing about who sealed an object, and gives the person it is of the right to take that object back.
+[[nodiscard]] std::string author_mark(std::string_view code, std::string_view uuid);
+// By its form: a code or a mark, base64url of a SHA-256.
+[[nodiscard]] bool is_author_text(std::string_view text);
 
 }  // namespace entente::data

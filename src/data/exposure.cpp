@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kNameMax = 512;     // of one text of a record: longer ones are none of ours
 constexpr size_t kNameBytes = 112;   // what a text takes besides itself, kept once
-constexpr size_t kGroupBytes = 168;  // a group and its place in the index
+constexpr size_t kGroupBytes = 176;  // a group and its place in the index
 constexpr size_t kPolicyBytes = 160;
 
 constexpr std::array kRights{coalition::Action::open, coalition::Action::view, coalition::Action::edit,
@@ -67,7 +67,8 @@ uint32_t Exposure::Names::add(std::string_view text) {
 size_t Exposure::GroupHash::operator()(const GroupName& name) const noexcept {
   constexpr uint64_t kMix = 0x9E3779B97F4A7C15;
   uint64_t out = 0;
-  for (const uint32_t part : {name.person, name.device, name.object, name.key}) out = (out ^ part) * kMix;
+  for (const uint32_t part : {name.person, name.device, name.object, name.key, name.text})
+    out = (out ^ part) * kMix;
   return out ^ (out >> 32);
 }
 
@@ -123,6 +124,12 @@ uint64_t Exposure::incomplete(const ExposureFilter& filter) const {
   return room == rooms_.end() ? 0 : room->second.incomplete;
 }
 
+Exposure::GroupName Exposure::name_of(const ledger::Record& record) const {
+  return {persons_.find(person_of(record)), devices_.find(field_text(record, "device")),
+          objects_.find(field_text(record, "object")), keys_.find(field_text(record, "key")),
+          texts_.find(field_text(record, "policy"))};
+}
+
 // The group of a release, made where there is room for one more of that nation's.
 Exposure::Group* Exposure::group_of(const ledger::Record& record, bool passed) {
   const std::string_view partner = field_text(record, "partner");
@@ -130,7 +137,8 @@ Exposure::Group* Exposure::group_of(const ledger::Record& record, bool passed) {
   const std::string_view device = field_text(record, "device");
   const std::string_view object = field_text(record, "object");
   const std::string_view key = field_text(record, "key");
-  GroupName name{persons_.find(person), devices_.find(device), objects_.find(object), keys_.find(key)};
+  const std::string_view policy = field_text(record, "policy");
+  GroupName name = name_of(record);
   if (Group* there = known(name)) return there;
 
   Room& room = room_of(partner);
@@ -138,14 +146,16 @@ Exposure::Group* Exposure::group_of(const ledger::Record& record, bool passed) {
     return number == kNone ? kNameBytes + text.size() : 0;
   };
   size_t bytes = kGroupBytes + needs(name.person, person) + needs(name.device, device) +
-                 needs(name.object, object) + needs(name.key, key);
+                 needs(name.object, object) + needs(name.key, key) +
+                 (policy.empty() ? 0 : needs(name.text, policy));
   const size_t of_person = name.person == kNone ? 0 : person_bytes_[name.person];
   const size_t person_max = only_.person.empty() ? room.bytes_max / 4 : room.bytes_max;
   if (of_person + bytes > person_max || room.bytes + bytes > room.bytes_max || bytes_ + bytes > bytes_max_)
     return nullptr;
   Group group;
   group.policy = policy_of(record, bytes);
-  name = {persons_.add(person), devices_.add(device), objects_.add(object), keys_.add(key)};
+  name = {persons_.add(person), devices_.add(device), objects_.add(object), keys_.add(key),
+          texts_.add(policy)};
   group.name = name;
   group.kid = kids_.add(field_text(record, "kid"));
   group.passed = passed;
@@ -161,10 +171,7 @@ void Exposure::add(const ledger::Record& record, uint64_t entry) {
   if (!counts(record.event_class) || !fits(record)) return;
   Room& room = room_of(field_text(record, "partner"));
   if (record.event_class == "key.withheld") {  // recorded as released, and then not answered
-    const std::string person = person_of(record);
-    Group* const there =
-        known({persons_.find(person), devices_.find(field_text(record, "device")),
-               objects_.find(field_text(record, "object")), keys_.find(field_text(record, "key"))});
+    Group* const there = known(name_of(record));
     if (there == nullptr ? room.incomplete == 0 : there->count == 0) return;
     if (there == nullptr) {
       --room.incomplete;
@@ -225,8 +232,12 @@ ExposureReport::ExposureReport(const Exposure& exposure, ExposureFilter filter, 
   device_ = exposure.devices_.find(filter_.device);
   readers_.resize(exposure.persons_.size());
   objects_.resize(exposure.objects_.size());
-  recalled_ = {objects_, std::vector<bool>(exposure.keys_.size()), readers_,
-               std::vector<bool>(exposure.devices_.size()), std::vector<bool>(exposure.kids_.size())};
+  recalled_ = {objects_,
+               std::vector<bool>(exposure.keys_.size()),
+               readers_,
+               std::vector<bool>(exposure.devices_.size()),
+               std::vector<bool>(exposure.texts_.size()),
+               std::vector<bool>(exposure.kids_.size())};
   const auto mark = [&](std::string_view kind, std::vector<bool>& bits, const Exposure::Names& names) {
     const std::string before = fmt::format("recall/{}/", kind);
     for (const coalition::Recall* recall : world_.recalls(kind))
@@ -236,6 +247,7 @@ ExposureReport::ExposureReport(const Exposure& exposure, ExposureFilter filter, 
   mark("object", recalled_.keys, exposure.keys_);
   mark("person", recalled_.persons, exposure.persons_);
   mark("device", recalled_.devices, exposure.devices_);
+  mark(coalition::kAuthorRecall, recalled_.texts, exposure.texts_);
   mark("key", recalled_.kids, exposure.kids_);
   for (const coalition::Release* one : world_.releases()) {
     if (!one->start) continue;
@@ -263,7 +275,7 @@ bool ExposureReport::fits(const Exposure::Group& group) const {
 bool ExposureReport::is_named(const Exposure::Group& group) const {
   return bit(recalled_.objects, group.name.object) || bit(recalled_.keys, group.name.key) ||
          bit(recalled_.persons, group.name.person) || bit(recalled_.devices, group.name.device) ||
-         (!group.passed && bit(recalled_.kids, group.kid));
+         bit(recalled_.texts, group.name.text) || (!group.passed && bit(recalled_.kids, group.kid));
 }
 
 std::string ExposureReport::ask(const Exposure::Group& group, coalition::Action right) const {
@@ -279,6 +291,7 @@ std::string ExposureReport::ask(const Exposure::Group& group, coalition::Action 
   for (const uint32_t number : exposure_.policies_[group.policy])
     sealed.attributes.push_back(exposure_.attributes_[number]);
   sealed.key_digest = exposure_.keys_[group.name.key];
+  sealed.text_digest = exposure_.texts_[group.name.text];
   if (!group.passed) sealed.kid = exposure_.kids_[group.kid];
   const auto reason = coalition::barred(world_, ask);
   return reason ? reason->policy : std::string();

@@ -72,6 +72,7 @@ class Exposure {
   };
   struct GroupName {
     uint32_t person, device, object, key;
+    uint32_t text;  // digest of the policy's, where it names an author
     bool operator==(const GroupName&) const = default;
   };
   struct GroupHash {
@@ -95,6 +96,7 @@ class Exposure {
   [[nodiscard]] bool fits(const ledger::Record& record) const;
   [[nodiscard]] Room& room_of(std::string_view partner);
   [[nodiscard]] Group* known(const GroupName& name);
+  [[nodiscard]] GroupName name_of(const ledger::Record& record) const;
   [[nodiscard]] Group* group_of(const ledger::Record& record, bool passed);
   uint32_t policy_of(const ledger::Record& record, size_t& bytes);
 
@@ -107,7 +109,7 @@ class Exposure {
   uint64_t incomplete_ = 0;
   std::map<std::string, Room, std::less<>> rooms_;
   std::vector<size_t> person_bytes_;
-  Names persons_, devices_, objects_, keys_, kids_, attributes_;
+  Names persons_, devices_, objects_, keys_, texts_, kids_, attributes_;
   std::map<std::vector<uint32_t>, uint32_t> policy_index_;  // many objects bear the same attributes
   std::vector<std::vector<uint32_t>> policies_;
   // In parts, so that none is ever so large that growing it holds up a turn of the loop.
@@ -130,7 +132,7 @@ class ExposureReport {
 
  private:
   struct Recalls {  // of one kind, by what they name here
-    std::vector<bool> objects, keys, persons, devices, kids;
+    std::vector<bool> objects, keys, persons, devices, texts, kids;
   };
   [[nodiscard]] bool fits(const Exposure::Group& group) const;
   [[nodiscard]] bool is_named(const Exposure::Group& group) const;

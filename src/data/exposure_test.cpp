@@ -289,6 +289,36 @@ void replace_in_files(const std::filesystem::path& folder, const std::string& fr
 
 }  // namespace
 
+TEST_CASE("what its author took back can be opened no more, and another policy around the same key can") {
+  Exposure exposure{PartnerCode("XAA")};
+  const auto of_text = [](const char* kind, const char* text) {
+    ledger::Record out = leaf(kind, "ingrid", "a");
+    out.fields.emplace_back("policy", text);
+    return out;
+  };
+  add(exposure, of_text("key.release", "text-1"));
+  add(exposure, of_text("key.release", "text-2"));
+  add(exposure, of_text("key.release", "text-2"));
+  add(exposure, leaf("key.release", "ingrid", "a"));  // of before there were authors
+  example::Records records = example::records("XAA");
+  CHECK(number(report_of(exposure, {}, example::world(records)), "openable") == 3);
+  records["recall/author/text-1"] =
+      Json::object({{"reason", "EXERCISE"}, {"by", "p-1"}, {"at", rfc3339(example::kNow)}, {"object", "a"}});
+  const coalition::World world = example::world(records);
+  const Json said = report_of(exposure, {}, world);
+  CHECK(number(said, "releases") == 4);
+  CHECK(number(said, "openable") == 2);
+  for (const Json& row : said.find("rows")->items())
+    if (const std::string why(row.text_or("why", "")); !why.empty()) {
+      CHECK(why == "object-recalled");
+      CHECK(row.find("count")->integer() == 1);
+    }
+  // Taken back from the row that it was counted in.
+  add(exposure, of_text("key.withheld", "text-1"));
+  CHECK(number(report_of(exposure, {}, world), "releases") == 3);
+  CHECK(number(report_of(exposure, {}, world), "openable") == 2);
+}
+
 TEST_CASE("attack: an entry of the ledger that cannot be read is not left out") {
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / fmt::format("entente-exposure-{}", ::getpid());

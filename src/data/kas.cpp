@@ -1,5 +1,6 @@
 #include "data/kas.h"
 
+#include "coalition/author_recall.h"
 #include "coalition/marking.h"
 #include "coalition/releases.h"
 #include "data/kas_case.h"
@@ -74,7 +75,9 @@ Kas::Kas(Parts parts)
                        parts_.limits.callers_max),
       partner_refusal_budgets_(
           {parts_.limits.partner_refusals_burst, parts_.limits.partner_refusals_per_minute},
-          parts_.limits.callers_max) {}
+          parts_.limits.callers_max),
+      recall_budgets_({parts_.limits.recalls_burst, parts_.limits.recalls_per_minute},
+                      parts_.limits.callers_max) {}
 Kas::~Kas() = default;
 void Kas::FreeCase::operator()(Case* one) const noexcept {
   delete one;
@@ -223,7 +226,7 @@ Kas::Step Kas::take_for(KasCaller caller, RewrapRequest request, const coalition
 Kas::Step Kas::take_for_page(KasCaller caller, std::string page, RewrapRequest request,
                              const coalition::World& world, KasMoment at) {
   if (request.first_version) return connect_error("invalid_argument", "a page asks by version 2");
-  request.view = !request.objects.front().release;
+  request.view = !request.objects.front().release && !request.objects.front().recall;
   caller.by.mission = MissionId(request.mission);
   return begin(std::move(caller), std::move(request), false, std::move(page), world, at);
 }
@@ -250,6 +253,7 @@ Kas::Step Kas::begin(KasCaller caller, RewrapRequest request, bool vouched, std:
     work->count_under("to/" + work->service.text());
     if (is_crowded(*work)) return crowded();
   }
+  if (work->recalls()) return recall(std::move(work), world, at);
   if (!work->read_client()) return unusable(*work, at);
   if (work->wishes()) return wish(std::move(work), world, at);
   std::vector<KasLeaf> leaves;
@@ -257,7 +261,7 @@ Kas::Step Kas::begin(KasCaller caller, RewrapRequest request, bool vouched, std:
     if (item.permitted) leaves.push_back(work->leaf("key.attempt", item));
   }
   if (leaves.empty()) return answer(*work, at);
-  return Write{std::move(leaves), {}, std::move(work)};
+  return Write{std::move(leaves), {}, false, std::move(work)};
 }
 
 // A release is asked for: written down here, where the object is ours; else said to those whose it is, when
@@ -294,7 +298,30 @@ Kas::Step Kas::wish(std::unique_ptr<Case, FreeCase> work, const coalition::World
     work->count_under(person);
     work->count_under(partner);
   }
-  return Write{std::move(leaves), std::move(records), std::move(work)};
+  return Write{std::move(leaves), std::move(records), false, std::move(work)};
+}
+
+// Its author takes an object back. No private key is touched: what is recalled is exactly the policy's text
+// that was sent, so that one which is bound to no key recalls nothing that opens.
+Kas::Step Kas::recall(std::unique_ptr<Case, FreeCase> work, const coalition::World& world, KasMoment at) {
+  CaseItem& item = work->items.front();
+  if (!item.permitted) return answer(*work, at);
+  item.permitted = false;
+  if (coalition::author_recall(world, *item.ask.object) != nullptr) {
+    item.recalled = true;
+    return answer(*work, at);
+  }
+  Result<coalition::Record> record =
+      recall_budgets_.take(item.ask.who.id.text(), 1, at.tick)
+          ? coalition::author_recall_record(world, item.ask, item.object->recall->reason)
+          : fail("recall.full", "You take back more than one person may at once; try again in a minute.");
+  if (!record) {
+    item.problem = record.error().what();
+    return answer(*work, at);
+  }
+  work->stage = Case::Stage::recalling;
+  std::vector<KasLeaf> leaves{work->leaf("object.recall", item)};
+  return Write{std::move(leaves), {*std::move(record)}, true, std::move(work)};
 }
 
 // Each key access object is asked about by itself: keys are recalled one by one.
@@ -307,9 +334,14 @@ void Kas::judge(Case& work, const coalition::World& world, KasMoment at) {
       item.problem = "This key is wrapped for another key service: ask each by a request of its own.";
       continue;
     }
+    if (work.recalls() && service != parts_.self) {
+      item.problem = "An author is known to their own nation's node: ask that for its share.";
+      continue;
+    }
     item.ask = work.ask_about(item, at.now);
     Case::decide(item, world, at.now);
-    if (service == parts_.self && !work.wishes())
+    item.may_recall = !work.recalls() && service == parts_.self && work.may_recall(item, world);
+    if (service == parts_.self && !work.wishes() && !work.recalls())
       item.news = coalition::release_news(world, item.ask, item.verdict);
   }
 }
@@ -362,6 +394,11 @@ std::vector<KasLeaf> Kas::counted(Instant now) {
 
 Kas::Step Kas::written(Write write, const Result<void>& durable, const coalition::World& newest,
                        KasMoment at) {
+  if (write.rest->stage == Case::Stage::recalling && (durable || durable.error().code() == kFenced)) {
+    write.rest->items.front().recalled = true;
+    write.rest->items.front().fenced = !durable;
+    return answer(*write.rest, at);
+  }
   if (!durable) {
     for (const CaseItem& item : write.rest->items) give_up(*write.rest, item);
     return connect_error("unavailable", "What is released is recorded first, and that is not possible now.");
@@ -426,7 +463,7 @@ Kas::Step Kas::attempted(std::unique_ptr<Case, FreeCase> work, const coalition::
   }
   if (leaves.empty()) return answer(*work, at);
   work->stage = Case::Stage::releasing;
-  return Write{std::move(leaves), {}, std::move(work)};
+  return Write{std::move(leaves), {}, false, std::move(work)};
 }
 
 KasAnswer Kas::released(Case& work, const coalition::World& newest, KasMoment at) {
@@ -470,7 +507,7 @@ Kas::Step Kas::forwarded(Forward forward, const Result<Json>& said, const coalit
   }
   if (leaves.empty()) return answer(*work, at);
   work->stage = Case::Stage::passing;
-  return Write{std::move(leaves), {}, std::move(work)};
+  return Write{std::move(leaves), {}, false, std::move(work)};
 }
 
 KasAnswer Kas::passed(Case& work, const coalition::World& newest, KasMoment at) {
@@ -535,7 +572,7 @@ KasAnswer Kas::answer(Case& work, KasMoment at) {
   for (size_t i = 0; i < work.items.size(); ++i) {
     const CaseItem& item = work.items[i];
     if (!item.view.empty()) leaves.push_back(work.leaf("object.view", item));
-    if (!item.wrapped.empty() || !item.waits.empty() || !is_recorded(work, i, at)) continue;
+    if (!item.wrapped.empty() || !item.waits.empty() || item.recalled || !is_recorded(work, i, at)) continue;
     leaves.push_back(work.leaf("key.refusal", item));
   }
   tell_waits(work);

@@ -42,7 +42,7 @@ struct KasRequest {  // as it came; names of headers in the comments
 };
 
 struct KasLeaf {  // of the ledger: "key.attempt", "key.release", "key.withheld", "key.refusal",
-                  // "key.refusals", "object.view", "release.asked"
+                  // "key.refusals", "object.view", "object.recall", "release.asked"
   std::string kind{};
   Json::Object fields{};
 };
@@ -74,6 +74,8 @@ struct KasLimits {
   uint32_t refusals_per_minute = 30;
   uint32_t partner_refusals_burst = 500;  // of all whom one partner vouches for
   uint32_t partner_refusals_per_minute = 120;
+  uint32_t recalls_burst = 16;  // of what one author takes back
+  uint32_t recalls_per_minute = 8;
   size_t callers_max = 50'000;
   size_t denials_max = 20'000;  // remembered, to know a retry
   Seconds denial_retry{30};
@@ -96,6 +98,9 @@ class Kas {
     Views* views = nullptr;  // looks after what is released to be viewed; without it nothing is
     // One of this node's people waits for a release of another nation's, by this name there.
     std::function<void(const PartnerCode&, const RequestId&, const PersonId&)> waits{};
+    // What this node alone can say of one of its people, as the author of objects (data_policy.h): no two are
+    // alike, and nobody else can make one. Without it nobody is an author here.
+    std::function<std::string(const PersonId&)> author{};
   };
   explicit Kas(Parts parts);
   ~Kas();
@@ -110,7 +115,8 @@ class Kas {
   // recorded as that.
   struct Write {
     std::vector<KasLeaf> leaves;
-    std::vector<coalition::Record> records;  // with them, in one commit: releases that are asked for
+    std::vector<coalition::Record> records;  // with them, in one commit: releases asked for, a recall
+    bool narrowing = false;                  // acts at once, whatever the disk says
     std::unique_ptr<Case, FreeCase> rest;
   };
   // Wrapped for another nation's service: decided here and recorded, it is that nation's node that is asked
@@ -144,7 +150,8 @@ class Kas {
   // What the other node said, {"status", "body"}: believed about the keys it was asked for, and no further.
   [[nodiscard]] Step forwarded(Forward forward, const Result<Json>& said, const coalition::World& newest,
                                KasMoment at);
-  // `newest`: the world now; what it refuses is not released, whatever an older one said.
+  // Error kFenced: it acts, and is not on the disk. `newest`: the world now; what it refuses is not released,
+  // whatever an older one said.
   [[nodiscard]] Step written(Write write, const Result<void>& durable, const coalition::World& newest,
                              KasMoment at);
 
@@ -193,6 +200,8 @@ class Kas {
   [[nodiscard]] bool shown(Case& work, CaseItem& item, const coalition::World& newest, KasMoment at);
   void give_up(const Case& work, const CaseItem& item);
   [[nodiscard]] Step wish(std::unique_ptr<Case, FreeCase> work, const coalition::World& world, KasMoment at);
+  [[nodiscard]] Step recall(std::unique_ptr<Case, FreeCase> work, const coalition::World& world,
+                            KasMoment at);
   void judge(Case& work, const coalition::World& world, KasMoment at);
   [[nodiscard]] KasAnswer passed(Case& work, const coalition::World& newest, KasMoment at);
   [[nodiscard]] bool is_retry(const Case& work, size_t item, Instant now);
@@ -214,6 +223,7 @@ class Kas {
   Budgets partner_budgets_;
   Budgets refusal_budgets_;
   Budgets partner_refusal_budgets_;
+  Budgets recall_budgets_;
   Counted counted_;
   std::map<std::string, Instant> denials_;
   std::deque<std::pair<Instant, std::string>> denial_order_;
@@ -227,6 +237,9 @@ class Kas {
   };
   Pending pending_;
 };
+
+// What narrows acts; the disk does not have it yet.
+inline constexpr std::string_view kFenced = "kas.fenced";
 
 // Connect's error body: {"code": "permission_denied", "message": ...}, with the HTTP status it goes with.
 [[nodiscard]] KasAnswer connect_error(std::string_view code, std::string message);

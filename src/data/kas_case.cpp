@@ -1,5 +1,6 @@
 #include "data/kas_case.h"
 
+#include "coalition/author_recall.h"
 #include "coalition/releases.h"
 #include "crypto/digest.h"
 #include "data/kas_client.h"
@@ -111,7 +112,21 @@ coalition::Ask Kas::Case::ask_about(const CaseItem& item, Instant now) const {
   out.by->unwraps = service == service_.parts_.self;
   if (out.by->unwraps) sealed.kid = item.key->access.kid;
   sealed.labelled = !item.key->access.encrypted_metadata.empty();
+  const DataPolicy& policy = item.object->policy;
+  if (policy.author.empty()) return out;
+  sealed.author = policy.author;
+  sealed.text_digest = base64url(crypto::sha256(as_bytes(item.object->policy_text)));
+  if (!vouched && service_.parts_.author)
+    out.by->author = author_mark(service_.parts_.author(caller.person.id), policy.uuid);
   return out;
+}
+
+bool Kas::Case::may_recall(const CaseItem& item, const coalition::World& world) const {
+  if (item.ask.by->author.empty() || item.ask.by->author != item.ask.object->author) return false;
+  if (coalition::author_recall(world, *item.ask.object) != nullptr) return false;
+  coalition::Ask ask = item.ask;
+  ask.action = coalition::Action::recall;
+  return coalition::decide(world, ask).permit;
 }
 
 void Kas::Case::decide(CaseItem& item, const coalition::World& world, Instant now) {
@@ -334,6 +349,13 @@ KasLeaf Kas::Case::leaf(std::string_view kind, const CaseItem& item) const {
     add("attributes", texts_json(item.ask.object->attributes));
     add("dissem", texts_json(item.ask.object->dissem));
   }
+  // By which an author's recall is found; of the withheld too, since they are taken back from the released.
+  const bool counts = kind == "key.release" || kind == "key.passed" || kind == "key.withheld";
+  if (counts && !item.ask.object->text_digest.empty()) add("policy", item.ask.object->text_digest);
+  if (kind == "object.recall") {
+    add("recall", fmt::format("recall/{}/{}", coalition::kAuthorRecall, item.ask.object->text_digest));
+    add("reason", item.object->recall->reason);
+  }
   if (kind == "object.view") {
     add("view", item.view);
     add("until", rfc3339(item.until));
@@ -395,6 +417,8 @@ KasAnswer Kas::Case::second_answer() const {
         result.set("status", "permit").set("kasWrappedKey", base64(item.wrapped));
         if (!item.view.empty()) result.set("view", item.view).set("until", item.lasts.count());
         if (!item.marking.empty()) result.set("marking", item.marking);
+      } else if (item.recalled) {
+        result.set("status", "recalled").set("durable", !item.fenced);
       } else if (!item.waits.empty()) {
         result.set("status", "asked").set("release", item.waits);
       } else if (item.alike || !item.problem.empty()) {
@@ -406,6 +430,7 @@ KasAnswer Kas::Case::second_answer() const {
             .set("error", fmt::format("rpc error: code = PermissionDenied desc = {}",
                                       item.elsewhere.empty() ? told(item.verdict) : item.elsewhere));
       }
+      if (item.may_recall) result.set("recall", true);
       if (item.news) result.set("wish", coalition::to_json(*item.news));
       results.push(std::move(result.set("metadata", std::move(metadata))));
     }

@@ -28,6 +28,9 @@ struct CaseItem {
   std::string waits{};  // a release: the request's id, for as long as it waits for an answer
   std::optional<coalition::Release> wish{};      // a new one, to be written down
   std::optional<coalition::ReleaseNews> news{};  // of what they asked for before, or may ask for
+  bool may_recall = false;                       // they are its author, and it is not taken back by them yet
+  bool recalled = false;                         // by this request, or by an earlier one of theirs
+  bool fenced = false;                           // it is, and that is not on the disk yet
   Bytes wrapped{};
 
   // Wrong key, wrong binding, wrong label inside: nobody learns which.
@@ -40,7 +43,7 @@ struct CaseItem {
 
 class Kas::Case {
  public:
-  enum class Stage : uint8_t { attempted, releasing, passing, wishing };
+  enum class Stage : uint8_t { attempted, releasing, passing, wishing, recalling };
 
   Case(const Kas& of, Pending& pending, KasCaller who, RewrapRequest wanted);
   ~Case();
@@ -67,6 +70,9 @@ class Kas::Case {
                                   Instant now) const;
   // What another nation's node is asked: those that are still permitted; null when there are none.
   [[nodiscard]] bool wishes() const { return request.objects.front().release.has_value(); }
+  [[nodiscard]] bool recalls() const { return request.objects.front().recall.has_value(); }
+  // Asked beside what they ask for: of its author alone, who sees it offered.
+  [[nodiscard]] bool may_recall(const CaseItem& item, const coalition::World& world) const;
   [[nodiscard]] Json request_for_others(const coalition::World& newest, Instant now);
   // What the objects' dissem calls the person: their id there is another than here.
   [[nodiscard]] std::vector<std::string> named() const;

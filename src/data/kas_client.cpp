@@ -2,6 +2,7 @@
 
 #include "coalition/releases.h"
 #include "crypto/jose.h"
+#include "data/data_policy.h"
 
 #include <array>
 
@@ -117,6 +118,13 @@ Result<KeyRequest> ask_for_release(const KeyAccess& access, std::string_view pol
   return signed_request(std::move(request), holder, now);
 }
 
+Result<KeyRequest> ask_to_recall(const KeyAccess& access, std::string_view policy_text,
+                                 std::string_view reason, const Holder& holder, Instant now) {
+  Json request = request_of(access, policy_text);
+  request.set("recall", Json::object({{"reason", reason}}));
+  return signed_request(std::move(request), holder, now);
+}
+
 Result<std::string> make_proof(const Holder& holder, std::string_view method, std::string_view url,
                                std::string_view nonce, Instant now) {
   const crypto::SignatureAlg alg = crypto::default_alg(holder.proof.kind());
@@ -147,6 +155,22 @@ Result<std::string> read_asked(int status, std::string_view body) {
   TRY(const Json result, result_of(status, json));
   if (result.text_or("status", "") != "asked") return refused(result);
   return printable(result.text_or("release", ""));
+}
+
+Result<bool> read_recalled(int status, std::string_view body) {
+  const auto json = Json::parse(body, {.bytes_max = kAnswerBytesMax, .depth_max = 12});
+  TRY(const Json result, result_of(status, json));
+  if (result.text_or("status", "") != "recalled") return refused(result);
+  const Json* durable = result.find("durable");
+  return durable != nullptr && durable->is_bool() && durable->boolean();
+}
+
+Result<std::string> read_author(int status, std::string_view body) {
+  const auto json = Json::parse(body, {.bytes_max = kAnswerBytesMax, .depth_max = 4});
+  if (status != 200) return refused(json ? json->text_or("message", "") : "");
+  const std::string_view code = json ? json->text_or("author", "") : "";
+  if (!is_author_text(code)) return no_answer("The key service's answer names no author.");
+  return std::string(code);
 }
 
 }  // namespace entente::data

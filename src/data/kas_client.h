@@ -35,6 +35,14 @@ struct ReleaseWish {
                                                  const ReleaseWish& wish, const Holder& holder, Instant now);
 // The name under which it waits for an answer.
 [[nodiscard]] Result<std::string> read_asked(int status, std::string_view body);
+// Takes the object back, for its author: by the share of their own nation's service, in place of that share.
+[[nodiscard]] Result<KeyRequest> ask_to_recall(const KeyAccess& access, std::string_view policy_text,
+                                               std::string_view reason, const Holder& holder, Instant now);
+// Whether that is on the disk there already. It acts either way.
+[[nodiscard]] Result<bool> read_recalled(int status, std::string_view body);
+// How their own nation's node knows whoever asks as an author: author_mark()'s code.
+inline constexpr std::string_view kAuthorPath = "/entente.AuthorService/GetAuthor";
+[[nodiscard]] Result<std::string> read_author(int status, std::string_view body);
 // The DPoP header of a request; `nonce` as the service last gave one.
 [[nodiscard]] Result<std::string> make_proof(const Holder& holder, std::string_view method,
                                              std::string_view url, std::string_view nonce, Instant now);

@@ -88,6 +88,16 @@ Result<std::optional<WantedRelease>> read_wanted_release(const Json& json, const
   return std::optional(std::move(out));
 }
 
+Result<std::optional<WantedRecall>> read_wanted_recall(const Json& json, const std::string& where) {
+  const Json* value = json.find("recall");
+  if (value == nullptr) return std::optional<WantedRecall>();
+  WantedRecall out;
+  TRY(out.reason, text_member(*value, "reason", coalition::kPurposeBytesMax, where + "/recall"));
+  if (is_blank(out.reason) || !is_line(out.reason))
+    return odd("an object is taken back with a reason in one line of text", where + "/recall");
+  return std::optional(std::move(out));
+}
+
 Result<WantedObject> read_object(const Json& json, const std::string& where, size_t& left) {
   WantedObject out;
   const Json* policy = json.find("policy");
@@ -96,6 +106,10 @@ Result<WantedObject> read_object(const Json& json, const std::string& where, siz
   TRY(out.policy_text, text_member(*policy, "body", kPolicyBytesMax, where + "/policy"));
   TRY(out.release, read_wanted_release(json, where));
   TRY(out.action, read_action(json, where, out.release.has_value()));
+  TRY(out.recall, read_wanted_recall(json, where));
+  if (out.recall && (out.release || json.find("action") != nullptr))
+    return odd("an object is taken back, or something else is done with it", where);
+  if (out.recall) out.action = coalition::Action::recall;
   read_wanted_policy(out);
   const Json* keys = json.find("keyAccessObjects");
   if (keys == nullptr || !keys->is_array() || keys->items().empty()) {
@@ -168,6 +182,10 @@ Result<RewrapRequest> read_rewrap(const Json& body) {
       TRY(WantedObject object, read_object(requests->items()[i], fmt::format("/requests/{}", i), left));
       if (!out.objects.empty() && (object.release || out.objects.front().release))
         return odd("a release is asked for by a request of its own, for one object");
+      if (!out.objects.empty() && (object.recall || out.objects.front().recall))
+        return odd("an object is taken back by a request of its own");
+      if (object.recall && object.keys.size() != 1)
+        return odd("an object is taken back by one key access object of your own nation");
       if (object.release && object.keys.size() != 1)
         return odd("a release is asked for by one key access object of each nation of origin");
       out.objects.push_back(std::move(object));

@@ -22,6 +22,7 @@ Json recall_json(const coalition::Recall& recall) {
     for (const PartnerCode& code : recall.partners) partners.push(code.text());
     out.set("partners", std::move(partners));
   }
+  if (!recall.object.empty()) out.set("object", recall.object);
   if (!recall.classification.empty()) out.set("classification", recall.classification);
   if (!recall.attributes.empty()) {
     Json attributes = Json::array();

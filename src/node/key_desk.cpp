@@ -53,7 +53,8 @@ KeyDesk::KeyDesk(Parts parts)
           .context = [self = parts_.self](Instant end) { return moment_of(self, end); },
           .limits = {},
           .views = &parts_.views.views(),
-          .waits = parts_.waits}),
+          .waits = parts_.waits,
+          .author = parts_.author}),
       token_issuers_([this]() -> const coalition::World& { return parts_.records.world(); }, parts_.issuers,
                      parts_.clock) {}
 
@@ -104,7 +105,7 @@ net::Task<data::KasAnswer> KeyDesk::walk(data::Kas::Step step) {
       if (held.records.empty()) {
         durable = co_await record(held.leaves);
       } else {
-        durable = co_await write_down(held.records, held.leaves);
+        durable = co_await write_down(held.records, held.leaves, held.narrowing);
       }
       step = kas_.written(std::move(held), durable, parts_.records.world(), at());
     } else {
@@ -182,7 +183,7 @@ net::Task<Result<void>> KeyDesk::record(std::vector<data::KasLeaf> leaves) {
 }
 
 net::Task<Result<void>> KeyDesk::write_down(std::vector<coalition::Record> records,
-                                            std::vector<data::KasLeaf> leaves) {
+                                            std::vector<data::KasLeaf> leaves, bool narrowing) {
   struct Errand {
     explicit Errand(net::Loop& loop) : done(loop) {}
     net::Event done;
@@ -193,11 +194,17 @@ net::Task<Result<void>> KeyDesk::write_down(std::vector<coalition::Record> recor
   change.records = std::move(records);
   change.leaves = records_of(std::move(leaves));
   change.author = "key-service";
+  change.narrowing = narrowing;
   parts_.records.commit(std::move(change), [errand](const Result<Outcome>& outcome) {
-    if (!outcome) errand->answer = Failure(outcome.error());
+    if (!outcome) {
+      errand->answer = Failure(outcome.error());
+    } else if (!outcome->durable) {
+      errand->answer = fail(std::string(data::kFenced), outcome->why.what());
+    }
     errand->done.set();
   });
-  bool done = co_await errand->done.wait(net::kNoTimeout);
+  bool done = co_await errand->done.wait(narrowing ? Millis(kNarrowingMax) : net::kNoTimeout);
+  if (!done && narrowing) co_return fail(std::string(data::kFenced), "the disk takes long");
   while (!done) done = co_await errand->done.wait(net::kNoTimeout);
   co_return std::move(errand->answer);
 }

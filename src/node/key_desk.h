@@ -38,6 +38,7 @@ class KeyDesk final : public exchange::ObjectDesk {
     std::function<void()> stranger_refused;
     const crypto::PrivateKey& statement_key;  // signs for whom this node vouches
     std::function<PersonId(const PersonId&, const PartnerCode&)> pairwise;
+    std::function<std::string(const PersonId&)> author;  // a person's code as the author of objects
     // Asks a partner's node over the link.
     std::function<net::Task<Result<std::string>>(PartnerCode, std::string)> ask_partner;
     ViewDesk& views;
@@ -89,6 +90,7 @@ class KeyDesk final : public exchange::ObjectDesk {
   net::Task<data::KasAnswer> attribute_values(Asked asked);
   net::Task<data::KasAnswer> key_services(Asked asked);
   net::Task<data::KasAnswer> rewrap(Asked asked);
+  net::Task<data::KasAnswer> author(Asked asked);
 
   void use_own_url();
   // {"algorithm", "kid", "pem"}; null: none.
@@ -102,8 +104,9 @@ class KeyDesk final : public exchange::ObjectDesk {
   // Whoever brings a good token: the coalition's vocabulary is for its people.
   net::Task<std::optional<data::KasAnswer>> stranger(data::KasRequest request);
   net::Task<Result<void>> record(std::vector<data::KasLeaf> leaves);
+  // Error data::kFenced: it narrows, acts, and the disk does not have it yet.
   net::Task<Result<void>> write_down(std::vector<coalition::Record> records,
-                                     std::vector<data::KasLeaf> leaves);
+                                     std::vector<data::KasLeaf> leaves, bool narrowing);
   void record_later(std::vector<data::KasLeaf> leaves);
   [[nodiscard]] Result<identity::PersonFacts> person(const identity::AccessToken& token, Instant now) const;
   [[nodiscard]] Json value_json(const coalition::Attribute& attribute,
@@ -118,6 +121,7 @@ class KeyDesk final : public exchange::ObjectDesk {
   static constexpr size_t kReadingOfOneMax = 4;  // of whom a token is of
   static constexpr Seconds kReadingTime{10};     // for the whole of a body
   static constexpr Seconds kCountedEvery{60};
+  static constexpr Seconds kNarrowingMax{5};                // for the disk, of what acts already
   static constexpr std::string_view kBrowser = "browser:";  // no thumbprint of a key begins so
   Parts parts_;
   Instant

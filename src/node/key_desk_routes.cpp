@@ -1,5 +1,6 @@
 // What clients of the key service ask for over HTTP.
 #include "base/log.h"
+#include "data/kas_client.h"
 #include "identity/oidc.h"
 #include "net/url.h"
 #include "node/key_desk.h"
@@ -84,10 +85,11 @@ struct KeyDesk::Route {
 };
 
 std::span<const KeyDesk::Route> KeyDesk::routes() {
-  static constexpr std::array<Route, 10> kRoutes{
+  static constexpr std::array<Route, 11> kRoutes{
       {{"POST", "/wellknownconfiguration.WellKnownService/GetWellKnownConfiguration", &KeyDesk::well_known},
        {"POST", "/kas.AccessService/PublicKey", &KeyDesk::public_key},
        {"POST", "/kas.AccessService/Rewrap", &KeyDesk::rewrap},
+       {"POST", data::kAuthorPath, &KeyDesk::author},
        {"POST", "/policy.attributes.AttributesService/GetAttributeValuesByFqns", &KeyDesk::attribute_values},
        {"POST", "/policy.kasregistry.KeyAccessServerRegistryService/ListKeyAccessServers",
         &KeyDesk::key_services},
@@ -321,6 +323,21 @@ net::Task<data::KasAnswer> KeyDesk::rewrap(Asked asked) {
   data::Kas::Step step = kas_.take(asked.request, issuer ? &*issuer : nullptr, parts_.records.world(), at());
   data::KasAnswer answer = co_await walk(std::move(step));
   co_return answer;
+}
+
+// Who seals names themselves by this, so that nobody else learns who it was, and their own node does.
+net::Task<data::KasAnswer> KeyDesk::author(Asked asked) {
+  const std::optional<data::Kas::Issuer> issuer = co_await token_issuers_.of(asked.request);
+  const Result<data::KasCaller> who = kas_.who(asked.request, issuer ? &*issuer : nullptr, at());
+  data::KasAnswer out;
+  if (!who) {
+    out = kas_.unproved(who.error(), at());
+  } else if (asked.of != parts_.self) {
+    out = data::connect_error("not_found", "An author is known to their own nation's key service alone.");
+  } else {
+    out.body = Json::object({{"author", parts_.author(who->person.id)}});
+  }
+  co_return out;
 }
 
 }  // namespace entente::node

@@ -231,6 +231,11 @@ Result<void> Node::Parts::build() {
       [this](const PersonId& who, const PartnerCode& at) {
         return statements->pairwise(who, {at, AppId("kas")});
       },
+      // Like an id for an app of our own that no app can be called, so that it is told to nobody but them.
+      [this](const PersonId& who) {
+        const PersonId id = statements->pairwise(who, {config.partner, AppId("sealed/author")});
+        return base64url(crypto::sha256(id.text()));
+      },
       ask, *view_desk,
       [this](const PartnerCode& service, const RequestId& id, const PersonId& who) {
         release_desk->waits(service, id, who);

@@ -70,6 +70,9 @@ Result<std::string_view> partner_of_person(std::string_view where, std::string_v
 
 Result<void> check_what(const coalition::World& world, std::string_view kind, std::string_view what,
                         const Json& record, const std::function<bool(std::string_view)>& holds_key) {
+  if (kind == coalition::kAuthorRecall)
+    return matches_nothing("kind", "authors recall what they sealed, and nobody in their name",
+                           "recall it by policy, with the id that it has");
   if (kind == "label") return check_label(world, what, record);
   if (kind == "object" || kind == "device") return check_digest("what", kind, what);
   if (kind == "policy" && what.size() > coalition::kObjectIdBytesMax)

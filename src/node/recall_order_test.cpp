@@ -70,6 +70,7 @@ TEST_CASE("a recall that could match nothing is refused") {
   Node node;
   CHECK(node.order("partner", "XBB") == "");
   CHECK(node.order("partner", "XZZ") == "field.value");
+  CHECK(node.order("author", std::string(43, 'A')) == "field.value");  // that is an author's own word
   CHECK(node.order("partner", "XBB", "XAA") == "field.value");
   CHECK(node.order("policy", "object-7", "XZZ") == "field.value");
   CHECK(node.order("mission", "harbor-light") == "");

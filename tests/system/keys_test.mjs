@@ -129,6 +129,24 @@ system('the command line seals for the foreign client and opens what it sealed',
   const theirs = await client('open', file('ours.tdf'), file('ours.out'));
   assert.equal(theirs.code, 0, theirs.output);
   assert.equal(readFileSync(file('ours.out'), 'utf8'), report);
+  // With its author's mark it is the same to that client; who has sealed it takes it back, and nobody else.
+  const means = ['--token', file('token.txt'), '--proof', held, ...service];
+  assert.equal((await seal('mine.tdf', ...named, ...means, '--tdf-version', '4.2.2')).code, 0);
+  const mine = await client('open', file('mine.tdf'), file('mine.out'));
+  assert.equal(mine.code, 0, mine.output);
+  const takeBack = (name) =>
+    command([program, 'recall', 'own', file(name), ...means, ...trust, '--reason', 'EXERCISE: the times were wrong']);
+  const unmarked = await takeBack('ours.tdf');
+  assert.equal(unmarked.code, 1, unmarked.output);
+  assert.match(unmarked.output, /does not say that you are its author/);
+  const taken = await takeBack('mine.tdf');
+  assert.equal(taken.code, 0, taken.output);
+  assert.match(taken.output, /recalled; no key is released any more/);
+  assert.notEqual((await client('open', file('mine.tdf'), file('mine.again'))).code, 0);
+  const shut = await open('mine.tdf', 'mine.again', ...service);
+  assert.equal(shut.code, 1);
+  assert.match(shut.output, /recalled by its author: EXERCISE: the times were wrong/);
+  assert.ok(!existsSync(file('mine.again')));
   const back = await open('report.tdf', 'report.back', ...service);
   assert.equal(back.code, 0, back.output);
   assert.equal(readFileSync(file('report.back'), 'utf8'), report);

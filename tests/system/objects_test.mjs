@@ -7,10 +7,10 @@ import { request } from 'node:https';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { toLoopback } from '../../demo/loopback.mjs';
+import { ask, toLoopback } from '../../demo/loopback.mjs';
 import { Coalition, command, program, skip, system, until } from './coalition.mjs';
 import { manifestOf } from './tdf_manifest.mjs';
-import { keyService } from './token.mjs';
+import { accessToken, keyService, makePair, proof } from './token.mjs';
 import { Visitor } from './visitor.mjs';
 
 const fqn = (attribute, value) => `https://harbor-light.example/attr/${attribute}/value/${value}`;
@@ -32,6 +32,7 @@ after(async () => {
 });
 
 let sealed = 0;
+let means = []; // by which whoever seals proves who they are
 // Seals for these nations' key services, one share each, and answers what the manifest says.
 async function seal(services, ...words) {
   const path = join(coalition.folder, `object-${(sealed += 1)}`);
@@ -40,7 +41,7 @@ async function seal(services, ...words) {
   const named = ['classification/restricted', ...words].flatMap((word) => ['--attribute', fqn(...word.split('/'))]);
   const { code, output } = await command([
     program, 'seal', `${path}.txt`, '--out', `${path}.tdf`, ...to, ...(services.length > 1 ? ['--split-per-recipient'] : []),
-    '--tdf-version', '4.2.2', '--trust', coalition.demo.authority, ...named,
+    '--tdf-version', '4.2.2', '--trust', coalition.demo.authority, ...means, ...named,
   ]);
   assert.equal(code, 0, output);
   return manifestOf(`${path}.tdf`);
@@ -56,12 +57,12 @@ async function tokenOf(visitor) {
 async function press(visitor, path, fields, headers = {}) {
   return visitor.submit(at(visitor, path), { token: await tokenOf(visitor), ...fields }, headers);
 }
-function wanted({ manifest }, code, release) {
+function wanted({ manifest }, code, release, recall) {
   const { policy, keyAccess } = manifest.encryptionInformation;
   const keys = keyAccess.filter(({ url }) => url.startsWith(keyService(coalition, code)));
   assert.equal(keys.length, 1);
   const keyAccessObjects = [{ keyAccessObjectId: 'k0', keyAccessObject: keys[0] }];
-  return JSON.stringify({ clientPublicKey, requests: [{ policy: { id: 'p', body: policy }, keyAccessObjects, release }] });
+  return JSON.stringify({ clientPublicKey, requests: [{ policy: { id: 'p', body: policy }, keyAccessObjects, release, recall }] });
 }
 // What the node says of the one key: { status, view, until, error, share }.
 async function askFor(visitor, object, code = 'XAA') {
@@ -286,6 +287,166 @@ system('signed out: what was open is over, and the page hears of that last', asy
   const { why } = await shuts(view, theirs);
   assert.match(why, /signed out/);
   await until('the stream ends', () => theirs.ended);
+});
+
+// Like seal(), by somebody whom the object then names as its author.
+async function sealedBy(login, services, ...words) {
+  const pair = await makePair();
+  const token = await accessToken(coalition, login, pair);
+  const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', pair.privateKey)).toString('base64');
+  const [at, held] = ['token', 'proof.pem'].map((name) => join(coalition.folder, `${login}-${name}`));
+  writeFileSync(at, `${token}\n`, { mode: 0o600 });
+  const key = `-----BEGIN PRIVATE KEY-----\n${der.match(/.{1,64}/g).join('\n')}\n-----END PRIVATE KEY-----\n`;
+  writeFileSync(held, key, { mode: 0o600 });
+  const { nation } = coalition.person(login);
+  means = ['--token', at, '--proof', held, '--service', keyService(coalition, nation)];
+  try {
+    return await seal(services, ...words);
+  } finally {
+    means = [];
+  }
+}
+// How their nation's node knows them as an author, and the mark that stands for that in an object of this id.
+async function codeOf(login, changed = {}) {
+  const [pair, { nation }] = [await makePair(), coalition.person(login)];
+  const url = `${keyService(coalition, nation)}/entente.AuthorService/GetAuthor`;
+  const token = await accessToken(coalition, login, pair);
+  const dpop = await proof(pair, 'POST', url, { token });
+  const headers = { authorization: `DPoP ${token}`, dpop, 'content-type': 'application/json', ...changed };
+  const { status, body } = await ask(url, { method: 'POST', headers, body: '{}', ca: coalition.ca });
+  return { status, code: JSON.parse(body).author };
+}
+function markOf(code, uuid) {
+  const hash = createHash('sha256');
+  for (const part of ['entente.author/1', code, uuid]) {
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64BE(BigInt(Buffer.byteLength(part)));
+    hash.update(length).update(part);
+  }
+  return hash.digest('base64url');
+}
+const kWhy = 'EXERCISE: the convoy times were wrong';
+const takesBack = async (visitor, object, { code = 'XAA', headers = {}, fields = {} } = {}) => {
+  const request = wanted(object, code, undefined, { reason: kWhy });
+  return press(visitor, '/objects/keys', { request, ...fields }, headers);
+};
+const recalls = async (code) => (await coalition.ask(code, 'recall', 'list')).recalls;
+
+system('its author recalls it in their own lobby: an open page hears of it, and it opens no more', async (t) => {
+  const konrad = await Visitor.in(coalition, 'konrad');
+  const object = await sealedBy('konrad', ['XAA'], 'originator/xaa', 'releasable-to/xbb');
+  const { status, code: known } = await codeOf('konrad');
+  assert.equal(status, 200);
+  assert.equal(object.policy.ententeAuthor, markOf(known, object.policy.uuid));
+  assert.notEqual((await codeOf('lena')).code, known);
+  assert.equal((await codeOf('konrad', { authorization: '' })).status, 401);
+  const view = await opens(ingrid, object);
+  const own = await askFor(konrad, object);
+  assert.deepEqual([own.status, own.recall], ['permit', true], 'it is offered to its author');
+  assert.equal((await askFor(ingrid, object)).recall, undefined, 'and to nobody else');
+  const said = resultOf(await takesBack(konrad, object));
+  const answered = performance.now();
+  assert.deepEqual([said.status, said.durable], ['recalled', true]);
+  const { why, at: heard } = await shuts(view);
+  t.diagnostic(`object-shut ${(heard - answered).toFixed(1)} ms after the recall was answered`);
+  assert.match(why, /recalled by its author: EXERCISE: the convoy times were wrong/);
+  for (const visitor of [ingrid, konrad]) {
+    const again = await askFor(visitor, object);
+    assert.deepEqual([again.status, again.kasWrappedKey, again.recall], ['fail', undefined, undefined]);
+  }
+  const exposure = await coalition.ask('XAA', 'exposure', '--partner', 'XBB', '--object', object.policy.uuid);
+  assert.deepEqual([exposure.releases, exposure.openable, exposure.rows[0].why], [2, 0, 'object-recalled']);
+  // What stands, and what the ledger says: who, which, why.
+  const standing = (await recalls('XAA')).filter((one) => one.object === object.policy.uuid);
+  const text = object.manifest.encryptionInformation.policy;
+  const digest = createHash('sha256').update(text).digest('base64url');
+  assert.deepEqual(
+    standing.map(({ recall, reason }) => [recall, reason]),
+    [[`author/${digest}`, kWhy]],
+  );
+  const { records } = await coalition.ask('XAA', 'ledger', 'show', '--last', '500');
+  const entry = records.findLast((one) => one.class === 'object.recall').fields;
+  assert.deepEqual([entry.object, entry.reason, entry.person, entry.partner], [object.policy.uuid, kWhy, standing[0].by, 'XAA']);
+  // Said again it is the same one; an operator undoes it.
+  assert.equal(resultOf(await takesBack(konrad, object)).status, 'recalled');
+  assert.equal((await recalls('XAA')).filter((one) => one.object === object.policy.uuid).length, 1);
+  await coalition.ask('XAA', 'recall', 'lift', 'author', digest, '--reason', 'EXERCISE: they were right');
+  await press(ingrid, '/objects/close', { view: await opens(ingrid, object) });
+});
+
+system('of joint origin, the author\'s own nation\'s share is enough, and another nation\'s is not asked', async () => {
+  const konrad = await Visitor.in(coalition, 'konrad');
+  const object = await sealedBy('konrad', ['XAA', 'XBB'], 'originator/xaa', 'originator/xbb');
+  const views = { XAA: await opens(ingrid, object, 'XAA'), XBB: await opens(ingrid, object, 'XBB') };
+  const elsewhere = resultOf(await takesBack(konrad, object, { code: 'XBB' }));
+  assert.match(elsewhere.error, /their own nation's node/);
+  assert.equal(resultOf(await takesBack(konrad, object)).status, 'recalled');
+  await shuts(views.XAA);
+  assert.equal((await askFor(ingrid, object, 'XAA')).status, 'fail');
+  await press(ingrid, '/objects/close', { view: views.XBB });
+});
+
+system('attack: somebody who did not seal it recalls it', async () => {
+  const object = await sealedBy('konrad', ['XAA'], 'originator/xaa', 'releasable-to/xbb');
+  const view = await opens(ingrid, object);
+  const lena = await Visitor.in(coalition, 'lena'); // of the same nation
+  assert.match(resultOf(await takesBack(lena, object)).error, /does not say that you are its author/);
+  // Another nation's reader, at her own node, by her nation's share and by the origin's.
+  assert.match(resultOf(await takesBack(ingrid, object)).error, /their own nation's node/);
+  const joint = await sealedBy('konrad', ['XAA', 'XBB'], 'originator/xaa', 'originator/xbb');
+  assert.match(resultOf(await takesBack(ingrid, joint, { code: 'XBB' })).error, /does not say that you are its author/);
+  assert.equal(events.shut.get(view), undefined);
+  assert.equal((await recalls('XBB')).filter(({ recall }) => recall.startsWith('author/')).length, 0);
+  await press(ingrid, '/objects/close', { view });
+});
+
+system('attack: a reader binds a policy that names her to the key, and recalls that', async () => {
+  const lena = await Visitor.in(coalition, 'lena');
+  const object = await sealedBy('konrad', ['XAA'], 'originator/xaa', 'releasable-to/xbb');
+  const view = await opens(ingrid, object);
+  // She may read it, and so knows its share; her code she may ask for.
+  const { kasWrappedKey } = await askFor(lena, object);
+  const padding = constants.RSA_PKCS1_OAEP_PADDING;
+  const share = privateDecrypt({ key: browser.privateKey, padding, oaepHash: 'sha1' }, Buffer.from(kasWrappedKey, 'base64'));
+  const { code } = await codeOf('lena');
+  const ententeAuthor = markOf(code, object.policy.uuid);
+  const policy = Buffer.from(JSON.stringify({ ...object.policy, ententeAuthor })).toString('base64');
+  const forged = structuredClone(object);
+  const hash = createHmac('sha256', share).update(policy).digest('hex');
+  forged.manifest.encryptionInformation.policy = policy;
+  const [access] = forged.manifest.encryptionInformation.keyAccess;
+  access.policyBinding = { alg: 'HS256', hash: Buffer.from(hash).toString('base64') };
+  const own = await askFor(lena, forged);
+  assert.deepEqual([own.status, own.recall], ['permit', true], 'it is a good object, and hers');
+  assert.equal(resultOf(await takesBack(lena, forged)).status, 'recalled');
+  assert.equal((await askFor(lena, forged)).status, 'fail');
+  assert.equal(events.shut.get(view), undefined, 'the original stays open');
+  await press(ingrid, '/objects/close', { view: await opens(ingrid, object) });
+  await press(ingrid, '/objects/close', { view });
+});
+
+system('attack: a recall that is not from the lobby\'s own page, or of somebody signed out', async () => {
+  const konrad = await Visitor.in(coalition, 'konrad');
+  const object = await sealedBy('konrad', ['XAA'], 'originator/xaa', 'releasable-to/xbb');
+  const view = await opens(ingrid, object);
+  for (const changed of [
+    { fields: { token: 'x' } },
+    { fields: { token: '' } },
+    { fields: { token: await tokenOf(ingrid) } },
+    { headers: { origin: 'https://elsewhere.example' } },
+    { headers: { origin: konrad.nation.app } },
+    { headers: { origin: 'null' } },
+  ])
+    assert.equal((await takesBack(konrad, object, changed)).status, 403, JSON.stringify(changed));
+  const token = await tokenOf(konrad);
+  await konrad.signOut();
+  assert.equal((await takesBack(konrad, object, { fields: { token } })).status, 403);
+  await wait(kQuietMs);
+  assert.equal(events.shut.get(view), undefined);
+  // Signed in again it is still theirs.
+  const again = await Visitor.in(coalition, 'konrad');
+  assert.equal(resultOf(await takesBack(again, object)).status, 'recalled');
+  await shuts(view);
 });
 
 const controlled = () => seal(['XAA'], 'originator/xaa', 'handling/orcon');
