@@ -2,6 +2,7 @@
 // for as long as it may be shown. It fails closed: what ends a view, and what keeps the page from hearing of it, takes
 // the content off the page.
 import { KeysRefused, TdfError, collectKey, contentOf, markingOf, openObject, readObject } from './tdf.js';
+import { recallForm } from './recalls.js';
 import { Wishes } from './wishes.js';
 
 const kSilenceMsMax = 5000; // without hearing from the node
@@ -87,6 +88,7 @@ class Page {
   #turn = 0; // what began before the newest file was chosen ends without effect
   #name = ''; // of the file that is shown
   #source = ''; // of an image
+  #offered = 0; // counts what its author may take back: an older one's answer is of no other file
 
   constructor() {
     this.token = main.dataset.token;
@@ -111,7 +113,9 @@ class Page {
       open: (file) => this.open(file),
       tell: (text, state) => this.say(text, state),
     });
+    this.own = element('section', '', { 'data-own': '', 'aria-label': 'What its author can do' });
     this.status.after(this.answer, this.wishes.section);
+    this.viewer.after(this.own);
     this.#listen();
     this.say(
       'Choose a sealed file, or drop it on this page. It stays in this browser; only its key is asked for.',
@@ -199,6 +203,7 @@ class Page {
     this.viewer.hidden = true;
     if (this.#source) URL.revokeObjectURL(this.#source);
     this.#source = '';
+    this.own.replaceChildren();
     if (shown.length === 0) return;
     this.#release(shown.map(({ view }) => view));
     this.say(`Shut: ${this.#name}. ${why}`, 'shut');
@@ -207,6 +212,7 @@ class Page {
 
   async open(file) {
     this.blank('Another file was chosen.');
+    this.#offered += 1;
     const turn = (this.#turn += 1);
     this.answer.replaceChildren();
     this.answer.hidden = true;
@@ -227,9 +233,10 @@ class Page {
         got.key.fill(0);
       }
       this.#show(turn, object, bytes, permits, file.name);
+      this.#offer(object, permits, file.name);
     } catch (error) {
       this.#release((error.permits ?? permits).map(({ view }) => view));
-      if (turn === this.#turn) this.#refuse(file, object, error);
+      if (turn === this.#turn) this.#refuse(file, object, error, permits);
     } finally {
       this.chooser.value = ''; // the same file can be chosen again
     }
@@ -274,6 +281,22 @@ class Page {
     this.content.firstElementChild.focus();
   }
 
+  // Of one that the node says they sealed: that they can take it back.
+  #offer(object, answers, name) {
+    const offered = (this.#offered += 1);
+    const form = recallForm(object, answers, {
+      ask: (service, request) => this.#ask(service, request),
+      done: (durable) => {
+        if (offered !== this.#offered) return;
+        this.blank('You recalled it.');
+        const later = durable ? '' : ' Your node has not written that to its disk yet, and keeps trying.';
+        this.say(`Recalled: ${name}. No key of it is given out any more.${later}`, 'recalled');
+      },
+      failed: (words) => offered === this.#offered && this.say(`Not recalled: ${name}. ${words}`, 'refused'),
+    });
+    this.own.replaceChildren(...form);
+  }
+
   // Text is text, whatever it looks like; nothing of a file becomes part of the page.
   #contentElement(content, bytes) {
     if (content.kind === 'text')
@@ -292,7 +315,7 @@ class Page {
     });
   }
 
-  #refuse(file, object, error) {
+  #refuse(file, object, error, permits) {
     const refused = error instanceof KeysRefused;
     const words =
       error instanceof TdfError || refused
@@ -319,6 +342,7 @@ class Page {
     const form = refused ? this.wishes.form(file, object, error.answers) : [];
     this.answer.replaceChildren(element('h2', refused ? 'Who said what' : 'Not shown'), list, ...form);
     this.answer.hidden = false;
+    if (object) this.#offer(object, refused ? error.answers : (error.permits ?? permits), file.name);
   }
 }
 

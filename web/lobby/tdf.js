@@ -73,14 +73,16 @@ export async function unwrapShare(privateKey, wrapped, ephemeralPem) {
 }
 
 // The unsigned request of docs/wire-formats/kas.md: the given key access objects (by index), all of one service. With
-// `release` ({ purpose, minutes }) it asks for no key, but for a release by the one that is given.
-export function keyRequest(manifest, indexes, publicKey, release) {
+// `release` ({ purpose, minutes }) it asks for no key, but for a release by the one that is given; with `recall`
+// ({ reason }), that the object is taken back.
+export function keyRequest(manifest, indexes, publicKey, { release, recall } = {}) {
   const keyAccessObjects = indexes.map((index) => ({
     keyAccessObjectId: `kao-${index}`,
     keyAccessObject: manifest.access[index].sent,
   }));
   const policy = { id: 'policy', body: manifest.policyText };
-  const request = { policy, action: 'open', keyAccessObjects, ...(release && { release }) };
+  const what = recall ? { recall } : { action: 'open', ...(release && { release }) };
+  const request = { policy, ...what, keyAccessObjects };
   return JSON.stringify({ clientPublicKey: publicKey, requests: [request] });
 }
 
@@ -101,7 +103,8 @@ export function wishOf(said) {
 }
 
 // Of an answer: by index { wrapped, view, until, marking } or { refused: words, wish }, where a release was asked for
-// also with `asked`. Whatever does not fit is a refusal.
+// also with `asked`; either with `recall` where whoever asks is its author and may take it back. Whatever does not fit
+// is a refusal.
 export function readAnswer({ status, json }, indexes) {
   const out = new Map(
     indexes.map((index) => [index, { refused: 'The key service gave no answer that can be used.' }]),
@@ -119,12 +122,14 @@ export function readAnswer({ status, json }, indexes) {
     told.add(index);
     const wrapped = typeof result.kasWrappedKey === 'string' ? fromBase64(result.kasWrappedKey) : undefined;
     const { view, until, marking } = result;
-    if (result.status === 'permit' && wrapped?.length) out.set(index, { wrapped, view, until, marking });
+    const recall = result.recall === true && { recall: true };
+    if (result.status === 'permit' && wrapped?.length)
+      out.set(index, { wrapped, view, until, marking, ...recall });
     else {
       const refused = plainWords(result.error) || 'The key service refused, without a reason.';
       const asked = result.status === 'asked' && isWishId(result.release);
       const wish = wishOf(result.wish ?? (asked ? { state: 'open', release: result.release } : undefined));
-      out.set(index, { refused, wish, asked });
+      out.set(index, { refused, wish, asked, ...recall });
     }
   }
   return { keys: out, session: typeof json?.sessionPublicKey === 'string' ? json.sessionPublicKey : '' };
@@ -133,12 +138,24 @@ export function readAnswer({ status, json }, indexes) {
 // Asks the nation whose share that is for a release, in place of a key: { asked, wish, refused }.
 export async function askRelease({ manifest }, index, ask, release) {
   const { publicKey } = await makeSession();
-  const answer = await ask(manifest.access[index].service, keyRequest(manifest, [index], publicKey, release));
+  const answer = await ask(manifest.access[index].service, keyRequest(manifest, [index], publicKey, { release }));
   const { asked = false, wish, refused } = readAnswer(answer, [index]).keys.get(index);
   return { asked, wish, refused: refused ?? 'The key service gave no answer that can be used.' };
 }
 
-// A refusal, with who answered what: [{ service, index, permitted, words, wish }].
+// Takes the object back, for its author, by the share of their own nation: { recalled, durable, refused }.
+export async function askRecall({ manifest }, index, ask, reason) {
+  const { publicKey } = await makeSession();
+  const request = keyRequest(manifest, [index], publicKey, { recall: { reason } });
+  const answer = await ask(manifest.access[index].service, request);
+  const result = answer.status === 200 ? answer.json?.responses?.[0]?.results?.[0] : undefined;
+  if (result?.keyAccessObjectId === `kao-${index}` && result.status === 'recalled')
+    return { recalled: true, durable: result.durable === true };
+  const { refused } = readAnswer(answer, [index]).keys.get(index);
+  return { recalled: false, refused: refused ?? 'The key service gave no answer that can be used.' };
+}
+
+// A refusal, with who answered what: [{ service, index, permitted, words, wish, recall }].
 export class KeysRefused extends Error {
   constructor(answers, permits) {
     super('The key was refused.');
@@ -148,7 +165,7 @@ export class KeysRefused extends Error {
 
 // Asks the services until every share is there: all shares at once, of each the next of its alternatives where one
 // was refused. `ask(service, request)` answers { status, json }. Answers { key, permits: [{ service, view, until,
-// marking, asked (performance.now()) }] }; throws KeysRefused, or TdfError "data.binding" where a share is bound to
+// marking, asked (performance.now()), index, recall }] }; throws KeysRefused, or TdfError "data.binding" where a share is bound to
 // another policy.
 export async function collectKey({ manifest }, ask) {
   const left = new Map(); // sid -> indexes of its alternatives, first to be asked first
@@ -189,9 +206,10 @@ async function askOne(manifest, service, indexes, ask, { shares, permits, answer
   const answer = await ask(service, keyRequest(manifest, indexes, session.publicKey));
   const { keys, session: theirs } = readAnswer(answer, indexes);
   // All of them before any is opened: what was released is let go of even where another share is bad.
-  for (const [index, { view, until, marking, refused, wish }] of keys) {
-    answers.push({ service, index, permitted: refused === undefined, words: refused ?? '', wish });
-    if (refused === undefined) permits.push({ service, view, until, marking, asked });
+  for (const [index, { view, until, marking, refused, wish, recall }] of keys) {
+    const own = recall && { recall };
+    answers.push({ service, index, permitted: refused === undefined, words: refused ?? '', wish, ...own });
+    if (refused === undefined) permits.push({ service, view, until, marking, asked, index, ...own });
   }
   for (const [index, one] of keys) {
     if (one.refused !== undefined) continue;
