@@ -2,9 +2,10 @@
 // runs, so that one can see what it stands for:
 //   as.mjs DEMO.json LOGIN seal FILE [--for XBB,XCC] [--joint XBB] [--orcon] [--domain NAME] [--label FILE] -o OUT
 //   as.mjs DEMO.json LOGIN open FILE -o OUT
-// What is sealed is of the person's nation; with --orcon it goes to others than it names only as that nation releases it,
+//   as.mjs DEMO.json LOGIN recall FILE --reason TEXT
+// What is sealed is of the person's nation, and names them as its author by a mark that their own node alone can read; with --orcon it goes to others than it names only as that nation releases it,
 // with --domain only to nations that the owner of that data domain shares it with.
-// To open takes an access token of theirs, bound to a key: their provider gives it, and both are gone afterwards.
+// Each takes an access token of theirs, bound to a key: their provider gives it, and both are gone afterwards.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,7 +16,7 @@ import { accessToken, makePair } from '../tests/system/token.mjs';
 const kWords = 'https://harbor-light.example/attr';
 const types = { '.txt': 'text/plain', '.md': 'text/plain', '.png': 'image/png', '.jpg': 'image/jpeg' };
 const usage =
-  'as LOGIN seal FILE [--for XBB,XCC] [--joint XBB] [--orcon] [--domain NAME] [--label FILE] -o OUT, or: as LOGIN open FILE -o OUT';
+  'as LOGIN seal FILE [--for XBB,XCC] [--joint XBB] [--orcon] [--domain NAME] [--label FILE] -o OUT, or: as LOGIN open FILE -o OUT, or: as LOGIN recall FILE --reason TEXT';
 
 class UsageError extends Error {}
 
@@ -30,10 +31,12 @@ function readArguments() {
         label: { type: 'string' },
         orcon: { type: 'boolean' },
         out: { type: 'string', short: 'o' },
+        reason: { type: 'string' },
       },
     });
     const [demo, login, verb, file] = positionals;
-    if (positionals.length !== 4 || !values.out || !['seal', 'open'].includes(verb)) throw new Error();
+    const told = verb === 'recall' ? values.reason : values.out;
+    if (positionals.length !== 4 || !told || !['seal', 'open', 'recall'].includes(verb)) throw new Error();
     return { demo: JSON.parse(readFileSync(demo, 'utf8')), login, verb, file, ...values };
   } catch {
     throw new UsageError(usage);
@@ -102,16 +105,19 @@ async function run(words) {
 
 async function main() {
   const wanted = readArguments();
-  const { demo, login, verb, file, out } = wanted;
+  const { demo, login, verb, file, out, reason } = wanted;
   const person = demo.people.find((one) => one.login === login);
   if (!person) throw new UsageError(`nobody is ${login}: ${demo.people.map((one) => one.login).join(', ')}`);
   const folder = mkdtempSync(join(demo.folder, 'as-'));
   try {
-    const words =
-      verb === 'seal'
-        ? sealWords(wanted, person.nation)
-        : [...(await credentials(demo, login, folder)), ...openServices(demo, person.nation)];
-    return await run([demo.entente, verb, file, ...words, '--trust', demo.authority, '-o', out]);
+    const verbs = verb === 'recall' ? ['recall', 'own'] : [verb];
+    const words = [
+      ...(verb === 'seal' ? sealWords(wanted, person.nation) : []),
+      ...(await credentials(demo, login, folder)),
+      ...(verb === 'seal' ? ['--service', keyService(demo.nations[person.nation])] : openServices(demo, person.nation)),
+    ];
+    const end = verb === 'recall' ? ['--reason', reason] : ['-o', out];
+    return await run([demo.entente, ...verbs, file, ...words, '--trust', demo.authority, ...end]);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -97,7 +97,7 @@ step('J5: a planner of XBB opens it in her lobby and at the command line', async
 });
 step('J5: a planner of XCC is refused, with a reason', () => object.plannerOfXccIsRefused(stage));
 step('J5: of joint origin, both have to agree', () => object.bothHaveToAgree(stage, sealed));
-step('J5: the author takes it back, and the open page goes blank', () => object.authorTakesItBack(stage, reader, sealed));
+step('J5: the author takes it back, and the open page goes blank', () => object.authorTakesItBack(stage, reader));
 step('J5: exposure tells who had opened it', () => object.exposureTellsTheRest(stage, sealed));
 step("J3: suspending XBB ends its streams and leaves XAA's alone", () =>
   leaving.suspendWhileBothWatch(stage, planner, officer),

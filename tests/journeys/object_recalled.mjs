@@ -1,6 +1,6 @@
 // J5: Aldoria seals a report for Borealis. Borealis's planner reads it in her lobby and with the command line, Cassia's
-// is refused with a reason, a document of joint origin takes both nations. Then the author's nation takes it back: the
-// open page goes blank, and no key is released any more.
+// is refused with a reason, a document of joint origin takes both nations, and an operator of either takes that back.
+// Then the author recalls the report in his own lobby: the open page goes blank, and no key is released any more.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -53,9 +53,9 @@ export async function officerSeals(stage) {
   stage.stopwatch.note(
     'J5',
     'officer of XAA seals a report for XBB',
-    'a file that says nothing',
+    'a file that says nothing, nor by whom (a sign-in and a token each time)',
     sealed.ms,
-    1000,
+    3000,
   );
   return { report: idOf(sealed), joint: idOf(joint) };
 }
@@ -141,25 +141,39 @@ export async function bothHaveToAgree(stage, { joint }) {
   stage.stopwatch.note('J5', 'XAA takes that back', `blank; then XBB permits, XAA does not: it stays shut`);
 }
 
-export async function authorTakesItBack(stage, planner, { report }) {
+export async function authorTakesItBack(stage, planner) {
   await planner.page.waitForSelector(kOpen);
+  assert.equal(await planner.page.locator('[data-recall-own]').count(), 0, 'a reader is offered none');
+  const author = await stage.visitor('konrad');
+  await atObjects(author);
+  await choose(author, place(stage, 'report.tdf'));
+  await author.page.fill('[data-recall-own] input[name="reason"]', kReason);
+  await author.shoot('j5-4-recall');
+  await author.isAccessible('what its author can do');
   const given = performance.now();
-  const command = stage.cli('XAA', 'recall', 'policy', report, '--reason', kReason);
-  await planner.page.waitForFunction(() => !document.querySelector('[data-text]'));
-  const blank = performance.now() - given;
-  const { code, output, ms } = await command;
-  assert.equal(code, 0, output);
+  const blanked = planner.page
+    .waitForFunction(() => !document.querySelector('[data-text]'))
+    .then(() => performance.now() - given);
+  await author.page.click('[data-action="recall-own"]');
+  await author.page.waitForSelector('main[data-state="recalled"]');
+  const ms = performance.now() - given;
+  const blank = await blanked;
+  assert.equal(await author.page.locator('[data-text], [data-recall-own]').count(), 0);
   const left = await planner.page.evaluate(() => document.documentElement.outerHTML);
   assert.ok(!left.includes('convoys'), 'nothing of it is left in the page');
   await planner.page.waitForSelector('main[data-state="shut"]');
   const said = await planner.text('[data-status]');
+  assert.match(said, new RegExp(`recalled by its author: ${kReason}`));
   await planner.shoot('j5-4-recalled');
   await planner.isAccessible('an object that was recalled');
-  stage.stopwatch.note('J5', 'XAA recalls it', 'the command answers', ms, 1000);
+  stage.stopwatch.note('J5', 'its author recalls it in his lobby', 'his page says that it is recalled', ms, 1000);
   stage.stopwatch.note('J5', '', `the open page is blank: ${said.slice(0, 80)}`, blank, 1000);
 
-  await choose(planner, place(stage, 'report.tdf'), 'refused');
-  assert.equal(await planner.page.locator('[data-text]').count(), 0);
+  for (const visitor of [planner, author]) {
+    await choose(visitor, place(stage, 'report.tdf'), 'refused');
+    assert.equal(await visitor.page.locator('[data-text], [data-recall-own]').count(), 0);
+  }
+  await author.context.close();
   const typed = await as(stage, planner.person.login, 'open', 'report.tdf', '-o', 'again.txt');
   assert.equal(typed.code, 1, typed.output);
   assert.ok(!existsSync(place(stage, 'again.txt')));

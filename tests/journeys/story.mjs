@@ -28,7 +28,7 @@ async function play(stage) {
   const reader = await object.plannerReads(stage);
   await object.plannerOfXccIsRefused(stage);
   await object.bothHaveToAgree(stage, sealed);
-  await object.authorTakesItBack(stage, reader, sealed);
+  await object.authorTakesItBack(stage, reader);
   await object.exposureTellsTheRest(stage, sealed);
   await leaving.suspendWhileBothWatch(stage, planner, officer);
   await leaving.theLobbySaysWhy(stage, planner);
