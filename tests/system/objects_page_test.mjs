@@ -196,6 +196,50 @@ system(
   },
 );
 
+system('its author is offered the recall and nobody else, also of what this page does not show', async () => {
+  const author = await stage.visitor('konrad');
+  const theirs = (state, file) =>
+    author.page.setInputFiles('#object-file', file).then(() => author.page.waitForSelector(`main[data-state="${state}"]`));
+  const offers = (visitor) => visitor.page.locator('[data-recall-own]').count();
+  const text = await seal('mine.txt', kText);
+  const other = await seal('mine.bin', Buffer.from([0, 1, 2, 3]));
+  await comeIn();
+  await choose(text.file, 'open');
+  assert.equal(await offers(reader), 0);
+  await author.openLobby();
+  await author.signIn();
+  await author.page.goto(`${author.nation.lobby}/objects`);
+  await theirs('open', text.file);
+  assert.equal(await offers(author), 1);
+  // It goes with what it was offered for: closed, or another file chosen.
+  await author.page.click('[data-close]');
+  assert.equal(await offers(author), 0);
+  await theirs('open', text.file);
+  await theirs('refused', coalition.file('damaged.tdf'));
+  await theirs('refused', other.file);
+  assert.equal(await offers(author), 1);
+  await author.isAccessible('the page of objects: what its author can do');
+  // Nothing is sent without a reason, and a refusal leaves what stands as it is.
+  let sent = 0;
+  const count = (request) => (sent += request.url().endsWith('/objects/keys') ? 1 : 0);
+  author.page.on('request', count);
+  await author.page.fill('#recall-reason', '   ');
+  await author.page.click('[data-action="recall-own"]');
+  assert.equal(sent, 0);
+  await author.page.fill('#recall-reason', 'EXERCISE: <img src=x onerror="document.title=1">');
+  await author.page.click('[data-action="recall-own"]');
+  await author.page.waitForSelector('main[data-state="recalled"]');
+  assert.equal(sent, 1);
+  assert.equal(await offers(author), 0);
+  assert.equal(await reader.page.getAttribute('main', 'data-state'), 'open', 'another object of theirs');
+  // What they wrote is text where others read it.
+  await choose(other.file, 'refused');
+  assert.match(await said(), /recalled by its author: EXERCISE: .*img src=x/);
+  assert.equal(await reader.page.locator('main img').count(), 0);
+  assert.notEqual(await reader.page.title(), '1');
+  await author.context.close();
+});
+
 const controlled = async (name) => {
   writeFileSync(coalition.file(name), kText);
   const sealed = await as('konrad', 'seal', name, '--orcon', '-o', `${name}.tdf`);
