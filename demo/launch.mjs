@@ -185,9 +185,9 @@ class Demonstration {
     return this.#describe();
   }
 
-  async #take({ start, run, command, ready, env, keep = {} }) {
+  async #take({ start, run, command, ready, env, again_after_s: againAfterS, keep = {} }) {
     if (start) {
-      await this.supervisor.start(start, command, ready, { env });
+      await this.supervisor.start(start, command, ready, { env, againAfterS });
       return;
     }
     const output = await this.supervisor.run(run, command, { env });
@@ -334,6 +334,7 @@ async function main() {
     folder,
     keep: Boolean(args.keep),
     onLoss: (message) => end(1, message),
+    onAgain: (message) => process.stderr.write(`demo: ${message}\n`),
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => end(0));
   const parent = process.ppid;

@@ -248,6 +248,28 @@ test('a process that is lost later ends the demonstration and is named', async (
   await untilGone(pids, demo.folder);
 });
 
+test('a process that is to be started again when it is lost is, and the demonstration goes on', async () => {
+  const source = coalition('again');
+  const plan = JSON.parse(readFileSync(join(source, 'plan.json'), 'utf8'));
+  plan.steps.find(({ start }) => start === 'node-xbb').again_after_s = 1;
+  writeFileSync(join(source, 'plan.json'), JSON.stringify(plan));
+  const child = launch(source);
+  const demo = await ready(child);
+  const pids = () => JSON.parse(readFileSync(join(demo.nations.XBB.data, 'pids'), 'utf8'));
+  const [lost] = pids();
+  process.kill(lost, 'SIGKILL');
+  const end = Date.now() + 20_000;
+  while (pids()[0] === lost && Date.now() < end) await wait(50);
+  assert.notEqual(pids()[0], lost);
+  assert.match(child.said, /demo: node-xbb was ended by SIGKILL; it is started again in 1 s/);
+  assert.equal(child.exitCode, null);
+  const all = processesOf(demo);
+  child.kill('SIGINT');
+  const [code] = await once(child, 'exit');
+  assert.equal(code, 0);
+  await untilGone(all, demo.folder);
+});
+
 test('a name that nobody knows is one line with file and place', async () => {
   const steps = [{ start: 'node-xaa', command: ['${entente}', '${xaa.prot}'] }];
   const child = launch(coalition('misnamed', { steps }));

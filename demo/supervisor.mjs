@@ -104,10 +104,12 @@ export class Supervisor {
   #ending;
   #warden;
 
-  // onLoss(message) is called when a process ends that nobody asked to end.
-  constructor({ folder, keep, onLoss }) {
+  // onLoss(message) is called when a process ends that nobody asked to end, onAgain(message) when it is one
+  // that is started again.
+  constructor({ folder, keep, onLoss, onAgain = () => {} }) {
     this.logs = join(folder, 'log');
     this.onLoss = onLoss;
+    this.onAgain = onAgain;
     mkdirSync(this.logs, { recursive: true, mode: 0o700 });
     this.#warden = spawn(process.execPath, [join(here, 'warden.mjs')], {
       detached: true,
@@ -136,14 +138,20 @@ export class Supervisor {
     return child;
   }
 
-  // Starts a process that is to stay. Answers the line or true that showed it to be ready.
-  async start(name, command, ready, { env = {}, mayEnd = false } = {}) {
+  // Starts a process that is to stay. Answers the line or true that showed it to be ready. With
+  // `againAfterS`, as a service manager would: lost, it is started again after so many seconds.
+  async start(name, command, ready, { env = {}, mayEnd = false, againAfterS } = {}) {
     const child = this.#spawn(name, command, env);
-    this.#staying.set(name, { child, command, ready, options: { env, mayEnd } });
+    this.#staying.set(name, { child, command, ready, options: { env, mayEnd, againAfterS } });
     let serving = false;
-    child.ended.then((how) => {
-      if (serving && !mayEnd && !child.stopped && !this.#ending)
-        this.onLoss(`${name} ${how}. It last said:\n${child.said()}`);
+    child.ended.then(async (how) => {
+      if (!serving || mayEnd || child.stopped || this.#ending) return;
+      const lost = `${name} ${how}. It last said:\n${child.said()}`;
+      if (againAfterS === undefined) return this.onLoss(lost);
+      this.onAgain(`${name} ${how}; it is started again in ${againAfterS} s`);
+      await wait(againAfterS * 1000, undefined, { ref: false });
+      if (this.#ending || this.#known(name).child !== child) return;
+      await this.again(name).catch((error) => this.#ending || this.onLoss(error.message));
     });
     const shown = await this.#ready(child, ready);
     serving = true;

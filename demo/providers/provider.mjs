@@ -206,7 +206,9 @@ function configuration({ nation, people, clients, secrets, signIn, authority, ke
     // What the key service reads is what the node reads in an ID token.
     extraTokenClaims: (ctx, token) => {
       const person = people.find((candidate) => candidate.subject === token.accountId);
-      return person && { ...person.claims, acr: person.acr, amr: person.amr };
+      const { AuthorizationCode, RefreshToken } = ctx.oidc.entities;
+      const { authTime } = AuthorizationCode ?? RefreshToken ?? {};
+      return person && { ...person.claims, acr: person.acr, amr: person.amr, auth_time: authTime };
     },
     loadExistingGrant: (ctx) =>
       agreedGrant(ctx, scopes, ['name', ...nation.claims, 'acr', 'amr', 'auth_time'], keyService),

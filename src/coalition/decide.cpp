@@ -93,9 +93,15 @@ void Question::check_signed_in_since_resumed(const PartnerCode& code) {
   const auto signed_in_ms = number(ask_.who.facts, "signed_in_at", 0, INT64_MAX);
   if (signed_in_ms && *signed_in_ms > resumed_ms) return;
   credential_dead_ = true;
+  // An access token need not say when its person signed in, and then cannot show that it was since.
   refuse("signed-in-before-resume",
-         fmt::format("{} was suspended after you signed in, and is active again now.", named(code)),
-         "Sign in again.", named(world_.self()));
+         signed_in_ms
+             ? fmt::format("{} was shut out after you signed in, and is let in again now.", named(code))
+             : fmt::format("{} was shut out before, and nothing says that you signed in since it is let "
+                           "in again.",
+                           named(code)),
+         signed_in_ms ? "Sign in again." : "Sign in again, with a token that says when (auth_time).",
+         named(world_.self()));
 }
 
 // All identity facts are there and live: what they say must make sense, and stay within what the partner may

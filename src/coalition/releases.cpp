@@ -2,6 +2,8 @@
 
 #include "base/text.h"
 #include "coalition/decide.h"
+#include "coalition/notes.h"
+#include "coalition/object_view.h"
 #include "coalition/things.h"
 
 #include <algorithm>
@@ -139,6 +141,44 @@ Result<Release> wished_release(const World& world, const Ask& ask, RequestId id,
   if (static_cast<size_t>(waiting) + others.of_person >= kOpenReleasesMax) {
     return fail("access.full", "too many of your requests wait for an answer", {},
                 "wait until they are answered");
+  }
+  return out;
+}
+
+namespace {
+
+Release closed(Release release, std::string_view words) {
+  release.state = release.state == RequestState::open ? RequestState::denied : RequestState::revoked;
+  release.answer = std::string(words);
+  release.start.reset();
+  release.until.reset();
+  return release;
+}
+
+}  // namespace
+
+std::vector<Release> closed_releases(const World& world, const PartnerCode& partner, std::string_view words,
+                                     Instant now) {
+  std::vector<Release> out;
+  for (const Release* one : world.releases(partner))
+    if (one->state == RequestState::granted && !is_over(*one, now)) out.push_back(closed(*one, words));
+  return out;
+}
+
+std::vector<Release> closed_releases(const World& world, const MissionId& mission, std::string_view words,
+                                     Instant now) {
+  std::vector<Release> out;
+  for (const Partner* partner : world.partners()) {
+    for (const Release* one : world.releases(partner->code)) {
+      if (is_over(*one, now)) continue;
+      SealedObject object;
+      object.attributes = one->attributes;
+      Notes notes(now);
+      const ObjectRead read = read_object(world, object, now, notes);
+      if (!read.view || std::ranges::find(read.view->missions, mission) == read.view->missions.end())
+        continue;
+      out.push_back(closed(*one, words));
+    }
   }
   return out;
 }

@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace entente::coalition {
@@ -52,6 +53,13 @@ struct ReleaseNews {
 [[nodiscard]] Result<Release> wished_release(const World& world, const Ask& ask, RequestId id,
                                              std::string purpose, int64_t minutes,
                                              const WishesUnderWay& others = {});
+
+// As they are once a nation is let in again, or a mission has ended: what was given to that nation, or what
+// waits or was given for objects of that mission, opens nothing any more. To be written.
+[[nodiscard]] std::vector<Release> closed_releases(const World& world, const PartnerCode& partner,
+                                                   std::string_view words, Instant now);
+[[nodiscard]] std::vector<Release> closed_releases(const World& world, const MissionId& mission,
+                                                   std::string_view words, Instant now);
 
 // The record, and where it is a new one the removal of what is long over of that partner's. Error
 // "access.full", of a new one alone: so many live ones (and `under_way`) that no room is left.

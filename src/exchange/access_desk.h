@@ -119,13 +119,19 @@ class AccessDesk {
   [[nodiscard]] std::vector<coalition::Grant> grants_for(const Acting& by) const;
   // Nothing is left of a mission that ends: what is open or granted for its apps is over, grants and
   // delegations go, and what people of this nation asked of partners is withdrawn. For somebody who writes
-  // it, narrowing, and calls closed() once it acts.
+  // it and calls closed() once it acts; for a mission, narrowing.
   struct Closing {
     std::vector<coalition::Record> records{};
     std::vector<coalition::AccessRequest> requests{};
+    std::vector<coalition::Release> releases{};
   };
   [[nodiscard]] Closing closing(const MissionId& mission, std::string_view words) const;
+  // What a nation's people were given before it is let in again stands no more.
+  [[nodiscard]] Closing closing(const PartnerCode& partner, std::string_view words) const;
   void closed(const Closing& closing);
+  void on_release_closed(std::function<void(const coalition::Release&)> told) {
+    release_closed_ = std::move(told);
+  }
   // This node's clock was ahead, up to `seen`, and is to go on from `now`: what had ended by then, or began
   // later than it is, stands no more, and nobody's approval rests on what was said of them meanwhile. For
   // somebody who writes it, and calls put_right() once it acts: then nobody is vouched for who does not sign
@@ -253,6 +259,7 @@ class AccessDesk {
   void tidy_up();
 
   Parts parts_;
+  std::function<void(const coalition::Release&)> release_closed_;
   Announcements announcements_;
   std::map<RequestId, Untold> untold_;
   std::map<RequestId, Tick> confirmed_;  // when the owner last said how it stands

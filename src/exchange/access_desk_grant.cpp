@@ -1,5 +1,6 @@
 // What was granted, and what was delegated: taken back, ended, forgotten with its mission.
 #include "base/log.h"
+#include "coalition/releases.h"
 #include "crypto/digest.h"
 #include "exchange/access_desk_internal.h"
 
@@ -75,6 +76,26 @@ net::Task<Result<void>> AccessDesk::revoke(Acting by, RequestId id, std::string 
   co_return written;
 }
 
+namespace {
+
+// What a request comes to that stands no more: words for whoever asked.
+void close(AccessDesk::Closing& out, const coalition::AccessRequest& found, const PartnerCode& self,
+           RequestState state, std::string_view words) {
+  coalition::AccessRequest request = found;
+  request.state = state;
+  request.answer = std::string(words);
+  request.granted_until.reset();
+  out.records.push_back({record_key(request, self), to_json(request)});
+  out.requests.push_back(std::move(request));
+}
+
+void close(AccessDesk::Closing& out, std::vector<coalition::Release> releases) {
+  for (const coalition::Release& one : releases) out.records.push_back({record_key(one), to_json(one)});
+  out.releases = std::move(releases);
+}
+
+}  // namespace
+
 AccessDesk::Closing AccessDesk::closing(const MissionId& mission, std::string_view words) const {
   const coalition::World& world = parts_.world();
   const auto of_it = [&](const PartnerCode& owner, const AppId& id) {
@@ -85,12 +106,7 @@ AccessDesk::Closing AccessDesk::closing(const MissionId& mission, std::string_vi
   const auto over = [&](const Request* found, RequestState open, RequestState granted) {
     if (found->state != RequestState::open && found->state != RequestState::granted) return;
     if (!of_it(found->owner, found->app)) return;
-    Request request = *found;
-    request.state = found->state == RequestState::open ? open : granted;
-    request.answer = std::string(words);
-    request.granted_until.reset();
-    out.records.push_back({record_key(request, world.self()), to_json(request)});
-    out.requests.push_back(std::move(request));
+    close(out, *found, world.self(), found->state == RequestState::open ? open : granted, words);
   };
   for (const Request* request : world.requests()) over(request, RequestState::denied, RequestState::revoked);
   for (const Request* request : world.asked())
@@ -99,10 +115,25 @@ AccessDesk::Closing AccessDesk::closing(const MissionId& mission, std::string_vi
     if (of_it(world.self(), grant->app)) out.records.push_back({record_key(*grant), std::nullopt});
   for (const coalition::Delegation* one : world.delegations())
     if (of_it(world.self(), one->app)) out.records.push_back({record_key(*one), std::nullopt});
+  close(out, coalition::closed_releases(world, mission, words, parts_.switchboard.now()));
+  return out;
+}
+
+AccessDesk::Closing AccessDesk::closing(const PartnerCode& partner, std::string_view words) const {
+  const coalition::World& world = parts_.world();
+  Closing out;
+  for (const Grant* grant : world.grants())
+    if (grant->partner == partner) out.records.push_back({record_key(*grant), std::nullopt});
+  for (const Request* request : world.requests())
+    if (request->partner == partner && request->state == RequestState::granted)
+      close(out, *request, world.self(), RequestState::revoked, words);
+  close(out, coalition::closed_releases(world, partner, words, parts_.switchboard.now()));
   return out;
 }
 
 void AccessDesk::closed(const Closing& closing) {
+  if (release_closed_)
+    for (const coalition::Release& release : closing.releases) release_closed_(release);
   for (const Request& request : closing.requests) {
     if (request.owner == parts_.world().self()) {
       changed(request);

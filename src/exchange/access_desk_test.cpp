@@ -261,6 +261,23 @@ TEST_CASE("the end of a mission closes what is open or granted, and leaves no gr
   CHECK(office.desk.closing(MissionId("harbor-light"), "It has ended.").records.empty());
 }
 
+TEST_CASE("what a nation's people were given before it is let in again is gone, and nobody else's is") {
+  Office office("XAA");
+  office.told("XBB", "request", "r1", "p1");
+  office.told("XBB", "request", "r2", "p2");
+  const Acting officer = office.person("o1", "XAA", "officer");
+  REQUIRE(office.approve(officer, "r1"));
+  CHECK(office.desk.closing(PartnerCode("XCC"), "It ended.").records.empty());
+  const AccessDesk::Closing closing = office.desk.closing(PartnerCode("XBB"), "It ended.");
+  const auto next = office.book.world.with(closing.records, Revision{office.book.world.revision().value + 1});
+  REQUIRE_MESSAGE(next, next.error().text());
+  office.book.world = next->world;
+  CHECK(office.book.world.grants().empty());
+  CHECK(office.request("r1")->state == RequestState::revoked);
+  CHECK(office.request("r1")->answer == "It ended.");
+  CHECK(office.request("r2")->state == RequestState::open);  // it may still be answered
+}
+
 TEST_CASE("while a change is not durable, both worlds must permit, and no refusal outlives it") {
   Office office("XAA");
   const Acting asker = office.person("p1", "XBB", "planner");

@@ -158,6 +158,7 @@ class Api {
   };
   // Or says what it would come to, where that is what is asked.
   net::Task<Answer> change(Request request, Change change, Words words);
+  net::Task<Answer> let_in_again(Request request, PartnerCode partner, Change change, Words words);
   // It was made, and counts, also while the disk does not take it.
   [[nodiscard]] static bool acts(const Request& request, const Answer& answer) {
     return !request.preview && (answer.status == 200 || answer.status == 507);

@@ -203,6 +203,10 @@ net::Task<Api::Answer> Api::resume_partner(Request request) {
   coalition::Verdict verdict;
   if (auto no = refused(request, coalition::Action::administer, code, "resume: " + *reason, verdict))
     co_return *no;
+  // Whoever is inside would have to sign in again, for nothing.
+  if (records_.world().partner(code)->state == coalition::PartnerState::active)
+    co_return refusal(409, {"partner.unchanged", code.text() + " is not suspended", code.text(),
+                            "its people go on as they are; `partner list` shows how each stands"});
   Change change = partner_state_change(records_.world(), code, coalition::PartnerState::active, *reason,
                                        request.by.who, verdict, decisions_.now());
   // A suspension that came meanwhile is not undone by a decision made before it. One that never became
@@ -212,7 +216,19 @@ net::Task<Api::Answer> Api::resume_partner(Request request) {
   change.preconditions.push_back(*std::move(seen));
   Words words{code.text(), code.text() + " is active again; its people must sign in again", verdict.id,
               clock_.now()};
+  Answer answer = co_await let_in_again(std::move(request), code, std::move(change), std::move(words));
+  co_return answer;
+}
+
+// What people of that nation were given before opens nothing (decide() says so): lists and pages must not say
+// that it does.
+net::Task<Api::Answer> Api::let_in_again(Request request, PartnerCode partner, Change change, Words words) {
+  const exchange::AccessDesk::Closing closing =
+      access_.closing(partner, fmt::format("It ended when {} was shut out. Ask again.",
+                                           coalition::partner_text(records_.world(), partner)));
+  for (const coalition::Record& record : closing.records) change.records.push_back(record);
   Answer answer = co_await this->change(request, std::move(change), std::move(words));
+  if (!request.preview && answer.status == 200) access_.closed(closing);
   co_return answer;
 }
 
@@ -242,6 +258,11 @@ net::Task<Api::Answer> Api::rejoin_partner(Request request) {
   if (auto no =
           refused(request, coalition::Action::administer, pair.other, "rejoin: " + pair.reason, verdict))
     co_return *no;
+  if (records_.world().partner(pair.other)->isolated.empty())
+    co_return refusal(
+        409, {"partner.unchanged",
+              fmt::format("{} and {} are not isolated from each other", self_.text(), pair.other.text()),
+              pair.other.text(), "their people go on as they are; `partner list` shows how each stands"});
   Change change = isolation_change(records_.world(), pair.other, pair.reason, false, request.by.who, verdict,
                                    decisions_.now());
   // As with resuming: what came meanwhile is not undone by a decision made before it.
@@ -252,7 +273,9 @@ net::Task<Api::Answer> Api::rejoin_partner(Request request) {
               fmt::format("{} and {} may meet again; their people must sign in again", self_.text(),
                           pair.other.text()),
               verdict.id, clock_.now()};
-  Answer answer = co_await this->change(request, std::move(change), std::move(words));
+  PartnerCode other = pair.other;
+  Answer answer =
+      co_await let_in_again(std::move(request), std::move(other), std::move(change), std::move(words));
   co_return answer;
 }
 

@@ -194,6 +194,19 @@ net::Task<Api::Answer> Api::show_verdict(Request request) {
     found = find_verdict(records_.ledger(), request.name, size, skip, kLookBackSlice, taken_back);
     co_await switchboard_.loop().sleep(Millis(0));
   }
+  // What was done under a verdict is recorded after it: it says who did what, the verdict's own entry why.
+  if (found && found->find("permit") == nullptr) {
+    const uint64_t begin = size - static_cast<uint64_t>(found->find("index")->integer());
+    std::optional<Json> why;
+    for (uint64_t skip = begin; !why && skip < std::min(size, begin + kLookBackMore);
+         skip += kLookBackSlice) {
+      why = find_verdict(records_.ledger(), request.name, size, skip, kLookBackSlice, taken_back);
+      co_await switchboard_.loop().sleep(Millis(0));
+    }
+    if (why)
+      for (Json::Member& part : why->members())
+        if (found->find(part.first) == nullptr) found->set(part.first, std::move(part.second));
+  }
   searching_ = false;
   if (!found) co_return not_found("no verdict of that id is in the newest part of the ledger");
   co_return Answer{200, *found};

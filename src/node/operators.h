@@ -92,6 +92,7 @@ class TakenBack {
 // in slices, so that the loop serves others in between; at most kLookBackMax in all.
 inline constexpr uint64_t kLookBackMax = 200'000;
 inline constexpr uint64_t kLookBackSlice = 256;
+inline constexpr uint64_t kLookBackMore = 16 * kLookBackSlice;  // from what was done to why it was permitted
 [[nodiscard]] std::optional<Json> find_verdict(const ledger::Ledger& ledger, std::string_view id,
                                                uint64_t size, uint64_t skip, uint64_t count,
                                                TakenBack& taken_back);

@@ -82,6 +82,9 @@ system('cutting one session ends that one alone, and why explains it', async () 
   assert.equal(why.code, 0, why.output);
   assert.match(why.output, /lena\.brandtner/);
   assert.match(why.output, /exercise: one session/);
+  const told = await coalition.ask('XAA', 'why', answer.verdict);
+  assert.equal(told.permit, true, 'and that it was permitted');
+  assert.ok(told.reasons.length > 0, 'and by which rules');
   const opened = await coalition.cli('XAA', 'why', cut.verdict);
   assert.equal(opened.code, 0, opened.output);
   assert.match(opened.output, /cop-planners-and-officers/, 'which rule let the person in');
@@ -93,6 +96,17 @@ system('cutting one session ends that one alone, and why explains it', async () 
   await ingrid.follow(`${ingrid.nation.lobby}/enter?app=cop-xaa&path=%2F&bind=${'B'.repeat(43)}`);
   assert.doesNotMatch(await home(), /exercise: one session/, 'open again, the lobby says it no more');
   for (const { socket } of [ours, hers]) socket.terminate();
+});
+
+system('whoever is not suspended cannot be resumed: nobody inside would stay so', async () => {
+  const stream = await (await Visitor.inside(coalition, 'ingrid')).watch();
+  const twice = await coalition.cli('XAA', 'partner', 'resume', 'XBB', '--reason', 'exercise: a slip', '--json');
+  assert.equal(JSON.parse(twice.output).error.code, 'partner.unchanged', twice.output);
+  const apart = await coalition.cli('XAA', 'partner', 'rejoin', 'XAA', 'XBB', '--reason', 'exercise: a slip', '--json');
+  assert.equal(JSON.parse(apart.output).error.code, 'partner.unchanged', apart.output);
+  const before = stream.messages;
+  await until('tracks go on', () => stream.messages > before + 3);
+  stream.socket.terminate();
 });
 
 system('cutting a session ends its streams on every loop', async () => {

@@ -154,7 +154,7 @@ system('rejoining brings nobody back by itself; who signs in again gets in', asy
   assert.match((await ingrid.lobby()).body, /data-app="calendar-xcc"[^]*?sign in again to open it/);
   const refused = await ingrid.open('calendar-xcc');
   assert.equal(refused.status, 403);
-  assert.match(refused.body, /was suspended after you signed in[^]*data-action="sign-in"/);
+  assert.match(refused.body, /was shut out after you signed in[^]*data-action="sign-in"/);
   // For all else her sign-in is as good as it was.
   assert.equal((await ingrid.open('cop-xaa')).status, 200);
   await until('cards are back', async () => /wiki-xbb/.test((await (await Guest.at('chiara')).lobby()).body));

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { chmodSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, beforeEach } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { SignJWT, decodeJwt, exportJWK, importJWK } from 'jose';
 import { ask } from '../../demo/loopback.mjs';
 import { readTemplate } from '../../demo/plan.mjs';
@@ -332,6 +333,24 @@ system('a partner\'s reader opens through the own door, decided at home and at t
   assert.ok(home.includes('key.attempt') && home.includes('key.passed'), home.join(' '));
   assert.ok(!home.includes('key.release'), 'XBB released nothing of its own');
   assert.ok(origin.includes('key.release'), origin.join(' '));
+});
+
+// A program's token is all that says when its person signed in.
+system('who signs in after a suspension is lifted opens again by command line, and nobody by an older token', async () => {
+  const shared = { attributes: attributes(fqn('releasable-to', 'xbb')) };
+  assert.equal((await client('seal', file('shared.txt'), file('again.tdf'), shared)).code, 0);
+  const opens = async () => client('open', file('again.tdf'), file('again.out'), reader);
+  await freshTokens();
+  assert.equal((await opens()).code, 0);
+  await coalition.ask('XAA', 'partner', 'suspend', 'XBB', '--reason', 'EXERCISE');
+  assert.notEqual((await opens()).code, 0);
+  await wait(1100); // a sign-in is stamped in whole seconds
+  await coalition.ask('XAA', 'partner', 'resume', 'XBB', '--reason', 'EXERCISE');
+  assert.notEqual((await opens()).code, 0, 'the token is of a sign-in from before');
+  await wait(1100);
+  await freshTokens();
+  await until('the link is up, and she opens', async () => (await opens()).code === 0);
+  assert.equal(readFileSync(file('again.out'), 'utf8'), report);
 });
 
 system('what is not releasable to the reader\'s nation is refused at home already', async () => {

@@ -139,6 +139,9 @@ system('a grant of a partner that left: who was in by it is out, and it opens no
     return page.status === 403 && page;
   });
   assert.match(refusal.body, /data-action="ask"/, 'it is to be asked for again');
+  assert.equal(await given(id), undefined, 'no list says that it holds');
+  await until('her page knows', async () => (await told(id)) === 'revoked');
+  assert.match((await maren.go(`${maren.nation.lobby}/requests/${id}`)).body, /ended when Borealis[^<]* was shut out/);
   assert.doesNotMatch(refusal.body, /data-map/);
   assert.ok(!(await coalition.sessions('XAA')).some(({ partner, state }) => partner === 'XBB' && state === 'live'));
   const again = await asks(maren);
