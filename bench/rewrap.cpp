@@ -1,9 +1,10 @@
 // bench_rewrap POLICIES ROUNDS: what the key service spends on one request without TLS, sockets and disk:
 // token, proof and signature checked, decided, unwrapped, bound, wrapped for the client, answered; for shares
-// under RSA and EC keys; and for one that is denied. Medians of CPU time in microseconds; and how long an
-// answer takes by the clock when requests, RSA and EC in turn, come at half the rate that is possible, each
-// at a time of its own whether or not the one before is done. A line of JSON.
-// With rsa, ec or denied behind it: that alone, for a profiler; all of a request is in Service::serve().
+// under RSA and EC keys; and for one that is denied. Each with an access token that was shown before, as a
+// client does until it ends, and with a new one every time. Medians of CPU time in microseconds; and how long
+// an answer takes by the clock when requests, RSA and EC in turn, come at half the rate that is possible,
+// each at a time of its own whether or not the one before is done. A line of JSON. With rsa, ec or denied
+// behind it, or one of these with -new: that alone, for a profiler; all of a request is in Service::serve().
 #include "data/kas.h"
 #include "objects.h"
 
@@ -71,11 +72,12 @@ std::string policy_of(std::string_view classification) {
   return write_policy(out);
 }
 
-std::string access_token() {
+std::string access_token(size_t number) {
   const Json claims =
       Json::object({{"iss", kIssuer},
                     {"aud", kUrl},
                     {"sub", "planner"},
+                    {"jti", fmt::format("token-{}", number)},
                     {"client_id", "opentdf"},
                     {"iat", unix_seconds(bench::kNow)},
                     {"exp", unix_seconds(bench::kNow) + 600},
@@ -98,7 +100,7 @@ std::string proof(const std::string& token, size_t number) {
 
 // As an unmodified client writes it.
 KasRequest request_for(const PrivateKey& key, const std::string& kid, const std::string& policy,
-                       size_t number) {
+                       const std::string& token, size_t number) {
   const crypto::Secret share = crypto::Secret::random(32);
   const Json access =
       write_key_access(wrap_share(share, {key.public_key(), std::string(kUrl), kid, ""}, policy).value());
@@ -110,7 +112,6 @@ KasRequest request_for(const PrivateKey& key, const std::string& kid, const std:
   const Json claims = Json::object({{"requestBody", body.dump()},
                                     {"iat", unix_seconds(bench::kNow)},
                                     {"exp", unix_seconds(bench::kNow) + 60}});
-  static const std::string token = access_token();
   KasRequest out;
   out.path = "/v2/rewrap";
   out.authorization = "DPoP " + token;
@@ -139,6 +140,12 @@ double cost_us(size_t rounds, What what) {
   return median(std::move(seen));
 }
 
+struct What {
+  bool ec = false;
+  bool permits = true;
+};
+constexpr What kRsa{}, kEc{.ec = true}, kDenied{.permits = false};
+
 struct Service {
   coalition::World world;
   Kas kas{parts()};
@@ -164,19 +171,21 @@ struct Service {
       std::exit(1);
     }
   }
-  double rewrap_us(const PrivateKey& key, const std::string& kid, const std::string& classification,
-                   bool permits, size_t rounds) {
+  KasRequest next(const What& what, bool new_token) {
+    ++proofs;
+    static const std::string known = access_token(0);
+    const std::string token = new_token ? access_token(proofs) : known;
+    return request_for(what.ec ? keys().ec : keys().rsa, what.ec ? "2026-11-01-ec" : "2026-11-01-rsa",
+                       policy_of(what.permits ? "unclassified" : "secret"), token, proofs);
+  }
+  double rewrap_us(const What& what, bool new_token, size_t rounds) {
     std::vector<KasRequest> requests;
-    for (size_t i = 0; i < rounds; ++i)
-      requests.push_back(request_for(key, kid, policy_of(classification), ++proofs));
-    return cost_us(rounds, [&](size_t i) { serve(requests[i], permits); });
+    for (size_t i = 0; i < rounds; ++i) requests.push_back(next(what, new_token));
+    return cost_us(rounds, [&](size_t i) { serve(requests[i], what.permits); });
   }
   Json half_load(size_t rounds) {
     std::vector<KasRequest> requests;
-    for (size_t i = 0; i < 2 * rounds; ++i)
-      requests.push_back(i % 2 == 0
-                             ? request_for(keys().rsa, "2026-11-01-rsa", policy_of("unclassified"), ++proofs)
-                             : request_for(keys().ec, "2026-11-01-ec", policy_of("unclassified"), ++proofs));
+    for (size_t i = 0; i < 2 * rounds; ++i) requests.push_back(next(i % 2 == 0 ? kRsa : kEc, false));
     const auto now = [] { return bench::clock_us(CLOCK_MONOTONIC); };
     const double began = now();
     for (size_t i = 0; i < rounds; ++i) serve(requests[i], true);
@@ -225,9 +234,8 @@ int main(int argc, char** argv) {
   Service service(argv[1]);
   if (argc == 4) {
     const std::string_view which = argv[3];
-    const bool ec = which == "ec", denied = which == "denied";
-    fmt::print("{}\n", service.rewrap_us(ec ? keys().ec : keys().rsa, ec ? "2026-11-01-ec" : "2026-11-01-rsa",
-                                         denied ? "secret" : "unclassified", !denied, rounds));
+    const What what = which.starts_with("ec") ? kEc : which.starts_with("denied") ? kDenied : kRsa;
+    fmt::print("{}\n", service.rewrap_us(what, which.ends_with("-new"), rounds));
     return 0;
   }
   const Bytes text = crypto::random_bytes(512);
@@ -235,13 +243,13 @@ int main(int argc, char** argv) {
   const crypto::PublicKey verifier = keys().device.public_key();
   const double verify =
       cost_us(rounds, [&](size_t) { ENTENTE_CHECK(verifier.verify(SignatureAlg::ES256, text, signature)); });
-  (void)service.rewrap_us(keys().ec, "2026-11-01-ec", "unclassified", true, 20);
-  const Json out =
-      Json::object({{"rsa_us", service.rewrap_us(keys().rsa, "2026-11-01-rsa", "unclassified", true, rounds)},
-                    {"ec_us", service.rewrap_us(keys().ec, "2026-11-01-ec", "unclassified", true, rounds)},
-                    {"denial_us", service.rewrap_us(keys().rsa, "2026-11-01-rsa", "secret", false, rounds)},
-                    {"verify_us", verify},
-                    {"half_load", service.half_load(4 * rounds)}});
+  (void)service.rewrap_us(kEc, false, 20);
+  Json out = Json::object({{"verify_us", verify}});
+  for (const auto& [name, what] : {std::pair("rsa", kRsa), {"ec", kEc}, {"denial", kDenied}}) {
+    out.set(fmt::format("{}_us", name), service.rewrap_us(what, false, rounds));
+    out.set(fmt::format("{}_new_us", name), service.rewrap_us(what, true, rounds));
+  }
+  out.set("half_load", service.half_load(4 * rounds));
   fmt::print("{}\n", out.dump());
   return 0;
 }

@@ -28,25 +28,23 @@ bool pass(EVP_CIPHER_CTX* context, uint8_t* out, ByteView in) {
   return in.empty() || EVP_CipherUpdate(context, out, &written, in.data(), length_of(in)) == 1;
 }
 
-}  // namespace
-
-struct Aead::State {
-  Cipher sealing{EVP_CIPHER_CTX_new()};
-  Cipher opening{EVP_CIPHER_CTX_new()};
-};
-
-Aead::Aead(ByteView key) : state_(std::make_unique<State>()) {
-  ENTENTE_CHECK(key.size() == kAeadKeyBytes && state_->sealing && state_->opening);
-  ENTENTE_CHECK(EVP_EncryptInit_ex2(state_->sealing.get(), aes_256_gcm(), key.data(), nullptr, nullptr) == 1);
-  ENTENTE_CHECK(EVP_DecryptInit_ex2(state_->opening.get(), aes_256_gcm(), key.data(), nullptr, nullptr) == 1);
+Cipher sealing_with(ByteView key) {
+  Cipher out(EVP_CIPHER_CTX_new());
+  ENTENTE_CHECK(out && key.size() == kAeadKeyBytes);
+  ENTENTE_CHECK(EVP_EncryptInit_ex2(out.get(), aes_256_gcm(), key.data(), nullptr, nullptr) == 1);
+  return out;
 }
-Aead::Aead(Aead&&) noexcept = default;
-Aead& Aead::operator=(Aead&&) noexcept = default;
-Aead::~Aead() = default;
 
-void Aead::seal(ByteView nonce, ByteView plain, std::span<uint8_t> out, ByteView bound) const {
+Cipher opening_with(ByteView key) {
+  Cipher out(EVP_CIPHER_CTX_new());
+  ENTENTE_CHECK(out && key.size() == kAeadKeyBytes);
+  ENTENTE_CHECK(EVP_DecryptInit_ex2(out.get(), aes_256_gcm(), key.data(), nullptr, nullptr) == 1);
+  return out;
+}
+
+void seal_by(EVP_CIPHER_CTX* context, ByteView nonce, ByteView plain, std::span<uint8_t> out,
+             ByteView bound) {
   ENTENTE_CHECK(nonce.size() == kAeadNonceBytes && out.size() == plain.size() + kAeadFrameBytes);
-  EVP_CIPHER_CTX* const context = state_->sealing.get();
   std::ranges::copy(nonce, out.begin());
   uint8_t* const text = out.data() + kAeadNonceBytes;
   int rest = 0;
@@ -56,9 +54,8 @@ void Aead::seal(ByteView nonce, ByteView plain, std::span<uint8_t> out, ByteView
   ENTENTE_CHECK(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, kAeadTagBytes, text + plain.size()) == 1);
 }
 
-bool Aead::open(ByteView sealed, std::span<uint8_t> out, ByteView bound) const {
+bool open_by(EVP_CIPHER_CTX* context, ByteView sealed, std::span<uint8_t> out, ByteView bound) {
   if (sealed.size() < kAeadFrameBytes || out.size() != sealed.size() - kAeadFrameBytes) return false;
-  EVP_CIPHER_CTX* const context = state_->opening.get();
   const ByteView text = sealed.subspan(kAeadNonceBytes, out.size());
   std::array<uint8_t, kAeadTagBytes> tag{};
   std::ranges::copy(sealed.last(kAeadTagBytes), tag.begin());
@@ -75,17 +72,37 @@ bool Aead::open(ByteView sealed, std::span<uint8_t> out, ByteView bound) const {
   return good;
 }
 
+}  // namespace
+
+struct Aead::State {
+  Cipher sealing;
+  Cipher opening;
+};
+
+Aead::Aead(ByteView key) : state_(std::make_unique<State>(sealing_with(key), opening_with(key))) {}
+Aead::Aead(Aead&&) noexcept = default;
+Aead& Aead::operator=(Aead&&) noexcept = default;
+Aead::~Aead() = default;
+
+void Aead::seal(ByteView nonce, ByteView plain, std::span<uint8_t> out, ByteView bound) const {
+  seal_by(state_->sealing.get(), nonce, plain, out, bound);
+}
+
+bool Aead::open(ByteView sealed, std::span<uint8_t> out, ByteView bound) const {
+  return open_by(state_->opening.get(), sealed, out, bound);
+}
+
 Bytes seal_small(ByteView key, ByteView plain) {
   std::array<uint8_t, kAeadNonceBytes> nonce{};
   random_bytes(std::span<uint8_t>(nonce));
   Bytes out(plain.size() + kAeadFrameBytes);
-  Aead(key).seal(nonce, plain, out);
+  seal_by(sealing_with(key).get(), nonce, plain, out, {});
   return out;
 }
 
 Result<Secret> open_small(ByteView key, ByteView sealed) {
   Bytes plain(sealed.size() < kAeadFrameBytes ? 0 : sealed.size() - kAeadFrameBytes);
-  if (!Aead(key).open(sealed, plain))
+  if (!open_by(opening_with(key).get(), sealed, plain, {}))
     return openssl_fail("crypto.unwrap", "The bytes do not open with this key.");
   return Secret(std::move(plain));
 }

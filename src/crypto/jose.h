@@ -51,6 +51,7 @@ struct JwsExpect {
   std::string typ = {};                 // compared as RFC 7515 4.1.9 says; empty: not looked at
   bool kid_required = false;
   size_t bytes_max = kTokenBytesMax;
+  bool comes_again = false;  // with each request: that its signature holds is remembered
 };
 
 struct Jws {

@@ -237,3 +237,44 @@ TEST_CASE("claims with doubled members or of no object are refused") {
   CHECK(jwt("[]") == "jwt.claims");
   CHECK(jwt(token(R"({"alg":"ES256"})", "{}")) == "jwt.claims");  // nested
 }
+
+TEST_CASE("attack: a token whose signature is remembered passes for no other key, text, time or algorithm") {
+  JwsExpect again = kEs256;
+  again.comes_again = true;
+  const std::string made = token(R"({"alg":"ES256","kid":"one"})", "tide");
+  REQUIRE(code(made, es256(), again) == "accepted");
+  CHECK(code(made, es256(), again) == "accepted");
+  // The issuer's key was replaced, under its old name.
+  const PrivateKey fresh = PrivateKey::generate(KeyKind::p256);
+  CHECK(code(made, set_of("one", SignatureAlg::ES256, fresh.public_key()), again) == "jose.signature");
+  CHECK(code(made, set_of("two", SignatureAlg::ES256, p256().public_key()), again) == "jose.key");
+  for (size_t at = made.find('.') + 1; at < made.size(); at += 7) {
+    std::string bad = made;
+    bad[at] = bad[at] == 'A' ? 'B' : 'A';
+    CHECK_MESSAGE(code(bad, es256(), again) != "accepted", bad);
+  }
+  JwsExpect pss{.algs = {SignatureAlg::PS256, SignatureAlg::RS256}, .comes_again = true};
+  const std::string by_rsa = token(R"({"alg":"PS256","kid":"one"})", "tide", SignatureAlg::PS256, rsa());
+  REQUIRE(code(by_rsa, set_of("one", SignatureAlg::PS256, rsa().public_key()), pss) == "accepted");
+  CHECK(code(by_rsa, set_of("one", SignatureAlg::RS256, rsa().public_key()), pss) == "jose.alg");
+  JwtExpect late = jwt_expect();
+  late.jws.comes_again = true;
+  REQUIRE(jwt_code(good_claims(), late) == "accepted");
+  const auto kept = sign_jwt(p256(), {.alg = SignatureAlg::ES256, .kid = "one"}, good_claims()).value();
+  REQUIRE(verify_jwt(kept, es256(), late));
+  late.now += std::chrono::hours(1);
+  CHECK(verify_jwt(kept, es256(), late).error().code() == "jwt.exp");
+  late = jwt_expect();
+  late.jws.comes_again = true;
+  late.audience = "https://node.xaa.example";
+  CHECK(verify_jwt(kept, es256(), late).error().code() == "jwt.aud");
+}
+
+TEST_CASE("attack: a signature that did not hold is not remembered") {
+  JwsExpect again = kEs256;
+  again.comes_again = true;
+  const PrivateKey other = PrivateKey::generate(KeyKind::p256);
+  const std::string forged = token(R"({"alg":"ES256","kid":"one"})", "tide", SignatureAlg::ES256, other);
+  CHECK(code(forged, es256(), again) == "jose.signature");
+  CHECK(code(forged, es256(), again) == "jose.signature");
+}

@@ -172,7 +172,7 @@ bool verify_ecdsa(const PublicKey::Inside& key, ByteView message, ByteView joine
   }
   PKeyContext context = key.verifying.take();
   if (!context) {
-    context.reset(EVP_PKEY_CTX_new_from_pkey(nullptr, key.key.get(), nullptr));
+    context.reset(EVP_PKEY_CTX_new_from_pkey(nullptr, key.key(), nullptr));
     if (!context || EVP_PKEY_verify_init(context.get()) != 1) return false;
   }
   const Bytes der = der_from_joined(joined, length);
@@ -229,18 +229,27 @@ Result<std::shared_ptr<const PublicKey::Inside>> adopt(PKey key) {
 }
 
 Result<PublicKey> adopt_plain(const PlainKey& plain) {
-  PKey key = plain_pkey(plain);
   const bool curve = plain.kind != KeyKind::rsa && plain.kind != KeyKind::ed25519;
-  if (!key)
-    return openssl_fail("crypto.key", curve ? "The key's point is not on its curve." : "This is no key.");
+  PKey key = curve ? nullptr : plain_pkey(plain);
+  if (curve && lent_pkey(plain.kind, plain.point) == nullptr)
+    return openssl_fail("crypto.key", "The key's point is not on its curve.");
+  if (!curve && !key) return openssl_fail("crypto.key", "This is no key.");
   if (plain.kind == KeyKind::rsa) TRY_VOID(check_rsa(key.get()));
   return PublicKey(std::make_shared<const PublicKey::Inside>(std::move(key), plain.kind,
                                                              Bytes(plain.point.begin(), plain.point.end())));
 }
 
+EVP_PKEY* PublicKey::Inside::key() const {
+  std::call_once(make_, [&] {
+    if (!made_) made_ = plain_pkey({kind, point, {}, {}});
+  });
+  ENTENTE_CHECK(made_ != nullptr);
+  return made_.get();
+}
+
 Result<PrivateKey> adopt_private(PKey key) {
   TRY(auto inside, adopt(std::move(key)));
-  const PKeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, inside->key.get(), nullptr));
+  const PKeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, inside->key(), nullptr));
   if (!context || EVP_PKEY_pairwise_check(context.get()) != 1)
     return openssl_fail("crypto.key", "The key's private and public parts do not belong together.");
   TRY(PublicKey public_key, PublicKey::from_spki(PublicKey(inside).spki()));
@@ -251,10 +260,10 @@ KeyKind PublicKey::kind() const {
   return inside_->kind;
 }
 evp_pkey_st* PublicKey::native() const {
-  return inside_->key.get();
+  return inside_->key();
 }
 evp_pkey_st* PrivateKey::native() const {
-  return inside_->key.get();
+  return inside_->key();
 }
 
 bool PublicKey::operator==(const PublicKey& other) const {

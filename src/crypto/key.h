@@ -43,7 +43,8 @@ class PublicKey {
   bool operator==(const PublicKey& other) const;
 
   [[nodiscard]] evp_pkey_st* native() const;  // borrowed
-  struct Inside;                              // for this room only
+  struct Inside;                              // for this room only, like the next two
+  [[nodiscard]] const Inside& inside() const { return *inside_; }
   explicit PublicKey(std::shared_ptr<const Inside> inside) : inside_(std::move(inside)) {}
 
  private:
@@ -63,7 +64,8 @@ class PrivateKey {
   // "crypto.key_use" when `alg` does not fit the key.
   [[nodiscard]] Result<Bytes> sign(SignatureAlg alg, ByteView message) const;
 
-  [[nodiscard]] evp_pkey_st* native() const;  // borrowed
+  [[nodiscard]] evp_pkey_st* native() const;                                  // borrowed
+  [[nodiscard]] const PublicKey::Inside& inside() const { return *inside_; }  // for this room only
   PrivateKey(std::shared_ptr<const PublicKey::Inside> inside, PublicKey public_key)
       : inside_(std::move(inside)), public_(std::move(public_key)) {}
 

@@ -358,7 +358,8 @@ Json PublicKey::jwk() const {
 }
 
 std::string PublicKey::thumbprint() const {
-  return base64url(sha256(jwk().dump()));
+  std::call_once(inside_->named, [&] { inside_->thumbprint = base64url(sha256(jwk().dump())); });
+  return inside_->thumbprint;
 }
 
 Result<PrivateKey> PrivateKey::from_pem(std::string_view pem) {

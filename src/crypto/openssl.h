@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include <openssl/bio.h>
@@ -50,11 +51,22 @@ class KeptContext {
 };
 
 struct PublicKey::Inside {
-  Inside(PKey with, KeyKind of, Bytes at = {}) : key(std::move(with)), kind(of), point(std::move(at)) {}
-  PKey key;
+  Inside(PKey with, KeyKind of, Bytes at = {}) : kind(of), point(std::move(at)), made_(std::move(with)) {}
   KeyKind kind;
   Bytes point;  // of a curve 04||x||y, of Ed25519 its 32 bytes; may be empty: OpenSSL has it, at a price
   mutable KeptContext verifying{};  // ECDSA over a digest
+  mutable KeptContext deriving{};   // ECDH
+
+  mutable std::once_flag named{};
+  mutable std::string thumbprint{};  // once it was asked for
+
+  // OpenSSL's own. Of a point, which was checked, it is made when it is first needed: who only agrees on a
+  // secret with it needs none, and to make it costs three times what the check does.
+  [[nodiscard]] EVP_PKEY* key() const;
+
+ private:
+  mutable std::once_flag make_;
+  mutable PKey made_;
 };
 
 struct Certificate::Inside {

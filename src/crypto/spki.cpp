@@ -126,6 +126,17 @@ const Shape& shape_of(KeyKind kind) {
   return *std::ranges::find(kShapes, kind, &Shape::kind);
 }
 
+PKey of_curve(KeyKind kind) {
+  PKey out(EVP_PKEY_new());
+  ENTENTE_CHECK(out && EVP_PKEY_copy_parameters(out.get(), curve_template(kind)) == 1);
+  return out;
+}
+
+bool set_point(EVP_PKEY* key, KeyKind kind, ByteView point) {
+  return point.size() == shape_of(kind).point && point.front() == kUncompressed &&
+         EVP_PKEY_set1_encoded_public_key(key, point.data(), point.size()) == 1;
+}
+
 }  // namespace
 
 std::optional<PlainKey> read_plain_spki(ByteView der) {
@@ -179,12 +190,23 @@ PKey plain_pkey(const PlainKey& key) {
   if (key.kind == KeyKind::ed25519)
     return PKey(
         EVP_PKEY_new_raw_public_key_ex(nullptr, "ED25519", nullptr, key.point.data(), key.point.size()));
-  const Shape& shape = shape_of(key.kind);
-  if (key.point.size() != shape.point || key.point.front() != kUncompressed) return nullptr;
-  PKey out(EVP_PKEY_new());
-  ENTENTE_CHECK(out && EVP_PKEY_copy_parameters(out.get(), curve_template(key.kind)) == 1);
-  if (EVP_PKEY_set1_encoded_public_key(out.get(), key.point.data(), key.point.size()) != 1) return nullptr;
-  return out;
+  PKey out = of_curve(key.kind);
+  return set_point(out.get(), key.kind, key.point) ? std::move(out) : nullptr;
+}
+
+EVP_PKEY* lent_pkey(KeyKind kind, ByteView point) {
+  struct Lent {
+    PKey key;
+    Bytes point;  // that is in it; empty: none
+  };
+  thread_local std::array<Lent, 3> kept;
+  Lent& lent = kept.at(static_cast<size_t>(kind));
+  if (!lent.key) lent.key = of_curve(kind);
+  if (!point.empty() && std::ranges::equal(lent.point, point)) return lent.key.get();
+  lent.point.clear();
+  if (!set_point(lent.key.get(), kind, point)) return nullptr;
+  lent.point.assign(point.begin(), point.end());
+  return lent.key.get();
 }
 
 PKey new_curve_pkey(KeyKind kind) {

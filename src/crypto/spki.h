@@ -34,6 +34,9 @@ struct PlainKey {
 // since these curves' cofactor is one: each of their points but infinity, which has no 04 form, has the
 // order.
 [[nodiscard]] PKey plain_pkey(const PlainKey& key);  // nullptr: no such key
+// For a point of a curve, without making a key: this thread's, lent until the next one is asked for.
+// OpenSSL's providers notice that it is another point; an engine's key keeps what it saw of the first.
+[[nodiscard]] EVP_PKEY* lent_pkey(KeyKind kind, ByteView point);  // nullptr: no such point
 
 [[nodiscard]] PKey new_curve_pkey(KeyKind kind);  // P-256, P-384 or P-521
 

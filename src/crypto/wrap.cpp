@@ -26,18 +26,26 @@ bool use_oaep(EVP_PKEY_CTX* context, Oaep hash) {
          EVP_PKEY_CTX_set_rsa_oaep_md(context, md) == 1 && EVP_PKEY_CTX_set_rsa_mgf1_md(context, md) == 1;
 }
 
+PKeyContext deriving_context(EVP_PKEY* mine) {
+  PKeyContext out = context_of(mine);
+  if (!out || EVP_PKEY_derive_init(out.get()) != 1) return nullptr;
+  return out;
+}
+
 // Keys of ours were checked when they became values (key.h), so OpenSSL need not check the peer again.
-Result<Secret> derive(EVP_PKEY* mine, EVP_PKEY* theirs) {
-  const PKeyContext context = context_of(mine);
+Result<Secret> derive(EVP_PKEY_CTX* context, EVP_PKEY* theirs) {
   size_t length = 0;
-  if (!context || EVP_PKEY_derive_init(context.get()) != 1 ||
-      EVP_PKEY_derive_set_peer_ex(context.get(), theirs, 0) != 1 ||
-      EVP_PKEY_derive(context.get(), nullptr, &length) != 1)
+  if (context == nullptr || EVP_PKEY_derive_set_peer_ex(context, theirs, 0) != 1 ||
+      EVP_PKEY_derive(context, nullptr, &length) != 1)
     return unwrap_fail();
   Bytes shared(length);
-  if (EVP_PKEY_derive(context.get(), shared.data(), &length) != 1 || length != shared.size())
-    return unwrap_fail();
+  if (EVP_PKEY_derive(context, shared.data(), &length) != 1 || length != shared.size()) return unwrap_fail();
   return Secret(std::move(shared));
+}
+
+EVP_PKEY* peer_of(const PublicKey& theirs) {
+  const ByteView point = theirs.inside().point;
+  return point.empty() ? theirs.native() : lent_pkey(theirs.kind(), point);
 }
 
 }  // namespace
@@ -74,14 +82,22 @@ Result<Secret> oaep_decrypt(const PrivateKey& key, Oaep hash, ByteView wrapped) 
 
 Result<Secret> agree(const PrivateKey& mine, const PublicKey& theirs) {
   if (!is_curve(mine.kind()) || mine.kind() != theirs.kind()) return unwrap_fail();
-  return derive(mine.native(), theirs.native());
+  const PublicKey::Inside& own = mine.inside();
+  // A token's key: its engine keeps what it saw of the other one.
+  if (EVP_PKEY_get0_provider(own.key()) == nullptr)
+    return derive(deriving_context(own.key()).get(), theirs.native());
+  PKeyContext context = own.deriving.take();
+  if (!context) context = deriving_context(own.key());
+  TRY(Secret shared, derive(context.get(), peer_of(theirs)));
+  own.deriving.put(std::move(context));
+  return shared;
 }
 
 Result<Agreed> agree_once(const PublicKey& theirs) {
   if (!is_curve(theirs.kind()))
     return openssl_fail("crypto.wrap", "The key can't agree on a secret.", "Use P-256, P-384 or P-521.");
   const PKey once = new_curve_pkey(theirs.kind());
-  TRY(Secret shared, derive(once.get(), theirs.native()));
+  TRY(Secret shared, derive(deriving_context(once.get()).get(), peer_of(theirs)));
   return Agreed{std::move(shared), write_public_pem(write_spki(theirs.kind(), plain_point(once.get())))};
 }
 

@@ -88,3 +88,28 @@ TEST_CASE("two keys of one curve agree on one secret; keys of two curves on none
   CHECK_FALSE(agree(small, PrivateKey::generate(KeyKind::p384).public_key()));
   CHECK_FALSE(agree_once(PrivateKey::generate(KeyKind::ed25519).public_key()));
 }
+
+TEST_CASE("attack: agreeing with one key after another gives each its own secret, whoever came before") {
+  for (const KeyKind kind : {KeyKind::p256, KeyKind::p384, KeyKind::p521}) {
+    const PrivateKey mine = PrivateKey::generate(kind);
+    const PrivateKey one = PrivateKey::generate(kind), two = PrivateKey::generate(kind);
+    // As they come to a key service: as text, and looked at before it is known what they are for.
+    const auto seen = [](const PrivateKey& of) { return PublicKey::from_pem(of.public_key().pem()).value(); };
+    const PublicKey first = seen(one), second = seen(two), own = seen(mine);
+    for (const auto& [theirs, half] : {std::pair(&first, &one), {&second, &two}, {&first, &one}}) {
+      const Secret here = agree(mine, *theirs).value();
+      CHECK(equal_constant_time(here.bytes(), agree(*half, own).value().bytes()));
+    }
+    CHECK_FALSE(equal_constant_time(agree(mine, first)->bytes(), agree(mine, second)->bytes()));
+    const Agreed once = agree_once(first).value();
+    const PublicKey ephemeral = PublicKey::from_pem(once.ephemeral).value();
+    CHECK(equal_constant_time(agree(one, ephemeral)->bytes(), once.shared.bytes()));
+    // What is no point of the curve leaves nothing behind that the next one meets.
+    Bytes off = one.public_key().spki();
+    off.back() ^= 1;
+    CHECK(PublicKey::from_spki(off).error().code() == "crypto.key");
+    CHECK(equal_constant_time(agree(mine, first)->bytes(), agree(one, own)->bytes()));
+    CHECK(first == one.public_key());
+    CHECK_FALSE(first == second);
+  }
+}

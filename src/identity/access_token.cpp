@@ -61,7 +61,7 @@ std::optional<std::string> unverified_issuer(std::string_view token) {
 Result<AccessToken> check_access_token(std::string_view token, const TokenIssuer& issuer,
                                        const crypto::KeySet& keys, Instant now) {
   crypto::JwtExpect expect;
-  expect.jws = {.algs = {issuer.alg}, .typ = issuer.typ};
+  expect.jws = {.algs = {issuer.alg}, .typ = issuer.typ, .comes_again = true};
   expect.issuer = issuer.issuer;
   expect.audience = issuer.audience;
   expect.now = now;
