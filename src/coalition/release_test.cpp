@@ -1,5 +1,6 @@
 #include "coalition/barred.h"
 #include "coalition/example_test.h"
+#include "coalition/releases.h"
 
 #include <algorithm>
 
@@ -288,6 +289,34 @@ TEST_CASE("releases are given by operators whom a policy lets, nobody twice, and
   Ask person_asks = asked("asha.lind", {});
   person_asks.who = person("XAA", "officer");
   CHECK(rules(decide(under, person_asks)) == "operator-unknown");
+}
+
+TEST_CASE("what was released to a nation that is let in again, or of a mission that ended, is closed") {
+  const PartnerCode cassia("XCC");
+  const std::string words = "It ended.";
+  const Release given = release_to("XCC", controlled({fqn("mission", "harbor-light")}));
+  const auto closed = closed_releases(with(given), cassia, words, kNow);
+  REQUIRE(closed.size() == 1);
+  CHECK(closed[0].state == RequestState::revoked);
+  CHECK(closed[0].answer == words);
+  CHECK_FALSE(closed[0].until);
+  CHECK_NOTHROW(with(closed[0]));  // it is a record that stands
+  CHECK(closed_releases(with(given), PartnerCode("XBB"), words, kNow).empty());
+  CHECK(closed_releases(with(given), cassia, words, kNow + minutes(55)).empty());  // over already
+
+  const MissionId harbor_light("harbor-light");
+  CHECK(closed_releases(with(given), harbor_light, words, kNow).size() == 1);
+  CHECK(closed_releases(with(given), MissionId("another"), words, kNow).empty());
+  CHECK(closed_releases(with(release_to("XCC")), harbor_light, words, kNow).empty());  // of no mission
+  Release wish = given;
+  wish.state = RequestState::open;
+  wish.start.reset();
+  wish.until.reset();
+  wish.approvals.clear();
+  CHECK(closed_releases(with(wish), cassia, words, kNow).empty());  // it may still be answered
+  const auto refused = closed_releases(with(wish), harbor_light, words, kNow);
+  REQUIRE(refused.size() == 1);
+  CHECK(refused[0].state == RequestState::denied);
 }
 
 }  // namespace
