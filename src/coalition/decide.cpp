@@ -194,6 +194,16 @@ void Question::check_context() {
   }
 }
 
+// Whoever is inside knows of the app, and hears why it went; to all others it is an app that is not there.
+bool Question::is_withdrawn(const AppRef& ref) {
+  const App* app = world_.app(ref);
+  if (!ask_.inside || app == nullptr || app->withdrawn.empty()) return false;
+  notes_.read(uid_of(ref));
+  refuse("app-withdrawn", withdrawn_text(world_, *app), "It would have to be offered again.",
+         named(ref.owner));
+  return true;
+}
+
 // The app, when it exists and this person's nation was told of it. Otherwise all is as if there were none.
 const App* Question::find_app(const AppRef& ref) {
   const PartnerCode& from = ask_.who.partner;
@@ -328,6 +338,7 @@ void Question::answer_person(const AppRef& ref) {
   check_context();
   if (!reasons_.empty()) return;
 
+  if (is_withdrawn(ref)) return;
   const App* app = find_app(ref);
   if (app == nullptr) return hide();
   check_owner(*app);

@@ -162,6 +162,8 @@ void change_moment(Ask& out, const std::string& column) {
       out.by->device.clear();
     } else if (word.starts_with("named=")) {
       out.by->named.push_back(word.substr(6));
+    } else if (word == "inside") {
+      out.inside = true;
     } else if (word == "unwraps") {
       out.by->unwraps = true;
     } else if (word == "whole") {

@@ -69,6 +69,7 @@ class Question {
     return ask_.who.partner == world_.self() && ask_.who.id.text().starts_with(kOperatorPrefix);
   }
 
+  [[nodiscard]] bool is_withdrawn(const AppRef& ref);
   const App* find_app(const AppRef& ref);
   const Grant* find_grant(const App& app);
   void find_delegation(const AppId& app);

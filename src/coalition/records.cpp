@@ -204,6 +204,7 @@ App read_app(Fields& fields, std::string_view id) {
   app.assertion_each_request = read_assertion_use(fields);
   app.carries_bytes = read_protocol(fields);
   app.end = fields.instant("end");
+  app.withdrawn = fields.text_or("withdrawn", "", kTextMax);
   return app;
 }
 

@@ -20,4 +20,8 @@ std::string isolated_text(const World& world, const Partner& partner) {
                      partner_text(world, partner.code), partner.isolated);
 }
 
+std::string withdrawn_text(const World& world, const App& app) {
+  return fmt::format("{} has withdrawn {}: {}", partner_text(world, app.ref.owner), app.name, app.withdrawn);
+}
+
 }  // namespace entente::coalition

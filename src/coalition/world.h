@@ -78,6 +78,7 @@ struct App {
   bool carries_bytes = false;       // streams of opaque bytes too: policies cannot tell requests apart there
   bool assertion_each_request = false;  // the app takes no Entente-Assertion twice: sign one for each request
   Instant end;
+  std::string withdrawn;  // why its owner took it back; empty: it did not
 };
 
 struct Connector {
@@ -108,7 +109,8 @@ struct Operator {
 //   segment app/cop               owner (this node's), name, description?, banner, classification, mission,
 //   segment,
 //                         offered_to, shares, assertion? ("kept", "each_request"),
-//                                 protocol? ("http", "bytes": opaque streams as well), end
+//                                 protocol? ("http", "bytes": opaque streams as well), end,
+//                                 withdrawn?
 //   offer/XAA/cop         the same, told by a partner: owner as in the key, offered_to has this node's
 //   partner connector/cop-1       thumbprint, apps (own), end operator/asha.lind    display, uids, roles,
 //   person?, end

@@ -154,7 +154,6 @@ class Api {
     std::string done;  // "XBB is suspended"
     VerdictId verdict;
     Instant decided;
-    size_t closed = 0;  // sessions that were ended before it, with its reason
   };
   // Or says what it would come to, where that is what is asked.
   net::Task<Answer> change(Request request, Change change, Words words);
@@ -163,8 +162,6 @@ class Api {
   [[nodiscard]] static bool acts(const Request& request, const Answer& answer) {
     return !request.preview && (answer.status == 200 || answer.status == 507);
   }
-  // Ends who is inside this app of ours, in these words, before a change does without any.
-  size_t close_sessions(const coalition::AppRef& app, const exchange::Ending& why);
   [[nodiscard]] Answer changed(const Result<Outcome>& outcome, const Words& words, bool narrowing) const;
   [[nodiscard]] ledger::Record disclosure(const coalition::Person& who,
                                           const coalition::Verdict& verdict) const;

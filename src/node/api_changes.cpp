@@ -155,7 +155,7 @@ Api::Answer Api::changed(const Result<Outcome>& outcome, const Words& words, boo
   if (!outcome) return refusal(status_of(outcome.error()), outcome.error());
   Json body = Json::object({{"durable", outcome->durable}, {"verdict", words.verdict.text()}});
   if (outcome->revision.value != 0) body.set("revision", outcome->revision.value);
-  const size_t ended = outcome->held + words.closed;
+  const size_t ended = outcome->held;
   if (narrowing) {
     body.set("sessions", static_cast<int64_t>(ended));
     body.set("fenced_at", rfc3339(words.decided));
@@ -279,14 +279,6 @@ net::Task<Api::Answer> Api::rejoin_partner(Request request) {
   co_return answer;
 }
 
-size_t Api::close_sessions(const coalition::AppRef& app, const exchange::Ending& why) {
-  std::vector<SessionId> inside;
-  for (const exchange::Session* session : switchboard_.core().sessions())
-    if (session->app == app && session->side != exchange::Side::home) inside.push_back(session->id);
-  for (const SessionId& id : inside) switchboard_.close(id, why);
-  return inside.size();
-}
-
 net::Task<Api::Answer> Api::withdraw_app(Request request) {
   const coalition::AppRef ref{self_, AppId(request.name)};
   const Result<std::string> reason = read_reason(request.body, request.preview);
@@ -298,15 +290,6 @@ net::Task<Api::Answer> Api::withdraw_app(Request request) {
                         "withdraw " + request.name + ": " + *reason, verdict))
     co_return *no;
   Words words{request.name, request.name + " is withdrawn", verdict.id, clock_.now()};
-  const coalition::App& app = *records_.world().app(ref);
-  exchange::Ending why;
-  why.what = fmt::format("{} has withdrawn {}: {}", coalition::partner_text(records_.world(), self_),
-                         app.name, *reason);
-  why.change = "It would have to be offered again.";
-  why.who = coalition::partner_text(records_.world(), self_);
-  why.verdict = verdict.id;
-  why.policies = request.by.who.id.text();
-  if (!request.preview) words.closed = close_sessions(ref, why);
   Answer answer = co_await change(
       request, app_withdrawal(records_.world(), ref, *reason, request.by.who, verdict, clock_.now()),
       std::move(words));

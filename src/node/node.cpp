@@ -7,6 +7,7 @@
 #include "exchange/door.h"
 #include "identity/assertion.h"
 #include "node/api.h"
+#include "node/archive.h"
 #include "node/clock.h"
 #include "node/console.h"
 #include "node/key_desk.h"
@@ -34,39 +35,6 @@ namespace {
 constexpr Millis kSweepEvery = AliveMark::kEvery;
 constexpr Millis kStopWait{2000};
 constexpr Millis kLastWords{50};  // for goodbyes to partners and connectors to leave
-
-// What the exchange has written goes the same way as every other change.
-class NodeArchive final : public exchange::Archive {
- public:
-  NodeArchive(Records& records, const Clock& clock) : records_(records), clock_(clock) {}
-
-  void commit(Write write, Done done) override {
-    Change change;
-    change.records = std::move(write.ops);
-    if (write.leaf) change.leaves = {record_of(std::move(*write.leaf), clock_.now())};
-    change.author = "exchange";
-    change.narrowing = write.narrowing;
-    for (const std::string& key : write.unchanged) {
-      Result<store::Precondition> seen = records_.as_seen(key);
-      if (!seen) return done(Failure(seen.error()));
-      change.preconditions.push_back(std::move(*seen));
-    }
-    records_.commit(std::move(change), [done](const Result<Outcome>& outcome) {
-      if (!outcome) return done(Failure(outcome.error()));
-      done(outcome->durable ? Result<void>() : Result<void>(Failure(not_durable("this", outcome->why))));
-    });
-  }
-  void append(exchange::Leaf leaf, bool narrowing, Done done) override {
-    records_.append({record_of(std::move(leaf), clock_.now())}, narrowing,
-                    [done](const Result<ledger::Appended>& appended) {
-                      done(appended ? Result<void>() : Result<void>(Failure(appended.error())));
-                    });
-  }
-
- private:
-  Records& records_;
-  const Clock& clock_;
-};
 
 // What stands on one loop.
 struct LoopParts {
@@ -112,7 +80,8 @@ struct Node::Parts {
   std::unique_ptr<Records> records;
   std::unique_ptr<ClosingAtStart> start_closing;
   AliveMark alive{config.data / "alive"};
-  Published<coalition::World> shown;  // the records' world, for any loop
+  Published<coalition::World> shown;    // the records' world, for any loop
+  Published<coalition::World> durable;  // likewise, without what narrows and is not durable yet
   std::unique_ptr<NodeArchive> archive;
   std::unique_ptr<StatementDesk> statements;
   std::unique_ptr<net::TlsServer> door_tls;
@@ -164,6 +133,7 @@ Result<void> Node::Parts::build() {
                                             world().self().text(), config.partner.text()));
   }
   shown.set(std::make_shared<const coalition::World>(world()));
+  durable.set(std::make_shared<const coalition::World>(records->durable_world()));
   archive = std::make_unique<NodeArchive>(*records, clock);
   const auto current = [this]() -> const coalition::World& { return world(); };
   statements = std::make_unique<StatementDesk>(keys, config.partner, current);
@@ -349,7 +319,12 @@ void Node::Parts::build_loop(size_t number, const exchange::HostNames& names) {
       [this](const exchange::Pass& pass, const ConnectorId& id) { return sign_for(pass, id); });
   exchange::Links::Offers offers;
   offers.ours = [this, lane = made.lane.get()](const PartnerCode& partner) {
-    return sign_offers(*shown.get(), partner, *key_desk->public_keys(), keys.statement, clock.now(),
+    // What is offered no more a partner's people lose for good: it is told with the commit, and held here
+    // until then. Whoever is shut out is told nothing, durable or not.
+    const auto acting = shown.get();
+    const coalition::Partner* stands = acting->partner(partner);
+    const auto told = stands != nullptr && stands->is_open() ? durable.get() : acting;
+    return sign_offers(*told, partner, *key_desk->public_keys(), keys.statement, clock.now(),
                        [lane](const AppId& app) { return lane->roster().reaches(app, lane->moment().tick); });
   };
   offers.theirs = [this](const PartnerCode& partner, std::string jws) { hear(partner, std::move(jws)); };
@@ -447,10 +422,11 @@ void Node::Parts::on_each(const std::function<void(LoopParts&)>& call) {
 
 void Node::Parts::watch() {
   records->on_published(
-      [this](const coalition::World& durable, const coalition::World& acting, const coalition::Touch& touch) {
+      [this](const coalition::World& kept, const coalition::World& acting, const coalition::Touch& touch) {
         shown.set(std::make_shared<const coalition::World>(acting));
-        const bool fenced = acting.revision() != durable.revision();
-        const size_t held = switchboard->world_published(exchange::rules_of(durable), touch,
+        durable.set(std::make_shared<const coalition::World>(kept));
+        const bool fenced = acting.revision() != kept.revision();
+        const size_t held = switchboard->world_published(exchange::rules_of(kept), touch,
                                                          fenced ? exchange::rules_of(acting) : nullptr);
         view_desk->world_published(acting, touch);
         on_each([](LoopParts& parts) { parts.links->world_changed(); });

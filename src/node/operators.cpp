@@ -119,6 +119,7 @@ Change app_withdrawal(const coalition::World& world, const coalition::AppRef& ap
   Json record = *world.raw(key);
   record.set("offered_to", Json::array());
   record.set("end", rfc3339(now));
+  record.set("withdrawn", reason);
   ledger::Record leaf = change_leaf("app.withdraw", who, verdict, now);
   leaf.fields.emplace_back("app", app.app.text());
   leaf.fields.emplace_back("reason", reason);

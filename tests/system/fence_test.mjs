@@ -11,10 +11,18 @@ import { Visitor } from './visitor.mjs';
 const kReason = 'exercise: the store is down';
 let coalition, database;
 
-before(async () => {
-  if (skip) return;
+async function begin() {
   coalition = await Coalition.start();
   database = join(coalition.nation('XAA').data, 'store', 'store.db');
+}
+
+async function verified() {
+  for (const nation of ['XAA', 'XBB'])
+    assert.match(await coalition.verify(nation), /chained, signed and complete/);
+}
+
+before(async () => {
+  if (!skip) await begin();
 });
 
 after(() => coalition?.end());
@@ -193,25 +201,42 @@ system('cutting a connector disconnects it at once, and it does not come back', 
   assert.equal(again.code, 1);
 });
 
-system('withdrawing an app acts at once: its card is gone on both sides', async () => {
-  const konrad = await Visitor.in(coalition, 'konrad');
-  const ingrid = await Visitor.in(coalition, 'ingrid');
+system('withdrawing an app acts at once: its card is gone on both sides, who is inside is held, and cut once it is durable', async () => {
+  // With a connector again.
+  await verified();
+  await coalition.end();
+  await begin();
+  const konrad = await Visitor.inside(coalition, 'konrad');
+  const ingrid = await Visitor.inside(coalition, 'ingrid');
+  const streams = [await konrad.watch(), await ingrid.watch()];
+  const inside = async () => (await coalition.sessions('XAA')).filter(({ app }) => app === 'XAA/cop');
+  const endings = async () =>
+    (await coalition.ask('XAA', 'ledger', 'show', '--last', '200')).records.filter(({ class: kind }) => kind === 'ending').length;
   const card = async (visitor) =>
     (await visitor.go(`${visitor.nation.lobby}/`)).body.includes('data-app="cop-xaa"');
   await until('both see the card', async () => (await card(konrad)) && card(ingrid));
   await locked(async () => {
-    await fenced('app', 'withdraw', 'cop');
+    const [were, ended] = [await inside(), await endings()];
+    assert.ok(were.length >= 2);
+    await until('tracks arrive for her, too', () => streams[1].messages > 1);
+    await silences(streams[0], () => fenced('app', 'withdraw', 'cop'));
+    const held = await inside();
+    assert.deepEqual(held.map(({ id, state }) => [id, state]), were.map(({ id }) => [id, 'held']), 'held, and not gone');
+    assert.equal(await endings(), ended, 'nor does the record say so');
     assert.equal(await card(konrad), false);
-    await until('theirs goes too', async () => !(await card(ingrid)));
+    assert.ok(await card(ingrid), 'theirs goes with the commit: what it ends there nobody takes back');
+    assert.notEqual((await ingrid.openApp()).status, 200, 'and opens nothing');
   });
+  await until('theirs goes too', async () => !(await card(ingrid)));
   await durable('the withdrawal', async () => /^(?!.*not yet durable)/s.test(await doctor()));
+  await Promise.all(streams.map(({ closed }) => closed));
+  assert.deepEqual(await inside(), []);
+  for (const visitor of [konrad, ingrid])
+    assert.match((await visitor.go(`${visitor.nation.lobby}/`)).body, /Aldoria \(XAA\) has withdrawn [^:]+: exercise: the store is down/);
   await coalition.stop('node-xaa', 'SIGKILL');
   await coalition.startAgain('node-xaa');
   const { apps } = await coalition.ask('XAA', 'app', 'list');
   assert.deepEqual(apps.find(({ app }) => app === 'XAA/cop').offered_to, []);
 });
 
-system('after all of it both ledgers verify', async () => {
-  for (const nation of ['XAA', 'XBB'])
-    assert.match(await coalition.verify(nation), /chained, signed and complete/);
-});
+system('after all of it both ledgers verify', verified);
