@@ -115,7 +115,7 @@ Peer& Exchange::Core::peer(const PartnerCode& code) {
   ServingEnd serving{.budget = Budget(limits_.asks_burst, limits_.asks_per_second)};
   Peer& made = peers_.emplace(code, Peer{.code = code, .serving = std::move(serving)}).first->second;
   made.asking.fence->set_lease_end(defences_.lease ? Tick{} : Tick::max());
-  made.fence = fence_wanted(code, made.fence_reason);
+  made.fence = fence_wanted(code, made.shut);
   if (made.fence != FenceState::open) {
     made.asking.fence->close();
     made.serving.fence->close();
@@ -132,23 +132,20 @@ Ending Exchange::Core::app_down(std::string what) const {
 }
 
 Ending Exchange::Core::fence_ending(const Peer& peer) const {
-  Ending ending = shut_ending(rules_->self(), peer.code, peer.fence_reason);
-  ending.policies = peer.fence_reason.starts_with(kIsolatedReason) ? "structure:partner-isolated"
-                                                                   : "structure:partner-suspended";
+  Ending ending = shut_ending(rules_->self(), peer.code, peer.shut);
+  ending.policies = peer.shut.isolated ? "structure:partner-isolated" : "structure:partner-suspended";
   return ending;
 }
 
-Ending Exchange::Core::shut_ending(const PartnerCode& by, const PartnerCode& other,
-                                   std::string_view reason) const {
+Ending Exchange::Core::shut_ending(const PartnerCode& by, const PartnerCode& other, const Shut& why) const {
   const std::string one = rules_->partner_name(by), two = rules_->partner_name(other);
   Ending ending;
   ending.who = one;
-  if (reason.starts_with(kIsolatedReason)) {
-    reason.remove_prefix(kIsolatedReason.size());
-    ending.what = fmt::format("{} and {} are isolated from each other: {}", one, two, reason);
+  if (why.isolated) {
+    ending.what = fmt::format("{} and {} are isolated from each other: {}", one, two, why.reason);
     ending.change = "The two may meet again, and you sign in again.";
   } else {
-    ending.what = fmt::format("{} has suspended {}: {}", one, two, reason);
+    ending.what = fmt::format("{} has suspended {}: {}", one, two, why.reason);
     ending.change = "The suspension is lifted, and you sign in again.";
   }
   return ending;

@@ -98,18 +98,22 @@ void Exchange::Core::give_up(uint64_t opening) {
   }
 }
 
+// This node cannot vouch for the person towards that app: the app is gone, or what is known of them is.
+Ending Exchange::Core::not_vouched(const Error& why) {
+  const bool gone = why.code() == kStatementApp;
+  Ending ending;
+  ending.which = gone ? Refusal::denied : Refusal::credential_dead;
+  ending.what = why.what();
+  if (!gone) ending.change = "Sign in again.";
+  return ending;
+}
+
 void Exchange::Core::start_asking(Session& s) {
   Peer& host = peer(s.partner);
   host.asking.requests.erase(s.request);
   s.request.clear();
   auto issued = statements_.issue(s.partner, s.app, s.who, s.context, now_);
-  if (!issued) {
-    Ending ending;
-    ending.which = Refusal::credential_dead;
-    ending.what = issued.error().what();
-    ending.change = "Sign in again.";
-    return end(s, std::move(ending));
-  }
+  if (!issued) return end(s, not_vouched(issued.error()));
   Waiting waiting{.what = Waiting::For::ask,
                   .serial = s.serial,
                   .partner = s.partner,

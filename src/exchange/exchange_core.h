@@ -49,6 +49,13 @@ struct Uses {
 // second.
 inline constexpr uint32_t kListsBurst = 32, kListsPerSecond = 8;
 
+// Why one of two nations shuts the other out.
+struct Shut {
+  bool isolated = false;  // they are kept apart; else it is a suspension
+  std::string reason{};   // in its author's words: for people, never looked into
+  bool operator==(const Shut&) const = default;
+};
+
 struct AskingEnd {  // our people, their apps
   bool up = false;
   bool welcomed = false;
@@ -68,7 +75,7 @@ struct AskingEnd {  // our people, their apps
   std::set<uint64_t> to_vouch{};  // whom the host wants vouched for anew after its restart
   Budget vouched{100, 100};       // a full link within kVouchMax; half of what a host takes of a partner
   std::shared_ptr<Fence> fence = std::make_shared<Fence>();
-  std::optional<std::string> shut_by_host{};  // the host's reason, while it shuts our nation out
+  std::optional<Shut> shut_by_host{};  // as the host said last
 };
 
 struct ServingEnd {  // their people, our apps
@@ -93,7 +100,7 @@ struct Peer {
   AskingEnd asking{};
   ServingEnd serving;
   FenceState fence = FenceState::open;
-  std::string fence_reason{};
+  Shut shut{};  // while the fence is not open
 };
 
 class Exchange::Core {
@@ -113,6 +120,7 @@ class Exchange::Core {
   void open(Opening opening);
   void give_up(uint64_t opening);
   void start_asking(Session& s);
+  [[nodiscard]] static Ending not_vouched(const Error& why);
   void send_ask(Session& s, const std::string& statement, uint64_t number);
   void admit(Peer& peer, const link::AskAdmission& ask);
   void answered(Peer& peer, const link::Answer& answer);
@@ -174,8 +182,7 @@ class Exchange::Core {
   [[nodiscard]] Ending app_down(std::string what) const;
   [[nodiscard]] Ending fence_ending(const Peer& peer) const;
   // `by` has shut `other` out, in words for people. A node can do that to its partners alone.
-  [[nodiscard]] Ending shut_ending(const PartnerCode& by, const PartnerCode& other,
-                                   std::string_view reason) const;
+  [[nodiscard]] Ending shut_ending(const PartnerCode& by, const PartnerCode& other, const Shut& why) const;
 
   std::shared_ptr<const Rules> rules_;   // of what is durable
   std::shared_ptr<const Rules> acting_;  // with what narrows and is not durable yet; otherwise rules_
@@ -251,9 +258,9 @@ class Exchange::Core {
     return ask_of_world(s, rules, now_);
   }
   [[nodiscard]] coalition::Verdict ask_of_world(const Session& s, const Rules& rules, Instant now) const;
-  [[nodiscard]] FenceState fence_wanted(const PartnerCode& partner, std::string& reason) const;
+  [[nodiscard]] FenceState fence_wanted(const PartnerCode& partner, Shut& why) const;
   void standings_changed();
-  void close_fence(Peer& peer, FenceState state, std::string reason);
+  void close_fence(Peer& peer, FenceState state, Shut why);
   void open_fence(Peer& peer);
   // exchange_record.cpp
   void flush_requests();

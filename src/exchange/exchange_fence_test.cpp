@@ -96,6 +96,44 @@ TEST_CASE("a suspension holds before any disk, stays when the disk fails, and cu
   CHECK(pair.host.open_gates() == 1);
 }
 
+TEST_CASE("whether the two are isolated or one is suspended is told by its kind, never by anybody's words") {
+  const std::string words = "the two are isolated from each other: review (exercise)";
+  Pair pair;
+  pair.admit();
+  const auto shut = [&](Standing as) {
+    pair.publish(pair.host, [&](TestRules& rules) {
+      rules.suspended.insert(kHome);
+      rules.shut_as = as;
+      rules.reason = words;
+    });
+    pair.settle();
+    REQUIRE(pair.home.core->told_shut(kHost));
+    return *pair.home.core->told_shut(kHost);
+  };
+  CHECK(shut(Standing::suspended) == "XAA has suspended XBB: " + words);
+  REQUIRE(pair.home.ended.size() == 1);
+  CHECK(pair.home.ended[0].ending.what == "XAA has suspended XBB: " + words);
+  // One act ends and the other stays: what is told changes with it.
+  CHECK(shut(Standing::isolated) == "XAA and XBB are isolated from each other: " + words);
+  pair.open(kCop, 2);
+  pair.settle();
+  REQUIRE(pair.home.refused.size() == 1);
+  CHECK(pair.home.refused[0].ending.what == "XAA and XBB are isolated from each other: " + words);
+}
+
+TEST_CASE("an app that is gone is no dead sign-in, by the code of what went wrong") {
+  for (const auto& [code, which] : {std::pair(kStatementApp, coalition::Refusal::denied),
+                                    std::pair(kStatementGap, coalition::Refusal::credential_dead)}) {
+    Pair pair;
+    pair.home.statements.refuses = std::string(code);
+    pair.open(kCop);
+    pair.settle();
+    REQUIRE(pair.home.refused.size() == 1);
+    CHECK(pair.home.refused[0].ending.which == which);
+    CHECK(pair.home.refused[0].ending.change.empty() == (which == coalition::Refusal::denied));
+  }
+}
+
 TEST_CASE("a fence that is lifted asks everybody before anything passes again") {
   Pair pair;
   pair.admit();

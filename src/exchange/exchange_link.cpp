@@ -199,8 +199,8 @@ void Exchange::Core::partner_notice(Peer& host, const link::PartnerNotice& notic
     host.asking.shut_by_host.reset();
     return;  // releases come one by one
   }
-  host.asking.shut_by_host = notice.reason;  // also where nobody of ours is inside
-  const Ending ending = shut_ending(host.code, rules_->self(), notice.reason);
+  host.asking.shut_by_host = Shut{notice.isolated, notice.reason};  // also where nobody of ours is inside
+  const Ending ending = shut_ending(host.code, rules_->self(), *host.asking.shut_by_host);
   for (const uint64_t serial : table_.of_partner(host.code, Side::home)) {
     Session& s = *table_.by_serial(serial);
     if (notice.state == link::PartnerNoticeState::suspended) {
@@ -225,12 +225,7 @@ void Exchange::Core::push_statement(Session& s) {
     return;
   }
   auto issued = statements_.issue(s.partner, s.app, s.who, s.context, now_);
-  if (!issued) {
-    Ending ending;
-    ending.which = Refusal::credential_dead;
-    ending.what = issued.error().what();
-    return end(s, std::move(ending));
-  }
+  if (!issued) return end(s, not_vouched(issued.error()));
   Waiting waiting{.what = Waiting::For::facts,
                   .serial = s.serial,
                   .partner = s.partner,
@@ -407,7 +402,8 @@ void Exchange::Core::hello(Peer& home, const link::Envelope& envelope) {
 
 void Exchange::Core::notify_standing(Peer& home) {
   link::PartnerNotice notice;
-  notice.reason = home.fence_reason;
+  notice.reason = home.shut.reason;
+  notice.isolated = home.shut.isolated;
   if (home.fence == FenceState::unconfirmed) notice.state = link::PartnerNoticeState::fenced;
   if (home.fence == FenceState::confirmed) notice.state = link::PartnerNoticeState::suspended;
   to_home(home, std::move(notice));

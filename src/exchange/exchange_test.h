@@ -21,6 +21,8 @@ struct TestRules final : Rules {
   PartnerCode code;
   uint64_t number = 1;
   std::set<PartnerCode> suspended{};
+  Standing shut_as = Standing::suspended;  // and why
+  std::string reason = "key compromise (exercise)";
   std::set<std::string> denied_roles{};
   Instant end = kNever;
 
@@ -43,9 +45,9 @@ struct TestRules final : Rules {
   }
   Standing standing(const PartnerCode& partner) const override {
     if (partner != kHome && partner != kHost) return Standing::unknown;
-    return suspended.contains(partner) ? Standing::suspended : Standing::active;
+    return suspended.contains(partner) ? shut_as : Standing::active;
   }
-  std::string standing_reason(const PartnerCode&) const override { return "key compromise (exercise)"; }
+  std::string standing_reason(const PartnerCode&) const override { return reason; }
   std::string partner_name(const PartnerCode& partner) const override { return partner.text(); }
   Instant connectors_end = kNever;
   std::vector<AppId> connector_apps(const ConnectorId&, std::string_view, Instant now) const override {
@@ -58,9 +60,11 @@ inline std::vector<coalition::Person> said;  // a statement is a place in here
 
 struct TestStatements final : Statements {
   uint64_t sent = 0, seen = 0;
+  std::string refuses{};  // a code, with which nothing is issued
   std::map<uint64_t, std::string> kept{};
   Result<Issued> issue(const PartnerCode&, const coalition::AppRef& app, const coalition::Person& who,
                        const coalition::Facts&, Instant) override {
+    if (!refuses.empty()) return fail(refuses, "words for people");
     said.push_back(who);
     ++sent;
     kept[sent] = fmt::format("{} {} {}", sent, said.size() - 1, app.app.text());

@@ -181,32 +181,33 @@ void Exchange::Core::published(std::shared_ptr<const Rules> rules, std::shared_p
   }
 }
 
-FenceState Exchange::Core::fence_wanted(const PartnerCode& partner, std::string& reason) const {
+FenceState Exchange::Core::fence_wanted(const PartnerCode& partner, Shut& why) const {
   const bool durable = rules_->standing(partner) != Standing::active;
   if (!durable && (!defences_.fence || acting_->standing(partner) == Standing::active))
     return FenceState::open;
-  reason = (durable ? rules_ : acting_)->standing_reason(partner);
+  const Rules& says = durable ? *rules_ : *acting_;
+  why = {says.standing(partner) == Standing::isolated, says.standing_reason(partner)};
   return durable ? FenceState::confirmed : FenceState::unconfirmed;
 }
 
 void Exchange::Core::standings_changed() {
   for (auto& [code, partner] : peers_) {
-    std::string reason;
-    const FenceState wanted = fence_wanted(code, reason);
-    if (wanted == partner.fence) continue;
+    Shut why;
+    const FenceState wanted = fence_wanted(code, why);
+    if (wanted == partner.fence && why == partner.shut) continue;
     if (wanted == FenceState::open) {
       open_fence(partner);
     } else {
-      close_fence(partner, wanted, std::move(reason));
+      close_fence(partner, wanted, std::move(why));
     }
   }
 }
 
-void Exchange::Core::close_fence(Peer& partner, FenceState state, std::string reason) {
+void Exchange::Core::close_fence(Peer& partner, FenceState state, Shut why) {
   partner.serving.fence->close();  // one store each
   partner.asking.fence->close();
   partner.fence = state;
-  partner.fence_reason = std::move(reason);
+  partner.shut = std::move(why);
   size_t sessions = 0;
   for (const Side side : {Side::home, Side::host}) {
     for (const uint64_t serial : table_.of_partner(partner.code, side)) {
@@ -218,13 +219,13 @@ void Exchange::Core::close_fence(Peer& partner, FenceState state, std::string re
     }
   }
   const bool durable = state == FenceState::confirmed;
-  effects_.emplace_back(FenceNoted{partner.code, true, durable, sessions, partner.fence_reason});
+  effects_.emplace_back(FenceNoted{partner.code, true, durable, sessions, partner.shut.reason});
   notify_standing(partner);
 }
 
 void Exchange::Core::open_fence(Peer& partner) {
   partner.fence = FenceState::open;
-  partner.fence_reason.clear();
+  partner.shut = {};
   for (const Side side : {Side::home, Side::host}) {
     for (const uint64_t serial : table_.of_partner(partner.code, side)) {
       Session& s = *table_.by_serial(serial);

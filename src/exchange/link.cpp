@@ -100,6 +100,7 @@ struct Body {
     constexpr std::string_view names[] = {"active", "fenced", "suspended"};
     json.set("state", names[static_cast<size_t>(m.state)]);
     if (!m.reason.empty()) json.set("reason", cut_to(m.reason));
+    if (m.isolated) json.set("isolated", true);
   }
   void operator()(const ResendStatements& m) const { json.set("from", m.from); }
   void operator()(const Resync&) const {}
@@ -175,7 +176,8 @@ Answer answer(Fields& f) {
 
 PartnerNotice partner_notice(Fields& f) {
   const std::string state = f.text("state", 16);
-  PartnerNotice m{.reason = f.text_or("reason", "", kLinkTextBytesMax)};
+  PartnerNotice m{.reason = f.text_or("reason", "", kLinkTextBytesMax),
+                  .isolated = f.boolean_or("isolated", false)};
   if (state == "fenced") {
     m.state = PartnerNoticeState::fenced;
   } else if (state == "suspended") {

@@ -98,6 +98,7 @@ enum class PartnerNoticeState { active, fenced, suspended };
 struct PartnerNotice {  // how the host stands to the home; other than active holds or ends all at once
   PartnerNoticeState state = PartnerNoticeState::active;
   std::string reason{};
+  bool isolated = false;  // the two nations are kept apart; else, where it is not active, a suspension
   bool operator==(const PartnerNotice&) const = default;
 };
 struct ResendStatements {  // the host misses statements from this number on

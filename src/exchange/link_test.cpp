@@ -32,6 +32,7 @@ const std::vector<Message>& one_of_each() {
       ReleasedNotice{{SessionId("a")}},
       CutNotice{SessionId("a"), some_ending()},
       PartnerNotice{PartnerNoticeState::suspended, "exercise"},
+      PartnerNotice{PartnerNoticeState::suspended, "exercise", true},
       PartnerNotice{},
       ResendStatements{4},
       Resync{},
@@ -57,7 +58,8 @@ TEST_CASE("a message that lacks a member, or has one too many or of another type
     more.set("admin", true);
     CHECK_FALSE(from_json(more));
     for (const auto& [name, value] : whole.members()) {
-      const bool optional = name == "change" || name == "who" || name == "verdict" || name == "reason";
+      const bool optional =
+          name == "change" || name == "who" || name == "verdict" || name == "reason" || name == "isolated";
       Json other = whole;
       other.set(name, Json::object());
       CHECK_FALSE(from_json(other));
@@ -108,7 +110,7 @@ TEST_CASE("numbering tells the next, the doubled, the lost and those of another 
 TEST_CASE("only what takes access away is acted upon after a loss") {
   size_t narrowing = 0;
   for (const Message& message : one_of_each()) narrowing += narrows(message) ? 1 : 0;
-  CHECK(narrowing == 4);  // end, held, cut, partner suspended
+  CHECK(narrowing == 5);  // end, held, cut, partner suspended, partner isolated
   CHECK_FALSE(narrows(PartnerNotice{}));
   CHECK_FALSE(narrows(ReleasedNotice{}));
 }

@@ -22,14 +22,14 @@ class WorldRules final : public Rules {
   Standing standing(const PartnerCode& partner) const override {
     const coalition::Partner* found = world_.partner(partner);
     if (found == nullptr) return Standing::unknown;
-    return found->is_open() ? Standing::active : Standing::suspended;
+    return found->is_open()                                     ? Standing::active
+           : found->state == coalition::PartnerState::suspended ? Standing::suspended
+                                                                : Standing::isolated;
   }
   std::string standing_reason(const PartnerCode& partner) const override {
     const coalition::Partner* found = world_.partner(partner);
     if (found == nullptr) return {};
-    if (found->state == coalition::PartnerState::suspended || found->isolated.empty())
-      return found->state_reason;
-    return std::string(kIsolatedReason) + found->isolated;
+    return standing(partner) == Standing::isolated ? found->isolated : found->state_reason;
   }
   std::string partner_name(const PartnerCode& partner) const override {
     return coalition::partner_text(world_, partner);

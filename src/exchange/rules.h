@@ -17,10 +17,7 @@
 
 namespace entente::exchange {
 
-enum class Standing { unknown, active, suspended };
-// What standing_reason() begins with where the two are isolated: that is not a suspension, and is not told as
-// one.
-inline constexpr std::string_view kIsolatedReason = "the two are isolated from each other: ";
+enum class Standing { unknown, active, suspended, isolated };  // where both are so: suspended
 
 // One immutable world and its decide().
 class Rules {
@@ -30,6 +27,7 @@ class Rules {
   [[nodiscard]] virtual const PartnerCode& self() const = 0;
   [[nodiscard]] virtual coalition::Verdict decide(const coalition::Ask& ask) const = 0;
   [[nodiscard]] virtual Standing standing(const PartnerCode& partner) const = 0;
+  // Why it is suspended or isolated, in the words of whoever did it.
   [[nodiscard]] virtual std::string standing_reason(const PartnerCode& partner) const = 0;
   // How people call the partner: "Aldoria (XAA)".
   [[nodiscard]] virtual std::string partner_name(const PartnerCode& partner) const = 0;
@@ -107,5 +105,7 @@ class Statements {
   [[nodiscard]] virtual uint64_t expected(const PartnerCode& from) const = 0;
 };
 inline constexpr std::string_view kStatementGap = "identity.statement-gap";
+inline constexpr std::string_view kStatementApp =
+    "statement.app";  // issue(): nobody is offered that app here
 
 }  // namespace entente::exchange

@@ -75,7 +75,8 @@ Result<exchange::Issued> StatementDesk::issue(const PartnerCode& host, const coa
                                               Instant now) {
   const coalition::App* known = world_().app(app);
   if (known == nullptr)
-    return fail("statement.app", "this app is not offered here any more", coalition::target_text(app));
+    return fail(std::string(exchange::kStatementApp), "this app is not offered here any more",
+                coalition::target_text(app));
   identity::PersonStatement person{pairwise(who.id, app), self_, app.app, {}};
   for (const std::string& name : known->shares) {
     const auto fact = who.facts.find(name);

@@ -131,6 +131,7 @@ export class Wishes {
   #show({ file, service, wish, item }) {
     item.dataset.wish = wish.state;
     item.dataset.release = wish.release;
+    delete item.dataset.missed;
     while (item.childNodes.length > 2) item.lastChild.remove();
     item.lastChild.textContent = wishText(wish, this.nation(service));
     if (wish.state !== 'granted') return;
@@ -153,7 +154,10 @@ export class Wishes {
   // Something may have been missed: said of all that wait.
   missed() {
     for (const { wish, item } of this.#listed.values())
-      if (wish.state === 'open' && !item.textContent.endsWith(kMissed)) item.children[1].textContent += kMissed;
+      if (wish.state === 'open' && !('missed' in item.dataset)) {
+        item.dataset.missed = '';
+        item.children[1].textContent += kMissed;
+      }
   }
 
   // Nothing stays for whoever sits here next.

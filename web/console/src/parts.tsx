@@ -13,8 +13,9 @@ export function When({ at }: { at: string }) {
   return <time dateTime={at}>{at.replace('T', ' ').replace(/(\.\d+)?Z$/, 'Z')}</time>;
 }
 
-// What helps at a command line is a list of this page here.
-const hintOf = (hint: string) => (hint.startsWith('see `entente ') ? 'look at the list again' : hint);
+// What helps at a command line, where something is not there, is a list of this page here.
+const kNotFound = 'api.not-found';
+const hintOf = ({ code, hint }: Refused) => (code === kNotFound ? 'look at the list again' : hint);
 
 export function Problem({ problem }: { problem: Error | undefined }) {
   if (!problem) return null;
@@ -22,7 +23,7 @@ export function Problem({ problem }: { problem: Error | undefined }) {
   return (
     <div className="notice bad" role="alert">
       <p>{problem instanceof NoAnswer ? problem.message : `What the node answered cannot be used: ${problem.message}`}</p>
-      {refused?.hint && <p>What would help: {hintOf(refused.hint)}.</p>}
+      {refused?.hint && <p>What would help: {hintOf(refused)}.</p>}
       {refused && <p className="quiet">{refused.code}</p>}
     </div>
   );
