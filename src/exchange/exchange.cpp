@@ -335,7 +335,7 @@ bool Exchange::fenced(const PartnerCode& partner) const {
 
 std::optional<std::string> Exchange::told_shut(const PartnerCode& partner) const {
   const auto at = core_->peers_.find(partner);
-  if (at == core_->peers_.end() || !at->second.asking.shut_by_host) return std::nullopt;
+  if (!link_fresh(partner, Way::asking) || !at->second.asking.shut_by_host) return std::nullopt;
   return core_->shut_ending(partner, core_->rules_->self(), *at->second.asking.shut_by_host).what;
 }
 

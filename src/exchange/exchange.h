@@ -232,8 +232,8 @@ class Exchange {
   [[nodiscard]] bool goes_on(const Session& session, const Rules& rules, Instant now) const;
   [[nodiscard]] bool link_fresh(const PartnerCode& partner, Way way) const;
   [[nodiscard]] bool fenced(const PartnerCode& partner) const;
-  // The partner has shut this nation out, and says so: its words, for people. As of the last time it was
-  // heard.
+  // The partner shuts this nation out, and says so, on a link that is fresh: its words, for people. What it
+  // said before is not known to hold.
   [[nodiscard]] std::optional<std::string> told_shut(const PartnerCode& partner) const;
   [[nodiscard]] std::vector<ConnectorRoster::Entry> connectors() const;
   [[nodiscard]] const ConnectorRoster& roster() const;

@@ -134,6 +134,22 @@ TEST_CASE("an app that is gone is no dead sign-in, by the code of what went wron
   }
 }
 
+TEST_CASE(
+    "what a partner's node said of shutting this nation out is not told as if now once it is not heard") {
+  Pair pair;
+  pair.publish(pair.host, [](TestRules& rules) { rules.suspended.insert(kHome); });
+  pair.settle();
+  REQUIRE(pair.home.core->told_shut(kHost));
+  SUBCASE("the link is down") {
+    pair.home.take(pair.home.core->link_down(pair.at, kHost, Way::asking));
+  }
+  SUBCASE("it is up again, and nothing was said on it") {
+    pair.home.take(pair.home.core->link_down(pair.at, kHost, Way::asking));
+    pair.home.take(pair.home.core->link_up(pair.at, kHost, Way::asking));
+  }
+  CHECK_FALSE(pair.home.core->told_shut(kHost));
+}
+
 TEST_CASE("a fence that is lifted asks everybody before anything passes again") {
   Pair pair;
   pair.admit();

@@ -175,11 +175,6 @@ bool Lobby::reachable(const coalition::AppRef& app) const {
   return core.link_fresh(app.owner, Way::asking) && !(parts_.unserved && parts_.unserved(app));
 }
 
-bool Lobby::shut_by(const PartnerCode& owner) const {
-  const Exchange& core = parts_.switchboard.core();
-  return core.link_fresh(owner, Way::asking) && core.told_shut(owner);
-}
-
 net::Task<void> Lobby::show_home(net::HttpCall& call) {
   Signed who = signed_in(call.head().headers);
   std::optional<size_t> waiting;
@@ -210,7 +205,8 @@ net::Task<void> Lobby::show_home(net::HttpCall& call) {
     card.open_href = names_.app_origin(app->ref) + "/";
     const auto session = sign_in.sessions.find(app->ref);
     const bool reached = reachable(app->ref);
-    const bool shut = (owner != nullptr && !owner->is_open()) || shut_by(app->ref.owner);
+    const bool shut =
+        (owner != nullptr && !owner->is_open()) || parts_.switchboard.core().told_shut(app->ref.owner);
     const bool anew = !shut && sight == Sight::card;
     card.ready = reached && !shut && !anew;
     card.state = shut                                ? "shut; opening it says why"

@@ -143,7 +143,6 @@ class Lobby {
   net::Task<void> clock_is_ahead(net::HttpCall& call, const PersonId& id, const std::string& issuer);
   // As far as this node knows: somebody serves it, and the way there is open.
   [[nodiscard]] bool reachable(const coalition::AppRef& app) const;
-  [[nodiscard]] bool shut_by(const PartnerCode& owner) const;  // it says so, and can be heard
   // What somebody may know of an app: nothing; why it is shut, on opening it; that, and its card in the
   // lobby; or it is open to them, as far as this is asked.
   enum class Sight { nothing, why, card, open };
