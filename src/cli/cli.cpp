@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -205,6 +206,17 @@ std::string table_text(const std::vector<std::string>& heads, std::vector<std::v
   line(heads);
   for (const auto& row : rows) line(row);
   return out;
+}
+
+std::string shortened(std::string text, size_t most) {
+  constexpr std::string_view kCut = "..";
+  const auto begins = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
+  if (std::cmp_less_equal(std::ranges::count_if(text, begins), most)) return text;
+  size_t shown = 0;
+  const auto end =
+      std::ranges::find_if(text, [&](char c) { return begins(c) && shown++ == most - kCut.size(); });
+  text.erase(end, text.end());
+  return text.append(kCut);
 }
 
 void print_table(const std::vector<std::string>& heads, std::vector<std::vector<std::string>> rows) {

@@ -42,6 +42,8 @@ void print_json(const Json& json);
 // Columns as wide as their longest cell; cells are made printable().
 [[nodiscard]] std::string table_text(const std::vector<std::string>& heads,
                                      std::vector<std::vector<std::string>> rows);
+// At most so many characters of it; what is cut off shows as two dots.
+[[nodiscard]] std::string shortened(std::string text, size_t most);
 void print_table(const std::vector<std::string>& heads, std::vector<std::vector<std::string>> rows);
 
 }  // namespace entente::cli

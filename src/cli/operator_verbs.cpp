@@ -298,29 +298,67 @@ std::string opens_text(const Json& row) {
 
 }  // namespace
 
+namespace {
+
+// A page of a list that others choose the length of.
+Result<Json> call_page(const Arguments& arguments, std::string_view path) {
+  net::Pairs asked;
+  if (arguments.option("all")) asked.emplace_back("all", "true");
+  if (const auto after = arguments.option("after")) asked.emplace_back("after", *after);
+  return call_node(arguments, "GET",
+                   asked.empty() ? std::string(path) : fmt::format("{}?{}", path, write_form(asked)));
+}
+
+void print_rest(const Json& answer) {
+  if (answer.find("next") != nullptr)
+    fmt::print("{} more: --after {}\n", cell(answer, "more"), cell(answer, "next"));
+}
+
+std::string approved_text(const Json& row) {
+  const Json* approvals = row.find("approvals");
+  const size_t so_far = approvals != nullptr && approvals->is_array() ? approvals->items().size() : 0;
+  return fmt::format("{} of {}", so_far, cell(row, "approvals_needed"));
+}
+
+}  // namespace
+
+// A line of a terminal each; `request show` has the rest.
 int request_list(const Arguments& arguments) {
-  const bool all = arguments.option("all").has_value();
-  Result<Json> answer = call_node(arguments, "GET", all ? "/v1/requests?all=true" : "/v1/requests");
+  const Result<Json> answer = call_page(arguments, "/v1/requests");
   if (!answer) return report(answer.error(), arguments.json());
   if (arguments.json()) {
     print_json(*answer);
     return kExitOk;
   }
+  constexpr size_t kAppShown = 16, kWhoShown = 26;
   std::vector<std::vector<std::string>> rows;
   const Json* found = answer->find("requests");
   if (found != nullptr && found->is_array()) {
     for (const Json& row : found->items()) {
-      const Json* approvals = row.find("approvals");
-      const size_t so_far = approvals != nullptr && approvals->is_array() ? approvals->items().size() : 0;
-      rows.push_back({cell(row, "id"), cell(row, "seen"), cell(row, "app"), cell(row, "who"),
-                      cell(row, "purpose"), cell(row, "minutes"), cell(row, "scope"), cell(row, "state"),
-                      fmt::format("{} of {}", so_far, cell(row, "approvals_needed")), opens_text(row),
-                      cell(row, "end")});
+      const bool open = cell(row, "state") == "open";
+      rows.push_back({cell(row, "id"), shortened(cell(row, "app"), kAppShown), cell(row, "partner"),
+                      shortened(cell(row, "who"), kWhoShown), open ? approved_text(row) : cell(row, "state"),
+                      cell(row, "end").substr(0, std::string_view("2026-11-22T14:05").size())});
     }
   }
-  print_table({"REQUEST", "SEEN", "APP", "WHO", "WHAT FOR", "MINUTES", "SCOPE", "STATE", "APPROVED", "OPENS",
-               "ASKED UNTIL"},
-              rows);
+  print_table({"REQUEST", "APP", "OF", "WHO", "APPROVED", "WAITS UNTIL"}, rows);
+  print_rest(*answer);
+  return kExitOk;
+}
+int request_show(const Arguments& arguments) {
+  const Result<Json> answer = call_node(arguments, "GET", fmt::format("/v1/requests/{}", named(arguments)));
+  if (!answer) return report(answer.error(), arguments.json());
+  if (arguments.json()) {
+    print_json(*answer);
+    return kExitOk;
+  }
+  constexpr std::pair<const char*, const char*> kShown[] = {
+      {"request", "id"},    {"seen", "seen"},        {"app", "app"},         {"who", "who"},
+      {"person", "person"}, {"what for", "purpose"}, {"minutes", "minutes"}, {"scope", "scope"},
+      {"state", "state"},   {"asked", "asked"},      {"waits until", "end"}, {"answer", "answer"}};
+  for (const auto& [name, key] : kShown) fmt::print("{:12} {}\n", name, cell(*answer, key));
+  fmt::print("{:12} {}\n", "approved", approved_text(*answer));
+  fmt::print("{:12} {}\n", "opens", opens_text(*answer));
   return kExitOk;
 }
 namespace {
@@ -410,19 +448,27 @@ int release_revoke(const Arguments& arguments) {
   return answer_with_words(arguments, fmt::format("/v1/releases/{}/revoke", named(arguments)));
 }
 int grant_list(const Arguments& arguments) {
-  return list(arguments, "/v1/grants", "grants",
-              {{"GRANT", "id"},
-               {"APP", "app"},
-               {"NATION", "partner"},
-               {"PERSON", "person"},
-               {"WHAT FOR", "purpose"},
-               {"SCOPE", "scope"},
-               {"UNTIL", "end"},
-               {"USED", "used"},
-               {"OF", "count"},
-               {"SESSIONS", "sessions"},
-               {"APPROVED BY", "approved_by"},
-               {"STATE", "state"}});
+  const Result<Json> answer = call_page(arguments, "/v1/grants");
+  if (!answer) return report(answer.error(), arguments.json());
+  if (arguments.json()) {
+    print_json(*answer);
+    return kExitOk;
+  }
+  print_list(*answer, "grants",
+             {{"GRANT", "id"},
+              {"APP", "app"},
+              {"NATION", "partner"},
+              {"PERSON", "person"},
+              {"WHAT FOR", "purpose"},
+              {"SCOPE", "scope"},
+              {"UNTIL", "end"},
+              {"USED", "used"},
+              {"OF", "count"},
+              {"SESSIONS", "sessions"},
+              {"APPROVED BY", "approved_by"},
+              {"STATE", "state"}});
+  print_rest(*answer);
+  return kExitOk;
 }
 int grant_revoke(const Arguments& arguments) {
   return answer_with_words(arguments, fmt::format("/v1/grants/{}/revoke", named(arguments)));

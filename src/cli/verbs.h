@@ -61,6 +61,7 @@ int mission_phase(const Arguments&);
 int mission_threat(const Arguments&);
 int mission_end(const Arguments&);
 int request_list(const Arguments&);
+int request_show(const Arguments&);
 int request_approve(const Arguments&);
 int request_deny(const Arguments&);
 int grant_list(const Arguments&);

@@ -43,6 +43,12 @@ class PersistentMap {
     climb(root_.get(), prefix, after, most, visit);
   }
 
+  // The same from the last, of those before `before` (empty: of all).
+  template <class Visit>
+  void last(std::string_view prefix, std::string_view before, size_t most, const Visit& visit) const {
+    descend(root_.get(), prefix, before, most, visit);
+  }
+
   // How many keys are less; costs log2(n), however many they are.
   [[nodiscard]] size_t below(std::string_view key) const {
     size_t count = 0;
@@ -151,6 +157,21 @@ class PersistentMap {
       visit(node->item->key, node->item->value);
     }
     if (order <= 0) climb(node->right.get(), prefix, after, left, visit);
+  }
+
+  template <class Visit>
+  static void descend(const Node* node, std::string_view prefix, std::string_view before, size_t& left,
+                      const Visit& visit) {
+    if (node == nullptr || left == 0) return;
+    const std::string_view key = node->item->key;
+    const int order = key.substr(0, prefix.size()).compare(prefix);
+    const bool ahead = before.empty() || key < before;
+    if (order <= 0 && ahead) descend(node->right.get(), prefix, before, left, visit);
+    if (order == 0 && ahead && left > 0) {
+      --left;
+      visit(node->item->key, node->item->value);
+    }
+    if (order >= 0) descend(node->left.get(), prefix, before, left, visit);
   }
 
   Link root_;

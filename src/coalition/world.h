@@ -133,6 +133,14 @@ struct Touch {
   bool only_widens = false;  // provably: then nobody needs to be held, only asked
 };
 
+// A part of a list that others choose the length of: what it costs is what is in it.
+template <class T>
+struct Page {
+  std::vector<const T*> items;  // live as long as the world
+  std::string next;             // where to go on; empty: that was all
+  size_t more = 0;              // so many are behind it
+};
+
 // Errors of load() and with(): "coalition.record" and the codes of base/fields.h (where: key and field),
 // "coalition.reference", "coalition.doubled", "coalition.revision", "coalition.node", and those of policy
 // sets, schemas and entities. Nothing of a refused batch takes effect; the order of records does not matter.
@@ -174,12 +182,22 @@ class World {
   // Open ones, with an approval of theirs that would be looked at again when the last one comes.
   [[nodiscard]] std::vector<const AccessRequest*> approved(std::string_view by) const;
   [[nodiscard]] size_t open_requests(const PartnerCode& partner, Instant now) const;  // and not out of time
+  // Those that wait for an answer, the first to be out of time first; of one app, or of all, behind `after`,
+  // the `next` of another page (any other text: from where it would stand). And all, newest first.
+  [[nodiscard]] Page<AccessRequest> waiting(Instant now, std::string_view after, size_t most) const;
+  [[nodiscard]] Page<AccessRequest> waiting(const AppId& app, Instant now, size_t most) const;
+  [[nodiscard]] Page<AccessRequest> requests(std::string_view after, size_t most) const;
   // The next `most` of those records whose keys begin with `prefix`; `at`: the last key that was seen, empty
   // to begin with, and again when all were.
   template <class T>
   [[nodiscard]] std::vector<const T*> some(std::string_view prefix, std::string& at, size_t most) const;
   [[nodiscard]] size_t count(std::string_view prefix) const;  // records whose keys begin so
   [[nodiscard]] std::vector<const Grant*> grants() const;
+  // Likewise: those whose time is not over, the first to end first, and all, newest first.
+  [[nodiscard]] Page<Grant> holding(Instant now, std::string_view after, size_t most) const;
+  [[nodiscard]] Page<Grant> holding(const AppId& app, Instant now, size_t most) const;
+  [[nodiscard]] Page<Grant> grants(std::string_view after, size_t most) const;
+  [[nodiscard]] std::vector<const Grant*> grants(const Person& who) const;
   [[nodiscard]] const Grant* grant(const RequestId& id) const;
   [[nodiscard]] std::vector<const Grant*> grants(const Person& who, const AppId& app) const;
   [[nodiscard]] std::vector<const Delegation*> delegations() const;
@@ -208,6 +226,9 @@ class World {
 
  private:
   struct Data;
+  template <class T>
+  [[nodiscard]] Page<T> listed(std::string_view listing, std::string_view after, size_t most,
+                               bool newest = false) const;
   explicit World(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
   std::shared_ptr<const Data> data_;
 };

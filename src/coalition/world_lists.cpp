@@ -20,9 +20,13 @@ std::vector<std::string> listings(const AccessRequest& request, bool at_owner) {
   }
   const std::string& partner = request.partner.text();
   std::vector<std::string> out{fmt::format("request-id/{}/{}", id, partner),
-                               fmt::format("request-of/{}/{}/{}", partner, request.person.text(), id)};
+                               fmt::format("request-of/{}/{}/{}", partner, request.person.text(), id),
+                               fmt::format("request-at/{}/{}/{}", sortable(request.asked), partner, id)};
   if (request.state != RequestState::open) return out;
-  out.push_back(fmt::format("request-open/{}/{}/{}", partner, sortable(request.end), id));
+  const std::string end = sortable(request.end);
+  out.push_back(fmt::format("request-open/{}/{}/{}", partner, end, id));
+  out.push_back(fmt::format("request-waits/{}/{}/{}", end, partner, id));
+  out.push_back(fmt::format("request-for/{}/{}/{}/{}", request.app.text(), end, partner, id));
   for (const Approval& one : request.approvals)
     if (!one.facts.empty() || !one.context.empty())
       out.push_back(fmt::format("request-approved/{}/{}/{}", one.by, partner, id));
@@ -35,7 +39,10 @@ std::vector<std::string> listings(const std::string& key, const Thing& thing) {
   if (const auto* request = std::get_if<AccessRequest>(&thing))
     return listings(*request, key.starts_with("request/"));
   if (const auto* grant = std::get_if<Grant>(&thing))
-    return {fmt::format("grant-id/{}/{}", grant->id.text(), key)};
+    return {fmt::format("grant-id/{}/{}", grant->id.text(), key),
+            fmt::format("grant-at/{}/{}", sortable(grant->start), grant->id.text()),
+            fmt::format("grant-until/{}/{}", sortable(grant->end), grant->id.text()),
+            fmt::format("grant-for/{}/{}/{}", grant->app.text(), sortable(grant->end), grant->id.text())};
   if (const auto* one = std::get_if<Delegation>(&thing)) {
     return {fmt::format("delegation-id/{}/{}", one->id.text(), key),
             fmt::format("delegation-from/{}/{}", one->from.text(), key)};
@@ -138,6 +145,50 @@ size_t World::open_requests(const PartnerCode& partner, Instant now) const {
   return data_->listed.count(prefix) - over;
 }
 template <class T>
+Page<T> World::listed(std::string_view listing, std::string_view after, size_t most, bool newest) const {
+  Page<T> out;
+  std::string last;
+  const std::string prefix(listing);
+  const auto take = [&](const std::string& at, const std::string& key) {
+    last = at;
+    out.items.push_back(data_->get<T>(key));
+  };
+  if (newest) {
+    data_->listed.last(prefix, after.empty() ? std::string() : prefix + std::string(after), most, take);
+  } else {
+    data_->listed.some(prefix, prefix + std::string(after), most, take);
+  }
+  if (out.items.size() < most) return out;
+  const size_t before = data_->listed.below(last) - data_->listed.below(prefix);
+  out.more = newest ? before : data_->listed.count(prefix) - before - 1;
+  if (out.more > 0) out.next = last.substr(prefix.size());
+  return out;
+}
+namespace {
+// Behind whatever ends at `now` or before, unless one is further on already.
+std::string from(Instant now, std::string_view after = {}) {
+  return std::max(sortable(now + Millis(1)), std::string(after));
+}
+}  // namespace
+Page<AccessRequest> World::waiting(Instant now, std::string_view after, size_t most) const {
+  return listed<AccessRequest>("request-waits/", from(now, after), most);
+}
+Page<AccessRequest> World::waiting(const AppId& app, Instant now, size_t most) const {
+  return listed<AccessRequest>(fmt::format("request-for/{}/", app.text()), from(now), most);
+}
+Page<AccessRequest> World::requests(std::string_view after, size_t most) const {
+  return listed<AccessRequest>("request-at/", after, most, true);
+}
+Page<Grant> World::holding(Instant now, std::string_view after, size_t most) const {
+  return listed<Grant>("grant-until/", from(now, after), most);
+}
+Page<Grant> World::holding(const AppId& app, Instant now, size_t most) const {
+  return listed<Grant>(fmt::format("grant-for/{}/", app.text()), from(now), most);
+}
+Page<Grant> World::grants(std::string_view after, size_t most) const {
+  return listed<Grant>("grant-at/", after, most, true);
+}
+template <class T>
 std::vector<const T*> World::some(std::string_view prefix, std::string& at, size_t most) const {
   std::vector<const T*> out;
   std::string last;
@@ -165,6 +216,11 @@ const Grant* World::grant(const RequestId& id) const {
 std::vector<const Grant*> World::grants(const Person& who, const AppId& app) const {
   std::vector<const Grant*> out;
   data_->collect(fmt::format("grant/{}/{}/{}/", who.partner.text(), who.id.text(), app.text()), out);
+  return out;
+}
+std::vector<const Grant*> World::grants(const Person& who) const {
+  std::vector<const Grant*> out;
+  data_->collect(fmt::format("grant/{}/{}/", who.partner.text(), who.id.text()), out);
   return out;
 }
 std::vector<const Delegation*> World::delegations() const {

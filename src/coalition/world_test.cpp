@@ -292,6 +292,15 @@ TEST_CASE("the persistent map agrees with std::map and leaves old versions alone
       at = pieces.back().first;
     }
     CHECK(pieces == expected);
+    std::ranges::reverse(pieces);
+    std::vector<std::pair<std::string, int>> back;
+    for (std::string at; back.size() < expected.size();) {
+      const size_t before = back.size();
+      map.last("3/", at, most, [&](const std::string& key, int value) { back.emplace_back(key, value); });
+      REQUIRE(back.size() - before == std::min(most, expected.size() - before));
+      at = back.back().first;
+    }
+    CHECK(back == pieces);
   }
 }
 
@@ -346,7 +355,63 @@ TEST_CASE(
               return each->state == RequestState::open && !each->approvals.empty();
             }));
     REQUIRE(now.approved("o2").empty());
+    const size_t waiting =
+        count(all, [&](const auto* each) { return each->state == RequestState::open && each->end > at; });
+    std::vector<const AccessRequest*> paged;
+    for (Page<AccessRequest> page{.items = {}, .next = "0"}; !page.next.empty();) {
+      page = now.waiting(at, page.next, 3);
+      REQUIRE(page.items.size() <= 3);
+      paged.insert(paged.end(), page.items.begin(), page.items.end());
+      REQUIRE(paged.size() + page.more == waiting);
+      REQUIRE(page.next.empty() == (page.more == 0));
+    }
+    REQUIRE(std::ranges::is_sorted(paged, {}, [](const auto* each) { return each->end; }));
+    REQUIRE(std::ranges::all_of(
+        paged, [&](const auto* each) { return each->state == RequestState::open && each->end > at; }));
+    REQUIRE(now.waiting(AppId("cop"), at, 1'000).items.size() == waiting);
+    REQUIRE(now.waiting(AppId("co"), at, 1'000).items.empty());
+    REQUIRE(now.requests("", 1'000).items.size() == all.size());
+    REQUIRE(now.requests("", 1).more == all.size() - std::min<size_t>(all.size(), 1));
   }
+}
+
+TEST_CASE("of grants those that hold are listed by their end, and all of them by their age") {
+  Records all = records("XAA");
+  all["app/tides"] = all["app/cop"];
+  for (int i = 0; i < 7; ++i) {
+    Grant one;
+    one.id = RequestId(fmt::format("g{}", i));
+    one.partner = PartnerCode("XBB");
+    one.person = PersonId(fmt::format("p{}", i % 2));
+    one.app = AppId(i % 3 == 0 ? "cop" : "tides");
+    one.purpose = "charts";
+    one.start = kNow - Seconds(100 + i);
+    one.end = kNow + Seconds(10 * (i - 1));
+    one.approved_by = {"o1"};
+    all[record_key(one)] = to_json(one);
+  }
+  const World now = world(all);
+  const auto ids = [](const Page<Grant>& page) {
+    std::string out;
+    for (const Grant* one : page.items) out += one->id.text() + " ";
+    return out;
+  };
+  const Page<Grant> first = now.holding(kNow, "", 3);
+  CHECK(ids(first) == "g2 g3 g4 ");
+  CHECK(first.more == 2);
+  CHECK(ids(now.holding(kNow, first.next, 3)) == "g5 g6 ");
+  CHECK(now.holding(kNow, first.next, 3).next.empty());
+  CHECK(ids(now.holding(AppId("cop"), kNow, 9)) == "g3 g6 ");
+  const Page<Grant> newest = now.grants("", 4);
+  CHECK(ids(newest) == "g0 g1 g2 g3 ");
+  CHECK(newest.more == 3);
+  CHECK(ids(now.grants(newest.next, 4)) == "g4 g5 g6 ");
+  CHECK(ids(now.holding(kNow, "zzz", 3)).empty());
+  CHECK(ids(now.grants("!", 3)).empty());
+  Person who;
+  who.partner = PartnerCode("XBB");
+  who.id = PersonId("p1");
+  CHECK(now.grants(who).size() == 3);
 }
 
 }  // namespace

@@ -77,8 +77,12 @@ class AccessDesk {
   // The same, and in their own name: only that can be lent to somebody else.
   [[nodiscard]] bool may_lend(const Acting& person, const AppId& app) const;
   // What waits for an answer of theirs: what decide() would let them approve. Oldest first, kShownMax of
-  // them. In slices: how many wait is for partners to say.
-  [[nodiscard]] net::Task<std::vector<coalition::AccessRequest>> to_answer(Acting approver) const;
+  // them, in slices, among the `looks` that wait longest: how many wait is for partners to say.
+  struct ToAnswer {
+    std::vector<coalition::AccessRequest> requests{};
+    bool more = false;  // others wait that nobody looked at for this
+  };
+  [[nodiscard]] net::Task<ToAnswer> to_answer(Acting approver, size_t looks = kLooksMax) const;
   [[nodiscard]] bool may_answer(const Acting& approver, const coalition::AccessRequest& request) const;
   struct Preview {  // what approving would open, before anybody presses anything
     bool opens = false;
@@ -115,8 +119,12 @@ class AccessDesk {
   [[nodiscard]] Result<Revocation> revocation(const Acting& by, const RequestId& id,
                                               const std::string& words) const;
   void revoked(const Revocation& revocation);
-  // Grants of this node's apps that `by` may take back, and their own.
-  [[nodiscard]] std::vector<coalition::Grant> grants_for(const Acting& by) const;
+  // Grants of this node's apps that hold and that `by` may take back (kShownMax of them), and their own.
+  struct GrantsFor {
+    std::vector<coalition::Grant> grants{};
+    bool more = false;
+  };
+  [[nodiscard]] GrantsFor grants_for(const Acting& by) const;
   // Nothing is left of a mission that ends: what is open or granted for its apps is over, grants and
   // delegations go, and what people of this nation asked of partners is withdrawn. For somebody who writes
   // it and calls closed() once it acts; for a mission, narrowing.
@@ -181,7 +189,7 @@ class AccessDesk {
   static constexpr size_t kKeptPerPartnerMax = 4'000;  // at either end
   static constexpr size_t kAskedMax = 40'000;          // of all partners
   static constexpr size_t kSweptAtOnce = 4'096;        // of each kind
-  static constexpr size_t kDecidedAtOnce = 64, kShownMax = 256;
+  static constexpr size_t kDecidedAtOnce = 64, kShownMax = 256, kLooksMax = 2'048;
   static constexpr size_t kDelegationsPerPersonMax = 32;
   static constexpr uint32_t kPressesPerSecond = 1, kPressesBurst = 20;
   static constexpr Seconds kRequestLife{24 * 3600};

@@ -33,15 +33,29 @@ bool AccessDesk::may_answer(const Acting& approver, const Request& request) cons
          approval_of(approver, request, true).permit;
 }
 
-net::Task<std::vector<AccessRequest>> AccessDesk::to_answer(Acting approver) const {
+// An app that they answer for, by what is asked of it in general, takes as many looks as there are; of any
+// other some, for a policy may go by who asks.
+net::Task<AccessDesk::ToAnswer> AccessDesk::to_answer(Acting approver, size_t looks) const {
   const coalition::World world = parts_.world();  // what it lists lives as long as it does
-  std::vector<const Request*> open = world.requests();
-  std::erase_if(open, [](const Request* one) { return one->state != RequestState::open; });
-  std::ranges::sort(open, {}, [](const Request* one) { return one->asked; });
-  std::vector<Request> out;
-  for (size_t at = 0; at < open.size() && out.size() < kShownMax; ++at) {
-    if (at % kDecidedAtOnce == kDecidedAtOnce - 1) co_await parts_.switchboard.loop().sleep(Millis(0));
-    if (may_answer(approver, *open[at])) out.push_back(*open[at]);
+  const Instant now = parts_.switchboard.now();
+  ToAnswer out;
+  std::vector<const Request*> open;
+  for (const coalition::App* app : world.apps()) {
+    if (app->ref.owner != world.self()) continue;
+    const bool theirs = may_answer(approver, app->ref.app);
+    const auto some = world.waiting(app->ref.app, now, theirs ? looks : std::min(looks, kDecidedAtOnce));
+    open.insert(open.end(), some.items.begin(), some.items.end());
+    out.more = out.more || (theirs && some.more > 0);
+  }
+  std::ranges::sort(open, {}, [](const Request* one) { return one->end; });
+  for (size_t at = 0; at < open.size(); ++at) {
+    if (at == looks || out.requests.size() == kShownMax) {
+      out.more = true;
+      break;
+    }
+    if (at % kDecidedAtOnce == kDecidedAtOnce - 1 && at + 1 < looks)
+      co_await parts_.switchboard.loop().sleep(Millis(0));
+    if (may_answer(approver, *open[at])) out.requests.push_back(*open[at]);
   }
   co_return out;
 }

@@ -199,7 +199,7 @@ struct Office {
     return nullptr;
   }
   std::vector<coalition::AccessRequest> to_answer(const Acting& by) {
-    return loop.run_until(desk.to_answer(by));
+    return loop.run_until(desk.to_answer(by)).requests;
   }
   Result<coalition::AccessRequest> approve(const Acting& by, const char* id) {
     const coalition::AccessRequest* read = request(id);

@@ -16,15 +16,22 @@ using coalition::Grant;
 using coalition::RequestState;
 using coalition::Verdict;
 
-std::vector<Grant> AccessDesk::grants_for(const Acting& by) const {
+AccessDesk::GrantsFor AccessDesk::grants_for(const Acting& by) const {
   const coalition::World& world = parts_.world();
-  std::vector<Grant> out;
-  std::map<AppId, bool> known;
-  for (const Grant* grant : world.grants()) {
-    const bool own = grant->partner == by.who.partner && grant->person == by.who.id;
-    auto at = known.find(grant->app);
-    if (!own && at == known.end()) at = known.emplace(grant->app, may_answer(by, grant->app)).first;
-    if (own || at->second) out.push_back(*grant);
+  const Instant now = parts_.switchboard.now();
+  GrantsFor out;
+  for (const Grant* grant : world.grants(by.who))
+    if (grant->end > now) out.grants.push_back(*grant);
+  const size_t own = out.grants.size();
+  for (const coalition::App* app : world.apps()) {
+    if (app->ref.owner != world.self() || !may_answer(by, app->ref.app)) continue;
+    const size_t room = kShownMax - std::min(kShownMax, out.grants.size() - own);
+    out.more = out.more || room == 0;
+    if (room == 0) break;
+    const auto some = world.holding(app->ref.app, now, room);
+    for (const Grant* grant : some.items)
+      if (grant->partner != by.who.partner || grant->person != by.who.id) out.grants.push_back(*grant);
+    out.more = out.more || some.more > 0;
   }
   return out;
 }

@@ -444,6 +444,29 @@ TEST_CASE("of very many that wait the oldest are shown to whoever may answer the
   CHECK(office.to_answer(office.person("p9", "XAA", "planner")).empty());
 }
 
+TEST_CASE(
+    "attack: however much waits, a first page decides about a slice of it, and says that there is more") {
+  Office office("XAA");
+  office.book.commit({.ops = many(office, "XBB", "XAA", 500, Seconds(60))}, [](const Result<void>&) {});
+  office.settle();
+  const Acting officer = office.person("o1", "XAA", "officer");
+  const auto some = office.loop.run_until(office.desk.to_answer(officer, AccessDesk::kDecidedAtOnce));
+  CHECK(some.requests.size() == AccessDesk::kDecidedAtOnce);
+  CHECK(some.more);
+  const auto all = office.loop.run_until(office.desk.to_answer(officer));
+  CHECK(all.requests.size() == AccessDesk::kShownMax);
+  CHECK(all.more);
+  // Out of time, none of them is looked at.
+  office.clock.instant += AccessDesk::kRequestLife;
+  office.board.world_published(rules_of(office.book.world), {});
+  office.told("XBB", "request", "r1", "p1");
+  const auto later = office.loop.run_until(
+      office.desk.to_answer(office.person("o1", "XAA", "officer"), AccessDesk::kDecidedAtOnce));
+  REQUIRE(later.requests.size() == 1);
+  CHECK(later.requests.front().id.text() == "r1");
+  CHECK_FALSE(later.more);
+}
+
 TEST_CASE("a sweep looks at some of what there is, and sweeps come to all of it") {
   Office office("XAA");
   const size_t count = AccessDesk::kSweptAtOnce + 100;

@@ -183,12 +183,21 @@ std::string things_page(const PageFrame& frame, const ThingsView& things) {
       "<a href=\"/things\">Load it again</a></p>\n";
   out += section("answers", "Waiting for your answer", things.to_answer, "",
                  [&](const AnswerView& item) { return to_answer(frame, item); });
+  if (things.more_to_answer)
+    out +=
+        "<p data-more-answers>More wait than are shown here. Answer these first: those that wait longest "
+        "come "
+        "first.</p>\n";
   out += section("requests", "Your requests", things.requests, "You have asked for nothing.",
                  [&](const RequestView& item) { return own_request(frame, item); });
   out += section("sessions", "Open now", things.sessions, "You have no app open.",
                  [&](const SessionView& item) { return session_item(frame, item); });
   out += section("grants", "Grants", things.grants, "",
                  [&](const GrantView& item) { return grant_item(frame, item); });
+  if (things.more_grants)
+    out +=
+        "<p data-more-grants>There are more grants than are shown here: those that end first come "
+        "first.</p>\n";
   out += section("users", "Who uses what you answer for", things.users, "",
                  [&](const SessionView& item) { return session_item(frame, item); });
   out += section("apps", "Apps you answer for", things.own, "", [&](const ThingsView::App& app) {

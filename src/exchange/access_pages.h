@@ -57,11 +57,13 @@ struct SessionView {
 
 struct ThingsView {
   std::vector<AnswerView> to_answer;
+  bool more_to_answer = false;  // than are shown, or were looked at
   std::vector<RequestView> requests;
   std::vector<SessionView> sessions;  // one's own
   std::vector<GrantView> grants;      // to oneself, and those one may take back
-  std::vector<SessionView> users;     // others, on apps one answers for
-  std::string own_id;                 // for whoever wants to delegate to this person
+  bool more_grants = false;
+  std::vector<SessionView> users;  // others, on apps one answers for
+  std::string own_id;              // for whoever wants to delegate to this person
   struct App {
     std::string label;
     std::string name;

@@ -177,11 +177,13 @@ bool Lobby::reachable(const coalition::AppRef& app) const {
 
 net::Task<void> Lobby::show_home(net::HttpCall& call) {
   Signed who = signed_in(call.head().headers);
-  std::optional<size_t> waiting;
+  std::optional<AnswersDue> waiting;
   if (who.sign_in != nullptr && answers(acting(*who.sign_in))) {
     Acting person = acting(*who.sign_in);
-    const std::vector<coalition::AccessRequest> open = co_await parts_.access.to_answer(std::move(person));
-    waiting = open.size();
+    // Everybody's first page: one slice of looks, however much waits.
+    const AccessDesk::ToAnswer due =
+        co_await parts_.access.to_answer(std::move(person), AccessDesk::kDecidedAtOnce);
+    waiting = AnswersDue{due.requests.size(), due.more};
     who = signed_in(call.head().headers);  // they may have left meanwhile
   }
   if (who.sign_in == nullptr) {

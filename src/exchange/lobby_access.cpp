@@ -166,7 +166,7 @@ net::Task<void> Lobby::access_pages(net::HttpCall& call, const std::string& path
 }
 
 net::Task<void> Lobby::show_things(net::HttpCall& call, Acting person) {
-  const std::vector<AccessRequest> to_answer = co_await parts_.access.to_answer(person);
+  const AccessDesk::ToAnswer to_answer = co_await parts_.access.to_answer(person);
   const Signed who = signed_in(call.head().headers);  // they may have left meanwhile
   if (who.sign_in == nullptr || who.sign_in->person.id != person.who.id) {
     co_await page(call, 200, welcome_page(frame(nullptr), provider_name_, "/sign-in"));
@@ -178,7 +178,8 @@ net::Task<void> Lobby::show_things(net::HttpCall& call, Acting person) {
   things.own_id = sign_in.person.id.text();
   for (const AccessRequest& request : parts_.access.asked_by(sign_in.person.id))
     things.requests.push_back(view_of(request));
-  for (const AccessRequest& request : to_answer) {
+  things.more_to_answer = to_answer.more;
+  for (const AccessRequest& request : to_answer.requests) {
     const AccessDesk::Preview preview = parts_.access.preview(request);
     AnswerView item{.request = view_of(request),
                     .who = person_text(world, request.partner, request.facts),
@@ -193,8 +194,9 @@ net::Task<void> Lobby::show_things(net::HttpCall& call, Acting person) {
       item.opens += fmt::format(" It takes {} people to approve it.", preview.terms.approvals);
     things.to_answer.push_back(std::move(item));
   }
-  for (const coalition::Grant& grant : parts_.access.grants_for(person)) {
-    if (grant.end <= parts_.decisions.now()) continue;
+  const AccessDesk::GrantsFor grants = parts_.access.grants_for(person);
+  things.more_grants = grants.more;
+  for (const coalition::Grant& grant : grants.grants) {
     const bool own = grant.person == sign_in.person.id;
     things.grants.push_back({grant.id.text(), app_text(world, {world.self(), grant.app}),
                              own ? "to you" : "to a person of " + nation_text(world, grant.partner),

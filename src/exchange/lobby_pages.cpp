@@ -44,6 +44,12 @@ std::string refusal_body(const Refusal& refusal) {
   return out + "</dl>\n";
 }
 
+std::string due_text(const AnswersDue& due) {
+  if (due.more && due.count == 0) return "Requests wait, and some may be for your answer";
+  if (due.more) return fmt::format("{} or more requests wait for your answer", due.count);
+  return fmt::format("{} request{} for your answer", due.count, due.count == 1 ? " waits" : "s wait");
+}
+
 }  // namespace
 
 std::string on_page(std::string_view text) {
@@ -113,14 +119,14 @@ std::string welcome_page(const PageFrame& frame, std::string_view provider_name,
 }
 
 std::string lobby_page(const PageFrame& frame, const std::vector<AppCard>& cards,
-                       const std::vector<Refusal>& ended, std::optional<size_t> to_answer) {
+                       const std::vector<Refusal>& ended, std::optional<AnswersDue> to_answer) {
   std::string out = open_page(frame, "Your apps", to_answer ? "lobby.js" : "");
   out += fmt::format("<main id=\"main\" data-lobby{}>", to_answer ? " data-home" : "");
-  if (to_answer.value_or(0) > 0) {
+  if (to_answer && (to_answer->count > 0 || to_answer->more)) {
     out += fmt::format(
-        "<section class=\"notice\" role=\"status\" data-to-answer=\"{0}\"><p><a href=\"/things\">{0} "
-        "request{1} for your answer</a></p></section>\n",
-        *to_answer, *to_answer == 1 ? " waits" : "s wait");
+        "<section class=\"notice\" role=\"status\" data-to-answer=\"{0}\"><p><a href=\"/things\">{1}</a></p>"
+        "</section>\n",
+        to_answer->count, due_text(*to_answer));
   }
   for (const Refusal& refusal : ended) {
     out += fmt::format("<section class=\"notice\" role=\"status\" data-ended=\"{}\"><h2>{}</h2>\n",

@@ -60,11 +60,15 @@ struct Refusal {
                                           std::string_view sign_in_href);
 [[nodiscard]] std::string welcome_page(const PageFrame& frame, std::string_view provider_name,
                                        std::string_view sign_in_href);
-// `to_answer`: requests that wait for this person's answer, if they answer for any app; then the page goes on
-// by itself.
+// Requests that wait for this person's answer.
+struct AnswersDue {
+  size_t count = 0;
+  bool more = false;  // or more than that
+};
+// `to_answer`: if they answer for any app; then the page goes on by itself.
 [[nodiscard]] std::string lobby_page(const PageFrame& frame, const std::vector<AppCard>& cards,
                                      const std::vector<Refusal>& ended,
-                                     std::optional<size_t> to_answer = std::nullopt);
+                                     std::optional<AnswersDue> to_answer = std::nullopt);
 [[nodiscard]] std::string refusal_page(const PageFrame& frame, const Refusal& refusal,
                                        std::string_view lobby_href);
 // `href` and `next`: where to go from there, and what the way is called.

@@ -55,6 +55,7 @@ std::span<const Api::Route> Api::routes() {
       {"POST", "/v1/missions/{}/threat", &Api::set_threat, preview},
       {"POST", "/v1/missions/{}/end", &Api::end_mission, preview},
       {"GET", "/v1/requests", &Api::list_requests},
+      {"GET", "/v1/requests/{}", &Api::show_request},
       {"POST", "/v1/requests/{}/approve", &Api::approve_request},
       {"POST", "/v1/requests/{}/deny", &Api::deny_request},
       {"GET", "/v1/grants", &Api::list_grants},

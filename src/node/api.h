@@ -98,6 +98,7 @@ class Api {
   net::Task<Answer> set_threat(Request request);
   net::Task<Answer> end_mission(Request request);
   net::Task<Answer> list_requests(Request request);
+  net::Task<Answer> show_request(Request request);
   net::Task<Answer> approve_request(Request request);
   net::Task<Answer> deny_request(Request request);
   net::Task<Answer> list_grants(Request request);
@@ -141,6 +142,7 @@ class Api {
   // An operator's word on a mission, asked of decide() and said as every change is.
   net::Task<Answer> say_of_mission(Request request, MissionDesk::Word word, std::string reason);
   [[nodiscard]] Json request_json(const coalition::AccessRequest& request) const;
+  [[nodiscard]] Json request_row(const Caller& by, const coalition::AccessRequest& request) const;
   // Why an answer to somebody's request came to nothing: what decide() says of it, where it says no.
   [[nodiscard]] Answer unanswered(const Request& request, const AppId& app, const Error& why);
   [[nodiscard]] std::optional<Answer> not_released(const Request& request, coalition::Release& release,

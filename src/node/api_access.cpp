@@ -1,4 +1,5 @@
 // Requests and grants: what operators look at and answer, all through the desk that people's pages use too.
+#include "net/url.h"
 #include "node/api_answers.h"
 #include "node/operators.h"
 
@@ -12,6 +13,38 @@ namespace {
 
 using coalition::AccessRequest;
 using coalition::AppRef;
+
+// Partners choose how long these lists are: one is answered in pages of what somebody reads.
+constexpr size_t kPageMax = 100;
+constexpr size_t kAfterBytesMax = 256;
+
+struct Asked {
+  bool all = false;   // also what is over
+  std::string after;  // `next` of another page; empty: the first
+};
+
+Result<Asked> read_asked(const std::string& query) {
+  TRY(const net::Pairs pairs, net::parse_form(query));
+  Asked out;
+  for (const auto& [name, text] : pairs) {
+    if (name == "all" && text == "true") {
+      out.all = true;
+    } else if (name == "after" && text.size() <= kAfterBytesMax) {
+      out.after = text;
+    } else {
+      return fail("field.value", "a list is not asked for like that", name,
+                  "all=true, or after=NEXT of another page");
+    }
+  }
+  return out;
+}
+
+template <class T>
+void say_rest(Json& body, const coalition::Page<T>& page) {
+  if (page.more == 0) return;
+  body.set("more", static_cast<int64_t>(page.more));
+  body.set("next", page.next);
+}
 
 exchange::Acting acting(const Caller& by, Instant now) {
   return {by.who, operator_context(by.network, now)};
@@ -86,21 +119,37 @@ net::Task<Api::Answer> Api::list_requests(Request request) {
   if (auto no =
           refused(request, coalition::Action::view, coalition::NodeRef{self_}, "list requests", verdict))
     co_return *no;
-  std::vector<const AccessRequest*> found = records_.world().requests();
-  std::ranges::sort(found, {}, [](const AccessRequest* one) { return one->asked; });
-  const exchange::Acting by = acting(request.by, decisions_.now());
+  const Result<Asked> asked = read_asked(request.query);
+  if (!asked) co_return refusal(400, asked.error());
+  const coalition::World& world = records_.world();
+  const coalition::Page<AccessRequest> page = asked->all
+                                                  ? world.requests(asked->after, kPageMax)
+                                                  : world.waiting(switchboard_.now(), asked->after, kPageMax);
   Json out = Json::array();
-  size_t decided = 0;  // partners choose how many wait: no more than somebody reads
-  for (const AccessRequest* one : found) {
-    const bool open = one->state == coalition::RequestState::open && !access_.out_of_time(*one);
-    if (!open && request.query != "all=true") continue;
-    Json row = request_json(*one);
-    const bool look = open && decided++ < kAnswerableMax;
-    if (look) row.set("preview", preview_json(access_.preview(*one)));
-    row.set("may_answer", look && access_.may_answer(by, *one));
-    out.push(std::move(row));
-  }
-  co_return Answer{200, Json::object({{"requests", std::move(out)}})};
+  for (const AccessRequest* one : page.items) out.push(request_row(request.by, *one));
+  Json body = Json::object({{"requests", std::move(out)}});
+  say_rest(body, page);
+  co_return Answer{200, std::move(body)};
+}
+
+// With what approving would open, and whether it is theirs to answer.
+Json Api::request_row(const Caller& by, const AccessRequest& one) const {
+  Json row = request_json(one);
+  const bool open = one.state == coalition::RequestState::open && !access_.out_of_time(one);
+  if (open) row.set("preview", preview_json(access_.preview(one)));
+  row.set("may_answer", open && access_.may_answer(acting(by, decisions_.now()), one));
+  return row;
+}
+
+net::Task<Api::Answer> Api::show_request(Request request) {
+  coalition::Verdict verdict;
+  if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_},
+                        "read request " + request.name, verdict))
+    co_return *no;
+  const AccessRequest* known = records_.world().request(RequestId(request.name));
+  if (known == nullptr)
+    co_return not_found(fmt::format("there is no request {} here", request.name), "request ls");
+  co_return Answer{200, request_row(request.by, *known)};
 }
 
 Api::Answer Api::unanswered(const Request& request, const AppId& app, const Error& why) {
@@ -155,11 +204,16 @@ net::Task<Api::Answer> Api::list_grants(Request request) {
   coalition::Verdict verdict;
   if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_}, "list grants", verdict))
     co_return *no;
+  const Result<Asked> asked = read_asked(request.query);
+  if (!asked) co_return refusal(400, asked.error());
   const Instant now = switchboard_.now();
+  const coalition::World& world = records_.world();
+  const coalition::Page<coalition::Grant> page =
+      asked->all ? world.grants(asked->after, kPageMax) : world.holding(now, asked->after, kPageMax);
   std::map<RequestId, int64_t> sessions;
   for (const exchange::Session* session : switchboard_.core().sessions()) ++sessions[session->entered_by];
   Json out = Json::array();
-  for (const coalition::Grant* grant : records_.world().grants()) {
+  for (const coalition::Grant* grant : page.items) {
     Json by = Json::array();
     for (const std::string& one : grant->approved_by) by.push(one);
     const auto inside = sessions.find(grant->id);
@@ -178,7 +232,9 @@ net::Task<Api::Answer> Api::list_grants(Request request) {
                            {"sessions", inside == sessions.end() ? 0 : inside->second},
                            {"state", over ? "over" : "given"}}));
   }
-  co_return Answer{200, Json::object({{"grants", std::move(out)}})};
+  Json body = Json::object({{"grants", std::move(out)}});
+  say_rest(body, page);
+  co_return Answer{200, std::move(body)};
 }
 
 // Answered as whatever narrows is: it acts at once, and it is said whether the disk has it.

@@ -60,9 +60,17 @@ system('an operator sees what waits and what approving opens, and approves', asy
   assert.equal(request.may_answer, true);
   assert.equal(request.preview.opens, true);
   const table = await coalition.cli('XAA', 'request', 'ls');
-  assert.match(table.output, /REQUEST .*WHAT FOR.*OPENS/);
-  assert.match(table.output, /0 of 1 +until 2/);
-  assert.ok(table.output.includes(request.seen), 'what is to be said back stands beside it');
+  assert.match(table.output, /REQUEST .*WHO.*WAITS UNTIL/);
+  assert.match(table.output, new RegExp(`${id} +XAA/cop +XBB +analyst, .*0 of 1 +2`));
+  for (const line of table.output.split('\n')) assert.ok([...line].length <= 100, `a line of ${[...line].length}: ${line}`);
+  const shown = await coalition.cli('XAA', 'request', 'show', id);
+  assert.ok(shown.output.includes(request.seen), 'what is to be said back');
+  assert.ok(shown.output.includes(kPurpose) && shown.output.includes(request.who));
+  assert.match(shown.output, /opens +until 2/);
+  assert.equal((await refused('request', 'show', 'A'.repeat(22))).code, 'api.not-found');
+  assert.deepEqual(await requests('--after', 'zzz'), [], 'nothing is behind the last');
+  assert.deepEqual((await requests('--all')).map((one) => one.id).includes(id), true);
+  assert.equal((await refused('request', 'ls', '--after', 'z'.repeat(300))).code, 'field.value');
   assert.equal((await refused('request', 'approve', id, '--seen', 'A'.repeat(43))).code, 'access.changed');
   assert.equal((await maren.openApp()).status, 403);
 

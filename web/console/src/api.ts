@@ -137,15 +137,21 @@ export interface Grant {
   readonly state: string;
 }
 
+// Of a list that others choose the length of: where it goes on, and how much is behind it.
+export interface Paged {
+  readonly more?: number;
+  readonly next?: string;
+}
+
 export interface Lists {
   readonly '/v1/sessions': { readonly sessions: readonly Session[] };
-  readonly '/v1/requests': { readonly requests: readonly Request[] };
+  readonly '/v1/requests': Paged & { readonly requests: readonly Request[] };
   readonly '/v1/releases': { readonly releases: readonly Release[] };
   readonly '/v1/partners': { readonly partners: readonly Partner[] };
   readonly '/v1/missions': { readonly missions: readonly Mission[] };
   readonly '/v1/apps': { readonly apps: readonly AppRow[] };
   readonly '/v1/domains': { readonly domains: readonly Domain[] };
-  readonly '/v1/grants': { readonly grants: readonly Grant[] };
+  readonly '/v1/grants': Paged & { readonly grants: readonly Grant[] };
   readonly '/v1/ledger?last=50&disclose=1': Listed;
   readonly '/hello': Hello;
 }
@@ -186,8 +192,9 @@ const ask = (path: string, init: RequestInit): Promise<Response> =>
     throw new NoAnswer('The node does not answer now.');
   });
 
-export const get = async <Path extends keyof Lists>(path: Path): Promise<Lists[Path]> =>
-  answer<Lists[Path]>(await ask(path, plain));
+// `after`: the `next` of another page.
+export const get = async <Path extends keyof Lists>(path: Path, after = ''): Promise<Lists[Path]> =>
+  answer<Lists[Path]>(await ask(after ? `${path}?after=${encodeURIComponent(after)}` : path, plain));
 
 // What a change would come to, in the node's words; nothing is changed by asking.
 export const preview = async (path: string): Promise<string> =>

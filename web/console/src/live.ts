@@ -60,20 +60,20 @@ const unrecorded = (data: object): { problem?: Error } =>
 const isAsking = () => document.querySelector('dialog[open]') !== null;
 
 // `holds`: while a dialog asks about something in the list, the list stays as it was read, and the dialog with it.
-export function useLive<Path extends keyof Lists>(path: Path, { follows = true, holds = false } = {}): Loaded<Lists[Path]> {
+export function useLive<Path extends keyof Lists>(path: Path, { follows = true, holds = false, after = '' } = {}): Loaded<Lists[Path]> {
   const [state, setState] = useState<{ data?: Lists[Path]; problem?: Error }>({});
   const [asked, setAsked] = useState(0);
   const reload = () => setAsked((count) => count + 1);
   useEffect(() => {
     let current = true;
-    get(path).then(
+    get(path, after).then(
       (data) => current && !(holds && isAsking()) && setState({ data, ...unrecorded(data) }),
       (problem: Error) => current && setState((old) => ({ ...old, problem })),
     );
     return () => {
       current = false;
     };
-  }, [path, asked]);
+  }, [path, after, asked]);
   useEffect(() => {
     if (!follows) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -100,12 +100,14 @@ export function useLive<Path extends keyof Lists>(path: Path, { follows = true, 
   return { ...state, reload };
 }
 
-// The list of a page on which things are done: each of them is said, and the list read again.
+// The list of a page on which things are done: each of them is said, and the list read again. `go` shows another part
+// of one that is long.
 export function usePage<Path extends keyof Lists>(path: Path, done: (text: string) => void) {
-  const { reload, ...loaded } = useLive(path, { holds: true });
+  const [after, go] = useState('');
+  const { reload, ...loaded } = useLive(path, { holds: true, after });
   const changed = (text: string) => {
     done(text);
     reload();
   };
-  return { ...loaded, changed };
+  return { ...loaded, changed, after, go };
 }

@@ -1,6 +1,6 @@
 // What the pages are made of.
 import { useId, type ReactNode } from 'react';
-import { Refused, type Hello } from './api.ts';
+import { Refused, type Hello, type Paged } from './api.ts';
 import { NoAnswer } from './ledger/bytes.ts';
 import { visible } from './ledger/entry.ts';
 
@@ -93,6 +93,18 @@ export function Page({ title, lead, children }: { title: string; lead: string; c
 }
 
 export const count = (number: number, one: string, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;
+
+// The way through a list of which one page is shown.
+export function Rest({ of, after, go }: { of: Paged | undefined; after: string; go: (after: string) => void }) {
+  const { more = 0, next = '' } = of ?? {};
+  if (!after && !next) return null;
+  return (
+    <div className="row" data-pages>
+      {after && <button onClick={() => go('')}>From the start</button>}
+      {next && <button onClick={() => go(next)}>Show more: {more} behind these</button>}
+    </div>
+  );
+}
 
 // A state in its own word, never by colour alone.
 export function State({ word, good }: { word: string; good: boolean }) {

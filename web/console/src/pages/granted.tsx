@@ -2,12 +2,12 @@
 import { Act } from '../act.tsx';
 import { visible } from '../ledger/entry.ts';
 import { usePage } from '../live.ts';
-import { count, nameOf, Problem, Table, When, type PageProps } from '../parts.tsx';
+import { count, nameOf, Problem, Rest, Table, When, type PageProps } from '../parts.tsx';
 
 const kWords = [{ name: 'words', label: 'A word to whoever it was given to (may be left empty)', optional: true }];
 
 export function Granted({ hello, done }: PageProps) {
-  const { data, problem, changed } = usePage('/v1/grants', done);
+  const { data, problem, changed, after, go } = usePage('/v1/grants', done);
   const given = data?.grants.filter(({ state }) => state === 'given');
   return (
     <>
@@ -50,6 +50,7 @@ export function Granted({ hello, done }: PageProps) {
           ))}
         </Table>
       )}
+      <Rest of={data} after={after} go={go} />
     </>
   );
 }

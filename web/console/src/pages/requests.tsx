@@ -2,7 +2,7 @@ import { Act } from '../act.tsx';
 import type { Request } from '../api.ts';
 import { visible } from '../ledger/entry.ts';
 import { usePage } from '../live.ts';
-import { Approvals, Page, Problem, When, Who, type PageProps } from '../parts.tsx';
+import { Approvals, Page, Problem, Rest, When, Who, type PageProps } from '../parts.tsx';
 import { Granted } from './granted.tsx';
 
 const kWords = [{ name: 'words', label: 'A word to whoever asked (may be left empty)', optional: true }];
@@ -21,7 +21,7 @@ function Opens({ request }: { request: Request }) {
 }
 
 export function RequestsPage({ hello, done }: PageProps) {
-  const { data, problem, changed } = usePage('/v1/requests', done);
+  const { data, problem, changed, after, go } = usePage('/v1/requests', done);
   return (
     <Page title="Requests" lead="What people ask for that waits for an answer. You see what approving opens before you press.">
       <Problem problem={problem} />
@@ -80,6 +80,7 @@ export function RequestsPage({ hello, done }: PageProps) {
           </li>
         ))}
       </ul>
+      <Rest of={data} after={after} go={go} />
       <Granted hello={hello} done={done} />
     </Page>
   );
