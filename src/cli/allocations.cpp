@@ -1,6 +1,7 @@
 #include "cli/allocations.h"
 
-#include <cstdlib>
+#include "base/heap.h"
+
 #include <new>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -37,7 +38,7 @@ bool allocations_counted() {
 
 static void* take(std::size_t bytes) {
   ++count;
-  void* out = std::malloc(bytes == 0 ? 1 : bytes);
+  void* out = heap::take(bytes);
   if (out == nullptr) throw std::bad_alloc();
   return out;
 }
@@ -51,9 +52,9 @@ void* operator new(std::size_t bytes) {
   return entente::cli::take(bytes);
 }
 void operator delete(void* at) noexcept {
-  std::free(at);
+  entente::heap::give(at);
 }
-void operator delete(void* at, std::size_t) noexcept {
-  std::free(at);
+void operator delete(void* at, std::size_t bytes) noexcept {
+  entente::heap::give(at, bytes);
 }
 #endif

@@ -1,3 +1,4 @@
+#include "base/heap.h"
 #include "net/h2_memory_internal.h"
 
 #include <algorithm>
@@ -21,7 +22,7 @@ H2Memory::~H2Memory() {
 
 void* H2Memory::take(size_t bytes, void* self) {
   auto& me = *static_cast<H2Memory*>(self);
-  if (bytes < kMappedFrom || me.mapped_ != nullptr) return std::malloc(bytes);
+  if (bytes < kMappedFrom || me.mapped_ != nullptr) return heap::take(bytes);
   void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return std::malloc(bytes);
   me.mapped_bytes_ = bytes;
@@ -30,7 +31,7 @@ void* H2Memory::take(size_t bytes, void* self) {
 
 void H2Memory::give_back(void* memory, void* self) {
   auto& me = *static_cast<H2Memory*>(self);
-  if (memory == nullptr || memory != me.mapped_) return std::free(memory);
+  if (memory == nullptr || memory != me.mapped_) return heap::give(memory);
   ::munmap(me.mapped_, me.mapped_bytes_);
   me.mapped_ = nullptr;
 }
