@@ -30,31 +30,32 @@ Ending not_answered(const net::CarrierStream& upstream, bool bytes, Ending other
                   "Ask the app's owner for that program.");
 }
 
+namespace {
+
+// What is to be done once the session is no longer held.
+template <class Then>
+net::Task<Result<void>> when_it_passes(Lane* lane, const Pass* pass, Then then) {
+  const bool open = co_await lane->passage(*pass);
+  if (!open) co_return fail("net.fenced", "the session does not pass any more");
+  Result<void> done = co_await then();
+  co_return done;
+}
+
+}  // namespace
+
 net::Task<Result<void>> PatientSink::write(ByteView bytes) {
-  if (!lane_.passes(pass_)) {
-    const bool open = co_await lane_.passage(pass_);
-    if (!open) co_return fail("net.fenced", "the session does not pass any more");
-  }
-  Result<void> written = co_await sink_.write(bytes);
-  co_return written;
+  if (lane_.passes(pass_)) return sink_.write(bytes);
+  return when_it_passes(&lane_, &pass_, [sink = &sink_, bytes] { return sink->write(bytes); });
 }
 
 net::Task<Result<void>> PatientSink::flush() {
-  if (!lane_.passes(pass_)) {
-    const bool open = co_await lane_.passage(pass_);
-    if (!open) co_return fail("net.fenced", "the session does not pass any more");
-  }
-  Result<void> flushed = co_await sink_.flush();
-  co_return flushed;
+  if (lane_.passes(pass_)) return sink_.flush();
+  return when_it_passes(&lane_, &pass_, [sink = &sink_] { return sink->flush(); });
 }
 
 net::Task<Result<void>> PatientSink::finish() {
-  if (!lane_.passes(pass_)) {
-    const bool open = co_await lane_.passage(pass_);
-    if (!open) co_return fail("net.fenced", "the session does not pass any more");
-  }
-  Result<void> finished = co_await sink_.finish();
-  co_return finished;
+  if (lane_.passes(pass_)) return sink_.finish();
+  return when_it_passes(&lane_, &pass_, [sink = &sink_] { return sink->finish(); });
 }
 
 net::Task<Result<void>> MarkedSource::wait() {
@@ -72,11 +73,10 @@ net::Task<Result<size_t>> MarkedSource::read(std::span<uint8_t> into) {
 net::Task<Result<void>> relay_request(Lane& lane, const Pass& pass, net::ByteSource* body,
                                       net::CarrierStream& upstream, AnswerStart& answer,
                                       Elsewhere elsewhere) {
-  auto state = std::make_shared<Upload>(lane.loop());
+  std::shared_ptr<Upload> state;  // none without a body
   if (body != nullptr) {
+    state = std::make_shared<Upload>(lane.loop());
     lane.loop().spawn(upload(&lane, &pass, body, &upstream, state));
-  } else {
-    state->done.set();
   }
   Result<void> outcome;
   Result<net::ResponseHead> head = co_await upstream.read_head();
@@ -103,8 +103,8 @@ net::Task<Result<void>> relay_request(Lane& lane, const Pass& pass, net::ByteSou
       }
     }
   }
-  if (!outcome && state->broken) outcome = Failure(*state->broken);
-  if (!state->done.is_set()) {
+  if (!outcome && state && state->broken) outcome = Failure(*state->broken);
+  if (state && !state->done.is_set()) {
     // The answer is over and the request is not: nobody wants the rest of it.
     upstream.reset(net::H2Code::cancel);
     body->abort();

@@ -45,6 +45,18 @@ constexpr std::array<std::string_view, 31> kNames{"forwarded",
                                                   "client-cert",  // RFC 9440
                                                   "client-cert-chain"};
 
+// Most names that come begin as none of these does.
+constexpr auto kFirstBytes = [] {
+  std::array<bool, 256> table{};
+  const auto add = [&table](std::string_view name) {
+    table[static_cast<unsigned char>(name.front())] = true;
+    table[static_cast<unsigned char>(name.front() - 'a' + 'A')] = true;
+  };
+  for (std::string_view name : kPrefixes) add(name);
+  for (std::string_view name : kNames) add(name);
+  return table;
+}();
+
 std::string plain(std::string_view name) {
   std::string out(name);
   for (char& c : out) {
@@ -57,6 +69,7 @@ std::string plain(std::string_view name) {
 }  // namespace
 
 bool is_identity_header(std::string_view name) {
+  if (name.empty() || !kFirstBytes[static_cast<unsigned char>(name.front())]) return false;
   const std::string low = plain(name);
   return std::ranges::find(kNames, low) != kNames.end() ||
          std::ranges::any_of(kPrefixes, [&low](std::string_view prefix) { return low.starts_with(prefix); });

@@ -64,8 +64,8 @@ Result<void> check_request(const RequestHead& head) {
 
 Result<void> add_lines(const Headers& headers, std::vector<H2Line>& out) {
   for (const Field& field : headers) {
-    H2Line line{lower_case(field.name), field.value, false};
-    if (line.name == "host") continue;  // said by :authority
+    if (equal_no_case(field.name, "host")) continue;  // said by :authority
+    H2Line& line = out.emplace_back(lower_case(field.name), field.value, false);
     if (!is_token(line.name)) return refuse_head("a header field's name is not a token");
     if (!is_field_value(line.value))
       return refuse_head("the value of " + line.name + " can't stand in one line");
@@ -73,7 +73,6 @@ Result<void> add_lines(const Headers& headers, std::vector<H2Line>& out) {
       return refuse_head(line.name + " speaks of one HTTP/1.1 connection only");
     if (line.name == "te" && line.value != "trailers") return refuse_head("te may only say trailers");
     line.secret = is_secret(line.name);
-    out.push_back(std::move(line));
   }
   return {};
 }
@@ -96,7 +95,12 @@ std::string_view status_text(int status) {
 }  // namespace
 
 void H2HeadReader::begin() {
-  *this = H2HeadReader(bytes_max_, fields_max_, underscore_names_);
+  bytes_ = fields_ = 0;
+  pseudo_ = Pseudo();
+  headers_ = Headers();
+  cookie_.clear();
+  has_cookie_ = too_large_ = false;
+  fault_.reset();
 }
 
 void H2HeadReader::refuse(std::string what) {
@@ -195,11 +199,11 @@ Result<std::vector<H2Line>> h2_lines(const RequestHead& head) {
   TRY_VOID(check_content_length(head.headers));
   std::vector<H2Line> out;
   out.reserve(head.headers.size() + 5);
-  out.push_back({":method", head.method, false});
-  if (!head.protocol.empty()) out.push_back({":protocol", head.protocol, false});
-  out.push_back({":scheme", head.scheme, false});
-  out.push_back({":authority", head.authority, false});
-  out.push_back({":path", head.path, false});
+  out.emplace_back(":method", head.method, false);
+  if (!head.protocol.empty()) out.emplace_back(":protocol", head.protocol, false);
+  out.emplace_back(":scheme", head.scheme, false);
+  out.emplace_back(":authority", head.authority, false);
+  out.emplace_back(":path", head.path, false);
   TRY_VOID(add_lines(head.headers, out));
   return out;
 }
@@ -210,7 +214,7 @@ Result<std::vector<H2Line>> h2_lines(const ResponseHead& head) {
   TRY_VOID(check_content_length(head.headers));
   std::vector<H2Line> out;
   out.reserve(head.headers.size() + 1);
-  out.push_back({":status", status_text(head.status), false});
+  out.emplace_back(":status", status_text(head.status), false);
   TRY_VOID(add_lines(head.headers, out));
   return out;
 }

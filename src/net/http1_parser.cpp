@@ -177,11 +177,11 @@ Result<void> take_host(RequestHead& head) {
   if (hosts != 1)
     return head_fault("http.host", hosts == 0 ? "the request has no Host" : "Host came more than once",
                       "header fields");
-  const std::string host = lower_case(head.headers.get("host"));
+  std::string host = lower_case(head.headers.get("host"));
   if (!is_authority(host)) return head_fault("http.host", "Host is not name[:port]", "Host");
   if (!head.authority.empty() && head.authority != host)
     return head_fault("http.host", "Host is not what the request line names", "Host");
-  head.authority = host;
+  head.authority = std::move(host);
   return {};
 }
 
@@ -288,7 +288,13 @@ Result<void> RequestParser::parse(std::string_view text) {
 }
 
 void RequestParser::reset() {
-  *this = RequestParser(limits_);
+  scanner_.reset();
+  buffer_.clear();
+  head_ = RequestHead();
+  framing_ = BodyFraming();
+  upgrade_.clear();
+  keep_alive_ = true;
+  expects_continue_ = done_ = false;
 }
 
 void ResponseParser::expect(std::string request_method, bool upgrade_asked) {

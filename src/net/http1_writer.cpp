@@ -114,6 +114,17 @@ bool climbs(std::string_view segment) {
   return name == "." || name == "..";
 }
 
+// What most requests ask for: nothing in it is coded, and no segment is empty or begins with a dot.
+bool is_plain_path(std::string_view path) {
+  char before = 'a';
+  for (const char c : path) {
+    if (!is_unreserved(c) && c != '/') return false;
+    if (before == '/' && (c == '/' || c == '.')) return false;
+    before = c;
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<NormalTarget> normal_target(std::string_view target) {
@@ -121,6 +132,10 @@ Result<NormalTarget> normal_target(std::string_view target) {
   const size_t question = target.find('?');
   const std::string_view path = target.substr(0, question);
   if (path.empty() || path.front() != '/') return refuse_path("the path does not begin with a slash");
+  if (question == std::string_view::npos && is_plain_path(path)) {
+    out.path = std::string(path);
+    return out;
+  }
   std::string decoded;
   size_t segment_at = 1;
   for (size_t i = 0; i < path.size(); ++i) {

@@ -222,8 +222,8 @@ void BodyWriter::begin(std::string head, BodyFraming framing, bool bodiless) {
 }
 
 Task<Result<void>> BodyWriter::send(std::string prefix, ByteView bytes, ByteView suffix) {
-  Result<void> sent = co_await stream_->write_all(Gather{{as_bytes(prefix), bytes, suffix}}, timeout_);
-  co_return sent;
+  sending_ = std::move(prefix);
+  return stream_->write_all(Gather{{as_bytes(sending_), bytes, suffix}}, timeout_);
 }
 
 Task<Result<void>> BodyWriter::write(ByteView bytes) {

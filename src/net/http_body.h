@@ -103,11 +103,13 @@ class BodyWriter final : public ByteSink {
 
  private:
   [[nodiscard]] Task<Result<void>> failed_write(const char* what);
+  // One write at a time: `sending_` stays until the next.
   [[nodiscard]] Task<Result<void>> send(std::string prefix, ByteView bytes, ByteView suffix);
 
   Stream* stream_;
   Millis timeout_;
   std::string head_;
+  std::string sending_;  // what goes before the bytes that are on their way
   BodyFraming framing_;
   uint64_t left_ = 0;
   bool bodiless_ = false;

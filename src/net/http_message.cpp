@@ -23,9 +23,15 @@ constexpr char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
+constexpr auto kCookieBytes = [] {
+  std::array<bool, 256> table{};
+  for (unsigned c = 0x21; c < 0x7f; ++c) table[c] = true;
+  for (char c : std::string_view("\",;\\")) table[static_cast<unsigned char>(c)] = false;
+  return table;
+}();
+
 bool is_cookie_octet(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return byte > 0x20 && byte < 0x7f && c != '"' && c != ',' && c != ';' && c != '\\';
+  return kCookieBytes[static_cast<unsigned char>(c)];
 }
 
 bool is_prefixed(std::string_view name) {
@@ -74,7 +80,7 @@ size_t Headers::count(std::string_view name) const {
 }
 
 void Headers::add(std::string name, std::string value) {
-  fields_.push_back(Field{std::move(name), std::move(value)});
+  fields_.emplace_back(std::move(name), std::move(value));
 }
 
 void Headers::set(std::string name, std::string value) {
@@ -130,8 +136,11 @@ bool is_field_value(std::string_view text) {
 }
 
 bool equal_no_case_of_one_size(std::string_view a, std::string_view b) {
-  for (size_t i = 0; i < a.size(); ++i)
-    if (lower(a[i]) != lower(b[i])) return false;
+  // Mostly they differ in the first byte, or not at all.
+  if (a.empty() || lower(a[0]) != lower(b[0])) return a.empty();
+  if (std::memcmp(a.data(), b.data(), a.size()) == 0) return true;
+  for (size_t i = 1; i < a.size(); ++i)
+    if (a[i] != b[i] && lower(a[i]) != lower(b[i])) return false;
   return true;
 }
 
@@ -260,7 +269,7 @@ void remove_hop_by_hop(Headers& headers) {
 
 Result<std::optional<std::string>> find_cookie(const Headers& headers, std::string_view name) {
   std::optional<std::string> found;
-  Error fault;
+  std::optional<Error> fault;
   const auto refuse = [&](std::string what) {
     fault = Error{"http.cookie", std::move(what), std::string(name),
                   "clear this site's cookies and sign in again"};
@@ -281,7 +290,7 @@ Result<std::optional<std::string>> find_cookie(const Headers& headers, std::stri
       found = std::string(value);
       return true;
     });
-    if (!fault.code().empty()) return Failure(std::move(fault));
+    if (fault) return Failure(*std::move(fault));
   }
   return found;
 }

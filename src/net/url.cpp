@@ -3,6 +3,7 @@
 #include "net/http_message.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 namespace entente::net {
@@ -12,20 +13,24 @@ constexpr size_t kUrlBytesMax = 8 * 1024;
 constexpr size_t kHostBytesMax = 253;
 constexpr size_t kLabelBytesMax = 63;
 
-bool is_alnum(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
+constexpr auto kLabelBytes = [] {
+  std::array<bool, 256> table{};
+  for (unsigned c = '0'; c <= '9'; ++c) table[c] = true;
+  for (unsigned c = 'a'; c <= 'z'; ++c) table[c] = true;
+  for (unsigned c = 'A'; c <= 'Z'; ++c) table[c] = true;
+  table['-'] = table['_'] = true;
+  return table;
+}();
+
 bool is_name(std::string_view host) {
   if (host.empty() || host.size() > kHostBytesMax) return false;
   size_t label = 0;
-  for (char c : host) {
-    if (c == '.') {
-      if (label == 0) return false;
-      label = 0;
-    } else if (is_alnum(c) || c == '-' || c == '_') {
+  for (const char c : host) {
+    if (kLabelBytes[static_cast<unsigned char>(c)]) {
       if (++label > kLabelBytesMax) return false;
     } else {
-      return false;
+      if (c != '.' || label == 0) return false;
+      label = 0;
     }
   }
   return label > 0;
