@@ -481,6 +481,7 @@ int delegation_list(const Arguments& arguments) {
                {"IN THE NAME OF", "from"},
                {"ANSWERS", "to"},
                {"UNTIL", "end"},
+               {"LENDER KNOWN UNTIL", "known_until"},
                {"STATE", "state"}});
 }
 int delegation_add(const Arguments& arguments) {

@@ -339,9 +339,19 @@ std::string record_key(const Delegation& delegation) {
 }
 
 Json to_json(const Delegation& delegation) {
-  return Json::object({{"from", delegation.from.text()},
-                       {"start", rfc3339(delegation.start)},
-                       {"end", rfc3339(delegation.end)}});
+  Json out = Json::object({{"from", delegation.from.text()},
+                           {"start", rfc3339(delegation.start)},
+                           {"end", rfc3339(delegation.end)}});
+  if (!delegation.facts.empty()) out.set("facts", facts_to_json(delegation.facts));
+  return out;
+}
+
+std::optional<Instant> lender_known_until(const Delegation& delegation, Instant now) {
+  const auto signed_in = delegation.facts.find("signed_in_at");
+  const auto* ms =
+      signed_in == delegation.facts.end() ? nullptr : std::get_if<int64_t>(&signed_in->second.value);
+  if (ms == nullptr || Instant(Millis(*ms)) > now) return std::nullopt;
+  return Instant(Millis(*ms)) + kLenderKnownMax;
 }
 
 Result<Delegation> read_delegation(std::string_view rest, Fields& fields) {
@@ -355,6 +365,7 @@ Result<Delegation> read_delegation(std::string_view rest, Fields& fields) {
   delegation.id = RequestId(std::string(parts[2]));
   delegation.from = PersonId(read_person(fields, "from"));
   if (delegation.from == delegation.to) fields.wrong("from", "nobody delegates to themselves");
+  delegation.facts = read_facts(fields, "facts");
   read_life(fields, "start", "end", kDelegationLifeMax, delegation.start, delegation.end);
   return delegation;
 }

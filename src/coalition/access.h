@@ -125,7 +125,8 @@ inline constexpr size_t kReleasesMax = 1'000;  // records for one partner
 [[nodiscard]] Json to_json(const Release& release);
 
 // Record delegation/<app>/<to>/<id>: `from` lets `to` answer requests for the app. Policies read it as
-// `context.delegation`.
+// `context.delegation`. It lends a right and gives none: each time it is used it is decided whether `from`
+// could approve the same themselves, by what was known of them last, or as the operator that they are by now.
 struct Delegation {
   RequestId id;
   AppId app;
@@ -133,9 +134,16 @@ struct Delegation {
   PersonId to;
   Instant start;
   Instant end;
+  Facts facts;  // of `from`, as they signed in last; an operator's may be none
 };
 [[nodiscard]] std::string record_key(const Delegation& delegation);
 [[nodiscard]] Json to_json(const Delegation& delegation);
+// What a lender's nation said of them at a sign-in is believed for so long after it, though the sign-in is
+// over: over a weekend, and not for as long as somebody stays away.
+inline constexpr Millis kLenderKnownMax = std::chrono::hours(72);
+// Until when that is, by what is kept of them; nothing: they have not signed in, or only by a clock that was
+// ahead.
+[[nodiscard]] std::optional<Instant> lender_known_until(const Delegation& delegation, Instant now);
 
 // What a grant would have to be to open the app: what the owner's policies say that let it (annotations
 // @approvals, @minutes, @uses).

@@ -80,6 +80,46 @@ void Question::check_not_twice(std::string_view who) {
   }
 }
 
+// Of a lender: in their own name.
+bool Question::permits(const Ask& ask) {
+  Question lender(world_, ask);
+  lender.own_name_ = true;
+  Verdict verdict = lender.answer();
+  for (policy::EntityUid& uid : verdict.reach.entities) notes_.read(std::move(uid));
+  [[maybe_unused]] const bool later = notes_.before(verdict.valid_until);
+  return verdict.permit;
+}
+
+// Whether whoever lends it could approve this themselves now, by what is known of them.
+bool Question::could_approve(const Delegation& delegation) {
+  Ask ask = ask_;
+  ask.who = {delegation.from, world_.self(), delegation.facts};
+  notes_.read(entity_of(ask.who));
+  const std::optional<Instant> until = lender_known_until(delegation, ask_.now);
+  const bool known = until && notes_.before(*until);
+  if (known)
+    for (auto& [name, fact] : ask.who.facts) fact.end = std::max(fact.end, *until);
+  if (permits(ask)) return true;
+  // An operator's right is the world's own record.
+  const Operator* record = world_.operator_by_person(delegation.from);
+  if (record != nullptr) {
+    ask.who = operator_person(world_, record->name);
+    ask.who.facts = delegation.facts;
+    if (permits(ask)) return true;
+  }
+  if (known || record != nullptr) {
+    lender_gone_ = Reason{Layer::structure, "lender-without-right",
+                          "Whoever lets you answer in their name could not approve this themselves now.",
+                          "Somebody else can answer it.", named(world_.self())};
+  } else {
+    lender_gone_ = Reason{Layer::structure, "lender-not-known",
+                          "Whoever lets you answer in their name has not signed in here for three days: what "
+                          "was known of them is too old.",
+                          "They sign in again, or somebody else answers it.", named(world_.self())};
+  }
+  return false;
+}
+
 // A delegation for this app in whose name nobody has approved yet.
 void Question::find_delegation(const AppId& app) {
   const auto& before = ask_.request->approved_by;
@@ -88,6 +128,7 @@ void Question::find_delegation(const AppId& app) {
     if (std::find(before.begin(), before.end(), delegation->from.text()) != before.end()) continue;
     // In the name of the one who asks, nobody approves.
     if (ask_.request->partner == world_.self() && ask_.request->person == delegation->from) continue;
+    if (!could_approve(*delegation)) continue;
     delegation_ = delegation;
     return;
   }
@@ -117,9 +158,13 @@ void Question::answer_approver(const AppRef& ref) {
   check_mission(*app);
   if (!reasons_.empty()) return;
   take(ask_policies(ask_.action, true));
-  if (permit_) return;
+  if (permit_ || own_name_) return;
   find_delegation(ref.app);
-  if (delegation_ != nullptr) take(ask_policies(ask_.action, true));
+  if (delegation_ != nullptr) {
+    take(ask_policies(ask_.action, true));
+  } else if (lender_gone_) {
+    reasons_.insert(reasons_.begin(), *lender_gone_);
+  }
 }
 
 }  // namespace entente::coalition

@@ -318,6 +318,7 @@ TEST_CASE("a delegate answers in the delegator's name, once and not for either o
   delegation.to = deputy.id;
   delegation.start = kNow - minutes(1);
   delegation.end = kNow + minutes(2);
+  delegation.facts = person("XAA", "officer").facts;
   all[record_key(delegation)] = to_json(delegation);
   const World given = world(all);
   const Verdict verdict = decide(given, answering(deputy, planner));
@@ -338,6 +339,75 @@ TEST_CASE("a delegate answers in the delegator's name, once and not for either o
   CHECK_FALSE(decide(given, other_time).permit);
   other_time.now = kNow - minutes(1) - Millis(1);
   CHECK_FALSE(decide(given, other_time).permit);
+}
+
+TEST_CASE("attack: a right that is gone is lent no more, whoever holds the delegation") {
+  Records all = archive();
+  const Person planner = person("XBB", "planner");
+  const Person deputy = person("XAA", "logistics");
+  const auto hours = [](int count) { return std::chrono::hours(count); };
+  Delegation delegation;
+  delegation.id = RequestId("d1");
+  delegation.app = AppId("archive");
+  delegation.from = PersonId("p-officer");
+  delegation.to = deputy.id;
+  delegation.start = kNow - hours(200);
+  delegation.end = kNow + hours(200);
+  const auto signed_in = [&](const char* role, Instant at) {
+    Facts facts = person("XAA", role).facts;
+    for (auto& [name, fact] : facts) fact.end = at + hours(8);
+    facts["signed_in_at"] = {at.time_since_epoch().count(), "idp", at + hours(8)};
+    return facts;
+  };
+  const auto answer = [&] {
+    all[record_key(delegation)] = to_json(delegation);
+    return decide(world(all), answering(deputy, planner));
+  };
+  const auto first = [](const Verdict& verdict) {
+    return verdict.reasons.empty() ? std::string() : verdict.reasons.front().policy;
+  };
+  delegation.facts = signed_in("officer", kNow - hours(71));
+  CHECK(answer().permit);
+  CHECK(answer().valid_until <= kNow + hours(1));
+  SUBCASE("they have not signed in for too long") {
+    delegation.facts = signed_in("officer", kNow - kLenderKnownMax);
+    CHECK_FALSE(answer().permit);
+    CHECK(first(answer()) == "lender-not-known");
+  }
+  SUBCASE("nothing is known of them") {
+    delegation.facts.clear();
+    CHECK(first(answer()) == "lender-not-known");
+  }
+  SUBCASE("they signed in by a clock that was ahead") {
+    delegation.facts = signed_in("officer", kNow + hours(1));
+    for (auto& [name, fact] : delegation.facts) fact.end = kNow - hours(1);
+    CHECK(first(answer()) == "lender-not-known");
+  }
+  SUBCASE("they are something else now") {
+    delegation.facts = signed_in("logistics", kNow - hours(1));
+    CHECK_FALSE(answer().permit);
+    CHECK(first(answer()) == "lender-without-right");
+  }
+  SUBCASE("it was lent to them in turn") {
+    delegation.facts = signed_in("logistics", kNow - hours(1));
+    Delegation before = delegation;
+    before.id = RequestId("d0");
+    before.from = PersonId("p-other");
+    before.to = PersonId("p-officer");
+    before.facts = signed_in("officer", kNow - hours(1));
+    all[record_key(before)] = to_json(before);
+    CHECK(first(answer()) == "lender-without-right");
+  }
+  SUBCASE("an operator's right is their record, for as long as it is there") {
+    delegation.from = PersonId("p-asha");
+    delegation.facts.clear();
+    CHECK(first(answer()) == "lender-not-known");
+    all["operator/asha.lind"].set("person", "p-asha");
+    CHECK(answer().permit);
+    CHECK(answer().authority.text() == "p-asha");
+    all["operator/asha.lind"].set("end", rfc3339(kNow));
+    CHECK(first(answer()) == "lender-without-right");
+  }
 }
 
 TEST_CASE("records of access are read strictly") {

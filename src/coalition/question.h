@@ -73,6 +73,8 @@ class Question {
   const App* find_app(const AppRef& ref);
   const Grant* find_grant(const App& app);
   void find_delegation(const AppId& app);
+  [[nodiscard]] bool could_approve(const Delegation& delegation);
+  [[nodiscard]] bool permits(const Ask& ask);
   void rest_on_grant(Opinion& opinion, bool own);
   void say_terms(bool own);
   void check_not_own(const PersonId& person);
@@ -115,6 +117,8 @@ class Question {
   const Grant* supposed_;
   const Grant* grant_ = nullptr;
   const Delegation* delegation_ = nullptr;
+  bool own_name_ = false;              // what others lent to whoever asks is left aside
+  std::optional<Reason> lender_gone_;  // why a delegation that there is lends nothing
   const Release* release_ = nullptr;
   std::optional<Release> supposed_release_;
   std::optional<policy::Entity> object_;

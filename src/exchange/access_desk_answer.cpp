@@ -18,11 +18,13 @@ namespace {
 
 constexpr Millis kLookAhead = std::chrono::hours(1);  // what a preview supposes still to be said of a person
 
-// Refused for what they did, not for who they are: they may know of it.
+// Refused for what they did, or for what became of whoever lent them the right, not for who they are: they
+// may know of it.
 bool knows(const Verdict& verdict) {
   return std::any_of(verdict.reasons.begin(), verdict.reasons.end(), [](const coalition::Reason& reason) {
     return reason.policy == "own-request" || reason.policy == "approved-already" ||
-           reason.policy == "operator-not-named";
+           reason.policy == "operator-not-named" || reason.policy == "lender-not-known" ||
+           reason.policy == "lender-without-right";
   });
 }
 

@@ -168,8 +168,16 @@ AccessDesk::Closing AccessDesk::clock_closing(Instant seen, Instant now) const {
     out.records.push_back({record_key(*grant), std::nullopt});
     closed.insert(grant->id);
   }
-  for (const coalition::Delegation* one : world.delegations())
-    if (over(one->start, one->end)) out.records.push_back({record_key(*one), std::nullopt});
+  for (const coalition::Delegation* one : world.delegations()) {
+    std::optional<Json> left;
+    if (!over(one->start, one->end)) {
+      if (one->facts.empty()) continue;
+      coalition::Delegation unknown = *one;  // until whoever lends it signs in again
+      unknown.facts.clear();
+      left = to_json(unknown);
+    }
+    out.records.push_back({record_key(*one), std::move(left)});
+  }
   std::set<std::string> answered;
   for (const Request* found : world.requests()) {
     const bool open = found->state == RequestState::open && over(found->asked, found->end);
@@ -228,6 +236,7 @@ net::Task<Result<RequestId>> AccessDesk::delegate(Acting from, AppId app, Person
   delegation.to = to;
   delegation.start = parts_.switchboard.now();
   delegation.end = delegation.start + std::chrono::minutes(minutes);
+  delegation.facts = from.who.facts;
   std::vector<coalition::Record> ops;
   ops.push_back({record_key(delegation), to_json(delegation)});
   Leaf leaf{"delegation",
@@ -274,22 +283,39 @@ net::Task<Result<void>> AccessDesk::end_delegation(Acting by, RequestId id) {
 }
 
 net::Task<void> AccessDesk::arrived(Acting person) {
-  // Operators lend by their record, whatever their provider says of them.
-  if (parts_.world().operator_by_person(person.who.id) != nullptr) co_return;
+  // Operators lend by their record, whatever their provider says of them: what they lent does not end by
+  // that.
+  const bool by_record = parts_.world().operator_by_person(person.who.id) != nullptr;
   std::vector<RequestId> over;
+  std::vector<coalition::Delegation> kept;
   for (const coalition::Delegation* one : parts_.world().delegations(person.who.id)) {
     if (one->end <= parts_.switchboard.now()) continue;
     Request some;
     some.partner = some.owner = parts_.world().self();
     some.app = one->app;
-    const Verdict verdict = approval_of(person, some, false);
-    if (!verdict.permit || !verdict.authority.empty()) over.push_back(one->id);
+    if (lends(approval_of(person, some, false))) {
+      kept.push_back(*one);
+    } else if (!by_record) {
+      over.push_back(one->id);
+    }
   }
   for (const RequestId& id : over) {
     const Result<void> ended = co_await end_delegation(person, id);
     if (!ended)
       log(LogLevel::warning, "exchange", "a delegation stands though it was lent from a right that is gone",
           {{"delegation", id.text()}, {"why", ended.error().text()}});
+  }
+  // What they lent is decided by what is known of them now.
+  for (coalition::Delegation& one : kept) {
+    one.facts = person.who.facts;
+    std::vector<coalition::Record> ops;
+    std::vector<std::string> unchanged{record_key(one)};
+    ops.push_back({record_key(one), to_json(one)});
+    Leaf leaf{"delegation.known", {{"delegation", one.id.text()}, {"from", one.from.text()}}};
+    const Result<void> written = co_await write(std::move(ops), std::move(leaf), false, std::move(unchanged));
+    if (!written)
+      log(LogLevel::warning, "exchange", "a delegation goes by what was known of its lender before",
+          {{"delegation", one.id.text()}, {"why", written.error().text()}});
   }
 }
 

@@ -159,17 +159,6 @@ TEST_CASE("an operator lets somebody answer in the name of the person whom their
   CHECK(office.book.world.delegations().empty());
 }
 
-TEST_CASE("what somebody lent ends when they sign in without the right") {
-  Office office("XAA");
-  const Acting officer = office.person("o1", "XAA", "officer");
-  REQUIRE(office.loop.run_until(office.desk.delegate(officer, AppId("charts"), PersonId("o2"), 60)));
-  office.loop.run_until(office.desk.arrived(officer));
-  office.loop.run_until(office.desk.arrived(office.person("o2", "XAA", "planner")));
-  CHECK(office.book.world.delegations().size() == 1);
-  office.loop.run_until(office.desk.arrived(office.person("o1", "XAA", "planner")));
-  CHECK(office.book.world.delegations().empty());
-}
-
 TEST_CASE("a request told again says who somebody is now: approvers look again, and policies use it") {
   Office office("XAA");
   office.book.commit({.ops = {rules("clerk")}}, [](const Result<void>&) {});

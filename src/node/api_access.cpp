@@ -272,13 +272,18 @@ net::Task<Api::Answer> Api::list_delegations(Request request) {
   const Instant now = switchboard_.now();
   Json out = Json::array();
   for (const coalition::Delegation* one : records_.world().delegations()) {
-    out.push(Json::object({{"id", one->id.text()},
-                           {"app", fmt::format("{}/{}", self_.text(), one->app.text())},
-                           {"from", one->from.text()},
-                           {"to", one->to.text()},
-                           {"start", rfc3339(one->start)},
-                           {"end", rfc3339(one->end)},
-                           {"state", one->end <= now ? "over" : "given"}}));
+    Json row = Json::object({{"id", one->id.text()},
+                             {"app", fmt::format("{}/{}", self_.text(), one->app.text())},
+                             {"from", one->from.text()},
+                             {"to", one->to.text()},
+                             {"start", rfc3339(one->start)},
+                             {"end", rfc3339(one->end)},
+                             {"state", one->end <= now ? "over" : "given"}});
+    // An operator's right is their record, which is looked at each time.
+    const bool by_record = records_.world().operator_by_person(one->from) != nullptr;
+    const std::optional<Instant> until = coalition::lender_known_until(*one, now);
+    if (!by_record) row.set("known_until", until ? Json(rfc3339(*until)) : Json());
+    out.push(std::move(row));
   }
   co_return Answer{200, Json::object({{"delegations", std::move(out)}})};
 }

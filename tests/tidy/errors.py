@@ -11,7 +11,7 @@ not_codes = {
     "store.db", "store.lock", "store.reserve", "next.seg", "next.tmp", "lobby.css", "connector-key.pem",
     "connector-certificate.pem", "base.cedar", "shop.cedarschema", "idp.xbb", "xbb.localhost", "room.what-went-wrong",
     "p.cedar", "store.commit", "store.author", "store.leaf", "store.leaves", "store.rev", "store.opaque",
-    "app.withdraw", "partner.suspend", "partner.resume", "partner.isolate", "partner.rejoin", "mission.told", "mission.word", "mission.end", "connector.enrol", "connector.expect", "connector.cut", "offers.heard", "node.stop", "session.cut",
+    "app.withdraw", "partner.suspend", "partner.resume", "partner.isolate", "partner.rejoin", "mission.told", "delegation.known", "mission.word", "mission.end", "connector.enrol", "connector.expect", "connector.cut", "offers.heard", "node.stop", "session.cut",
     "sign-in.refused", "request.withdrawn", "request.refused", "request.denied", "request.state", "request.facts", "ledger.disclosed", "approval.refused", "approval.lapsed",
     "grant.revoked", "delegation.ended", "access.tidied", "lobby.js", "index.html", "a.example",
     "key.attempt", "key.release", "key.withheld", "key.refusal", "key.passed", "key.refusals", "object.recall", "object.recall-lifted", "object.view", "object.shut", "objects.js",
