@@ -57,6 +57,9 @@ class Api {
     Json body;
   };
   [[nodiscard]] net::Task<Answer> call(Caller by, std::string method, std::string path, Json body);
+  // How much waits for an answer of theirs, of what waits longest: {"count", "more"}.
+  [[nodiscard]] Json requests_due(const Caller& by) const;
+  [[nodiscard]] Json releases_due(const Caller& by) const;
   [[nodiscard]] static net::Task<Result<Json>> read_body(net::HttpCall& call);  // null where there is none
   [[nodiscard]] static net::Task<void> send(net::HttpCall& call, Answer answer);
 

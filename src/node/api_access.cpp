@@ -141,6 +141,14 @@ Json Api::request_row(const Caller& by, const AccessRequest& one) const {
   return row;
 }
 
+Json Api::requests_due(const Caller& by) const {
+  const auto page = records_.world().waiting(switchboard_.now(), {}, kCountedMax);
+  const auto theirs = std::ranges::count_if(page.items, [&](const AccessRequest* one) {
+    return access_.may_answer(acting(by, decisions_.now()), *one);
+  });
+  return Json::object({{"count", theirs}, {"more", page.more > 0}});
+}
+
 net::Task<Api::Answer> Api::show_request(Request request) {
   coalition::Verdict verdict;
   if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_},

@@ -132,6 +132,18 @@ net::Task<Api::Answer> Api::list_releases(Request request) {
   co_return Answer{200, Json::object({{"releases", std::move(out)}})};
 }
 
+Json Api::releases_due(const Caller& by) const {
+  const Instant now = decisions_.now();
+  int64_t theirs = 0;
+  size_t decided = 0;
+  for (const Release* one : records_.world().releases()) {
+    if (one->state != RequestState::open || coalition::is_over(*one, now)) continue;
+    if (decided++ == kCountedMax) break;
+    if (may_answer(records_.world(), by, *one, now).approve) ++theirs;
+  }
+  return Json::object({{"count", theirs}, {"more", decided > kCountedMax}});
+}
+
 // What was asked of decide() about it, for the ledger; the refusal as an answer, or nothing.
 std::optional<Api::Answer> Api::not_released(const Request& request, Release& release, bool gives,
                                              Verdict& verdict) {

@@ -302,7 +302,9 @@ Json Console::hello(const Admitted& who) const {
                        {"token", who.token},
                        {"until", rfc3339(who.end)},
                        {"lobby", names_.lobby_origin() + "/"},
-                       {"ledger_key", parts_.records.ledger().verifier().vkey()}});
+                       {"ledger_key", parts_.records.ledger().verifier().vkey()},
+                       {"waiting", Json::object({{"requests", parts_.api.requests_due(who.who.by)},
+                                                 {"releases", parts_.api.releases_due(who.who.by)}})}});
 }
 
 // Once for all pages that listen at the same time.

@@ -96,6 +96,8 @@ export async function operatorApproves(stage, operator) {
   await analyst.click('[data-action="ask"]');
   await analyst.page.waitForSelector('main[data-waiting][data-state="open"]');
   await operator.page.waitForSelector('[data-request]');
+  await operator.page.waitForSelector('nav a[href="#/requests"] [data-due="1"]');
+  assert.match(await operator.text('nav a[href="#/requests"]'), /^Requests\s+1\s+for your answer$/, 'also for who hears it');
   const shown = await operator.text('[data-request]');
   assert.ok(shown.includes(kPurpose), 'the purpose');
   assert.match(shown, /analyst, SECRET, of Borealis/);
@@ -107,6 +109,7 @@ export async function operatorApproves(stage, operator) {
   await analyst.page.waitForSelector('body[data-link="live"] [data-track]');
   stage.stopwatch.note('Console', 'operator approves a request', "the analyst's page is the map, by itself", performance.now() - pressed, 2000);
   await operator.page.waitForFunction(() => !document.querySelector('[data-request]'));
+  await operator.page.waitForFunction(() => !document.querySelector('[data-due]'));
   await goTo(operator, 'sessions');
   await operator.page.waitForSelector('[data-act="cut"][data-on*="analyst"]');
   await change(operator, 'cut', 'the session is cut', '[data-act="cut"][data-on*="analyst"]');

@@ -310,6 +310,8 @@ system('attack: a request that is another than the one that was read is not answ
   const listed = async () => JSON.parse((await lena.visitor.go(`${console}/v1/requests`)).body).requests;
   const { id, seen } = await until('the request has come to its owner', async () => (await listed())[0]);
   const state = async () => (await listed()).find((one) => one.id === id)?.state;
+  const due = async () => JSON.parse((await lena.visitor.go(`${console}/hello`)).body).waiting.requests;
+  assert.deepEqual(await due(), { count: 1, more: false }, 'it is counted for whoever may answer it');
   for (const verb of ['approve', 'deny']) {
     const other = await post(lena, `/v1/requests/${id}/${verb}`, { seen: `${seen.slice(0, -2)}AA` });
     assert.equal(other.status, 409, other.body);
@@ -318,6 +320,7 @@ system('attack: a request that is another than the one that was read is not answ
   }
   const answer = await post(lena, `/v1/requests/${id}/deny`, { seen });
   assert.equal(answer.status, 200, answer.body);
+  assert.deepEqual(await due(), { count: 0, more: false });
 });
 
 // Somebody of Borealis asks, on their lobby's page, for a release of what Aldoria keeps under its control.

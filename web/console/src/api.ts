@@ -12,6 +12,13 @@ export interface Hello {
   readonly until: string;
   readonly lobby: string;
   readonly ledger_key: string;
+  readonly waiting: { readonly requests: Waiting; readonly releases: Waiting };
+}
+
+// How much waits for this operator's answer, of what was looked at.
+export interface Waiting {
+  readonly count: number;
+  readonly more: boolean; // nobody looked at all of it
 }
 
 export interface Session {

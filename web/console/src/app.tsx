@@ -1,6 +1,6 @@
 // The frame of every page: marking, who is here, where one can go.
 import { useEffect, useRef, useState, type ComponentType } from 'react';
-import { kSignedOut, Refused, type Hello } from './api.ts';
+import { kSignedOut, Refused, type Hello, type Waiting } from './api.ts';
 import { useConnected, useLive, useLost, useOver } from './live.ts';
 import { NoAnswer } from './ledger/bytes.ts';
 import { Problem, type PageProps } from './parts.tsx';
@@ -42,6 +42,24 @@ function Banner({ text }: { text: string }) {
   return <p className="banner">{text || 'No marking is set for what this node tells of'}</p>;
 }
 
+// Beside a section that needs this operator. Read as a part of the link, and none where nothing waits.
+function Due({ of }: { of: Waiting | undefined }) {
+  if (!of || (of.count === 0 && !of.more)) return null;
+  return (
+    <>
+      {' '}
+      <span className="due" data-due={of.count}>
+        {of.count}
+        {of.more && '+'}
+      </span>
+      <span className="unseen"> {of.more ? 'or more ' : ''}for your answer</span>
+    </>
+  );
+}
+
+const dueIn = (hello: Hello, place: string): Waiting | undefined =>
+  place === 'requests' || place === 'releases' ? hello.waiting[place] : undefined;
+
 function Header({ hello, place }: { hello: Hello; place: string }) {
   const connected = useConnected();
   return (
@@ -53,6 +71,7 @@ function Header({ hello, place }: { hello: Hello; place: string }) {
         {Object.entries(pages).map(([name, [title]]) => (
           <a key={name} href={`#/${name}`} aria-current={name === place ? 'page' : undefined}>
             {title}
+            <Due of={dueIn(hello, name)} />
           </a>
         ))}
       </nav>
