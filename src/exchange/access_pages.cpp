@@ -56,7 +56,7 @@ std::string own_request(const PageFrame& frame, const RequestView& request) {
   return out + again_link(request) + "</li>\n";
 }
 
-std::string to_answer(const PageFrame& frame, const AnswerView& item) {
+std::string to_answer(const PageFrame& frame, const AnswerView& item, const std::optional<NotDone>& before) {
   const RequestView& request = item.request;
   std::string out =
       fmt::format("<li class=\"thing\" data-answer=\"{}\"><h3>{}</h3><p class=\"nation\">{}</p>",
@@ -65,8 +65,8 @@ std::string to_answer(const PageFrame& frame, const AnswerView& item) {
   out += fmt::format("<p data-opens>{}</p>", on_page(item.opens));
   const std::string words = fmt::format(
       "<label for=\"words-{0}\">A word to them</label> <input id=\"words-{0}\" name=\"words\" "
-      "maxlength=\"500\"> ",
-      on_page(request.id));
+      "maxlength=\"500\" value=\"{1}\"> ",
+      on_page(request.id), before && before->request == request.id ? on_page(before->words) : "");
   const std::string seen =
       fmt::format("<input type=\"hidden\" name=\"seen\" value=\"{}\">", on_page(item.seen));
   out += "<div class=\"act\">";
@@ -120,20 +120,38 @@ std::string inside_text(std::ptrdiff_t others) {
   return others == 1 ? "One session of somebody else." : fmt::format("{} sessions of others.", others);
 }
 
+// Why something was not done, and words that no form of the page has any more.
+std::string not_done(const ThingsView& things) {
+  if (!things.not_done) return "";
+  const NotDone& before = *things.not_done;
+  const bool has_form = std::ranges::any_of(
+      things.to_answer, [&](const AnswerView& one) { return one.request.id == before.request; });
+  std::string out = fmt::format(
+      "<section class=\"notice\" role=\"alert\" data-not-done><h2>This was not done</h2><p>{}</p>",
+      on_page(before.why));
+  if (!before.words.empty() && !has_form)
+    out += fmt::format("<p>You had written: <q>{}</q></p>", on_page(before.words));
+  return out + "</section>\n";
+}
+
 std::string delegation(const PageFrame& frame, const ThingsView& things) {
-  std::string options;
+  const NotDone before = things.not_done.value_or(NotDone{});
+  const auto selected = [](bool is) { return is ? " selected" : ""; };
+  std::string options, lengths;
   for (const ThingsView::App& app : things.own)
     if (app.lends)
-      options += fmt::format("<option value=\"{}\">{}</option>", on_page(app.label), on_page(app.name));
+      options += fmt::format("<option value=\"{}\"{}>{}</option>", on_page(app.label),
+                             selected(app.label == before.app_label), on_page(app.name));
   if (options.empty()) return "";
+  for (const int64_t minutes : {240, 1440, 10080})
+    lengths += fmt::format("<option value=\"{}\"{}>{}</option>", minutes, selected(minutes == before.minutes),
+                           minutes_text(minutes));
   const std::string inner = fmt::format(
       "<label for=\"delegate-app\">App</label> <select id=\"delegate-app\" name=\"app\">{}</select> "
       "<label for=\"delegate-to\">Their id</label> <input id=\"delegate-to\" name=\"to\" required "
-      "maxlength=\"64\"> "
-      "<label for=\"delegate-for\">For</label> <select id=\"delegate-for\" name=\"minutes\">"
-      "<option value=\"240\">4 hours</option><option value=\"1440\">1 day</option>"
-      "<option value=\"10080\">7 days</option></select> ",
-      options);
+      "maxlength=\"64\" value=\"{}\"> "
+      "<label for=\"delegate-for\">For</label> <select id=\"delegate-for\" name=\"minutes\">{}</select> ",
+      options, on_page(before.to), lengths);
   return "<section aria-labelledby=\"delegate\"><h2 id=\"delegate\">Let somebody answer for you</h2>\n"
          "<p>They find their id at the end of this page when they are signed in.</p>" +
          button_form(frame, "/delegations", "Delegate", "delegate", true, inner) + "</section>\n";
@@ -181,8 +199,9 @@ std::string things_page(const PageFrame& frame, const ThingsView& things) {
       "<main id=\"main\" data-things><h1>My things</h1>\n"
       "<p role=\"status\" data-news hidden><span data-news-words>Something changed.</span> "
       "<a href=\"/things\">Load it again</a></p>\n";
+  out += not_done(things);
   out += section("answers", "Waiting for your answer", things.to_answer, "",
-                 [&](const AnswerView& item) { return to_answer(frame, item); });
+                 [&](const AnswerView& item) { return to_answer(frame, item, things.not_done); });
   if (things.more_to_answer)
     out +=
         "<p data-more-answers>More wait than are shown here. Answer these first: those that wait longest "

@@ -5,6 +5,7 @@
 #include "coalition/access.h"
 #include "exchange/lobby_pages.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,7 +56,18 @@ struct SessionView {
   std::string state;
 };
 
+// A form of this page that was refused: why, and what was written in it.
+struct NotDone {
+  std::string why;
+  std::string request{};  // whose answer it was; empty: none
+  std::string words{};
+  std::string app_label{};  // of a delegation; empty: it was none
+  std::string to{};
+  int64_t minutes = 0;
+};
+
 struct ThingsView {
+  std::optional<NotDone> not_done{};
   std::vector<AnswerView> to_answer;
   bool more_to_answer = false;  // than are shown, or were looked at
   std::vector<RequestView> requests;

@@ -122,10 +122,13 @@ class Lobby {
   // lobby_access.cpp
   net::Task<void> access_pages(net::HttpCall& call, const std::string& path, std::string query);
   net::Task<void> access_forms(net::HttpCall& call, const std::string& path);
-  net::Task<void> show_things(net::HttpCall& call, Acting person);
+  net::Task<void> show_things(net::HttpCall& call, Acting person, std::optional<NotDone> not_done,
+                              int status);
   net::Task<void> show_request(net::HttpCall& call, const SignIn& sign_in, const RequestId& id);
   net::Task<void> send_events(net::HttpCall& call, Signed who, std::string query);
   net::Task<void> not_done(net::HttpCall& call, const SignIn* sign_in, const Error& why);
+  net::Task<void> ask_again(net::HttpCall& call, const SignIn& sign_in, const net::Pairs& fields,
+                            const Error& why);
   net::Task<void> go_to(net::HttpCall& call, std::string path);
   [[nodiscard]] Result<void> end_session(const Acting& by, const SessionId& id);
   [[nodiscard]] RequestView view_of(const coalition::AccessRequest& request) const;

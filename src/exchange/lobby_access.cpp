@@ -155,7 +155,7 @@ net::Task<void> Lobby::access_pages(net::HttpCall& call, const std::string& path
   }
   if (path == "/things") {
     Acting person = acting(*who.sign_in);
-    co_await show_things(call, std::move(person));
+    co_await show_things(call, std::move(person), std::nullopt, 200);
     co_return;
   }
   if (path == "/events") co_return co_await send_events(call, who, std::move(query));
@@ -165,7 +165,8 @@ net::Task<void> Lobby::access_pages(net::HttpCall& call, const std::string& path
   co_await show_request(call, *who.sign_in, id);
 }
 
-net::Task<void> Lobby::show_things(net::HttpCall& call, Acting person) {
+net::Task<void> Lobby::show_things(net::HttpCall& call, Acting person, std::optional<NotDone> not_done,
+                                   int status) {
   const AccessDesk::ToAnswer to_answer = co_await parts_.access.to_answer(person);
   const Signed who = signed_in(call.head().headers);  // they may have left meanwhile
   if (who.sign_in == nullptr || who.sign_in->person.id != person.who.id) {
@@ -175,6 +176,7 @@ net::Task<void> Lobby::show_things(net::HttpCall& call, Acting person) {
   const SignIn& sign_in = *who.sign_in;
   const coalition::World& world = parts_.world();
   ThingsView things;
+  things.not_done = std::move(not_done);
   things.own_id = sign_in.person.id.text();
   for (const AccessRequest& request : parts_.access.asked_by(sign_in.person.id))
     things.requests.push_back(view_of(request));
@@ -218,10 +220,14 @@ net::Task<void> Lobby::show_things(net::HttpCall& call, Acting person) {
     return found == names.end() ? id.text() : found->second;
   };
   for (const coalition::Delegation* one : lent) {
+    const Instant now = parts_.decisions.now();
+    const bool rests = world.operator_by_person(one->from) == nullptr &&
+                       coalition::lender_known_until(*one, now).value_or(now) <= now;
     things.delegations.push_back({one->id.text(), app_text(world, {world.self(), one->app}),
                                   one->from == person.who.id
                                       ? fmt::format("you let {} answer", name_of(one->to))
-                                      : fmt::format("you answer for {}", name_of(one->from)),
+                                      : fmt::format("you answer for {}{}", name_of(one->from),
+                                                    rests ? ", once they have signed in again" : ""),
                                   time_text(one->end)});
   }
   things.sessions = sessions_of(person, false);
@@ -231,7 +237,7 @@ net::Task<void> Lobby::show_things(net::HttpCall& call, Acting person) {
       things.own.push_back(
           {HostNames::app_label(app->ref), app->name, parts_.access.may_lend(person, app->ref.app)});
   }
-  co_await page(call, 200, things_page(frame(&sign_in), things), Scripts::own);
+  co_await page(call, status, things_page(frame(&sign_in), things), Scripts::own);
 }
 
 net::Task<void> Lobby::show_request(net::HttpCall& call, const SignIn& sign_in, const RequestId& id) {
@@ -245,16 +251,47 @@ net::Task<void> Lobby::show_request(net::HttpCall& call, const SignIn& sign_in, 
   co_await not_done(call, &sign_in, why);
 }
 
-net::Task<void> Lobby::not_done(net::HttpCall& call, const SignIn* sign_in, const Error& why) {
-  const int status = why.code() == "access.unknown" ? 404 : why.code() == "access.refused" ? 403 : 409;
+namespace {
+
+int status_of(const Error& why) {
+  return why.code() == "access.unknown" ? 404 : why.code() == "access.refused" ? 403 : 409;
+}
+
+std::string words_of(const Error& why) {
   std::string text = sentence(why.what());
   if (!why.hint().empty()) text += " What would help: " + sentence(why.hint(), false);
+  return fmt::format("{} [{}]", text, why.code());
+}
+
+}  // namespace
+
+net::Task<void> Lobby::not_done(net::HttpCall& call, const SignIn* sign_in, const Error& why) {
   // One's own request that stands in the way is one press from here.
   const bool waits = why.code() == "access.waits" && !why.where().empty();
   const std::string next = waits ? "/requests/" + std::string(why.where()) : "/things";
-  std::string html = plain_page(frame(sign_in), "This was not done", fmt::format("{} [{}]", text, why.code()),
+  std::string html = plain_page(frame(sign_in), "This was not done", words_of(why),
                                 names_.lobby_origin() + next, waits ? "See that request" : "Go to My things");
-  co_await page(call, status, std::move(html));
+  co_await page(call, status_of(why), std::move(html));
+}
+
+// The form again as it was filled in, with what was wrong: nobody writes it twice. How long it may be and who
+// approves is as its page said: the owner has the last word.
+net::Task<void> Lobby::ask_again(net::HttpCall& call, const SignIn& sign_in, const net::Pairs& fields,
+                                 const Error& why) {
+  constexpr int64_t kMost = coalition::kGrantLifeMax / std::chrono::minutes(1);
+  AskForm form{.app_label = query_value(fields, "app"), .terms = {}};
+  form.terms.minutes = std::clamp<int64_t>(number_of(query_value(fields, "most")), 1, kMost);
+  form.terms.approvals =
+      std::clamp<int64_t>(number_of(query_value(fields, "approvals")), 1, coalition::kApprovalsMax);
+  form.purpose = query_value(fields, "purpose");
+  form.minutes = number_of(query_value(fields, "minutes"));
+  form.read_only = query_value(fields, "read_only") == "yes";
+  Refusal refusal;
+  refusal.title = "This was not done";
+  refusal.reasons.push_back({coalition::Layer::structure, std::string(why.code()), words_of(why), {}, {}});
+  refusal.ask = std::move(form);
+  std::string html = refusal_page(frame(&sign_in), refusal, names_.lobby_origin() + "/");
+  co_await page(call, status_of(why), std::move(html));
 }
 
 net::Task<void> Lobby::go_to(net::HttpCall& call, std::string path) {
@@ -343,7 +380,19 @@ net::Task<void> Lobby::access_forms(net::HttpCall& call, const std::string& path
   // The sign-in may be gone by now: what was done is done, and the page asks to sign in.
   if (done) co_return co_await go_to(call, std::move(next));
   const Signed who = signed_in(call.head().headers);
-  co_await not_done(call, who.sign_in, done.error());
+  const bool delegates = path == "/delegations";
+  if (who.sign_in == nullptr || done.error().code() == "access.waits") {
+    co_await not_done(call, who.sign_in, done.error());
+  } else if (path == "/requests") {
+    co_await ask_again(call, *who.sign_in, form->fields, done.error());
+  } else if (request || delegates) {
+    NotDone before{.why = words_of(done.error()), .request = id.text(), .words = words};
+    if (delegates) before = {before.why, {}, {}, value("app"), value("to"), number_of(value("minutes"))};
+    Acting again = acting(*who.sign_in);
+    co_await show_things(call, std::move(again), std::move(before), status_of(done.error()));
+  } else {
+    co_await not_done(call, who.sign_in, done.error());
+  }
 }
 
 // Server-sent events (HTML standard, section 9.2). A page that was away names the last number it saw.

@@ -6,6 +6,8 @@
 #include "exchange/page_parts.h"
 #include "exchange/session.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace entente::exchange {
@@ -163,25 +165,32 @@ namespace {
 
 // How long to ask for: what the owner's terms allow.
 std::string ask_form(const PageFrame& frame, const AskForm& ask) {
-  std::string lengths;
-  for (const int64_t minutes : {15, 30, 60, 120, 240, 480, 1440, 4320, 10080, 43200}) {
-    if (minutes < ask.terms.minutes)
-      lengths += fmt::format("<option value=\"{}\">{}</option>", minutes, minutes_text(minutes));
+  std::vector<int64_t> lengths{15, 30, 60, 120, 240, 480, 1440, 4320, 10080, 43200};
+  std::erase_if(lengths, [&](int64_t minutes) { return minutes >= ask.terms.minutes; });
+  lengths.push_back(ask.terms.minutes);
+  const int64_t chosen =
+      std::ranges::find(lengths, ask.minutes) == lengths.end() ? ask.terms.minutes : ask.minutes;
+  std::string options;
+  for (const int64_t minutes : lengths) {
+    options += fmt::format("<option value=\"{}\"{}>{}</option>", minutes,
+                           minutes == chosen ? " selected" : "", minutes_text(minutes));
   }
-  lengths += fmt::format("<option value=\"{}\" selected>{}</option>", ask.terms.minutes,
-                         minutes_text(ask.terms.minutes));
   return fmt::format(
-      "<section class=\"ask\" aria-labelledby=\"ask\"><h2 id=\"ask\">Ask for it</h2>\n<p>{} would have to "
+      "<section class=\"ask\" aria-labelledby=\"ask\"><h2 id=\"ask\">Ask for it</h2>\n<p>{0} would have to "
       "approve.</p>"
-      "<form method=\"post\" action=\"/requests\"><input type=\"hidden\" name=\"token\" value=\"{}\">"
-      "<input type=\"hidden\" name=\"app\" value=\"{}\"><p><label for=\"purpose\">What for</label> "
-      "<input id=\"purpose\" name=\"purpose\" required pattern=\".*\\S.*\" maxlength=\"{}\"></p>"
-      "<p><label for=\"minutes\">For how long</label> <select id=\"minutes\" name=\"minutes\">{}</select></p>"
-      "<p><label><input type=\"checkbox\" name=\"read_only\" value=\"yes\"> To read only (no live "
+      "<form method=\"post\" action=\"/requests\"><input type=\"hidden\" name=\"token\" value=\"{1}\">"
+      "<input type=\"hidden\" name=\"app\" value=\"{2}\"><input type=\"hidden\" name=\"most\" value=\"{6}\">"
+      "<input type=\"hidden\" name=\"approvals\" value=\"{7}\"><p><label for=\"purpose\">What for</label> "
+      "<input id=\"purpose\" name=\"purpose\" required pattern=\".*\\S.*\" maxlength=\"{3}\" "
+      "value=\"{5}\"></p>"
+      "<p><label for=\"minutes\">For how long</label> <select id=\"minutes\" "
+      "name=\"minutes\">{4}</select></p>"
+      "<p><label><input type=\"checkbox\" name=\"read_only\" value=\"yes\"{8}> To read only (no live "
       "connections)</label></p>"
       "<p><button data-action=\"ask\">Send the request</button></p></form></section>\n",
       ask.terms.approvals == 1 ? "One person" : fmt::format("{} people", ask.terms.approvals),
-      on_page(frame.form_token), on_page(ask.app_label), coalition::kPurposeBytesMax, lengths);
+      on_page(frame.form_token), on_page(ask.app_label), coalition::kPurposeBytesMax, options,
+      on_page(ask.purpose), ask.terms.minutes, ask.terms.approvals, ask.read_only ? " checked" : "");
 }
 
 }  // namespace

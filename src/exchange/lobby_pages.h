@@ -36,6 +36,10 @@ struct AppCard {
 struct AskForm {
   std::string app_label;  // "cop-xaa"
   coalition::GrantTerms terms;
+  // What they wrote before, where that was refused.
+  std::string purpose{};
+  int64_t minutes = 0;  // 0: as long as the terms let it
+  bool read_only = false;
 };
 
 struct AskedBefore {
