@@ -5,11 +5,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <sys/random.h>
+#include <openssl/rand.h>
 
 namespace entente::crypto {
 namespace {
@@ -132,13 +131,8 @@ Secret hkdf_sha256(ByteView secret, ByteView salt, ByteView info, size_t length)
   return Secret(std::move(out));
 }
 
-// The kernel's own: OpenSSL's generator behind it costs two to four times as much for a few bytes.
 void random_bytes(std::span<uint8_t> out) {
-  while (!out.empty()) {
-    const ssize_t drawn = ::getrandom(out.data(), out.size(), 0);
-    ENTENTE_CHECK(drawn > 0 || errno == EINTR);
-    if (drawn > 0) out = out.subspan(static_cast<size_t>(drawn));
-  }
+  ENTENTE_CHECK(RAND_bytes_ex(nullptr, out.data(), out.size(), 0) == 1);
 }
 
 Bytes random_bytes(size_t length) {

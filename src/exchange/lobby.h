@@ -55,6 +55,13 @@ class Lobby {
   // Everybody's sign-in ends, also where it is on its way.
   void sign_out_all();
 
+  // When the identity provider was needed last and did not answer, and what is known of that.
+  struct ProviderFault {
+    Instant at{};
+    std::string what{};
+  };
+  [[nodiscard]] const std::optional<ProviderFault>& provider_fault() const { return provider_fault_; }
+
   [[nodiscard]] PageFrame frame(const SignIn* sign_in) const;
 
   // Each sign-in that is begun costs the provider a request or two, and nobody has proved anything yet.
@@ -164,6 +171,7 @@ class Lobby {
   Parts parts_;
   HostNames names_;
   std::string provider_name_;
+  std::optional<ProviderFault> provider_fault_{};
   identity::OidcClient client_;
   identity::Crosswalk crosswalk_;
   Budget begun_;

@@ -48,6 +48,12 @@ net::Task<Result<identity::OidcStep>> Lobby::walk(Result<identity::OidcStep> ste
         fetched
             ? Result<identity::HttpAnswer>(identity::HttpAnswer{fetched->status, std::move(fetched->body)})
             : Result<identity::HttpAnswer>(Failure(fetched.error()));
+    if (fetched && fetched->status < 500) {
+      provider_fault_.reset();
+    } else {
+      provider_fault_ = {parts_.clock.now(),
+                         fetched ? fmt::format("it answered {}", fetched->status) : fetched.error().text()};
+    }
     step = client_.answered(std::move(wanted), std::move(answer), {parts_.clock.now(), parts_.clock.tick()});
   }
   co_return step;

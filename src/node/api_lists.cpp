@@ -300,6 +300,10 @@ net::Task<Api::Answer> Api::show_status(Request request) {
                                          ahead.count() / 1'000),
         ahead == Millis(0) ? ""
                            : "if it was ahead before and is right now: entente clock accept --reason TEXT");
+  if (const std::string fault = provider_fault_ ? provider_fault_() : ""; !fault.empty())
+    check(
+        "bad", "identity provider", fault,
+        "nobody can sign in: see that it runs, that the node reaches it, and that `trust` has its authority");
   const std::vector<LinkState> links = links_();
   for (const coalition::Partner* partner : world.partners()) {
     if (partner->code == self_) continue;

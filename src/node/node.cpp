@@ -240,6 +240,10 @@ Result<void> Node::Parts::build() {
   api = std::make_unique<Api>(*records, *switchboard, *access, *missions, *key_desk, clock, *decisions,
                               config.partner, link_states,
                               [this](std::string_view kid) { return key_desk->holds(kid); });
+  api->on_provider_asked([this]() -> std::string {
+    const auto& fault = lobby->provider_fault();
+    return fault ? fmt::format("it did not answer at {}: {}", rfc3339(fault->at), fault->what) : "";
+  });
   const auto release_told = [this](const coalition::Release& release) { release_desk->answered(release); };
   api->on_release_answered(release_told);
   access->on_release_closed(release_told);

@@ -111,6 +111,9 @@ system('a provider that is down is said to be; sessions go on; it is back when i
   const refused = await stranger.go(`${xbb.lobby}/sign-in`);
   assert.equal(refused.status, 503);
   assert.match(refused.body, /does not answer/);
+  const ill = await coalition.cli('XBB', 'doctor');
+  assert.equal(ill.code, 1, ill.output);
+  assert.match(ill.output, /bad +identity provider +it did not answer at/);
   assert.match(refused.body, /Nothing is wrong with your rights/);
   const half = await begun.visitor.go(begun.address);
   assert.ok(half.status === 403 || half.status === 503, `half way: ${half.status}`);
