@@ -27,8 +27,9 @@ constexpr uint16_t kExtra64 = 1;
 constexpr uint16_t kFull16 = 0xffff;
 constexpr uint32_t kFull32 = 0xffffffff;
 constexpr uint16_t kFlagDescriptor = 1 << 3;
-// Encryption, patches, strong encryption, masked headers: none of it is ours.
-constexpr uint16_t kFlagsRefused = 1 << 0 | 1 << 5 | 1 << 6 | 1 << 13;
+// How it would be compressed (1 and 2), a descriptor behind the data, names in UTF-8. All others are of
+// encryption, patches and masked headers, or reserved: none of it is ours.
+constexpr uint16_t kFlagsKnown = 1 << 1 | 1 << 2 | kFlagDescriptor | 1 << 11;
 constexpr uint16_t kVersion = 20;
 constexpr uint16_t kVersion64 = 45;
 constexpr uint16_t kFirstDay = 1 << 5 | 1;  // 1980-01-01, the format's own zero
@@ -221,7 +222,7 @@ Common read_common(FieldReader& r) {
   out.numbers.size = r.u32();
   out.name_length = r.u16();
   out.extra_length = r.u16();
-  out.plain = method == 0 && (out.flags & kFlagsRefused) == 0;
+  out.plain = method == 0 && (out.flags & ~kFlagsKnown) == 0;
   return out;
 }
 

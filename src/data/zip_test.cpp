@@ -171,7 +171,7 @@ TEST_CASE("a ZIP that says two things, or hides something, is refused") {
     const char* name;
     std::function<void(Zip&)> change;
   };
-  const std::array<Case, 39> cases{{
+  const std::array<Case, 41> cases{{
       {"another name", [](Zip& z) { z.local[0].name = z.central[0].name = "1.payload"; }},
       {"a name in one place", [](Zip& z) { z.local[0].name = "0.paylord"; }},
       {"a path", [](Zip& z) { z.local[0].name = z.central[0].name = "../0.payload"; }},
@@ -182,6 +182,8 @@ TEST_CASE("a ZIP that says two things, or hides something, is refused") {
       {"encrypted", [](Zip& z) { z.central[0].flags = 1; }},
       {"encrypted, says its place alone", [](Zip& z) { z.local[0].flags = 1; }},
       {"masked headers", [](Zip& z) { z.central[0].flags = 1 << 13; }},
+      {"a flag of nothing", [](Zip& z) { z.local[1].flags = 1 << 7; }},
+      {"a flag of nothing, in the directory", [](Zip& z) { z.central[1].flags = 1 << 15; }},
       {"two sizes", [](Zip& z) { z.central[0].size = 6; }},
       {"smaller in the directory", [](Zip& z) { z.central[0].size = z.central[0].packed = 6; }},
       {"larger in the directory", [](Zip& z) { z.central[1].size = z.central[1].packed = 3; }},
