@@ -12,5 +12,7 @@ namespace entente::coalition {
 // `ask.who`; `ask.context` may be empty. `supposed`: as if it were released so, as decide_as_if() has it.
 [[nodiscard]] std::optional<Reason> barred(const World& world, const Ask& ask,
                                            const Grant* supposed = nullptr);
+// Why this release would open nothing if it were given now, whoever it is for; or nothing.
+[[nodiscard]] std::optional<Reason> barred(const World& world, const Release& release, Instant now);
 
 }  // namespace entente::coalition

@@ -135,6 +135,11 @@ std::optional<Reason> Question::bar() {
     check_object_missions(*read.view);
     check_object_domains(*read.view);
     check_released(*ref, *read.view);
+    // Each nation of origin releases its own share, at its own node.
+    if (supposed_ != nullptr && reasons_.empty() && !has(read.view->origins, world_.self())) {
+      refuse("not-ours", "This object is of other nations: a release of it here would say nothing.",
+             "Ask its originators for a release.", named(read.view->origins.front()));
+    }
   }
   if (reasons_.empty()) return std::nullopt;
   return reasons_.front();
@@ -142,6 +147,19 @@ std::optional<Reason> Question::bar() {
 
 std::optional<Reason> barred(const World& world, const Ask& ask, const Grant* supposed) {
   return Question(world, ask, supposed).bar();
+}
+
+std::optional<Reason> barred(const World& world, const Release& release, Instant now) {
+  Ask ask;
+  ask.action = Action::open;
+  ask.who = Person{release.person, release.partner, {}};
+  ask.target = ObjectRef{release.object};
+  ask.object.emplace().attributes = release.attributes;
+  ask.now = now;
+  Grant supposed;
+  supposed.purpose = release.purpose;
+  supposed.end = now + std::chrono::minutes(release.minutes);
+  return barred(world, ask, &supposed);
 }
 
 void Question::check_origins(const ObjectView& object) {

@@ -126,6 +126,42 @@ TEST_CASE(
   CHECK(decide(said(turned), high).permit);
 }
 
+TEST_CASE("attack: a release is said to be given that could open to nobody") {
+  const auto why = [](const Records& all, const Release& release) {
+    const auto reason = barred(world(all), release, kNow);
+    return reason ? reason->policy : std::string();
+  };
+  const Records all = records("XAA");
+  CHECK(why(all, release_to("XCC")) == "");
+  Release named = release_to("XCC");
+  named.person = cassian().id;
+  CHECK(why(all, named) == "");
+  CHECK(why(all, release_to("XCC", {fqn("classification", "restricted"), fqn("originator", "xaa")})) ==
+        "object-not-releasable");  // under no originator's control: a release says nothing
+  CHECK(why(all, release_to("XCC", controlled({fqn("mission", "no-such-mission")}))) != "");
+  CHECK(why(all, release_to("XCC", controlled({fqn("colour", "blue")}))) != "");
+  // Another nation's object, at this node: that nation is asked, and nobody looks here.
+  CHECK(why(records("XBB"), release_to("XCC")) == "not-ours");
+
+  Records suspended = all;
+  suspended["partner/XCC"].set("state", "suspended");
+  CHECK(why(suspended, release_to("XCC")) == "partner-suspended");
+  CHECK(why(suspended, release_to("XBB")) == "");
+  for (const char* what : {"policy/object-1", "partner/XCC", "person/XCC/"}) {
+    CAPTURE(what);
+    Records recalled = all;
+    std::string key = std::string("recall/") + what;
+    if (key.ends_with('/')) key += cassian().id.text();
+    recalled[key] = Json::object({{"reason", "EXERCISE"}, {"by", "lena"}, {"at", rfc3339(kNow)}});
+    CHECK(why(recalled, named) == "object-recalled");
+  }
+  Records over = all;
+  over["mission/harbor-light"].set("end", rfc3339(kNow));
+  const Release of_mission = release_to("XBB", controlled({fqn("mission", "harbor-light")}));
+  CHECK(why(all, of_mission) == "");
+  CHECK(why(over, of_mission) == "mission-ended");
+}
+
 TEST_CASE("attack: wishes that nobody has answered make nobody's answers be asked again") {
   Records all = records("XAA");
   const World empty = world(all);

@@ -1,5 +1,6 @@
 // Releases of objects under originator control: asked for, given, refused and taken back.
 #include "base/fields.h"
+#include "coalition/barred.h"
 #include "coalition/releases.h"
 #include "crypto/digest.h"
 #include "data/data_policy.h"
@@ -101,6 +102,13 @@ Error refused_release(const Verdict& verdict) {
           why ? said.reasons.front().change : std::string()};
 }
 
+// As with grants: what could open to nobody is not given, and not said to be.
+std::optional<Api::Answer> opens_nothing(const coalition::World& world, const Release& release, Instant now) {
+  const auto why = coalition::barred(world, release, now);
+  if (!why) return std::nullopt;
+  return refusal(409, {"access.refused", "a release would open nothing: " + why->text, {}, why->change});
+}
+
 std::string given_text(const Release& release) {
   const std::string whom = release.person.empty()
                                ? release.partner.text()
@@ -150,7 +158,7 @@ std::optional<Api::Answer> Api::not_released(const Request& request, Release& re
   const Instant now = decisions_.now();
   verdict = gives ? release_verdict(records_.world(), request.by, release, now)
                   : end_verdict(records_.world(), request.by, release, now);
-  if (verdict.permit) return std::nullopt;
+  if (verdict.permit) return gives ? opens_nothing(records_.world(), release, now) : std::nullopt;
   ledger::Record record =
       verdict_record(verdict, request.by.who, "release", operator_context(request.by.network, now), now);
   record.fields.emplace_back("target", coalition::target_text(coalition::Target(release.partner)));

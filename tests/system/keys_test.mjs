@@ -507,17 +507,21 @@ system('under originator control: refused, asked for, released to that person, t
   await coalition.ask('XAA', 'release', 'revoke', id);
   assert.equal((await open('orcon4.out')).code, 1);
   assert.equal((await coalition.ask('XAA', 'exposure', '--object', policy.uuid)).openable, 0);
-  // Under this id, but of something lower than it is: nothing opens by that.
-  const lower = attributes(fqn('handling', 'orcon')).map((one) => one.replace(/restricted$/, 'unclassified'));
-  const named = lower.flatMap((one) => ['--attribute', one]);
+  // Under this id, but of something else than it is: nothing opens by that, and of what cannot be none is given.
   const terms = ['--to', 'XBB', '--minutes', '30', '--reason', 'EXERCISE: for something else'];
-  const other = await coalition.ask('XAA', 'release', policy.uuid, ...named, ...terms);
+  const of = (level) => attributes(fqn('handling', 'orcon')).flatMap((one) => ['--attribute', one.replace(/restricted$/, level)]);
+  const other = await coalition.ask('XAA', 'release', policy.uuid, ...of('confidential'), ...terms);
   assert.equal(other.release.state, 'granted');
   assert.equal((await open('orcon6.out')).code, 1);
+  const none = await coalition.cli('XAA', 'release', policy.uuid, ...of('unclassified'), ...terms);
+  assert.equal(none.code, 1, none.output);
+  assert.match(none.output, /a release would open nothing/);
   // An operator gives one unasked, to the nation; it says nothing of what is not under originator control.
   await coalition.ask('XAA', 'release', file('orcon.tdf'), '--to', 'XBB', '--minutes', '30', '--reason', 'EXERCISE: for all');
   assert.equal((await open('orcon5.out')).code, 0);
-  await coalition.ask('XAA', 'release', file('own.tdf'), '--to', 'XBB', '--minutes', '30', '--reason', 'EXERCISE: no use');
+  const own = await coalition.cli('XAA', 'release', file('own.tdf'), '--to', 'XBB', '--minutes', '30', '--reason', 'EXERCISE: no use');
+  assert.equal(own.code, 1, own.output);
+  assert.match(own.output, /a release would open nothing: This is not releasable to Borealis/);
   assert.equal((await asReader(['open'], 'own.tdf', '-o', file('own2.out'))).code, 1);
   const kinds = (await coalition.ask('XAA', 'ledger', 'show', '--last', '500')).records.map((one) => one.class);
   for (const kind of ['release.asked', 'release', 'release.revoked']) assert.ok(kinds.includes(kind), kind);

@@ -182,3 +182,24 @@ system('two answer at once: the release is given once, or refused, and never bot
   assert.equal(state, approved.status === 200 ? 'granted' : 'denied');
   assert.equal(await opens(object), state === 'granted');
 });
+
+system('attack: a release is said to be given that could never open', async () => {
+  const object = await seal();
+  const { id } = await asksFor(object);
+  const because = ['--reason', 'EXERCISE: sent by mistake'];
+  await coalition.ask('XAA', 'recall', 'policy', object.uuid, ...because);
+  const recalled = await refused('release', 'approve', id);
+  assert.deepEqual([recalled.code, (await shown(object)).approvals.length], ['access.refused', 0]);
+  assert.match(recalled.what, /a release would open nothing: This was recalled: EXERCISE: sent by mistake/);
+  await coalition.ask('XAA', 'recall', 'lift', 'policy', object.uuid, ...because);
+  await coalition.ask('XAA', 'release', 'approve', id);
+  await coalition.ask('XAA', 'release', 'deny', id);
+  // Nor one that operators give unasked.
+  await coalition.ask('XAA', 'partner', 'suspend', 'XBB', ...because);
+  const terms = ['--minutes', '30', '--reason', 'EXERCISE: berths'];
+  const suspended = await refused('release', object.path, '--to', 'XBB', ...terms);
+  assert.equal(suspended.code, 'access.refused');
+  assert.match(suspended.what, /a release would open nothing: .*suspended/);
+  assert.equal((await shown(object)).id, id, 'none beside the one that was denied');
+  await coalition.verify('XAA');
+});
