@@ -177,19 +177,43 @@ int recall_lift(const Arguments& arguments) {
 }
 namespace {
 
+// Whose service released each, and what this node can say of it.
+Json with_words(Json answer) {
+  const Json* rows = answer.find("rows");
+  if (rows == nullptr || !rows->is_array()) return answer;
+  Json said = Json::array();
+  for (Json row : rows->items()) {
+    const Json* passed = row.find("passed");
+    const bool theirs = passed != nullptr && passed->is_bool() && passed->boolean();
+    const std::string service = theirs ? std::string(row.text_or("service", "its originator")) : "here";
+    row.set("service", service);
+    if (row.find("openable") == nullptr) row.set("openable", "ask " + service);
+    said.push(std::move(row));
+  }
+  answer.set("rows", std::move(said));
+  return answer;
+}
+
 void print_exposure(const Json& answer, bool narrow) {
   fmt::print("{} keys released to {} readers, of {} objects; {} of these can still be opened\n",
              cell(answer, "releases"), cell(answer, "readers"), cell(answer, "objects"),
              cell(answer, "openable"));
+  if (cell(answer, "elsewhere") != "0")
+    fmt::print(
+        "{} more were released by other nations' services: as far as this node knows they still open, "
+        "and those nations say whether they do\n",
+        cell(answer, "elsewhere"));
   if (cell(answer, "incomplete") != "0")
     fmt::print("{} more were released that are in the ledger alone\n", cell(answer, "incomplete"));
   if (narrow && cell(answer, "releases") == "0")
     fmt::print("a name with a slip in it would fit nothing either: compare it with `entente exposure`\n");
   fmt::print("made of {} entries of the ledger\n", cell(answer, "read"));
-  print_list(answer, "rows",
+  print_list(with_words(answer), "rows",
              {{"PARTNER", "partner"},
               {"PERSON", "person"},
+              {"DEVICE", "device"},
               {"OBJECT", "object"},
+              {"RELEASED BY", "service"},
               {"COUNT", "count"},
               {"FIRST", "first"},
               {"LAST", "last"},

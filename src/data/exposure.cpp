@@ -124,6 +124,19 @@ uint64_t Exposure::incomplete(const ExposureFilter& filter) const {
   return room == rooms_.end() ? 0 : room->second.incomplete;
 }
 
+std::optional<bool> Exposure::knows(std::string_view kind, const std::string& what) const {
+  const Names* names = kind == "person"   ? &persons_
+                       : kind == "policy" ? &objects_
+                       : kind == "object" ? &keys_
+                       : kind == "device" ? &devices_
+                                          : nullptr;
+  if (names == nullptr) return std::nullopt;
+  if (names->find(what) != kNone) return true;
+  ExposureFilter filter;
+  if (kind == "person") filter.person = what;
+  return incomplete(filter) == 0 ? std::optional(false) : std::nullopt;
+}
+
 Exposure::GroupName Exposure::name_of(const ledger::Record& record) const {
   return {persons_.find(person_of(record)), devices_.find(field_text(record, "device")),
           objects_.find(field_text(record, "object")), keys_.find(field_text(record, "key")),
@@ -159,6 +172,8 @@ Exposure::Group* Exposure::group_of(const ledger::Record& record, bool passed) {
   group.name = name;
   group.kid = kids_.add(field_text(record, "kid"));
   group.passed = passed;
+  if (const std::string_view service = field_text(record, "service"); passed && !service.empty())
+    group.service = services_.add(service);  // of partners alone: few
   person_bytes_.resize(persons_.size());
   person_bytes_[name.person] += bytes;
   room.bytes += bytes;
@@ -331,7 +346,7 @@ void ExposureReport::count(uint32_t number) {
   if (!objects_[group.name.object]) ++objects_count_;
   readers_[group.name.person] = true;
   objects_[group.name.object] = true;
-  if (why_shut(group).empty()) ++openable_;
+  if (why_shut(group).empty()) ++(group.passed ? elsewhere_ : openable_);
   if (filter_.before != 0 && group.last_entry >= filter_.before) return;
   ++found_;
   newest_.emplace_back(group.last_entry, number);
@@ -357,8 +372,9 @@ void ExposureReport::show(uint32_t number) {
                            {"first_entry", static_cast<int64_t>(group.first_entry)},
                            {"last_entry", static_cast<int64_t>(group.last_entry)},
                            {"verdict", std::string(group.verdict.data())},
-                           {"passed", group.passed},
-                           {"openable", shut.empty()}});
+                           {"passed", group.passed}});
+  if (group.service != Exposure::kNone) row.set("service", exposure_.services_[group.service]);
+  if (!shut.empty() || !group.passed) row.set("openable", shut.empty());
   if (!shut.empty()) row.set("why", shut);
   rows_.push(std::move(row));
 }
@@ -384,6 +400,7 @@ Json ExposureReport::take() {
                            {"readers", static_cast<int64_t>(readers_count_)},
                            {"objects", static_cast<int64_t>(objects_count_)},
                            {"openable", static_cast<int64_t>(openable_)},
+                           {"elsewhere", static_cast<int64_t>(elsewhere_)},
                            {"incomplete", static_cast<int64_t>(exposure_.incomplete(filter_))},
                            {"rows", std::move(rows_)},
                            {"more", static_cast<int64_t>(found_ - newest_.size())},

@@ -11,6 +11,7 @@
 #include <array>
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -52,6 +53,9 @@ class Exposure {
   // Releases without a row: all of them, or those of the filter's nation where it names one.
   [[nodiscard]] uint64_t incomplete(const ExposureFilter& filter = {}) const;
   [[nodiscard]] bool names_partner(std::string_view code) const { return rooms_.contains(code); }
+  // Whether anything that a recall of this kind and name fits was ever released. Nothing: what has no room
+  // here may be of it, or the kind is none that rows have.
+  [[nodiscard]] std::optional<bool> knows(std::string_view kind, const std::string& what) const;
   [[nodiscard]] size_t bytes() const { return bytes_; }  // about
 
  private:
@@ -82,6 +86,7 @@ class Exposure {
     GroupName name{};
     uint32_t kid = 0;
     uint32_t policy = 0;
+    uint32_t service = kNone;  // whose, where it passed
     uint32_t count = 0;
     bool passed = false;  // another nation's service released it, for one of our people
     Instant first{}, last{};
@@ -109,7 +114,7 @@ class Exposure {
   uint64_t incomplete_ = 0;
   std::map<std::string, Room, std::less<>> rooms_;
   std::vector<size_t> person_bytes_;
-  Names persons_, devices_, objects_, keys_, texts_, kids_, attributes_;
+  Names persons_, devices_, objects_, keys_, texts_, kids_, attributes_, services_;
   std::map<std::vector<uint32_t>, uint32_t> policy_index_;  // many objects bear the same attributes
   std::vector<std::vector<uint32_t>> policies_;
   // In parts, so that none is ever so large that growing it holds up a turn of the loop.
@@ -118,11 +123,12 @@ class Exposure {
 };
 
 // One report, made in slices so that others have the loop in between: {"releases", "readers", "objects",
-// "openable", "incomplete", "rows": [{partner, person, device, object, key, kid, count, first, last, verdict,
-// first_entry, last_entry, passed, openable, why?}], "more", "next"?, "read"}: rows newest first, `more`
-// older ones that are left out, which a report before `next` begins with, `read` the entries of the ledger
-// that it is of. What is recorded meanwhile may be in it or not; from one page to the next it moves to the
-// first.
+// "openable", "elsewhere", "incomplete", "rows": [{partner, person, device, object, key, kid, count, first,
+// last, verdict, first_entry, last_entry, passed, service?, openable?, why?}], "more", "next"?, "read"}: rows
+// newest first, `more` older ones that are left out, which a report before `next` begins with, `read` the
+// entries of the ledger that it is of. What another nation's `service` released is not openable by our word:
+// where nothing here keeps it shut, the row has no `openable`, and is counted as `elsewhere`. What is
+// recorded meanwhile may be in it or not; from one page to the next it moves to the first.
 class ExposureReport {
  public:
   ExposureReport(const Exposure& exposure, ExposureFilter filter, coalition::World world, Instant now);
@@ -158,7 +164,7 @@ class ExposureReport {
   uint32_t next_ = 0;
   uint32_t end_ = 0;
   std::vector<bool> readers_, objects_;
-  uint64_t releases_ = 0, openable_ = 0, found_ = 0, readers_count_ = 0, objects_count_ = 0;
+  uint64_t releases_ = 0, openable_ = 0, elsewhere_ = 0, found_ = 0, readers_count_ = 0, objects_count_ = 0;
   using Row = std::pair<uint64_t, uint32_t>;  // its last entry when it was counted, and the group
   std::vector<Row> newest_;                   // a heap while counting, then in order
   bool counted_ = false;

@@ -253,21 +253,70 @@ TEST_CASE("each kind of recall shuts what it names, and nothing beside it") {
   passed.fields[2].second = "device-2";
   passed.fields[4].second = "digest-3";
   add(exposure, passed);
-  for (const auto& [recall, openable] :
-       std::initializer_list<std::pair<const char*, int64_t>>{{"policy/a", 2},
-                                                              {"object/digest-1", 2},
-                                                              {"person/XBB/ingrid", 2},
-                                                              {"device/device-1", 2},
-                                                              {"device/device-2", 1},
-                                                              {"key/key-1", 2},
-                                                              {"partner/XBB", 0},
-                                                              {"policy/none", 3}}) {
+  struct Case {
+    const char* recall;
+    int64_t openable;
+    int64_t elsewhere;  // as far as is known here
+  };
+  for (const auto& [recall, openable, elsewhere] : std::initializer_list<Case>{{"policy/a", 1, 1},
+                                                                               {"policy/c", 2, 0},
+                                                                               {"object/digest-1", 1, 1},
+                                                                               {"person/XBB/ingrid", 1, 1},
+                                                                               {"device/device-1", 1, 1},
+                                                                               {"device/device-2", 1, 0},
+                                                                               {"key/key-1", 1, 1},
+                                                                               {"partner/XBB", 0, 0},
+                                                                               {"policy/none", 2, 1}}) {
     CAPTURE(recall);
     example::Records records = example::records("XAA");
     records[fmt::format("recall/{}", recall)] =
         Json::object({{"reason", "EXERCISE"}, {"by", "lena"}, {"at", rfc3339(example::kNow)}});
-    CHECK(number(report_of(exposure, {}, example::world(records)), "openable") == openable);
+    const Json report = report_of(exposure, {}, example::world(records));
+    CHECK(number(report, "openable") == openable);
+    CHECK(number(report, "elsewhere") == elsewhere);
   }
+}
+
+TEST_CASE("attack: what another nation's service released, and has taken back since, is said to open still") {
+  const coalition::World world = example::world(example::records("XBB"));
+  Exposure exposure{PartnerCode("XBB")};
+  const auto of = [](const char* kind, const char* digest) {
+    ledger::Record out = leaf(kind, "ingrid", "joint");
+    out.fields[4].second = digest;
+    out.fields[7].second =
+        Json::array({example::fqn("classification", "restricted"), example::fqn("originator", "xaa"),
+                     example::fqn("originator", "xbb")});
+    return out;
+  };
+  ledger::Record theirs = of("key.passed", "digest-2");
+  theirs.fields.emplace_back("service", "XAA");
+  add(exposure, of("key.release", "digest-1"));
+  add(exposure, theirs);
+  const auto rows = [&](const coalition::World& under, int64_t openable, int64_t elsewhere) {
+    const Json report = report_of(exposure, {}, under);
+    CHECK(number(report, "releases") == 2);
+    CHECK(number(report, "openable") == openable);
+    CHECK(number(report, "elsewhere") == elsewhere);
+    std::map<bool, Json> out;
+    for (const Json& row : report.find("rows")->items()) out.emplace(row.find("passed")->boolean(), row);
+    REQUIRE(out.size() == 2);
+    return out;
+  };
+  // This node knows nothing of what Aldoria recalled: of its share it says neither that it opens nor that
+  // not.
+  std::map<bool, Json> said = rows(world, 1, 1);
+  CHECK(said[true].text_or("service", "") == "XAA");
+  CHECK(said[true].find("openable") == nullptr);
+  CHECK(said[true].find("why") == nullptr);
+  CHECK(said[false].find("service") == nullptr);
+  CHECK(said[false].find("openable")->boolean());
+  // What it does know counts: it lets nobody ask there any more.
+  example::Records records = example::records("XBB");
+  records["recall/policy/joint"] =
+      Json::object({{"reason", "EXERCISE"}, {"by", "lena"}, {"at", rfc3339(example::kNow)}});
+  said = rows(example::world(records), 0, 0);
+  CHECK_FALSE(said[true].find("openable")->boolean());
+  CHECK(said[true].text_or("why", "") == "object-recalled");
 }
 
 namespace {
@@ -317,6 +366,27 @@ TEST_CASE("what its author took back can be opened no more, and another policy a
   add(exposure, of_text("key.withheld", "text-1"));
   CHECK(number(report_of(exposure, {}, world), "releases") == 3);
   CHECK(number(report_of(exposure, {}, world), "openable") == 2);
+}
+
+TEST_CASE("what a recall names is known here, or not, or it is not known whether") {
+  Exposure exposure(PartnerCode("XAA"), 64 << 10);
+  add(exposure, leaf("key.attempt", "olav", "b"));
+  CHECK(exposure.knows("person", "XBB/olav") == false);
+  add(exposure, leaf("key.release", "ingrid", "a"));
+  CHECK(exposure.knows("person", "XBB/ingrid") == true);
+  CHECK(exposure.knows("person", "XBB/ingri") == false);
+  CHECK(exposure.knows("policy", "a") == true);
+  CHECK(exposure.knows("policy", "A") == false);
+  CHECK(exposure.knows("object", "digest-1") == true);
+  CHECK(exposure.knows("device", "device-2") == false);
+  CHECK_FALSE(exposure.knows("label", "high").has_value());
+  // A name without a row may be one that had no room.
+  for (int i = 0; i < 1'000; ++i) add(exposure, leaf("key.release", "ingrid", fmt::format("object-{}", i)));
+  REQUIRE(exposure.incomplete() > 0);
+  CHECK(exposure.knows("policy", "a") == true);
+  CHECK_FALSE(exposure.knows("policy", "object-999").has_value());
+  CHECK_FALSE(exposure.knows("person", "XBB/nobody").has_value());
+  CHECK(exposure.knows("person", "XCC/nobody") == false);
 }
 
 TEST_CASE("attack: an entry of the ledger that cannot be read is not left out") {
