@@ -49,6 +49,17 @@ bool is_policy_id(std::string_view text) {
   return text.size() <= kUuidBytesMax && is_plain(text);
 }
 
+std::string plain_policy_id(std::string_view text) {
+  std::string out(text);
+  constexpr std::string_view kForm = "........-....-....-....-............";
+  const auto fits = [](char form, char c) {
+    const char d = lower(c);
+    return form == '-' ? c == '-' : (d >= '0' && d <= '9') || (d >= 'a' && d <= 'f');
+  };
+  if (std::ranges::equal(kForm, out, fits)) std::ranges::transform(out, out.begin(), lower);
+  return out;
+}
+
 std::string AttributeName::fqn() const {
   return fmt::format("{}/attr/{}/value/{}", authority, name, value);
 }
@@ -81,7 +92,7 @@ Result<DataPolicy> read_policy(std::string_view text) {
   auto parsed = Json::parse(as_text(*bytes), {.bytes_max = kPolicyBytesMax, .depth_max = 8});
   if (!parsed) return wrong("The policy is not JSON: " + parsed.error().what(), parsed.error().where());
   DataPolicy out;
-  out.uuid = parsed->text_or("uuid", "");
+  out.uuid = plain_policy_id(parsed->text_or("uuid", ""));
   if (!is_policy_id(out.uuid)) return wrong("The policy has no usable \"uuid\".", "/uuid");
   const Json* body = parsed->find("body");
   if (body == nullptr || !body->is_object()) return wrong("The policy has no body.", "/body");
@@ -118,7 +129,7 @@ std::string write_policy(const DataPolicy& policy) {
 }
 
 std::string author_mark(std::string_view code, std::string_view uuid) {
-  return base64url(crypto::sha256(identity::framed({"entente.author/1", code, uuid})));
+  return base64url(crypto::sha256(identity::framed({"entente.author/1", code, plain_policy_id(uuid)})));
 }
 
 bool is_author_text(std::string_view text) {

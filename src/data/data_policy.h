@@ -25,7 +25,7 @@ struct AttributeName {
 [[nodiscard]] Result<AttributeName> parse_attribute(std::string_view fqn);
 
 struct DataPolicy {
-  std::string uuid = {};                       // the sealer's own choice
+  std::string uuid = {};                       // the sealer's own choice, as plain_policy_id() has it
   std::vector<AttributeName> attributes = {};  // as given; may be empty
   std::vector<std::string> dissem = {};        // people named; may be empty
   std::string author = {};                     // the mark of whoever sealed it; may be empty

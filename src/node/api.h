@@ -123,6 +123,9 @@ class Api {
   net::Task<Answer> reload_keys(Request request);
   net::Task<Answer> show_exposure(Request request);
   net::Task<Result<void>> read_exposure(data::Exposure* exposure, uint64_t until);
+  // Whether what a recall names was ever released; nothing where that is not known soon.
+  net::Task<std::optional<bool>> released_before(std::string kind, std::string what);
+  [[nodiscard]] bool is_in_an_app(const PartnerCode& partner, const PersonId& person) const;
   net::Task<Json> report_exposure(const data::Exposure* exposure, data::ExposureFilter filter);
   net::Task<Answer> show_verdict(Request request);
   net::Task<Answer> show_ledger(Request request);

@@ -1,4 +1,5 @@
 // What was released of sealed objects, to whom, and what can still be opened.
+#include "data/policy_id.h"
 #include "net/url.h"
 #include "node/api.h"
 #include "node/api_answers.h"
@@ -10,6 +11,8 @@
 
 namespace entente::node {
 namespace {
+
+constexpr Millis kReleasedBeforeMax{2'000};  // an answer to a recall waits for no more of the ledger
 
 Failure wrong_query(std::string_view where, std::string what, std::string hint) {
   return fail("field.value", std::move(what), std::string(where), std::move(hint));
@@ -24,7 +27,7 @@ Result<data::ExposureFilter> read_filter(const std::string& query) {
     } else if (name == "person") {
       out.person = text;
     } else if (name == "object") {
-      out.object = text;
+      out.object = data::plain_policy_id(text);
     } else if (name == "device") {
       out.device = text;
     } else if (name == "before") {
@@ -71,6 +74,20 @@ net::Task<Result<void>> Api::read_exposure(data::Exposure* exposure, uint64_t un
     co_await switchboard_.loop().sleep(Millis(0));
   }
   co_return Result<void>();
+}
+
+net::Task<std::optional<bool>> Api::released_before(std::string kind, std::string what) {
+  if (const auto known = exposure_.knows(kind, what); known == true) co_return known;
+  const uint64_t until = records_.ledger().size();
+  const Tick start = clock_.tick();
+  for (bool more = true; more;) {
+    const Result<bool> read = exposure_.read_on(records_.ledger(), until, data::kExposureReadAtOnce);
+    if (!read) co_return std::nullopt;
+    more = *read;
+    if (more && clock_.tick() - start > kReleasedBeforeMax) co_return std::nullopt;
+    co_await switchboard_.loop().sleep(Millis(0));
+  }
+  co_return exposure_.knows(kind, what);
 }
 
 net::Task<Json> Api::report_exposure(const data::Exposure* exposure, data::ExposureFilter filter) {

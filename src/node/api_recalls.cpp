@@ -5,6 +5,9 @@
 #include "node/operators.h"
 #include "node/recall_order.h"
 
+#include <algorithm>
+#include <optional>
+
 #include <fmt/format.h>
 
 namespace entente::node {
@@ -53,11 +56,22 @@ net::Task<Api::Answer> Api::list_recalls(Request request) {
   co_return Answer{200, Json::object({{"recalls", std::move(recalls)}})};
 }
 
+bool Api::is_in_an_app(const PartnerCode& partner, const PersonId& person) const {
+  const auto is_theirs = [&](const auto* one) { return one->partner == partner && one->person == person; };
+  const auto sessions = switchboard_.core().sessions();
+  return std::ranges::any_of(sessions,
+                             [&](const exchange::Session* one) {
+                               return one->who.partner == partner && one->who.id == person;
+                             }) ||
+         std::ranges::any_of(records_.world().requests(), is_theirs) ||
+         std::ranges::any_of(records_.world().grants(), is_theirs);
+}
+
 // Acts with the call, whatever the disk says; no key is released against it from then on.
 net::Task<Api::Answer> Api::recall_object(Request request) {
   Fields fields(request.body, "");
   const std::string kind = fields.text("kind", 16);
-  const std::string what = fields.text("what", kWhatMax);
+  const std::string what = recall_name(kind, fields.text("what", kWhatMax));
   const std::string reason = request.preview ? take_reason(fields, true) : fields.text("reason", 1000);
   Json record =
       Json::object({{"reason", reason}, {"by", request.by.who.id.text()}, {"at", rfc3339(clock_.now())}});
@@ -70,7 +84,10 @@ net::Task<Api::Answer> Api::recall_object(Request request) {
   if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_}, reason, verdict))
     co_return *no;
   // Seen in the world that acts, and acting before this turn of the loop is over: nothing comes between.
-  Result<Json> ordered = recall_record(records_.world(), kind, what, std::move(record), holds_key_);
+  const RecallFacts facts{holds_key_, [this](const PartnerCode& partner, const PersonId& person) {
+                            return is_in_an_app(partner, person);
+                          }};
+  Result<Json> ordered = recall_record(records_.world(), kind, what, std::move(record), facts);
   if (!ordered) co_return refusal(ordered.error().code() == "recall.stands" ? 409 : 400, ordered.error());
   const Instant now = clock_.now();
   const std::string key = fmt::format("recall/{}/{}", kind, what);
@@ -86,19 +103,30 @@ net::Task<Api::Answer> Api::recall_object(Request request) {
   said.verdict = verdict.id;
   said.decided = now;
   Answer answer = co_await this->change(request, std::move(change), std::move(said));
+  if (answer.status != 200 && answer.status != 507) co_return answer;
+  // It acts already: whoever ordered it hears whether it fits anything.
+  const std::optional<bool> known = co_await released_before(kind, what);
+  if (!known) co_return answer;
+  answer.body.set("known", *known);
+  if (!*known)
+    answer.body.set("text",
+                    fmt::format("{}; {}", answer.body.text_or("text", ""), fits_nothing_yet(kind, what)));
   co_return answer;
 }
 
 net::Task<Api::Answer> Api::lift_recall(Request request) {
   Fields fields(request.body, "");
   const std::string kind = fields.text("kind", 16);
-  const std::string what = fields.text("what", kWhatMax);
+  const std::string written = fields.text("what", kWhatMax);
   const std::string reason = fields.text("reason", 1000);
   const Result<void> read = fields.done();
   if (!read) co_return refusal(400, read.error());
   coalition::Verdict verdict;
   if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_}, reason, verdict))
     co_return *no;
+  // One that stands as it was written before ids were compared so can be lifted, too.
+  const bool stands = records_.world().recall(kind, written) != nullptr;
+  const std::string what = stands ? written : recall_name(kind, written);
   if (records_.world().recall(kind, what) == nullptr)
     co_return not_found("there is no such recall", "recall list");
   const Instant now = clock_.now();

@@ -65,7 +65,7 @@ Result<Release> read_proposal(const coalition::World& world, const Json& body, c
   Fields fields(body, "");
   Release out;
   out.id = RequestId(crypto::random_token(16));
-  out.object = fields.text("object", coalition::kObjectIdBytesMax);
+  out.object = data::plain_policy_id(fields.text("object", coalition::kObjectIdBytesMax));
   if (!data::is_policy_id(out.object))
     fields.wrong("object", "this is no object's id",
                  "write the \"uuid\" of its policy, as `entente inspect` shows");

@@ -68,8 +68,18 @@ Result<std::string_view> partner_of_person(std::string_view where, std::string_v
   return matches_nothing(where, "this names no person", "write CODE/ID, as `entente exposure` has them");
 }
 
+Result<void> check_person(const coalition::World& world, std::string_view what, const RecallFacts& facts) {
+  TRY(const std::string_view partner, partner_of_person("what", what));
+  TRY_VOID(check_partner(world, "what", partner));
+  const PartnerCode code{std::string(partner)};
+  const PersonId person{std::string(what.substr(partner.size() + 1))};
+  if (code == world.self() || !facts.in_an_app(code, person)) return {};
+  return matches_nothing("what", "apps know them by this id, and the key service by another",
+                         fmt::format("take the one that `entente exposure --partner {}` has", partner));
+}
+
 Result<void> check_what(const coalition::World& world, std::string_view kind, std::string_view what,
-                        const Json& record, const std::function<bool(std::string_view)>& holds_key) {
+                        const Json& record, const RecallFacts& facts) {
   if (kind == coalition::kAuthorRecall)
     return matches_nothing("kind", "authors recall what they sealed, and nobody in their name",
                            "recall it by policy, with the id that it has");
@@ -79,14 +89,11 @@ Result<void> check_what(const coalition::World& world, std::string_view kind, st
     return matches_nothing("what", "no object's policy has so long an id",
                            "write the id as the object has it");
   if (kind == "partner") return check_partner(world, "what", what);
-  if (kind == "person") {
-    TRY(const std::string_view partner, partner_of_person("what", what));
-    return check_partner(world, "what", partner);
-  }
+  if (kind == "person") return check_person(world, what, facts);
   if (kind == "mission" && world.mission(MissionId(std::string(what))) == nullptr)
     return matches_nothing("what", fmt::format("there is no mission {} here", what),
-                           "`entente mission list` has their names");
-  if (kind == "key" && !holds_key(what))
+                           "`entente mission ls` has their names");
+  if (kind == "key" && !facts.holds_key(what))
     return matches_nothing("what", fmt::format("this node's key service has no key {}", what),
                            "the key's kid, as its file is named; other nations recall their own");
   return {};
@@ -98,9 +105,23 @@ Failure stands(std::string what, std::string hint) {
 
 }  // namespace
 
+std::string recall_name(std::string_view kind, std::string what) {
+  return kind == "policy" ? data::plain_policy_id(what) : what;
+}
+
+std::string fits_nothing_yet(std::string_view kind, std::string_view what) {
+  if (kind == "person")
+    return fmt::format(
+        "no key was released here to anybody of this id so far: people have another id at the key service "
+        "than in apps, and `entente exposure --partner {}` has it",
+        what.substr(0, what.find('/')));
+  return fmt::format(
+      "no key was released here so far of what this {} names: compare it with `entente exposure`", kind);
+}
+
 Result<Json> recall_record(const coalition::World& world, std::string_view kind, std::string_view what,
-                           Json record, const std::function<bool(std::string_view)>& holds_key) {
-  TRY_VOID(check_what(world, kind, what, record, holds_key));
+                           Json record, const RecallFacts& facts) {
+  TRY_VOID(check_what(world, kind, what, record, facts));
   std::vector<std::string> partners;
   if (const Json* partner = record.find("partner")) {
     partners.push_back(partner->is_string() ? partner->string() : std::string());

@@ -1,6 +1,7 @@
 #include "node/recall_order.h"
 
 #include "coalition/example_test.h"
+#include "data/policy_id.h"
 
 #include <doctest/doctest.h>
 
@@ -14,13 +15,16 @@ struct Node {
   example::Records records = example::records("XAA");
 
   // As the operators' API does it: what was ordered stands from then on.
-  std::string order(const std::string& kind, const std::string& what, const std::string& partner = {},
+  std::string order(const std::string& kind, const std::string& written, const std::string& partner = {},
                     const std::string& classification = {}) {
+    const std::string what = recall_name(kind, written);
     Json record = Json::object({{"reason", "EXERCISE"}, {"by", "lena"}, {"at", rfc3339(example::kNow)}});
     if (!partner.empty()) record.set("partner", partner);
     if (!classification.empty()) record.set("classification", classification);
-    const auto holds = [](std::string_view kid) { return kid == "2026-11-01-rsa"; };
-    auto made = recall_record(example::world(records), kind, what, record, holds);
+    const RecallFacts facts{
+        [](std::string_view kid) { return kid == "2026-11-01-rsa"; },
+        [](const PartnerCode&, const PersonId& person) { return person.text() == "ingrid-at-cop"; }};
+    auto made = recall_record(example::world(records), kind, what, record, facts);
     if (!made) return made.error().code();
     records["recall/" + kind + "/" + what] = *std::move(made);
     return "";
@@ -85,6 +89,37 @@ TEST_CASE("a recall that could match nothing is refused") {
   CHECK(node.order("object", digest.substr(1)) == "field.value");
   CHECK(node.order("device", digest) == "");
   CHECK(node.order("device", "laptop") == "field.value");
+}
+
+TEST_CASE("attack: a person is recalled by the id that an app knows them by, and goes on opening") {
+  Node node;
+  CHECK(node.order("person", "XBB/ingrid-at-cop") == "field.value");
+  CHECK_FALSE(node.records.contains("recall/person/XBB/ingrid-at-cop"));
+  CHECK(node.order("person", "XBB/ingrid-at-kas") == "");
+  CHECK(node.order("person", "XAA/ingrid-at-cop") == "");  // own people have one id at their own node
+}
+
+TEST_CASE("attack: an object's id in capitals is recalled, and the object goes on opening") {
+  Node node;
+  const auto asked = [&](const std::string& id) {
+    coalition::Ask ask =
+        example::ask_object(example::person("XBB", "planner"), coalition::Action::open,
+                            {example::fqn("classification", "restricted"), example::fqn("originator", "xaa"),
+                             example::fqn("releasable-to", "xbb")});
+    ask.target = coalition::ObjectRef{data::plain_policy_id(id)};  // as a policy is read
+    return coalition::decide(example::world(node.records), ask).permit;
+  };
+  const std::string id = "c2f1de5f-0000-4000-8000-00000000000a";
+  const std::string high = "C2F1DE5F-0000-4000-8000-00000000000A";
+  REQUIRE(asked(id));
+  REQUIRE(asked(high));
+  CHECK(node.order("policy", high) == "");
+  CHECK_FALSE(asked(id));
+  CHECK_FALSE(asked(high));
+  // What is no UUID is its sealer's own word, as it stands.
+  for (const char* other : {"Object-1", "C2F1DE5F", "C2F1DE5F-0000-4000-8000-00000000000G", ""})
+    CHECK(recall_name("policy", other) == other);
+  CHECK(recall_name("person", high) == high);
 }
 
 TEST_CASE("attack: a question about releases that nothing could answer is no all-clear") {

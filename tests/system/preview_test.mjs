@@ -181,7 +181,11 @@ system('an app that is withdrawn', async () => {
 });
 
 system("attack: whoever may not make a change is told nothing of it, and a preview's path changes nothing", async () => {
-  const { id } = (await live('XAA')).find(({ partner }) => partner === 'XBB');
+  const { id, person } = (await live('XAA')).find(({ partner }) => partner === 'XBB');
+  // A name from the list of sessions is no name of the key service's: nobody would be recalled by it.
+  const byApp = await coalition.cli('XAA', 'recall', 'person', `XBB/${person}`, ...kWhy);
+  assert.equal(byApp.code, 1, byApp.output);
+  assert.match(byApp.output, /apps know them by this id/);
   const asked = await maren.asksFor('cop-xaa', 'exercise: attack');
   await hasCome(asked);
   await coalition.answer('XAA', 'approve', asked);
