@@ -54,14 +54,16 @@ constexpr size_t bytes_of(size_t size) {
   return size == kSizes ? kRecordBytes : size * 16 + 8;
 }
 constexpr size_t size_for(size_t bytes) {
-  if (bytes <= bytes_of(kSizes - 1)) return bytes < 8 ? 1 : (bytes + 7) / 16;
+  if (bytes <= bytes_of(kSizes - 1)) return bytes <= 8 ? 1 : (bytes + 7) / 16;
   return bytes >= kRecordBytesMin && bytes <= kRecordBytes ? kSizes : kNotKept;
 }
 // Of a piece with so much room: it is never smaller than what its size promises.
 constexpr size_t size_with(size_t room) {
+  if (room < bytes_of(1)) return kNotKept;
   if (room < bytes_of(kSizes)) return room <= bytes_of(kSizes - 1) + 15 ? (room - 8) / 16 : kNotKept;
   return room <= bytes_of(kSizes) + 16 ? kSizes : kNotKept;
 }
+static_assert(size_for(0) == 1 && size_for(8) == 1 && size_with(16) == kNotKept);
 static_assert(size_for(24) == 1 && size_for(25) == 2 && size_with(24) == 1 && size_with(40) == 2);
 
 struct Piece {
@@ -133,6 +135,7 @@ void* take(size_t bytes) noexcept {
   Piece* const piece = size.first;
   if (piece == nullptr) return std::malloc(bytes_of(index));
   size.first = hidden(piece->next, piece);
+  ENTENTE_CHECK(reinterpret_cast<uintptr_t>(size.first) % 16 == 0);  // else somebody wrote into it since
   ++size.room;
   piece->owner = nullptr;
   return piece;

@@ -12,8 +12,8 @@ namespace entente::heap {
 
 // At least one byte, aligned for any object; nullptr when there is no memory.
 [[nodiscard]] void* take(size_t bytes) noexcept;
-// What take() or malloc gave, on any thread; nullptr too. With the size that was asked for, where it is
-// known.
+// What take() or malloc gave, on any thread; nullptr too. With the size that take() was asked for, where it
+// is known: not of what malloc gave.
 void give(void* piece) noexcept;
 void give(void* piece, size_t bytes) noexcept;
 

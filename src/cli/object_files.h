@@ -31,7 +31,7 @@ struct AskedRelease {
                                                              const data::Manifest& manifest,
                                                              const data::ReleaseWish& wish);
 // Asks the key services that --service names to take an object back, for its author: until one did, which is
-// enough, since all shares are needed. Each answers by itself.
+// enough where all shares are needed. Each answers by itself.
 struct AskedRecall {
   std::string service;
   Result<bool> durable;

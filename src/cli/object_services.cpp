@@ -177,8 +177,9 @@ Result<std::vector<AskedRecall>> ask_recall(const Arguments& arguments, const da
     if (std::ranges::find(out, service->url, &AskedRecall::service) != out.end()) continue;
     TRY(const data::KeyRequest request,
         data::ask_to_recall(access, manifest.policy_text, reason, services.holder, system_clock().now()));
-    TRY(const net::FetchResponse answer, ask_with_nonce(services, *service, request));
-    out.push_back({service->url, data::read_recalled(answer.status, answer.body)});
+    const Result<net::FetchResponse> answer = ask_with_nonce(services, *service, request);
+    out.push_back({service->url, answer ? data::read_recalled(answer->status, answer->body)
+                                        : Result<bool>(Failure(answer.error()))});
     if (out.back().durable) break;
   }
   if (out.empty())

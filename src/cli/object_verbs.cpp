@@ -505,7 +505,7 @@ int recall_own(const Arguments& arguments) {
     if (one.durable) {
       row.set("recalled", true).set("durable", *one.durable);
       if (!arguments.json())
-        fmt::print("{}: recalled; no key is released any more{}\n", one.service,
+        fmt::print("{}: recalled; it gives out no key of it any more{}\n", one.service,
                    *one.durable ? "" : " (not on its disk yet)");
     } else {
       row.set("error", one.durable.error().text());

@@ -176,8 +176,7 @@ Failure path_fail(X509_STORE_CTX* context) {
 
 void set_parameters(X509_STORE_CTX* context, const ChainExpect& expect) {
   X509_VERIFY_PARAM* parameters = X509_STORE_CTX_get0_param(context);
-  X509_VERIFY_PARAM_set_flags(
-      parameters, X509_V_FLAG_X509_STRICT | X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
+  X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_X509_STRICT | X509_V_FLAG_TRUSTED_FIRST);
   X509_VERIFY_PARAM_set_time(parameters, static_cast<time_t>(unix_seconds(expect.now)));
   X509_VERIFY_PARAM_set_depth(parameters, kPathDepthMax);
   X509_VERIFY_PARAM_set_auth_level(parameters, kSecurityLevel);

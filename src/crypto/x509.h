@@ -90,8 +90,8 @@ struct ChainExpect {
   // Checked against dNSName SANs only, an address against iPAddress ones; empty: not looked at.
   std::string host = {};
 };
-// Ok when a path from `leaf` to one of `anchors` holds at `now`. Nothing else is trusted, and no CRL is
-// looked at.
+// Ok when a path from `leaf` to one of `anchors` that signs itself holds at `now`. Nothing else is trusted,
+// and no CRL is looked at.
 [[nodiscard]] Result<void> verify_chain(const Certificate& leaf, std::span<const Certificate> intermediates,
                                         std::span<const Certificate> anchors, const ChainExpect& expect);
 // The same inside a TLS handshake, which has put leaf, intermediates and anchors into `context`.

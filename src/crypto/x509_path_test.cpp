@@ -187,6 +187,26 @@ TEST_CASE("a certificate's last second belongs to its life") {
   CHECK(path.check() == "x509.time");
 }
 
+// Else a root's constraints would end where its own authority is trusted beside it.
+TEST_CASE("a path leads to an authority that signs itself") {
+  Issuer root{.name = "XBB root", .key = new_key(), .certificate = nullptr};
+  const Certificate top =
+      sign({.name = root.name,
+            .extensions = with(kAuthority, "nameConstraints", "critical,permitted;DNS:xcc.localhost")},
+           root.key.get(), root);
+  root.certificate = top.native();
+  Issuer middle{.name = "XBB middle", .key = new_key(), .certificate = nullptr};
+  const Certificate between =
+      sign({.name = middle.name, .extensions = with(kAuthority, "authorityKeyIdentifier", "keyid")},
+           middle.key.get(), root);
+  middle.certificate = between.native();
+  const PKey key = new_key();
+  const Certificate leaf = sign({.name = "idp", .extensions = kServer}, key.get(), middle);
+  const ChainExpect expect{.now = from_unix_seconds(kNow), .host = "idp.xbb.localhost"};
+  CHECK_FALSE(verify_chain(leaf, {}, std::vector{between}, expect));
+  CHECK_FALSE(verify_chain(leaf, {}, std::vector{top, between}, expect));
+}
+
 TEST_CASE("an address is checked against addresses, a name against names") {
   Path path;
   path.leaf.extensions = with(kServer, "subjectAltName", "IP:127.0.0.1,DNS:idp.xbb.localhost");

@@ -134,6 +134,7 @@ class AccessDesk {
     std::vector<coalition::Release> releases{};
   };
   [[nodiscard]] Closing closing(const MissionId& mission, std::string_view words) const;
+  // Of very much, some: a mission's rest follows while it is over. What is left of a nation's opens nothing.
   // What a nation's people were given before it is let in again stands no more.
   [[nodiscard]] Closing closing(const PartnerCode& partner, std::string_view words) const;
   void closed(const Closing& closing);
@@ -189,6 +190,7 @@ class AccessDesk {
   static constexpr size_t kKeptPerPartnerMax = 4'000;  // at either end
   static constexpr size_t kAskedMax = 40'000;          // of all partners
   static constexpr size_t kSweptAtOnce = 4'096;        // of each kind
+  static constexpr size_t kClosedAtOnce = 2'048;       // with one commit
   static constexpr size_t kDecidedAtOnce = 64, kShownMax = 256, kLooksMax = 2'048;
   static constexpr size_t kDelegationsPerPersonMax = 32;
   static constexpr uint32_t kPressesPerSecond = 1, kPressesBurst = 20;

@@ -110,7 +110,9 @@ AccessDesk::Closing AccessDesk::closing(const MissionId& mission, std::string_vi
     return app != nullptr && app->mission == mission;
   };
   Closing out;
+  const auto full = [&] { return out.records.size() >= kClosedAtOnce; };
   const auto over = [&](const Request* found, RequestState open, RequestState granted) {
+    if (full()) return;
     if (found->state != RequestState::open && found->state != RequestState::granted) return;
     if (!of_it(found->owner, found->app)) return;
     close(out, *found, world.self(), found->state == RequestState::open ? open : granted, words);
@@ -119,22 +121,25 @@ AccessDesk::Closing AccessDesk::closing(const MissionId& mission, std::string_vi
   for (const Request* request : world.asked())
     over(request, RequestState::withdrawn, RequestState::withdrawn);
   for (const Grant* grant : world.grants())
-    if (of_it(world.self(), grant->app)) out.records.push_back({record_key(*grant), std::nullopt});
+    if (!full() && of_it(world.self(), grant->app)) out.records.push_back({record_key(*grant), std::nullopt});
   for (const coalition::Delegation* one : world.delegations())
-    if (of_it(world.self(), one->app)) out.records.push_back({record_key(*one), std::nullopt});
-  close(out, coalition::closed_releases(world, mission, words, parts_.switchboard.now()));
+    if (!full() && of_it(world.self(), one->app)) out.records.push_back({record_key(*one), std::nullopt});
+  if (!full()) close(out, coalition::closed_releases(world, mission, words, parts_.switchboard.now()));
   return out;
 }
 
 AccessDesk::Closing AccessDesk::closing(const PartnerCode& partner, std::string_view words) const {
   const coalition::World& world = parts_.world();
+  const Instant now = parts_.switchboard.now();
   Closing out;
   for (const Grant* grant : world.grants())
-    if (grant->partner == partner) out.records.push_back({record_key(*grant), std::nullopt});
+    if (grant->partner == partner && out.records.size() < kClosedAtOnce)
+      out.records.push_back({record_key(*grant), std::nullopt});
   for (const Request* request : world.requests())
-    if (request->partner == partner && request->state == RequestState::granted)
+    if (out.records.size() < kClosedAtOnce && request->partner == partner &&
+        request->state == RequestState::granted && request->granted_until > now)
       close(out, *request, world.self(), RequestState::revoked, words);
-  close(out, coalition::closed_releases(world, partner, words, parts_.switchboard.now()));
+  close(out, coalition::closed_releases(world, partner, words, now));
   return out;
 }
 
@@ -307,6 +312,9 @@ net::Task<void> AccessDesk::arrived(Acting person) {
   }
   // What they lent is decided by what is known of them now.
   for (coalition::Delegation& one : kept) {
+    // Ended meanwhile, or known from a newer sign-in: that stands.
+    const Json* there = parts_.world().raw(record_key(one));
+    if (there == nullptr || there->canonical() != to_json(one).canonical()) continue;
     one.facts = person.who.facts;
     std::vector<coalition::Record> ops;
     std::vector<std::string> unchanged{record_key(one)};

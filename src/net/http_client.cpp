@@ -98,13 +98,12 @@ Task<Result<ResponseHead>> HttpClient::read_head() {
   Impl& me = *impl_;
   if (!me.stream || !me.asked) co_return fail("http.state", "nothing was asked");
   me.broken = true;  // until it went well
-  Result<void> sent;
+  // Whoever writes a body sends the head with it, or before they wait for it: two who write at once would
+  // have it overtaken by its body.
   if (me.request_framing.kind == BodyKind::none) {
-    sent = co_await me.writer.finish();
-  } else {
-    sent = co_await me.writer.flush();
+    Result<void> sent = co_await me.writer.finish();
+    CO_TRY_VOID(std::move(sent));
   }
-  CO_TRY_VOID(std::move(sent));
   for (size_t i = 0; i <= me.limits.interim_max; ++i) {
     Result<ResponseHead> got = co_await me.read_one_head();
     CO_TRY(ResponseHead head, std::move(got));

@@ -214,8 +214,11 @@ net::Task<Api::Answer> Api::resume_partner(Request request) {
   Result<store::Precondition> seen = records_.as_seen("partner/" + code.text());
   if (!seen) co_return refusal(status_of(seen.error()), seen.error());
   change.preconditions.push_back(*std::move(seen));
-  Words words{code.text(), code.text() + " is active again; its people must sign in again", verdict.id,
-              clock_.now()};
+  const bool apart = !records_.world().partner(code)->isolated.empty();
+  Words words{code.text(),
+              code.text() + (apart ? " is suspended no more; it is isolated still, and nobody gets in"
+                                   : " is active again; its people must sign in again"),
+              verdict.id, clock_.now()};
   Answer answer = co_await let_in_again(std::move(request), code, std::move(change), std::move(words));
   co_return answer;
 }
@@ -270,8 +273,10 @@ net::Task<Api::Answer> Api::rejoin_partner(Request request) {
   if (!seen) co_return refusal(status_of(seen.error()), seen.error());
   change.preconditions.push_back(*std::move(seen));
   Words words{pair.other.text(),
-              fmt::format("{} and {} may meet again; their people must sign in again", self_.text(),
-                          pair.other.text()),
+              fmt::format("{} and {} {}", self_.text(), pair.other.text(),
+                          records_.world().partner(pair.other)->state == coalition::PartnerState::active
+                              ? "may meet again; their people must sign in again"
+                              : "are isolated no more; suspended as it is, nobody of it gets in"),
               verdict.id, clock_.now()};
   PartnerCode other = pair.other;
   Answer answer =

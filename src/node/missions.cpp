@@ -133,8 +133,13 @@ void MissionDesk::close_what_ended() {
   for (const Mission* mission : records_.world().missions()) {
     if (mission->end > now || closing_.contains(mission->id)) continue;
     const MissionId id = mission->id;
+    Revision& looked = closed_[id];
+    if (looked == records_.world().revision()) continue;
     exchange::AccessDesk::Closing closing = access_.closing(id, kOver);
-    if (closing.records.empty()) continue;
+    if (closing.records.empty()) {
+      looked = records_.world().revision();
+      continue;
+    }
     closing_.insert(id);
     Change change;
     change.records = closing.records;

@@ -66,6 +66,7 @@ class MissionDesk {
   std::map<std::pair<MissionId, PartnerCode>, int64_t> known_;
   std::map<MissionId, exchange::Budget> words_;  // of each mission's lead
   std::set<MissionId> closing_;                  // what they leave is on its way to the disk
+  std::map<MissionId, Revision> closed_;         // nothing of theirs was left in this world
 };
 
 // The mission's record with the word in it, one number further if it is `counted`. Pure.

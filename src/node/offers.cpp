@@ -87,6 +87,9 @@ Result<HeardOffers> hear_offers(const coalition::World& world, const PartnerCode
     if (offer->text_or("owner", "") != from.text()) {
       return fail("offers.authority", "a partner may offer its own apps only", from.text());
     }
+    // What its owner takes back it leaves out: an offer that is none would be their words as this node's own.
+    if (offer->find("withdrawn") != nullptr)
+      return fail("offers.format", "an offer of what is withdrawn is none", from.text());
     const std::string key = offer_key(from, app);
     named.insert(key);
     const Json* served = item.find("served");

@@ -30,8 +30,8 @@ export function recallForm(object, answers, { ask, done, failed }) {
     make('h2', 'You sealed this'),
     make(
       'p',
-      'Recall it, and it opens to nobody any more, wherever it was copied; where it is open now, it goes from the ' +
-        'page. Whoever tries is told your reason, and not who you are. What was read stays read. This is recorded; an ' +
+      'Recall it, and your nation gives out no key of it any more, wherever it was copied; where it is open now, it ' +
+        'goes from the page. Whoever tries is told your reason, and not who you are. What was read stays read. This is recorded; an ' +
         'operator of your nation can undo it.',
     ),
     make('label', 'Why', { for: 'recall-reason' }),
