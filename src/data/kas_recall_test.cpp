@@ -247,7 +247,8 @@ TEST_CASE("its author is told that they may take it back, and nobody else is") {
   Authors there;
   const std::string policy = sealed_by("officer");
   const auto offered = [&](const std::string& subject, const std::string& of) {
-    const Json* said = result_of(there.ask(subject, there.to_open(of)), 0, 0).find("recall");
+    const Json result = result_of(there.ask(subject, there.to_open(of)), 0, 0);
+    const Json* said = result.find("recall");
     return said != nullptr && said->is_bool() && said->boolean();
   };
   CHECK(offered("officer", policy));
