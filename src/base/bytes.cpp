@@ -21,7 +21,8 @@ constexpr std::array<uint8_t, 256> reverse(std::string_view alphabet) {
 constexpr auto kUrlReverse = reverse(kUrlAlphabet);
 constexpr auto kStandardReverse = reverse(kStandardAlphabet);
 
-std::string encode(ByteView bytes, std::string_view alphabet) {
+std::string encode(ByteView bytes, std::string_view alphabet_text) {
+  const char* const alphabet = alphabet_text.data();
   std::string out((bytes.size() * 4 + 2) / 3, '\0');
   char* to = out.data();
   size_t at = 0;
@@ -41,7 +42,9 @@ std::string encode(ByteView bytes, std::string_view alphabet) {
 
 Result<Bytes> decode(std::string_view text, const std::array<uint8_t, 256>& table) {
   if (text.size() % 4 == 1) return fail("base.base64", "the base64 text has an impossible length");
-  const auto value = [&](size_t at) -> uint32_t { return table[static_cast<uint8_t>(text[at])]; };
+  const auto value = [from = text.data(), digits = table.data()](size_t at) -> uint32_t {
+    return digits[static_cast<uint8_t>(from[at])];
+  };
   Bytes out(text.size() * 3 / 4);
   uint8_t* to = out.data();
   uint32_t seen = 0;  // kBad's upper bits, when any of them is not of the alphabet

@@ -31,6 +31,7 @@ const char* kind_of(const Json& value) {
 
 Fields::Fields(const Json& value, std::string path)
     : value_(&value), path_(std::move(path)), shared_(std::make_shared<Shared>()) {
+  asked_.reserve(value.is_object() ? value.members().size() : 0);
   if (!value.is_object()) {
     wrong_at(path_, "field.type", fmt::format("this is {}, not an object", kind_of(value)),
              "write { ... } here");

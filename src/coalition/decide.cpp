@@ -317,17 +317,18 @@ void Question::hide() {
 }
 
 Opinion Question::ask_policies(Action action, bool own_target) {
+  known_[0] = person_entity(entity_of(ask_.who), person_);
+  const bool of_object = std::holds_alternative<ObjectRef>(ask_.target);
   const Established known{.world = world_,
                           .ask = ask_,
-                          .person = person_,
+                          .overlay = policy::Overlay(known_).first(of_object ? 2 : 1),
                           .risk = risk_,
                           .network = network_,
                           .own_target = own_target,
                           .own_person = ask_.who.partner == world_.self(),
                           .grant = grant_,
                           .delegation = delegation_,
-                          .release = release_,
-                          .object = object_ ? &*object_ : nullptr};
+                          .release = release_};
   return ask_layers(known, action, notes_);
 }
 

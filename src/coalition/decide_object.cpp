@@ -72,7 +72,7 @@ void Question::answer_object(const ObjectRef& ref) {
   if (!reasons_.empty()) return;
 
   person_.cleared = clearance_for(object);
-  object_ = object_entity(ref, *ask_.object, object);
+  known_[1] = object_entity(ref, *ask_.object, object);
   Opinion opinion = ask_policies(ask_.action, has(object.origins, world_.self()));
   check_obligations(opinion);
   take(std::move(opinion));
@@ -97,7 +97,7 @@ void Question::answer_author(const ObjectRef& ref, const ObjectView& object) {
            "Use a client that proves which key it holds (DPoP).", named(world_.self()));
   }
   if (!reasons_.empty()) return;
-  object_ = object_entity(ref, *ask_.object, object);
+  known_[1] = object_entity(ref, *ask_.object, object);
   take(ask_policies(ask_.action, true));
 }
 

@@ -3,7 +3,6 @@
 #include "coalition/words.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -93,8 +92,8 @@ void tighten(GrantTerms& terms, const policy::PolicyInfo& policy) {
 // One layer's share of an opinion.
 class LayerAsked {
  public:
-  LayerAsked(const Established& known, Layer layer, const policy::Request& request, policy::Overlay overlay)
-      : known_(known), layer_(layer), request_(request), overlay_(overlay) {}
+  LayerAsked(const Established& known, Layer layer, const policy::Request& request)
+      : known_(known), layer_(layer), request_(request) {}
 
   bool run(Notes& notes, Opinion& permits, Opinion& denials) {
     set_ = known_.world.policies(layer_name(layer_));
@@ -105,7 +104,7 @@ class LayerAsked {
     }
     if (set_->reads_context(request_.action, "http")) notes.request_read();
     policy::Answer answer;
-    policy::decide(*set_, known_.world.entities(), overlay_, request_, {}, answer);
+    policy::decide(*set_, known_.world.entities(), known_.overlay, request_, {}, answer);
     notes.add(answer);
     note_errors(answer, denials.errors);
     if (!answer.permitted()) {
@@ -152,38 +151,32 @@ class LayerAsked {
       reasons.push_back(plain("policy-failed", "A rule could not be judged, so nothing is permitted."));
       return;
     }
-    const auto near = policy::near_misses(*set_, known_.world.entities(), overlay_, request_, 1);
-    reasons.push_back(near.empty() ? plain("nothing-permits", "No rule permits this.")
-                                   : reason((*set_)[near.front().policy]));
+    const auto nearest = policy::nearest_permit(*set_, known_.world.entities(), known_.overlay, request_);
+    reasons.push_back(nearest ? reason((*set_)[*nearest])
+                              : plain("nothing-permits", "No rule permits this."));
   }
 
   const Established& known_;
   const Layer layer_;
   const policy::Request& request_;
-  const policy::Overlay overlay_;
   const policy::PolicySet* set_ = nullptr;
 };
 
 }  // namespace
 
 Opinion ask_layers(const Established& known, Action action, Notes& notes) {
-  std::array<policy::Entity, 2> entities{person_entity(entity_of(known.ask.who), known.person), {}};
-  if (known.object != nullptr) entities[1] = *known.object;
-  const policy::Overlay overlay(entities.data(), known.object == nullptr ? 1 : 2);
-  const policy::Request request{overlay[0].uid, uid_of(action), entity_of(known.ask.target),
+  const policy::Request request{known.overlay[0].uid, uid_of(action), entity_of(known.ask.target),
                                 context_of(known, action == known.ask.action)};
   Opinion permits;
   permits.terms = {1, kGrantLifeMax / std::chrono::minutes(1),
                    kGrantUsesMax};  // the widest; policies tighten it
   Opinion denials;
-  permits.permit = LayerAsked(known, Layer::coalition, request, overlay).run(notes, permits, denials);
+  permits.permit = LayerAsked(known, Layer::coalition, request).run(notes, permits, denials);
   if (known.own_target) {
-    permits.permit =
-        LayerAsked(known, Layer::host, request, overlay).run(notes, permits, denials) && permits.permit;
+    permits.permit = LayerAsked(known, Layer::host, request).run(notes, permits, denials) && permits.permit;
   }
   if (known.own_person) {
-    permits.permit =
-        LayerAsked(known, Layer::home, request, overlay).run(notes, permits, denials) && permits.permit;
+    permits.permit = LayerAsked(known, Layer::home, request).run(notes, permits, denials) && permits.permit;
   }
   permits.errors = std::move(denials.errors);
   if (!permits.permit) {

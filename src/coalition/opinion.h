@@ -13,7 +13,7 @@ namespace entente::coalition {
 struct Established {
   const World& world;
   const Ask& ask;
-  const PersonView& person;
+  policy::Overlay overlay;  // the person; then what is asked about, when it is an object
   int64_t risk = 0;
   std::string network;
   bool own_target = false;                 // the host layer concerns us
@@ -21,7 +21,6 @@ struct Established {
   const Grant* grant = nullptr;            // what policies read as context.grant
   const Delegation* delegation = nullptr;  // likewise
   const Release* release = nullptr;        // likewise
-  const policy::Entity* object = nullptr;  // what is asked about, when it is an object
 };
 
 struct Opinion {

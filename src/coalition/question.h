@@ -8,6 +8,7 @@
 #include "coalition/things.h"
 #include "coalition/words.h"
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -121,7 +122,7 @@ class Question {
   std::optional<Reason> lender_gone_;  // why a delegation that there is lends nothing
   const Release* release_ = nullptr;
   std::optional<Release> supposed_release_;
-  std::optional<policy::Entity> object_;
+  std::array<policy::Entity, 2> known_;  // to policies: the person, and the object if it is of one
   std::optional<GrantTerms> terms_;
   bool permit_ = false;
   bool credential_dead_ = false;

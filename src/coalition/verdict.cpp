@@ -60,6 +60,14 @@ Json Verdict::to_json() const {
   return out;
 }
 
+std::vector<Reason> shown_reasons(const Verdict& verdict) {
+  if (!verdict.hidden || verdict.reasons.empty()) return verdict.reasons;
+  Reason reason = verdict.reasons.front();
+  reason.layer = Layer::structure;
+  reason.policy = kUnknownApp;
+  return {std::move(reason)};
+}
+
 Verdict shown(const Verdict& verdict) {
   if (!verdict.hidden) {
     Verdict out = verdict;
@@ -72,12 +80,7 @@ Verdict shown(const Verdict& verdict) {
   out.refusal = verdict.refusal;
   out.revision = verdict.revision;
   out.valid_until = kNever;
-  if (!verdict.reasons.empty()) {
-    Reason reason = verdict.reasons.front();
-    reason.layer = Layer::structure;
-    reason.policy = kUnknownApp;
-    out.reasons.push_back(std::move(reason));
-  }
+  out.reasons = shown_reasons(verdict);
   return out;
 }
 

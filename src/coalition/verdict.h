@@ -65,5 +65,6 @@ inline constexpr std::string_view kUnknownApp = "app-unknown";
 // What the person asking may be shown of it: no evaluation errors; and of a hidden target exactly what they
 // would be shown of one that does not exist.
 [[nodiscard]] Verdict shown(const Verdict& verdict);
+[[nodiscard]] std::vector<Reason> shown_reasons(const Verdict& verdict);
 
 }  // namespace entente::coalition

@@ -148,7 +148,7 @@ Result<Kas::Proved> Kas::prove(const KasRequest& request, const Issuer* issuer, 
   TRY(crypto::PublicKey key, prove_key(request, token, read, issuer->settings.lenient, at, by));
   TRY(identity::PersonFacts facts, parts_.person(read, at.now));
   KasCaller caller;
-  caller.person = facts.person();
+  caller.person = {std::move(facts.id), std::move(facts.partner), std::move(facts.facts)};
   for (auto& [name, fact] : caller.person.facts) fact.end = std::min(fact.end, read.end);
   // A token may be renewed without anybody signing in: when it was made says nothing of that.
   if (read.auth_time) {

@@ -21,10 +21,10 @@ constexpr std::string_view kAlike = "this key cannot be opened here";
 
 // What the person asking may know: decide()'s words, and the verdict to quote.
 std::string told(const coalition::Verdict& verdict) {
-  const coalition::Verdict said = coalition::shown(verdict);
-  std::string out = said.reasons.empty() ? "This is not permitted." : said.reasons.front().text;
+  const std::vector<coalition::Reason> reasons = coalition::shown_reasons(verdict);
+  std::string out = reasons.empty() ? "This is not permitted." : reasons.front().text;
   if (!out.ends_with('.')) out += '.';  // some words are a person's
-  if (!said.reasons.empty() && !said.reasons.front().change.empty()) out += " " + said.reasons.front().change;
+  if (!reasons.empty() && !reasons.front().change.empty()) out += " " + reasons.front().change;
   return fmt::format("{} (verdict {})", out, verdict.id.text());
 }
 
@@ -326,7 +326,9 @@ bool Kas::Case::hear_view(CaseItem& item, const Json& result, Instant now) {
 }
 
 KasLeaf Kas::Case::leaf(std::string_view kind, const CaseItem& item) const {
+  constexpr size_t kUsualFields = 12;
   KasLeaf out{std::string(kind), {}};
+  out.fields.reserve(kUsualFields);
   const auto add = [&](std::string name, Json value) {
     out.fields.emplace_back(std::move(name), std::move(value));
   };

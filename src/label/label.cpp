@@ -15,18 +15,7 @@ char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
 }
 
-// As clean() leaves it; most are.
-bool is_clean(std::string_view text) {
-  if (text.empty() || text.size() > kTextMax || text.back() == ' ') return false;
-  char before = ' ';
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f || (c == ' ' && before == ' ')) return false;
-    before = c;
-  }
-  return true;
-}
-
-// Trims and joins runs of spaces; line breaks and tabs of wrapped XML count as spaces.
+// Trims and joins runs of spaces; line breaks and tabs of wrapped XML count as spaces. Most texts are clean.
 Result<std::string> clean(std::string text, std::string_view what, bool may_be_empty) {
   if (is_clean(text)) return text;
   std::string out;
@@ -128,6 +117,16 @@ Label read_plain(Fields& fields) {
 }
 
 }  // namespace
+
+bool is_clean(std::string_view text) {
+  if (text.empty() || text.size() > kTextMax || text.back() == ' ') return false;
+  char before = ' ';
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f || (c == ' ' && before == ' ')) return false;
+    before = c;
+  }
+  return true;
+}
 
 std::string_view name(CategoryType type) {
   switch (type) {

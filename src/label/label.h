@@ -66,6 +66,7 @@ struct Label {
 // The one form that equal labels share: spaces trimmed and single, categories of one tag and type merged, all
 // sorted and once each. Error "label.value": empty, too long, control characters, too many.
 [[nodiscard]] Result<Label> normalised(Label label);
+[[nodiscard]] bool is_clean(std::string_view text);  // not empty, and as that leaves it
 
 // What holds at `now`: the successor once its time has come.
 [[nodiscard]] const Label& in_force(const Label& label, Instant now);

@@ -146,20 +146,27 @@ bool LabelPolicy::is_for(const Label& label) const {
   return by_name && (label.policy_id.empty() || by_id);
 }
 
+// `label` is in normal form; what it returns is, too.
 Result<Label> LabelPolicy::spell(Label label) const {
   if (!is_for(label))
     return fail("label.policy",
                 fmt::format("this label is of the policy {}, not of {}",
                             label.policy.empty() ? label.policy_id : label.policy, data_->name),
                 {}, "use its own policy, or translate it first");
+  bool normal = is_clean(data_->name) && (data_->id.empty() || is_clean(data_->id));
   label.policy = data_->name;
   label.policy_id = data_->id;
+  const auto put = [&](std::string& text, const std::string& spelling) {
+    if (text == spelling) return;
+    text = spelling;
+    normal = false;  // cleaned, sorted, once each
+  };
   const Classification* known = classification(label.classification);
   if (known == nullptr)
     return fail("label.unknown",
                 fmt::format("{} is no classification of {}", label.classification, data_->name), {},
                 "use one that the policy lists");
-  label.classification = known->name;
+  put(label.classification, known->name);
   for (Category& category : label.categories) {
     for (std::string& value : category.values) {
       const Found found = find(category.tag, category.type, value);
@@ -168,10 +175,11 @@ Result<Label> LabelPolicy::spell(Label label) const {
                     fmt::format("{} knows no {} value {} under {}", data_->name,
                                 folded_name(entente::label::name(category.type)), value, category.tag),
                     {}, "use one that the policy lists");
-      if (found.value->open == TagValue::Open::no) value = found.value->name;
+      if (found.value->open == TagValue::Open::no) put(value, found.value->name);
     }
-    category.tag = tags_.at(folded_name(category.tag));
+    put(category.tag, tags_.at(folded_name(category.tag)));
   }
+  if (normal) return label;
   return normalised(std::move(label));
 }
 

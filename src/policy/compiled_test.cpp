@@ -59,6 +59,11 @@ void check_same(const PolicySet& policies, const Entities& entities, Overlay ove
     CAPTURE(request.principal.text());
     CHECK((fast.reach.touches(uid) || uid == request.action));
   }
+  if (fast.permitted() || !fast.reasons.empty() || !fast.errors.empty()) return;
+  const auto misses = near_misses(policies, entities, overlay, request, 1);
+  const auto nearest = nearest_permit(policies, entities, overlay, request);
+  CHECK(nearest.has_value() == !misses.empty());
+  if (nearest && !misses.empty()) CHECK(*nearest == misses.front().policy);
 }
 
 // More in a long run: ENTENTE_SEEDS=20000.

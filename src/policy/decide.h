@@ -100,5 +100,8 @@ struct NearMiss {
 [[nodiscard]] std::vector<NearMiss> near_misses(const PolicySet& policies, const Entities& entities,
                                                 Overlay overlay, const Request& request,
                                                 size_t count_max = 8);
+// Only which came nearest, where no permit held: one alone need not be looked into.
+[[nodiscard]] std::optional<PolicyIndex> nearest_permit(const PolicySet& policies, const Entities& entities,
+                                                        Overlay overlay, const Request& request);
 
 }  // namespace entente::policy

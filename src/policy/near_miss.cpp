@@ -16,12 +16,18 @@ class Misses {
   Misses(const PolicySet::Inside& policies, View& view, const Request& request)
       : policies_(policies), request_(request), evaluator_(view, request) {}
 
-  void look(uint32_t number) {
+  // A permit for this action, of things of these types.
+  bool concerns(uint32_t number) {
     const Policy& policy = policies_.policies[number];
-    if (policy.info.effect != Effect::permit) return;
-    if (!policies_.schema && !evaluator_.meets(policy.action, request_.action)) return;
-    if (of_another_type(policy.principal, request_.principal)) return;
-    if (of_another_type(policy.resource, request_.resource)) return;
+    return policy.info.effect == Effect::permit &&
+           (policies_.schema || evaluator_.meets(policy.action, request_.action)) &&
+           !of_another_type(policy.principal, request_.principal) &&
+           !of_another_type(policy.resource, request_.resource);
+  }
+
+  void look(uint32_t number) {
+    if (!concerns(number)) return;
+    const Policy& policy = policies_.policies[number];
     NearMiss miss{PolicyIndex{number}, {}, {}, false, 0, 0};
     scope(policy, policy.principal, request_.principal, miss);
     scope(policy, policy.resource, request_.resource, miss);
@@ -113,14 +119,19 @@ std::vector<uint32_t> in_scope(const ScopeIndex& permits, View& view, const Requ
   return found;
 }
 
+const ActionIndex* index_of(const PolicySet::Inside& inside, Overlay overlay, const Request& request) {
+  const ActionIndex* index = inside.index_for(request.action);
+  if (index == nullptr || overlay.size() > kOverlayMax) return nullptr;
+  return inside.schema && !index->applies(request.principal, request.resource) ? nullptr : index;
+}
+
 }  // namespace
 
 std::vector<NearMiss> near_misses(const PolicySet& policies, const Entities& entities, Overlay overlay,
                                   const Request& request, size_t count_max) {
   const PolicySet::Inside& inside = policies.inside();
-  const ActionIndex* index = inside.index_for(request.action);
-  if (index == nullptr || overlay.size() > kOverlayMax) return {};
-  if (inside.schema && !index->applies(request.principal, request.resource)) return {};
+  const ActionIndex* index = index_of(inside, overlay, request);
+  if (index == nullptr) return {};
   View view(entities, overlay);
   Misses misses(inside, view, request);
   const std::vector<uint32_t> nearer = in_scope(index->permits, view, request);
@@ -135,6 +146,20 @@ std::vector<NearMiss> near_misses(const PolicySet& policies, const Entities& ent
   }
   misses.settle();
   return std::move(misses).nearest(count_max);
+}
+
+std::optional<PolicyIndex> nearest_permit(const PolicySet& policies, const Entities& entities,
+                                          Overlay overlay, const Request& request) {
+  const PolicySet::Inside& inside = policies.inside();
+  const ActionIndex* index = index_of(inside, overlay, request);
+  if (index == nullptr) return std::nullopt;
+  View view(entities, overlay);
+  Misses misses(inside, view, request);
+  std::vector<uint32_t> nearer = in_scope(index->permits, view, request);
+  std::erase_if(nearer, [&](uint32_t number) { return !misses.concerns(number); });
+  if (nearer.size() == 1) return PolicyIndex{nearer.front()};
+  const std::vector<NearMiss> found = near_misses(policies, entities, overlay, request, 1);
+  return found.empty() ? std::nullopt : std::optional(found.front().policy);
 }
 
 }  // namespace entente::policy
