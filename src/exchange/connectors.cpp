@@ -19,6 +19,8 @@ net::CarrierConfig carrier_config() {
   net::CarrierConfig config;
   config.h2.streams_max = kStreamsMax;
   config.h2.resets_max = kResetsMax;
+  // Whole frames, each with its head a TLS record: a rest would go out alone.
+  config.h2.stream_window_bytes = 16 * (16 * 1024 - 9);
   config.h2.connection_window_bytes = 16 << 20;
   config.h2.header_table_bytes = 64 * 1024;  // some sixty assertions
   config.h2.unread_bytes_max = 256 << 20;

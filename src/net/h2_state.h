@@ -24,7 +24,9 @@ class ByteQueue {
     if (empty()) first_ = take_chunk(bytes.size());
     size_ += bytes.size();
     Bytes& last = more_.empty() ? first_ : more_.back();
-    const size_t fits = std::min(bytes.size(), last.capacity() - last.size());
+    const size_t left = last.capacity() - last.size();
+    // A large frame stays whole: what is taken by pieces is then passed on in whole frames, with no rest.
+    const size_t fits = bytes.size() <= left ? bytes.size() : bytes.size() >= kWholeBytes ? 0 : left;
     append(last, bytes.first(fits));
     if (fits == bytes.size()) return;
     // As large as all that waits, so that a queue of small pieces is not all book-keeping.
@@ -61,6 +63,7 @@ class ByteQueue {
   }
 
  private:
+  static constexpr size_t kWholeBytes = kChunkBytes / 8;
   static void append(Bytes& to, ByteView bytes) { to.insert(to.end(), bytes.begin(), bytes.end()); }
   // What was first; the next piece is first now.
   Bytes take() {

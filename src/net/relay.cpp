@@ -35,6 +35,9 @@ Task<Result<void>> StreamSink::flush() {
 
 namespace {
 
+// Whole frames of HTTP/2, each of which fits into a TLS record with its head: a rest would go out alone.
+constexpr size_t kReadBytes = 4 * (Loop::kBufferBytes - 9);
+
 struct Pumped {
   uint64_t bytes = 0;
   bool ended = false;
@@ -49,7 +52,7 @@ Task<Result<void>> pump_ready(Loop* loop, ByteSource* source, ByteSink* sink, co
     ByteView bytes = piece;
     if (piece.empty()) {
       if (!buffer) buffer = loop->lend(Loop::kRelayBufferBytes);
-      Result<size_t> got = co_await source->read(buffer.span());
+      Result<size_t> got = co_await source->read(buffer.span().first(kReadBytes));
       CO_TRY(const size_t read, std::move(got));
       pumped->ended = read == 0;
       if (pumped->ended) break;
