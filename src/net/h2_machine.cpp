@@ -9,6 +9,10 @@ namespace {
 
 constexpr size_t kOutboundAcksMax = 256;
 constexpr size_t kHeaderBytesFatal = 4;     // times the limit: not a mistake any more
+constexpr size_t kWideWindows = 4;          // what a stream's larger window is, in usual ones
+constexpr size_t kWideShare = 16;           // and of the connection's window at most, as a part of it
+constexpr Millis kWideRead{20};             // in which as much must be read for it
+constexpr Millis kWideQuiet{50};            // without a word of an interactive stream before it
 constexpr size_t kDataBytesCounted = 1024;  // a frame that earns the peer window updates: no dribble does
 
 }  // namespace
@@ -193,6 +197,7 @@ int H2Session::Impl::begin_frame(const nghttp2_frame_hd& hd) {
 
 int H2Session::Impl::begin_headers(const nghttp2_frame& frame) {
   const H2StreamId id = frame.hd.stream_id;
+  others_wait();
   reader.begin();
   head_stream = 0;
   if (frame.headers.cat == NGHTTP2_HCAT_REQUEST) {
@@ -318,6 +323,10 @@ int H2Session::Impl::data_in(H2StreamId id, ByteView bytes) {
     events.push_back(H2Reset{id, H2Code::enhance_your_calm});
     return 0;
   }
+  if (now - stream->last_came > config.bulk_pause) stream->burst_bytes_in = 0;
+  stream->burst_bytes_in += bytes.size();
+  stream->last_came = now;
+  if (stream->burst_bytes_in <= config.bulk_after_bytes && stream->klass != H2Class::control) others_wait();
   if (stream->in.empty()) events.push_back(H2Readable{id});
   stream->in.push(bytes);
   counts.unread_bytes += bytes.size();
@@ -359,6 +368,7 @@ ssize_t H2Session::Impl::data_out(H2StreamId id, size_t room, uint32_t* flags) {
   if (now - stream->last_sent > config.bulk_pause) stream->burst_bytes = 0;
   stream->burst_bytes += count;
   stream->last_sent = now;
+  if (class_of(*stream) == H2Class::interactive) others_wait();
   counts.data_bytes_out += count;
   return static_cast<ssize_t>(count);
 }
@@ -386,10 +396,33 @@ void H2Session::Impl::drop_queues(H2Stream& stream) {
 }
 
 // The peer may send as much again.
-void H2Session::Impl::has_read(const H2Stream& stream, size_t count) {
+void H2Session::Impl::has_read(H2Stream& stream, size_t count) {
   counts.unread_bytes -= count;
-  if (count > 0 && !stream.closed) nghttp2_session_consume_stream(session, stream.id, count);
+  if (count > 0 && !stream.closed) {
+    suit_window(stream, count);
+    nghttp2_session_consume_stream(session, stream.id, count);
+  }
   give_credit();
+}
+
+// Each window that is given back wakes the other side, and that costs more than the bytes do. So a stream
+// that is read fast has a larger one, while nobody interactive would wait behind it: on a slow path, or
+// beside others, what is on the way stays small. A stream's own first bytes are interactive, too.
+void H2Session::Impl::suit_window(H2Stream& stream, size_t count) {
+  const size_t usual = config.stream_window_bytes;
+  const size_t most = std::min<size_t>(kWideWindows * usual, config.connection_window_bytes / kWideShare);
+  if (most <= usual) return;
+  bool wide = stream.wide && now - last_interactive > kWideQuiet;
+  stream.window_read += count;
+  if (stream.window_read >= most) {
+    wide = now - last_interactive > kWideQuiet && now - stream.window_since <= kWideRead;
+    stream.window_read = 0;
+    stream.window_since = now;
+  }
+  if (wide == stream.wide) return;
+  stream.wide = wide;
+  nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, stream.id,
+                                        static_cast<int32_t>(wide ? most : usual));
 }
 
 void H2Session::Impl::give_credit() {
@@ -399,6 +432,7 @@ void H2Session::Impl::give_credit() {
 
 void H2Session::Impl::head_submitted(H2Stream& stream) {
   if (stream.heads_waiting++ == 0) heads.push_back(stream.id);
+  others_wait();
 }
 
 // Heads lie in nghttp2's queue: before they are framed their gates are looked at, as for bytes. Afterwards an

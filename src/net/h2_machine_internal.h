@@ -58,7 +58,9 @@ struct H2Session::Impl {
   void forget_if_done(H2StreamId id);
   void head_submitted(H2Stream& stream);
   void look_at_heads(bool before);
-  void has_read(const H2Stream& stream, size_t count);
+  void has_read(H2Stream& stream, size_t count);
+  void suit_window(H2Stream& stream, size_t count);
+  void others_wait() { last_interactive = now; }
   void give_credit();
   void after_release(H2Stream& stream);
 
@@ -85,6 +87,7 @@ struct H2Session::Impl {
   size_t allowance = 0;
   Bytes* frames = nullptr;  // where what goes out is put, while it is
   Tick now{};
+  Tick last_interactive{};  // a head, or bytes of an interactive stream, came or went
   H2Spent spent;
   H2Counts counts;
   std::optional<Error> fault;

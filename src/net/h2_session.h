@@ -48,7 +48,7 @@ enum class H2Code : uint32_t {  // RFC 9113 section 7
 
 struct H2Config {
   uint32_t streams_max = 512;                  // open at once that the peer may start, and that we start
-  uint32_t stream_window_bytes = 256 * 1024;   // what a stream may have on the way or unread here
+  uint32_t stream_window_bytes = 256 * 1024;   // on the way or unread here of a stream; see suit_window()
   uint32_t connection_window_bytes = 4 << 20;  // what all of them may have on the way
   // The connection's window is given back at once, so that one stream nobody reads does not stop the others,
   // until this much is unread in all of them; then only as they are read.

@@ -1,5 +1,7 @@
 #include "net/h2_for_test.h"
 
+#include <algorithm>
+
 namespace entente::net {
 
 using namespace testing;
@@ -89,6 +91,76 @@ TEST_CASE("A reader that doesn't read stops its own stream and no other") {
   CHECK(read_all(client.session, slow[0]).size() == 64 * 1024);
   settle(client, server);
   CHECK(client.session.unread(slow[0]) > 0);
+}
+
+namespace {
+
+// One body that the server sends as fast as it may, and how much of it lies unread here when it may no more.
+struct Download {
+  explicit Download(const H2Config& config) : client(H2Role::client, config), server(H2Role::server, config) {
+    settle(client, server);
+    const auto asked = client.session.request(get("/large"), true);
+    REQUIRE(asked);
+    id = *asked;
+    settle(client, server);
+    REQUIRE(server.session.respond(id, ok(), false));
+  }
+  size_t unread_at(int64_t ms) {
+    const Bytes piece(kRecord, 'x');
+    while (true) {
+      const auto taken = server.session.write(id, piece);
+      REQUIRE(taken);
+      settle(client, server, at(ms));
+      if (*taken == 0) return client.session.unread(id);
+    }
+  }
+  // Reads all and lets the server send again, twenty times; the most that lay unread in the later half.
+  size_t most_unread(int64_t from_ms, int64_t step_ms) {
+    size_t most = 0;
+    for (int64_t i = 0; i < 20; ++i) {
+      (void)client.say(at(from_ms + i * step_ms));
+      CHECK(read_all(client.session, id).find('!') == std::string::npos);
+      const size_t unread = unread_at(from_ms + i * step_ms);
+      if (i >= 10) most = std::max(most, unread);
+    }
+    return most;
+  }
+
+  Side client;
+  Side server;
+  H2StreamId id = 0;
+};
+
+H2Config windows(size_t usual, size_t connection) {
+  H2Config config;
+  config.stream_window_bytes = static_cast<uint32_t>(usual);
+  config.connection_window_bytes = static_cast<uint32_t>(connection);
+  config.bulk_after_bytes = usual;
+  return config;
+}
+
+}  // namespace
+
+TEST_CASE("A stream that is read fast has a larger window, until somebody interactive comes") {
+  constexpr size_t kUsual = 64 * 1024;
+  Download download(windows(kUsual, 64 * kUsual));
+  CHECK(download.unread_at(0) == kUsual);
+  CHECK(download.most_unread(1, 1) <= kUsual);  // it has just begun, like an interactive one
+  CHECK(download.most_unread(100, 1) > 3 * kUsual);
+  CHECK(download.most_unread(120, 1) <= 4 * kUsual);
+  (void)download.client.say(at(140));
+  REQUIRE(download.client.session.request(get("/small"), true));
+  CHECK(download.most_unread(140, 2) <= kUsual);
+  CHECK(download.most_unread(300, 30) <= kUsual);  // alone, but slow
+  CHECK(download.most_unread(1000, 1) > 3 * kUsual);
+  CHECK(download.most_unread(1020, 30) <= kUsual);
+}
+
+TEST_CASE("No stream has a larger window than a sixteenth of its connection's") {
+  constexpr size_t kUsual = 64 * 1024;
+  Download download(windows(kUsual, 16 * kUsual));
+  CHECK(download.unread_at(0) == kUsual);
+  CHECK(download.most_unread(100, 1) <= kUsual);
 }
 
 TEST_CASE("Writes are bounded and say when there is room again") {

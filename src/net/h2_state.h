@@ -123,6 +123,10 @@ struct H2Stream {
   GateRef gate;
   uint64_t burst_bytes = 0;  // sent since it last paused
   Tick last_sent{};
+  uint64_t burst_bytes_in = 0;  // the same of what came
+  Tick last_came{};
+  size_t window_read = 0;  // since `window_since`
+  Tick window_since{};
   std::optional<H2Code> broken;  // reset by either side
   uint8_t heads_waiting = 0;     // submitted and not framed yet
   bool announced = false;        // its owner knows of it and will release it
@@ -138,6 +142,7 @@ struct H2Stream {
   bool blocked = false;     // waits for the peer's window
   bool gates_reads = true;  // the gate is for both ways
   bool tells_sent = false;  // its owner waits for the end to be framed
+  bool wide = false;        // has a larger window: see suit_window()
 
   [[nodiscard]] bool has_work() const {
     return !broken && !closed && !end_framed && (!out.empty() || out_ended);
