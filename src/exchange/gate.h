@@ -17,16 +17,21 @@ namespace entente::exchange {
 class Fence {
  public:
   [[nodiscard]] bool closed() const noexcept { return closed_.load() != 0; }
-  [[nodiscard]] bool lease_over(Tick now) const noexcept {
-    return now.time_since_epoch().count() >= lease_end_ns_.load();
+  [[nodiscard]] bool lease_over(Tick now) const noexcept { return is_over(now, lease_end_ns_.load()); }
+  // Reads the clock only where there is a lease.
+  [[nodiscard]] bool lease_over(const Clock& clock) const noexcept {
+    const int64_t end_ns = lease_end_ns_.load();
+    return end_ns != kNoLease && is_over(clock.tick(), end_ns);
   }
   void close() noexcept { closed_.store(1); }
   void open() noexcept { closed_.store(0); }
   void set_lease_end(Tick end) noexcept { lease_end_ns_.store(end.time_since_epoch().count()); }
 
  private:
+  static constexpr int64_t kNoLease = INT64_MAX;
+  static bool is_over(Tick now, int64_t end_ns) noexcept { return now.time_since_epoch().count() >= end_ns; }
   std::atomic<uint32_t> closed_{0};
-  std::atomic<int64_t> lease_end_ns_{INT64_MAX};  // only links on which this node is home have one
+  std::atomic<int64_t> lease_end_ns_{kNoLease};  // only links on which this node is home have one
 };
 
 class Gate {
@@ -38,6 +43,9 @@ class Gate {
   // For relays. With a time it also looks at the lease itself, so that a stuck control loop opens nothing.
   [[nodiscard]] bool passes() const noexcept { return word_.load() == kOpen && !fence_->closed(); }
   [[nodiscard]] bool passes(Tick now) const noexcept { return passes() && !fence_->lease_over(now); }
+  [[nodiscard]] bool passes(const Clock& clock) const noexcept {
+    return passes() && !fence_->lease_over(clock);
+  }
   [[nodiscard]] bool is_cut() const noexcept { return word_.load() == kCut; }
 
   // Which pass of the session is the newest: what was decided on an older one is decided again.

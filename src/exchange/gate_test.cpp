@@ -34,6 +34,37 @@ TEST_CASE("one store closes all gates of a partner") {
   for (const Gate& gate : all) CHECK_FALSE(gate.passes());
 }
 
+// A clock that counts who asks it for the machine's time.
+class CountedClock final : public Clock {
+ public:
+  [[nodiscard]] Instant now() const override { return Instant{}; }
+  [[nodiscard]] Tick tick() const override {
+    ++asked;
+    return at;
+  }
+  Tick at = kStart;
+  mutable int asked = 0;
+};
+
+TEST_CASE("a lease's end closes a gate that nobody closed, and where there is none the clock is not read") {
+  auto fence = std::make_shared<Fence>();
+  Gate gate(fence);
+  gate.release();
+  CountedClock clock;
+  CHECK(gate.passes(clock));
+  CHECK(clock.asked == 0);
+  fence->set_lease_end(kStart + Millis(1));
+  CHECK(gate.passes(clock));
+  clock.at += Millis(1);
+  CHECK_FALSE(gate.passes(clock));
+  CHECK_FALSE(gate.passes(clock.at));
+  CHECK(clock.asked == 2);
+  fence->set_lease_end(clock.at + Millis(1));
+  CHECK(gate.passes(clock));
+  fence->close();
+  CHECK_FALSE(gate.passes(clock));
+}
+
 // The handshake that relays and the core share: once a loop has been round after the hold, it writes no more.
 TEST_CASE("after a hold and one round of the loop no write follows") {
   auto gate = std::make_shared<Gate>(std::make_shared<Fence>());

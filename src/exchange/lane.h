@@ -44,7 +44,7 @@ class Lane {
     return control_.pass(session);
   }
   // Bytes may pass right now: then there is nothing to wait for.
-  [[nodiscard]] bool passes(const Pass& pass) const { return pass.gate->passes(clock_.tick()); }
+  [[nodiscard]] bool passes(const Pass& pass) const { return pass.gate->passes(clock_); }
   // Waits while the session is held; true once bytes may pass, false when it ended or stayed held too long.
   // The pass must outlive the task.
   [[nodiscard]] net::Task<bool> passage(const Pass& pass);

@@ -18,7 +18,7 @@ class SessionGate final : public net::Gate {
  public:
   SessionGate(std::shared_ptr<const exchange::Gate> gate, const Clock& clock)
       : gate_(std::move(gate)), clock_(clock) {}
-  [[nodiscard]] bool is_open() const noexcept override { return gate_->passes(clock_.tick()); }
+  [[nodiscard]] bool is_open() const noexcept override { return gate_->passes(clock_); }
 
  private:
   std::shared_ptr<const exchange::Gate> gate_;
