@@ -29,44 +29,11 @@ std::optional<uint64_t> take_length(net::Headers& headers) {
   return length;
 }
 
-struct NodeRefusal {  // a partner's node said no
-  Ending ending;
-  int status = 403;
-};
-
 // What the browser is told: 429 as the partner's node said it, 503 for what is down, 403 for a refusal.
 int status_of(const Ending& ending, int said) {
   if (said == 429) return 429;
   return ending.which == coalition::Refusal::app_down ? 503 : 403;
 }
-
-class DoorAnswer final : public AnswerStart {
- public:
-  // `by_node`: a partner's node answers, whose word a refusal is; an app of ours has no such word.
-  DoorAnswer(net::HttpCall& call, bool by_node, bool many_cookies, std::optional<NodeRefusal>& refused)
-      : call_(call), by_node_(by_node), many_cookies_(many_cookies), refused_(refused) {}
-  net::Task<Result<net::ByteSink*>> start(net::ResponseHead head) override {
-    const std::string* refusal = by_node_ ? head.headers.find(kRefusalHeader) : nullptr;
-    if (refusal != nullptr) {
-      refused_ = NodeRefusal{read_refusal_header(*refusal).value_or(
-                                 app_down("The other nation's node refused without saying why.")),
-                             head.status};
-      co_return fail("exchange.refused", "the host refused this request");
-    }
-    clean_response(head.headers);
-    if (head.status == 431 && many_cookies_) head.headers.add("Clear-Site-Data", "\"cookies\"");
-    const std::optional<uint64_t> length = take_length(head.headers);
-    head.version = net::HttpVersion::http1_1;
-    CO_TRY_VOID(call_.start(std::move(head), length));
-    co_return &call_.answer_body();
-  }
-
- private:
-  net::HttpCall& call_;
-  bool by_node_;
-  bool many_cookies_;
-  std::optional<NodeRefusal>& refused_;
-};
 
 // An upgraded connection: all that is left of its request, which has ended.
 struct Crossing {
@@ -99,6 +66,34 @@ net::Task<void> cross(net::Loop* loop, std::unique_ptr<Crossing> crossing) {
 }
 
 }  // namespace
+
+class AppDoor::Answer final : public AnswerStart {
+ public:
+  // `by_node`: a partner's node answers, whose word a refusal is; an app of ours has no such word.
+  Answer(net::HttpCall& call, bool by_node, bool many_cookies, std::optional<NodeRefusal>& refused)
+      : call_(call), by_node_(by_node), many_cookies_(many_cookies), refused_(refused) {}
+  net::Task<Result<net::ByteSink*>> start(net::ResponseHead head) override {
+    const std::string* refusal = by_node_ ? head.headers.find(kRefusalHeader) : nullptr;
+    if (refusal != nullptr) {
+      refused_ = NodeRefusal{read_refusal_header(*refusal).value_or(
+                                 app_down("The other nation's node refused without saying why.")),
+                             head.status};
+      co_return fail("exchange.refused", "the host refused this request");
+    }
+    clean_response(head.headers);
+    if (head.status == 431 && many_cookies_) head.headers.add("Clear-Site-Data", "\"cookies\"");
+    const std::optional<uint64_t> length = take_length(head.headers);
+    head.version = net::HttpVersion::http1_1;
+    CO_TRY_VOID(call_.start(std::move(head), length));
+    co_return &call_.answer_body();
+  }
+
+ private:
+  net::HttpCall& call_;
+  bool by_node_;
+  bool many_cookies_;
+  std::optional<NodeRefusal>& refused_;
+};
 
 net::Task<void> AppDoor::bare(net::HttpCall& call, int status) {
   net::ResponseHead head;
@@ -159,48 +154,35 @@ net::Task<std::optional<Refusal>> AppDoor::ending(SessionId session) {
   co_return why;
 }
 
+net::Task<void> AppDoor::refuse_ended(net::HttpCall& call, SessionId session) {
+  std::optional<Refusal> why = co_await ending(std::move(session));
+  if (!why)
+    why = refusal_of({.which = coalition::Refusal::lease_ended,
+                      .what = "This session has ended.",
+                      .change = "Open the app again from the lobby."});
+  co_await refuse(call, std::move(*why), 403, true);
+}
+
+// No coroutine itself, as Door::handle.
 net::Task<void> AppDoor::handle(net::HttpCall& call, net::NormalTarget target,
                                 std::optional<coalition::AppRef> app) {
   const net::RequestHead& head = call.head();
-  if (target.path == "/.entente/enter" && head.method == "GET") {
-    co_await enter(call, target.query, app);
-    co_return;
-  }
-  if (target.path.starts_with("/.entente/")) {
-    co_await bare(call, 404);
-    co_return;
-  }
-  if (net::equal_no_case(head.headers.get("Service-Worker"), "script")) {
-    co_await bare(call, 403);
-    co_return;
-  }
+  if (target.path == "/.entente/enter" && head.method == "GET")
+    return enter(call, std::move(target.query), std::move(app));
+  if (target.path.starts_with("/.entente/")) return bare(call, 404);
+  if (net::equal_no_case(head.headers.get("Service-Worker"), "script")) return bare(call, 403);
   // An app that echoes a request would show the browser what only the app may read: its assertion.
-  if (!is_relayed_method(head.method) || !is_relayed_upgrade(call.upgrade())) {
-    co_await bare(call, 405);
-    co_return;
-  }
-  const Way way = way_in(call, app);
-  if (!way.known) {
-    co_await to_lobby(call, std::move(target));
-    co_return;
-  }
-  if (!way.pass) {
-    std::optional<Refusal> why = co_await ending(way.session);
-    if (!why)
-      why = refusal_of({.which = coalition::Refusal::lease_ended,
-                        .what = "This session has ended.",
-                        .change = "Open the app again from the lobby."});
-    co_await refuse(call, std::move(*why), 403, true);
-    co_return;
-  }
+  if (!is_relayed_method(head.method) || !is_relayed_upgrade(call.upgrade())) return bare(call, 405);
+  Way way = way_in(call, app);
+  if (!way.known) return to_lobby(call, std::move(target));
+  if (!way.pass) return refuse_ended(call, std::move(way.session));
   // Most requests say none, and then there is nothing to compare.
   const std::string own_origin = head.headers.has("Origin") ? names_.app_origin(*app) : std::string();
   if (!origin_fits(head, own_origin, !call.upgrade().empty())) {
     parts_.lane.stranger_refused();
-    co_await bare(call, 403);
-    co_return;
+    return bare(call, 403);
   }
-  co_await forward(call, std::move(target), way.pass);
+  return forward(call, std::move(target), std::move(way.pass));
 }
 
 // Whoever comes without a session is sent to the lobby in the same words for every name, also for those of no
@@ -256,20 +238,23 @@ net::Task<void> AppDoor::enter(net::HttpCall& call, std::string query, std::opti
   [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(answer), "");
 }
 
-net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
-                                 std::shared_ptr<const Pass> pass) {
+net::Task<std::shared_ptr<const Pass>> AppDoor::wait_in(net::HttpCall& call,
+                                                        std::shared_ptr<const Pass> pass) {
   const SessionId session = pass->id;
+  pass = co_await parts_.lane.entry(std::move(pass));
+  if (pass) co_return pass;
+  std::optional<Refusal> why = co_await ending(session);
+  if (!why) why = refusal_of(app_down("The session is being asked about again."));
+  co_await refuse(call, *std::move(why), 503, false);
+  co_return nullptr;
+}
+
+namespace {
+
+// What goes on to the app, or to its node.
+net::RequestHead onward(net::HttpCall& call, const net::NormalTarget& target) {
   const bool upgrades = !call.upgrade().empty();
-  if (!parts_.lane.is_current(*pass)) pass = co_await parts_.lane.entry(std::move(pass));
-  if (!pass) {
-    std::optional<Refusal> why = co_await ending(session);
-    if (!why) why = refusal_of(app_down("The session is being asked about again."));
-    co_await refuse(call, *std::move(why), 503, false);
-    co_return;
-  }
-  const auto gate = std::make_shared<SessionGate>(pass->gate, parts_.clock);
   // Only an upgrade looks at the request's own head again.
-  const bool many_cookies = has_many_cookies(call.head().headers);
   net::RequestHead head = upgrades ? call.head() : std::move(call.head());
   head.path = target.text();
   head.target = head.path;
@@ -278,48 +263,102 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
     head.method = "CONNECT";
     head.protocol = call.upgrade();
   }
-  const bool end = !upgrades && !call.has_body();
-  Gateway::Attempt attempt;
-  Elsewhere elsewhere;
-  std::shared_ptr<const coalition::Verdict> verdict;  // ours, where a partner's node has the app
-  net::Task<Result<net::CarrierStream>> opening;
-  if (pass->side == Side::local) {
-    opening = parts_.gateway.open(pass, head, end, attempt);
-  } else {
-    clean_request(head.headers);
-    coalition::HttpFacts http;
-    http.method = upgrades ? "GET" : head.method;
-    http.path = target.path;
-    http.upgrade = upgrades;
-    verdict = parts_.lane.decide_request(*pass, std::move(http));
-    if (!verdict->permit) {
-      co_await refuse(call, refusal_of(ending_of(coalition::shown(*verdict))), 403, false);
-      co_return;
-    }
-    pass->gate->count_request();
-    head.headers.add(std::string(kSessionHeader), pass->at_host.text());
-    opening = parts_.links.open(pass->partner, head, end, gate);
-  }
-  Result<net::CarrierStream> opened = co_await std::move(opening);
-  // It waited for a free stream, and is given up unsent.
-  if (opened && verdict != nullptr && !parts_.lane.stands(*pass, *verdict)) {
-    opened->reset(net::H2Code::cancel);
-    opened = fail("net.fenced", "what this request rests on changed before it left");
-  }
-  if (!opened && opened.error().code() == "h2.head") {
+  return head;
+}
+
+}  // namespace
+
+std::shared_ptr<const coalition::Verdict> AppDoor::decide(net::HttpCall& call,
+                                                          const net::NormalTarget& target, const Pass& pass) {
+  coalition::HttpFacts http;
+  http.upgrade = !call.upgrade().empty();
+  http.method = http.upgrade ? "GET" : call.head().method;
+  http.path = target.path;
+  return parts_.lane.decide_request(pass, std::move(http));
+}
+
+net::Task<void> AppDoor::refuse_denied(net::HttpCall& call,
+                                       std::shared_ptr<const coalition::Verdict> verdict) {
+  co_await refuse(call, refusal_of(ending_of(coalition::shown(*verdict))), 403, false);
+}
+
+net::Task<void> AppDoor::refuse_unopened(net::HttpCall& call, std::shared_ptr<const Pass> pass, Error error) {
+  if (error.code() == "h2.head") {
     co_await bare(call, 431);
     co_return;
   }
+  const std::optional<Ending> refused =
+      error.code() == "exchange.refused" ? read_refusal_header(error.hint()) : std::nullopt;
+  const Ending why = recorded(refused.value_or(app_down("The app cannot be reached now.")), *pass);
+  co_await refuse(call, refusal_of(why), refused ? 403 : 503, false);
+}
+
+net::Task<void> AppDoor::refuse_unanswered(net::HttpCall& call, const Pass& pass,
+                                           const net::CarrierStream& upstream, Error error,
+                                           const std::optional<NodeRefusal>& refused) {
+  if (refused) {
+    const Ending why = recorded(refused->ending, pass);
+    co_await refuse(call, refusal_of(why), status_of(why, refused->status), false);
+  } else if (call.has_body() && error.code().starts_with("http.")) {
+    co_await bare(call, net::http_status(error));
+  } else {
+    const Ending why =
+        recorded(not_answered(upstream, false, app_down("The app did not answer as it should.")), pass);
+    co_await refuse(call, refusal_of(why), 502, false);
+  }
+}
+
+net::Task<Result<net::CarrierStream>> AppDoor::open(net::HttpCall& call, net::NormalTarget target,
+                                                    std::shared_ptr<const Pass> pass, net::GateRef gate,
+                                                    Gateway::Attempt& attempt,
+                                                    std::shared_ptr<const coalition::Verdict> permit) {
+  net::RequestHead head = onward(call, target);
+  const bool end = call.upgrade().empty() && !call.has_body();
+  if (pass->side == Side::local) {
+    Result<net::CarrierStream> local = co_await parts_.gateway.open(std::move(pass), head, end, attempt);
+    co_return std::move(local);
+  }
+  clean_request(head.headers);
+  pass->gate->count_request();
+  head.headers.add(std::string(kSessionHeader), pass->at_host.text());
+  Result<net::CarrierStream> opened = co_await parts_.links.open(pass->partner, head, end, std::move(gate));
+  // It waited for a free stream, and is given up unsent.
+  if (opened && !parts_.lane.stands(*pass, *permit)) {
+    opened->reset(net::H2Code::cancel);
+    co_return fail("net.fenced", "what this request rests on changed before it left");
+  }
+  co_return std::move(opened);
+}
+
+// Each request that is under way holds this frame: the way out, and what goes wrong, are coroutines of their
+// own.
+net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
+                                 std::shared_ptr<const Pass> pass) {
+  if (!parts_.lane.is_current(*pass)) {
+    pass = co_await wait_in(call, std::move(pass));
+    if (!pass) co_return;
+  }
+  const auto gate = std::make_shared<SessionGate>(pass->gate, parts_.clock);
+  const bool upgrades = !call.upgrade().empty();
+  const bool many_cookies = has_many_cookies(call.head().headers);
+  std::shared_ptr<const coalition::Verdict> permit;  // ours, where a partner's node has the app
+  if (pass->side != Side::local) {
+    permit = decide(call, target, *pass);
+    if (!permit->permit) {
+      co_await refuse_denied(call, std::move(permit));
+      co_return;
+    }
+  }
+  Gateway::Attempt attempt;
+  Result<net::CarrierStream> opened =
+      co_await open(call, std::move(target), pass, gate, attempt, std::move(permit));
   if (!opened) {
-    const std::optional<Ending> refused = opened.error().code() == "exchange.refused"
-                                              ? read_refusal_header(opened.error().hint())
-                                              : std::nullopt;
-    const Ending why = recorded(refused.value_or(app_down("The app cannot be reached now.")), *pass);
-    co_await refuse(call, refusal_of(why), refused ? 403 : 503, false);
+    co_await refuse_unopened(call, pass, std::move(opened.error()));
     co_return;
   }
   net::CarrierStream upstream = std::move(*opened);
   upstream.set_gate(gate);
+  Elsewhere elsewhere;
   if (pass->side == Side::local) {
     elsewhere = [this, &pass, &attempt](const Error& why) {
       return parts_.gateway.elsewhere(pass, attempt, why);
@@ -336,23 +375,14 @@ net::Task<void> AppDoor::forward(net::HttpCall& call, net::NormalTarget target,
   });
   call.when_gone([&upstream] { upstream.reset(net::H2Code::cancel); });
   std::optional<NodeRefusal> refused;
-  DoorAnswer answer(call, pass->side == Side::home, many_cookies, refused);
+  Answer answer(call, pass->side == Side::home, many_cookies, refused);
   const Result<void> relayed = co_await relay_request(
       parts_.lane, *pass, call.has_body() ? &call.body() : nullptr, upstream, answer, std::move(elsewhere));
   call.when_gone(nullptr);
   call.set_gate(nullptr);
   if (relayed && pass->side == Side::local) parts_.gateway.answered(*pass, attempt);
   if (relayed || call.started()) co_return;
-  if (refused) {
-    const Ending why = recorded(refused->ending, *pass);
-    co_await refuse(call, refusal_of(why), status_of(why, refused->status), false);
-  } else if (call.has_body() && relayed.error().code().starts_with("http.")) {
-    co_await bare(call, net::http_status(relayed.error()));
-  } else {
-    const Ending why =
-        recorded(not_answered(upstream, false, app_down("The app did not answer as it should.")), *pass);
-    co_await refuse(call, refusal_of(why), 502, false);
-  }
+  co_await refuse_unanswered(call, *pass, upstream, relayed.error(), refused);
 }
 
 // WebSockets and other upgrades: an extended CONNECT behind, what the browser speaks in front, then bytes

@@ -38,6 +38,11 @@ class AppDoor {
                                        std::optional<coalition::AppRef> app);
 
  private:
+  struct NodeRefusal {  // a partner's node said no
+    Ending ending;
+    int status = 403;
+  };
+  class Answer;
   struct Way {
     std::shared_ptr<const Pass> pass;
     SessionId session;
@@ -45,9 +50,26 @@ class AppDoor {
   };
   [[nodiscard]] Way way_in(const net::HttpCall& call, const std::optional<coalition::AppRef>& app);
   [[nodiscard]] net::Task<std::optional<Refusal>> ending(SessionId session);
+  // How a session ended, for whoever still shows its cookie.
+  net::Task<void> refuse_ended(net::HttpCall& call, SessionId session);
   net::Task<void> to_lobby(net::HttpCall& call, net::NormalTarget target);
   net::Task<void> enter(net::HttpCall& call, std::string query, std::optional<coalition::AppRef> app);
   net::Task<void> forward(net::HttpCall& call, net::NormalTarget target, std::shared_ptr<const Pass> pass);
+  // Waits while the session is held; nullptr when it does not pass, and then that is the answer.
+  [[nodiscard]] net::Task<std::shared_ptr<const Pass>> wait_in(net::HttpCall& call,
+                                                               std::shared_ptr<const Pass> pass);
+  [[nodiscard]] std::shared_ptr<const coalition::Verdict> decide(net::HttpCall& call,
+                                                                 const net::NormalTarget& target,
+                                                                 const Pass& pass);
+  // Towards the app, or with our permit to its node. Takes the call's head, unless that is an upgrade.
+  [[nodiscard]] net::Task<Result<net::CarrierStream>> open(net::HttpCall& call, net::NormalTarget target,
+                                                           std::shared_ptr<const Pass> pass,
+                                                           net::GateRef gate, Gateway::Attempt& attempt,
+                                                           std::shared_ptr<const coalition::Verdict> permit);
+  net::Task<void> refuse_denied(net::HttpCall& call, std::shared_ptr<const coalition::Verdict> verdict);
+  net::Task<void> refuse_unopened(net::HttpCall& call, std::shared_ptr<const Pass> pass, Error error);
+  net::Task<void> refuse_unanswered(net::HttpCall& call, const Pass& pass, const net::CarrierStream& upstream,
+                                    Error error, const std::optional<NodeRefusal>& refused);
   net::Task<void> upgrade(net::HttpCall& call, net::CarrierStream upstream, std::shared_ptr<const Pass> pass,
                           Elsewhere elsewhere);
   net::Task<void> refuse(net::HttpCall& call, Refusal refusal, int status, bool clear);

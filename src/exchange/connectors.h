@@ -65,8 +65,10 @@ class Connectors {
 
   // A stream whose handshake chose kConnectorAlpn. Returns when the connector is gone, or on another loop.
   [[nodiscard]] net::Task<void> serve(std::unique_ptr<net::Stream> stream);
-  // The nearest for the session's next stream. Waits a little while its app's connectors are connected to
-  // other loops only. The pass must outlive the task.
+  // The nearest for the session's next stream, if this loop has one.
+  [[nodiscard]] std::optional<ConnectorId> pick(const Pass& pass);
+  // The same; waits a little while its app's connectors are connected to other loops only. The pass must
+  // outlive the task.
   [[nodiscard]] net::Task<std::optional<ConnectorId>> choose(const Pass& pass);
   [[nodiscard]] bool several() const { return up_.size() > 1; }
   // The nearest but that one, which the session's next streams then go to; none when this loop has no other.
@@ -84,7 +86,6 @@ class Connectors {
   net::Task<void> arrive(ConnectorId id, ConnectorDesk::Claim claim, net::Parked parked);
   net::Task<void> measure(ConnectorId connector, ConnectorDesk::Claim claim, net::Carrier carrier);
   net::Task<void> tell_connections(net::Carrier carrier);
-  [[nodiscard]] std::optional<ConnectorId> pick(const Pass& pass);
 
   Lane& lane_;
   const Lanes& lanes_;

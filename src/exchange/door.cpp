@@ -16,6 +16,22 @@ const Asset* find_asset(std::string_view path) {
   return nullptr;
 }
 
+net::Task<void> bare(net::HttpCall& call, int status) {
+  net::ResponseHead head;
+  head.status = status;
+  [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), "");
+}
+
+net::Task<void> send_asset(net::HttpCall& call, const Asset* asset) {
+  net::ResponseHead found;
+  found.status = 200;
+  found.headers.add("Content-Type", asset->name.ends_with(".js") ? "text/javascript; charset=utf-8"
+                                                                 : "text/css; charset=utf-8");
+  found.headers.add("Cache-Control", "no-cache");
+  found.headers.add("X-Content-Type-Options", "nosniff");
+  [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(found), std::string(asset->text));
+}
+
 }  // namespace
 
 std::vector<net::TlsServerConfig::Protocol> door_protocols() {
@@ -57,15 +73,21 @@ net::Task<void> Door::connection(net::Socket socket) {
   }
 }
 
-HostName Door::read(std::string_view authority) const {
-  if (names_.is_ours(authority) || !parts_.key_service_named) return names_.read(authority);
-  const std::optional<PartnerCode> partner = parts_.key_service_named(authority);
-  if (!partner) return NoHost{};
-  return KeyServiceHost{*partner};
+const HostName& Door::read(std::string_view authority) {
+  if (!last_read_.empty() && authority == last_read_) return last_host_;
+  last_read_.clear();  // what others are called is the world's to say, each time
+  if (names_.is_ours(authority) || !parts_.key_service_named) {
+    last_host_ = names_.read(authority);
+    last_read_ = authority;
+  } else {
+    const std::optional<PartnerCode> partner = parts_.key_service_named(authority);
+    last_host_ = partner ? HostName(KeyServiceHost{*partner}) : HostName(NoHost{});
+  }
+  return last_host_;
 }
 
-std::shared_ptr<const net::HttpService> Door::place(std::string_view authority) const {
-  const HostName host = read(authority);
+std::shared_ptr<const net::HttpService> Door::place(std::string_view authority) {
+  const HostName& host = read(authority);
   if (std::holds_alternative<LobbyHost>(host) || std::holds_alternative<ConsoleHost>(host) ||
       std::holds_alternative<KeyServiceHost>(host)) {
     return parts_.lanes.control().http;
@@ -94,61 +116,42 @@ net::Task<void> Door::enrol(net::HttpCall& call) {
   [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), std::move(answer));
 }
 
+net::Task<void> Door::console(net::HttpCall& call, net::NormalTarget target) {
+  net::NormalTarget asked = target;
+  const bool answered = co_await parts_.console(call, std::move(asked));
+  if (!answered) co_await parts_.apps.handle(call, std::move(target), std::nullopt);
+}
+
+net::Task<void> Door::send_keys(net::HttpCall& call) {
+  net::ResponseHead found;
+  found.status = 200;
+  found.headers.add("Content-Type", "application/json");
+  [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(found), parts_.keys().dump());
+}
+
+// No coroutine itself: what each request goes through is to hold no more than it needs while it waits.
 net::Task<void> Door::handle(net::HttpCall& call) {
   const net::RequestHead& head = call.head();
   Result<net::NormalTarget> target = net::normal_target(head.target);
-  if (!target) {
-    net::ResponseHead bad;
-    bad.status = 400;
-    [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(bad), "");
-    co_return;
-  }
-  const HostName host = read(head.authority);
+  if (!target) return bare(call, 400);
+  const HostName& host = read(head.authority);
   // Also where a browser uses one connection for several names: each request is its own name's, or nobody's.
-  if (!names_.is_ours(head.authority) && !std::holds_alternative<KeyServiceHost>(host)) {
-    net::ResponseHead misdirected;
-    misdirected.status = 421;
-    [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(misdirected), "");
-    co_return;
-  }
+  if (!names_.is_ours(head.authority) && !std::holds_alternative<KeyServiceHost>(host))
+    return bare(call, 421);
   const Asset* asset = head.method == "GET" ? find_asset(target->path) : nullptr;
-  if (asset != nullptr) {
-    net::ResponseHead found;
-    found.status = 200;
-    found.headers.add("Content-Type", asset->name.ends_with(".js") ? "text/javascript; charset=utf-8"
-                                                                   : "text/css; charset=utf-8");
-    found.headers.add("Cache-Control", "no-cache");
-    found.headers.add("X-Content-Type-Options", "nosniff");
-    [[maybe_unused]] const Result<void> sent =
-        co_await call.answer(std::move(found), std::string(asset->text));
-    co_return;
-  }
+  if (asset != nullptr) return send_asset(call, asset);
   if (std::holds_alternative<LobbyHost>(host)) {
-    if (target->path == "/.entente/enrol" && head.method == "POST") {
-      co_await enrol(call);
-    } else if (target->path == "/.entente/keys" && head.method == "GET") {
-      net::ResponseHead found;
-      found.status = 200;
-      found.headers.add("Content-Type", "application/json");
-      [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(found), parts_.keys().dump());
-    } else {
-      co_await parts_.lobby.handle(call, *std::move(target));
-    }
-    co_return;
+    if (target->path == "/.entente/enrol" && head.method == "POST") return enrol(call);
+    if (target->path == "/.entente/keys" && head.method == "GET") return send_keys(call);
+    return parts_.lobby.handle(call, *std::move(target));
   }
   const KeyServiceHost* service = std::get_if<KeyServiceHost>(&host);
-  if (service != nullptr && parts_.key_service) {
-    co_await parts_.key_service(call, *std::move(target), service->of);
-    co_return;
-  }
-  if (std::holds_alternative<ConsoleHost>(host)) {
-    net::NormalTarget asked = *target;
-    const bool answered = co_await parts_.console(call, std::move(asked));
-    if (answered) co_return;
-  }
+  if (service != nullptr && parts_.key_service)
+    return parts_.key_service(call, *std::move(target), service->of);
+  if (std::holds_alternative<ConsoleHost>(host)) return console(call, *std::move(target));
   std::optional<coalition::AppRef> app;
   if (const AppHost* named = std::get_if<AppHost>(&host)) app = named->app;
-  co_await parts_.apps.handle(call, *std::move(target), app);
+  return parts_.apps.handle(call, *std::move(target), std::move(app));
 }
 
 }  // namespace entente::exchange

@@ -54,13 +54,18 @@ class Door {
   void drain() { service_->connections->drain(); }  // on its loop: HTTP/2 connections end in order
 
  private:
-  [[nodiscard]] HostName read(std::string_view authority) const;
+  // Until it is asked for another.
+  [[nodiscard]] const HostName& read(std::string_view authority);
   // The loop that a name's requests belong on, by the name alone: the lobby's, a partner's, or any.
-  [[nodiscard]] std::shared_ptr<const net::HttpService> place(std::string_view authority) const;
+  [[nodiscard]] std::shared_ptr<const net::HttpService> place(std::string_view authority);
   net::Task<void> enrol(net::HttpCall& call);
+  net::Task<void> console(net::HttpCall& call, net::NormalTarget target);
+  net::Task<void> send_keys(net::HttpCall& call);
 
   Parts parts_;
   HostNames names_;
+  std::string last_read_;  // a name of this door's: a request's is asked for where it belongs, and here
+  HostName last_host_{NoHost{}};
   std::shared_ptr<net::HttpService> service_;
 };
 

@@ -91,7 +91,8 @@ net::Task<Result<net::CarrierStream>> Gateway::open(std::shared_ptr<const Pass> 
       co_return fail("exchange.refused", "this request is refused", {},
                      refusal_header(ending_of(coalition::shown(*verdict))));
     }
-    connector = co_await connectors_.choose(*pass);
+    connector = connectors_.pick(*pass);
+    if (!connector) connector = co_await connectors_.choose(*pass);
   } while (!lane_.stands(*pass, *verdict));
   if (!connector) co_return fail("exchange.connector-down", "no connector of this app is connected");
   attempt.connector = *connector;
