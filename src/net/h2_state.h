@@ -82,13 +82,14 @@ class ByteQueue {
   size_t size_ = 0;
 };
 
-// A queue that holds no memory to speak of while it is empty.
+// A queue that holds no memory to speak of while it is empty: the next one of its thread that fills has it.
 template <class T>
 class Fifo {
  public:
   [[nodiscard]] bool empty() const { return head_ == items_.size(); }
   [[nodiscard]] T& front() { return items_[head_]; }
   void push_back(T item) {
+    if (items_.capacity() == 0) items_.swap(spare_);
     if (head_ > kKeptItems && head_ * 2 > items_.size()) {
       items_.erase(items_.begin(), items_.begin() + static_cast<std::ptrdiff_t>(head_));
       head_ = 0;
@@ -105,12 +106,18 @@ class Fifo {
     if (++head_ < items_.size()) return;
     items_.clear();
     head_ = 0;
-    if (items_.capacity() * sizeof(T) > kKeptBytes) items_.shrink_to_fit();
+    if (items_.capacity() * sizeof(T) > kKeptBytes) give_up();
   }
 
  private:
-  static constexpr size_t kKeptBytes = 128;  // when it is empty
-  static constexpr size_t kKeptItems = 64;   // gone ones, before those that wait are moved up
+  void give_up() {
+    if (items_.capacity() > spare_.capacity() && items_.capacity() <= kKeptItems) items_.swap(spare_);
+    items_ = {};
+  }
+
+  static constexpr size_t kKeptBytes = 128;          // when it is empty
+  static constexpr size_t kKeptItems = 64;           // gone ones, before those that wait are moved up
+  static inline thread_local std::vector<T> spare_;  // empty
   std::vector<T> items_;
   size_t head_ = 0;
 };

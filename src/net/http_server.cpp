@@ -85,14 +85,16 @@ class HttpConnection final : public HttpCall {
 
  private:
   [[nodiscard]] const HttpServerLimits& limits() const { return service_->limits; }
-  enum class Head : uint8_t { here, none, ended };  // none: not a byte of one has come
-  [[nodiscard]] Task<Result<Head>> read_head();
+  enum class Head : uint8_t { here, begun, none, ended };  // none: not a byte of one has come
+  [[nodiscard]] Result<Head> look_for_head();
+  [[nodiscard]] Task<Result<void>> read_rest_of_head();
   [[nodiscard]] Task<void> refuse(Error error);
   [[nodiscard]] Result<void> begin_call();
   [[nodiscard]] bool belongs_elsewhere();
   [[nodiscard]] bool must_close() const;
   void arrive(Parked parked, ByteView ahead);
   static Task<void> go_on_here(std::unique_ptr<HttpConnection> connection, Parked parked, Bytes ahead);
+  [[nodiscard]] bool is_settled() const;
   [[nodiscard]] Task<bool> settle();
   [[nodiscard]] Task<void> drain();
   [[nodiscard]] Task<void> close();
@@ -113,14 +115,12 @@ class HttpConnection final : public HttpCall {
 Task<HttpConnection::Then> HttpConnection::serve() {
   for (;;) {
     if (!std::exchange(moving_, false)) {
-      Result<Head> head = co_await read_head();
-      if (!head) {
-        co_await refuse(std::move(head.error()));
-        co_return Then::over;
-      }
-      if (*head == Head::none) co_return Then::idle;
-      if (*head == Head::ended) break;
-      Result<void> begun = begin_call();
+      const Result<Head> head = look_for_head();
+      if (head && *head == Head::none) co_return Then::idle;
+      if (head && *head == Head::ended) break;
+      Result<void> begun = head ? Result<void>() : Failure(head.error());
+      if (head && *head == Head::begun) begun = co_await read_rest_of_head();
+      if (begun) begun = begin_call();
       if (!begun) {
         co_await refuse(std::move(begun.error()));
         co_return Then::over;
@@ -129,6 +129,7 @@ Task<HttpConnection::Then> HttpConnection::serve() {
     }
     Task<void> handling = service_->handle(*this);
     co_await std::move(handling);
+    if (is_settled()) continue;
     bool go_on = co_await settle();
     if (!go_on) co_return Then::over;
   }
@@ -160,19 +161,23 @@ Task<void> HttpConnection::go_on_here(std::unique_ptr<HttpConnection> connection
   co_await serve_on(nullptr, std::move(service), std::move(connection));
 }
 
-Task<Result<HttpConnection::Head>> HttpConnection::read_head() {
-  parser_.reset();
+// Most often all of a head comes at once: only what has to be waited for is read by a coroutine.
+Result<HttpConnection::Head> HttpConnection::look_for_head() {
   if (ahead_.empty()) {
     const Result<bool> some = ahead_.try_more();
-    if (!some) co_return Head::ended;
-    if (!*some) co_return Head::none;
-    if (ahead_.empty()) co_return Head::ended;
+    if (!some) return Head::ended;
+    if (!*some) return Head::none;
+    if (ahead_.empty()) return Head::ended;
   }
+  parser_.reset();
+  TRY(const size_t used, parser_.feed(ahead_.text()));
+  ahead_.take(used);
+  return parser_.done() ? Head::here : Head::begun;
+}
+
+Task<Result<void>> HttpConnection::read_rest_of_head() {
   const Tick deadline = ahead_.stream().loop().tick() + limits().head_timeout;
-  for (;;) {
-    CO_TRY(const size_t used, parser_.feed(ahead_.text()));
-    ahead_.take(used);
-    if (parser_.done()) co_return Head::here;
+  while (!parser_.done()) {
     const Millis left = std::chrono::duration_cast<Millis>(deadline - ahead_.stream().loop().tick());
     if (left <= Millis(0))
       co_return fail("net.timeout", "the request's head came too slowly", stream_->peer());
@@ -180,7 +185,10 @@ Task<Result<HttpConnection::Head>> HttpConnection::read_head() {
     CO_TRY(const size_t count, std::move(more));
     if (count == 0)
       co_return fail("net.reset", "the connection ended inside a request's head", stream_->peer());
+    CO_TRY(const size_t used, parser_.feed(ahead_.text()));
+    ahead_.take(used);
   }
+  co_return Result<void>{};
 }
 
 Result<void> HttpConnection::begin_call() {
@@ -320,6 +328,11 @@ Task<Result<std::unique_ptr<Tunnel>>> HttpConnection::take_over(Headers fields) 
   CO_TRY_VOID(std::move(sent));
   Bytes leftover = ahead_.take_all();
   co_return std::make_unique<StreamTunnel>(std::move(stream_), std::move(leftover), limits().write_timeout);
+}
+
+// The handler has answered and left nothing: the connection can carry another request at once.
+bool HttpConnection::is_settled() const {
+  return stream_ && !stream_->aborted() && writer_.finished() && keep_ && body_.done();
 }
 
 // After the handler: true when the connection can carry another request.
