@@ -9,6 +9,14 @@
 
 using namespace entente;
 
+TEST_CASE("what is written into an object is moved there, not copied") {
+  std::string text(100, 'x');
+  const char* const at = text.data();
+  const Json made = Json::object({{"outer", Json::object({{"text", std::move(text)}})}, {"other", 1}});
+  CHECK(made.find("outer")->find("text")->string().data() == at);
+  CHECK(made.dump().ends_with(R"("},"other":1})"));
+}
+
 TEST_CASE("json refuses what two readers could read differently") {
   for (const char* text :
        {R"({"a":1,"a":2})", R"({"a":{"b":1,"b":1}})", "[1,]", "{'a':1}", "01", "1e999", "[1] 2",

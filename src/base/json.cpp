@@ -422,6 +422,13 @@ Result<Json> Json::parse(std::string_view text, Limits limits) {
   return read(parser, text, limits);
 }
 
+Json Json::object(std::initializer_list<Given> members) {
+  Object out;
+  out.reserve(members.size());
+  for (const Given& member : members) out.push_back(member.take());
+  return Json(std::move(out));
+}
+
 bool Json::boolean() const {
   ENTENTE_CHECK(is_bool());
   return std::get<bool>(value_);

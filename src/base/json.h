@@ -22,6 +22,8 @@ class Json {
   using Member = std::pair<std::string, Json>;
   using Object = std::vector<Member>;  // in the order written; keys are unique
 
+  class Given;  // a member as it is written down
+
   Json() = default;
   Json(std::nullptr_t) {}
   Json(bool value) : value_(value) {}
@@ -34,9 +36,7 @@ class Json {
   Json(std::string value) : value_(std::move(value)) {}
   Json(Array value) : value_(std::move(value)) {}
   Json(Object value) : value_(std::move(value)) {}
-  [[nodiscard]] static Json object(std::initializer_list<Member> members = {}) {
-    return Json(Object(members));
-  }
+  [[nodiscard]] static Json object(std::initializer_list<Given> members = {});
   [[nodiscard]] static Json array(std::initializer_list<Json> items = {}) { return Json(Array(items)); }
 
   struct Limits {
@@ -80,6 +80,16 @@ class Json {
 
  private:
   std::variant<std::monostate, bool, int64_t, double, std::string, Array, Object> value_;
+};
+
+// What an initializer list holds is const, and would be copied with all that is under it: this may be taken.
+class Json::Given {
+ public:
+  Given(std::string key, Json value) : member_(std::move(key), std::move(value)) {}
+  [[nodiscard]] Member take() const { return std::move(member_); }
+
+ private:
+  mutable Member member_;
 };
 
 // "line:column" (from 1) at which the value at `path` ("/door/listen", RFC 6901) starts in a text that

@@ -41,7 +41,7 @@ Told sign_in(std::string_view token, std::string_view person = "p1") {
                                    {"end", rfc3339(kNow + std::chrono::hours(1))}})};
 }
 
-Told of(std::string_view kind, std::initializer_list<Json::Member> fields) {
+Told of(std::string_view kind, std::initializer_list<Json::Given> fields) {
   return {std::string(kind), Json::object(fields)};
 }
 

@@ -157,9 +157,9 @@ std::string Value::text() const {
   return {};
 }
 
-Record::Record(std::initializer_list<Member> members) {
+Record::Record(std::initializer_list<Given> members) {
   members_.reserve(members.size());
-  for (const Member& member : members) set(member.first, member.second);
+  for (const Given& member : members) set(std::move(member.name_), std::move(member.value_));
 }
 
 static bool before(const Record::Member& member, std::string_view name) {

@@ -133,7 +133,17 @@ class Record {
  public:
   using Member = std::pair<std::string, Value>;
   Record() = default;
-  Record(std::initializer_list<Member> members);
+  // A member as it is written down: what an initializer list holds is const, and would be copied.
+  class Given {
+   public:
+    Given(std::string name, Value value) : name_(std::move(name)), value_(std::move(value)) {}
+
+   private:
+    friend class Record;
+    mutable std::string name_;
+    mutable Value value_;
+  };
+  Record(std::initializer_list<Given> members);
   Record& set(std::string name, Value value);  // replaces
   [[nodiscard]] const Value* find(std::string_view name) const;
   [[nodiscard]] const std::vector<Member>& members() const { return members_; }
