@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -97,16 +98,29 @@ net::Task<bool> ConnectorProcess::serve_once(size_t number) {
     complain("the node did not take the connection", stream.error());
     co_return false;
   }
-  complaint_.over();
+  // Whether the node takes this connector's certificate shows by its first request: in TLS 1.3 it looks at it
+  // after the handshake.
+  auto taken = std::make_shared<bool>(false);
   net::Carrier carrier = net::Carrier::server(
-      std::move(*stream), [this](net::CarrierStream incoming) { return handle(std::move(incoming)); },
+      std::move(*stream),
+      [this, taken](net::CarrierStream incoming) {
+        if (!std::exchange(*taken, true)) {
+          complaint_.over();
+          log(LogLevel::info, "connector", "connected to the node", {});
+        }
+        return handle(std::move(incoming));
+      },
       carrier_config());
   carriers_.insert_or_assign(number, carrier);
-  log(LogLevel::info, "connector", "connected to the node", {});
   const Result<void> ended = co_await carrier.run();
   carriers_.erase(number);
-  log(LogLevel::info, "connector", "disconnected", {{"why", ended ? "" : ended.error().text()}});
-  co_return true;
+  if (*taken) {
+    log(LogLevel::info, "connector", "disconnected", {{"why", ended ? "" : ended.error().text()}});
+  } else if (!stopping_) {
+    complain("the node broke the connection off: is this connector still enrolled?",
+             ended ? Error{"net.closed", "it closed the connection", {}, {}} : ended.error());
+  }
+  co_return *taken;
 }
 
 net::Task<void> ConnectorProcess::handle(net::CarrierStream stream) {

@@ -144,7 +144,7 @@ net::Task<void> Connectors::run(ConnectorId id, ConnectorDesk::Claim claim,
   log(LogLevel::info, "exchange", "a connector is up",
       {{"connector", id.text()}, {"loop", static_cast<int64_t>(lane_.number())}});
   lane_.loop().spawn(measure(id, claim, carrier));
-  if (lanes_.all.size() > 1) lane_.loop().spawn(tell_connections(carrier));
+  lane_.loop().spawn(tell_connections(carrier));
   arrived_.pulse();
   const Result<void> ended = co_await carrier.run();
   log(LogLevel::info, "exchange", "a connector is gone",

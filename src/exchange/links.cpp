@@ -92,7 +92,12 @@ net::Task<void> Links::keep_dialing(PartnerCode partner) {
   Tick serving_seen = lane_.moment().tick;
   while (*alive) {
     bool reached = true;
-    if (!links_.contains({partner, Way::asking})) reached = co_await dial(partner, Way::asking);
+    const auto asking = links_.find({partner, Way::asking});
+    if (asking == links_.end()) {
+      reached = co_await dial(partner, Way::asking);
+    } else if (asking->second->controlled) {
+      broken_off_.erase(partner);
+    }
     if (!*alive) co_return;
     if (links_.contains({partner, Way::serving})) serving_seen = lane_.moment().tick;
     // One open path is enough: if they cannot dial us, we dial for them to ask.
@@ -101,7 +106,8 @@ net::Task<void> Links::keep_dialing(PartnerCode partner) {
       if (!*alive) co_return;
       if (opened) serving_seen = lane_.moment().tick;
     }
-    wait = reached ? kDialAgainFirst : std::min(wait * 2, kDialAgainMost);
+    const bool well = reached && !broken_off_.contains(partner);
+    wait = well ? kDialAgainFirst : std::min(wait * 2, kDialAgainMost);
     co_await lane_.loop().sleep(wait);
   }
 }
@@ -111,7 +117,8 @@ void Links::complain(const PartnerCode& partner, std::string_view what, const Er
   log(LogLevel::warning, "exchange", what, {{"partner", partner.text()}, {"why", why.text()}});
 }
 
-// True once the handshake is done; the link then runs by itself.
+// True once the handshake is done; the link then runs by itself. Whether our certificate is taken shows
+// later: in TLS 1.3 the other side looks at it after that.
 net::Task<bool> Links::dial(PartnerCode partner, Way way) {
   const std::shared_ptr<const coalition::World> world = world_();
   const coalition::Partner* known = world->partner(partner);
@@ -135,9 +142,8 @@ net::Task<bool> Links::dial(PartnerCode partner, Way way) {
     complain(partner, "a partner's node was not who it should be", stream.error());
     co_return false;
   }
-  complaints_[partner].over();
   if (way == Way::serving && links_.contains({partner, way})) co_return true;  // they dialed meanwhile
-  lane_.loop().spawn(run(partner, way, std::move(*stream)));
+  lane_.loop().spawn(run(partner, way, std::move(*stream), true));
   co_return true;
 }
 
@@ -155,7 +161,7 @@ net::Task<void> Links::serve(std::unique_ptr<net::Stream> stream) {
   const Way way = peer->alpn == kLinkAlpn ? Way::serving : Way::asking;
   const Lanes::One& there = lanes_.of(code);
   if (there.links == this) {
-    co_await run(code, way, std::move(stream));
+    co_await run(code, way, std::move(stream), false);
     co_return;
   }
   Result<net::Parked> parked = stream->park();
@@ -164,10 +170,10 @@ net::Task<void> Links::serve(std::unique_ptr<net::Stream> stream) {
 
 net::Task<void> Links::arrive(PartnerCode partner, Way way, net::Parked parked) {
   std::unique_ptr<net::Stream> stream = net::adopt(lane_.loop(), std::move(parked));
-  co_await run(std::move(partner), way, std::move(stream));
+  co_await run(std::move(partner), way, std::move(stream), false);
 }
 
-net::Task<void> Links::run(PartnerCode partner, Way way, std::unique_ptr<net::Stream> stream) {
+net::Task<void> Links::run(PartnerCode partner, Way way, std::unique_ptr<net::Stream> stream, bool dialed) {
   const std::string thumbprint = base64url(stream->tls()->thumbprint);
   const std::shared_ptr<bool> alive = alive_;
   // The world may have moved on since the handshake; from here on world_changed() sees this link.
@@ -199,11 +205,19 @@ net::Task<void> Links::run(PartnerCode partner, Way way, std::unique_ptr<net::St
   link->end();
   link->more.set();
   if (!*alive) co_return;
+  const bool was_up = link->controlled;
   down(*link);
   const auto at = links_.find({partner, way});
-  if (at != links_.end() && at->second == link) links_.erase(at);
-  log(LogLevel::info, "exchange", "a link is down",
-      {{"partner", partner.text()}, {"way", way_name(way)}, {"why", ended ? "" : ended.error().text()}});
+  const bool replaced = at == links_.end() || at->second != link;
+  if (!replaced) links_.erase(at);
+  if (!was_up && dialed && !replaced) {
+    broken_off_.insert(partner);
+    complain(partner, "a partner's node broke the link off: does it pin this node's certificate?",
+             ended ? Error{"net.closed", "it closed the connection", {}, {}} : ended.error());
+  }
+  if (was_up)
+    log(LogLevel::info, "exchange", "a link is down",
+        {{"partner", partner.text()}, {"way", way_name(way)}, {"why", ended ? "" : ended.error().text()}});
 }
 
 net::Task<Result<net::CarrierStream>> Links::open(PartnerCode partner, net::RequestHead& head, bool end,

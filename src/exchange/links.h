@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -73,7 +74,7 @@ class Links {
   net::Task<void> keep_dialing(PartnerCode partner);
   void complain(const PartnerCode& partner, std::string_view what, const Error& why);
   net::Task<bool> dial(PartnerCode partner, Way way);
-  net::Task<void> run(PartnerCode partner, Way way, std::unique_ptr<net::Stream> stream);
+  net::Task<void> run(PartnerCode partner, Way way, std::unique_ptr<net::Stream> stream, bool dialed);
   net::Task<void> arrive(PartnerCode partner, Way way, net::Parked parked);
   void down(Link& link);
   net::Task<void> ask_control(std::shared_ptr<Link> link);
@@ -95,7 +96,8 @@ class Links {
   std::map<Key, std::shared_ptr<Link>> links_;
   std::map<PartnerCode, bool> dialing_;
   std::map<PartnerCode, Complaint> complaints_;  // of dialing each
-  std::map<PartnerCode, Budget> requests_;       // of each partner, whatever link they come on
+  std::set<PartnerCode> broken_off_;        // their node took the last connection, and no link came of it
+  std::map<PartnerCode, Budget> requests_;  // of each partner, whatever link they come on
   // And of each for keys: what people ask of an app keeps no object shut, and shuts none that is shown.
   std::map<PartnerCode, Budget> key_requests_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

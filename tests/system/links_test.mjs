@@ -360,3 +360,13 @@ system("a partner's node cannot reach an app outside a session of its own", asyn
     if (head) assert.notEqual(head.payload[0], 0x88, 'no 200 for what is no session of theirs');
   }
 });
+
+system('a connector that is cut says once what may be wrong, and does not fill its log', async () => {
+  const log = () => coalition.log('connector-cop-1');
+  const { code, output } = await coalition.cli('XAA', 'connector', 'cut', 'cop-1', '--reason', 'EXERCISE: it leaked');
+  assert.equal(code, 0, output);
+  await until('it says so', () => /is this connector still enrolled/.test(log()));
+  const said = log().split('\n').length;
+  await wait(5000);
+  assert.ok(log().split('\n').length <= said + 1, log().slice(-2000));
+});
