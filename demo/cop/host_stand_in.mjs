@@ -102,6 +102,10 @@ export class HostStandIn {
       incoming.pipe(outgoing);
     });
     this.server.on('upgrade', async (incoming, socket) => {
+      if (this.readOnly) {
+        socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+        return;
+      }
       const headers = { ...incoming.headers, 'entente-assertion': await this.sign() };
       const outgoing = httpRequest({ socketPath: this.socket, path: incoming.url, headers });
       outgoing.on('upgrade', (answer, inner, early) => {

@@ -143,6 +143,29 @@ test('a lost connection that the door would open again comes back by itself', as
   await page.close();
 });
 
+test('who may only read sees a picture that is asked for again and again, and is told that it is not live', async () => {
+  host.readOnly = true;
+  const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+  await page.goto(address);
+  await page.waitForSelector('body[data-link="reading"] [data-track]');
+  assert.match(await page.textContent('[data-state]'), /^Not live: .* read only/);
+  const first = await positions(page);
+  await page.waitForFunction(
+    (old) =>
+      [...document.querySelectorAll('[data-track]')].some(
+        (track, index) => track.getAttribute('transform') !== old[index],
+      ),
+    first,
+  );
+  host.refusing = true;
+  await page.waitForSelector('body[data-link="ended"]');
+  host.refusing = false;
+  host.readOnly = false;
+  await page.click('[data-action="retry"]');
+  await page.waitForSelector('body[data-link="live"]');
+  await page.close();
+});
+
 test('an app that stands still is not called live, however open its connection is', async () => {
   const { page } = await openPage();
   app.kill('SIGSTOP');

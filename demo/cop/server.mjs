@@ -146,6 +146,7 @@ class Picture {
     const file = request.method === 'GET' && this.page.get(pathname);
     if (file) answer(response, 200, ...file);
     else if (route === 'GET /me') answerJson(response, 200, whoAmI(claims));
+    else if (route === 'GET /picture') answerJson(response, 200, await this.#picture());
     else if (route === 'GET /bulk') await sendBulk(response, Number(searchParams.get('mib')));
     else if (route === 'POST /bulk') await countBulk(request, response);
     else answer(response, 404, 'text/plain; charset=utf-8', 'There is nothing under this address.\n');
@@ -164,12 +165,14 @@ class Picture {
     this.#watchers.handleUpgrade(request, socket, head, (watcher) => this.#show(watcher));
   }
 
+  async #picture() {
+    const picture = await this.feed.picture();
+    return { ...picture, symbols: symbolsFor(picture.tracks.map((track) => track.symbol)) };
+  }
+
   async #show(watcher) {
     watcher.on('error', () => watcher.terminate());
-    const picture = await this.feed.picture();
-    watcher.send(
-      JSON.stringify({ ...picture, symbols: symbolsFor(picture.tracks.map((track) => track.symbol)) }),
-    );
+    watcher.send(JSON.stringify(await this.#picture()));
     const stop = this.feed.listen((moves) => {
       if (watcher.readyState === watcher.OPEN && watcher.bufferedAmount < kBehindBytesMax)
         watcher.send(JSON.stringify(moves));

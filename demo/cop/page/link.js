@@ -3,6 +3,8 @@
 const kTries = 5;
 const kFirstWaitMs = 1000;
 const kWaitMsMax = 15_000;
+const kReadEveryMs = 5000;
+const kReadsBeforeLive = 12;
 
 // What the door says about us now: "welcome" (we may come back), "refused" (it answers, but not with this
 // app), "silent".
@@ -29,6 +31,8 @@ export class Link {
     clearTimeout(this.#timer);
     const socket = new WebSocket(new URL('/tracks', window.location.href.replace(/^http/, 'ws')));
     let live = false;
+    let opened = false;
+    socket.addEventListener('open', () => (opened = true));
     socket.addEventListener('message', async (event) => {
       const message = JSON.parse(event.data);
       if (message.type === 'picture') {
@@ -41,10 +45,28 @@ export class Link {
         this.on.moves(message); // moves hold whole positions, so those before the picture may be missed
       }
     });
-    socket.addEventListener('close', () => this.#closed());
+    socket.addEventListener('close', () => this.#closed(opened));
   }
 
-  async #closed() {
+  // Whoever may read alone gets no live connection: the picture is asked for instead, again and again.
+  async #read(times) {
+    try {
+      const answer = await fetch('/picture', { redirect: 'manual', cache: 'no-store' });
+      if (!answer.ok) return false;
+      await this.on.picture(await answer.json());
+    } catch {
+      return false;
+    }
+    this.#tries = 0;
+    this.on.state('reading', kReadEveryMs);
+    this.#timer = setTimeout(async () => {
+      if (times > 1 ? !(await this.#read(times - 1)) : true) this.open();
+    }, kReadEveryMs);
+    return true;
+  }
+
+  async #closed(opened) {
+    if (!opened && (await this.#read(kReadsBeforeLive))) return;
     this.on.state('asking');
     const door = await askDoor();
     if (door === 'refused') {
@@ -62,6 +84,7 @@ export class Link {
   }
 
   retry() {
+    clearTimeout(this.#timer);
     this.#tries = 0;
     this.open();
   }
