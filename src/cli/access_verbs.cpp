@@ -14,7 +14,7 @@ namespace {
 int answer_with_words(const Arguments& arguments, std::string path) {
   Json body = Json::object();
   if (const auto words = arguments.option("words")) body.set("words", *words);
-  return change(arguments, std::move(path), std::move(body));
+  return change(arguments, std::move(path), body);
 }
 
 std::string opens_text(const Json& row) {
@@ -80,7 +80,7 @@ int answer_request(const Arguments& arguments, std::string_view verb) {
   if (!seen) return report(seen.error(), arguments.json());
   Json body = Json::object({{"seen", *seen}});
   if (const auto words = arguments.option("words")) body.set("words", *words);
-  return change(arguments, fmt::format("/v1/requests/{}/{}", named(arguments), verb), std::move(body));
+  return change(arguments, fmt::format("/v1/requests/{}/{}", named(arguments), verb), body);
 }
 
 }  // namespace
@@ -132,7 +132,7 @@ int release_object(const Arguments& arguments) {
   Json rights = Json::array();
   for (const std::string& right : arguments.all("right")) rights.push(right);
   if (!rights.items().empty()) body.set("rights", std::move(rights));
-  return change(arguments, "/v1/releases", std::move(body));
+  return change(arguments, "/v1/releases", body);
 }
 int release_list(const Arguments& arguments) {
   const bool all = arguments.option("all").has_value();

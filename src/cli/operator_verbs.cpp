@@ -211,7 +211,7 @@ int connector_add(const Arguments& arguments) {
   if (const auto nations = arguments.option("for")) body.set("for", split(*nations));
   if (const auto days = arguments.option("days"))
     body.set("days", static_cast<int64_t>(std::strtol(days->c_str(), nullptr, 10)));
-  return change(arguments, "/v1/connectors", std::move(body));
+  return change(arguments, "/v1/connectors", body);
 }
 
 namespace {

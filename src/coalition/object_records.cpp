@@ -1,6 +1,7 @@
 #include "coalition/object_records.h"
 
 #include "coalition/levels.h"
+#include "coalition/recall_kinds.h"
 #include "label/label_policy.h"
 
 #include <algorithm>
@@ -21,8 +22,6 @@ constexpr size_t kServiceKeysMax = 64;
 constexpr std::array<std::string_view, 7> kMeanings{"classification", "releasable_to", "caveat", "handling",
                                                     "originator",     "mission",       "domain"};
 constexpr std::array<std::string_view, 3> kAttributeRules{"any_of", "all_of", "hierarchy"};
-constexpr std::array<std::string_view, 9> kRecallKinds{"object",  "policy", "partner", "person",     "device",
-                                                       "mission", "key",    "label",   kAuthorRecall};
 
 bool is_value(std::string_view text) {
   return !text.empty() && text.size() <= 128 && std::all_of(text.begin(), text.end(), [](char c) {
@@ -199,9 +198,10 @@ Result<KeyService> read_key_service(std::string_view rest, Fields& fields) {
 Result<Recall> read_recall(std::string_view rest, Fields& fields) {
   const size_t slash = rest.find('/');
   const std::string_view kind = rest.substr(0, slash);
-  if (slash == std::string_view::npos || slash + 1 == rest.size() ||
-      std::find(kRecallKinds.begin(), kRecallKinds.end(), kind) == kRecallKinds.end()) {
-    return bad_object_key(rest, fmt::format("recall/, one of {}, / and what", fmt::join(kRecallKinds, ", ")));
+  const bool is_kind = kind == kAuthorRecall || std::ranges::find(kRecallKinds, kind) != kRecallKinds.end();
+  if (slash == std::string_view::npos || slash + 1 == rest.size() || !is_kind) {
+    return bad_object_key(rest, fmt::format("recall/, one of {}, {}, / and what",
+                                            fmt::join(kRecallKinds, ", "), kAuthorRecall));
   }
   Recall out;
   out.key = fmt::format("recall/{}", rest);

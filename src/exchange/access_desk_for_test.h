@@ -87,6 +87,7 @@ inline coalition::World world_of(const char* self, Instant now) {
   records["policy/host/charts"] = text_record(kPolicies);
   records["policy/home/all"] = text_record(kAll);
   std::vector<coalition::Record> list;
+  list.reserve(records.size());
   for (auto& [key, value] : records) list.push_back({key, value});
   auto made = coalition::World::load(list, Revision{1});
   REQUIRE_MESSAGE(made, made.error().text());

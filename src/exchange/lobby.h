@@ -52,12 +52,16 @@ class Lobby {
   // A request whose authority is the lobby's name. Always answers.
   [[nodiscard]] net::Task<void> handle(net::HttpCall& call, net::NormalTarget target);
 
+  // Whether somebody of this id is signed in here.
+  [[nodiscard]] bool is_in(const PersonId& person) const { return !names_here({person}).empty(); }
+
   // Everybody's sign-in ends, also where it is on its way.
   void sign_out_all();
 
   // When the identity provider was needed last and did not answer, and what is known of that.
   struct ProviderFault {
     Instant at{};
+    bool answered = false;
     std::string what{};
   };
   [[nodiscard]] const std::optional<ProviderFault>& provider_fault() const { return provider_fault_; }

@@ -368,7 +368,7 @@ net::Task<void> Lobby::access_forms(net::HttpCall& call, const std::string& path
       const PersonId to(value("to"));
       const int64_t minutes = number_of(value("minutes"));
       // A slip of the keyboard would let nobody answer, and nobody would know.
-      if (parts_.access.may_lend(person, app->app) && names_here({to}).empty()) {
+      if (parts_.access.may_lend(person, app->app) && !is_in(to)) {
         done = fail("access.value", "nobody with this id is signed in here now", "to",
                     "let them sign in, and copy the id from the end of their page My things");
       } else {
@@ -381,17 +381,16 @@ net::Task<void> Lobby::access_forms(net::HttpCall& call, const std::string& path
   if (done) co_return co_await go_to(call, std::move(next));
   const Signed who = signed_in(call.head().headers);
   const bool delegates = path == "/delegations";
-  if (who.sign_in == nullptr || done.error().code() == "access.waits") {
+  const bool has_form = path == "/requests" || request || delegates;
+  if (who.sign_in == nullptr || done.error().code() == "access.waits" || !has_form) {
     co_await not_done(call, who.sign_in, done.error());
   } else if (path == "/requests") {
     co_await ask_again(call, *who.sign_in, form->fields, done.error());
-  } else if (request || delegates) {
+  } else {
     NotDone before{.why = words_of(done.error()), .request = id.text(), .words = words};
     if (delegates) before = {before.why, {}, {}, value("app"), value("to"), number_of(value("minutes"))};
     Acting again = acting(*who.sign_in);
     co_await show_things(call, std::move(again), std::move(before), status_of(done.error()));
-  } else {
-    co_await not_done(call, who.sign_in, done.error());
   }
 }
 

@@ -32,6 +32,8 @@ std::string safe_return(std::string_view wanted) {
 }  // namespace
 
 net::Task<Result<identity::OidcStep>> Lobby::walk(Result<identity::OidcStep> step) {
+  std::optional<std::string> silent;
+  bool asked = false;
   // Each fetch leads to the next step; a provider that leads on for ever is cut short.
   for (int hops = 0; hops < 8 && step && std::holds_alternative<identity::Fetch>(*step); ++hops) {
     identity::Fetch wanted = std::get<identity::Fetch>(std::move(*step));
@@ -48,13 +50,16 @@ net::Task<Result<identity::OidcStep>> Lobby::walk(Result<identity::OidcStep> ste
         fetched
             ? Result<identity::HttpAnswer>(identity::HttpAnswer{fetched->status, std::move(fetched->body)})
             : Result<identity::HttpAnswer>(Failure(fetched.error()));
-    if (fetched && fetched->status < 500) {
-      provider_fault_.reset();
-    } else {
-      provider_fault_ = {parts_.clock.now(),
-                         fetched ? fmt::format("it answered {}", fetched->status) : fetched.error().text()};
-    }
+    asked = true;
+    silent.reset();
+    if (!fetched || fetched->status >= 500)
+      silent = fetched ? fmt::format("it answered {}", fetched->status) : fetched.error().text();
     step = client_.answered(std::move(wanted), std::move(answer), {parts_.clock.now(), parts_.clock.tick()});
+  }
+  if (silent) {
+    provider_fault_ = {parts_.clock.now(), false, *std::move(silent)};
+  } else if (asked && step) {
+    provider_fault_.reset();
   }
   co_return step;
 }
@@ -85,6 +90,9 @@ net::Task<void> Lobby::begin_sign_in(net::HttpCall& call, std::string return_to)
   --beginning_;
   if (!step || !std::holds_alternative<identity::Redirect>(*step)) {
     const std::string code = step ? "oidc.provider_down" : step.error().code();
+    // No person has a part in it yet: an answer that leads nowhere is the provider's fault, or this node's
+    // settings'.
+    if (!provider_fault_) provider_fault_ = {parts_.clock.now(), true, step ? code : step.error().text()};
     log(LogLevel::warning, "exchange", "a sign-in could not begin",
         {{"code", code}, {"why", step ? "" : step.error().what()}});
     co_await page(

@@ -44,6 +44,9 @@ class Api {
   // Why nobody can sign in, as it was last found; empty: they can.
   void on_provider_asked(std::function<std::string()> fault) { provider_fault_ = std::move(fault); }
 
+  // Whether somebody of this id is signed in here.
+  void on_person_asked(std::function<bool(const PersonId&)> is_in) { is_in_ = std::move(is_in); }
+
   // An operator's answer to whoever asked for a release acts.
   void on_release_answered(std::function<void(const coalition::Release&)> told) {
     release_answered_ = std::move(told);
@@ -193,6 +196,7 @@ class Api {
   std::function<void(const exchange::AccessDesk::Closing&)> put_right_;
   std::function<void(const coalition::Release&)> release_answered_;
   std::function<std::string()> provider_fault_;
+  std::function<bool(const PersonId&)> is_in_;
   data::Exposure exposure_;     // of what the ledger held up to here
   bool reading_again_ = false;  // the ledger, for an exposure of its own
   bool searching_ = false;      // for a verdict

@@ -310,9 +310,14 @@ net::Task<Api::Answer> Api::add_delegation(Request request) {
   exchange::Acting by = acting(request.by, decisions_.now());
   const Result<RequestId> made = co_await access_.delegate(std::move(by), app, to, minutes);
   if (!made) co_return unanswered(request, app, made.error());
+  // They may come later: a slip is not refused, but it would let nobody answer, and nobody would know.
+  const std::string_view unseen =
+      is_in_ && !is_in_(to)
+          ? ". Nobody with this id is signed in here now: compare it with the end of their page My things"
+          : "";
   co_return Answer{200, Json::object({{"id", made->text()},
-                                      {"text", fmt::format("{} answers requests for {}/{} in your name",
-                                                           to.text(), self_.text(), app.text())}})};
+                                      {"text", fmt::format("{} answers requests for {}/{} in your name{}",
+                                                           to.text(), self_.text(), app.text(), unseen)}})};
 }
 
 // It narrows: answered as taking a grant back is.

@@ -40,19 +40,22 @@ Json round_trip_json(int64_t round_trip_us) {
   return Json(fmt::format("{:.1f} ms", static_cast<double>(round_trip_us) / 1'000));
 }
 
-// Which status an error of a change deserves: 409 for what is not so, 507 for no space, 503 for what may work
-// later.
+// Which status an error of a change deserves: 400 for what is none, 409 for what is not so, 507 for no space,
+// 503 for what may work later.
 int status_of(const Error& error) {
-  if (error.code() == "access.unknown") return 404;
-  if (error.code() == "access.refused") return 403;
-  if (error.code() == "access.over" || error.code() == "access.changed" || error.code() == "access.full" ||
-      error.code().starts_with("mission."))
-    return 409;
-  if (error.code() == "store.full" || error.code() == "ledger.full" || error.code() == "node.not-taken-back")
-    return 507;
-  if (error.code().starts_with("coalition.") || error.code().starts_with("field.") ||
-      error.code() == "store.precondition")
-    return 409;
+  struct Known {
+    std::string_view code;  // "x." stands for all of that kind
+    int status;
+  };
+  static constexpr Known kKnown[] = {
+      {"access.value", 400},       {"access.refused", 403}, {"access.unknown", 404},
+      {"access.over", 409},        {"access.changed", 409}, {"access.full", 409},
+      {"access.waits", 409},       {"mission.", 409},       {"access.not-by-grant", 409},
+      {"coalition.", 409},         {"field.", 409},         {"store.precondition", 409},
+      {"access.crowded", 503},     {"store.full", 507},     {"ledger.full", 507},
+      {"node.not-taken-back", 507}};
+  for (const auto& [code, status] : kKnown)
+    if (code.ends_with('.') ? error.code().starts_with(code) : error.code() == code) return status;
   return 503;
 }
 

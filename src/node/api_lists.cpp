@@ -208,7 +208,7 @@ net::Task<Api::Answer> Api::show_verdict(Request request) {
         if (found->find(part.first) == nullptr) found->set(part.first, std::move(part.second));
   }
   searching_ = false;
-  if (!found) co_return not_found("no verdict of that id is in the newest part of the ledger");
+  if (!found) co_return not_found("no verdict of that id is in the newest part of the ledger", "ledger show");
   co_return Answer{200, *found};
 }
 

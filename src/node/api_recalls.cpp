@@ -108,9 +108,11 @@ net::Task<Api::Answer> Api::recall_object(Request request) {
   const std::optional<bool> known = co_await released_before(kind, what);
   if (!known) co_return answer;
   answer.body.set("known", *known);
-  if (!*known)
-    answer.body.set("text",
-                    fmt::format("{}; {}", answer.body.text_or("text", ""), fits_nothing_yet(kind, what)));
+  if (!*known) {
+    const std::string_view said_so = answer.body.text_or("text", "");
+    answer.body.set("text", fmt::format("{}{} {}", said_so, said_so.ends_with('.') ? " But" : ", but",
+                                        fits_nothing_yet(kind, what)));
+  }
   co_return answer;
 }
 

@@ -242,8 +242,11 @@ Result<void> Node::Parts::build() {
                               [this](std::string_view kid) { return key_desk->holds(kid); });
   api->on_provider_asked([this]() -> std::string {
     const auto& fault = lobby->provider_fault();
-    return fault ? fmt::format("it did not answer at {}: {}", rfc3339(fault->at), fault->what) : "";
+    if (!fault) return "";
+    return fmt::format("{} at {}: {}", fault->answered ? "no sign-in could begin" : "it did not answer",
+                       rfc3339(fault->at), fault->what);
   });
+  api->on_person_asked([this](const PersonId& person) { return lobby->is_in(person); });
   const auto release_told = [this](const coalition::Release& release) { release_desk->answered(release); };
   api->on_release_answered(release_told);
   access->on_release_closed(release_told);

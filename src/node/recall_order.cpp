@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "coalition/objects.h"
+#include "coalition/recall_kinds.h"
 #include "data/policy_id.h"
 
 #include <algorithm>
@@ -83,6 +84,9 @@ Result<void> check_what(const coalition::World& world, std::string_view kind, st
   if (kind == coalition::kAuthorRecall)
     return matches_nothing("kind", "authors recall what they sealed, and nobody in their name",
                            "recall it by policy, with the id that it has");
+  if (std::ranges::find(coalition::kRecallKinds, kind) == coalition::kRecallKinds.end())
+    return matches_nothing("kind", fmt::format("nothing is recalled by \"{}\"", kind),
+                           fmt::format("one of {}", fmt::join(coalition::kRecallKinds, ", ")));
   if (kind == "label") return check_label(world, what, record);
   if (kind == "object" || kind == "device") return check_digest("what", kind, what);
   if (kind == "policy" && what.size() > coalition::kObjectIdBytesMax)

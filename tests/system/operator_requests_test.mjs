@@ -223,7 +223,8 @@ system('attack: an operator approves nothing of their own, and an auditor nothin
   // In her name, and in nobody else's, a colleague answers for a while.
   const add = ['delegation', 'add', 'cop', 'p-a-colleague', '--minutes'];
   assert.equal((await refused(...add, '0')).code, 'field.value');
-  const { id } = await coalition.ask('XAA', ...add, '60');
+  const { id, text } = await coalition.ask('XAA', ...add, '60');
+  assert.match(text, /Nobody with this id is signed in here now/);
   const { delegations } = await coalition.ask('XAA', 'delegation', 'ls');
   assert.deepEqual(
     delegations.map(({ id: one, app, from, to, state }) => [one, app, from, to, state]),

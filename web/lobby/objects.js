@@ -2,6 +2,7 @@
 // for as long as it may be shown. It fails closed: what ends a view, and what keeps the page from hearing of it, takes
 // the content off the page.
 import { KeysRefused, TdfError, collectKey, contentOf, markingOf, openObject, readObject } from './tdf.js';
+import { timeText } from './page.js';
 import { recallForm } from './recalls.js';
 import { Wishes } from './wishes.js';
 
@@ -273,7 +274,7 @@ class Page {
     for (const banner of this.viewer.querySelectorAll('[data-banner]')) banner.textContent = marking;
     this.viewer.hidden = false;
     this.#name = name;
-    const time = new Date(Math.min(...this.#views.map((view) => view.time))).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+    const time = timeText(Math.min(...this.#views.map((view) => view.time)));
     this.say(
       `Open and verified: ${name}. It leaves this page as soon as a nation that gave its key, or your own, takes it back, and at ${time} at the latest.`,
       'open',

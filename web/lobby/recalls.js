@@ -1,14 +1,8 @@
 // What an author takes back on the page "Sealed objects": the form, under an object that the node says is theirs.
+import { make } from './page.js';
 import { askRecall } from './tdf.js';
 
-const kReasonMax = 500;
-
-const make = (tag, text, attributes = {}) => {
-  const out = document.createElement(tag);
-  out.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) out.setAttribute(name, value);
-  return out;
-};
+const kReasonBytesMax = 500;
 
 // The share by which it is taken back: one of whoever's it is to.
 export const ownShare = (answers) => answers.find(({ recall }) => recall === true);
@@ -22,7 +16,7 @@ export function recallForm(object, answers, { ask, done, failed }) {
     id: 'recall-reason',
     name: 'reason',
     required: '',
-    maxlength: String(kReasonMax),
+    maxlength: String(kReasonBytesMax),
     autocomplete: 'off',
   });
   const button = make('button', 'Recall', { 'data-action': 'recall-own' });
@@ -44,6 +38,7 @@ export function recallForm(object, answers, { ask, done, failed }) {
     event.preventDefault();
     const why = reason.value.trim();
     if (button.disabled || why === '') return;
+    if (new TextEncoder().encode(why).length > kReasonBytesMax) return failed('The reason is too long: say it in fewer words.');
     button.disabled = true;
     try {
       const { recalled, durable, refused } = await askRecall(object, own.index, ask, why);

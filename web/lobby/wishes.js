@@ -1,6 +1,7 @@
 // Releases that somebody asks for on the page "Sealed objects": the form, under an object that its originator has to
 // release first, and the list of what was asked for, which goes on by itself when it is answered. What others wrote is
 // text here, and nothing else.
+import { make, timeText } from './page.js';
 import { askRelease, wishOf } from './tdf.js';
 
 const kListedMax = 16;
@@ -13,17 +14,10 @@ const kLasts = [
   [10080, '7 days'],
 ];
 
-const make = (tag, text, attributes = {}) => {
-  const out = document.createElement(tag);
-  out.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) out.setAttribute(name, value);
-  return out;
-};
-const timeOf = (until) => new Date(until).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
 
 // How it stands, in words.
 export function wishText({ state, words, until }, nation) {
-  const by = until === undefined ? '' : ` until ${timeOf(until)}`;
+  const by = until === undefined ? '' : ` until ${timeText(until)}`;
   const said = words ? ` They say: ${words}` : '';
   if (state === 'open') return `You asked ${nation} for a release. It waits for an answer${by}.`;
   if (state === 'granted') return `Released by ${nation}${by}: open it again.${said}`;
