@@ -48,12 +48,23 @@ bool Recollection::reads(std::string_view kind) {
   return std::ranges::find(kKinds, kind) != kKinds.end() || kind == kRestartLeaf || kind == kClockLeaf;
 }
 
+bool Recollection::read_to(Instant at) {
+  kept_.sign_outs_known_from = at;
+  return false;
+}
+
 bool Recollection::take(std::string_view kind, Instant at, const Json& fields) {
-  if (at < oldest_ || ++read_ > kLeavesReadMax) return false;
-  // A start that let nothing go on: what was before it has ended.
-  if (kind == kClockLeaf) return false;
-  if (kind == kRestartLeaf) return fields.text_or("kept", "") == "yes";
-  if (kind == "admission") {
+  if (at < oldest_) return read_to(oldest_);
+  // What is before the clock was put right has ended, and says a wrong time.
+  if (++read_ > kLeavesReadMax || kind == kClockLeaf) return read_to(at);
+  if (kind == "sign-out") {
+    signed_out(at, fields);
+  } else if (kind == kRestartLeaf) {
+    // A start that let nothing go on: what was before it has ended.
+    nothing_older_ = nothing_older_ || fields.text_or("kept", "") != "yes";
+  } else if (nothing_older_) {
+    return true;
+  } else if (kind == "admission") {
     admission(at, fields);
   } else if (kind == "ending" || kind == "session.cut" ||
              (kind == "refusal" && fields.find("ending") != nullptr)) {  // else of one request inside
@@ -64,8 +75,6 @@ bool Recollection::take(std::string_view kind, Instant at, const Json& fields) {
     counted(fields);
   } else if (kind == "sign-in") {
     signed_in(at, fields);
-  } else if (kind == "sign-out") {
-    signed_out(fields);
   } else if (kind == "app-entry") {
     entered(at, fields);
   }
@@ -83,7 +92,7 @@ void Recollection::admission(Instant at, const Json& fields) {
   one.partner = PartnerCode(text_of(fields, "partner"));
   one.who.id = PersonId(text_of(fields, "person"));
   one.who.partner = one.side == Side::host ? one.partner : self_;
-  if (one.side != Side::host && left_.contains(one.who.id)) return;
+  if (one.side != Side::host && kept_.sign_outs.contains(one.who.id)) return;
   if (const auto newer = asked_.find(one.id); newer != asked_.end()) {
     one.who.facts = std::move(newer->second.who);
     one.context = std::move(newer->second.context);
@@ -136,7 +145,8 @@ void Recollection::signed_in(Instant at, const Json& fields) {
   KeptSignIn one;
   one.token = text_of(fields, "token");
   one.who = {PersonId(text_of(fields, "person")), self_, {}};
-  const bool gone = one.token.empty() || tokens_gone_.contains(one.token) || left_.contains(one.who.id);
+  const bool gone =
+      one.token.empty() || tokens_gone_.contains(one.token) || kept_.sign_outs.contains(one.who.id);
   if (std::string replaced = text_of(fields, "replaces"); !replaced.empty())
     tokens_gone_.insert(std::move(replaced));
   std::optional<coalition::Facts> facts = facts_of(fields, "facts");
@@ -148,12 +158,12 @@ void Recollection::signed_in(Instant at, const Json& fields) {
   kept_.sign_ins.push_back(std::move(one));
 }
 
-void Recollection::signed_out(const Json& fields) {
+void Recollection::signed_out(Instant at, const Json& fields) {
   std::string token = text_of(fields, "token");
   const PersonId person(text_of(fields, "person"));
   if (!token.empty()) tokens_gone_.insert(std::move(token));
-  // By the provider: out of every browser.
-  if (fields.find("token") == nullptr && !person.empty()) left_.insert(person);
+  // Out of every browser. A time to come is of a clock that was wrong.
+  if (fields.find("token") == nullptr && !person.empty()) kept_.sign_outs.emplace(person, std::min(at, now_));
 }
 
 void Recollection::entered(Instant at, const Json& fields) {

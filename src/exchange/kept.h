@@ -60,17 +60,22 @@ struct Kept {  // oldest first
   std::vector<KeptSession> sessions{};
   std::vector<KeptSignIn> sign_ins{};
   std::vector<KeptCookie> cookies{};
+  std::map<PersonId, Instant> sign_outs{};  // the last of each, also from before what let nothing go on
+  Instant sign_outs_known_from{};           // what was before it was not read
 };
 
 // Reads leaves newest first. An ending counts wherever it stands: of an admission that was broken off on its
 // way to the disk it may stand before the admission.
 class Recollection {
  public:
-  Recollection(PartnerCode self, Instant now) : self_(std::move(self)), oldest_(now - kSignInMost) {}
+  Recollection(PartnerCode self, Instant now)
+      : self_(std::move(self)), now_(now), oldest_(now - kSignInMost) {}
   // Whether that leaf says anything here: what is no such kind need not be read.
   [[nodiscard]] static bool reads(std::string_view kind);
   // False: what is older tells nothing more.
   [[nodiscard]] bool take(std::string_view kind, Instant at, const Json& fields);
+  // A start that let nothing go on was read: what is older tells of sign-outs alone.
+  [[nodiscard]] bool nothing_older() const { return nothing_older_; }
   [[nodiscard]] Kept kept() &&;
 
  private:
@@ -78,17 +83,19 @@ class Recollection {
   void asked(const Json& fields);
   void counted(const Json& fields);
   void signed_in(Instant at, const Json& fields);
-  void signed_out(const Json& fields);
+  void signed_out(Instant at, const Json& fields);
+  [[nodiscard]] bool read_to(Instant at);
   void entered(Instant at, const Json& fields);
 
   PartnerCode self_;
+  Instant now_;
   Instant oldest_;
   size_t read_ = 0;
+  bool nothing_older_ = false;
   Kept kept_;
   std::set<SessionId> ended_;
   std::set<SessionId> taken_;
   std::set<std::string> tokens_gone_;  // of sign-ins
-  std::set<PersonId> left_;            // signed out of everything
   std::map<SessionId, uint64_t> requests_;
   struct Asked {
     coalition::Facts who;

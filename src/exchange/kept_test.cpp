@@ -148,6 +148,39 @@ TEST_CASE("who signs in again after signing out is in again") {
   CHECK(kept.sign_ins.front().token == "t2");
 }
 
+TEST_CASE(
+    "who signed out of everything is known with the last time, also from before a start that let nothing go "
+    "on") {
+  Told first = of("sign-out", {{"person", "p1"}});
+  first.at = kNow - Seconds(500);
+  Told last = of("sign-out", {{"person", "p1"}, {"by", "https://idp.example"}});
+  last.at = kNow - Seconds(400);
+  const Kept kept = after({first, last, of("sign-out", {{"person", "p2"}, {"token", "t1"}}), sign_in("t3"),
+                           of(kRestartLeaf, {{"kept", "no"}})});
+  CHECK(kept.sign_ins.empty());
+  CHECK(kept.sign_outs == std::map<PersonId, Instant>{{PersonId("p1"), kNow - Seconds(400)}});
+  CHECK(kept.sign_outs_known_from == Instant{});
+}
+
+TEST_CASE(
+    "it is said from when on sign-outs are known: not from before a clock was put right, nor longer ago than "
+    "is read") {
+  Told old = of("sign-out", {{"person", "p1"}});
+  old.at = kNow - kSignInMost - Seconds(1);
+  CHECK(after({old, sign_in("t1")}).sign_outs_known_from == kNow - kSignInMost);
+  Told clock = of(kClockLeaf, {{"who", "operator/lena"}});
+  clock.at = kNow - Seconds(30);
+  const Kept kept = after({of("sign-out", {{"person", "p1"}}), clock, sign_in("t1")});
+  CHECK(kept.sign_outs.empty());
+  CHECK(kept.sign_outs_known_from == kNow - Seconds(30));
+}
+
+TEST_CASE("a sign-out that a wrong clock timed in the future does not shut out who signs in from now on") {
+  Told ahead = of("sign-out", {{"person", "p1"}});
+  ahead.at = kNow + Seconds(3600);
+  CHECK(after({ahead}).sign_outs == std::map<PersonId, Instant>{{PersonId("p1"), kNow}});
+}
+
 TEST_CASE("the newest facts are those a session goes on with") {
   Told newer = of(
       "facts",

@@ -250,6 +250,7 @@ void Lobby::forget(const PersonId& person) {
   parts_.access.forget(person);
   parts_.browsers.sign_ins.erase_if([&](const SignIn& one) { return one.person.id == person; });
   sign_ins_changed(person);
+  if (parts_.objects != nullptr) parts_.objects->signed_out(person);
   for (Arrival* arrival : arriving_)
     if (arrival->person == person) arrival->left = true;
 }

@@ -29,6 +29,8 @@ class ObjectDesk {
   virtual bool close(const PersonId& person, const std::string& view) = 0;
   // A sign-in of theirs is over: what they looked at by it ends with this call.
   virtual void sign_ins_changed(const PersonId& person) = 0;
+  // Out of everything: what programs hold of theirs opens nothing any more, either.
+  virtual void signed_out(const PersonId& person) = 0;
 };
 
 }  // namespace entente::exchange

@@ -68,13 +68,16 @@ Result<identity::PersonFacts> KeyDesk::person(const identity::AccessToken& token
   who.subject = token.subject;
   who.claims = token.claims;
   who.auth_time = token.auth_time;
-  return identity::person_from(who, parts_.crosswalk, ceiling, now);
+  TRY(identity::PersonFacts facts, identity::person_from(who, parts_.crosswalk, ceiling, now));
+  TRY_VOID(sign_outs_.check(facts.id, token.issued));
+  return facts;
 }
 
 void KeyDesk::go_on_from(Instant now) {
   started_ = to_the_second(now) + Seconds(1);
   kas_.go_on_from(started_);
   vouchers_.go_on_from(started_);
+  sign_outs_.go_on_from(now);
 }
 
 void KeyDesk::use_own_url() {

@@ -12,6 +12,7 @@
 #include "node/issuer_keys.h"
 #include "node/key_voucher.h"
 #include "node/records.h"
+#include "node/sign_outs.h"
 #include "node/token_issuers.h"
 #include "node/view_desk.h"
 
@@ -70,6 +71,9 @@ class KeyDesk final : public exchange::ObjectDesk {
     return parts_.views.close(person, view);
   }
   void sign_ins_changed(const PersonId& person) override { parts_.views.sign_ins_changed(person); }
+  void signed_out(const PersonId& person) override { sign_outs_.note(person, parts_.clock.now()); }
+  // Before any door is open.
+  void restore(const exchange::Kept& kept) { sign_outs_.restore(kept); }
   // A partner's node asks for one of its people, or watches what was released to them. Always answers.
   [[nodiscard]] net::Task<std::string> serve_partner(PartnerCode from, std::string body);
 
@@ -132,6 +136,7 @@ class KeyDesk final : public exchange::ObjectDesk {
   size_t reading_ = 0;
   std::map<std::string, size_t> reading_of_;
   UsedVouchers vouchers_{started_};
+  SignOuts sign_outs_;
   net::Timer counted_;
 };
 

@@ -276,6 +276,7 @@ void Node::Parts::go_on() {
   }
   note_alive();
   exchange::Kept& kept = recalled.kept;
+  key_desk->restore(kept);
   exchange::Ending over{.which = coalition::Refusal::lease_ended, .what = "The node was started again."};
   over.change = "Open the app again from the lobby.";
   if (!recalled.why_not.empty()) {

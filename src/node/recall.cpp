@@ -68,7 +68,7 @@ Recalled recall(ledger::Ledger& ledger, const PartnerCode& self, std::optional<A
   exchange::Recollection recollection(self, now);
   Instant seen = last ? last->at : Instant{};
   const auto visit = [&](const ledger::Record& record) {
-    seen = std::max(seen, record.time);
+    if (!recollection.nothing_older()) seen = std::max(seen, record.time);
     return recollection.take(record.event_class, record.time, Json(record.fields));
   };
   const Result<void> read = ledger.newest_first(&exchange::Recollection::reads, visit);
@@ -78,6 +78,11 @@ Recalled recall(ledger::Ledger& ledger, const PartnerCode& self, std::optional<A
     out.refused = read.error();
   }
   if (now < seen - kClockBackMax) out.seen = seen;
+  // Of sign-outs nothing is known, or their times are those of another clock.
+  if (!read || out.seen) {
+    out.kept.sign_outs.clear();
+    out.kept.sign_outs_known_from = now;
+  }
   const Result<ledger::Appended> taken =
       ledger.append_and_wait({restart_leaf(out, now)}, ledger::Space::narrowing);
   if (taken) return out;

@@ -13,6 +13,7 @@ import { readTemplate } from '../../demo/plan.mjs';
 import { Coalition, command, program, readJson, skip, system, until, writeJson } from './coalition.mjs';
 import { manifestOf } from './tdf_manifest.mjs';
 import { accessToken, keyService, makePair, proof } from './token.mjs';
+import { Visitor } from './visitor.mjs';
 import { openTls } from './wire.mjs';
 
 const fqn = (attribute, value) => `https://harbor-light.example/attr/${attribute}/value/${value}`;
@@ -95,6 +96,31 @@ system('the unmodified npm client seals and opens through the node', async () =>
   const opened = await client('open', file('report.tdf'), file('report.out'));
   assert.equal(opened.code, 0, opened.output);
   assert.equal(readFileSync(file('report.out'), 'utf8'), report);
+});
+
+system('attack: a token from before its person signed out opens nothing more, nor after a restart; a new one does', async () => {
+  const words = { attributes: attributes(fqn('releasable-to', 'xbb'), fqn('mission', 'harbor-light')) };
+  writeFileSync(file('signed.txt'), report);
+  assert.equal((await client('seal', file('signed.txt'), file('signed.tdf'), words)).code, 0);
+  const opens = (changed) => client('open', file('signed.tdf'), file('signed.out'), changed);
+  assert.equal((await opens(reader)).code, 0);
+  const ingrid = await Visitor.in(coalition, 'ingrid');
+  await ingrid.signOut();
+  const refused = await opens(reader);
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.output, /401|unauthenticated/i);
+  assert.equal((await opens({})).code, 0, 'nobody else has signed out');
+  await coalition.stop('node-xbb', 'SIGKILL');
+  await coalition.startAgain('node-xbb');
+  const again = await until('XBB serves', async () => {
+    const said = await opens(reader);
+    return /ECONNREFUSED|fetch failed/i.test(said.output) ? undefined : said;
+  });
+  assert.notEqual(again.code, 0);
+  assert.match(again.output, /401|unauthenticated/i);
+  await wait(1_100); // tokens say when they were issued to the second
+  await freshTokens();
+  await until('the link is up', async () => (await opens(reader)).code === 0);
 });
 
 system('what the reader may not open stays shut, in the same client', async () => {
