@@ -64,15 +64,14 @@ net::Task<AccessDesk::ToAnswer> AccessDesk::to_answer(Acting approver, size_t lo
 
 AccessDesk::Preview AccessDesk::preview(const AccessRequest& request, const coalition::World& world) const {
   const Instant now = parts_.switchboard.now();
-  const std::string source = "node:" + world.self().text();
   // As their nation said last; what it says by then counts when they come.
   Acting asker;
   asker.who.id = request.person;
   asker.who.partner = request.partner;
   asker.who.facts = request.facts;
   for (auto& [name, fact] : asker.who.facts) fact.end = std::max(fact.end, now + kLookAhead);
-  asker.context.emplace("risk", coalition::Fact{int64_t{0}, source, now + kLookAhead});
-  asker.context.emplace("network", coalition::Fact{std::string("door"), source, now + kLookAhead});
+  asker.context =
+      coalition::calm_moment(coalition::kDoorNetwork, "node:" + world.self().text(), now + kLookAhead);
   coalition::Ask ask = question(asker, Action::open, {request.owner, request.app});
   ask.purpose = request.purpose;
   Grant supposed;

@@ -107,12 +107,7 @@ net::Task<void> Lobby::handle(net::HttpCall& call, net::NormalTarget target) {
 }
 
 coalition::Facts Lobby::context(const SignIn& sign_in) const {
-  // No signal sources are connected yet: risk stands at its baseline for as long as the sign-in holds.
-  const std::string source = "node:" + parts_.world().self().text();
-  coalition::Facts facts;
-  facts.emplace("risk", coalition::Fact{int64_t{0}, source, sign_in.end});
-  facts.emplace("network", coalition::Fact{std::string("door"), source, sign_in.end});
-  return facts;
+  return coalition::calm_moment(coalition::kDoorNetwork, "node:" + parts_.world().self().text(), sign_in.end);
 }
 
 namespace {

@@ -14,15 +14,6 @@ std::string own_url(const coalition::World& world, const PartnerCode& self) {
   return own == nullptr ? std::string() : own->url;
 }
 
-coalition::Facts moment_of(const PartnerCode& self, Instant end) {
-  // No signal sources are connected yet: risk stands at its baseline for as long as the token holds.
-  const std::string source = "node:" + self.text();
-  coalition::Facts facts;
-  facts.emplace("risk", coalition::Fact{int64_t{0}, source, end});
-  facts.emplace("network", coalition::Fact{std::string("door"), source, end});
-  return facts;
-}
-
 Instant to_the_second(Instant at) {
   return from_unix_seconds(unix_seconds(at));
 }
@@ -50,7 +41,10 @@ KeyDesk::KeyDesk(Parts parts)
           .nonces = false,
           .started = started_,
           .person = [this](const identity::AccessToken& token, Instant now) { return person(token, now); },
-          .context = [self = parts_.self](Instant end) { return moment_of(self, end); },
+          .context =
+              [source = "node:" + parts_.self.text()](Instant end) {
+                return coalition::calm_moment(coalition::kDoorNetwork, source, end);
+              },
           .limits = {},
           .views = &parts_.views.views(),
           .waits = parts_.waits,

@@ -38,7 +38,8 @@ export async function dial(port, alpn, credentials, bytes) {
   let socket;
   try {
     socket = await openTls(port, { alpn: [alpn], insecure: true, ...credentials });
-  } catch {
+  } catch (error) {
+    if (error.code === 'ECONNREFUSED') throw error; // nobody listens: that is no refusal of theirs
     return { received: Buffer.alloc(0), ended: true };
   }
   socket.on('data', (chunk) => received.push(chunk)).on('error', () => {});
