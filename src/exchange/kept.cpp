@@ -54,11 +54,18 @@ bool Recollection::read_to(Instant at) {
 }
 
 bool Recollection::take(std::string_view kind, Instant at, const Json& fields) {
-  if (at < oldest_) return read_to(oldest_);
-  // What is before the clock was put right has ended, and says a wrong time.
-  if (++read_ > kLeavesReadMax || kind == kClockLeaf) return read_to(at);
+  if (++read_ > kLeavesReadMax) return read_to(at);
+  if (at < oldest_) {
+    nothing_older_ = true;
+    if (++older_ > kOlderReadMax) return read_to(oldest_);
+  }
   if (kind == "sign-out") {
     signed_out(at, fields);
+  } else if (kind == kClockLeaf) {
+    // What is before the clock was put right has ended, and says a wrong time; a start by itself says nothing
+    // of which of the two was right.
+    if (fields.text_or("who", "") != "restart") return read_to(at);
+    nothing_older_ = true;
   } else if (kind == kRestartLeaf) {
     // A start that let nothing go on: what was before it has ended.
     nothing_older_ = nothing_older_ || fields.text_or("kept", "") != "yes";
@@ -162,8 +169,11 @@ void Recollection::signed_out(Instant at, const Json& fields) {
   std::string token = text_of(fields, "token");
   const PersonId person(text_of(fields, "person"));
   if (!token.empty()) tokens_gone_.insert(std::move(token));
-  // Out of every browser. A time to come is of a clock that was wrong.
-  if (fields.find("token") == nullptr && !person.empty()) kept_.sign_outs.emplace(person, std::min(at, now_));
+  if (fields.find("token") != nullptr || person.empty()) return;
+  // Out of every browser.
+  const Result<Instant> said = parse_rfc3339(fields.text_or("at", ""));
+  Instant& last = kept_.sign_outs[person];
+  last = std::max(last, said ? *said : at);
 }
 
 void Recollection::entered(Instant at, const Json& fields) {

@@ -24,6 +24,7 @@ inline constexpr Seconds kSignInMost{12 * 3600};  // whatever the facts say; no 
 inline constexpr Seconds kAppCookieLife{12 * 3600};  // likewise
 inline constexpr size_t kKeptSessionsMax = 50'000;   // also of sign-ins, and of cookies
 inline constexpr size_t kLeavesReadMax = 500'000;
+inline constexpr size_t kOlderReadMax = 256;  // a start with a clock far behind leaves some among newer ones
 inline constexpr std::string_view kRestartLeaf = "restart";       // kept: "yes", or "no" and why
 inline constexpr std::string_view kClockLeaf = "clock.accepted";  // it was put right: all that stood ended
 
@@ -60,16 +61,17 @@ struct Kept {  // oldest first
   std::vector<KeptSession> sessions{};
   std::vector<KeptSignIn> sign_ins{};
   std::vector<KeptCookie> cookies{};
-  std::map<PersonId, Instant> sign_outs{};  // the last of each, also from before what let nothing go on
-  Instant sign_outs_known_from{};           // what was before it was not read
+  // The last of each by the time that decisions went by, also from before what let nothing go on; it may be
+  // to come, where this machine's clock was set back since.
+  std::map<PersonId, Instant> sign_outs{};
+  Instant sign_outs_known_from{};  // what was before it was not read
 };
 
 // Reads leaves newest first. An ending counts wherever it stands: of an admission that was broken off on its
 // way to the disk it may stand before the admission.
 class Recollection {
  public:
-  Recollection(PartnerCode self, Instant now)
-      : self_(std::move(self)), now_(now), oldest_(now - kSignInMost) {}
+  Recollection(PartnerCode self, Instant now) : self_(std::move(self)), oldest_(now - kSignInMost) {}
   // Whether that leaf says anything here: what is no such kind need not be read.
   [[nodiscard]] static bool reads(std::string_view kind);
   // False: what is older tells nothing more.
@@ -88,9 +90,8 @@ class Recollection {
   void entered(Instant at, const Json& fields);
 
   PartnerCode self_;
-  Instant now_;
   Instant oldest_;
-  size_t read_ = 0;
+  size_t read_ = 0, older_ = 0;
   bool nothing_older_ = false;
   Kept kept_;
   std::set<SessionId> ended_;

@@ -167,7 +167,9 @@ TEST_CASE(
     "is read") {
   Told old = of("sign-out", {{"person", "p1"}});
   old.at = kNow - kSignInMost - Seconds(1);
-  CHECK(after({old, sign_in("t1")}).sign_outs_known_from == kNow - kSignInMost);
+  std::vector<Told> long_ago(kOlderReadMax + 1, old);
+  long_ago.push_back(sign_in("t1"));
+  CHECK(after(long_ago).sign_outs_known_from == kNow - kSignInMost);
   Told clock = of(kClockLeaf, {{"who", "operator/lena"}});
   clock.at = kNow - Seconds(30);
   const Kept kept = after({of("sign-out", {{"person", "p1"}}), clock, sign_in("t1")});
@@ -175,10 +177,21 @@ TEST_CASE(
   CHECK(kept.sign_outs_known_from == kNow - Seconds(30));
 }
 
-TEST_CASE("a sign-out that a wrong clock timed in the future does not shut out who signs in from now on") {
-  Told ahead = of("sign-out", {{"person", "p1"}});
-  ahead.at = kNow + Seconds(3600);
-  CHECK(after({ahead}).sign_outs == std::map<PersonId, Instant>{{PersonId("p1"), kNow}});
+TEST_CASE("a sign-out counts from the time that decisions went by, whatever the leaf's own says") {
+  const Told behind = of("sign-out", {{"person", "p1"}, {"at", rfc3339(kNow + Seconds(3600))}});
+  CHECK(after({behind}).sign_outs == std::map<PersonId, Instant>{{PersonId("p1"), kNow + Seconds(3600)}});
+}
+
+TEST_CASE("attack: a start with a clock that is far behind hides no sign-out from before it") {
+  Told out = of("sign-out", {{"person", "p1"}});
+  Told restart = of(kRestartLeaf, {{"kept", "no"}});
+  Told clock = of(kClockLeaf, {{"who", "restart"}});
+  Told late = sign_in("t1");
+  restart.at = clock.at = late.at = Instant{};
+  const Kept kept = after({sign_in("t0"), out, restart, clock, late, sign_in("t2")});
+  CHECK(kept.sign_outs.contains(PersonId("p1")));
+  CHECK(kept.sign_ins.size() == 1);
+  CHECK(kept.sign_outs_known_from == Instant{});
 }
 
 TEST_CASE("the newest facts are those a session goes on with") {

@@ -152,7 +152,7 @@ class Lobby {
   net::Task<Result<void>> recorded(Leaf leaf);
   net::Task<void> not_recorded(net::HttpCall& call);
   static constexpr Seconds kRecordMax{5};
-  net::Task<Result<identity::OidcStep>> walk(Result<identity::OidcStep> step);
+  net::Task<Result<identity::OidcStep>> walk(Result<identity::OidcStep> step, bool begins);
   net::Task<void> admit(net::HttpCall& call, identity::SignedIn who);
   net::Task<void> clock_is_ahead(net::HttpCall& call, const PersonId& id, const std::string& issuer);
   // As far as this node knows: somebody serves it, and the way there is open.

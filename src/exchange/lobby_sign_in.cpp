@@ -31,7 +31,7 @@ std::string safe_return(std::string_view wanted) {
 
 }  // namespace
 
-net::Task<Result<identity::OidcStep>> Lobby::walk(Result<identity::OidcStep> step) {
+net::Task<Result<identity::OidcStep>> Lobby::walk(Result<identity::OidcStep> step, bool begins) {
   std::optional<std::string> silent;
   bool asked = false;
   // Each fetch leads to the next step; a provider that leads on for ever is cut short.
@@ -56,10 +56,14 @@ net::Task<Result<identity::OidcStep>> Lobby::walk(Result<identity::OidcStep> ste
       silent = fetched ? fmt::format("it answered {}", fetched->status) : fetched.error().text();
     step = client_.answered(std::move(wanted), std::move(answer), {parts_.clock.now(), parts_.clock.tick()});
   }
+  // Where a sign-in begins no person has a part in it yet: an answer that leads nowhere is the provider's
+  // fault, or this node's settings'.
   if (silent) {
     provider_fault_ = {parts_.clock.now(), false, *std::move(silent)};
   } else if (asked && step) {
     provider_fault_.reset();
+  } else if (asked && begins) {
+    provider_fault_ = {parts_.clock.now(), true, step.error().text()};
   }
   co_return step;
 }
@@ -84,15 +88,13 @@ net::Task<void> Lobby::begin_sign_in(net::HttpCall& call, std::string return_to)
     co_return;
   }
   ++beginning_;
+  if (return_to.size() > kReturnBytesMax) return_to = "/";
   Result<identity::OidcStep> begun =
       client_.begin(std::move(return_to), {parts_.clock.now(), parts_.clock.tick()});
-  Result<identity::OidcStep> step = co_await walk(std::move(begun));
+  Result<identity::OidcStep> step = co_await walk(std::move(begun), true);
   --beginning_;
   if (!step || !std::holds_alternative<identity::Redirect>(*step)) {
     const std::string code = step ? "oidc.provider_down" : step.error().code();
-    // No person has a part in it yet: an answer that leads nowhere is the provider's fault, or this node's
-    // settings'.
-    if (!provider_fault_) provider_fault_ = {parts_.clock.now(), true, step ? code : step.error().text()};
     log(LogLevel::warning, "exchange", "a sign-in could not begin",
         {{"code", code}, {"why", step ? "" : step.error().what()}});
     co_await page(
@@ -115,7 +117,7 @@ net::Task<void> Lobby::finish_sign_in(net::HttpCall& call, std::string query) {
   const std::string browser = cookie_of(call.head().headers, kLoginCookie).value_or("");
   Result<identity::OidcStep> begun =
       client_.callback(query, browser, {parts_.clock.now(), parts_.clock.tick()});
-  Result<identity::OidcStep> step = co_await walk(std::move(begun));
+  Result<identity::OidcStep> step = co_await walk(std::move(begun), false);
   if (step && std::holds_alternative<identity::SignedIn>(*step)) {
     co_await admit(call, std::get<identity::SignedIn>(std::move(*step)));
     co_return;
@@ -283,7 +285,7 @@ net::Task<void> Lobby::provider_signed_out(net::HttpCall& call) {
   Result<identity::OidcStep> step = client_.logged_out(std::move(token), {parts_.clock.now(), tick});
   if (step && std::holds_alternative<identity::Fetch>(*step)) {
     if (logout_fetches_.take(tick)) {
-      step = co_await walk(std::move(step));
+      step = co_await walk(std::move(step), false);
     } else {
       step = fail("oidc.token", "too many logout tokens of unknown keys");
     }
@@ -298,7 +300,8 @@ net::Task<void> Lobby::provider_signed_out(net::HttpCall& call) {
                                          {},
                                          {},
                                          "sign-out"});
-    Leaf leaf{"sign-out", {{"person", person.text()}, {"by", left.issuer}}};
+    Leaf leaf{"sign-out",
+              {{"person", person.text()}, {"by", left.issuer}, {"at", rfc3339(parts_.decisions.now())}}};
     const Result<void> durable = co_await recorded(std::move(leaf));
     if (durable) {
       head.status = 200;
@@ -321,7 +324,7 @@ net::Task<void> Lobby::sign_out(net::HttpCall& call) {
   forget(person);
   parts_.switchboard.sign_out(
       person, {coalition::Refusal::credential_dead, "You signed out.", "Sign in again.", {}, {}, "sign-out"});
-  Leaf leaf{"sign-out", {{"person", person.text()}}};
+  Leaf leaf{"sign-out", {{"person", person.text()}, {"at", rfc3339(parts_.decisions.now())}}};
   const Result<void> durable = co_await recorded(std::move(leaf));
   if (!durable) {
     co_await not_recorded(call);

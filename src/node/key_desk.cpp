@@ -63,7 +63,7 @@ Result<identity::PersonFacts> KeyDesk::person(const identity::AccessToken& token
   who.claims = token.claims;
   who.auth_time = token.auth_time;
   TRY(identity::PersonFacts facts, identity::person_from(who, parts_.crosswalk, ceiling, now));
-  TRY_VOID(sign_outs_.check(facts.id, token.issued));
+  TRY_VOID(sign_outs_.check(facts.id, token.issued, now));
   return facts;
 }
 

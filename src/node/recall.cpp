@@ -78,11 +78,7 @@ Recalled recall(ledger::Ledger& ledger, const PartnerCode& self, std::optional<A
     out.refused = read.error();
   }
   if (now < seen - kClockBackMax) out.seen = seen;
-  // Of sign-outs nothing is known, or their times are those of another clock.
-  if (!read || out.seen) {
-    out.kept.sign_outs.clear();
-    out.kept.sign_outs_known_from = now;
-  }
+  if (!read || out.seen) out.kept.sign_outs_known_from = now;
   const Result<ledger::Appended> taken =
       ledger.append_and_wait({restart_leaf(out, now)}, ledger::Space::narrowing);
   if (taken) return out;

@@ -21,10 +21,13 @@ class SignOuts {
   void restore(const exchange::Kept& kept);
   // What was noted was timed by a clock that was wrong.
   void go_on_from(Instant now);
-  // Errors: "token.signed-out".
-  [[nodiscard]] Result<void> check(const PersonId& person, Instant issued) const;
+  // Errors: "token.signed-out". One that is still to come was timed by a clock that was set back since: a
+  // token from before it is of the future, too.
+  [[nodiscard]] Result<void> check(const PersonId& person, Instant issued, Instant now) const;
 
  private:
+  void make_room(Instant now);
+
   size_t max_;
   Instant known_from_{};  // of sign-outs before it nothing is known
   std::map<PersonId, Instant> at_;

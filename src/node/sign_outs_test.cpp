@@ -8,8 +8,8 @@ namespace {
 const PersonId kInge("p-inge"), kOtto("p-otto"), kLena("p-lena");
 const Instant kNow = from_unix_seconds(1'795'000'000);
 
-bool counts(const SignOuts& outs, const PersonId& person, Instant issued) {
-  return outs.check(person, issued).has_value();
+bool counts(const SignOuts& outs, const PersonId& person, Instant issued, Instant now = kNow + Seconds(60)) {
+  return outs.check(person, issued, now).has_value();
 }
 
 }  // namespace
@@ -20,7 +20,7 @@ TEST_CASE(
   SignOuts outs;
   CHECK(counts(outs, kInge, kNow - Seconds(100)));
   outs.note(kInge, kNow + Millis(500));
-  CHECK(outs.check(kInge, kNow).error().code() == "token.signed-out");
+  CHECK(outs.check(kInge, kNow, kNow + Seconds(1)).error().code() == "token.signed-out");
   CHECK_FALSE(counts(outs, kInge, kNow - Seconds(100)));
   CHECK(counts(outs, kInge, kNow + Seconds(1)));
   CHECK(counts(outs, kOtto, kNow - Seconds(100)));
@@ -67,6 +67,21 @@ TEST_CASE(
   outs.go_on_from(kNow - Seconds(600));
   CHECK(counts(outs, kInge, kNow - Seconds(500)));
   CHECK_FALSE(counts(outs, kOtto, kNow - Seconds(700)));
+}
+
+TEST_CASE(
+    "attack: a clock that is behind at a start takes no sign-out away: it counts again when its time has "
+    "come") {
+  exchange::Kept kept;
+  kept.sign_outs.emplace(kInge, kNow);
+  const Instant behind = kNow - std::chrono::hours(2);
+  kept.sign_outs_known_from = behind;
+  SignOuts outs;
+  outs.restore(kept);
+  CHECK(counts(outs, kInge, behind + Seconds(10), behind + Seconds(20)));
+  CHECK_FALSE(counts(outs, kInge, behind - Seconds(10), behind + Seconds(20)));
+  CHECK_FALSE(counts(outs, kInge, kNow - Seconds(300), kNow + Seconds(1)));
+  CHECK(counts(outs, kInge, kNow + Seconds(5), kNow + Seconds(6)));
 }
 
 }  // namespace entente::node

@@ -101,7 +101,8 @@ function showAge() {
 
 const words = {
   live: () => 'Live',
-  reading: (every) => `Not live: yours is to read only. The picture is asked for every ${every / 1000} s`,
+  reading: (every) =>
+    `Not live: you are given no live connection, as where a grant is to read only. The picture is asked for every ${every / 1000} s`,
   still: () => `No news for more than ${kStillMs / 1000} s: the picture stands still`,
   asking: () => 'Connection lost; asking whether it may be opened again',
   waiting: (wait) => `Connection lost; trying again in ${Math.round(wait / 1000)} s`,

@@ -51,7 +51,8 @@ export class Link {
   // Whoever may read alone gets no live connection: the picture is asked for instead, again and again.
   async #read(times) {
     try {
-      const answer = await fetch('/picture', { redirect: 'manual', cache: 'no-store' });
+      const signal = AbortSignal.timeout(kReadEveryMs);
+      const answer = await fetch('/picture', { redirect: 'manual', cache: 'no-store', signal });
       if (!answer.ok) return false;
       await this.on.picture(await answer.json());
     } catch {
