@@ -168,11 +168,12 @@ int main(int argc, char** argv) {
         },
         CLOCK_THREAD_CPUTIME_ID));
     recorded.push_back(cost_of([&] {
-      std::promise<Result<store::Committed>> done;
-      ledger::commit_recorded(
-          *store, *ledger, one_change(change, true),
-          [&](Result<store::Committed> committed) { done.set_value(std::move(committed)); });
+      const store::Committed committed = must(store->commit_and_wait(one_change(change, true)));
+      std::promise<Result<ledger::Appended>> done;
+      ledger->append_commit(committed.outgoing, ledger::Space::ordinary,
+                            [&](Result<ledger::Appended> appended) { done.set_value(std::move(appended)); });
       must(done.get_future().get());
+      store->integrated(committed.rev);
     }));
     peer.push_back(cost_of([&] { sqlite.put(change.key, text); }));
     disk.push_back(cost_of([&] {

@@ -39,10 +39,9 @@ inline constexpr std::array<std::string_view, 4> kIdentityFacts{"clearance", "na
 // What a nation declares of its own people beside these: where they are and whether they are on duty, each
 // one text. They may end before the sign-in does; policies say what holds where they are missing.
 inline constexpr std::array<std::string_view, 2> kDeclaredFacts{"place", "status"};
-// Likewise about the moment. network: a text; risk: 0 (calm) to 100.
-inline constexpr std::array<std::string_view, 2> kContextFacts{"network", "risk"};
+// Likewise about the moment: "network", a text, and "risk", 0 (calm) to 100. No signal sources are connected
+// yet: risk stands at its baseline until `end`.
 inline constexpr std::string_view kDoorNetwork = "door";
-// No signal sources are connected yet: risk stands at its baseline until `end`.
 [[nodiscard]] Facts calm_moment(std::string_view network, std::string_view source, Instant end);
 
 // {"clearance": {"value": "SECRET", "source": "idp.xbb", "end": "2026-11-21T22:45:00.000Z"}, ...}. An end is

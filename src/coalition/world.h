@@ -209,7 +209,6 @@ class World {
   [[nodiscard]] const Release* release(const RequestId& id) const;
   // What objects' policies are read in. An attribute by its own FQN (without "/value/...").
   [[nodiscard]] const Attribute* attribute(std::string_view fqn) const;
-  [[nodiscard]] std::vector<const Attribute*> attributes() const;
   [[nodiscard]] const LabelTerms* label_terms(std::string_view name) const;
   [[nodiscard]] const Domain* domain(const DomainId& id) const;
   [[nodiscard]] std::vector<const Domain*> domains() const;

@@ -257,11 +257,6 @@ const Release* World::release(const RequestId& id) const {
 const Attribute* World::attribute(std::string_view fqn) const {
   return data_->claimant<Attribute>("fqn/" + std::string(fqn));
 }
-std::vector<const Attribute*> World::attributes() const {
-  std::vector<const Attribute*> out;
-  data_->collect("attribute/", out);
-  return out;
-}
 const LabelTerms* World::label_terms(std::string_view name) const {
   return data_->get<LabelTerms>("label-policy/" + std::string(name));
 }

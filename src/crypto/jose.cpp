@@ -130,13 +130,9 @@ Result<void> check_audience(const Json& claims, const JwtExpect& expect) {
                              "Its \"aud\" must be \"" + expect.audience + "\".");
   if (aud == nullptr) return wrong;
   if (aud->is_string()) return aud->string() == expect.audience ? Result<void>() : wrong;
-  if (!aud->is_array() || (expect.audience_alone && aud->items().size() != 1)) return wrong;
-  bool named = false;
-  for (const Json& each : aud->items()) {
-    if (!each.is_string()) return wrong;
-    named = named || each.string() == expect.audience;
-  }
-  return named ? Result<void>() : wrong;
+  if (!aud->is_array() || aud->items().size() != 1) return wrong;
+  const Json& only = aud->items().front();
+  return only.is_string() && only.string() == expect.audience ? Result<void>() : wrong;
 }
 
 Result<void> check_times(const Jwt& jwt, const std::optional<Instant>& not_before,
@@ -297,8 +293,8 @@ Result<Jwt> verify_jwt(std::string_view token, const KeySet& keys, const JwtExpe
                 "Its \"iss\" must be \"" + expect.issuer + "\".");
   TRY_VOID(check_audience(*claims, expect));
   Jwt out{std::move(jws.header), *std::move(claims), std::move(jws.kid), jws.alg, std::nullopt, kNever};
-  TRY(out.issued, time_claim(out.claims, "iat", expect.iat_required));
-  TRY(const auto end, time_claim(out.claims, "exp", expect.exp_required));
+  TRY(out.issued, time_claim(out.claims, "iat", true));
+  TRY(const auto end, time_claim(out.claims, "exp", true));
   TRY(const auto not_before, time_claim(out.claims, "nbf", false));
   TRY_VOID(check_times(out, not_before, end, expect));
   if (end) out.end = *end;

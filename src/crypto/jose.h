@@ -81,15 +81,12 @@ struct JwsMake {
 
 struct JwtExpect {
   JwsExpect jws = {};
-  std::string issuer = {};     // exact; must be given
-  std::string audience = {};   // must be among `aud`; must be given
-  bool audience_alone = true;  // `aud` may name nobody else
+  std::string issuer = {};    // exact; must be given
+  std::string audience = {};  // must be given; `aud` names nobody else
   Instant now = {};
   Seconds skew{60};
   std::optional<Seconds> age_max = {};       // since iat
   std::optional<Seconds> lifetime_max = {};  // exp - iat
-  bool iat_required = true;
-  bool exp_required = true;
 };
 
 struct Jwt {

@@ -210,7 +210,7 @@ net::Task<void> Links::run(PartnerCode partner, Way way, std::unique_ptr<net::St
   const auto at = links_.find({partner, way});
   const bool replaced = at == links_.end() || at->second != link;
   if (!replaced) links_.erase(at);
-  if (!was_up && dialed && !replaced) {
+  if (!was_up && dialed && !replaced && is_pinned(*world_(), partner, thumbprint)) {
     broken_off_.insert(partner);
     complain(partner, "a partner's node broke the link off: does it pin this node's certificate?",
              ended ? Error{"net.closed", "it closed the connection", {}, {}} : ended.error());

@@ -235,11 +235,6 @@ Result<Proof> Book::inclusion_proof(uint64_t index, uint64_t size) const {
   return tree_.inclusion_proof(index, size);
 }
 
-Result<Proof> Book::consistency_proof(uint64_t size1, uint64_t size2) const {
-  const std::scoped_lock lock(mutex_);
-  return tree_.consistency_proof(size1, size2);
-}
-
 Result<FramePlace> Book::place_of(const std::vector<FramePlace>& places, uint64_t index) const {
   const std::scoped_lock lock(mutex_);
   if (index >= tree_.size()) return fail("ledger.range", "the log has no such entry", at(index));

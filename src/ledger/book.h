@@ -40,7 +40,6 @@ class Book {
   [[nodiscard]] Revision store_revision() const;
   [[nodiscard]] const NoteVerifier& verifier() const { return settings_.signer.verifier(); }
   [[nodiscard]] Result<Proof> inclusion_proof(uint64_t index, uint64_t size) const;
-  [[nodiscard]] Result<Proof> consistency_proof(uint64_t size1, uint64_t size2) const;
   [[nodiscard]] Result<Bytes> entry(uint64_t index) const;
   struct Plain {
     crypto::Secret key;

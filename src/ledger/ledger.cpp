@@ -316,10 +316,6 @@ Result<Proof> Ledger::inclusion_proof(uint64_t index, uint64_t size) const {
   return inside_->book().inclusion_proof(index, size);
 }
 
-Result<Proof> Ledger::consistency_proof(uint64_t size1, uint64_t size2) const {
-  return inside_->book().consistency_proof(size1, size2);
-}
-
 Result<Record> Ledger::record(uint64_t index) const {
   TRY(const Bytes bytes, entry(index));
   TRY(const Leaf leaf, Leaf::parse(bytes));
@@ -381,54 +377,6 @@ Result<void> verify_disclosure(const Disclosure& disclosure, const NoteVerifier&
   TRY_VOID(verify_inclusion(disclosure.index, checkpoint.size, leaf_hash(disclosure.entry), disclosure.proof,
                             checkpoint.root));
   return verify_fields(leaf, disclosure.fields);
-}
-
-namespace {
-
-struct Pending {
-  store::Committed committed;
-  Space space;
-  store::Store::Done done;
-};
-
-// Records everything the ledger lacks up to the commit that found a gap before it.
-void record_backlog(store::Store& store, Ledger& ledger, const std::shared_ptr<Pending>& pending) {
-  Result<std::vector<store::Outgoing>> backlog = store.outbox(ledger.store_revision(), kDrainRevisions);
-  if (!backlog) return pending->done(Failure(backlog.error()));
-  const Revision wanted = pending->committed.rev;
-  if (backlog->empty() || backlog->back().rev < wanted) {
-    return pending->done(fail("ledger.busy", "too many commits wait for the ledger",
-                              "revision " + std::to_string(wanted.value), "recover() records them"));
-  }
-  for (store::Outgoing& outgoing : *backlog) {
-    const Revision rev = outgoing.rev;
-    if (rev > wanted) return;
-    ledger.append_commit(std::move(outgoing), pending->space,
-                         [&store, rev, wanted, pending](Result<Appended> result) {
-                           if (result) store.integrated(rev);
-                           if (rev != wanted) return;
-                           if (result) return pending->done(pending->committed);
-                           pending->done(Failure(result.error()));
-                         });
-  }
-}
-
-}  // namespace
-
-void commit_recorded(store::Store& store, Ledger& ledger, store::Commit commit, store::Store::Done done) {
-  const Space space = commit.narrowing ? Space::narrowing : Space::ordinary;
-  store.commit(std::move(commit), [&store, &ledger, space,
-                                   done = std::move(done)](Result<store::Committed> committed) {
-    if (!committed) return done(std::move(committed));
-    store::Outgoing outgoing = committed->outgoing;
-    auto pending = std::make_shared<Pending>(Pending{*std::move(committed), space, done});
-    ledger.append_commit(std::move(outgoing), space, [&store, &ledger, pending](Result<Appended> result) {
-      if (!result && result.error().code() == "ledger.gap") return record_backlog(store, ledger, pending);
-      if (!result) return pending->done(Failure(result.error()));
-      store.integrated(pending->committed.rev);
-      pending->done(pending->committed);
-    });
-  });
 }
 
 namespace {

@@ -72,7 +72,6 @@ class Ledger {
   [[nodiscard]] uint64_t size() const;
   [[nodiscard]] NoteVerifier verifier() const;
   [[nodiscard]] Result<Proof> inclusion_proof(uint64_t index, uint64_t size) const;
-  [[nodiscard]] Result<Proof> consistency_proof(uint64_t size1, uint64_t size2) const;
   [[nodiscard]] Result<Bytes> entry(uint64_t index) const;
   [[nodiscard]] Result<Record> record(uint64_t index) const;  // with plaintext: for the owner
   // From the newest back, until `visit` says false. Of classes that are not `wanted` nothing is read but
@@ -97,10 +96,6 @@ class Ledger {
 
 [[nodiscard]] Result<void> verify_disclosure(const Disclosure& disclosure, const NoteVerifier& verifier);
 
-// One change, whole: store, then ledger, then `done` on the ledger's writer thread. When the ledger cannot
-// take it the commit stands, stays in the outbox and `done` has the ledger's error; `recover` or the next
-// commit records it.
-void commit_recorded(store::Store& store, Ledger& ledger, store::Commit commit, store::Store::Done done);
 // Records what the outbox still holds, in order, and checks that the ledger is not behind the store's own
 // note. What already acts is recorded even from the reserve.
 [[nodiscard]] Result<void> recover(store::Store& store, Ledger& ledger, Space space = Space::narrowing);

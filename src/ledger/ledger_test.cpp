@@ -88,10 +88,20 @@ void must_append(Ledger& ledger, int from, int count) {
 }
 
 Result<store::Committed> commit(store::Store& store, Ledger& ledger, store::Commit change) {
-  std::promise<Result<store::Committed>> answer;
-  commit_recorded(store, ledger, std::move(change),
-                  [&](Result<store::Committed> r) { answer.set_value(std::move(r)); });
-  return answer.get_future().get();
+  const Space space = change.narrowing ? Space::narrowing : Space::ordinary;
+  TRY(store::Committed committed, store.commit_and_wait(std::move(change)));
+  std::promise<Result<Appended>> answer;
+  ledger.append_commit(committed.outgoing, space,
+                       [&](Result<Appended> r) { answer.set_value(std::move(r)); });
+  const Result<Appended> appended = answer.get_future().get();
+  // An earlier one is still owed: pay in order, as a node does.
+  if (!appended && appended.error().code() == "ledger.gap") {
+    TRY_VOID(recover(store, ledger, space));
+  } else if (!appended) {
+    return Failure(appended.error());
+  }
+  store.integrated(committed.rev);
+  return committed;
 }
 
 void write_at(const std::filesystem::path& path, uint64_t offset, ByteView bytes) {

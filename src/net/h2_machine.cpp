@@ -95,8 +95,7 @@ void set_callbacks(nghttp2_session_callbacks* callbacks) {
 H2Session::Impl::Impl(H2Role its_role, const H2Config& its_config)
     : role(its_role),
       config(its_config),
-      reader(its_config.header_list_bytes_max, its_config.header_fields_max,
-             its_config.underscore_names || its_role == H2Role::client) {
+      reader(its_config.header_list_bytes_max, its_config.header_fields_max, its_role == H2Role::client) {
   nghttp2_session_callbacks* callbacks = nullptr;
   nghttp2_option* option = nullptr;
   ENTENTE_CHECK(nghttp2_session_callbacks_new(&callbacks) == 0);
@@ -407,7 +406,9 @@ void H2Session::Impl::has_read(H2Stream& stream, size_t count) {
 
 // Each window that is given back wakes the other side, and that costs more than the bytes do. So a stream
 // that is read fast has a larger one, while nobody interactive would wait behind it: on a slow path, or
-// beside others, what is on the way stays small. A stream's own first bytes are interactive, too.
+// beside others, what is on the way stays small. A stream's own first bytes are interactive, too. Nor where
+// much is unread: windows that were widened and are read by nobody would use up what all of a connection
+// share.
 void H2Session::Impl::suit_window(H2Stream& stream, size_t count) {
   const size_t usual = config.stream_window_bytes;
   const size_t most = std::min<size_t>(kWideWindows * usual, config.connection_window_bytes / kWideShare);
@@ -415,7 +416,8 @@ void H2Session::Impl::suit_window(H2Stream& stream, size_t count) {
   bool wide = stream.wide && now - last_interactive > kWideQuiet;
   stream.window_read += count;
   if (stream.window_read >= most) {
-    wide = now - last_interactive > kWideQuiet && now - stream.window_since <= kWideRead;
+    wide = now - last_interactive > kWideQuiet && now - stream.window_since <= kWideRead &&
+           counts.unread_bytes + most <= config.unread_bytes_max / kWideShare;
     stream.window_read = 0;
     stream.window_since = now;
   }

@@ -69,7 +69,6 @@ struct H2Config {
   size_t header_frames_max = 8;                // HEADERS and its CONTINUATIONs
   H2Code large_head = H2Code::protocol_error;  // ends the stream of a head over these limits, and far over:
                                                // the connection, where it is not protocol_error
-  bool underscore_names = false;  // see HttpLimits
   // Budgets of the peer within `flood_window`; over: the connection ends with ENHANCE_YOUR_CALM.
   Millis flood_window{10'000};
   uint32_t resets_max = 500;  // streams it resets, or that its faults make us reset

@@ -163,6 +163,15 @@ TEST_CASE("No stream has a larger window than a sixteenth of its connection's") 
   CHECK(download.most_unread(100, 1) <= kUsual);
 }
 
+TEST_CASE("No stream has a larger window where little room is left for what nobody reads") {
+  constexpr size_t kUsual = 64 * 1024;
+  H2Config config = windows(kUsual, 64 * kUsual);
+  config.unread_bytes_max = 16 * 3 * kUsual;
+  Download download(config);
+  CHECK(download.unread_at(0) == kUsual);
+  CHECK(download.most_unread(100, 1) <= kUsual);
+}
+
 TEST_CASE("Writes are bounded and say when there is room again") {
   Side client(H2Role::client), server(H2Role::server);
   const auto id = client.session.request(get("/up"), false);

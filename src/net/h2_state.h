@@ -58,7 +58,7 @@ class ByteQueue {
   }
   void clear() {
     give_chunk(std::exchange(first_, {}));
-    more_ = {};
+    std::vector<Bytes>().swap(more_);
     head_ = size_ = 0;
   }
 
@@ -72,7 +72,7 @@ class ByteQueue {
     if (more_.empty()) return was;
     first_ = std::move(more_.front());
     more_.erase(more_.begin());
-    if (more_.empty()) more_ = {};
+    if (more_.empty()) std::vector<Bytes>().swap(more_);
     return was;
   }
 
@@ -112,7 +112,7 @@ class Fifo {
  private:
   void give_up() {
     if (items_.capacity() > spare_.capacity() && items_.capacity() <= kKeptItems) items_.swap(spare_);
-    items_ = {};
+    std::vector<T>().swap(items_);  // assigned an empty list it would keep its room
   }
 
   static constexpr size_t kKeptBytes = 128;          // when it is empty

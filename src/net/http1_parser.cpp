@@ -39,7 +39,7 @@ std::string_view take_line(std::string_view& text) {
   return line;
 }
 
-Result<Field> parse_field(std::string_view line, size_t index, const HttpLimits& limits, bool request) {
+Result<Field> parse_field(std::string_view line, size_t index, bool request) {
   if (line.front() == ' ' || line.front() == '\t')
     return head_fault("http.obs_fold", "a header field is folded over two lines", field_place(index),
                       "send each field on one line");
@@ -48,7 +48,8 @@ Result<Field> parse_field(std::string_view line, size_t index, const HttpLimits&
   if (colon == std::string_view::npos || !is_token(name))
     return head_fault("http.field_name", "a header field's name is not a token followed by a colon",
                       field_place(index));
-  if (request && !limits.underscore_names && name.find('_') != std::string_view::npos)
+  // CGI-like apps take "a_b" for "a-b", which dodges header removal.
+  if (request && name.find('_') != std::string_view::npos)
     return head_fault("http.field_name", "a header field's name holds an underscore", field_place(index),
                       "use hyphens: many programs take the two for the same");
   const std::string_view value = trim(line.substr(colon + 1));
@@ -68,7 +69,7 @@ Result<Headers> parse_fields(std::string_view text, const HttpLimits& limits, bo
       return head_fault("http.too_many_fields",
                         "more than " + std::to_string(limits.fields_max) + " header fields",
                         field_place(out.size()));
-    TRY(Field field, parse_field(line, out.size(), limits, request));
+    TRY(Field field, parse_field(line, out.size(), request));
     out.add(std::move(field.name), std::move(field.value));
   }
 }
@@ -395,7 +396,7 @@ Result<size_t> ChunkedDecoder::take_trailer(std::string_view input) {
   }
   if (trailers_.size() == limits_.trailers_max)
     return fail("http.too_many_fields", "too many trailers", "trailers");
-  TRY(Field field, parse_field(line_, trailers_.size(), limits_, true));
+  TRY(Field field, parse_field(line_, trailers_.size(), true));
   if (is_forbidden_trailer(field.name))
     return refuse("a field came as a trailer that may only stand in a head");
   trailers_.add(std::move(field.name), std::move(field.value));

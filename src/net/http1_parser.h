@@ -25,7 +25,6 @@ struct HttpLimits {
   size_t trailer_bytes_max = 4 * 1024;      // over: 431
   size_t trailers_max = 16;                 // over: 431
   bool connect = false;                     // take CONNECT (and its authority form): proxies only
-  bool underscore_names = false;            // CGI-like apps take "a_b" for "a-b", which dodges header removal
 };
 
 // Finds the end of a head however its bytes arrive, refusing bare LF and too much as soon as it is seen.

@@ -181,7 +181,6 @@ Task<Result<std::unique_ptr<Stream>>> open_stream(Loop& loop, const Url& url, Ti
   const Millis left = std::chrono::duration_cast<Millis>(deadline - loop.tick());
   Result<Socket> dialled = co_await dial_tcp(loop, url.host, url.port, left, resolver);
   CO_TRY(Socket socket, std::move(dialled));
-  if (url.scheme == "http") co_return make_stream(loop, std::move(socket));
   TlsTarget target{.host = url.host, .timeout = std::chrono::duration_cast<Millis>(deadline - loop.tick())};
   Result<std::unique_ptr<Stream>> secured = co_await tls.connect(loop, std::move(socket), std::move(target));
   co_return std::move(secured);
@@ -192,7 +191,7 @@ Task<Result<std::unique_ptr<Stream>>> open_stream(Loop& loop, const Url& url, Ti
 Task<Result<FetchResponse>> fetch(Loop& loop, FetchRequest request, const TlsClient& tls,
                                   Resolver* resolver) {
   CO_TRY(const Url url, parse_url(request.url));
-  if (url.scheme == "http" && !request.allow_plain) {
+  if (url.scheme != "https") {
     co_return fail("net.plain", "only https is allowed here", request.url, "use an https address");
   }
   const Tick deadline = loop.tick() + request.timeout;

@@ -77,12 +77,11 @@ class HttpClient {
 
 struct FetchRequest {
   std::string method = "GET";
-  std::string url{};  // https://..., or http://... where allow_plain says so
+  std::string url{};  // https://...
   Headers headers{};
   std::string body{};  // sent with Content-Length when not empty or when the method is POST, PUT or PATCH
   size_t body_max = 1 << 20;  // of the answer
   Millis timeout{10'000};     // for everything together
-  bool allow_plain = false;   // take http:// too: for loopback and tests
 };
 struct FetchResponse {
   int status = 0;

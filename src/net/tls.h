@@ -77,7 +77,6 @@ class TlsClient {
   TlsClient(TlsClient&&) noexcept;
   TlsClient& operator=(TlsClient&&) noexcept;
   ~TlsClient();
-  [[nodiscard]] Result<void> reload(TlsClientConfig config);  // on error the old one stays
   [[nodiscard]] Task<Result<std::unique_ptr<Stream>>> connect(Loop& loop, Socket socket,
                                                               TlsTarget target) const;
 

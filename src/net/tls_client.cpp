@@ -102,10 +102,6 @@ Result<TlsClient> TlsClient::make(TlsClientConfig config) {
   return TlsClient(std::move(impl));
 }
 
-Result<void> TlsClient::reload(TlsClientConfig config) {
-  return impl_->load(std::move(config));
-}
-
 namespace {
 
 void ask_for(SSL* ssl, Sought& sought) {

@@ -72,8 +72,9 @@ Recalled recall(ledger::Ledger& ledger, const PartnerCode& self, std::optional<A
     return recollection.take(record.event_class, record.time, Json(record.fields));
   };
   const Result<void> read = ledger.newest_first(&exchange::Recollection::reads, visit);
+  const bool all_that_stood = read || recollection.nothing_older();
   Recalled out{std::move(recollection).kept(), why_nothing(last, seen, now, away_max)};
-  if (!read) {
+  if (!all_that_stood) {
     out = {.kept = {}, .why_not = "the ledger does not say what stood"};
     out.refused = read.error();
   }

@@ -145,17 +145,6 @@ Reach reach_of(std::span<const EntityUid* const> reads) {
   return out;
 }
 
-void Reach::add(const Reach& other) {
-  std::vector<EntityUid> uids;
-  std::set_union(entities.begin(), entities.end(), other.entities.begin(), other.entities.end(),
-                 std::back_inserter(uids));
-  entities = std::move(uids);
-  std::vector<std::string> names;
-  std::set_union(types.begin(), types.end(), other.types.begin(), other.types.end(),
-                 std::back_inserter(names));
-  types = std::move(names);
-}
-
 void decide(const PolicySet& policies, const Entities& entities, Overlay overlay, const Request& request,
             DecideMode mode, Answer& answer) {
   answer.decision = Decision::deny;

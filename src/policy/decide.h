@@ -32,7 +32,6 @@ struct Reach {
   std::vector<EntityUid> entities;  // sorted
   std::vector<std::string> types;   // any entity of these types; sorted; often empty
   [[nodiscard]] bool touches(const EntityUid& uid) const;
-  void add(const Reach& other);
 };
 
 [[nodiscard]] Reach reach_of(std::span<const EntityUid* const> reads);
