@@ -182,4 +182,29 @@ Result<Proof> Tree::inclusion_proof(uint64_t index, uint64_t at) const {
 }
 
 // RFC 6962 section 2.1.2, SUBPROOF(old - begin, D[begin:end], known).
+void Tree::prove_old(uint64_t old, uint64_t begin, uint64_t end, bool known, Proof& proof) const {
+  if (old == end) {
+    if (!known) proof.push_back(range(begin, end));
+    return;
+  }
+  const uint64_t middle = begin + split(end - begin);
+  if (old <= middle) {
+    prove_old(old, begin, middle, known, proof);
+    proof.push_back(range(middle, end));
+  } else {
+    prove_old(old, middle, end, false, proof);
+    proof.push_back(range(begin, middle));
+  }
+}
+
+Result<Proof> Tree::consistency_proof(uint64_t size1, uint64_t size2) const {
+  if (size1 == 0 || size1 > size2 || size2 > size()) {
+    return fail("ledger.range", "the log can't be proved to have grown between these sizes",
+                std::to_string(size1) + " to " + std::to_string(size2));
+  }
+  Proof out;
+  prove_old(size1, 0, size2, true, out);
+  return out;
+}
+
 }  // namespace entente::ledger

@@ -51,6 +51,7 @@ class Tree {
   [[nodiscard]] Result<Hash> root_at(uint64_t size) const;
   [[nodiscard]] Result<Hash> leaf(uint64_t index) const;
   [[nodiscard]] Result<Proof> inclusion_proof(uint64_t index, uint64_t size) const;
+  [[nodiscard]] Result<Proof> consistency_proof(uint64_t size1, uint64_t size2) const;
   // The hashes of tile level `level` (subtrees of height 8 * level), until the next append.
   [[nodiscard]] std::span<const Hash> row(unsigned level) const;
 
@@ -58,6 +59,7 @@ class Tree {
   [[nodiscard]] Hash subtree(unsigned height, uint64_t index) const;
   [[nodiscard]] Hash range(uint64_t begin, uint64_t end) const;
   void prove(uint64_t index, uint64_t begin, uint64_t end, Proof& proof) const;
+  void prove_old(uint64_t old, uint64_t begin, uint64_t end, bool known, Proof& proof) const;
 
   Edge edge_;
   std::vector<std::vector<Hash>> rows_;

@@ -2,7 +2,7 @@
 // for as long as it may be shown. It fails closed: what ends a view, and what keeps the page from hearing of it, takes
 // the content off the page.
 import { KeysRefused, TdfError, collectKey, contentOf, markingOf, openObject, readObject } from './tdf.js';
-import { timeText } from './page.js';
+import { make, timeText } from './page.js';
 import { recallForm } from './recalls.js';
 import { Wishes } from './wishes.js';
 
@@ -16,12 +16,6 @@ const isOver = ({ until, time }) => performance.now() >= until || Date.now() >= 
 
 const main = document.querySelector('main[data-objects]');
 const find = (name) => main.querySelector(`[${name}]`);
-const element = (tag, text, attributes = {}) => {
-  const out = document.createElement(tag);
-  out.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) out.setAttribute(name, value);
-  return out;
-};
 
 // What the node says while the page listens: every 2 s it says at least that it is there (`beat`). To the page of
 // another sign-in than the browser has now it says nothing.
@@ -107,14 +101,14 @@ class Page {
       onRelease: (news) => this.wishes.heard(news),
       onDeaf: () => this.wishes.clear(), // refused: of this sign-in it will hear nothing more
     });
-    this.answer = element('section', '', { 'data-answer': '', hidden: '' });
+    this.answer = make('section', '', { 'data-answer': '', hidden: '' });
     this.wishes = new Wishes({
       nation: (service) => this.nation(service),
       ask: (service, request) => this.#ask(service, request),
       open: (file) => this.open(file),
       tell: (text, state) => this.say(text, state),
     });
-    this.own = element('section', '', { 'data-own': '', 'aria-label': 'What its author can do' });
+    this.own = make('section', '', { 'data-own': '', 'aria-label': 'What its author can do' });
     this.status.after(this.answer, this.wishes.section);
     this.viewer.after(this.own);
     this.#listen();
@@ -301,14 +295,14 @@ class Page {
   // Text is text, whatever it looks like; nothing of a file becomes part of the page.
   #contentElement(content, bytes) {
     if (content.kind === 'text')
-      return element('pre', content.text, {
+      return make('pre', content.text, {
         tabindex: '0',
         'data-text': '',
         role: 'region',
         'aria-label': 'The text of the object',
       });
     this.#source = URL.createObjectURL(new Blob([bytes], { type: content.type }));
-    return element('img', '', {
+    return make('img', '', {
       src: this.#source,
       tabindex: '0',
       'data-image': '',
@@ -327,21 +321,21 @@ class Page {
     if (refused) {
       for (const { service, permitted, words: said } of error.answers)
         list.append(
-          element('dt', `Key of ${this.nation(service)}`),
-          element('dd', permitted ? 'Permitted. All its nations of origin have to.' : `Refused. ${said}`, {
+          make('dt', `Key of ${this.nation(service)}`),
+          make('dd', permitted ? 'Permitted. All its nations of origin have to.' : `Refused. ${said}`, {
             'data-said': permitted ? 'yes' : 'no',
           }),
         );
     } else {
-      list.append(element('dt', 'Why'), element('dd', words));
+      list.append(make('dt', 'Why'), make('dd', words));
       if (error.code?.startsWith('data.'))
         list.append(
-          element('dt', 'What would help'),
-          element('dd', 'Get it again from whoever sealed it. Nothing of it was shown.'),
+          make('dt', 'What would help'),
+          make('dd', 'Get it again from whoever sealed it. Nothing of it was shown.'),
         );
     }
     const form = refused ? this.wishes.form(file, object, error.answers) : [];
-    this.answer.replaceChildren(element('h2', refused ? 'Who said what' : 'Not shown'), list, ...form);
+    this.answer.replaceChildren(make('h2', refused ? 'Who said what' : 'Not shown'), list, ...form);
     this.answer.hidden = false;
     if (object) this.#offer(object, refused ? error.answers : (error.permits ?? permits), file.name);
   }

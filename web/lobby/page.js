@@ -7,4 +7,7 @@ export const make = (tag, text, attributes = {}) => {
 };
 
 const kMinutes = 'YYYY-MM-DDTHH:MM'.length;
-export const timeText = (at) => `${new Date(at).toISOString().slice(0, kMinutes).replace('T', ' ')} UTC`;
+export const timeText = (at) => {
+  const date = new Date(at);
+  return Number.isNaN(date.getTime()) ? 'a time unknown' : `${date.toISOString().slice(0, kMinutes).replace('T', ' ')} UTC`;
+};
