@@ -58,13 +58,9 @@ class Lobby {
   // Everybody's sign-in ends, also where it is on its way.
   void sign_out_all();
 
-  // When the identity provider was needed last and did not answer, and what is known of that.
-  struct ProviderFault {
-    Instant at{};
-    bool answered = false;
-    std::string what{};
-  };
-  [[nodiscard]] const std::optional<ProviderFault>& provider_fault() const { return provider_fault_; }
+  // Why nobody could sign in when the identity provider was needed last, in words for operators; empty: they
+  // can.
+  [[nodiscard]] const std::string& provider_fault() const { return provider_fault_; }
 
   [[nodiscard]] PageFrame frame(const SignIn* sign_in) const;
 
@@ -175,7 +171,7 @@ class Lobby {
   Parts parts_;
   HostNames names_;
   std::string provider_name_;
-  std::optional<ProviderFault> provider_fault_{};
+  std::string provider_fault_{};
   identity::OidcClient client_;
   identity::Crosswalk crosswalk_;
   Budget begun_;

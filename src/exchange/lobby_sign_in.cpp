@@ -59,11 +59,12 @@ net::Task<Result<identity::OidcStep>> Lobby::walk(Result<identity::OidcStep> ste
   // Where a sign-in begins no person has a part in it yet: an answer that leads nowhere is the provider's
   // fault, or this node's settings'.
   if (silent) {
-    provider_fault_ = {parts_.clock.now(), false, *std::move(silent)};
+    provider_fault_ = fmt::format("it did not answer at {}: {}", rfc3339(parts_.clock.now()), *silent);
   } else if (asked && step) {
-    provider_fault_.reset();
+    provider_fault_.clear();
   } else if (asked && begins) {
-    provider_fault_ = {parts_.clock.now(), true, step.error().text()};
+    provider_fault_ =
+        fmt::format("no sign-in could begin at {}: {}", rfc3339(parts_.clock.now()), step.error().text());
   }
   co_return step;
 }

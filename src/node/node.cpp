@@ -240,12 +240,7 @@ Result<void> Node::Parts::build() {
   api = std::make_unique<Api>(*records, *switchboard, *access, *missions, *key_desk, clock, *decisions,
                               config.partner, link_states,
                               [this](std::string_view kid) { return key_desk->holds(kid); });
-  api->on_provider_asked([this]() -> std::string {
-    const auto& fault = lobby->provider_fault();
-    if (!fault) return "";
-    return fmt::format("{} at {}: {}", fault->answered ? "no sign-in could begin" : "it did not answer",
-                       rfc3339(fault->at), fault->what);
-  });
+  api->on_provider_asked([this] { return lobby->provider_fault(); });
   api->on_person_asked([this](const PersonId& person) { return lobby->is_in(person); });
   const auto release_told = [this](const coalition::Release& release) { release_desk->answered(release); };
   api->on_release_answered(release_told);
