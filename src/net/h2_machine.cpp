@@ -8,11 +8,13 @@ namespace entente::net {
 namespace {
 
 constexpr size_t kOutboundAcksMax = 256;
-constexpr size_t kHeaderBytesFatal = 4;     // times the limit: not a mistake any more
-constexpr size_t kWideWindows = 4;          // what a stream's larger window is, in usual ones
-constexpr size_t kWideShare = 16;           // and of the connection's window at most, as a part of it
-constexpr Millis kWideRead{20};             // in which as much must be read for it
-constexpr Millis kWideQuiet{50};            // without a word of an interactive stream before it
+constexpr size_t kHeaderBytesFatal = 4;  // times the limit: not a mistake any more
+constexpr size_t kWideWindows = 4;       // what a stream's larger window is, in usual ones
+constexpr size_t kWideShare = 16;        // and of the connection's window at most, as a part of it
+constexpr size_t kNarrowPart = 4;        // what the smaller one is, as a part of the usual one
+constexpr Millis kWideRead{20};          // in which as much as the larger one must be read
+constexpr size_t kNarrowRest = 16;       // so many times as much is read before small windows are tried again
+constexpr Millis kWideQuiet{50};         // without a word of an interactive stream before it
 constexpr size_t kDataBytesCounted = 1024;  // a frame that earns the peer window updates: no dribble does
 
 }  // namespace
@@ -325,7 +327,7 @@ int H2Session::Impl::data_in(H2StreamId id, ByteView bytes) {
   if (now - stream->last_came > config.bulk_pause) stream->burst_bytes_in = 0;
   stream->burst_bytes_in += bytes.size();
   stream->last_came = now;
-  if (stream->burst_bytes_in <= config.bulk_after_bytes && stream->klass != H2Class::control) others_wait();
+  if (!is_bulk_in(*stream) && stream->klass != H2Class::control) others_wait();
   if (stream->in.empty()) events.push_back(H2Readable{id});
   stream->in.push(bytes);
   counts.unread_bytes += bytes.size();
@@ -405,26 +407,45 @@ void H2Session::Impl::has_read(H2Stream& stream, size_t count) {
 }
 
 // Each window that is given back wakes the other side, and that costs more than the bytes do. So a stream
-// that is read fast has a larger one, while nobody interactive would wait behind it: on a slow path, or
-// beside others, what is on the way stays small. A stream's own first bytes are interactive, too. Nor where
-// much is unread: windows that were widened and are read by nobody would use up what all of a connection
-// share.
+// that is read fast has a larger one, while nobody interactive would wait behind it: on a slow path what is
+// on the way stays small. A stream's own first bytes are interactive, too. Nor where much is unread: windows
+// that were widened and are read by nobody would use up what all of a connection share. Beside others a bulk
+// stream has a smaller one: they wait behind all that is on the way.
 void H2Session::Impl::suit_window(H2Stream& stream, size_t count) {
   const size_t usual = config.stream_window_bytes;
   const size_t most = std::min<size_t>(kWideWindows * usual, config.connection_window_bytes / kWideShare);
   if (most <= usual) return;
-  bool wide = stream.wide && now - last_interactive > kWideQuiet;
+  const bool alone = now - last_interactive > kWideQuiet;
+  note_pace(count, most, alone);
+  bool wide = stream.wide && alone;
   stream.window_read += count;
   if (stream.window_read >= most) {
-    wide = now - last_interactive > kWideQuiet && now - stream.window_since <= kWideRead &&
+    wide = alone && now - stream.window_since <= kWideRead &&
            counts.unread_bytes + most <= config.unread_bytes_max / kWideShare;
     stream.window_read = 0;
     stream.window_since = now;
   }
-  if (wide == stream.wide) return;
+  const bool narrow = !alone && may_narrow && is_bulk_in(stream);
+  if (wide == stream.wide && narrow == stream.narrow) return;
   stream.wide = wide;
+  stream.narrow = narrow;
   nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, stream.id,
-                                        static_cast<int32_t>(wide ? most : usual));
+                                        static_cast<int32_t>(wide     ? most
+                                                             : narrow ? usual / kNarrowPart
+                                                                      : usual));
+}
+
+// Small windows slow a stream down where the other side is far. They are for connections that carry much all
+// the same: one that does not, with them, has its usual ones for a while.
+void H2Session::Impl::note_pace(size_t count, size_t most, bool alone) {
+  pace_read += count;
+  if (pace_read < most) return;
+  const bool fast = now - pace_since <= kWideRead;
+  if (!fast && may_narrow && !alone) narrow_after = kNarrowRest;
+  if (narrow_after > 0) --narrow_after;
+  may_narrow = fast && narrow_after == 0;
+  pace_read = 0;
+  pace_since = now;
 }
 
 void H2Session::Impl::give_credit() {

@@ -60,6 +60,10 @@ struct H2Session::Impl {
   void look_at_heads(bool before);
   void has_read(H2Stream& stream, size_t count);
   void suit_window(H2Stream& stream, size_t count);
+  void note_pace(size_t count, size_t most, bool alone);
+  [[nodiscard]] bool is_bulk_in(const H2Stream& stream) const {
+    return stream.burst_bytes_in > config.bulk_after_bytes;
+  }
   void others_wait() { last_interactive = now; }
   void give_credit();
   void after_release(H2Stream& stream);
@@ -88,6 +92,10 @@ struct H2Session::Impl {
   Bytes* frames = nullptr;  // where what goes out is put, while it is
   Tick now{};
   Tick last_interactive{};  // a head, or bytes of an interactive stream, came or went
+  size_t pace_read = 0;     // of all streams since `pace_since`
+  Tick pace_since{};
+  size_t narrow_after = 0;  // see note_pace()
+  bool may_narrow = false;
   H2Spent spent;
   H2Counts counts;
   std::optional<Error> fault;

@@ -156,6 +156,35 @@ TEST_CASE("A stream that is read fast has a larger window, until somebody intera
   CHECK(download.most_unread(1020, 30) <= kUsual);
 }
 
+TEST_CASE("A bulk stream has a smaller window beside others, where much is read all the same") {
+  constexpr size_t kUsual = 64 * 1024;
+  Download download(windows(kUsual, 64 * kUsual));
+  CHECK(download.unread_at(0) == kUsual);
+  // Somebody interactive asks before each of twenty steps; the least and the most that lay unread in the
+  // later half.
+  const auto beside_others = [&](int64_t from_ms, int64_t step_ms) {
+    std::pair<size_t, size_t> range(SIZE_MAX, 0);
+    for (int64_t i = 0; i < 20; ++i) {
+      const int64_t ms = from_ms + i * step_ms;
+      (void)download.client.say(at(ms));
+      const auto asked = download.client.session.request(get("/small"), true);
+      REQUIRE(asked);
+      download.client.session.release(*asked);
+      CHECK(read_all(download.client.session, download.id).find('!') == std::string::npos);
+      const size_t unread = download.unread_at(ms);
+      if (i >= 10) range = {std::min(range.first, unread), std::max(range.second, unread)};
+    }
+    return range;
+  };
+  (void)beside_others(100, 1);
+  CHECK(beside_others(120, 1).second == kUsual / 4);
+  CHECK(download.most_unread(300, 1) > 3 * kUsual);   // they have gone
+  CHECK(beside_others(1000, 30).first > kUsual / 2);  // far away
+  (void)beside_others(2000, 4);
+  CHECK(beside_others(2080, 4).first ==
+        kUsual);  // nearer: fast with its usual window, but not with a small one
+}
+
 TEST_CASE("No stream has a larger window than a sixteenth of its connection's") {
   constexpr size_t kUsual = 64 * 1024;
   Download download(windows(kUsual, 16 * kUsual));

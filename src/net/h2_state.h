@@ -150,6 +150,7 @@ struct H2Stream {
   bool gates_reads = true;  // the gate is for both ways
   bool tells_sent = false;  // its owner waits for the end to be framed
   bool wide = false;        // has a larger window: see suit_window()
+  bool narrow = false;      // has a smaller one
 
   [[nodiscard]] bool has_work() const {
     return !broken && !closed && !end_framed && (!out.empty() || out_ended);
