@@ -1,6 +1,12 @@
 #include "crypto/digest.h"
 
+#include <array>
+#include <set>
+#include <string>
+
 #include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 using namespace entente;
 using namespace entente::crypto;
@@ -47,7 +53,30 @@ TEST_CASE("secrets move and are copied only by saying so") {
   static_assert(!std::is_copy_constructible_v<Secret>);
 }
 
+TEST_CASE("attack: two processes of one make the same token") {
+  (void)random_token();
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe(ends.data()) == 0);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const std::string token = random_token();
+    ::_exit(::write(ends[1], token.data(), token.size()) == static_cast<ssize_t>(token.size()) ? 0 : 1);
+  }
+  std::string theirs(22, '\0');
+  CHECK(::read(ends[0], theirs.data(), theirs.size()) == 22);
+  CHECK(theirs != random_token());
+  int how = 0;
+  REQUIRE(::waitpid(child, &how, 0) == child);
+  CHECK(how == 0);
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+
 TEST_CASE("tokens are fresh and as long as asked") {
+  std::set<std::string> seen;
+  for (int i = 0; i < 200; ++i) CHECK(seen.insert(random_token(16)).second);
+  CHECK(random_token(4096).size() == 5462);
   CHECK(random_token(16).size() == 22);
   CHECK(random_token() != random_token());
   for (int i = 0; i < 2000; ++i) CHECK_FALSE(random_token(12).starts_with('-'));

@@ -348,23 +348,14 @@ void Kas::judge(Case& work, const coalition::World& world, KasMoment at) {
 
 void Kas::go_on_from(Instant started) {
   parts_.started = started;
-  denials_.clear();
-  denial_order_.clear();
+  denials_ = UsedOnce(SIZE_MAX, SIZE_MAX);
 }
 
 // A client that is refused tries the same on another route at once: that is one event.
 bool Kas::is_retry(const Case& work, size_t item, Instant now) {
-  while (!denial_order_.empty() &&
-         (denial_order_.front().first <= now || denials_.size() >= parts_.limits.denials_max)) {
-    denials_.erase(denial_order_.front().second);
-    denial_order_.pop_front();
-  }
-  std::string name = work.denial_name(item);
-  if (denials_.contains(name)) return true;
-  const Instant until = now + parts_.limits.denial_retry;
-  denials_.emplace(name, until);
-  denial_order_.emplace_back(until, std::move(name));
-  return false;
+  if (denials_.size() >= parts_.limits.denials_max) denials_.forget_soonest();
+  return denials_.use(work.denial_name(item), {}, now + parts_.limits.denial_retry, now) ==
+         UsedOnce::Use::again;
 }
 
 // Each by itself up to a budget; from there on they are counted.

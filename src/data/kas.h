@@ -4,6 +4,7 @@
 // costs no private-key operation. Not thread-safe: one loop owns it. docs/wire-formats/kas.md.
 #pragma once
 
+#include "base/used_once.h"
 #include "coalition/decide.h"
 #include "data/kas_budget.h"
 #include "data/kas_keys.h"
@@ -225,8 +226,7 @@ class Kas {
   Budgets partner_refusal_budgets_;
   Budgets recall_budgets_;
   Counted counted_;
-  std::map<std::string, Instant> denials_;
-  std::deque<std::pair<Instant, std::string>> denial_order_;
+  UsedOnce denials_{SIZE_MAX, SIZE_MAX};
   struct Load {
     size_t requests = 0;
     size_t bytes = 0;

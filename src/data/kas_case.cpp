@@ -382,12 +382,12 @@ KasLeaf Kas::Case::leaf(std::string_view kind, const CaseItem& item) const {
 }
 
 // The policy's text too: under another one it is another question, though its id is the same.
-std::string Kas::Case::denial_name(size_t index) const {
+crypto::Digest Kas::Case::denial_name(size_t index) const {
   const CaseItem& item = items[index];
   const std::string rule = item.verdict.reasons.empty() ? item.problem : item.verdict.reasons.front().policy;
-  return std::string(as_text(crypto::sha256(identity::framed(
+  return crypto::sha256(identity::framed(
       {caller.person.partner.text(), caller.person.id.text(), caller.by.device, item.object->policy.uuid,
-       item.object->policy_text, item.key->digest, coalition::action_name(item.object->action), rule}))));
+       item.object->policy_text, item.key->digest, coalition::action_name(item.object->action), rule}));
 }
 
 KasAnswer Kas::Case::first_answer() const {

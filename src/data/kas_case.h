@@ -79,7 +79,7 @@ class Kas::Case {
   void hear(const Json& said, Instant now);
   [[nodiscard]] static bool hear_view(CaseItem& item, const Json& result, Instant now);
   [[nodiscard]] KasLeaf leaf(std::string_view kind, const CaseItem& item) const;
-  [[nodiscard]] std::string denial_name(size_t item) const;
+  [[nodiscard]] crypto::Digest denial_name(size_t item) const;
   // False: its key is none that anything can be wrapped for. A denial does not look at it.
   [[nodiscard]] bool read_client();
   // For the client's key. What it takes is made when there is something to wrap: a denial costs none of it.

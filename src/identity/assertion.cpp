@@ -121,18 +121,16 @@ Result<Assertion> AssertionVerifier::check(std::string_view token, Instant now) 
 
 Result<Assertion> AssertionVerifier::check_once(std::string_view token, Instant now) {
   TRY(Assertion out, check(token, now));
-  while (!seen_order_.empty() && seen_order_.front().first <= now) {
-    seen_.erase(seen_order_.front().second);
-    seen_order_.pop_front();
+  // For as long as it could pass check(): its end and the skew after it, from the latest it may have begun.
+  switch (used_.use(crypto::sha256(out.id), {}, now + kAssertionLife + 2 * kSkew, now)) {
+    case UsedOnce::Use::first:
+      break;
+    case UsedOnce::Use::again:
+      return fail("assertion.replayed", "The assertion was used before.");
+    case UsedOnce::Use::full:
+      return fail("assertion.replayed", "More assertions are live than can be told apart.", {},
+                  "Try again in a minute.");
   }
-  if (seen_.contains(out.id)) return fail("assertion.replayed", "The assertion was used before.");
-  if (seen_.size() >= kAssertionsRememberedMax)
-    return fail("assertion.replayed", "More assertions are live than can be told apart.", {},
-                "Try again in a minute.");
-  // Remembered for as long as it could pass check(): its end and the skew after it, from the latest it may
-  // have begun.
-  seen_order_.emplace_back(now + kAssertionLife + 2 * kSkew, out.id);
-  seen_.insert(out.id);
   return out;
 }
 

@@ -7,14 +7,13 @@
 #include "base/ids.h"
 #include "base/json.h"
 #include "base/time.h"
+#include "base/used_once.h"
 #include "coalition/ask.h"
 #include "crypto/jose.h"
 
-#include <deque>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 
 namespace entente::identity {
 
@@ -67,8 +66,7 @@ class AssertionVerifier {
   coalition::AppRef app_;
   std::string connector_;
   crypto::KeySet keys_;
-  std::deque<std::pair<Instant, std::string>> seen_order_;
-  std::unordered_set<std::string> seen_;
+  UsedOnce used_{kAssertionsRememberedMax, kAssertionsRememberedMax};
 };
 
 }  // namespace entente::identity

@@ -142,25 +142,17 @@ Result<DpopProof> check_dpop(std::string_view proof, const DpopExpect& expect) {
 }
 
 Result<void> DpopReplays::use(const DpopProof& proof, const std::string& who, Instant now) {
-  while (!order_.empty() && order_.begin()->end <= now) {
-    seen_.erase(order_.begin()->name);
-    const auto one = of_one_.find(order_.begin()->who);
-    if (--one->second == 0) of_one_.erase(one);
-    order_.erase(order_.begin());
+  // Its key stands beside it: nobody can use another's number up. For as long as it could pass again.
+  const crypto::Digest name = crypto::sha256(framed({proof.thumbprint, proof.id}));
+  switch (used_.use(name, who, proof.issued + kDpopAge + kDpopSkew, now)) {
+    case UsedOnce::Use::first:
+      return {};
+    case UsedOnce::Use::again:
+      return fail("dpop.replayed", "The proof was used before.");
+    case UsedOnce::Use::full:
+      break;
   }
-  // Its key stands beside it: nobody can use another's number up.
-  std::string name(as_text(crypto::sha256(framed({proof.thumbprint, proof.id}))));
-  if (seen_.contains(name)) return fail("dpop.replayed", "The proof was used before.");
-  const auto one = of_one_.find(who);
-  if (seen_.size() >= size_max_ || (one != of_one_.end() && one->second >= of_one_max_)) {
-    return fail("dpop.replayed", "More proofs are live than can be told apart.", {},
-                "Try again in a minute.");
-  }
-  // For as long as it could pass again.
-  order_.insert({proof.issued + kDpopAge + kDpopSkew, name, who});
-  ++of_one_[who];
-  seen_.insert(std::move(name));
-  return {};
+  return fail("dpop.replayed", "More proofs are live than can be told apart.", {}, "Try again in a minute.");
 }
 
 std::string DpopNonces::of(int64_t period) const {

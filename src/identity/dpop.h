@@ -5,15 +5,12 @@
 #pragma once
 
 #include "base/time.h"
+#include "base/used_once.h"
 #include "crypto/digest.h"
 #include "crypto/key.h"
 
-#include <compare>
-#include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 namespace entente::identity {
@@ -50,28 +47,17 @@ struct DpopProof {
 // Signature and claims; whether it came before and which nonce it should bear is asked of those below.
 [[nodiscard]] Result<DpopProof> check_dpop(std::string_view proof, const DpopExpect& expect);
 
-// Each proof counts once. Not thread-safe. Full, it refuses: forgetting would let one through again. Nobody
-// fills it alone.
+// Each proof counts once. Not thread-safe.
 class DpopReplays {
  public:
   explicit DpopReplays(size_t size_max = kProofsRememberedMax, size_t of_one_max = kProofsOfOneMax)
-      : size_max_(size_max), of_one_max_(of_one_max) {}
+      : used_(size_max, of_one_max) {}
   // `who`: whom the token that came with it is of, as its issuer says.
   [[nodiscard]] Result<void> use(const DpopProof& proof, const std::string& who, Instant now);
-  [[nodiscard]] size_t size() const { return seen_.size(); }
+  [[nodiscard]] size_t size() const { return used_.size(); }
 
  private:
-  struct Used {
-    Instant end;
-    std::string name;
-    std::string who;
-    auto operator<=>(const Used&) const = default;
-  };
-  size_t size_max_;
-  size_t of_one_max_;
-  std::set<Used> order_;  // by their ends: one of a clock that is ahead keeps no other
-  std::unordered_set<std::string> seen_;
-  std::unordered_map<std::string, size_t> of_one_;
+  UsedOnce used_;
 };
 
 // Nonces that this node gave out (RFC 9449 section 8), known again without being kept: good for this period

@@ -123,18 +123,16 @@ Result<Voucher> check_voucher(std::string_view jws, const coalition::Partner& fr
 
 Result<void> UsedVouchers::use(const PartnerCode& from, const Voucher& voucher, Instant now) {
   if (voucher.begin < started_) return no_voucher("a voucher from before this service began");
-  Used& used = used_[from];
-  while (!used.by_end.empty() && used.by_end.begin()->first <= now) {
-    used.names.erase(used.by_end.begin()->second);
-    used.by_end.erase(used.by_end.begin());
+  const crypto::Digest name = crypto::sha256(identity::framed({from.text(), voucher.id}));
+  switch (used_.use(name, from.text(), voucher.end, now)) {
+    case UsedOnce::Use::first:
+      return {};
+    case UsedOnce::Use::again:
+      return no_voucher("a voucher counts once");
+    case UsedOnce::Use::full:
+      break;
   }
-  std::string name(as_text(crypto::sha256(voucher.id)));
-  if (used.names.contains(name)) return no_voucher("a voucher counts once");
-  if (used.names.size() >= of_one_max_)
-    return fail("node.vouchers-full", "this nation has as many vouchers in use as it may", from.text());
-  used.by_end.emplace(voucher.end, name);
-  used.names.insert(std::move(name));
-  return {};
+  return fail("node.vouchers-full", "this nation has as many vouchers in use as it may", from.text());
 }
 
 }  // namespace entente::node

@@ -3,16 +3,13 @@
 // docs/wire-formats/kas.md. Errors: "node.voucher", and those of crypto/jose.h.
 #pragma once
 
+#include "base/used_once.h"
 #include "coalition/world.h"
 #include "crypto/jose.h"
 #include "data/kas.h"
 
-#include <map>
-#include <set>
 #include <string>
 #include <string_view>
-#include <unordered_set>
-#include <utility>
 
 namespace entente::node {
 
@@ -40,19 +37,14 @@ class UsedVouchers {
  public:
   static constexpr size_t kOfOneMax = 50'000;
   explicit UsedVouchers(Instant started, size_t of_one_max = kOfOneMax)
-      : started_(started), of_one_max_(of_one_max) {}
+      : started_(started), used_(SIZE_MAX, of_one_max) {}
   [[nodiscard]] Result<void> use(const PartnerCode& from, const Voucher& voucher, Instant now);
   // The clock was put right: what was used before is forgotten by time, so nothing from before counts.
   void go_on_from(Instant started) { started_ = started; }
 
  private:
-  struct Used {
-    std::set<std::pair<Instant, std::string>> by_end;
-    std::unordered_set<std::string> names;
-  };
   Instant started_;
-  size_t of_one_max_;
-  std::map<PartnerCode, Used> used_;
+  UsedOnce used_;
 };
 
 }  // namespace entente::node

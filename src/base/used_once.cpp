@@ -1,0 +1,26 @@
+#include "base/used_once.h"
+
+namespace entente {
+
+UsedOnce::Use UsedOnce::use(const Name& name, std::string_view of, Instant end, Instant now) {
+  while (!ends_.empty() && ends_.begin()->first <= now) forget_soonest();
+  if (names_.contains(name)) return Use::again;
+  if (names_.size() >= size_max_) return Use::full;
+  const auto one = of_one_.try_emplace(std::string(of)).first;
+  if (one->second >= of_one_max_) return Use::full;
+  ++one->second;
+  ends_[std::chrono::ceil<Seconds>(end)].push_back({name, &*one});
+  names_.insert(name);
+  return Use::first;
+}
+
+void UsedOnce::forget_soonest() {
+  if (ends_.empty()) return;
+  for (const Remembered& each : ends_.begin()->second) {
+    names_.erase(each.name);
+    if (--each.of->second == 0) of_one_.erase(of_one_.find(each.of->first));
+  }
+  ends_.erase(ends_.begin());
+}
+
+}  // namespace entente

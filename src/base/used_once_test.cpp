@@ -1,0 +1,51 @@
+#include "base/used_once.h"
+
+#include <doctest/doctest.h>
+
+namespace {
+
+using namespace entente;
+using Use = UsedOnce::Use;
+
+constexpr Instant kAt{std::chrono::seconds(1'800'000'000)};
+
+UsedOnce::Name named(uint8_t number) {
+  UsedOnce::Name out{};
+  out.back() = number;
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("What was used counts no second time until its end, to the last fraction of its second") {
+  UsedOnce used(10, 10);
+  CHECK(used.use(named(1), "a", kAt + Millis(1500), kAt) == Use::first);
+  CHECK(used.use(named(1), "b", kAt + Millis(9000), kAt) == Use::again);
+  CHECK(used.use(named(1), "a", kAt + Millis(9000), kAt + Millis(1499)) == Use::again);
+  CHECK(used.use(named(1), "a", kAt + Millis(9000), kAt + Millis(2000)) == Use::first);
+}
+
+TEST_CASE("attack: nobody is forgotten for want of room, and nobody takes all of it") {
+  UsedOnce used(4, 2);
+  CHECK(used.use(named(1), "a", kAt + Seconds(60), kAt) == Use::first);
+  CHECK(used.use(named(2), "a", kAt + Seconds(10), kAt) == Use::first);
+  CHECK(used.use(named(3), "a", kAt + Seconds(60), kAt) == Use::full);
+  CHECK(used.use(named(3), "b", kAt + Seconds(60), kAt) == Use::first);
+  CHECK(used.use(named(4), "c", kAt + Seconds(60), kAt) == Use::first);
+  CHECK(used.use(named(5), "d", kAt + Seconds(60), kAt) == Use::full);
+  CHECK(used.use(named(1), "a", kAt + Seconds(60), kAt) == Use::again);
+  // What ended makes room for whose it was, and for all.
+  CHECK(used.use(named(5), "a", kAt + Seconds(60), kAt + Seconds(10)) == Use::first);
+  CHECK(used.use(named(6), "a", kAt + Seconds(60), kAt + Seconds(10)) == Use::full);
+  CHECK(used.size() == 4);
+}
+
+TEST_CASE("Who may forget does so with what ends soonest") {
+  UsedOnce used(10, 10);
+  used.forget_soonest();
+  CHECK(used.use(named(1), "a", kAt + Seconds(60), kAt) == Use::first);
+  CHECK(used.use(named(2), "a", kAt + Seconds(10), kAt) == Use::first);
+  used.forget_soonest();
+  CHECK(used.use(named(1), "a", kAt + Seconds(60), kAt) == Use::again);
+  CHECK(used.use(named(2), "a", kAt + Seconds(60), kAt) == Use::first);
+}
