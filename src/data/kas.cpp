@@ -147,6 +147,7 @@ Result<Kas::Proved> Kas::prove(const KasRequest& request, const Issuer* issuer, 
   by.client = read.client;
   TRY(crypto::PublicKey key, prove_key(request, token, read, issuer->settings.lenient, at, by));
   TRY(identity::PersonFacts facts, parts_.person(read, at.now));
+  TRY_VOID(parts_.counts(facts.id, read.issued, at.now));
   KasCaller caller;
   caller.person = {std::move(facts.id), std::move(facts.partner), std::move(facts.facts)};
   for (auto& [name, fact] : caller.person.facts) fact.end = std::min(fact.end, read.end);
@@ -157,6 +158,7 @@ Result<Kas::Proved> Kas::prove(const KasRequest& request, const Issuer* issuer, 
   }
   caller.context = parts_.context(std::min(read.end, facts.end));
   caller.by = std::move(by);
+  caller.issued = read.issued;
   return Proved{std::move(caller), std::move(key)};
 }
 

@@ -18,6 +18,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <variant>
@@ -61,6 +62,7 @@ struct KasCaller {
   coalition::Person person{};
   coalition::Facts context{};
   coalition::KeyUse by{};
+  std::optional<Instant> issued{};  // the token they came with; none: by a sign-in here, or vouched for
 };
 
 struct KasLimits {
@@ -94,6 +96,8 @@ class Kas {
     Instant started{};    // proofs from before it may have been used in an earlier life of this service
     // Whom a token is of, by the nation's crosswalk; risk, network and the like, as this node sees them.
     std::function<Result<identity::PersonFacts>(const identity::AccessToken&, Instant)> person;
+    // Whether a token of theirs from then still counts: asked when it comes, and again before each key.
+    std::function<Result<void>(const PersonId&, Instant issued, Instant now)> counts;
     std::function<coalition::Facts(Instant end)> context;
     KasLimits limits{};
     Views* views = nullptr;  // looks after what is released to be viewed; without it nothing is

@@ -142,16 +142,28 @@ bool Kas::Case::still_permitted(CaseItem& item, const coalition::World& newest, 
                       now < item.verdict.valid_until;
   if (!stands) decide(item, newest, now);
   item.permitted = item.verdict.permit;
-  // What was proved by the clock that was wrong stands for nothing by the right one.
-  if (item.permitted && service_.started() != began_) {
-    item.permitted = false;
-    item.verdict.permit = false;
-    item.verdict.reasons = {{.policy = "clock-put-right",
+  if (!item.permitted) return false;
+  std::optional<coalition::Reason> lapsed = what_lapsed(now);
+  if (!lapsed) return true;
+  item.permitted = false;
+  item.verdict.permit = false;
+  item.verdict.reasons = {*std::move(lapsed)};
+  return false;
+}
+
+// What was proved by the clock that was wrong stands for nothing by the right one.
+std::optional<coalition::Reason> Kas::Case::what_lapsed(Instant now) const {
+  if (service_.started() != began_)
+    return coalition::Reason{.policy = "clock-put-right",
                              .text = "The clock of this node was put right meanwhile.",
                              .change = "Ask again.",
-                             .who_decides = {}}};
-  }
-  return item.permitted;
+                             .who_decides = {}};
+  if (caller.issued && !service_.parts_.counts(caller.person.id, *caller.issued, now))
+    return coalition::Reason{.policy = "signed-out",
+                             .text = "You signed out everywhere meanwhile.",
+                             .change = "Sign in, and ask again with a new access token.",
+                             .who_decides = {}};
+  return std::nullopt;
 }
 
 void Kas::Case::name_key(CaseItem& item, const std::string& kid) {

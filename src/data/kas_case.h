@@ -63,6 +63,8 @@ class Kas::Case {
   // before a disk has either may bear one) and time has not changed the answer. What is refused now is not
   // permitted any more.
   [[nodiscard]] bool still_permitted(CaseItem& item, const coalition::World& newest, Instant now) const;
+  // Why nothing is permitted to them any more, whatever the world says.
+  [[nodiscard]] std::optional<coalition::Reason> what_lapsed(Instant now) const;
   // Which of our keys is tried: another one is another question.
   static void name_key(CaseItem& item, const std::string& kid);
   // An object can carry its label under its own key: then that is asked about too.

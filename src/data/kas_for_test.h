@@ -5,6 +5,7 @@
 #include "data/kas.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -54,20 +55,24 @@ inline std::string too_high() {
                     example::fqn("releasable-to", "xbb")});
 }
 
+using SignedOut = std::map<PersonId, Instant>;  // of everything, and when
+
 // A nation's service and one of its people, and what they say to each other.
 struct Desk {
   Secret share = Secret::random(32);
   example::Records records = example::records("XAA");
   coalition::World world = example::world(records);
   std::vector<KasLeaf> leaves;  // all that was recorded
+  std::shared_ptr<SignedOut> signed_out = std::make_shared<SignedOut>();
   Kas kas;
   int proofs = 0;
   int pauses = 0;
 
   explicit Desk(KasLimits limits = {}, bool nonces = false, Instant started = {})
-      : kas(parts(limits, nonces, started)) {}
+      : kas(parts(limits, nonces, started, signed_out)) {}
 
-  static Kas::Parts parts(KasLimits limits, bool nonces, Instant started = {}) {
+  static Kas::Parts parts(KasLimits limits, bool nonces, Instant started = {},
+                          std::shared_ptr<const SignedOut> signed_out = std::make_shared<SignedOut>()) {
     std::vector<KasKey> held;
     held.push_back({"2026-11-01-ec", keys().ec});
     held.push_back({"2026-11-01-rsa", keys().rsa});
@@ -83,6 +88,12 @@ struct Desk {
               out.facts = example::person("XAA", "officer").facts;
               out.end = example::kNow + std::chrono::hours(1);
               return out;
+            },
+            .counts = [signed_out = std::move(signed_out)](const PersonId& who, Instant issued,
+                                                           Instant) -> Result<void> {
+              const auto found = signed_out->find(who);
+              if (found == signed_out->end() || found->second < issued) return {};
+              return fail("token.signed-out", "The access token is from before a sign-out.");
             },
             .context =
                 [](Instant end) {

@@ -129,6 +129,64 @@ TEST_CASE("attack: asked by a clock that was ahead, and written once it was put 
   }
 }
 
+TEST_CASE(
+    "attack: asked with a token that counts, and signed out while it is on its way to the disk: no key is "
+    "released; nobody else's is touched") {
+  const PersonId officer("p-officer");
+  for (const int writes : {0, 1}) {
+    for (const bool before : {false, true}) {  // a sign-out from before the token takes nothing away
+      Desk desk;
+      auto step = desk.take(desk.signed_request(Desk::first(restricted(), desk.access(restricted()))));
+      for (int i = 0; i < writes; ++i)
+        step = desk.kas.written(std::get<Kas::Write>(std::move(step)), {}, desk.world, Desk::at());
+      (*desk.signed_out)[PersonId("p-other")] = example::kNow;
+      (*desk.signed_out)[officer] = example::kNow - Seconds(before ? 1 : 0);
+      const KasAnswer answer = desk.finish(std::move(step));
+      CHECK(answer.status == (before ? 200 : 403));
+      CHECK(desk.kas.keys().operations() == (before ? 1 : writes));
+      if (before) continue;
+      CHECK(answer.body.text_or("message", "").find("signed out") != std::string_view::npos);
+      CHECK(answer.body.dump().find("WrappedKey") == std::string::npos);
+      CHECK(desk.kinds() ==
+            (writes == 0 ? "key.attempt key.refusal" : "key.release key.refusal key.withheld"));
+    }
+  }
+}
+
+TEST_CASE(
+    "attack: signed out between two turns of the private key: what was opened before is withheld, too") {
+  Desk desk(KasLimits{.operations_per_turn = 1});
+  const std::string one = restricted(), two = policy_of({example::fqn("classification", "unclassified"),
+                                                         example::fqn("originator", "xaa")},
+                                                        "object-2");
+  auto step = desk.take(desk.signed_request(Desk::second(
+      {Desk::wanted("one", one, {desk.access(one)}), Desk::wanted("two", two, {desk.access(two)})})));
+  step = desk.kas.written(std::get<Kas::Write>(std::move(step)), {}, desk.world, Desk::at());
+  REQUIRE(std::holds_alternative<Kas::Pause>(step));
+  (*desk.signed_out)[PersonId("p-officer")] = example::kNow;
+  const KasAnswer answer = desk.finish(std::move(step));
+  for (size_t i : {size_t{0}, size_t{1}}) CHECK(result_of(answer, i, 0).text_or("status", "") == "fail");
+  CHECK(desk.kas.keys().operations() == 1);
+}
+
+TEST_CASE(
+    "attack: signed out while another nation is about to be asked, or has been: it is not, or is not passed "
+    "on") {
+  const Json body = Desk::first(Pair::theirs(), Pair().wrapped_for_xbb(Pair::theirs()));
+  for (const bool asked : {false, true}) {
+    Pair pair;
+    auto step = asked ? pair.ask(body) : pair.home.take(pair.home.signed_request(body));
+    (*pair.home.signed_out)[PersonId("p-officer")] = example::kNow;
+    if (!asked) {
+      CHECK(pair.home.finish(std::move(step)).status == 403);
+      continue;
+    }
+    const Json said = pair.honest(std::get<Kas::Forward>(step).request);
+    CHECK(pair.hear(std::move(step), said).status == 403);
+    CHECK(pair.home.kinds() == "key.attempt key.passed key.refusal key.withheld");
+  }
+}
+
 TEST_CASE("attack: of joint origin, and wrapped whole for one of them") {
   const std::string policy =
       policy_of({example::fqn("classification", "restricted"), example::fqn("originator", "xaa"),

@@ -41,6 +41,8 @@ KeyDesk::KeyDesk(Parts parts)
           .nonces = false,
           .started = started_,
           .person = [this](const identity::AccessToken& token, Instant now) { return person(token, now); },
+          .counts = [this](const PersonId& who, Instant issued,
+                           Instant now) { return sign_outs_.check(who, issued, now); },
           .context =
               [source = "node:" + parts_.self.text()](Instant end) {
                 return coalition::calm_moment(coalition::kDoorNetwork, source, end);
@@ -62,9 +64,7 @@ Result<identity::PersonFacts> KeyDesk::person(const identity::AccessToken& token
   who.subject = token.subject;
   who.claims = token.claims;
   who.auth_time = token.auth_time;
-  TRY(identity::PersonFacts facts, identity::person_from(who, parts_.crosswalk, ceiling, now));
-  TRY_VOID(sign_outs_.check(facts.id, token.issued, now));
-  return facts;
+  return identity::person_from(who, parts_.crosswalk, ceiling, now);
 }
 
 void KeyDesk::go_on_from(Instant now) {
