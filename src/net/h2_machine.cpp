@@ -198,7 +198,7 @@ int H2Session::Impl::begin_frame(const nghttp2_frame_hd& hd) {
 
 int H2Session::Impl::begin_headers(const nghttp2_frame& frame) {
   const H2StreamId id = frame.hd.stream_id;
-  others_wait();
+  note_interactive(id);
   reader.begin();
   head_stream = 0;
   if (frame.headers.cat == NGHTTP2_HCAT_REQUEST) {
@@ -327,7 +327,7 @@ int H2Session::Impl::data_in(H2StreamId id, ByteView bytes) {
   if (now - stream->last_came > config.bulk_pause) stream->burst_bytes_in = 0;
   stream->burst_bytes_in += bytes.size();
   stream->last_came = now;
-  if (!is_bulk_in(*stream) && stream->klass != H2Class::control) others_wait();
+  if (!is_bulk_in(*stream) && stream->klass != H2Class::control) note_interactive(stream->id);
   if (stream->in.empty()) events.push_back(H2Readable{id});
   stream->in.push(bytes);
   counts.unread_bytes += bytes.size();
@@ -369,7 +369,7 @@ ssize_t H2Session::Impl::data_out(H2StreamId id, size_t room, uint32_t* flags) {
   if (now - stream->last_sent > config.bulk_pause) stream->burst_bytes = 0;
   stream->burst_bytes += count;
   stream->last_sent = now;
-  if (class_of(*stream) == H2Class::interactive) others_wait();
+  if (class_of(*stream) == H2Class::interactive) note_interactive(stream->id);
   counts.data_bytes_out += count;
   return static_cast<ssize_t>(count);
 }
@@ -406,16 +406,21 @@ void H2Session::Impl::has_read(H2Stream& stream, size_t count) {
   give_credit();
 }
 
+// A stream's own head and first bytes are interactive, too, and it does not wait for itself.
+bool H2Session::Impl::is_alone(const H2Stream& stream) const {
+  return last_interactive_stream == stream.id || now - last_interactive > kWideQuiet;
+}
+
 // Each window that is given back wakes the other side, and that costs more than the bytes do. So a stream
 // that is read fast has a larger one, while nobody interactive would wait behind it: on a slow path what is
-// on the way stays small. A stream's own first bytes are interactive, too. Nor where much is unread: windows
-// that were widened and are read by nobody would use up what all of a connection share. Beside others a bulk
-// stream has a smaller one: they wait behind all that is on the way.
+// on the way stays small. Nor where much is unread: windows that were widened and are read by nobody would
+// use up what all of a connection share. Beside others a bulk stream has a smaller one: they wait behind all
+// that is on the way.
 void H2Session::Impl::suit_window(H2Stream& stream, size_t count) {
   const size_t usual = config.stream_window_bytes;
   const size_t most = std::min<size_t>(kWideWindows * usual, config.connection_window_bytes / kWideShare);
   if (most <= usual) return;
-  const bool alone = now - last_interactive > kWideQuiet;
+  const bool alone = is_alone(stream);
   note_pace(count, most, alone);
   bool wide = stream.wide && alone;
   stream.window_read += count;
@@ -455,7 +460,7 @@ void H2Session::Impl::give_credit() {
 
 void H2Session::Impl::head_submitted(H2Stream& stream) {
   if (stream.heads_waiting++ == 0) heads.push_back(stream.id);
-  others_wait();
+  note_interactive(stream.id);
 }
 
 // Heads lie in nghttp2's queue: before they are framed their gates are looked at, as for bytes. Afterwards an

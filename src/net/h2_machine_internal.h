@@ -64,7 +64,11 @@ struct H2Session::Impl {
   [[nodiscard]] bool is_bulk_in(const H2Stream& stream) const {
     return stream.burst_bytes_in > config.bulk_after_bytes;
   }
-  void others_wait() { last_interactive = now; }
+  void note_interactive(H2StreamId id) {
+    last_interactive = now;
+    last_interactive_stream = id;
+  }
+  [[nodiscard]] bool is_alone(const H2Stream& stream) const;
   void give_credit();
   void after_release(H2Stream& stream);
 
@@ -92,7 +96,8 @@ struct H2Session::Impl {
   Bytes* frames = nullptr;  // where what goes out is put, while it is
   Tick now{};
   Tick last_interactive{};  // a head, or bytes of an interactive stream, came or went
-  size_t pace_read = 0;     // of all streams since `pace_since`
+  H2StreamId last_interactive_stream = 0;
+  size_t pace_read = 0;  // of all streams since `pace_since`
   Tick pace_since{};
   size_t narrow_after = 0;  // see note_pace()
   bool may_narrow = false;
