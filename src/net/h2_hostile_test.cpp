@@ -289,6 +289,62 @@ TEST_CASE("What nobody reads is bounded over all streams") {
   CHECK(client.resets.size() >= 1);
 }
 
+TEST_CASE("attack: who leaves most unread pays for it, not who comes last; the bound holds at each step") {
+  constexpr size_t kMost = 100 * 1024, kFrame = 10 * 1024;
+  H2Config config;
+  config.unread_bytes_max = kMost;
+  Side server(H2Role::server, config);
+  server.hear(to_bytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
+  const auto opens = [&](uint32_t id) {
+    Attacker stream;
+    stream.bytes.clear();
+    server.hear(stream.frame(4, 0, 0, {}).headers(id, kGet, false).bytes);
+  };
+  const auto sends = [&](uint32_t id, int frames) {
+    for (int i = 0; i < frames; ++i) {
+      Attacker data;
+      data.bytes.clear();
+      server.hear(data.frame(0, 0, id, Bytes(kFrame, 'x')).bytes);
+      CHECK(server.session.counts().unread_bytes <= kMost);
+    }
+  };
+  for (const uint32_t id : {1U, 3U, 5U, 7U}) opens(id);
+  server.session.set_class(7, H2Class::control);
+  sends(7, 4);
+  sends(3, 2);
+  sends(1, 3);  // holds most, but for control
+  sends(5, 1);
+  CHECK(server.resets.empty());
+  sends(5, 1);  // one too many
+  CHECK(server.resets == std::map<H2StreamId, H2Code>{{1, H2Code::enhance_your_calm}});
+  CHECK(read_all(server.session, 1) == "!h2.reset");
+  CHECK(server.session.unread(3) == 2 * kFrame);
+  CHECK(server.session.unread(5) == 2 * kFrame);
+  sends(5, 3);  // who adds holds most
+  CHECK(server.resets.size() == 2);
+  CHECK(server.resets.contains(5));
+  CHECK(read_all(server.session, 3).size() == 2 * kFrame);
+  CHECK(read_all(server.session, 7).size() == 4 * kFrame);
+}
+
+TEST_CASE("attack: control does not pay for others, and others pay for control") {
+  H2Config config;
+  config.unread_bytes_max = 30 * 1024;
+  Side server(H2Role::server, config);
+  Attacker attacker;
+  attacker.headers(1, kGet, false).headers(3, kGet, false);
+  server.hear(attacker.bytes);
+  server.session.set_class(1, H2Class::control);
+  attacker.bytes.clear();
+  server.hear(attacker.frame(0, 0, 3, Bytes(16 * 1024, 'x')).frame(0, 0, 1, Bytes(15 * 1024, 'x')).bytes);
+  CHECK(server.resets.size() == 1);
+  CHECK(server.resets.contains(3));
+  CHECK(server.session.counts().unread_bytes == 15 * 1024);
+  attacker.bytes.clear();
+  server.hear(attacker.frame(0, 0, 1, Bytes(16 * 1024, 'x')).bytes);
+  CHECK(server.session.unread(1) == 31 * 1024);  // bounded by its own window
+}
+
 TEST_CASE("Heads that can't be sent are refused before they leave") {
   Side client(H2Role::client);
   const auto refused = [&](auto change) {

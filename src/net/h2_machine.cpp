@@ -319,11 +319,7 @@ int H2Session::Impl::data_in(H2StreamId id, ByteView bytes) {
     nghttp2_session_consume_stream(session, id, bytes.size());
     return 0;
   }
-  if (counts.unread_bytes + bytes.size() > config.unread_bytes_max && stream->klass != H2Class::control) {
-    break_stream(*stream, H2Code::enhance_your_calm);
-    events.push_back(H2Reset{id, H2Code::enhance_your_calm});
-    return 0;
-  }
+  if (!make_room(*stream, bytes.size())) return 0;
   if (now - stream->last_came > config.bulk_pause) stream->burst_bytes_in = 0;
   stream->burst_bytes_in += bytes.size();
   stream->last_came = now;
@@ -332,6 +328,25 @@ int H2Session::Impl::data_in(H2StreamId id, ByteView bytes) {
   stream->in.push(bytes);
   counts.unread_bytes += bytes.size();
   return 0;
+}
+
+// Whoever holds most pays, not whoever comes last: of all streams but control, looked through at this moment
+// alone. False: it is the one that adds. Control's own few bytes are taken when there is nobody else.
+bool H2Session::Impl::make_room(H2Stream& adding, size_t count) {
+  while (counts.unread_bytes + count > config.unread_bytes_max) {
+    H2Stream* most = adding.klass == H2Class::control ? nullptr : &adding;
+    size_t held = most == nullptr ? 0 : adding.in.size() + count;
+    for (auto& [id, stream] : streams) {
+      if (stream.klass == H2Class::control || stream.in.size() <= held) continue;
+      most = &stream;
+      held = stream.in.size();
+    }
+    if (most == nullptr) return true;
+    break_stream(*most, H2Code::enhance_your_calm);
+    events.push_back(H2Reset{most->id, H2Code::enhance_your_calm});
+    if (most == &adding) return false;
+  }
+  return true;
 }
 
 void H2Session::Impl::closed(H2StreamId id, uint32_t code) {

@@ -44,6 +44,7 @@ struct H2Session::Impl {
   int frame_in(const nghttp2_frame& frame);
   int headers_in(const nghttp2_frame& frame);
   int data_in(H2StreamId id, ByteView bytes);
+  [[nodiscard]] bool make_room(H2Stream& adding, size_t count);
   void closed(H2StreamId id, uint32_t code);
   ssize_t data_out(H2StreamId id, size_t room, uint32_t* flags);
   void append_data(H2StreamId id, const uint8_t* frame_head, size_t count);
