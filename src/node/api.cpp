@@ -82,27 +82,13 @@ std::span<const Api::Route> Api::routes() {
   return table;
 }
 
-Api::Api(Records& records, exchange::Switchboard& switchboard, exchange::AccessDesk& access,
-         MissionDesk& missions, KeyDesk& keys, const Clock& clock, const Clock& decisions, PartnerCode self,
-         std::function<std::vector<LinkState>()> links, std::function<bool(std::string_view)> holds_key)
-    : records_(records),
-      switchboard_(switchboard),
-      access_(access),
-      missions_(missions),
-      keys_(keys),
-      clock_(clock),
-      decisions_(decisions),
-      self_(std::move(self)),
-      links_(std::move(links)),
-      holds_key_(std::move(holds_key)),
-      started_(clock.now()),
-      exposure_(self_) {}
+Api::Api(Parts parts) : parts_(std::move(parts)), started_(parts_.clock.now()), exposure_(parts_.self) {}
 
 net::Task<void> Api::serve(net::Listener& listener) {
   while (true) {
     Result<net::Socket> socket = co_await listener.accept();
     if (!socket) co_return;
-    switchboard_.loop().spawn(connection(std::move(*socket)));
+    parts_.switchboard.loop().spawn(connection(std::move(*socket)));
   }
 }
 
@@ -155,13 +141,13 @@ net::Task<void> Api::connection(net::Socket socket) {
   auto connection = std::make_shared<ApiConnection>(ApiConnection{this, credentials.uid});
   auto service = std::make_shared<net::HttpService>();
   service->handle = [connection](net::HttpCall& call) { return handle_call(connection, &call); };
-  co_await net::serve_http(net::make_stream(switchboard_.loop(), std::move(socket)), service);
+  co_await net::serve_http(net::make_stream(parts_.switchboard.loop(), std::move(socket)), service);
 }
 
 std::optional<Caller> Api::local(uint32_t uid) const {
-  const coalition::Operator* known = records_.world().operator_by_uid(uid);
+  const coalition::Operator* known = parts_.records.world().operator_by_uid(uid);
   if (known == nullptr) return std::nullopt;
-  return Caller{operator_person(records_.world(), known->name)};
+  return Caller{operator_person(parts_.records.world(), known->name)};
 }
 
 namespace {
@@ -199,7 +185,7 @@ std::optional<std::string_view> Api::name_in(std::string_view path, const Route&
 }
 
 net::Task<Api::Answer> Api::answer(const Route& route, Request request, bool looks) {
-  const auto look = looks ? std::make_shared<Look>(switchboard_.loop()) : nullptr;
+  const auto look = looks ? std::make_shared<Look>(parts_.switchboard.loop()) : nullptr;
   request.look = look;
   Answer answer = co_await (this->*route.handler)(std::move(request));
   if (!look) co_return answer;
@@ -253,21 +239,31 @@ void Api::record_look(const Request& request, ledger::Record record) {
     ++request.look->under_way;
     request.look->done.clear();  // an earlier leaf of the same request may be on the disk already
   }
-  records_.append({std::move(record)}, false,
-                  [look = request.look](const Result<ledger::Appended>& appended) {
-                    if (!appended)
-                      log(LogLevel::error, "node", "an operator's verdict is not in the ledger",
-                          {{"error", appended.error().text()}});
-                    if (!look) return;
-                    if (!appended) look->why_not = appended.error();
-                    if (--look->under_way == 0) look->done.set();
-                  });
+  parts_.records.append({std::move(record)}, false,
+                        [look = request.look](const Result<ledger::Appended>& appended) {
+                          if (!appended)
+                            log(LogLevel::error, "node", "an operator's verdict is not in the ledger",
+                                {{"error", appended.error().text()}});
+                          if (!look) return;
+                          if (!appended) look->why_not = appended.error();
+                          if (--look->under_way == 0) look->done.set();
+                        });
 }
 
 std::optional<Api::Answer> Api::refused(const Request& request, coalition::Action action,
                                         coalition::Target target, std::string purpose,
                                         coalition::Verdict& verdict) {
-  return refused_at(decisions_.now(), request, action, std::move(target), std::move(purpose), verdict);
+  return refused_at(parts_.decisions.now(), request, action, std::move(target), std::move(purpose), verdict);
+}
+
+std::optional<Api::Answer> Api::may_not_view(const Request& request, std::string purpose) {
+  return may_not_view(request, std::move(purpose), coalition::NodeRef{parts_.self});
+}
+
+std::optional<Api::Answer> Api::may_not_view(const Request& request, std::string purpose,
+                                             coalition::Target target) {
+  coalition::Verdict verdict;
+  return refused(request, coalition::Action::view, std::move(target), std::move(purpose), verdict);
 }
 
 std::optional<Api::Answer> Api::refused_at(Instant now, const Request& request, coalition::Action action,
@@ -276,9 +272,9 @@ std::optional<Api::Answer> Api::refused_at(Instant now, const Request& request, 
   const std::string on = coalition::target_text(target);
   if (request.preview) purpose = "preview of: " + purpose;
   const coalition::Ask ask = operator_ask(request.by, action, std::move(target), purpose, now);
-  verdict = coalition::decide(records_.world(), ask);
+  verdict = coalition::decide(parts_.records.world(), ask);
   ledger::Record record =
-      verdict_record(verdict, request.by.who, action_name(action), ask.context, clock_.now());
+      verdict_record(verdict, request.by.who, action_name(action), ask.context, parts_.clock.now());
   record.fields.emplace_back("target", on);
   record.fields.emplace_back("purpose", purpose);
   record_look(request, std::move(record));

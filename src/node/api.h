@@ -32,25 +32,26 @@ struct Foreseen;
 
 class Api {
  public:
-  Api(Records& records, exchange::Switchboard& switchboard, exchange::AccessDesk& access,
-      MissionDesk& missions, KeyDesk& keys, const Clock& clock, const Clock& decisions, PartnerCode self,
-      std::function<std::vector<LinkState>()> links, std::function<bool(std::string_view)> holds_key);
-
-  // Once it is written that the clock is right: ends what stands, and lets decisions go by it.
-  void on_clock_accepted(std::function<void(const exchange::AccessDesk::Closing&)> put_right) {
-    put_right_ = std::move(put_right);
-  }
-
-  // Why nobody can sign in, as it was last found; empty: they can.
-  void on_provider_asked(std::function<std::string()> fault) { provider_fault_ = std::move(fault); }
-
-  // Whether somebody of this id is signed in here.
-  void on_person_asked(std::function<bool(const PersonId&)> is_in) { is_in_ = std::move(is_in); }
-
-  // An operator's answer to whoever asked for a release acts.
-  void on_release_answered(std::function<void(const coalition::Release&)> told) {
-    release_answered_ = std::move(told);
-  }
+  struct Parts {
+    Records& records;
+    exchange::Switchboard& switchboard;
+    exchange::AccessDesk& access;
+    MissionDesk& missions;
+    KeyDesk& keys;
+    const Clock& clock;      // the wall's: what is written, and what ends from now on
+    const Clock& decisions;  // what is asked, and what begins from now on: it never goes back
+    PartnerCode self;
+    std::function<std::vector<LinkState>()> links;
+    // Why nobody can sign in, as it was last found; empty: they can.
+    std::function<std::string()> provider_fault;
+    // Whether somebody of this id is signed in here.
+    std::function<bool(const PersonId&)> is_in;
+    // An operator's answer to whoever asked for a release acts.
+    std::function<void(const coalition::Release&)> release_answered;
+    // Once it is written that the clock is right: ends what stands, and lets decisions go by it.
+    std::function<void(const exchange::AccessDesk::Closing&)> put_right;
+  };
+  explicit Api(Parts parts);
 
   // Serves until the listener is closed.
   [[nodiscard]] net::Task<void> serve(net::Listener& listener);
@@ -145,6 +146,9 @@ class Api {
   std::optional<Answer> refused_at(Instant now, const Request& request, coalition::Action action,
                                    coalition::Target target, std::string purpose,
                                    coalition::Verdict& verdict);
+  // At this node, or that part of it.
+  std::optional<Answer> may_not_view(const Request& request, std::string purpose);
+  std::optional<Answer> may_not_view(const Request& request, std::string purpose, coalition::Target target);
   // A look, to be on the disk before anything is seen.
   void record_look(const Request& request, ledger::Record record);
   // What would end if these records were so; and as an answer, when it is counted.
@@ -171,7 +175,7 @@ class Api {
   };
   // Or says what it would come to, where that is what is asked.
   net::Task<Answer> change(Request request, Change change, Words words);
-  net::Task<Answer> let_in_again(Request request, PartnerCode partner, Change change, Words words);
+  net::Task<Answer> readmit(Request request, PartnerCode partner, Change change, Words words);
   // It was made, and counts, also while the disk does not take it.
   [[nodiscard]] static bool acts(const Request& request, const Answer& answer) {
     return !request.preview && (answer.status == 200 || answer.status == 507);
@@ -182,21 +186,8 @@ class Api {
   // Durable when it returns. `narrowing`: also on a disk that is full.
   net::Task<Result<void>> record(ledger::Record leaf, bool narrowing = true);
 
-  Records& records_;
-  exchange::Switchboard& switchboard_;
-  exchange::AccessDesk& access_;
-  MissionDesk& missions_;
-  KeyDesk& keys_;
-  const Clock& clock_;      // the wall's: what is written, and what ends from now on
-  const Clock& decisions_;  // what is asked, and what begins from now on: it never goes back
-  PartnerCode self_;
-  std::function<std::vector<LinkState>()> links_;
-  std::function<bool(std::string_view)> holds_key_;  // whether our key service has one of that kid
+  Parts parts_;
   Instant started_;
-  std::function<void(const exchange::AccessDesk::Closing&)> put_right_;
-  std::function<void(const coalition::Release&)> release_answered_;
-  std::function<std::string()> provider_fault_;
-  std::function<bool(const PersonId&)> is_in_;
   data::Exposure exposure_;     // of what the ledger held up to here
   bool reading_again_ = false;  // the ledger, for an exposure of its own
   bool searching_ = false;      // for a verdict

@@ -95,36 +95,34 @@ std::string_view state_text(const AccessRequest& request, bool out_of_time) {
 }  // namespace
 
 Json Api::request_json(const AccessRequest& request) const {
-  Json out = Json::object({{"id", request.id.text()},
-                           {"app", fmt::format("{}/{}", request.owner.text(), request.app.text())},
-                           {"partner", request.partner.text()},
-                           {"person", request.person.text()},
-                           {"who", exchange::person_text(records_.world(), request.partner, request.facts)},
-                           {"purpose", request.purpose},
-                           {"minutes", request.minutes},
-                           {"scope", coalition::scope_text(request.scope)},
-                           {"asked", rfc3339(request.asked)},
-                           {"seen", exchange::mark_of(records_.world(), request)},
-                           {"end", rfc3339(request.end)},
-                           {"state", state_text(request, access_.out_of_time(request))},
-                           {"approvals", approvals_json(request)},
-                           {"approvals_needed", request.approvals_needed},
-                           {"answer", request.answer}});
+  Json out =
+      Json::object({{"id", request.id.text()},
+                    {"app", fmt::format("{}/{}", request.owner.text(), request.app.text())},
+                    {"partner", request.partner.text()},
+                    {"person", request.person.text()},
+                    {"who", exchange::person_text(parts_.records.world(), request.partner, request.facts)},
+                    {"purpose", request.purpose},
+                    {"minutes", request.minutes},
+                    {"scope", coalition::scope_text(request.scope)},
+                    {"asked", rfc3339(request.asked)},
+                    {"seen", exchange::mark_of(parts_.records.world(), request)},
+                    {"end", rfc3339(request.end)},
+                    {"state", state_text(request, parts_.access.out_of_time(request))},
+                    {"approvals", approvals_json(request)},
+                    {"approvals_needed", request.approvals_needed},
+                    {"answer", request.answer}});
   if (request.granted_until) out.set("granted_until", rfc3339(*request.granted_until));
   return out;
 }
 
 net::Task<Api::Answer> Api::list_requests(Request request) {
-  coalition::Verdict verdict;
-  if (auto no =
-          refused(request, coalition::Action::view, coalition::NodeRef{self_}, "list requests", verdict))
-    co_return *no;
+  if (auto no = may_not_view(request, "list requests")) co_return *no;
   const Result<Asked> asked = read_asked(request.query);
   if (!asked) co_return refusal(400, asked.error());
-  const coalition::World& world = records_.world();
-  const coalition::Page<AccessRequest> page = asked->all
-                                                  ? world.requests(asked->after, kPageMax)
-                                                  : world.waiting(switchboard_.now(), asked->after, kPageMax);
+  const coalition::World& world = parts_.records.world();
+  const coalition::Page<AccessRequest> page =
+      asked->all ? world.requests(asked->after, kPageMax)
+                 : world.waiting(parts_.switchboard.now(), asked->after, kPageMax);
   Json out = Json::array();
   for (const AccessRequest* one : page.items) out.push(request_row(request.by, *one));
   Json body = Json::object({{"requests", std::move(out)}});
@@ -135,26 +133,23 @@ net::Task<Api::Answer> Api::list_requests(Request request) {
 // With what approving would open, and whether it is theirs to answer.
 Json Api::request_row(const Caller& by, const AccessRequest& one) const {
   Json row = request_json(one);
-  const bool open = one.state == coalition::RequestState::open && !access_.out_of_time(one);
-  if (open) row.set("preview", preview_json(access_.preview(one)));
-  row.set("may_answer", open && access_.may_answer(acting(by, decisions_.now()), one));
+  const bool open = one.state == coalition::RequestState::open && !parts_.access.out_of_time(one);
+  if (open) row.set("preview", preview_json(parts_.access.preview(one)));
+  row.set("may_answer", open && parts_.access.may_answer(acting(by, parts_.decisions.now()), one));
   return row;
 }
 
 Json Api::requests_due(const Caller& by) const {
-  const auto page = records_.world().waiting(switchboard_.now(), {}, kCountedMax);
+  const auto page = parts_.records.world().waiting(parts_.switchboard.now(), {}, kCountedMax);
   const auto theirs = std::ranges::count_if(page.items, [&](const AccessRequest* one) {
-    return access_.may_answer(acting(by, decisions_.now()), *one);
+    return parts_.access.may_answer(acting(by, parts_.decisions.now()), *one);
   });
   return Json::object({{"count", theirs}, {"more", page.more > 0}});
 }
 
 net::Task<Api::Answer> Api::show_request(Request request) {
-  coalition::Verdict verdict;
-  if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_},
-                        "read request " + request.name, verdict))
-    co_return *no;
-  const AccessRequest* known = records_.world().request(RequestId(request.name));
+  if (auto no = may_not_view(request, "read request " + request.name)) co_return *no;
+  const AccessRequest* known = parts_.records.world().request(RequestId(request.name));
   if (known == nullptr)
     co_return not_found(fmt::format("there is no request {} here", request.name), "request ls");
   co_return Answer{200, request_row(request.by, *known)};
@@ -163,8 +158,8 @@ net::Task<Api::Answer> Api::show_request(Request request) {
 Api::Answer Api::unanswered(const Request& request, const AppId& app, const Error& why) {
   coalition::Verdict verdict;
   if (why.code() == "access.unknown") {
-    if (auto no = refused(request, coalition::Action::approve, AppRef{self_, app}, "answer " + request.name,
-                          verdict))
+    if (auto no = refused(request, coalition::Action::approve, AppRef{parts_.self, app},
+                          "answer " + request.name, verdict))
       return *no;
   }
   return refusal(status_of(why), why);
@@ -173,19 +168,20 @@ Api::Answer Api::unanswered(const Request& request, const AppId& app, const Erro
 net::Task<Api::Answer> Api::approve_request(Request request) {
   Result<exchange::AccessDesk::Said> said = read_answer(request.body);
   if (!said) co_return refusal(400, said.error());
-  const AccessRequest* known = records_.world().request(RequestId(request.name));
+  const AccessRequest* known = parts_.records.world().request(RequestId(request.name));
   if (known == nullptr)
     co_return not_found(fmt::format("there is no request {} here", request.name), "request ls");
   const AppId app = known->app;
-  exchange::Acting by = acting(request.by, decisions_.now());
+  exchange::Acting by = acting(request.by, parts_.decisions.now());
   RequestId id(request.name);
-  const Result<AccessRequest> made = co_await access_.approve(std::move(by), std::move(id), std::move(*said));
+  const Result<AccessRequest> made =
+      co_await parts_.access.approve(std::move(by), std::move(id), std::move(*said));
   if (!made) co_return unanswered(request, app, made.error());
   Json body = request_json(*made);
   const std::string what =
       made->granted_until
-          ? fmt::format("granted: {}/{} is open to this person of {} until {}", self_.text(), app.text(),
-                        made->partner.text(), rfc3339(*made->granted_until))
+          ? fmt::format("granted: {}/{} is open to this person of {} until {}", parts_.self.text(),
+                        app.text(), made->partner.text(), rfc3339(*made->granted_until))
           : fmt::format("approved: {} of {} approvals", made->approvals.size(), made->approvals_needed);
   body.set("text", what);
   body.set("verdict", made->approvals.back().verdict.text());
@@ -195,13 +191,14 @@ net::Task<Api::Answer> Api::approve_request(Request request) {
 net::Task<Api::Answer> Api::deny_request(Request request) {
   Result<exchange::AccessDesk::Said> said = read_answer(request.body);
   if (!said) co_return refusal(400, said.error());
-  const AccessRequest* known = records_.world().request(RequestId(request.name));
+  const AccessRequest* known = parts_.records.world().request(RequestId(request.name));
   if (known == nullptr)
     co_return not_found(fmt::format("there is no request {} here", request.name), "request ls");
   const AppId app = known->app;
-  exchange::Acting by = acting(request.by, decisions_.now());
+  exchange::Acting by = acting(request.by, parts_.decisions.now());
   RequestId id(request.name);
-  const Result<AccessRequest> made = co_await access_.deny(std::move(by), std::move(id), std::move(*said));
+  const Result<AccessRequest> made =
+      co_await parts_.access.deny(std::move(by), std::move(id), std::move(*said));
   if (!made) co_return unanswered(request, app, made.error());
   Json body = request_json(*made);
   body.set("text", fmt::format("denied; {} is told", made->partner.text()));
@@ -209,17 +206,16 @@ net::Task<Api::Answer> Api::deny_request(Request request) {
 }
 
 net::Task<Api::Answer> Api::list_grants(Request request) {
-  coalition::Verdict verdict;
-  if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_}, "list grants", verdict))
-    co_return *no;
+  if (auto no = may_not_view(request, "list grants")) co_return *no;
   const Result<Asked> asked = read_asked(request.query);
   if (!asked) co_return refusal(400, asked.error());
-  const Instant now = switchboard_.now();
-  const coalition::World& world = records_.world();
+  const Instant now = parts_.switchboard.now();
+  const coalition::World& world = parts_.records.world();
   const coalition::Page<coalition::Grant> page =
       asked->all ? world.grants(asked->after, kPageMax) : world.holding(now, asked->after, kPageMax);
   std::map<RequestId, int64_t> sessions;
-  for (const exchange::Session* session : switchboard_.core().sessions()) ++sessions[session->entered_by];
+  for (const exchange::Session* session : parts_.switchboard.core().sessions())
+    ++sessions[session->entered_by];
   Json out = Json::array();
   for (const coalition::Grant* grant : page.items) {
     Json by = Json::array();
@@ -227,7 +223,7 @@ net::Task<Api::Answer> Api::list_grants(Request request) {
     const auto inside = sessions.find(grant->id);
     const bool over = grant->end <= now || grant->used >= grant->count;
     out.push(Json::object({{"id", grant->id.text()},
-                           {"app", fmt::format("{}/{}", self_.text(), grant->app.text())},
+                           {"app", fmt::format("{}/{}", parts_.self.text(), grant->app.text())},
                            {"partner", grant->partner.text()},
                            {"person", grant->person.text()},
                            {"purpose", grant->purpose},
@@ -249,13 +245,14 @@ net::Task<Api::Answer> Api::list_grants(Request request) {
 net::Task<Api::Answer> Api::revoke_grant(Request request) {
   const Result<std::string> words = read_words(request.body);
   if (!words) co_return refusal(400, words.error());
-  const coalition::Grant* known = records_.world().grant(RequestId(request.name));
+  const coalition::Grant* known = parts_.records.world().grant(RequestId(request.name));
   if (known == nullptr)
     co_return not_found(fmt::format("there is no grant {} here", request.name), "grant ls");
   const AppId app = known->app;
-  const Instant now = decisions_.now();
+  const Instant now = parts_.decisions.now();
   const exchange::Acting by = acting(request.by, now);
-  Result<exchange::AccessDesk::Revocation> taken = access_.revocation(by, RequestId(request.name), *words);
+  Result<exchange::AccessDesk::Revocation> taken =
+      parts_.access.revocation(by, RequestId(request.name), *words);
   if (!taken) co_return unanswered(request, app, taken.error());
   Change change;
   change.records = taken->records;
@@ -264,31 +261,28 @@ net::Task<Api::Answer> Api::revoke_grant(Request request) {
   change.narrowing = true;
   Words said;
   said.what = "the grant";
-  said.done = fmt::format("the grant for {}/{} is taken back", self_.text(), app.text());
+  said.done = fmt::format("the grant for {}/{} is taken back", parts_.self.text(), app.text());
   said.verdict = taken->verdict;
   said.decided = now;
   Answer answer = co_await this->change(request, std::move(change), std::move(said));
-  if (acts(request, answer)) access_.revoked(*taken);
+  if (acts(request, answer)) parts_.access.revoked(*taken);
   co_return answer;
 }
 
 net::Task<Api::Answer> Api::list_delegations(Request request) {
-  coalition::Verdict verdict;
-  if (auto no =
-          refused(request, coalition::Action::view, coalition::NodeRef{self_}, "list delegations", verdict))
-    co_return *no;
-  const Instant now = switchboard_.now();
+  if (auto no = may_not_view(request, "list delegations")) co_return *no;
+  const Instant now = parts_.switchboard.now();
   Json out = Json::array();
-  for (const coalition::Delegation* one : records_.world().delegations()) {
+  for (const coalition::Delegation* one : parts_.records.world().delegations()) {
     Json row = Json::object({{"id", one->id.text()},
-                             {"app", fmt::format("{}/{}", self_.text(), one->app.text())},
+                             {"app", fmt::format("{}/{}", parts_.self.text(), one->app.text())},
                              {"from", one->from.text()},
                              {"to", one->to.text()},
                              {"start", rfc3339(one->start)},
                              {"end", rfc3339(one->end)},
                              {"state", one->end <= now ? "over" : "given"}});
     // An operator's right is their record, which is looked at each time.
-    const bool by_record = records_.world().operator_by_person(one->from) != nullptr;
+    const bool by_record = parts_.records.world().operator_by_person(one->from) != nullptr;
     const std::optional<Instant> until = coalition::lender_known_until(*one, now);
     if (!by_record) row.set("known_until", until ? Json(rfc3339(*until)) : Json());
     out.push(std::move(row));
@@ -305,30 +299,31 @@ net::Task<Api::Answer> Api::add_delegation(Request request) {
       fields.integer("minutes", 1, coalition::kDelegationLifeMax / std::chrono::minutes(1));
   const Result<void> read = fields.done();
   if (!read) co_return refusal(400, read.error());
-  if (records_.world().app(AppRef{self_, app}) == nullptr)
+  if (parts_.records.world().app(AppRef{parts_.self, app}) == nullptr)
     co_return not_found(fmt::format("this node has no app {}", app.text()), "app list");
-  exchange::Acting by = acting(request.by, decisions_.now());
-  const Result<RequestId> made = co_await access_.delegate(std::move(by), app, to, minutes);
+  exchange::Acting by = acting(request.by, parts_.decisions.now());
+  const Result<RequestId> made = co_await parts_.access.delegate(std::move(by), app, to, minutes);
   if (!made) co_return unanswered(request, app, made.error());
   // They may come later: a slip is not refused, but it would let nobody answer, and nobody would know.
   const std::string_view unseen =
-      is_in_ && !is_in_(to)
+      !parts_.is_in(to)
           ? ". Nobody with this id is signed in here now: compare it with the end of their page My things"
           : "";
-  co_return Answer{200, Json::object({{"id", made->text()},
-                                      {"text", fmt::format("{} answers requests for {}/{} in your name{}",
-                                                           to.text(), self_.text(), app.text(), unseen)}})};
+  co_return Answer{
+      200, Json::object({{"id", made->text()},
+                         {"text", fmt::format("{} answers requests for {}/{} in your name{}", to.text(),
+                                              parts_.self.text(), app.text(), unseen)}})};
 }
 
 // It narrows: answered as taking a grant back is.
 net::Task<Api::Answer> Api::end_delegation(Request request) {
-  const coalition::Delegation* known = records_.world().delegation(RequestId(request.name));
+  const coalition::Delegation* known = parts_.records.world().delegation(RequestId(request.name));
   if (known == nullptr)
     co_return not_found(fmt::format("there is no delegation {} here", request.name), "delegation ls");
   const AppId app = known->app;
-  const Instant now = decisions_.now();
+  const Instant now = parts_.decisions.now();
   Result<exchange::AccessDesk::DelegationEnd> taken =
-      access_.delegation_end(acting(request.by, now), RequestId(request.name));
+      parts_.access.delegation_end(acting(request.by, now), RequestId(request.name));
   if (!taken) co_return unanswered(request, app, taken.error());
   Change change;
   change.records = std::move(taken->records);

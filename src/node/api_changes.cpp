@@ -124,21 +124,21 @@ net::Task<Api::Answer> Api::change(Request request, Change change, Words words) 
     co_return co_await previewed(std::move(request), std::move(records));
   }
   const bool narrowing = change.narrowing;
-  const Tick decided = clock_.tick();
-  auto done = std::make_shared<net::Event>(switchboard_.loop());
+  const Tick decided = parts_.clock.tick();
+  auto done = std::make_shared<net::Event>(parts_.switchboard.loop());
   auto answer = std::make_shared<std::optional<Result<Outcome>>>();
-  records_.commit(std::move(change), [done, answer](Result<Outcome> outcome) {
+  parts_.records.commit(std::move(change), [done, answer](Result<Outcome> outcome) {
     *answer = std::move(outcome);
     done->set();
   });
-  const auto seen = narrowing ? switchboard_.seen_by_all() : nullptr;
+  const auto seen = narrowing ? parts_.switchboard.seen_by_all() : nullptr;
   const bool heard = co_await done->wait(narrowing ? kNarrowingMax : kWriteMax);
   if (seen) {
     // Said only when no loop can be between a look at a gate and its write.
     const bool all = co_await seen->done.wait(exchange::Switchboard::kSeenMax);
     if (!all) log(LogLevel::error, "node", "a loop does not go on", {});
     if (answer->has_value() && **answer) {
-      const Tick held = all ? seen->at : clock_.tick();
+      const Tick held = all ? seen->at : parts_.clock.tick();
       (**answer)->held_us = std::chrono::duration_cast<std::chrono::microseconds>(held - decided);
     }
   }
@@ -183,16 +183,16 @@ net::Task<Api::Answer> Api::suspend_partner(Request request) {
   const PartnerCode code(request.name);
   const Result<std::string> reason = read_reason(request.body, request.preview);
   if (!reason) co_return refusal(400, reason.error());
-  if (records_.world().partner(code) == nullptr || code == self_)
+  if (parts_.records.world().partner(code) == nullptr || code == parts_.self)
     co_return not_found(fmt::format("{} is no partner of this node", request.name), "partner list");
   coalition::Verdict verdict;
   if (auto no = refused(request, coalition::Action::administer, code, "suspend: " + *reason, verdict))
     co_return *no;
-  Words words{code.text(), code.text() + " is suspended", verdict.id, clock_.now()};
+  Words words{code.text(), code.text() + " is suspended", verdict.id, parts_.clock.now()};
   Answer answer =
       co_await change(request,
-                      partner_state_change(records_.world(), code, coalition::PartnerState::suspended,
-                                           *reason, request.by.who, verdict, clock_.now()),
+                      partner_state_change(parts_.records.world(), code, coalition::PartnerState::suspended,
+                                           *reason, request.by.who, verdict, parts_.clock.now()),
                       std::move(words));
   co_return answer;
 }
@@ -201,45 +201,45 @@ net::Task<Api::Answer> Api::resume_partner(Request request) {
   const PartnerCode code(request.name);
   const Result<std::string> reason = read_reason(request.body);
   if (!reason) co_return refusal(400, reason.error());
-  if (records_.world().partner(code) == nullptr || code == self_)
+  if (parts_.records.world().partner(code) == nullptr || code == parts_.self)
     co_return not_found(fmt::format("{} is no partner of this node", request.name), "partner list");
   coalition::Verdict verdict;
   if (auto no = refused(request, coalition::Action::administer, code, "resume: " + *reason, verdict))
     co_return *no;
   // Whoever is inside would have to sign in again, for nothing.
-  if (records_.world().partner(code)->state == coalition::PartnerState::active)
+  if (parts_.records.world().partner(code)->state == coalition::PartnerState::active)
     co_return refusal(409, {"partner.unchanged", code.text() + " is not suspended", code.text(),
                             "its people go on as they are; `partner list` shows how each stands"});
-  Change change = partner_state_change(records_.world(), code, coalition::PartnerState::active, *reason,
-                                       request.by.who, verdict, decisions_.now());
-  // A suspension that came meanwhile is not undone by a decision made before it. One that never became
-  // durable is given up by this.
-  Result<store::Precondition> seen = records_.as_seen("partner/" + code.text());
-  if (!seen) co_return refusal(status_of(seen.error()), seen.error());
-  change.preconditions.push_back(*std::move(seen));
-  const bool apart = !records_.world().partner(code)->isolated.empty();
+  Change change = partner_state_change(parts_.records.world(), code, coalition::PartnerState::active, *reason,
+                                       request.by.who, verdict, parts_.decisions.now());
+  const bool apart = !parts_.records.world().partner(code)->isolated.empty();
   Words words{code.text(),
               code.text() + (apart ? " is suspended no more; it is isolated still, and nobody gets in"
                                    : " is active again; its people must sign in again"),
-              verdict.id, clock_.now()};
-  Answer answer = co_await let_in_again(std::move(request), code, std::move(change), std::move(words));
+              verdict.id, parts_.clock.now()};
+  Answer answer = co_await readmit(std::move(request), code, std::move(change), std::move(words));
   co_return answer;
 }
 
 // What people of that nation were given before opens nothing (decide() says so): lists and pages must not say
 // that it does.
-net::Task<Api::Answer> Api::let_in_again(Request request, PartnerCode partner, Change change, Words words) {
+net::Task<Api::Answer> Api::readmit(Request request, PartnerCode partner, Change change, Words words) {
+  // What shut it out meanwhile is not undone by a decision made before it. What never became durable is given
+  // up by this.
+  Result<store::Precondition> seen = parts_.records.as_seen("partner/" + partner.text());
+  if (!seen) co_return refusal(status_of(seen.error()), seen.error());
+  change.preconditions.push_back(*std::move(seen));
   const exchange::AccessDesk::Closing closing =
-      access_.closing(partner, fmt::format("It ended when {} was shut out. Ask again.",
-                                           coalition::partner_text(records_.world(), partner)));
+      parts_.access.closing(partner, fmt::format("It ended when {} was shut out. Ask again.",
+                                                 coalition::partner_text(parts_.records.world(), partner)));
   for (const coalition::Record& record : closing.records) change.records.push_back(record);
   Answer answer = co_await this->change(request, std::move(change), std::move(words));
-  if (!request.preview && answer.status == 200) access_.closed(closing);
+  if (!request.preview && answer.status == 200) parts_.access.closed(closing);
   co_return answer;
 }
 
 net::Task<Api::Answer> Api::isolate_partner(Request request) {
-  const auto read = read_pair(records_.world(), request.name, request.body, request.preview);
+  const auto read = read_pair(parts_.records.world(), request.name, request.body, request.preview);
   if (const auto* no = std::get_if<Answer>(&read)) co_return *no;
   const Pair& pair = std::get<Pair>(read);
   coalition::Verdict verdict;
@@ -247,59 +247,56 @@ net::Task<Api::Answer> Api::isolate_partner(Request request) {
           refused(request, coalition::Action::administer, pair.other, "isolate: " + pair.reason, verdict))
     co_return *no;
   Words words{pair.other.text(),
-              fmt::format("{} and {} are isolated from each other", self_.text(), pair.other.text()),
-              verdict.id, clock_.now()};
+              fmt::format("{} and {} are isolated from each other", parts_.self.text(), pair.other.text()),
+              verdict.id, parts_.clock.now()};
   Answer answer = co_await change(request,
-                                  isolation_change(records_.world(), pair.other, pair.reason, true,
-                                                   request.by.who, verdict, clock_.now()),
+                                  isolation_change(parts_.records.world(), pair.other, pair.reason, true,
+                                                   request.by.who, verdict, parts_.clock.now()),
                                   std::move(words));
   co_return answer;
 }
 
 net::Task<Api::Answer> Api::rejoin_partner(Request request) {
-  const auto read = read_pair(records_.world(), request.name, request.body, request.preview);
+  const auto read = read_pair(parts_.records.world(), request.name, request.body, request.preview);
   if (const auto* no = std::get_if<Answer>(&read)) co_return *no;
   const Pair& pair = std::get<Pair>(read);
   coalition::Verdict verdict;
   if (auto no =
           refused(request, coalition::Action::administer, pair.other, "rejoin: " + pair.reason, verdict))
     co_return *no;
-  if (records_.world().partner(pair.other)->isolated.empty())
+  if (parts_.records.world().partner(pair.other)->isolated.empty())
     co_return refusal(
-        409, {"partner.unchanged",
-              fmt::format("{} and {} are not isolated from each other", self_.text(), pair.other.text()),
-              pair.other.text(), "their people go on as they are; `partner list` shows how each stands"});
-  Change change = isolation_change(records_.world(), pair.other, pair.reason, false, request.by.who, verdict,
-                                   decisions_.now());
-  // As with resuming: what came meanwhile is not undone by a decision made before it.
-  Result<store::Precondition> seen = records_.as_seen("partner/" + pair.other.text());
-  if (!seen) co_return refusal(status_of(seen.error()), seen.error());
-  change.preconditions.push_back(*std::move(seen));
+        409,
+        {"partner.unchanged",
+         fmt::format("{} and {} are not isolated from each other", parts_.self.text(), pair.other.text()),
+         pair.other.text(), "their people go on as they are; `partner list` shows how each stands"});
+  Change change = isolation_change(parts_.records.world(), pair.other, pair.reason, false, request.by.who,
+                                   verdict, parts_.decisions.now());
   Words words{pair.other.text(),
-              fmt::format("{} and {} {}", self_.text(), pair.other.text(),
-                          records_.world().partner(pair.other)->state == coalition::PartnerState::active
+              fmt::format("{} and {} {}", parts_.self.text(), pair.other.text(),
+                          parts_.records.world().partner(pair.other)->state == coalition::PartnerState::active
                               ? "may meet again; their people must sign in again"
                               : "are isolated no more; suspended as it is, nobody of it gets in"),
-              verdict.id, clock_.now()};
+              verdict.id, parts_.clock.now()};
   PartnerCode other = pair.other;
-  Answer answer =
-      co_await let_in_again(std::move(request), std::move(other), std::move(change), std::move(words));
+  Answer answer = co_await readmit(std::move(request), std::move(other), std::move(change), std::move(words));
   co_return answer;
 }
 
 net::Task<Api::Answer> Api::withdraw_app(Request request) {
-  const coalition::AppRef ref{self_, AppId(request.name)};
+  const coalition::AppRef ref{parts_.self, AppId(request.name)};
   const Result<std::string> reason = read_reason(request.body, request.preview);
   if (!reason) co_return refusal(400, reason.error());
-  if (records_.world().app(ref) == nullptr)
+  if (parts_.records.world().app(ref) == nullptr)
     co_return not_found(fmt::format("this node has no app {}", request.name), "app list");
   coalition::Verdict verdict;
-  if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_},
+  if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{parts_.self},
                         "withdraw " + request.name + ": " + *reason, verdict))
     co_return *no;
-  Words words{request.name, request.name + " is withdrawn", verdict.id, clock_.now()};
+  Words words{request.name, request.name + " is withdrawn", verdict.id, parts_.clock.now()};
   Answer answer = co_await change(
-      request, app_withdrawal(records_.world(), ref, *reason, request.by.who, verdict, clock_.now()),
+      request,
+      app_withdrawal(parts_.records.world(), ref, *reason, request.by.who, verdict, parts_.clock.now()),
       std::move(words));
   co_return answer;
 }
@@ -307,19 +304,20 @@ net::Task<Api::Answer> Api::withdraw_app(Request request) {
 net::Task<Api::Answer> Api::cut_connector(Request request) {
   const Result<std::string> reason = read_reason(request.body, request.preview);
   if (!reason) co_return refusal(400, reason.error());
-  const coalition::World& world = records_.world();
+  const coalition::World& world = parts_.records.world();
   if (world.connector(ConnectorId(request.name)) == nullptr &&
       world.raw(enrolment_key(request.name)) == nullptr)
     co_return not_found(fmt::format("this node knows no connector {}", request.name), "connector list");
   coalition::Verdict verdict;
-  if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_},
+  if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{parts_.self},
                         "cut connector " + request.name + ": " + *reason, verdict))
     co_return *no;
   Words words{request.name,
               request.name + " is cut: neither its certificate nor a token counts for anything here",
-              verdict.id, clock_.now()};
+              verdict.id, parts_.clock.now()};
   Answer answer = co_await change(
-      request, connector_cut(request.name, *reason, request.by.who, verdict, clock_.now()), std::move(words));
+      request, connector_cut(request.name, *reason, request.by.who, verdict, parts_.clock.now()),
+      std::move(words));
   co_return answer;
 }
 
@@ -327,14 +325,14 @@ net::Task<Api::Answer> Api::cut_session(Request request) {
   const SessionId id(request.name);
   const Result<std::string> reason = read_reason(request.body, request.preview);
   if (!reason) co_return refusal(400, reason.error());
-  if (switchboard_.core().session(id) == nullptr)
+  if (parts_.switchboard.core().session(id) == nullptr)
     co_return not_found("there is no such session now", "session ls");
   coalition::Verdict verdict;
-  if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_},
+  if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{parts_.self},
                         "cut session: " + *reason, verdict))
     co_return *no;
   if (request.preview) {
-    const exchange::Session& session = *switchboard_.core().session(id);
+    const exchange::Session& session = *parts_.switchboard.core().session(id);
     Foreseen counted;
     const bool inside = session.stage == exchange::Stage::live;
     (inside ? counted.sessions : counted.admissions).add(session.who.partner);
@@ -344,38 +342,39 @@ net::Task<Api::Answer> Api::cut_session(Request request) {
   ending.which = coalition::Refusal::denied;
   ending.what = fmt::format("An operator ended this session: {}", *reason);
   ending.change = "It can be opened again where policies let you; its operators know more.";
-  ending.who = coalition::partner_text(records_.world(), self_);
+  ending.who = coalition::partner_text(parts_.records.world(), parts_.self);
   ending.verdict = verdict.id;
   ending.policies = request.by.who.id.text();  // so that the ending's own leaf, which is kept for a disk that
                                                // comes back, says who it was
-  switchboard_.close(id, std::move(ending));   // at once; then it is said when it is on the disk
-  ledger::Record leaf{.event_class = "session.cut", .time = clock_.now(), .fields = {}};
+  parts_.switchboard.close(id, std::move(ending));  // at once; then it is said when it is on the disk
+  ledger::Record leaf{.event_class = "session.cut", .time = parts_.clock.now(), .fields = {}};
   leaf.fields.emplace_back("session", id.text());
   leaf.fields.emplace_back("who", request.by.who.id.text());
   leaf.fields.emplace_back("verdict", verdict.id.text());
   leaf.fields.emplace_back("reason", *reason);
   Outcome outcome;
   outcome.held = 1;
-  const auto seen = switchboard_.seen_by_all();
+  const auto seen = parts_.switchboard.seen_by_all();
   const Result<void> recorded = co_await record(std::move(leaf));
   const bool all = co_await seen->done.wait(exchange::Switchboard::kSeenMax);
   if (!all) log(LogLevel::error, "node", "a loop does not go on", {});
   outcome.durable = recorded.has_value();
   if (!recorded) outcome.why = recorded.error();
-  co_return changed(outcome, {"the session", "the session is cut", verdict.id, clock_.now()}, true);
+  co_return changed(outcome, {"the session", "the session is cut", verdict.id, parts_.clock.now()}, true);
 }
 
 net::Task<Result<void>> Api::record(ledger::Record leaf, bool narrowing) {
-  auto done = std::make_shared<net::Event>(switchboard_.loop());
+  auto done = std::make_shared<net::Event>(parts_.switchboard.loop());
   auto answer =
       std::make_shared<Result<void>>(fail("node.slow", "it is not known yet whether the record was written",
                                           {}, "look at the disk; see `entente doctor`"));
   std::vector<ledger::Record> leaves;
   leaves.push_back(std::move(leaf));
-  records_.append(std::move(leaves), narrowing, [done, answer](const Result<ledger::Appended>& appended) {
-    *answer = appended ? Result<void>() : Result<void>(Failure(appended.error()));
-    done->set();
-  });
+  parts_.records.append(std::move(leaves), narrowing,
+                        [done, answer](const Result<ledger::Appended>& appended) {
+                          *answer = appended ? Result<void>() : Result<void>(Failure(appended.error()));
+                          done->set();
+                        });
   [[maybe_unused]] const bool heard = co_await done->wait(kNarrowingMax);
   co_return std::move(*answer);
 }
@@ -389,22 +388,22 @@ net::Task<Api::Answer> Api::add_connector(Request request) {
   const Result<void> read = fields.done();
   if (!read) co_return refusal(400, read.error());
   coalition::Verdict verdict;
-  if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_},
+  if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{parts_.self},
                         "expect connector " + id, verdict))
     co_return *no;
-  const Result<void> known = check_connector(records_.world(), id, apps, nations);
+  const Result<void> known = check_connector(parts_.records.world(), id, apps, nations);
   if (!known) co_return refusal(400, known.error());
   const std::string token = crypto::random_token(32);
-  Words words{id, token, verdict.id, clock_.now()};
+  Words words{id, token, verdict.id, parts_.clock.now()};
   Answer answer = co_await change(request,
                                   enrolment_change(id, apps, nations, std::chrono::days(days), token,
-                                                   request.by.who, verdict, clock_.now()),
+                                                   request.by.who, verdict, parts_.clock.now()),
                                   std::move(words));
   if (answer.status == 200) {
     answer.body.set("text", token);
     answer.body.set("id", id);
     answer.body.set("token", token);
-    answer.body.set("valid_until", rfc3339(clock_.now() + kEnrolmentLife));
+    answer.body.set("valid_until", rfc3339(parts_.clock.now() + kEnrolmentLife));
   }
   co_return answer;
 }

@@ -11,12 +11,12 @@ namespace entente::node {
 
 net::Task<Api::Answer> Api::show_clock(Request request) {
   coalition::Verdict verdict;
-  if (auto no = refused_at(clock_.now(), request, coalition::Action::view, coalition::NodeRef{self_},
-                           "show clock", verdict))
+  if (auto no = refused_at(parts_.clock.now(), request, coalition::Action::view,
+                           coalition::NodeRef{parts_.self}, "show clock", verdict))
     co_return *no;
-  co_return Answer{200, Json::object({{"wall", rfc3339(clock_.now())},
-                                      {"decisions", rfc3339(switchboard_.now())},
-                                      {"ahead_s", int64_t{switchboard_.ahead().count() / 1'000}}})};
+  co_return Answer{200, Json::object({{"wall", rfc3339(parts_.clock.now())},
+                                      {"decisions", rfc3339(parts_.switchboard.now())},
+                                      {"ahead_s", int64_t{parts_.switchboard.ahead().count() / 1'000}}})};
 }
 
 // Written first: whatever a kill leaves, nothing that had ended begins again.
@@ -25,24 +25,25 @@ net::Task<Api::Answer> Api::accept_clock(Request request) {
   if (!reason) co_return refusal(400, reason.error());
   coalition::Verdict verdict;
   // By the wall clock, which is to be right: else who ended by the wrong one could not say so.
-  if (auto no = refused_at(clock_.now(), request, coalition::Action::administer, coalition::NodeRef{self_},
-                           "accept the clock: " + *reason, verdict))
+  if (auto no = refused_at(parts_.clock.now(), request, coalition::Action::administer,
+                           coalition::NodeRef{parts_.self}, "accept the clock: " + *reason, verdict))
     co_return *no;
-  const Millis ahead = switchboard_.ahead();
+  const Millis ahead = parts_.switchboard.ahead();
   if (ahead == Millis(0))
     co_return refusal(409, {"clock.not-behind",
                             "decisions go by the wall clock: there is nothing to accept",
                             {},
                             "put the clock right first, if it is wrong"});
-  const Instant now = clock_.now();
+  const Instant now = parts_.clock.now();
   ledger::Record leaf{.event_class = std::string(exchange::kClockLeaf), .time = now, .fields = {}};
   leaf.fields.emplace_back("who", request.by.who.id.text());
   leaf.fields.emplace_back("verdict", verdict.id.text());
   leaf.fields.emplace_back("reason", *reason);
   ledger::Record again = leaf;
   const std::string author = request.by.who.id.text();
-  ClockStep step = clock_step(records_.world(), access_, switchboard_.now(), now, std::move(leaf), author);
-  let_in_from(records_.world(), now, step.change);
+  ClockStep step = clock_step(parts_.records.world(), parts_.access, parts_.switchboard.now(), now,
+                              std::move(leaf), author);
+  let_in_from(parts_.records.world(), now, step.change);
   Words words;
   words.what = "the clock";
   words.done = fmt::format("decisions go on from {}, {} s less than they were at; everybody signs in again",
@@ -60,23 +61,23 @@ net::Task<Api::Answer> Api::accept_clock(Request request) {
   } else {
     answer = co_await change(request, std::move(step.change), std::move(words));
   }
-  if (answer.status != 200 || switchboard_.ahead() == Millis(0)) co_return answer;
-  const Instant seen = switchboard_.now();
-  put_right_(step.closing);
+  if (answer.status != 200 || parts_.switchboard.ahead() == Millis(0)) co_return answer;
+  const Instant seen = parts_.switchboard.now();
+  parts_.put_right(step.closing);
   // What came to be while that was written. A sign-in from meanwhile stands behind the first leaf, so there
   // is always a second: a start after a kill reads no further back than that.
-  const Instant right = clock_.now();
-  ClockStep rest = clock_step(records_.world(), access_, seen, right, std::move(again), author);
-  let_in_from(records_.world(), right, rest.change);
+  const Instant right = parts_.clock.now();
+  ClockStep rest = clock_step(parts_.records.world(), parts_.access, seen, right, std::move(again), author);
+  let_in_from(parts_.records.world(), right, rest.change);
   const auto once = [](const Error& why) {
     log(LogLevel::warning, "node", "that the clock was accepted is in the ledger once, not twice",
         {{"why", why.text()}});
   };
   if (!rest.change.records.empty()) {
-    records_.commit(std::move(rest.change), [once](const Result<Outcome>& outcome) {
+    parts_.records.commit(std::move(rest.change), [once](const Result<Outcome>& outcome) {
       if (!outcome) once(outcome.error());
     });
-    access_.put_right(rest.closing);
+    parts_.access.put_right(rest.closing);
     co_return answer;
   }
   const Result<void> last = co_await record(std::move(rest.change.leaves.front()));

@@ -68,49 +68,47 @@ struct Held {  // however that ends
 // What the ledger has got since it was last asked; the loop goes on in between.
 net::Task<Result<void>> Api::read_exposure(data::Exposure* exposure, uint64_t until) {
   for (bool more = true; more;) {
-    const Result<bool> read = exposure->read_on(records_.ledger(), until, data::kExposureReadAtOnce);
+    const Result<bool> read = exposure->read_on(parts_.records.ledger(), until, data::kExposureReadAtOnce);
     if (!read) co_return Failure(read.error());
     more = *read;
-    co_await switchboard_.loop().sleep(Millis(0));
+    co_await parts_.switchboard.loop().sleep(Millis(0));
   }
   co_return Result<void>();
 }
 
 net::Task<std::optional<bool>> Api::released_before(std::string kind, std::string what) {
   if (const auto known = exposure_.knows(kind, what); known == true) co_return known;
-  const uint64_t until = records_.ledger().size();
-  const Tick start = clock_.tick();
+  const uint64_t until = parts_.records.ledger().size();
+  const Tick start = parts_.clock.tick();
   for (bool more = true; more;) {
-    const Result<bool> read = exposure_.read_on(records_.ledger(), until, data::kExposureReadAtOnce);
+    const Result<bool> read = exposure_.read_on(parts_.records.ledger(), until, data::kExposureReadAtOnce);
     if (!read) co_return std::nullopt;
     more = *read;
-    if (more && clock_.tick() - start > kReleasedBeforeMax) co_return std::nullopt;
-    co_await switchboard_.loop().sleep(Millis(0));
+    if (more && parts_.clock.tick() - start > kReleasedBeforeMax) co_return std::nullopt;
+    co_await parts_.switchboard.loop().sleep(Millis(0));
   }
   co_return exposure_.knows(kind, what);
 }
 
 net::Task<Json> Api::report_exposure(const data::Exposure* exposure, data::ExposureFilter filter) {
-  data::ExposureReport report(*exposure, std::move(filter), records_.world(), decisions_.now());
-  while (report.step(data::kExposureGroupsAtOnce)) co_await switchboard_.loop().sleep(Millis(0));
+  data::ExposureReport report(*exposure, std::move(filter), parts_.records.world(), parts_.decisions.now());
+  while (report.step(data::kExposureGroupsAtOnce)) co_await parts_.switchboard.loop().sleep(Millis(0));
   Json said = report.take();
   // What it can be checked by: a checkpoint of that many entries or more, which the ledger's proofs lead to.
-  said.set("checkpoint", records_.ledger().checkpoint());
+  said.set("checkpoint", parts_.records.ledger().checkpoint());
   co_return said;
 }
 
 net::Task<Api::Answer> Api::show_exposure(Request request) {
-  coalition::Verdict verdict;
-  if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_}, "exposure", verdict))
-    co_return *no;
+  if (auto no = may_not_view(request, "exposure")) co_return *no;
   const Result<data::ExposureFilter> filter = read_filter(request.query);
   if (!filter) co_return refusal(400, filter.error());
-  const uint64_t until = records_.ledger().size();
+  const uint64_t until = parts_.records.ledger().size();
   const Result<void> read = co_await read_exposure(&exposure_, until);
   if (!read) co_return unread(exposure_, read.error());
-  const Result<void> checked = check_exposure(records_.world(), *filter, [this](std::string_view partner) {
-    return exposure_.names_partner(partner);
-  });
+  const Result<void> checked =
+      check_exposure(parts_.records.world(), *filter,
+                     [this](std::string_view partner) { return exposure_.names_partner(partner); });
   if (!checked) co_return refusal(400, checked.error());
   if (!is_narrow(*filter) || exposure_.incomplete(*filter) == 0) {
     Json said = co_await report_exposure(&exposure_, *filter);
@@ -123,7 +121,7 @@ net::Task<Api::Answer> Api::show_exposure(Request request) {
         429,
         {"api.busy", "the ledger is being read for another such question now", {}, "ask again in a moment"});
   const Held held(reading_again_);
-  data::Exposure own(self_, *filter);
+  data::Exposure own(parts_.self, *filter);
   const Result<void> again = co_await read_exposure(&own, until);
   if (!again) co_return unread(own, again.error());
   Json said = co_await report_exposure(&own, *filter);

@@ -29,13 +29,14 @@ net::Task<Api::Answer> Api::reload_keys(Request request) {
   const Result<std::string> reason = read_reason(request.body);
   if (!reason) co_return refusal(400, reason.error());
   coalition::Verdict verdict;
-  if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_}, *reason, verdict))
+  if (auto no =
+          refused(request, coalition::Action::administer, coalition::NodeRef{parts_.self}, *reason, verdict))
     co_return *no;
-  Result<data::KasKeys> read = keys_.read_keys();
+  Result<data::KasKeys> read = parts_.keys.read_keys();
   if (!read) co_return refusal(409, read.error());
-  const Json added = beyond_keys(*read, keys_.keys());
-  const Json gone = beyond_keys(keys_.keys(), *read);
-  ledger::Record leaf{.event_class = "key-service.keys", .time = clock_.now(), .fields = {}};
+  const Json added = beyond_keys(*read, parts_.keys.keys());
+  const Json gone = beyond_keys(parts_.keys.keys(), *read);
+  ledger::Record leaf{.event_class = "key-service.keys", .time = parts_.clock.now(), .fields = {}};
   leaf.fields.emplace_back("who", request.by.who.id.text());
   leaf.fields.emplace_back("verdict", verdict.id.text());
   leaf.fields.emplace_back("reason", *reason);
@@ -43,17 +44,17 @@ net::Task<Api::Answer> Api::reload_keys(Request request) {
   leaf.fields.emplace_back("gone", gone);
   const Result<void> durable = co_await record(std::move(leaf));
   if (!durable) co_return refusal(status_of(durable.error()), durable.error());
-  keys_.use_keys(*std::move(read));
+  parts_.keys.use_keys(*std::move(read));
   Json list = Json::array();
   std::string given;
-  for (const data::KasKey& key : keys_.keys().keys()) {
+  for (const data::KasKey& key : parts_.keys.keys().keys()) {
     const std::string algorithm = data::algorithm_of(key.key.public_key());
-    const bool out = keys_.given_out(algorithm) == &key;
+    const bool out = parts_.keys.given_out(algorithm) == &key;
     if (out) given += (given.empty() ? "" : ", ") + key.kid;
     list.push(Json::object({{"kid", key.kid},
                             {"algorithm", algorithm},
                             {"given_out", out},
-                            {"recalled", records_.world().recall("key", key.kid) != nullptr}}));
+                            {"recalled", parts_.records.world().recall("key", key.kid) != nullptr}}));
   }
   Json body = Json::object({{"text", fmt::format("{} keys open what is sealed here; given out: {}",
                                                  list.items().size(), given.empty() ? "none" : given)},

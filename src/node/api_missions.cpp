@@ -52,8 +52,8 @@ Result<Said> read_said(const Json& body, std::string_view name, bool preview) {
 }  // namespace
 
 Json Api::mission_json(const Mission& mission) const {
-  const Instant now = switchboard_.now();
-  const coalition::World& world = records_.world();
+  const Instant now = parts_.switchboard.now();
+  const coalition::World& world = parts_.records.world();
   const auto codes = [](const std::vector<PartnerCode>& list) {
     Json out = Json::array();
     for (const PartnerCode& code : list) out.push(code.text());
@@ -74,10 +74,10 @@ Json Api::mission_json(const Mission& mission) const {
   for (const coalition::App* app : world.apps())
     if (app->mission == mission.id)
       apps.push(fmt::format("{}/{}", app->ref.owner.text(), app->ref.app.text()));
-  const auto sessions =
-      std::ranges::count_if(switchboard_.core().sessions(), [&](const auto* one) { return of_it(one->app); });
+  const auto sessions = std::ranges::count_if(parts_.switchboard.core().sessions(),
+                                              [&](const auto* one) { return of_it(one->app); });
   const auto grants = std::ranges::count_if(
-      world.grants(), [&](const auto* one) { return one->end > now && of_it({self_, one->app}); });
+      world.grants(), [&](const auto* one) { return one->end > now && of_it({parts_.self, one->app}); });
   const auto open = std::ranges::count_if(world.requests(), [&](const auto* one) {
     return one->state == coalition::RequestState::open && of_it({one->owner, one->app});
   });
@@ -94,7 +94,7 @@ Json Api::mission_json(const Mission& mission) const {
                        {"partners", codes(mission.partners)},
                        {"lead", mission.lead.text()},
                        {"number", mission.number},
-                       {"known_by", codes(missions_.known_by(mission))},
+                       {"known_by", codes(parts_.missions.known_by(mission))},
                        {"start", rfc3339(mission.start)},
                        {"end", rfc3339(mission.end)},
                        {"apps", std::move(apps)},
@@ -104,28 +104,23 @@ Json Api::mission_json(const Mission& mission) const {
 }
 
 net::Task<Api::Answer> Api::list_missions(Request request) {
-  coalition::Verdict verdict;
-  if (auto no =
-          refused(request, coalition::Action::view, coalition::NodeRef{self_}, "list missions", verdict))
-    co_return *no;
+  if (auto no = may_not_view(request, "list missions")) co_return *no;
   Json out = Json::array();
-  for (const Mission* mission : records_.world().missions()) out.push(mission_json(*mission));
+  for (const Mission* mission : parts_.records.world().missions()) out.push(mission_json(*mission));
   co_return Answer{200, Json::object({{"missions", std::move(out)}})};
 }
 
 net::Task<Api::Answer> Api::show_mission(Request request) {
-  const Mission* mission = find_mission(records_.world(), request.name);
+  const Mission* mission = find_mission(parts_.records.world(), request.name);
   if (mission == nullptr) co_return no_mission(request.name);
-  coalition::Verdict verdict;
-  if (auto no = refused(request, coalition::Action::view, mission->id, "show mission", verdict))
-    co_return *no;
+  if (auto no = may_not_view(request, "show mission", mission->id)) co_return *no;
   co_return Answer{200, mission_json(*mission)};
 }
 
 net::Task<Api::Answer> Api::say_of_mission(Request request, MissionDesk::Word word, std::string reason) {
-  const Mission* mission = find_mission(records_.world(), request.name);
+  const Mission* mission = find_mission(parts_.records.world(), request.name);
   if (mission == nullptr) co_return no_mission(request.name);
-  const Instant now = clock_.now();
+  const Instant now = parts_.clock.now();
   std::string what = "end";
   if (word.phase) what = "phase " + *word.phase;
   if (word.threat) what = "threat " + *word.threat;
@@ -133,7 +128,7 @@ net::Task<Api::Answer> Api::say_of_mission(Request request, MissionDesk::Word wo
   if (auto no = refused(request, coalition::Action::administer, mission->id,
                         fmt::format("{}: {}", what, reason), verdict))
     co_return *no;
-  Result<MissionDesk::Step> step = missions_.step(*mission, word, decisions_.now());
+  Result<MissionDesk::Step> step = parts_.missions.step(*mission, word, parts_.decisions.now());
   if (!step) co_return refusal(status_of(step.error()), step.error());
   Words words;
   words.what = mission->name;
@@ -156,7 +151,7 @@ net::Task<Api::Answer> Api::say_of_mission(Request request, MissionDesk::Word wo
   step->change.leaves.push_back(std::move(leaf));
   step->change.author = request.by.who.id.text();
   Answer answer = co_await change(request, std::move(step->change), std::move(words));
-  if (acts(request, answer)) missions_.acts(step->closing);
+  if (acts(request, answer)) parts_.missions.acts(step->closing);
   co_return answer;
 }
 
@@ -182,7 +177,7 @@ net::Task<Api::Answer> Api::end_mission(Request request) {
   Result<Said> said = read_said(request.body, {}, request.preview);
   if (!said) co_return refusal(400, said.error());
   MissionDesk::Word word;
-  word.end = clock_.now();
+  word.end = parts_.clock.now();
   Answer answer = co_await say_of_mission(std::move(request), std::move(word), std::move(said->reason));
   co_return answer;
 }

@@ -29,7 +29,7 @@ class Counted {
 }  // namespace
 
 Api::Answer Api::foreseen(const Request& request, const Foreseen& counted) {
-  ledger::Record leaf{.event_class = "preview", .time = clock_.now(), .fields = {}};
+  ledger::Record leaf{.event_class = "preview", .time = parts_.clock.now(), .fields = {}};
   leaf.fields.emplace_back("who", request.by.who.id.text());
   leaf.fields.emplace_back("of", request.path);
   leaf.fields.emplace_back("told", foreseen_text(counted));
@@ -44,29 +44,29 @@ net::Task<Api::Answer> Api::previewed(Request request, std::vector<coalition::Re
         {"node.busy", "others are being told what their changes would end", {}, "ask again in a moment"});
   }
   const Counted one(previews_);
-  const coalition::World before = records_.world();
+  const coalition::World before = parts_.records.world();
   const Result<coalition::World::Next> after = before.with(records, Revision{before.revision().value + 1});
   if (!after) co_return refusal(status_of(after.error()), after.error());
-  const exchange::Exchange& core = switchboard_.core();
+  const exchange::Exchange& core = parts_.switchboard.core();
   Preview::Ways ways;
   ways.session = [&core](const SessionId& id) { return core.session(id); };
-  const Instant now = decisions_.now();
+  const Instant now = parts_.decisions.now();
   ways.goes_on = [&core, now](const exchange::Session& session, const exchange::Rules& rules) {
     return core.goes_on(session, rules, now);
   };
-  ways.view = [this](const std::string& id) { return keys_.views().find(id); };
+  ways.view = [this](const std::string& id) { return parts_.keys.views().find(id); };
   ways.opens = [this](const coalition::AccessRequest& wish, const coalition::World& world) {
-    return access_.preview(wish, world).opens;
+    return parts_.access.preview(wish, world).opens;
   };
   ways.approvals = [this](const coalition::AccessRequest& wish, const coalition::World& world) {
-    return access_.standing(wish, world);
+    return parts_.access.standing(wish, world);
   };
   Preview::Stands stands;
   for (const exchange::Session* session : core.sessions()) stands.sessions.push_back(session->id);
-  stands.views = keys_.views().ids();
+  stands.views = parts_.keys.views().ids();
   stands.connectors = core.connectors();
   Preview preview(std::move(ways), std::move(stands), before, after->world, now);
-  while (preview.step(kAsksAtOnce)) co_await switchboard_.loop().sleep(Millis(0));
+  while (preview.step(kAsksAtOnce)) co_await parts_.switchboard.loop().sleep(Millis(0));
   co_return foreseen(request, preview.counted());
 }
 

@@ -2,6 +2,7 @@
 #include "base/fields.h"
 #include "node/api.h"
 #include "node/api_answers.h"
+#include "node/key_desk.h"
 #include "node/operators.h"
 #include "node/recall_order.h"
 
@@ -48,23 +49,22 @@ ledger::Record recall_leaf(std::string kind, const std::string& key, const coali
 }  // namespace
 
 net::Task<Api::Answer> Api::list_recalls(Request request) {
-  coalition::Verdict verdict;
-  if (auto no = refused(request, coalition::Action::view, coalition::NodeRef{self_}, "list recalls", verdict))
-    co_return *no;
+  if (auto no = may_not_view(request, "list recalls")) co_return *no;
   Json recalls = Json::array();
-  for (const coalition::Recall* recall : records_.world().recalls("")) recalls.push(recall_json(*recall));
+  for (const coalition::Recall* recall : parts_.records.world().recalls(""))
+    recalls.push(recall_json(*recall));
   co_return Answer{200, Json::object({{"recalls", std::move(recalls)}})};
 }
 
 bool Api::is_in_an_app(const PartnerCode& partner, const PersonId& person) const {
   const auto is_theirs = [&](const auto* one) { return one->partner == partner && one->person == person; };
-  const auto sessions = switchboard_.core().sessions();
+  const auto sessions = parts_.switchboard.core().sessions();
   return std::ranges::any_of(sessions,
                              [&](const exchange::Session* one) {
                                return one->who.partner == partner && one->who.id == person;
                              }) ||
-         std::ranges::any_of(records_.world().requests(), is_theirs) ||
-         std::ranges::any_of(records_.world().grants(), is_theirs);
+         std::ranges::any_of(parts_.records.world().requests(), is_theirs) ||
+         std::ranges::any_of(parts_.records.world().grants(), is_theirs);
 }
 
 // Acts with the call, whatever the disk says; no key is released against it from then on.
@@ -73,23 +73,24 @@ net::Task<Api::Answer> Api::recall_object(Request request) {
   const std::string kind = fields.text("kind", 16);
   const std::string what = recall_name(kind, fields.text("what", kWhatMax));
   const std::string reason = request.preview ? take_reason(fields, true) : fields.text("reason", 1000);
-  Json record =
-      Json::object({{"reason", reason}, {"by", request.by.who.id.text()}, {"at", rfc3339(clock_.now())}});
+  Json record = Json::object(
+      {{"reason", reason}, {"by", request.by.who.id.text()}, {"at", rfc3339(parts_.clock.now())}});
   for (const char* name : {"partner", "classification", "attributes"}) {
     if (const Json* value = fields.value_if(name)) record.set(name, *value);
   }
   const Result<void> read = fields.done();
   if (!read) co_return refusal(400, read.error());
   coalition::Verdict verdict;
-  if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_}, reason, verdict))
+  if (auto no =
+          refused(request, coalition::Action::administer, coalition::NodeRef{parts_.self}, reason, verdict))
     co_return *no;
   // Seen in the world that acts, and acting before this turn of the loop is over: nothing comes between.
-  const RecallFacts facts{holds_key_, [this](const PartnerCode& partner, const PersonId& person) {
-                            return is_in_an_app(partner, person);
-                          }};
-  Result<Json> ordered = recall_record(records_.world(), kind, what, std::move(record), facts);
+  const RecallFacts facts{
+      [this](std::string_view kid) { return parts_.keys.holds(kid); },
+      [this](const PartnerCode& partner, const PersonId& person) { return is_in_an_app(partner, person); }};
+  Result<Json> ordered = recall_record(parts_.records.world(), kind, what, std::move(record), facts);
   if (!ordered) co_return refusal(ordered.error().code() == "recall.stands" ? 409 : 400, ordered.error());
-  const Instant now = clock_.now();
+  const Instant now = parts_.clock.now();
   const std::string key = fmt::format("recall/{}/{}", kind, what);
   Change change;
   change.leaves = {recall_leaf("object.recall", key, request.by.who, reason, verdict, now)};
@@ -124,14 +125,15 @@ net::Task<Api::Answer> Api::lift_recall(Request request) {
   const Result<void> read = fields.done();
   if (!read) co_return refusal(400, read.error());
   coalition::Verdict verdict;
-  if (auto no = refused(request, coalition::Action::administer, coalition::NodeRef{self_}, reason, verdict))
+  if (auto no =
+          refused(request, coalition::Action::administer, coalition::NodeRef{parts_.self}, reason, verdict))
     co_return *no;
   // One that stands as it was written before ids were compared so can be lifted, too.
-  const bool stands = records_.world().recall(kind, written) != nullptr;
+  const bool stands = parts_.records.world().recall(kind, written) != nullptr;
   const std::string what = stands ? written : recall_name(kind, written);
-  if (records_.world().recall(kind, what) == nullptr)
+  if (parts_.records.world().recall(kind, what) == nullptr)
     co_return not_found("there is no such recall", "recall list");
-  const Instant now = clock_.now();
+  const Instant now = parts_.clock.now();
   const std::string key = fmt::format("recall/{}/{}", kind, what);
   Change change;
   change.records = {{key, std::nullopt}};

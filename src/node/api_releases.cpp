@@ -122,32 +122,31 @@ std::string given_text(const Release& release) {
 }  // namespace
 
 net::Task<Api::Answer> Api::list_releases(Request request) {
-  Verdict verdict;
-  if (auto no =
-          refused(request, coalition::Action::view, coalition::NodeRef{self_}, "list releases", verdict))
-    co_return *no;
-  const Instant now = decisions_.now();
+  if (auto no = may_not_view(request, "list releases")) co_return *no;
+  const Instant now = parts_.decisions.now();
   Json out = Json::array();
   // Partners choose how many wait: no more is decided about than somebody reads.
   size_t decided = 0;
-  for (const Release* one : records_.world().releases())
+  for (const Release* one : parts_.records.world().releases())
     if (request.query == "all=true" || !coalition::is_over(*one, now)) {
-      const MayAnswer may =
-          decided++ < kAnswerableMax ? may_answer(records_.world(), request.by, *one, now) : MayAnswer{};
-      out.push(
-          release_json(records_.world(), *one, now).set("may_approve", may.approve).set("may_end", may.end));
+      const MayAnswer may = decided++ < kAnswerableMax
+                                ? may_answer(parts_.records.world(), request.by, *one, now)
+                                : MayAnswer{};
+      out.push(release_json(parts_.records.world(), *one, now)
+                   .set("may_approve", may.approve)
+                   .set("may_end", may.end));
     }
   co_return Answer{200, Json::object({{"releases", std::move(out)}})};
 }
 
 Json Api::releases_due(const Caller& by) const {
-  const Instant now = decisions_.now();
+  const Instant now = parts_.decisions.now();
   int64_t theirs = 0;
   size_t decided = 0;
-  for (const Release* one : records_.world().releases()) {
+  for (const Release* one : parts_.records.world().releases()) {
     if (one->state != RequestState::open || coalition::is_over(*one, now)) continue;
     if (decided++ == kCountedMax) break;
-    if (may_answer(records_.world(), by, *one, now).approve) ++theirs;
+    if (may_answer(parts_.records.world(), by, *one, now).approve) ++theirs;
   }
   return Json::object({{"count", theirs}, {"more", decided > kCountedMax}});
 }
@@ -155,26 +154,28 @@ Json Api::releases_due(const Caller& by) const {
 // What was asked of decide() about it, for the ledger; the refusal as an answer, or nothing.
 std::optional<Api::Answer> Api::not_released(const Request& request, Release& release, bool gives,
                                              Verdict& verdict) {
-  const Instant now = decisions_.now();
-  verdict = gives ? release_verdict(records_.world(), request.by, release, now)
-                  : end_verdict(records_.world(), request.by, release, now);
-  if (verdict.permit) return gives ? opens_nothing(records_.world(), release, now) : std::nullopt;
+  const Instant now = parts_.decisions.now();
+  verdict = gives ? release_verdict(parts_.records.world(), request.by, release, now)
+                  : end_verdict(parts_.records.world(), request.by, release, now);
+  if (verdict.permit) return gives ? opens_nothing(parts_.records.world(), release, now) : std::nullopt;
   ledger::Record record =
       verdict_record(verdict, request.by.who, "release", operator_context(request.by.network, now), now);
   record.fields.emplace_back("target", coalition::target_text(coalition::Target(release.partner)));
   record.fields.emplace_back("object", release.object);
-  records_.append({std::move(record)}, false, [](const Result<ledger::Appended>&) {});
+  parts_.records.append({std::move(record)}, false, [](const Result<ledger::Appended>&) {});
   return refusal(403, refused_release(verdict));
 }
 
 net::Task<Api::Answer> Api::commit_release(Request request, Release release, std::string kind,
                                            Verdict verdict, std::string text) {
-  const Instant now = decisions_.now();
-  Result<Change> made = release_change(records_.world(), release, std::move(kind), request.by, verdict, now);
+  const Instant now = parts_.decisions.now();
+  Result<Change> made =
+      release_change(parts_.records.world(), release, std::move(kind), request.by, verdict, now);
   if (!made) co_return refusal(409, made.error());
   made->narrowing = release.state == RequestState::revoked;
-  if (const std::string key = record_key(release); !made->narrowing && records_.world().raw(key) != nullptr) {
-    Result<store::Precondition> seen = records_.as_seen(key);
+  if (const std::string key = record_key(release);
+      !made->narrowing && parts_.records.world().raw(key) != nullptr) {
+    Result<store::Precondition> seen = parts_.records.as_seen(key);
     if (!seen) co_return refusal(status_of(seen.error()), seen.error());
     made->preconditions.push_back(*std::move(seen));
   }
@@ -185,20 +186,21 @@ net::Task<Api::Answer> Api::commit_release(Request request, Release release, std
   said.decided = now;
   Answer answer = co_await change(request, *std::move(made), std::move(said));
   if (request.preview) co_return answer;
-  if (answer.status == 200) answer.body.set("release", release_json(records_.world(), release, now));
+  if (answer.status == 200) answer.body.set("release", release_json(parts_.records.world(), release, now));
   // What narrows acts, and waits for the disk.
   const bool counts =
       answer.status == 200 || (release.state == RequestState::revoked && answer.status == 507);
-  if (counts && release_answered_) release_answered_(release);
+  if (counts) parts_.release_answered(release);
   co_return answer;
 }
 
 net::Task<Api::Answer> Api::propose_release(Request request) {
-  Result<Release> read = read_proposal(records_.world(), request.body, request.by, decisions_.now());
+  Result<Release> read =
+      read_proposal(parts_.records.world(), request.body, request.by, parts_.decisions.now());
   if (!read) co_return refusal(400, read.error());
   Verdict verdict;
   if (auto no = not_released(request, *read, true, verdict)) co_return *no;
-  approve(records_.world(), *read, request.by, verdict, decisions_.now());
+  approve(parts_.records.world(), *read, request.by, verdict, parts_.decisions.now());
   std::string kind = read->state == RequestState::granted ? "release" : "release.proposed";
   std::string text = given_text(*read);
   Answer answer = co_await commit_release(std::move(request), *std::move(read), std::move(kind),
@@ -208,11 +210,11 @@ net::Task<Api::Answer> Api::propose_release(Request request) {
 
 // The release that is still to be answered, or why there is none.
 Result<Release> Api::open_release(const Request& request) const {
-  std::optional<Release> found = coalition::release_by_id(records_.world(), RequestId(request.name));
+  std::optional<Release> found = coalition::release_by_id(parts_.records.world(), RequestId(request.name));
   if (!found)
     return fail("access.unknown", fmt::format("there is no release {} here", request.name), {},
                 "look at `release ls`");
-  if (found->state != RequestState::open || coalition::is_over(*found, decisions_.now()))
+  if (found->state != RequestState::open || coalition::is_over(*found, parts_.decisions.now()))
     return fail("access.over", "this is answered, or out of time", {}, "look at `release ls --all`");
   return *std::move(found);
 }
@@ -222,12 +224,12 @@ net::Task<Api::Answer> Api::approve_release(Request request) {
   if (!said) co_return refusal(400, said.error());
   Result<Release> found = open_release(request);
   if (!found) co_return refusal(status_of(found.error()), found.error());
-  const Result<void> seen = check_seen(records_.world(), *found, *said);
+  const Result<void> seen = check_seen(parts_.records.world(), *found, *said);
   if (!seen) co_return refusal(status_of(seen.error()), seen.error());
-  const std::vector<std::string> lapsed = drop_lapsed(records_.world(), *found, decisions_.now());
+  const std::vector<std::string> lapsed = drop_lapsed(parts_.records.world(), *found, parts_.decisions.now());
   Verdict verdict;
   if (auto no = not_released(request, *found, true, verdict)) co_return *no;
-  approve(records_.world(), *found, request.by, verdict, decisions_.now());
+  approve(parts_.records.world(), *found, request.by, verdict, parts_.decisions.now());
   if (!said->words.empty()) found->answer = said->words;
   std::string kind = found->state == RequestState::granted ? "release" : "release.approved";
   std::string text = given_text(*found);
@@ -241,11 +243,11 @@ net::Task<Api::Answer> Api::approve_release(Request request) {
 net::Task<Api::Answer> Api::end_release(Request request, bool revokes) {
   const Result<Said> said = read_said(request.body);
   if (!said) co_return refusal(400, said.error());
-  std::optional<Release> known = coalition::release_by_id(records_.world(), RequestId(request.name));
+  std::optional<Release> known = coalition::release_by_id(parts_.records.world(), RequestId(request.name));
   Result<Release> found = revokes && known && known->state == RequestState::granted ? Result<Release>(*known)
                                                                                     : open_release(request);
   if (!found) co_return refusal(status_of(found.error()), found.error());
-  const Result<void> seen = check_seen(records_.world(), *found, *said);
+  const Result<void> seen = check_seen(parts_.records.world(), *found, *said);
   if (!seen) co_return refusal(status_of(seen.error()), seen.error());
   Verdict verdict;
   if (auto no = not_released(request, *found, false, verdict)) co_return *no;

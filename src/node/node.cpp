@@ -237,15 +237,13 @@ Result<void> Node::Parts::build() {
     }
     return out;
   };
-  api = std::make_unique<Api>(*records, *switchboard, *access, *missions, *key_desk, clock, *decisions,
-                              config.partner, link_states,
-                              [this](std::string_view kid) { return key_desk->holds(kid); });
-  api->on_provider_asked([this] { return lobby->provider_fault(); });
-  api->on_person_asked([this](const PersonId& person) { return lobby->is_in(person); });
   const auto release_told = [this](const coalition::Release& release) { release_desk->answered(release); };
-  api->on_release_answered(release_told);
   access->on_release_closed(release_told);
-  api->on_clock_accepted([this](const exchange::AccessDesk::Closing& closing) { put_right(closing); });
+  api = std::make_unique<Api>(
+      Api::Parts{*records, *switchboard, *access, *missions, *key_desk, clock, *decisions, config.partner,
+                 link_states, [this] { return lobby->provider_fault(); },
+                 [this](const PersonId& person) { return lobby->is_in(person); }, release_told,
+                 [this](const exchange::AccessDesk::Closing& closing) { put_right(closing); }});
   console = std::make_unique<Console>(Console::Parts{*api, *records, *switchboard, *access, browsers,
                                                      *decisions, clock, config.data / "ledger"},
                                       names, read_console_files(config.console));
