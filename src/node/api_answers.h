@@ -23,6 +23,9 @@ inline constexpr size_t kCountedMax = 64;      // likewise, for a number that st
 [[nodiscard]] Result<std::string> read_reason(const Json& body, bool preview = false);
 // The member of that name: a line of text that can be shown. What is wrong with it is said to `fields`.
 [[nodiscard]] std::string take_line(Fields& fields, std::string_view name);
+// Of a partner that nobody gets in from: "suspended" or "isolated", and why.
+[[nodiscard]] const char* shut_name(const coalition::Partner& partner);
+[[nodiscard]] const std::string& shut_reason(const coalition::Partner& partner);
 // How far a connector is, as it is shown: null of one that was not measured yet, which is not near.
 [[nodiscard]] Json round_trip_json(int64_t round_trip_us);
 

@@ -1,7 +1,10 @@
 // Missions: what operators see of them, and their word on phase, threat and end.
+#include "base/fields.h"
+#include "exchange/switchboard.h"
 #include "net/url.h"
 #include "node/api_answers.h"
-#include "node/operators.h"
+#include "node/api_core.h"
+#include "node/missions.h"
 
 #include <algorithm>
 
@@ -26,19 +29,19 @@ const Mission* find_mission(const coalition::World& world, std::string_view segm
   return found;
 }
 
-Api::Answer no_mission(std::string_view segment) {
+Answer no_mission(std::string_view segment) {
   const Result<std::string> name = net::percent_decode(segment);
   return not_found(fmt::format("there is no one mission {} here", name ? *name : std::string(segment)),
                    "mission ls");
 }
 
-struct Said {
+struct MissionSaid {
   std::string word;
   std::string reason;
 };
-Result<Said> read_said(const Json& body, std::string_view name, bool preview) {
+Result<MissionSaid> read_mission_said(const Json& body, std::string_view name, bool preview) {
   Fields fields(body, "");
-  Said said;
+  MissionSaid said;
   if (!name.empty()) {
     said.word = fields.text(name, 64);
     if (!is_mission_word(said.word))
@@ -49,11 +52,43 @@ Result<Said> read_said(const Json& body, std::string_view name, bool preview) {
   return said;
 }
 
+struct MissionCalls {
+  ApiCore& api;
+  Records& records;
+  exchange::Switchboard& switchboard;
+  MissionDesk& missions;
+  const Clock& clock;
+  const Clock& decisions;
+  PartnerCode self;
+
+  Json mission_json(const Mission& mission) const;
+  net::Task<Answer> list(ApiRequest request);
+  net::Task<Answer> show(ApiRequest request);
+  // An operator's word on a mission, asked of decide() and said as every change is.
+  net::Task<Answer> say(ApiRequest request, MissionDesk::Word word, std::string reason);
+  net::Task<Answer> set_phase(ApiRequest request);
+  net::Task<Answer> set_threat(ApiRequest request);
+  net::Task<Answer> end(ApiRequest request);
+};
+
 }  // namespace
 
-Json Api::mission_json(const Mission& mission) const {
-  const Instant now = parts_.switchboard.now();
-  const coalition::World& world = parts_.records.world();
+std::vector<ApiRoute> missions_routes(ApiCore& api, const Api::Parts& parts) {
+  using enum ApiRoute::Also;
+  return routes_of(MissionCalls{api, parts.records, parts.switchboard, parts.missions, parts.clock,
+                                parts.decisions, parts.self},
+                   {
+                       {"GET", "/v1/missions", &MissionCalls::list},
+                       {"GET", "/v1/missions/{}", &MissionCalls::show},
+                       {"POST", "/v1/missions/{}/phase", &MissionCalls::set_phase, preview},
+                       {"POST", "/v1/missions/{}/threat", &MissionCalls::set_threat, preview},
+                       {"POST", "/v1/missions/{}/end", &MissionCalls::end, preview},
+                   });
+}
+
+Json MissionCalls::mission_json(const Mission& mission) const {
+  const Instant now = switchboard.now();
+  const coalition::World& world = records.world();
   const auto codes = [](const std::vector<PartnerCode>& list) {
     Json out = Json::array();
     for (const PartnerCode& code : list) out.push(code.text());
@@ -74,10 +109,10 @@ Json Api::mission_json(const Mission& mission) const {
   for (const coalition::App* app : world.apps())
     if (app->mission == mission.id)
       apps.push(fmt::format("{}/{}", app->ref.owner.text(), app->ref.app.text()));
-  const auto sessions = std::ranges::count_if(parts_.switchboard.core().sessions(),
-                                              [&](const auto* one) { return of_it(one->app); });
+  const auto sessions =
+      std::ranges::count_if(switchboard.core().sessions(), [&](const auto* one) { return of_it(one->app); });
   const auto grants = std::ranges::count_if(
-      world.grants(), [&](const auto* one) { return one->end > now && of_it({parts_.self, one->app}); });
+      world.grants(), [&](const auto* one) { return one->end > now && of_it({self, one->app}); });
   const auto open = std::ranges::count_if(world.requests(), [&](const auto* one) {
     return one->state == coalition::RequestState::open && of_it({one->owner, one->app});
   });
@@ -94,7 +129,7 @@ Json Api::mission_json(const Mission& mission) const {
                        {"partners", codes(mission.partners)},
                        {"lead", mission.lead.text()},
                        {"number", mission.number},
-                       {"known_by", codes(parts_.missions.known_by(mission))},
+                       {"known_by", codes(missions.known_by(mission))},
                        {"start", rfc3339(mission.start)},
                        {"end", rfc3339(mission.end)},
                        {"apps", std::move(apps)},
@@ -103,34 +138,34 @@ Json Api::mission_json(const Mission& mission) const {
                        {"grants", int64_t{grants}}});
 }
 
-net::Task<Api::Answer> Api::list_missions(Request request) {
-  if (auto no = may_not_view(request, "list missions")) co_return *no;
+net::Task<Answer> MissionCalls::list(ApiRequest request) {
+  if (auto no = api.may_not_view(request, "list missions")) co_return *no;
   Json out = Json::array();
-  for (const Mission* mission : parts_.records.world().missions()) out.push(mission_json(*mission));
+  for (const Mission* mission : records.world().missions()) out.push(mission_json(*mission));
   co_return Answer{200, Json::object({{"missions", std::move(out)}})};
 }
 
-net::Task<Api::Answer> Api::show_mission(Request request) {
-  const Mission* mission = find_mission(parts_.records.world(), request.name);
+net::Task<Answer> MissionCalls::show(ApiRequest request) {
+  const Mission* mission = find_mission(records.world(), request.name);
   if (mission == nullptr) co_return no_mission(request.name);
-  if (auto no = may_not_view(request, "show mission", mission->id)) co_return *no;
+  if (auto no = api.may_not_view(request, "show mission", mission->id)) co_return *no;
   co_return Answer{200, mission_json(*mission)};
 }
 
-net::Task<Api::Answer> Api::say_of_mission(Request request, MissionDesk::Word word, std::string reason) {
-  const Mission* mission = find_mission(parts_.records.world(), request.name);
+net::Task<Answer> MissionCalls::say(ApiRequest request, MissionDesk::Word word, std::string reason) {
+  const Mission* mission = find_mission(records.world(), request.name);
   if (mission == nullptr) co_return no_mission(request.name);
-  const Instant now = parts_.clock.now();
+  const Instant now = clock.now();
   std::string what = "end";
   if (word.phase) what = "phase " + *word.phase;
   if (word.threat) what = "threat " + *word.threat;
   coalition::Verdict verdict;
-  if (auto no = refused(request, coalition::Action::administer, mission->id,
-                        fmt::format("{}: {}", what, reason), verdict))
+  if (auto no = api.refused(request, coalition::Action::administer, mission->id,
+                            fmt::format("{}: {}", what, reason), verdict))
     co_return *no;
-  Result<MissionDesk::Step> step = parts_.missions.step(*mission, word, parts_.decisions.now());
+  Result<MissionDesk::Step> step = missions.step(*mission, word, decisions.now());
   if (!step) co_return refusal(status_of(step.error()), step.error());
-  Words words;
+  ApiCore::Words words;
   words.what = mission->name;
   words.done = word.end
                    ? fmt::format("{} has ended", mission->name)
@@ -150,35 +185,35 @@ net::Task<Api::Answer> Api::say_of_mission(Request request, MissionDesk::Word wo
   leaf.fields.emplace_back("reason", reason);
   step->change.leaves.push_back(std::move(leaf));
   step->change.author = request.by.who.id.text();
-  Answer answer = co_await change(request, std::move(step->change), std::move(words));
-  if (acts(request, answer)) parts_.missions.acts(step->closing);
+  Answer answer = co_await api.change(request, std::move(step->change), std::move(words));
+  if (api.acts(request, answer)) missions.acts(step->closing);
   co_return answer;
 }
 
-net::Task<Api::Answer> Api::set_phase(Request request) {
-  Result<Said> said = read_said(request.body, "phase", request.preview);
+net::Task<Answer> MissionCalls::set_phase(ApiRequest request) {
+  Result<MissionSaid> said = read_mission_said(request.body, "phase", request.preview);
   if (!said) co_return refusal(400, said.error());
   MissionDesk::Word word;
   word.phase = said->word;
-  Answer answer = co_await say_of_mission(std::move(request), std::move(word), std::move(said->reason));
+  Answer answer = co_await say(std::move(request), std::move(word), std::move(said->reason));
   co_return answer;
 }
 
-net::Task<Api::Answer> Api::set_threat(Request request) {
-  Result<Said> said = read_said(request.body, "threat", request.preview);
+net::Task<Answer> MissionCalls::set_threat(ApiRequest request) {
+  Result<MissionSaid> said = read_mission_said(request.body, "threat", request.preview);
   if (!said) co_return refusal(400, said.error());
   MissionDesk::Word word;
   word.threat = said->word;
-  Answer answer = co_await say_of_mission(std::move(request), std::move(word), std::move(said->reason));
+  Answer answer = co_await say(std::move(request), std::move(word), std::move(said->reason));
   co_return answer;
 }
 
-net::Task<Api::Answer> Api::end_mission(Request request) {
-  Result<Said> said = read_said(request.body, {}, request.preview);
+net::Task<Answer> MissionCalls::end(ApiRequest request) {
+  Result<MissionSaid> said = read_mission_said(request.body, {}, request.preview);
   if (!said) co_return refusal(400, said.error());
   MissionDesk::Word word;
-  word.end = parts_.clock.now();
-  Answer answer = co_await say_of_mission(std::move(request), std::move(word), std::move(said->reason));
+  word.end = clock.now();
+  Answer answer = co_await say(std::move(request), std::move(word), std::move(said->reason));
   co_return answer;
 }
 

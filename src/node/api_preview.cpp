@@ -1,8 +1,8 @@
 // What a change would come to: the same call and the same right as the change itself, up to where it would be
 // committed.
 #include "exchange/switchboard.h"
-#include "node/api.h"
 #include "node/api_answers.h"
+#include "node/api_core.h"
 #include "node/key_desk.h"
 #include "node/preview.h"
 
@@ -28,7 +28,7 @@ class Counted {
 
 }  // namespace
 
-Api::Answer Api::foreseen(const Request& request, const Foreseen& counted) {
+Answer ApiCore::foreseen(const ApiRequest& request, const Foreseen& counted) {
   ledger::Record leaf{.event_class = "preview", .time = parts_.clock.now(), .fields = {}};
   leaf.fields.emplace_back("who", request.by.who.id.text());
   leaf.fields.emplace_back("of", request.path);
@@ -37,7 +37,7 @@ Api::Answer Api::foreseen(const Request& request, const Foreseen& counted) {
   return {200, foreseen_json(counted)};
 }
 
-net::Task<Api::Answer> Api::previewed(Request request, std::vector<coalition::Record> records) {
+net::Task<Answer> ApiCore::previewed(ApiRequest request, std::vector<coalition::Record> records) {
   if (previews_ >= kPreviewsMax) {
     co_return refusal(
         503,

@@ -5,9 +5,8 @@
 #include "crypto/digest.h"
 #include "data/data_policy.h"
 #include "data/policy_id.h"
-#include "exchange/access_desk.h"
-#include "node/api.h"
 #include "node/api_answers.h"
+#include "node/api_core.h"
 #include "node/operators.h"
 #include "node/releases.h"
 
@@ -103,7 +102,7 @@ Error refused_release(const Verdict& verdict) {
 }
 
 // As with grants: what could open to nobody is not given, and not said to be.
-std::optional<Api::Answer> opens_nothing(const coalition::World& world, const Release& release, Instant now) {
+std::optional<Answer> opens_nothing(const coalition::World& world, const Release& release, Instant now) {
   const auto why = coalition::barred(world, release, now);
   if (!why) return std::nullopt;
   return refusal(409, {"access.refused", "a release would open nothing: " + why->text, {}, why->change});
@@ -119,88 +118,102 @@ std::string given_text(const Release& release) {
   return fmt::format("released: {} goes to {} until {}", release.object, whom, rfc3339(*release.until));
 }
 
+struct ReleaseCalls {
+  ApiCore& api;
+  Records& records;
+  const Clock& decisions;
+  std::function<void(const coalition::Release&)> release_answered;
+
+  net::Task<Answer> list_releases(ApiRequest request);
+  std::optional<Answer> not_released(const ApiRequest& request, Release& release, bool gives,
+                                     Verdict& verdict);
+  net::Task<Answer> commit_release(ApiRequest request, Release release, std::string kind, Verdict verdict,
+                                   std::string text);
+  net::Task<Answer> propose_release(ApiRequest request);
+  Result<Release> open_release(const ApiRequest& request) const;
+  net::Task<Answer> approve_release(ApiRequest request);
+  net::Task<Answer> end_release(ApiRequest request, bool revokes);
+  net::Task<Answer> deny_release(ApiRequest request);
+  net::Task<Answer> revoke_release(ApiRequest request);
+};
+
 }  // namespace
 
-net::Task<Api::Answer> Api::list_releases(Request request) {
-  if (auto no = may_not_view(request, "list releases")) co_return *no;
-  const Instant now = parts_.decisions.now();
+std::vector<ApiRoute> releases_routes(ApiCore& api, const Api::Parts& parts) {
+  using enum ApiRoute::Also;
+  return routes_of(ReleaseCalls{api, parts.records, parts.decisions, parts.release_answered},
+                   {
+                       {"GET", "/v1/releases", &ReleaseCalls::list_releases},
+                       {"POST", "/v1/releases", &ReleaseCalls::propose_release},
+                       {"POST", "/v1/releases/{}/approve", &ReleaseCalls::approve_release},
+                       {"POST", "/v1/releases/{}/deny", &ReleaseCalls::deny_release},
+                       {"POST", "/v1/releases/{}/revoke", &ReleaseCalls::revoke_release, preview},
+                   });
+}
+
+net::Task<Answer> ReleaseCalls::list_releases(ApiRequest request) {
+  if (auto no = api.may_not_view(request, "list releases")) co_return *no;
+  const Instant now = decisions.now();
   Json out = Json::array();
   // Partners choose how many wait: no more is decided about than somebody reads.
   size_t decided = 0;
-  for (const Release* one : parts_.records.world().releases())
+  for (const Release* one : records.world().releases())
     if (request.query == "all=true" || !coalition::is_over(*one, now)) {
-      const MayAnswer may = decided++ < kAnswerableMax
-                                ? may_answer(parts_.records.world(), request.by, *one, now)
-                                : MayAnswer{};
-      out.push(release_json(parts_.records.world(), *one, now)
-                   .set("may_approve", may.approve)
-                   .set("may_end", may.end));
+      const MayAnswer may =
+          decided++ < kAnswerableMax ? may_answer(records.world(), request.by, *one, now) : MayAnswer{};
+      out.push(
+          release_json(records.world(), *one, now).set("may_approve", may.approve).set("may_end", may.end));
     }
   co_return Answer{200, Json::object({{"releases", std::move(out)}})};
 }
 
-Json Api::releases_due(const Caller& by) const {
-  const Instant now = parts_.decisions.now();
-  int64_t theirs = 0;
-  size_t decided = 0;
-  for (const Release* one : parts_.records.world().releases()) {
-    if (one->state != RequestState::open || coalition::is_over(*one, now)) continue;
-    if (decided++ == kCountedMax) break;
-    if (may_answer(parts_.records.world(), by, *one, now).approve) ++theirs;
-  }
-  return Json::object({{"count", theirs}, {"more", decided > kCountedMax}});
-}
-
 // What was asked of decide() about it, for the ledger; the refusal as an answer, or nothing.
-std::optional<Api::Answer> Api::not_released(const Request& request, Release& release, bool gives,
-                                             Verdict& verdict) {
-  const Instant now = parts_.decisions.now();
-  verdict = gives ? release_verdict(parts_.records.world(), request.by, release, now)
-                  : end_verdict(parts_.records.world(), request.by, release, now);
-  if (verdict.permit) return gives ? opens_nothing(parts_.records.world(), release, now) : std::nullopt;
+std::optional<Answer> ReleaseCalls::not_released(const ApiRequest& request, Release& release, bool gives,
+                                                 Verdict& verdict) {
+  const Instant now = decisions.now();
+  verdict = gives ? release_verdict(records.world(), request.by, release, now)
+                  : end_verdict(records.world(), request.by, release, now);
+  if (verdict.permit) return gives ? opens_nothing(records.world(), release, now) : std::nullopt;
   ledger::Record record =
       verdict_record(verdict, request.by.who, "release", operator_context(request.by.network, now), now);
   record.fields.emplace_back("target", coalition::target_text(coalition::Target(release.partner)));
   record.fields.emplace_back("object", release.object);
-  parts_.records.append({std::move(record)}, false, [](const Result<ledger::Appended>&) {});
+  records.append({std::move(record)}, false, [](const Result<ledger::Appended>&) {});
   return refusal(403, refused_release(verdict));
 }
 
-net::Task<Api::Answer> Api::commit_release(Request request, Release release, std::string kind,
-                                           Verdict verdict, std::string text) {
-  const Instant now = parts_.decisions.now();
-  Result<Change> made =
-      release_change(parts_.records.world(), release, std::move(kind), request.by, verdict, now);
+net::Task<Answer> ReleaseCalls::commit_release(ApiRequest request, Release release, std::string kind,
+                                               Verdict verdict, std::string text) {
+  const Instant now = decisions.now();
+  Result<Change> made = release_change(records.world(), release, std::move(kind), request.by, verdict, now);
   if (!made) co_return refusal(409, made.error());
   made->narrowing = release.state == RequestState::revoked;
-  if (const std::string key = record_key(release);
-      !made->narrowing && parts_.records.world().raw(key) != nullptr) {
-    Result<store::Precondition> seen = parts_.records.as_seen(key);
+  if (const std::string key = record_key(release); !made->narrowing && records.world().raw(key) != nullptr) {
+    Result<store::Precondition> seen = records.as_seen(key);
     if (!seen) co_return refusal(status_of(seen.error()), seen.error());
     made->preconditions.push_back(*std::move(seen));
   }
-  Words said;
+  ApiCore::Words said;
   said.what = "the release";
   said.done = std::move(text);
   said.verdict = verdict.id;
   said.decided = now;
-  Answer answer = co_await change(request, *std::move(made), std::move(said));
+  Answer answer = co_await api.change(request, *std::move(made), std::move(said));
   if (request.preview) co_return answer;
-  if (answer.status == 200) answer.body.set("release", release_json(parts_.records.world(), release, now));
+  if (answer.status == 200) answer.body.set("release", release_json(records.world(), release, now));
   // What narrows acts, and waits for the disk.
   const bool counts =
       answer.status == 200 || (release.state == RequestState::revoked && answer.status == 507);
-  if (counts) parts_.release_answered(release);
+  if (counts) release_answered(release);
   co_return answer;
 }
 
-net::Task<Api::Answer> Api::propose_release(Request request) {
-  Result<Release> read =
-      read_proposal(parts_.records.world(), request.body, request.by, parts_.decisions.now());
+net::Task<Answer> ReleaseCalls::propose_release(ApiRequest request) {
+  Result<Release> read = read_proposal(records.world(), request.body, request.by, decisions.now());
   if (!read) co_return refusal(400, read.error());
   Verdict verdict;
   if (auto no = not_released(request, *read, true, verdict)) co_return *no;
-  approve(parts_.records.world(), *read, request.by, verdict, parts_.decisions.now());
+  approve(records.world(), *read, request.by, verdict, decisions.now());
   std::string kind = read->state == RequestState::granted ? "release" : "release.proposed";
   std::string text = given_text(*read);
   Answer answer = co_await commit_release(std::move(request), *std::move(read), std::move(kind),
@@ -209,27 +222,27 @@ net::Task<Api::Answer> Api::propose_release(Request request) {
 }
 
 // The release that is still to be answered, or why there is none.
-Result<Release> Api::open_release(const Request& request) const {
-  std::optional<Release> found = coalition::release_by_id(parts_.records.world(), RequestId(request.name));
+Result<Release> ReleaseCalls::open_release(const ApiRequest& request) const {
+  std::optional<Release> found = coalition::release_by_id(records.world(), RequestId(request.name));
   if (!found)
     return fail("access.unknown", fmt::format("there is no release {} here", request.name), {},
                 "look at `release ls`");
-  if (found->state != RequestState::open || coalition::is_over(*found, parts_.decisions.now()))
+  if (found->state != RequestState::open || coalition::is_over(*found, decisions.now()))
     return fail("access.over", "this is answered, or out of time", {}, "look at `release ls --all`");
   return *std::move(found);
 }
 
-net::Task<Api::Answer> Api::approve_release(Request request) {
+net::Task<Answer> ReleaseCalls::approve_release(ApiRequest request) {
   const Result<Said> said = read_said(request.body);
   if (!said) co_return refusal(400, said.error());
   Result<Release> found = open_release(request);
   if (!found) co_return refusal(status_of(found.error()), found.error());
-  const Result<void> seen = check_seen(parts_.records.world(), *found, *said);
+  const Result<void> seen = check_seen(records.world(), *found, *said);
   if (!seen) co_return refusal(status_of(seen.error()), seen.error());
-  const std::vector<std::string> lapsed = drop_lapsed(parts_.records.world(), *found, parts_.decisions.now());
+  const std::vector<std::string> lapsed = drop_lapsed(records.world(), *found, decisions.now());
   Verdict verdict;
   if (auto no = not_released(request, *found, true, verdict)) co_return *no;
-  approve(parts_.records.world(), *found, request.by, verdict, parts_.decisions.now());
+  approve(records.world(), *found, request.by, verdict, decisions.now());
   if (!said->words.empty()) found->answer = said->words;
   std::string kind = found->state == RequestState::granted ? "release" : "release.approved";
   std::string text = given_text(*found);
@@ -240,14 +253,14 @@ net::Task<Api::Answer> Api::approve_release(Request request) {
 }
 
 // Who may give it may refuse it, and take it back.
-net::Task<Api::Answer> Api::end_release(Request request, bool revokes) {
+net::Task<Answer> ReleaseCalls::end_release(ApiRequest request, bool revokes) {
   const Result<Said> said = read_said(request.body);
   if (!said) co_return refusal(400, said.error());
-  std::optional<Release> known = coalition::release_by_id(parts_.records.world(), RequestId(request.name));
+  std::optional<Release> known = coalition::release_by_id(records.world(), RequestId(request.name));
   Result<Release> found = revokes && known && known->state == RequestState::granted ? Result<Release>(*known)
                                                                                     : open_release(request);
   if (!found) co_return refusal(status_of(found.error()), found.error());
-  const Result<void> seen = check_seen(parts_.records.world(), *found, *said);
+  const Result<void> seen = check_seen(records.world(), *found, *said);
   if (!seen) co_return refusal(status_of(seen.error()), seen.error());
   Verdict verdict;
   if (auto no = not_released(request, *found, false, verdict)) co_return *no;
@@ -263,14 +276,26 @@ net::Task<Api::Answer> Api::end_release(Request request, bool revokes) {
   co_return answer;
 }
 
-net::Task<Api::Answer> Api::deny_release(Request request) {
+net::Task<Answer> ReleaseCalls::deny_release(ApiRequest request) {
   Answer answer = co_await end_release(std::move(request), false);
   co_return answer;
 }
 
-net::Task<Api::Answer> Api::revoke_release(Request request) {
+net::Task<Answer> ReleaseCalls::revoke_release(ApiRequest request) {
   Answer answer = co_await end_release(std::move(request), true);
   co_return answer;
+}
+
+Json Api::releases_due(const Caller& by) const {
+  const Instant now = parts_.decisions.now();
+  int64_t theirs = 0;
+  size_t decided = 0;
+  for (const Release* one : parts_.records.world().releases()) {
+    if (one->state != RequestState::open || coalition::is_over(*one, now)) continue;
+    if (decided++ == kCountedMax) break;
+    if (may_answer(parts_.records.world(), by, *one, now).approve) ++theirs;
+  }
+  return Json::object({{"count", theirs}, {"more", decided > kCountedMax}});
 }
 
 }  // namespace entente::node

@@ -1,15 +1,23 @@
 #!/usr/bin/env python3
-"""docs/openapi.json describes exactly the routes of src/node/api.cpp, and every reference in it leads somewhere."""
+"""docs/openapi.json describes exactly the routes of src/node/api_*.cpp, and every reference in it leads somewhere."""
 import json
 import pathlib
 import re
 import sys
 
 root = pathlib.Path(__file__).resolve().parents[2]
-table = (root / "src/node/api.cpp").read_text()
-served = set(re.findall(r'\{"([A-Z]+)",\s*"(/v1[^"]*)",\s*&Api::', table))
-# What a change would come to is asked at its path (Api::call).
-served |= {("GET", f"{path}/preview") for path in re.findall(r'\{"POST",\s*"(/v1[^"]*)",\s*&Api::\w+,\s*preview\}', table)}
+asked = (root / "src/node/api.cpp").read_text()
+served = set()
+faults = []
+for subject in sorted((root / "src/node").glob("api_*.cpp")):
+    table = subject.read_text()
+    routes = re.findall(r'\{"([A-Z]+)",\s*"(/v1[^"]*)",\s*&\w+::', table)
+    # What a change would come to is asked at its path (Api::call).
+    routes += [("GET", f"{path}/preview") for path in re.findall(r'\{"POST",\s*"(/v1[^"]*)",\s*&\w+::\w+,\s*preview\}', table)]
+    faults += [f"src/node/{subject.name}: another serves {m} {p}" for m, p in routes if (m, p) in served]
+    if routes and not re.search(rf"\b{subject.stem.removeprefix('api_')}_routes\b", asked):
+        faults.append(f"src/node/{subject.name}: src/node/api.cpp does not ask for its routes")
+    served |= set(routes)
 api = json.loads((root / "docs/openapi.json").read_text())
 described = {
     (method.upper(), re.sub(r"\{[^}]*\}", "{}", path))
@@ -17,8 +25,8 @@ described = {
     for method in calls
     if method != "parameters"
 }
-faults = [f"src/node/api.cpp serves {m} {p}, docs/openapi.json does not say so" for m, p in sorted(served - described)]
-faults += [f"docs/openapi.json describes {m} {p}, src/node/api.cpp does not serve it" for m, p in sorted(described - served)]
+faults += [f"src/node/api_*.cpp serve {m} {p}, docs/openapi.json does not say so" for m, p in sorted(served - described)]
+faults += [f"docs/openapi.json describes {m} {p}, src/node/api_*.cpp do not serve it" for m, p in sorted(described - served)]
 
 
 def references(value):
