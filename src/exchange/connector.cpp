@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "exchange/connectors.h"
+#include "exchange/dial_pause.h"
 #include "exchange/relay_io.h"
 #include "net/dial.h"
 #include "net/websocket.h"
@@ -16,8 +17,6 @@ namespace entente::exchange {
 namespace {
 
 constexpr Millis kDialTimeout{3000};
-constexpr Millis kAgainFirst{100};
-constexpr Millis kAgainMost{1500};
 constexpr size_t kIdlePerAppMax = 64;
 
 net::BodyFraming framing_of(const net::CarrierStream& stream, net::Headers& headers) {
@@ -57,14 +56,14 @@ net::Task<void> ConnectorProcess::run() {
 
 net::Task<void> ConnectorProcess::keep(size_t number) {
   kept_.insert(number);
-  Millis wait = kAgainFirst;
+  DialPause pause;
   while (!stopping_ && number < wanted_) {
-    const bool served = co_await serve_once(number);
+    const std::optional<Tick> served = co_await serve_once(number);
     // A node that is gone says itself, once it is back, how many it wants then.
     if (carriers_.empty()) wanted_ = 1;
     if (stopping_ || number >= wanted_) break;
-    wait = served ? kAgainFirst : std::min(wait * 2, kAgainMost);
-    co_await loop_.sleep(wait);
+    if (served) pause.up_since(*served, loop_.tick());
+    co_await loop_.sleep(pause.dialed(loop_.tick()));
   }
   kept_.erase(number);
 }
@@ -82,12 +81,12 @@ void ConnectorProcess::complain(std::string_view what, const Error& why) {
       {{"address", fmt::format("{}:{}", options_.node_host, options_.node_port)}, {"why", why.text()}});
 }
 
-net::Task<bool> ConnectorProcess::serve_once(size_t number) {
+net::Task<std::optional<Tick>> ConnectorProcess::serve_once(size_t number) {
   Result<net::Socket> socket =
       co_await net::dial_tcp(loop_, options_.node_host, options_.node_port, kDialTimeout, &resolver_);
   if (!socket) {
     complain("the node cannot be reached", socket.error());
-    co_return false;
+    co_return std::nullopt;
   }
   net::TlsTarget target;
   target.host = options_.node_host;
@@ -96,15 +95,16 @@ net::Task<bool> ConnectorProcess::serve_once(size_t number) {
       co_await tls_.connect(loop_, std::move(*socket), std::move(target));
   if (!stream) {
     complain("the node did not take the connection", stream.error());
-    co_return false;
+    co_return std::nullopt;
   }
   // Whether the node takes this connector's certificate shows by its first request: in TLS 1.3 it looks at it
   // after the handshake.
-  auto taken = std::make_shared<bool>(false);
+  auto taken = std::make_shared<std::optional<Tick>>();
   net::Carrier carrier = net::Carrier::server(
       std::move(*stream),
       [this, taken](net::CarrierStream incoming) {
-        if (!std::exchange(*taken, true)) {
+        if (!*taken) {
+          *taken = loop_.tick();
           complaint_.over();
           log(LogLevel::info, "connector", "connected to the node", {});
         }

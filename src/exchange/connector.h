@@ -12,6 +12,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -37,7 +38,7 @@ class ConnectorProcess {
 
  private:
   net::Task<void> keep(size_t number);  // one connection, the first or one that the node wants besides
-  net::Task<bool> serve_once(size_t number);
+  net::Task<std::optional<Tick>> serve_once(size_t number);
   void complain(std::string_view what, const Error& why);
   void want(size_t connections);
   net::Task<void> handle(net::CarrierStream stream);

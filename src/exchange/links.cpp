@@ -1,5 +1,6 @@
 // Dialing partners and being dialed, and which connections there are.
 #include "base/log.h"
+#include "exchange/dial_pause.h"
 #include "exchange/links_internal.h"
 #include "net/url.h"
 
@@ -8,8 +9,7 @@ namespace {
 
 constexpr uint32_t kOwnStreams = 8;  // control, offers: on top of those of sessions
 constexpr Millis kDialTimeout{3000};
-constexpr Millis kDialAgainFirst{100};
-constexpr Millis kDialAgainMost{1500};
+constexpr Millis kDialLook{100};
 constexpr Millis kReverseAfter{3000};  // the partner may still dial by itself
 
 // Any of them may be live while a partner changes its link certificate.
@@ -88,27 +88,28 @@ void Links::down(Link& link) {
 
 net::Task<void> Links::keep_dialing(PartnerCode partner) {
   const std::shared_ptr<bool> alive = alive_;
-  Millis wait = kDialAgainFirst;
+  DialPause pause;
+  bool reached = false;
   Tick serving_seen = lane_.moment().tick;
   while (*alive) {
-    bool reached = true;
     const auto asking = links_.find({partner, Way::asking});
-    if (asking == links_.end()) {
+    if (asking != links_.end()) {
+      reached = true;
+      if (asking->second->controlled) pause.up_since(asking->second->up_since, lane_.moment().tick);
+    } else if (pause.is_over(lane_.moment().tick)) {
       reached = co_await dial(partner, Way::asking);
-    } else if (asking->second->controlled) {
-      broken_off_.erase(partner);
+      pause.dialed(lane_.moment().tick);
     }
     if (!*alive) co_return;
     if (links_.contains({partner, Way::serving})) serving_seen = lane_.moment().tick;
-    // One open path is enough: if they cannot dial us, we dial for them to ask.
+    // One open path is enough: if they cannot dial us, we dial for them to ask; whatever comes of it, not at
+    // once again.
     if (reached && lane_.moment().tick - serving_seen > kReverseAfter) {
-      const bool opened = co_await dial(partner, Way::serving);
+      [[maybe_unused]] const bool opened = co_await dial(partner, Way::serving);
       if (!*alive) co_return;
-      if (opened) serving_seen = lane_.moment().tick;
+      serving_seen = lane_.moment().tick;
     }
-    const bool well = reached && !broken_off_.contains(partner);
-    wait = well ? kDialAgainFirst : std::min(wait * 2, kDialAgainMost);
-    co_await lane_.loop().sleep(wait);
+    co_await lane_.loop().sleep(kDialLook);
   }
 }
 
@@ -211,7 +212,6 @@ net::Task<void> Links::run(PartnerCode partner, Way way, std::unique_ptr<net::St
   const bool replaced = at == links_.end() || at->second != link;
   if (!replaced) links_.erase(at);
   if (!was_up && dialed && !replaced && is_pinned(*world_(), partner, thumbprint)) {
-    broken_off_.insert(partner);
     complain(partner, "a partner's node broke the link off: does it pin this node's certificate?",
              ended ? Error{"net.closed", "it closed the connection", {}, {}} : ended.error());
   }

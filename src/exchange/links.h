@@ -16,7 +16,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -96,8 +95,7 @@ class Links {
   std::map<Key, std::shared_ptr<Link>> links_;
   std::map<PartnerCode, bool> dialing_;
   std::map<PartnerCode, Complaint> complaints_;  // of dialing each
-  std::set<PartnerCode> broken_off_;        // their node took the last connection, and no link came of it
-  std::map<PartnerCode, Budget> requests_;  // of each partner, whatever link they come on
+  std::map<PartnerCode, Budget> requests_;       // of each partner, whatever link they come on
   // And of each for keys: what people ask of an app keeps no object shut, and shuts none that is shown.
   std::map<PartnerCode, Budget> key_requests_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

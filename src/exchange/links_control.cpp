@@ -86,6 +86,7 @@ net::Task<void> Links::talk(std::shared_ptr<Link> link, net::CarrierStream* stre
   const auto current = links_.find({link->partner, link->way});
   if (link->over || current == links_.end() || current->second != link) co_return;
   link->controlled = true;
+  link->up_since = lane_.moment().tick;
   complaints_[link->partner].over();
   log(LogLevel::info, "exchange", "a link is up",
       {{"partner", link->partner.text()}, {"way", way_name(link->way)}});

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { createServer as createTls } from 'node:tls';
 import { ask } from '../../demo/loopback.mjs';
 import { Coalition, program, readJson, setLimits, skip, system, until, writeJson } from './coalition.mjs';
 import { block, endHeaders, endStream, frame, framesIn, preface, settings } from './frames.mjs';
@@ -25,18 +26,61 @@ const kPatienceMs = 10_000;
 const greeting = Buffer.concat([preface, settings()]);
 const kStreamsPerLink = 64;
 const kOwnStreams = 8; // of the nodes themselves, on top
+const kDialsMost = 6; // after as many the pause is the longest
+const kPauseMs = 1_400; // and a little more
+const kSeenMs = 250; // in which a node sees that a link is up
 
-let coalition, folder, konrad, port, foreign, borealis, cassia;
+let coalition, folder, konrad, port, foreign, borealis, cassia, closer;
+
+// Takes whoever dials by that protocol, and closes at once, or soon, when the stream `until` has begun. `came`:
+// when each came that got so far, by the moment in which its TCP connection was taken: before it had an answer.
+async function closesAtOnce({ key, cert }, alpn, { says, until: enough, answer }) {
+  const [arrived, came] = [new Map(), []];
+  const server = createTls({ key, cert, requestCert: true, rejectUnauthorized: false, ALPNProtocols: [alpn] });
+  server.on('tlsClientError', () => {});
+  server.on('connection', (raw) => arrived.set(raw.remotePort, performance.now()));
+  server.on('secureConnection', (socket) => {
+    const received = [];
+    let [answered, done] = [false, false];
+    socket.write(says);
+    socket.on('error', () => {}).on('data', (chunk) => {
+      received.push(chunk);
+      const bytes = Buffer.concat(received);
+      const frames = framesIn(bytes.subarray(bytes.indexOf(preface) === 0 ? preface.length : 0));
+      const has = (id) => frames.some(({ type, stream }) => stream === id && ['headers', 'reset'].includes(type));
+      if (answer && !answered && has(1)) answered = socket.write(answer) || true;
+      if (!has(enough) || done) return;
+      done = true;
+      came.push(arrived.get(socket.remotePort));
+      setTimeout(() => socket.destroy(), came.length % 2 === 0 ? 0 : kSeenMs);
+    });
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return { server, came, port: server.address().port };
+}
+
+async function pausesGrow({ came }, who) {
+  await until(`${who} has dialed`, () => came.length >= kDialsMost + 2, 60_000);
+  const pauses = came.slice(1).map((at, index) => Math.round(at - came[index]));
+  for (const pause of pauses.slice(kDialsMost - 1)) assert.ok(pause >= kPauseMs, `${who}: ${pauses} ms`);
+}
 
 before(async () => {
   if (skip) return;
   folder = mkdtempSync(join(tmpdir(), 'entente-links-'));
   cassia = makeNation('XCC', folder); // has no node that would dial again and replace what we dial
+  const dunmore = makeNation('XDD', folder);
+  closer = await closesAtOnce(dunmore, kLink, {
+    says: settings([[8, 1]]), // extended CONNECT
+    answer: frame('headers', endHeaders, 1, block([[':status', '200']])), // the control stream is taken
+    until: 3, // and what is asked once it is
+  });
   coalition = await Coalition.start((plan) => {
     const path = join(plan, 'genesis-xaa.json');
     const genesis = readJson(path);
     genesis.records['app/relief'] = { ...genesis.records['app/cop'], name: 'Relief desk', offered_to: [] };
     genesis.records['partner/XCC'] = cassia.record;
+    genesis.records['partner/XDD'] = { ...dunmore.record, link_address: `127.0.0.1:${closer.port}` };
     writeJson(path, genesis);
     setLimits(plan, 'XAA', { streams_per_link_max: kStreamsPerLink });
   });
@@ -60,6 +104,7 @@ before(async () => {
 });
 
 after(async () => {
+  closer?.server.close();
   await coalition?.end();
   if (folder) rmSync(folder, { recursive: true, force: true });
 });
@@ -165,7 +210,7 @@ system('enrolment: a wrong, used, or made-up token is answered like any other no
 });
 
 system('a token can be taken back, and cutting a connector takes its open token along', async () => {
-  const certificate = makeNation('XDD', folder).cert.toString(); // pinned nowhere
+  const certificate = makeNation('XEE', folder).cert.toString(); // pinned nowhere
   const listed = async () =>
     (await coalition.ask('XAA', 'connector', 'list')).connectors.find(({ id }) => id === 'leak-1');
   const expect = async () => (await coalition.ask('XAA', 'connector', 'add', 'leak-1', '--apps', 'relief')).token;
@@ -243,6 +288,31 @@ system('a connector with a key of its own is given only the apps the world lists
     await coalition.startAgain('connector-cop-1');
   }
   await until('the picture is back', async () => (await konrad.go(`${konrad.nation.app}/me`)).status === 200);
+});
+
+system('attack: a partner that takes the control stream and closes at once is dialed at growing pauses', async () => {
+  await pausesGrow(closer, 'the node');
+});
+
+system('attack: so is a node that takes a connector, asks it something and closes', async () => {
+  const node = makeNation('XEE', folder);
+  const taker = await closesAtOnce(node, kConnector, {
+    says: Buffer.concat([preface, settings(), frame('headers', endHeaders | endStream, 1, request('/'))]),
+    until: 1,
+  });
+  const data = join(folder, 'dials');
+  const path = join(folder, 'dials.json');
+  const config = readJson(coalition.file('coalition', 'connector-cop-1.json'));
+  const target = { address: `127.0.0.1:${taker.port}`, thumbprint: node.thumbprint };
+  writeJson(path, { ...config, id: 'dials-1', data, node: target });
+  const child = spawn(program, ['connector', 'run', '--config', path], { stdio: 'ignore' });
+  try {
+    await pausesGrow(taker, 'the connector');
+  } finally {
+    child.kill();
+    await once(child, 'exit');
+    taker.server.close();
+  }
 });
 
 // Writes what `next` gives until the node ends the connection; fails if it never does.
