@@ -49,6 +49,7 @@ export class HostileNode {
   prev = '';
   epoch = 0;
   number = 0;
+  pulses = 0;
   heard = [];
 
   constructor(nation, port) {
@@ -122,6 +123,13 @@ export class HostileNode {
 
   say(message) {
     this.write(`${JSON.stringify(this.envelope(message))}\n`);
+  }
+
+  // Returns once all that was said before has been acted upon: what is said is taken in order, and this answered.
+  async heardAll() {
+    const at = ++this.pulses;
+    this.say({ kind: 'pulse', at });
+    await until('a beat', () => this.heard.some(({ kind, echo }) => kind === 'beat' && echo === at));
   }
 
   // What is said of a person, right unless twisted: `claims` and `facts` over the right ones. Takes the next

@@ -88,7 +88,9 @@ system("a partner's own session serves it, and another partner's or our own does
     assert.doesNotMatch(JSON.stringify(answer.headers), /ingrid|konrad|planner|officer/);
     node.say({ kind: 'end', session: id });
   }
-  await wait(300);
+  await node.heardAll();
+  const live = new Set((await coalition.sessions('XAA')).filter(({ state }) => state === 'live').map(({ id }) => id));
+  for (const { id, partner, state } of others) assert.ok(state !== 'live' || live.has(id), `a session of ${partner}`);
   await works(ingrid);
   await works(konrad);
   done(node);
@@ -178,7 +180,7 @@ system('a gap is given up by a signed reset alone: it ends what was before, is r
     signer: (bytes) => Buffer.alloc(64, bytes.length),
   });
   node.say({ kind: 'resent', statements: [forged] });
-  await wait(300);
+  await node.heardAll();
   assert.deepEqual(
     (await standing('XCC')).map(({ state }) => state),
     ['held'],
@@ -191,7 +193,7 @@ system('a gap is given up by a signed reset alone: it ends what was before, is r
   assert.match(leaf.summary, /partner=XCC/);
   await node.admitted();
   node.say({ kind: 'resent', statements: [reset] }); // replayed
-  await wait(300);
+  await node.heardAll();
   assert.equal((await inside('XCC')).length, 1, 'a replayed one does nothing');
   done(node);
 });
