@@ -74,6 +74,23 @@ Result<net::TlsClient> make_link_tls(const Keys& keys, std::string_view alpn) {
   return net::TlsClient::make(std::move(tls));
 }
 
+Result<net::TlsClient> make_provider_tls(const NodeConfig& config) {
+  net::TlsClientConfig tls;
+  TRY(tls.trust_pem, read_file(config.trust));
+  tls.alpn = {"http/1.1"};
+  return net::TlsClient::make(std::move(tls));
+}
+
+exchange::Exchange::Options exchange_options(const Limits& limits) {
+  exchange::Exchange::Options out;
+  out.limits.sessions_max = static_cast<size_t>(limits.sessions_max);
+  out.limits.sessions_per_person_max = static_cast<size_t>(limits.sessions_per_person_max);
+  out.limits.sessions_per_partner_max = static_cast<size_t>(limits.sessions_per_partner_max);
+  out.limits.asks_per_second = static_cast<uint32_t>(limits.admissions_per_partner_per_s);
+  out.limits.asks_burst = 2 * out.limits.asks_per_second;
+  return out;
+}
+
 net::ListenerLimits listener_limits(const Limits& limits) {
   net::ListenerLimits out;
   out.connections_max = static_cast<size_t>(limits.connections_max);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "coalition/world.h"
+#include "exchange/exchange.h"
 #include "identity/crosswalk.h"
 #include "identity/oidc.h"
 #include "net/http_server.h"
@@ -25,6 +26,8 @@ namespace entente::node {
 [[nodiscard]] net::ListenerLimits listener_limits(const Limits& limits);
 [[nodiscard]] Result<net::TlsServer> make_door_tls(const NodeConfig& config, const Keys& keys);
 [[nodiscard]] Result<net::TlsClient> make_link_tls(const Keys& keys, std::string_view alpn);
+[[nodiscard]] Result<net::TlsClient> make_provider_tls(const NodeConfig& config);
+[[nodiscard]] exchange::Exchange::Options exchange_options(const Limits& limits);
 [[nodiscard]] size_t count_of_loops(const NodeConfig& config);
 
 }  // namespace entente::node
