@@ -1,8 +1,11 @@
 // A node's wall clock runs a day ahead and is put right: people are locked out until somebody who may says that it
 // is right, then they come in anew; what ended meanwhile stays ended.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
 import { after, before } from 'node:test';
 import { Coalition, readJson, skip, system, until, writeJson } from './coalition.mjs';
 import { Visitor } from './visitor.mjs';
@@ -61,6 +64,20 @@ async function comesIn(login) {
 }
 
 const stepsSeen = (nation) => coalition.log(`node-${nation.toLowerCase()}`).split('exchange.clock-stepped').length;
+
+// What operators look at, each thing that there is.
+const kNames = { '/v1/missions/{}': 'harbor-light', '/v1/ledger/{}': '0' };
+const looks = Object.entries(readJson(new URL('../../docs/openapi.json', import.meta.url)).paths)
+  .filter(([path, calls]) => calls.get && !path.endsWith('/preview') && path !== '/v1/clock')
+  .map(([path]) => path.replace(/\{[^}]*\}/, '{}'))
+  .map((path) => path.replace('{}', kNames[path] ?? 'x'));
+
+async function look(nation, path) {
+  const { operators_socket: socketPath } = readJson(coalition.config(nation));
+  const asked = request({ socketPath, path, headers: { host: 'localhost' } }).end();
+  const [answer] = await once(asked, 'response');
+  return { status: answer.statusCode, body: await json(answer) };
+}
 
 async function leapAndBack(nation) {
   const before = stepsSeen(nation);
@@ -125,6 +142,12 @@ clocked('attack: an operator whom policies let change nothing accepts no clock',
   await leapAndBack('XBB');
   const ended = await coalition.cli('XBB', 'partner', 'list', '--json');
   assert.match(ended.output, /operator\.denied/, 'an operator whose time had ended is none again by a clock set back');
+  assert.ok(looks.length >= 16, 'each list, and what is in them');
+  for (const path of looks) {
+    const seen = await look('XBB', path);
+    assert.equal(seen.body.error?.code, 'operator.denied', path);
+    assert.deepEqual([seen.status, Object.keys(seen.body).filter((name) => name !== 'unrecorded')], [403, ['error']], path);
+  }
   const said = await coalition.cli('XBB', 'clock', 'accept', '--reason', 'exercise: not mine to say', '--json');
   assert.notEqual(said.code, 0);
   assert.match(said.output, /operator\.denied/);
