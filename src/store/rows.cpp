@@ -233,6 +233,30 @@ Result<void> Rows::forget_leaves(Revision up_to) {
   return forget_leaves_.reset().bind(1, number(up_to)).run();
 }
 
+// What the ledger still has to be handed, a revision at a time.
+Result<std::vector<Outgoing>> Rows::outbox(Revision after, size_t limit) {
+  std::vector<Outgoing> out;
+  TRY(const Revision newest, head());
+  TRY(const Progress reached, progress());
+  if (after < reached.integrated) {
+    return fail("store.outbox-gone",
+                "leaves up to revision " + std::to_string(reached.integrated.value) +
+                    " were handed over and are no longer kept",
+                "revision " + std::to_string(after.value + 1));
+  }
+  for (Revision rev{after.value + 1}; rev <= newest && out.size() < limit; ++rev.value) {
+    TRY(const SignedManifest stored, manifest(rev));
+    TRY(Manifest read, Manifest::parse(stored.body));
+    TRY(std::vector<Bytes> kept, leaves(rev));
+    out.push_back({.rev = rev,
+                   .manifest = crypto::sha256(stored.body),
+                   .at = read.at,
+                   .author = std::move(read.author),
+                   .leaves = std::move(kept)});
+  }
+  return out;
+}
+
 Result<Progress> Rows::progress() {
   progress_.reset();
   TRY(const bool row, progress_.step());

@@ -49,6 +49,7 @@ class Rows {
   [[nodiscard]] Result<void> add_leaf(Revision rev, size_t n, ByteView leaf);
   [[nodiscard]] Result<std::vector<Bytes>> leaves(Revision rev);
   [[nodiscard]] Result<void> forget_leaves(Revision up_to);
+  [[nodiscard]] Result<std::vector<Outgoing>> outbox(Revision after, size_t limit);
 
   [[nodiscard]] Result<Progress> progress();
   [[nodiscard]] Result<void> set_progress(const Progress& progress);

@@ -566,28 +566,7 @@ void Store::lease(std::string name, std::string holder, Millis ttl, std::functio
 }
 
 Result<std::vector<Outgoing>> Store::outbox(Revision after, size_t limit) const {
-  return inside_->read([&](Rows& rows) -> Result<std::vector<Outgoing>> {
-    std::vector<Outgoing> out;
-    TRY(const Revision head, rows.head());
-    TRY(const Progress progress, rows.progress());
-    if (after < progress.integrated) {
-      return fail("store.outbox-gone",
-                  "leaves up to revision " + std::to_string(progress.integrated.value) +
-                      " were handed over and are no longer kept",
-                  "revision " + std::to_string(after.value + 1));
-    }
-    for (Revision rev{after.value + 1}; rev <= head && out.size() < limit; ++rev.value) {
-      TRY(const SignedManifest stored, rows.manifest(rev));
-      TRY(Manifest manifest, Manifest::parse(stored.body));
-      TRY(std::vector<Bytes> leaves, rows.leaves(rev));
-      out.push_back({.rev = rev,
-                     .manifest = crypto::sha256(stored.body),
-                     .at = manifest.at,
-                     .author = std::move(manifest.author),
-                     .leaves = std::move(leaves)});
-    }
-    return out;
-  });
+  return inside_->read([&](Rows& rows) { return rows.outbox(after, limit); });
 }
 
 void Store::integrated(Revision rev) {
