@@ -62,22 +62,30 @@ KasAnswer connect_error(std::string_view code, std::string message) {
   return out;
 }
 
+namespace {
+
+// Newcomers wait: to forget who used theirs up would give it to them again.
+Budgets<std::string> a_caller(const KasLimits& limits, const Budget& budget) {
+  return {budget, limits.callers_max, Budgets<std::string>::Crowded::refuse};
+}
+
+}  // namespace
+
 Kas::Kas(Parts parts)
     : parts_(std::move(parts)),
       nonces_(crypto::Secret::random(32)),
-      own_budgets_({parts_.limits.objects_burst, 60 * parts_.limits.objects_per_second},
-                   parts_.limits.callers_max),
-      vouched_budgets_({parts_.limits.objects_burst, 60 * parts_.limits.objects_per_second},
-                       parts_.limits.callers_max),
-      partner_budgets_({parts_.limits.partner_objects_burst, 60 * parts_.limits.partner_objects_per_second},
-                       parts_.limits.callers_max),
-      refusal_budgets_({parts_.limits.refusals_burst, parts_.limits.refusals_per_minute},
-                       parts_.limits.callers_max),
+      own_budgets_(
+          a_caller(parts_.limits, Budget(parts_.limits.objects_burst, parts_.limits.objects_per_second))),
+      vouched_budgets_(own_budgets_),
+      partner_budgets_(a_caller(parts_.limits, Budget(parts_.limits.partner_objects_burst,
+                                                      parts_.limits.partner_objects_per_second))),
+      refusal_budgets_(a_caller(
+          parts_.limits, Budget::by_minute(parts_.limits.refusals_burst, parts_.limits.refusals_per_minute))),
       partner_refusal_budgets_(
-          {parts_.limits.partner_refusals_burst, parts_.limits.partner_refusals_per_minute},
-          parts_.limits.callers_max),
-      recall_budgets_({parts_.limits.recalls_burst, parts_.limits.recalls_per_minute},
-                      parts_.limits.callers_max) {}
+          a_caller(parts_.limits, Budget::by_minute(parts_.limits.partner_refusals_burst,
+                                                    parts_.limits.partner_refusals_per_minute))),
+      recall_budgets_(a_caller(
+          parts_.limits, Budget::by_minute(parts_.limits.recalls_burst, parts_.limits.recalls_per_minute))) {}
 Kas::~Kas() = default;
 void Kas::FreeCase::operator()(Case* one) const noexcept {
   delete one;
@@ -189,9 +197,9 @@ KasAnswer Kas::unproved(const Error& why, KasMoment at) const {
 // A partner's node names its people as it likes: all of them together have a budget, too, and use up nobody
 // else's room.
 bool Kas::within_budget(const coalition::Person& who, bool vouched, size_t objects, Tick tick) {
-  if (vouched && !partner_budgets_.take(who.partner.text(), objects, tick)) return false;
+  if (vouched && !partner_budgets_.take(who.partner.text(), tick, objects)) return false;
   return (vouched ? vouched_budgets_ : own_budgets_)
-      .take(who.partner.text() + "/" + who.id.text(), objects, tick);
+      .take(who.partner.text() + "/" + who.id.text(), tick, objects);
 }
 
 bool Kas::is_crowded(const Case& work) const {
@@ -314,7 +322,7 @@ Kas::Step Kas::recall(std::unique_ptr<Case, FreeCase> work, const coalition::Wor
     return answer(*work, at);
   }
   Result<coalition::Record> record =
-      recall_budgets_.take(item.ask.who.id.text(), 1, at.tick)
+      recall_budgets_.take(item.ask.who.id.text(), at.tick)
           ? coalition::author_recall_record(world, item.ask, item.object->recall->reason)
           : fail("recall.full", "You take back more than one person may at once; try again in a minute.");
   if (!record) {
@@ -364,9 +372,8 @@ bool Kas::is_retry(const Case& work, size_t item, Instant now) {
 bool Kas::is_recorded(const Case& work, size_t item, KasMoment at) {
   if (is_retry(work, item, at.now)) return false;
   const coalition::Person& who = work.caller.person;
-  const bool within = work.vouched
-                          ? partner_refusal_budgets_.take(who.partner.text(), 1, at.tick)
-                          : refusal_budgets_.take(who.partner.text() + "/" + who.id.text(), 1, at.tick);
+  const bool within = work.vouched ? partner_refusal_budgets_.take(who.partner.text(), at.tick)
+                                   : refusal_budgets_.take(who.partner.text() + "/" + who.id.text(), at.tick);
   if (!within) counted_.add(who.partner.text(), work.vouched ? std::string() : who.id.text(), at.now);
   return within;
 }

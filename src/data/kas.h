@@ -4,9 +4,10 @@
 // costs no private-key operation. Not thread-safe: one loop owns it. docs/wire-formats/kas.md.
 #pragma once
 
+#include "base/budget.h"
 #include "base/used_once.h"
 #include "coalition/decide.h"
-#include "data/kas_budget.h"
+#include "data/kas_counted.h"
 #include "data/kas_keys.h"
 #include "data/kas_request.h"
 #include "data/views.h"
@@ -223,12 +224,12 @@ class Kas {
   Parts parts_;
   identity::DpopReplays replays_;
   identity::DpopNonces nonces_;
-  Budgets own_budgets_;
-  Budgets vouched_budgets_;
-  Budgets partner_budgets_;
-  Budgets refusal_budgets_;
-  Budgets partner_refusal_budgets_;
-  Budgets recall_budgets_;
+  Budgets<std::string> own_budgets_;
+  Budgets<std::string> vouched_budgets_;
+  Budgets<std::string> partner_budgets_;
+  Budgets<std::string> refusal_budgets_;
+  Budgets<std::string> partner_refusal_budgets_;
+  Budgets<std::string> recall_budgets_;
   Counted counted_;
   UsedOnce denials_{SIZE_MAX, SIZE_MAX};
   struct Load {

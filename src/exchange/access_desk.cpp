@@ -206,10 +206,9 @@ net::Task<bool> AccessDesk::alone(PersonId person) {
 }
 
 net::Task<Result<RequestId>> AccessDesk::ask(Acting person, Wish wish) {
-  const auto budget = presses_.try_emplace(person.who.id, kPressesBurst, kPressesPerSecond).first;
   // What they pressed a moment ago counts: pressed twice, it is asked once.
   Press press(pressing_, person.who.id, parts_.switchboard.loop());
-  if (!budget->second.take(parts_.clock.tick()) || !co_await alone(person.who.id))
+  if (!presses_.take(person.who.id, parts_.clock.tick()) || !co_await alone(person.who.id))
     co_return fail("access.busy", "you ask faster than this node lets one person", {}, "wait a moment");
   Result<Request> made = wished(person, wish);
   if (!made) co_return Failure(made.error());

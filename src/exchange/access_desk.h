@@ -11,9 +11,9 @@
 // "access.busy" (somebody answers it right now), and those of the store.
 #pragma once
 
+#include "base/budget.h"
 #include "coalition/decide.h"
 #include "exchange/announcements.h"
-#include "exchange/budget.h"
 #include "exchange/switchboard.h"
 
 #include <functional>
@@ -194,6 +194,7 @@ class AccessDesk {
   static constexpr size_t kDecidedAtOnce = 64, kShownMax = 256, kLooksMax = 2'048;
   static constexpr size_t kDelegationsPerPersonMax = 32;
   static constexpr uint32_t kPressesPerSecond = 1, kPressesBurst = 20;
+  static constexpr size_t kPeopleMax = 4'096;  // whose presses are counted at once: records are bounded, too
   static constexpr Seconds kRequestLife{24 * 3600};
   static constexpr Seconds kKeptAfterEnd{7 * 24 * 3600};
 
@@ -274,8 +275,9 @@ class AccessDesk {
   std::map<RequestId, Untold> untold_;
   std::map<RequestId, Tick> confirmed_;  // when the owner last said how it stands
   std::set<RequestId> busy_;
-  std::set<RequestId> coming_;          // requests of partners on their way to the disk
-  std::map<PersonId, Budget> presses_;  // of people who asked lately
+  std::set<RequestId> coming_;  // requests of partners on their way to the disk
+  Budgets<PersonId> presses_{Budget(kPressesBurst, kPressesPerSecond), kPeopleMax,
+                             Budgets<PersonId>::Crowded::forget};  // of people who asked lately
   std::set<RequestId> reminded_;
   std::set<Press*> pressing_;
   struct {  // how far the sweep has come: keys of records

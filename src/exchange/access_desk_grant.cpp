@@ -222,8 +222,7 @@ net::Task<Result<RequestId>> AccessDesk::delegate(Acting from, AppId app, Person
   if (!coalition::is_person_id(to.text()) || to == lender)
     co_return fail("access.value", "a delegation is to one other person", "to",
                    "their id stands at the end of their page My things");
-  if (!presses_.try_emplace(from.who.id, kPressesBurst, kPressesPerSecond)
-           .first->second.take(parts_.clock.tick()))
+  if (!presses_.take(from.who.id, parts_.clock.tick()))
     co_return fail("access.busy", "you ask faster than this node lets one person", {}, "wait a moment");
   const auto lent = std::ranges::count_if(parts_.world().delegations(lender), [&](const auto* one) {
     return one->end > parts_.switchboard.now();

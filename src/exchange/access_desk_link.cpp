@@ -367,8 +367,6 @@ void AccessDesk::sweep() {
   tell_owners(asked, false);
   remind(requests);
   tidy_up();
-  // Forgetting all is kinder than refusing newcomers: the records themselves are bounded.
-  if (presses_.size() > 4'096) presses_.clear();
   tidy(requests, asked);
 }
 

@@ -91,7 +91,6 @@ void Exchange::Core::tick() {
   drop_connectors();
   if (tick_ - summary_at_ < kSummaryEvery) return;
   summary_at_ = tick_;
-  std::erase_if(openings_, [this](auto& one) { return one.second.full(tick_); });
   if (strangers_ + uncounted_refusals_ == 0) return;
   append_kept(
       {"refusals", {{"at", rfc3339(now_)}, {"strangers", strangers_}, {"over_budget", uncounted_refusals_}}});

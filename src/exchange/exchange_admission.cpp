@@ -29,9 +29,7 @@ void Exchange::Core::open(Opening opening) {
     effects_.emplace_back(Refused{opening.number, std::move(ending)});
   };
   if (s.who.partner != self) return refuse(app_down("This door is for people of this nation."));
-  const auto budget =
-      openings_.try_emplace(s.who.id, limits_.openings_burst, limits_.openings_per_second).first;
-  if (!budget->second.take(tick_)) {  // costs no disk, or anybody with a sign-in could fill it
+  if (!openings_.take(s.who.id, tick_)) {  // costs no disk, or anybody with a sign-in could fill it
     ++uncounted_refusals_;
     return refuse(app_down("You open apps faster than this node lets one person."));
   }

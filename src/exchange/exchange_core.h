@@ -1,7 +1,7 @@
 // The inside of the core: what it remembers and the steps its events are made of.
 #pragma once
 
-#include "exchange/budget.h"
+#include "base/budget.h"
 #include "exchange/exchange.h"
 #include "exchange/lease.h"
 #include "exchange/session_table.h"
@@ -213,7 +213,8 @@ class Exchange::Core {
   bool start_recorded_ = true;   // the numbers of batches begin with the leaf of the start, never before it
   std::optional<Leaf> restart_;  // that leaf, when the ledger has refused it
   std::map<RequestId, Uses> uses_;
-  std::unordered_map<PersonId, Budget> openings_;  // of own people who opened lately
+  Budgets<PersonId> openings_{Budget(limits_.openings_burst, limits_.openings_per_second), 50'000,
+                              Budgets<PersonId>::Crowded::forget};  // of own people who opened lately
   uint64_t strangers_ = 0;
   uint64_t uncounted_refusals_ = 0;  // of partners beyond their budget
   Tick not_recorded_at_{};

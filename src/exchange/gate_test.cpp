@@ -1,6 +1,5 @@
 #include "exchange/gate.h"
 
-#include "exchange/budget.h"
 #include "exchange/lease.h"
 
 #include <array>
@@ -106,18 +105,6 @@ TEST_CASE("a lease counts from the sending of the pulse that was answered") {
   lease.beaten(kStart + Millis(1'000));
   lease.beaten(kStart);  // an old one takes nothing back
   CHECK(lease.end() == kStart + Millis(1'000) + kLease);
-}
-
-TEST_CASE("a budget gives so many at once and so many a second") {
-  Budget budget(3, 2);
-  for (int i = 0; i < 3; ++i) CHECK(budget.take(kStart));
-  CHECK_FALSE(budget.take(kStart));
-  CHECK_FALSE(budget.take(kStart + Millis(499)));
-  CHECK(budget.take(kStart + Millis(500)));
-  CHECK_FALSE(budget.take(kStart + Millis(500)));
-  int taken = 0;
-  while (budget.take(kStart + std::chrono::hours(24))) ++taken;
-  CHECK(taken == 3);
 }
 
 }  // namespace

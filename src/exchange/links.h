@@ -3,8 +3,8 @@
 // partner's carriers live on that partner's loop (Lanes), what they say of sessions goes to the control loop.
 #pragma once
 
+#include "base/budget.h"
 #include "coalition/world.h"
-#include "exchange/budget.h"
 #include "exchange/complaint.h"
 #include "exchange/gateway.h"
 #include "exchange/lane.h"

@@ -32,7 +32,10 @@ Lobby::Lobby(Parts parts, HostNames names, std::string provider_name, identity::
       provider_name_(std::move(provider_name)),
       client_(std::move(client)),
       crosswalk_(std::move(crosswalk)),
-      begun_(kBurstSeconds * parts_.sign_ins_per_s, parts_.sign_ins_per_s) {}
+      begun_(kBurstSeconds * parts_.sign_ins_per_s, parts_.sign_ins_per_s),
+      begun_by_source_(
+          Budget(kSourceBurstSeconds * parts_.sign_ins_per_source_per_s, parts_.sign_ins_per_source_per_s),
+          kSourcesMax, Budgets<std::string>::Crowded::forget) {}
 
 PageFrame page_frame(const coalition::World& world) {
   PageFrame frame;

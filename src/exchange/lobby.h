@@ -2,11 +2,11 @@
 // into an app, sign-out, and the pages that say why not. Lives on the control loop.
 #pragma once
 
+#include "base/budget.h"
 #include "coalition/world.h"
 #include "exchange/access_desk.h"
 #include "exchange/access_pages.h"
 #include "exchange/browsers.h"
-#include "exchange/budget.h"
 #include "exchange/host_names.h"
 #include "exchange/object_desk.h"
 #include "exchange/switchboard.h"
@@ -177,8 +177,8 @@ class Lobby {
   Budget begun_;
   Budget logout_fetches_{kLogoutFetchesBurst, 1};
   Budget entries_recorded_{kEntriesBurst, kEntriesPerSecond};
-  std::map<std::string, Budget> begun_by_source_;
-  Revision stand_in_of_{};  // the world that it is of
+  Budgets<std::string> begun_by_source_;  // forgetting is kinder than refusing: `begun_` holds for all
+  Revision stand_in_of_{};                // the world that it is of
   std::optional<coalition::AppRef> stand_in_;
   std::set<Arrival*> arriving_;
   size_t beginning_ = 0;

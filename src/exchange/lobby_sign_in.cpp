@@ -72,11 +72,7 @@ net::Task<Result<identity::OidcStep>> Lobby::walk(Result<identity::OidcStep> ste
 bool Lobby::may_begin(const std::string& peer) {
   const Tick now = parts_.clock.tick();
   const std::string source = peer.substr(0, peer.rfind(':'));
-  // Forgetting all is kinder to newcomers than refusing them; the budget of all sources still holds.
-  if (begun_by_source_.size() >= kSourcesMax && !begun_by_source_.contains(source)) begun_by_source_.clear();
-  const uint32_t each = parts_.sign_ins_per_source_per_s;
-  Budget& own = begun_by_source_.try_emplace(source, kSourceBurstSeconds * each, each).first->second;
-  return beginning_ < kBeginningMax && own.take(now) && begun_.take(now);
+  return beginning_ < kBeginningMax && begun_by_source_.take(source, now) && begun_.take(now);
 }
 
 net::Task<void> Lobby::begin_sign_in(net::HttpCall& call, std::string return_to) {

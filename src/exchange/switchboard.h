@@ -3,8 +3,8 @@
 // but for what says that any loop may.
 #pragma once
 
+#include "base/budget.h"
 #include "base/published.h"
-#include "exchange/budget.h"
 #include "exchange/exchange.h"
 #include "exchange/passes.h"
 #include "net/loop.h"

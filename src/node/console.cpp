@@ -158,7 +158,7 @@ net::Task<bool> Console::handle(net::HttpCall& call, net::NormalTarget target) {
     parts_.switchboard.stranger_refused();
     co_return false;
   }
-  if (!within_budget(who->person)) {
+  if (!budgets_.take(who->person, parts_.clock.tick())) {
     Api::Answer many = refusal(
         429,
         {"console.budget", "this operator asks too much at once", {}, "wait a moment, or close some pages"});
@@ -182,12 +182,6 @@ bool Console::comes_from_own_page(const net::RequestHead& head) const {
   const size_t origins = head.headers.count("Origin");
   const bool own_origin = origins == 1 && head.headers.get("Origin") == names_.console_origin();
   return own_site && (own_origin || (origins == 0 && head.method == "GET"));
-}
-
-bool Console::within_budget(const PersonId& person) {
-  const Tick now = parts_.clock.tick();
-  std::erase_if(budgets_, [&](const auto& one) { return one.second.full(now); });
-  return budgets_.try_emplace(person, kBurst, kPerSecond).first->second.take(now);
 }
 
 // From the lobby, with its code: as into an app.

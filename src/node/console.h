@@ -4,8 +4,8 @@
 // on as for those. Asked again for each request. Control loop.
 #pragma once
 
+#include "base/budget.h"
 #include "exchange/browsers.h"
-#include "exchange/budget.h"
 #include "exchange/host_names.h"
 #include "net/http1_parser.h"
 #include "net/http_server.h"
@@ -59,6 +59,7 @@ class Console {
   static constexpr size_t kListeningMax = 8;  // pages of one person
   static constexpr uint32_t kBurst = 400;     // requests of one person
   static constexpr uint32_t kPerSecond = 40;
+  static constexpr size_t kPeopleMax = 1024;             // operators are few
   static constexpr Seconds kListeningLife{600};          // then the page asks anew
   static constexpr size_t kTileBytesMax = 256 * 65'537;  // 256 entries, each behind its length
 
@@ -77,7 +78,6 @@ class Console {
   [[nodiscard]] std::optional<Operator> operator_of(const coalition::Person& person) const;
   [[nodiscard]] std::optional<Admitted> admitted(const net::Headers& headers) const;
   [[nodiscard]] bool comes_from_own_page(const net::RequestHead& head) const;
-  [[nodiscard]] bool within_budget(const PersonId& person);
   net::Task<bool> enter(net::HttpCall& call, std::string query);
   net::Task<void> show(net::HttpCall& call, net::NormalTarget target, Admitted who);
   net::Task<void> change(net::HttpCall& call, std::string target, Admitted who);
@@ -94,7 +94,7 @@ class Console {
   std::map<PersonId, size_t> listening_;
   Tick looked_{};
   uint64_t state_ = 0;
-  std::map<PersonId, exchange::Budget> budgets_;  // of those who asked lately; operators are few
+  Budgets<PersonId> budgets_{Budget(kBurst, kPerSecond), kPeopleMax, Budgets<PersonId>::Crowded::refuse};
 };
 
 }  // namespace entente::node

@@ -4,8 +4,8 @@
 // loop.
 #pragma once
 
+#include "base/budget.h"
 #include "exchange/access_desk.h"
-#include "exchange/budget.h"
 #include "node/records.h"
 
 #include <cstdint>
@@ -64,9 +64,9 @@ class MissionDesk {
   const Clock& decisions_;  // what has ended
   // The number each partner said it knows, while its link is up.
   std::map<std::pair<MissionId, PartnerCode>, int64_t> known_;
-  std::map<MissionId, exchange::Budget> words_;  // of each mission's lead
-  std::set<MissionId> closing_;                  // what they leave is on its way to the disk
-  std::map<MissionId, Revision> closed_;         // nothing of theirs was left in this world
+  std::map<MissionId, Budget> words_;     // of each mission's lead
+  std::set<MissionId> closing_;           // what they leave is on its way to the disk
+  std::map<MissionId, Revision> closed_;  // nothing of theirs was left in this world
 };
 
 // The mission's record with the word in it, one number further if it is `counted`. Pure.

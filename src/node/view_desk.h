@@ -3,8 +3,8 @@
 // ledger, what ended and why. Lives on the control loop. docs/wire-formats/kas.md.
 #pragma once
 
+#include "base/budget.h"
 #include "data/views.h"
-#include "exchange/budget.h"
 #include "ledger/record.h"
 #include "net/loop.h"
 
@@ -66,7 +66,7 @@ class ViewDesk {
     explicit Watcher(net::Loop& loop) : moved(loop) {}
     uint64_t newest = 0;
     net::Event moved;
-    exchange::Budget budget{kWatchesBurst, kWatchesPerSecond};
+    Budget budget{kWatchesBurst, kWatchesPerSecond};
   };
   void opened(const data::View& view);
   void ended(const data::View& view, const data::ViewEnd& why);
