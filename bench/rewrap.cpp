@@ -58,6 +58,7 @@ Kas::Parts parts() {
                    facts.end = bench::kNow + std::chrono::hours(1);
                    return facts;
                  },
+                 .counts = [](const PersonId&, Instant, Instant) { return Result<void>{}; },
                  .context =
                      [](Instant) {
                        coalition::Facts facts;
