@@ -14,7 +14,7 @@ constexpr size_t kWideShare = 16;        // and of the connection's window at mo
 constexpr size_t kNarrowPart = 4;        // what the smaller one is, as a part of the usual one
 constexpr Millis kWideRead{20};          // in which as much as the larger one must be read
 constexpr size_t kNarrowRest = 16;       // so many times as much is read before small windows are tried again
-constexpr Millis kWideQuiet{50};         // without a word of an interactive stream before it
+constexpr Millis kWideQuiet{500};        // without a word of an interactive stream before it
 constexpr size_t kDataBytesCounted = 1024;  // a frame that earns the peer window updates: no dribble does
 
 }  // namespace
