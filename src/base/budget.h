@@ -6,15 +6,15 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <unordered_map>
+#include <map>
 
 namespace entente {
 
 class Budget {
  public:
-  Budget(uint32_t burst, uint32_t per_second) : Budget(burst, int64_t{per_second} * 60, 0) {}
+  Budget(uint32_t burst, uint32_t per_second) : Budget(burst, PerMs{int64_t{per_second} * 60}) {}
   [[nodiscard]] static Budget by_minute(uint32_t burst, uint32_t per_minute) {
-    return {burst, int64_t{per_minute}, 0};
+    return {burst, PerMs{per_minute}};
   }
 
   // Nothing was taken lately: as good as a new one.
@@ -32,11 +32,13 @@ class Budget {
   }
 
  private:
-  static constexpr int64_t kUnit =
-      60'000;  // one token; as many of these as come a minute come each millisecond
+  // One token. At one a minute one of these comes each millisecond.
+  static constexpr int64_t kUnit = 60'000;
+  struct PerMs {
+    int64_t units;
+  };
 
-  Budget(uint32_t burst, int64_t per_ms, int /*units*/)
-      : burst_(int64_t{burst} * kUnit), per_ms_(per_ms), left_(burst_) {}
+  Budget(uint32_t burst, PerMs rate) : burst_(int64_t{burst} * kUnit), per_ms_(rate.units), left_(burst_) {}
   void refill(Tick now) {
     if (now <= last_) return;
     const int64_t passed_ms = std::chrono::duration_cast<Millis>(now - last_).count();
@@ -86,7 +88,7 @@ class Budgets {
   size_t names_max_;
   Crowded crowded_;
   Tick swept_{};
-  std::unordered_map<Name, Budget> of_;
+  std::map<Name, Budget> of_;  // not by a hash: names may be chosen by those whose budgets they are
 };
 
 }  // namespace entente

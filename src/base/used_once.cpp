@@ -6,7 +6,8 @@ UsedOnce::Use UsedOnce::use(const Name& name, std::string_view of, Instant end, 
   while (!ends_.empty() && ends_.begin()->first <= now) forget_soonest();
   if (names_.contains(name)) return Use::again;
   if (names_.size() >= size_max_) return Use::full;
-  const auto one = of_one_.try_emplace(std::string(of)).first;
+  auto one = of_one_.find(of);
+  if (one == of_one_.end()) one = of_one_.emplace(std::string(of), 0).first;
   if (one->second >= of_one_max_) return Use::full;
   ++one->second;
   ends_[std::chrono::ceil<Seconds>(end)].push_back({name, &*one});

@@ -6,12 +6,11 @@
 
 #include <array>
 #include <cstdint>
-#include <cstring>
+#include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 namespace entente {
@@ -31,14 +30,7 @@ class UsedOnce {
   [[nodiscard]] size_t size() const { return names_.size(); }
 
  private:
-  struct FirstBytes {
-    size_t operator()(const Name& name) const {
-      size_t out = 0;
-      std::memcpy(&out, name.data(), sizeof out);
-      return out;
-    }
-  };
-  using Counts = std::unordered_map<std::string, size_t>;
+  using Counts = std::map<std::string, size_t, std::less<>>;
   struct Remembered {
     Name name;
     Counts::value_type* of;
@@ -47,7 +39,7 @@ class UsedOnce {
 
   size_t size_max_;
   size_t of_one_max_;
-  std::unordered_set<Name, FirstBytes> names_;
+  std::set<Name> names_;  // not by a hash: whoever sends them could choose many that meet
   // By their ends: one of a clock that is ahead keeps no other.
   std::map<Second, std::vector<Remembered>> ends_;
   Counts of_one_;

@@ -65,7 +65,7 @@ KasAnswer connect_error(std::string_view code, std::string message) {
 namespace {
 
 // Newcomers wait: to forget who used theirs up would give it to them again.
-Budgets<std::string> a_caller(const KasLimits& limits, const Budget& budget) {
+Budgets<std::string> budgets_of_callers(const KasLimits& limits, const Budget& budget) {
   return {budget, limits.callers_max, Budgets<std::string>::Crowded::refuse};
 }
 
@@ -74,17 +74,17 @@ Budgets<std::string> a_caller(const KasLimits& limits, const Budget& budget) {
 Kas::Kas(Parts parts)
     : parts_(std::move(parts)),
       nonces_(crypto::Secret::random(32)),
-      own_budgets_(
-          a_caller(parts_.limits, Budget(parts_.limits.objects_burst, parts_.limits.objects_per_second))),
+      own_budgets_(budgets_of_callers(parts_.limits,
+                                      Budget(parts_.limits.objects_burst, parts_.limits.objects_per_second))),
       vouched_budgets_(own_budgets_),
-      partner_budgets_(a_caller(parts_.limits, Budget(parts_.limits.partner_objects_burst,
-                                                      parts_.limits.partner_objects_per_second))),
-      refusal_budgets_(a_caller(
+      partner_budgets_(budgets_of_callers(parts_.limits, Budget(parts_.limits.partner_objects_burst,
+                                                                parts_.limits.partner_objects_per_second))),
+      refusal_budgets_(budgets_of_callers(
           parts_.limits, Budget::by_minute(parts_.limits.refusals_burst, parts_.limits.refusals_per_minute))),
       partner_refusal_budgets_(
-          a_caller(parts_.limits, Budget::by_minute(parts_.limits.partner_refusals_burst,
-                                                    parts_.limits.partner_refusals_per_minute))),
-      recall_budgets_(a_caller(
+          budgets_of_callers(parts_.limits, Budget::by_minute(parts_.limits.partner_refusals_burst,
+                                                              parts_.limits.partner_refusals_per_minute))),
+      recall_budgets_(budgets_of_callers(
           parts_.limits, Budget::by_minute(parts_.limits.recalls_burst, parts_.limits.recalls_per_minute))) {}
 Kas::~Kas() = default;
 void Kas::FreeCase::operator()(Case* one) const noexcept {

@@ -15,7 +15,6 @@
 #include "identity/dpop.h"
 #include "identity/person.h"
 
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -97,7 +96,8 @@ class Kas {
     Instant started{};    // proofs from before it may have been used in an earlier life of this service
     // Whom a token is of, by the nation's crosswalk; risk, network and the like, as this node sees them.
     std::function<Result<identity::PersonFacts>(const identity::AccessToken&, Instant)> person;
-    // Whether a token of theirs from then still counts: asked when it comes, and again before each key.
+    // Whether a token of theirs from then still counts: asked when it comes, and again before each key. Must
+    // be set.
     std::function<Result<void>(const PersonId&, Instant issued, Instant now)> counts;
     std::function<coalition::Facts(Instant end)> context;
     KasLimits limits{};

@@ -38,6 +38,7 @@ class ConnectorProcess {
 
  private:
   net::Task<void> keep(size_t number);  // one connection, the first or one that the node wants besides
+  // Since when the node made use of it; none: it never did.
   net::Task<std::optional<Tick>> serve_once(size_t number);
   void complain(std::string_view what, const Error& why);
   void want(size_t connections);

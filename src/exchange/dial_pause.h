@@ -15,14 +15,14 @@ class DialPause {
   static constexpr Seconds kHolds{10};
 
   [[nodiscard]] bool is_over(Tick now) const { return now >= next_; }
-  // As a dial has ended, or what came of it. How long to wait now.
+  // When a dial has failed, or the connection that came of it has ended: how long to wait before the next.
   Millis dialed(Tick now) {
     const Millis pause = pause_;
     next_ = now + pause;
     pause_ = std::min(pause_ * 2, kMost);
     return pause;
   }
-  // A connection that is of use is up since then.
+  // Of a connection that is of use: since when it was up.
   void up_since(Tick since, Tick now) {
     if (now - since >= kHolds) pause_ = kFirst;
   }

@@ -213,7 +213,8 @@ class Exchange::Core {
   bool start_recorded_ = true;   // the numbers of batches begin with the leaf of the start, never before it
   std::optional<Leaf> restart_;  // that leaf, when the ledger has refused it
   std::map<RequestId, Uses> uses_;
-  Budgets<PersonId> openings_{Budget(limits_.openings_burst, limits_.openings_per_second), 50'000,
+  static constexpr size_t kOpenersMax = 50'000;  // whose openings are counted at once
+  Budgets<PersonId> openings_{Budget(limits_.openings_burst, limits_.openings_per_second), kOpenersMax,
                               Budgets<PersonId>::Crowded::forget};  // of own people who opened lately
   uint64_t strangers_ = 0;
   uint64_t uncounted_refusals_ = 0;  // of partners beyond their budget

@@ -9,7 +9,7 @@ namespace {
 
 constexpr uint32_t kOwnStreams = 8;  // control, offers: on top of those of sessions
 constexpr Millis kDialTimeout{3000};
-constexpr Millis kDialLook{100};
+constexpr Millis kDialLook{100};       // how often it looks whether to dial
 constexpr Millis kReverseAfter{3000};  // the partner may still dial by itself
 
 // Any of them may be live while a partner changes its link certificate.
@@ -102,8 +102,8 @@ net::Task<void> Links::keep_dialing(PartnerCode partner) {
     }
     if (!*alive) co_return;
     if (links_.contains({partner, Way::serving})) serving_seen = lane_.moment().tick;
-    // One open path is enough: if they cannot dial us, we dial for them to ask; whatever comes of it, not at
-    // once again.
+    // One open path is enough: if they cannot dial us, we dial for them to ask; whatever comes of it, not
+    // again before that time is over.
     if (reached && lane_.moment().tick - serving_seen > kReverseAfter) {
       [[maybe_unused]] const bool opened = co_await dial(partner, Way::serving);
       if (!*alive) co_return;

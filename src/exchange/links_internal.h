@@ -91,7 +91,7 @@ struct Links::Link : std::enable_shared_from_this<Link> {
   Budget offers_asked{kOffersBurst, kOffersPerSecond};
   net::Event more;          // in the outbox
   bool controlled = false;  // its control stream runs
-  Tick up_since{};          // so
+  Tick up_since{};          // since when it does
   bool over = false;
 };
 

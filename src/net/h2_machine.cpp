@@ -331,7 +331,8 @@ int H2Session::Impl::data_in(H2StreamId id, ByteView bytes) {
 }
 
 // Whoever holds most pays, not whoever comes last: of all streams but control, looked through at this moment
-// alone. False: it is the one that adds. Control's own few bytes are taken when there is nobody else.
+// alone. False: it is the one that adds. Control's
+// are taken even when nobody else holds any: its own window bounds them.
 bool H2Session::Impl::make_room(H2Stream& adding, size_t count) {
   while (counts.unread_bytes + count > config.unread_bytes_max) {
     H2Stream* most = adding.klass == H2Class::control ? nullptr : &adding;
@@ -423,14 +424,13 @@ void H2Session::Impl::has_read(H2Stream& stream, size_t count) {
 
 // A stream's own head and first bytes are interactive, too, and it does not wait for itself.
 bool H2Session::Impl::is_alone(const H2Stream& stream) const {
-  return last_interactive_stream == stream.id || now - last_interactive > kWideQuiet;
+  return now - (last_interactive_stream == stream.id ? last_of_others : last_interactive) > kWideQuiet;
 }
 
 // Each window that is given back wakes the other side, and that costs more than the bytes do. So a stream
-// that is read fast has a larger one, while nobody interactive would wait behind it: on a slow path what is
-// on the way stays small. Nor where much is unread: windows that were widened and are read by nobody would
-// use up what all of a connection share. Beside others a bulk stream has a smaller one: they wait behind all
-// that is on the way.
+// that is read fast has a larger one, but not where somebody interactive would wait behind it, nor on a slow
+// path, nor where much is unread: windows that were widened and are read by nobody would use up what all of a
+// connection share. Beside others a bulk stream has a smaller one: they wait behind all that is on the way.
 void H2Session::Impl::suit_window(H2Stream& stream, size_t count) {
   const size_t usual = config.stream_window_bytes;
   const size_t most = std::min<size_t>(kWideWindows * usual, config.connection_window_bytes / kWideShare);
@@ -461,8 +461,10 @@ void H2Session::Impl::note_pace(size_t count, size_t most, bool alone) {
   pace_read += count;
   if (pace_read < most) return;
   const bool fast = now - pace_since <= kWideRead;
-  if (!fast && may_narrow && !alone) narrow_after = kNarrowRest;
-  if (narrow_after > 0) --narrow_after;
+  if (!fast && may_narrow && !alone)
+    narrow_after = kNarrowRest;
+  else if (narrow_after > 0)
+    --narrow_after;
   may_narrow = fast && narrow_after == 0;
   pace_read = 0;
   pace_since = now;

@@ -66,6 +66,7 @@ struct H2Session::Impl {
     return stream.burst_bytes_in > config.bulk_after_bytes;
   }
   void note_interactive(H2StreamId id) {
+    if (id != last_interactive_stream) last_of_others = last_interactive;
     last_interactive = now;
     last_interactive_stream = id;
   }
@@ -98,7 +99,8 @@ struct H2Session::Impl {
   Tick now{};
   Tick last_interactive{};  // a head, or bytes of an interactive stream, came or went
   H2StreamId last_interactive_stream = 0;
-  size_t pace_read = 0;  // of all streams since `pace_since`
+  Tick last_of_others{};  // than that one
+  size_t pace_read = 0;   // of all streams since `pace_since`
   Tick pace_since{};
   size_t narrow_after = 0;  // see note_pace()
   bool may_narrow = false;

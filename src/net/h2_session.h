@@ -53,7 +53,8 @@ struct H2Config {
   // The connection's window is given back at once, so that one stream nobody reads does not stop the others,
   // until this much is unread in all of them; then only as they are read.
   size_t credit_unread_max = SIZE_MAX;
-  size_t unread_bytes_max = 64 << 20;  // unread in all streams; over: the one with most of it is reset
+  size_t unread_bytes_max =
+      64 << 20;  // unread in all streams; over: the one with most of it is reset, never control
   // Of one stream: write() takes no more. Whole frames of a record each, so that no rest goes out alone.
   size_t unsent_bytes_max = 4 * (16 * 1024 - 9);
   uint64_t bulk_after_bytes = 1 << 20;

@@ -31,7 +31,7 @@ struct ApiRoute;
 
 class Api {
  public:
-  struct Parts {
+  struct Parts {  // outlive the API, which lives on the control loop
     Records& records;
     exchange::Switchboard& switchboard;
     exchange::AccessDesk& access;

@@ -41,8 +41,6 @@ Json round_trip_json(int64_t round_trip_us) {
   return Json(fmt::format("{:.1f} ms", static_cast<double>(round_trip_us) / 1'000));
 }
 
-// Which status an error of a change deserves: 400 for what is none, 409 for what is not so, 507 for no space,
-// 503 for what may work later.
 int status_of(const Error& error) {
   struct Known {
     std::string_view code;  // "x." stands for all of that kind

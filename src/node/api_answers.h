@@ -14,8 +14,8 @@ inline constexpr size_t kCountedMax = 64;      // likewise, for a number that st
 [[nodiscard]] Api::Answer refusal(int status, const Error& error);
 // And which verb shows what there is.
 [[nodiscard]] Api::Answer not_found(std::string what, std::string_view see = "help");
-// Which status an error of a change deserves: 409 for what is not so, 507 for no space, 503 for what may work
-// later.
+// Which status an error of a change deserves: 400 for what is none, 403 and 404 for what is not theirs or not
+// there, 409 for what is not so, 507 for no space, 503 for what may work later.
 [[nodiscard]] int status_of(const Error& error);
 // Every change takes one: a line of text in the member "reason", which a preview may leave out.
 [[nodiscard]] std::string take_reason(Fields& fields, bool preview);

@@ -92,6 +92,17 @@ class ApiCore {
   size_t previews_ = 0;  // being counted
 };
 
+// Said to be under way for as long as this lives, however that ends.
+struct Held {
+  explicit Held(bool& flag) : flag_(flag) { flag_ = true; }
+  ~Held() { flag_ = false; }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+ private:
+  bool& flag_;
+};
+
 template <class Calls>
 struct RouteTo {
   std::string_view method;

@@ -43,7 +43,7 @@ net::Task<Answer> LedgerCalls::show_verdict(ApiRequest request) {
   if (searching)
     co_return refusal(429,
                       {"api.busy", "another verdict is being looked for now", {}, "ask again in a moment"});
-  searching = true;
+  const Held held(searching);
   const uint64_t size = records.ledger().size();
   std::optional<Json> found;
   TakenBack taken_back;
@@ -64,7 +64,6 @@ net::Task<Answer> LedgerCalls::show_verdict(ApiRequest request) {
       for (Json::Member& part : why->members())
         if (found->find(part.first) == nullptr) found->set(part.first, std::move(part.second));
   }
-  searching = false;
   if (!found) co_return not_found("no verdict of that id is in the newest part of the ledger", "ledger show");
   co_return Answer{200, *found};
 }

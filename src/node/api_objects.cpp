@@ -93,14 +93,6 @@ Answer unread(const data::Exposure& exposure, const Error& why) {
                   why.where(), "What was released cannot be told before it can: `entente ledger verify`."});
 }
 
-struct Held {  // however that ends
-  explicit Held(bool& flag) : flag_(flag) { flag_ = true; }
-  ~Held() { flag_ = false; }
-  Held(const Held&) = delete;
-  Held& operator=(const Held&) = delete;
-  bool& flag_;
-};
-
 struct ObjectCalls {
   ApiCore& api;
   Records& records;

@@ -6,7 +6,6 @@
 #include "node/api_core.h"
 #include "node/operators.h"
 
-#include <algorithm>
 #include <variant>
 
 #include <fmt/format.h>

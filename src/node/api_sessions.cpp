@@ -4,7 +4,6 @@
 #include "exchange/switchboard.h"
 #include "node/api_answers.h"
 #include "node/api_core.h"
-#include "node/operators.h"
 #include "node/preview.h"
 
 #include <fmt/format.h>

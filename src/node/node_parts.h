@@ -1,4 +1,5 @@
-// What a running node consists of. Private to the room: node_build.cpp makes it, node.cpp is what it does.
+// What a running node consists of. Private to the room: node_build.cpp makes it, node.cpp is what it does. On
+// the control loop, but for what says otherwise.
 #pragma once
 
 #include "base/published.h"
@@ -46,7 +47,7 @@ struct Node::Parts {
 
   // In this order: each goes by those before it.
   Result<void> build();
-  Result<void> build_exchange();                                   // who is asked for a session, and by what
+  Result<void> build_exchange();  // the core, what it writes to, and the TLS of door, links, provider
   Result<void> build_desks(const identity::Crosswalk& crosswalk);  // of sealed objects
   Result<void> build_doors(identity::Crosswalk crosswalk);         // and what stands behind them on each loop
   void build_loop(size_t number, const exchange::HostNames& names);

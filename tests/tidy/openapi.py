@@ -17,6 +17,7 @@ for subject in sorted((root / "src/node").glob("api_*.cpp")):
     faults += [f"src/node/{subject.name}: another serves {m} {p}" for m, p in routes if (m, p) in served]
     if routes and not re.search(rf"\b{subject.stem.removeprefix('api_')}_routes\b", asked):
         faults.append(f"src/node/{subject.name}: src/node/api.cpp does not ask for its routes")
+    faults += [f"src/node/{subject.name}: serves {m} {p} twice" for m, p in sorted(set(routes)) if routes.count((m, p)) > 1]
     served |= set(routes)
 api = json.loads((root / "docs/openapi.json").read_text())
 described = {
