@@ -7,6 +7,7 @@
 #include "exchange/access_desk.h"
 #include "exchange/access_pages.h"
 #include "exchange/browsers.h"
+#include "exchange/event_stream.h"
 #include "exchange/host_names.h"
 #include "exchange/object_desk.h"
 #include "exchange/switchboard.h"
@@ -71,11 +72,9 @@ class Lobby {
   // Further cookies of open sessions that are recorded; one beyond is not known after a restart.
   static constexpr uint32_t kEntriesPerSecond = 20, kEntriesBurst = 200;
   static constexpr size_t kBeginningMax = 64;  // that wait for the provider at once
-  static constexpr size_t kListeningMax = 8;   // pages of one person
   static constexpr size_t kFormBytesMax = 8 * 1024;
   static constexpr size_t kObjectFormMax = 512 * 1024;
   static constexpr size_t kObjectFormsMax = 64, kObjectFormsOfOneMax = 4;  // that are read at once
-  static constexpr Seconds kListeningLife{600};  // then the page asks anew, with its last number
 
  private:
   struct Signed {
@@ -182,7 +181,7 @@ class Lobby {
   std::optional<coalition::AppRef> stand_in_;
   std::set<Arrival*> arriving_;
   size_t beginning_ = 0;
-  std::map<PersonId, size_t> listening_;  // pages that wait for events
+  EventStream::Listening listening_;
   size_t object_forms_ = 0;
   std::map<PersonId, size_t> object_forms_of_;
 };

@@ -61,17 +61,6 @@ std::string sentence(std::string_view text, bool capital = true) {
   return out;
 }
 
-// Says that the node is there, to a page that asked for it as an event, and where to go on after a break.
-std::string beat_text(uint64_t seen, bool event) {
-  return event ? fmt::format("id: {}\nevent: beat\ndata: {{}}\n\n", seen)
-               : fmt::format(": still here\nid: {}\n\n", seen);
-}
-
-std::string event_text(const Announcement& event) {
-  return fmt::format("id: {}\nevent: {}\ndata: {}\n\n", event.number, event.kind,
-                     event.data.is_object() ? event.data.dump() : std::string("{}"));
-}
-
 }  // namespace
 
 RequestView Lobby::view_of(const AccessRequest& request) const {
@@ -394,7 +383,6 @@ net::Task<void> Lobby::access_forms(net::HttpCall& call, const std::string& path
   }
 }
 
-// Server-sent events (HTML standard, section 9.2). A page that was away names the last number it saw.
 net::Task<void> Lobby::send_events(net::HttpCall& call, Signed who, std::string query) {
   const net::Headers& headers = call.head().headers;
   const std::string_view site = headers.get("Sec-Fetch-Site");
@@ -405,25 +393,16 @@ net::Task<void> Lobby::send_events(net::HttpCall& call, Signed who, std::string 
   const bool left = beats && !crypto::equal_constant_time(query.substr(kPage.size()),
                                                           token_digest(who.sign_in->form_token));
   const PersonId person = who.sign_in->person.id;
-  const auto others = listening_.find(person);
-  if (elsewhere || left || (others != listening_.end() && others->second >= kListeningMax)) {
+  if (elsewhere || left || !EventStream::has_room(listening_, person)) {
     co_await page(call, elsewhere || left ? 403 : 429, "");
     co_return;
   }
   Announcements& announcements = parts_.access.announcements();
   const std::string last(headers.get("Last-Event-ID"));
   uint64_t seen = last.empty() ? announcements.newest() : static_cast<uint64_t>(number_of(last));
-  net::ResponseHead head;
-  head.status = 200;
-  add_page_headers(head.headers);
-  head.headers.set("Content-Type", "text/event-stream; charset=utf-8");
-  if (!call.start(std::move(head), std::nullopt)) co_return;
-  ++listening_[person];
-  const Tick until = parts_.clock.tick() + kListeningLife;
-  Tick beaten = parts_.clock.tick();
-  const Millis longest = beats ? kBeat : kStillHere;
-  std::string text = "retry: 2000\n" + beat_text(seen, beats);
-  for (bool over = false;;) {
+  EventStream stream(call, listening_, person, parts_.clock, beats ? kBeat : kStillHere);
+  if (!stream.start()) co_return;
+  for (bool over = false; !over;) {
     const Signed now = signed_in(call.head().headers);
     over = now.sign_in == nullptr || now.sign_in->person.id != person;
     std::optional<Acting> reader;
@@ -436,29 +415,16 @@ net::Task<void> Lobby::send_events(net::HttpCall& call, Signed who, std::string 
         if (!reader) reader = acting(*now.sign_in);
         wanted = parts_.access.concerns(event, *reader);
       }
-      if (wanted) text += event_text(event);
+      if (wanted) stream.say(event.kind, event.data.is_object() ? event.data.dump() : "{}", event.number);
     };
-    if (!announcements.since(seen, person, tell))
-      text += fmt::format("id: {}\nevent: reload\ndata: {{}}\n\n", announcements.newest());
+    if (!announcements.since(seen, person, tell)) stream.say("reload", "{}", announcements.newest());
     seen = announcements.newest();
-    if (parts_.clock.tick() - beaten >= longest) {
-      text += beat_text(seen, beats);
-      beaten = parts_.clock.tick();
-    }
-    if (!text.empty()) {
-      Result<void> sent = co_await call.answer_body().write(as_bytes(text));
-      if (sent) sent = co_await call.answer_body().flush();
-      if (!sent) break;
-      text.clear();
-    }
-    if (over || parts_.clock.tick() >= until) break;
-    if (announcements.newest() != seen) continue;  // something came while this was sent
-    const Millis since_beat = std::chrono::duration_cast<Millis>(parts_.clock.tick() - beaten);
-    [[maybe_unused]] const bool moved =
-        co_await announcements.wait(person, std::max(longest - since_beat, Millis(1)));
+    const bool heard = co_await stream.send(seen);
+    if (!heard) break;
+    if (over || announcements.newest() != seen) continue;  // something came while this was sent
+    [[maybe_unused]] const bool moved = co_await announcements.wait(person, stream.until_beat());
   }
-  [[maybe_unused]] const Result<void> finished = co_await call.answer_body().finish();
-  if (--listening_[person] == 0) listening_.erase(person);
+  co_await stream.finish();
 }
 
 }  // namespace entente::exchange

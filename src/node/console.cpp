@@ -21,7 +21,7 @@ using exchange::ConsoleEntry;
 
 constexpr Millis kLookEvery{1'000};
 constexpr Seconds kRecordMax{5};
-constexpr Millis kQuietMax{5'000};  // then a beat goes: to a page that hears none, nothing is live
+constexpr Millis kBeat{5'000};  // to a page that hears none, nothing is live
 constexpr std::string_view kTokenHeader = "Entente-Token";
 // Its own files and its own node, nothing inline, and no text that becomes markup or script.
 constexpr std::string_view kContentPolicy =
@@ -331,44 +331,26 @@ uint64_t Console::look() const {
   return state;
 }
 
-// Server-sent events: "changed" when what a page shows may have, and a "beat" when nothing else was said for
-// a while. What it shows, the page asks for as ever.
+// "changed" when what a page shows may have. What it shows, the page asks for as ever.
 net::Task<void> Console::send_events(net::HttpCall& call, PersonId person) {
-  if (listening_[person] >= kListeningMax) {
+  if (!exchange::EventStream::has_room(listening_, person)) {
     Api::Answer many = refusal(
         429,
         {"console.pages", "this operator has too many pages of the console open", {}, "close some of them"});
     co_await Api::send(call, std::move(many));
     co_return;
   }
-  net::ResponseHead head;
-  head.status = 200;
-  exchange::add_page_headers(head.headers);
-  head.headers.set("Content-Type", "text/event-stream; charset=utf-8");
-  if (!call.start(std::move(head), std::nullopt)) co_return;
-  ++listening_[person];
-  const Tick until = parts_.clock.tick() + kListeningLife;
-  Tick written = parts_.clock.tick();
-  uint64_t shown = state_now();
-  std::string text = "retry: 2000\n\n";
-  while (parts_.clock.tick() < until && admitted(call.head().headers)) {
-    if (!text.empty()) {
-      Result<void> sent = co_await call.answer_body().write(as_bytes(text));
-      if (sent) sent = co_await call.answer_body().flush();
-      if (!sent) break;
-      text.clear();
-      written = parts_.clock.tick();
-    }
+  exchange::EventStream stream(call, listening_, std::move(person), parts_.clock, kBeat);
+  if (!stream.start()) co_return;
+  for (uint64_t shown = state_now();;) {
+    const bool heard = co_await stream.send();
+    if (!heard) break;
     [[maybe_unused]] const bool moved = co_await parts_.access.announcements().wait(kLookEvery);
+    if (!admitted(call.head().headers)) break;
     const uint64_t now = state_now();
-    if (std::exchange(shown, now) != now) {
-      text = "event: changed\ndata: {}\n\n";
-    } else if (parts_.clock.tick() - written >= kQuietMax) {
-      text = "event: beat\ndata: {}\n\n";
-    }
+    if (std::exchange(shown, now) != now) stream.say("changed");
   }
-  [[maybe_unused]] const Result<void> finished = co_await call.answer_body().finish();
-  if (--listening_[person] == 0) listening_.erase(person);
+  co_await stream.finish();
 }
 
 }  // namespace entente::node

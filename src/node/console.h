@@ -6,6 +6,7 @@
 
 #include "base/budget.h"
 #include "exchange/browsers.h"
+#include "exchange/event_stream.h"
 #include "exchange/host_names.h"
 #include "net/http1_parser.h"
 #include "net/http_server.h"
@@ -56,11 +57,9 @@ class Console {
   // False: nothing was answered.
   [[nodiscard]] net::Task<bool> handle(net::HttpCall& call, net::NormalTarget target);
 
-  static constexpr size_t kListeningMax = 8;  // pages of one person
-  static constexpr uint32_t kBurst = 400;     // requests of one person
+  static constexpr uint32_t kBurst = 400;  // requests of one person
   static constexpr uint32_t kPerSecond = 40;
   static constexpr size_t kPeopleMax = 1024;             // operators are few
-  static constexpr Seconds kListeningLife{600};          // then the page asks anew
   static constexpr size_t kTileBytesMax = 256 * 65'537;  // 256 entries, each behind its length
 
  private:
@@ -91,7 +90,7 @@ class Console {
   Parts parts_;
   exchange::HostNames names_;
   ConsoleFiles files_;
-  std::map<PersonId, size_t> listening_;
+  exchange::EventStream::Listening listening_;
   Tick looked_{};
   uint64_t state_ = 0;
   Budgets<PersonId> budgets_{Budget(kBurst, kPerSecond), kPeopleMax, Budgets<PersonId>::Crowded::refuse};
