@@ -14,11 +14,6 @@ inline double clock_us(clockid_t which) {
   return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
 }
 
-inline std::string whole_file(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
-
 inline std::string object_value(std::string_view attribute, std::string_view value) {
   return fmt::format("https://harbor-light.example/attr/{}/value/{}", attribute, value);
 }

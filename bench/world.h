@@ -1,11 +1,11 @@
 // A coalition of any size for measurements: Aldoria's node, Borealis as its partner, and `apps` apps.
 #pragma once
 
+#include "base/file.h"
 #include "coalition/decide.h"
 
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -26,14 +26,17 @@ inline Json json(std::string_view text) {
   return *std::move(parsed);
 }
 
-inline Json text_record(const std::string& policies, const std::string& name) {
-  std::ifstream in(policies + "/" + name, std::ios::binary);
-  if (!in) {
-    fmt::print(stderr, "{}/{} cannot be read\n", policies, name);
+inline std::string whole_file(const std::filesystem::path& path) {
+  auto text = read_file(path);
+  if (!text) {
+    fmt::print(stderr, "{}\n", text.error().text());
     std::exit(2);
   }
-  const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  return Json::object({{"text", text}});
+  return *std::move(text);
+}
+
+inline Json text_record(const std::string& policies, const std::string& name) {
+  return Json::object({{"text", whole_file(policies + "/" + name)}});
 }
 
 inline Json partner(const std::string& name, char print) {

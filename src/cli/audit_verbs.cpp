@@ -1,4 +1,5 @@
 // The verbs of auditors: they need no running node.
+#include "base/file.h"
 #include "cli/verbs.h"
 #include "node/audit.h"
 #include "node/config.h"
@@ -26,7 +27,7 @@ Result<Ordered> read_order(const Arguments& arguments) {
   }
   Ordered out{std::move(config), {}};
   if (const auto remembered_file = arguments.option("remembered")) {
-    TRY(std::string text, node::read_file(*remembered_file));
+    TRY(std::string text, read_file(*remembered_file));
     out.remembered = std::move(text);
   }
   return out;
@@ -44,7 +45,7 @@ int ledger_verify(const Arguments& arguments) {
     return kExitUntrue;
   }
   if (const auto out = arguments.option("checkpoint-out")) {
-    const Result<void> written = node::write_file(*out, audit->ledger.note);
+    const Result<void> written = write_file(*out, audit->ledger.note);
     if (!written) return report(written.error(), arguments.json());
   }
   const auto entries = static_cast<int64_t>(audit->ledger.checkpoint.size);

@@ -1,11 +1,11 @@
 // The verbs of those who write labels, label policies and crosswalks: they need no running node.
+#include "base/file.h"
 #include "cli/verbs.h"
 #include "label/dominance.h"
 #include "label/label_json.h"
 #include "label/label_xml.h"
 #include "label/marking.h"
 #include "label/prover.h"
-#include "node/config.h"
 
 #include <iostream>
 #include <iterator>
@@ -20,7 +20,7 @@ using label::Label;
 using label::LabelPolicy;
 
 Result<std::string> read_label_file(const std::string& path) {
-  if (path != "-") return node::read_file(path, label::kSpifBytesMax);
+  if (path != "-") return read_file(path, label::kSpifBytesMax);
   std::string out;
   out.resize(label::kLabelBytesMax + 1);
   std::cin.read(out.data(), static_cast<std::streamsize>(out.size()));
@@ -29,7 +29,7 @@ Result<std::string> read_label_file(const std::string& path) {
 }
 
 Result<LabelPolicy> read_label_policy(const std::string& path) {
-  TRY(const std::string text, node::read_file(path, label::kSpifBytesMax));
+  TRY(const std::string text, read_file(path, label::kSpifBytesMax));
   auto read = LabelPolicy::from_spif(text);
   if (!read) {
     Error error = read.error();

@@ -1,10 +1,10 @@
 // Key services, asked from the command line: for their public keys, and for shares of an object's key.
+#include "base/file.h"
 #include "cli/object_files.h"
 #include "data/kas_client.h"
 #include "net/http_client.h"
 #include "net/loop.h"
 #include "net/tls.h"
-#include "node/config.h"
 
 #include <algorithm>
 #include <memory>
@@ -18,7 +18,7 @@ constexpr size_t kTokenFileMax = 64 * 1024;
 
 Result<std::string> trust_of(const Arguments& arguments) {
   const auto file = arguments.option("trust");
-  return file ? node::read_file(*file) : Result<std::string>(std::string());
+  return file ? read_file(*file) : Result<std::string>(std::string());
 }
 
 net::Task<Result<net::FetchResponse>> ask_service(net::Loop* loop, std::string trust_pem,
@@ -93,7 +93,7 @@ Result<crypto::Secret> ask_share(const Services& services, const data::KeyAccess
 Result<Services> services_of(const Arguments& arguments) {
   TRY(const std::string token_file, arguments.need("token"));
   TRY(const std::string proof_file, arguments.need("proof"));
-  TRY(std::string token, node::read_file(token_file, kTokenFileMax));
+  TRY(std::string token, read_file(token_file, kTokenFileMax));
   while (!token.empty() && (token.back() == '\n' || token.back() == '\r')) token.pop_back();
   if (token.empty() || !std::ranges::all_of(token, [](char c) { return c > ' ' && c < 0x7f; }))
     return fail("cli.usage", "the file holds no access token", token_file, "one line of text");

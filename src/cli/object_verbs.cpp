@@ -1,5 +1,6 @@
 // The verbs of sealed objects: they need no running node. Nothing is written under its name before all of it
 // is.
+#include "base/file.h"
 #include "base/progress.h"
 #include "cli/object_files.h"
 #include "cli/verbs.h"
@@ -7,7 +8,6 @@
 #include "data/reseal.h"
 #include "label/label_json.h"
 #include "label/label_xml.h"
-#include "node/config.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -41,7 +41,7 @@ Result<data::Recipient> recipient_of(const Arguments& arguments, const std::stri
 }
 
 Result<label::Label> read_label_of(const std::string& file) {
-  TRY(const std::string text, node::read_file(file, label::kLabelBytesMax));
+  TRY(const std::string text, read_file(file, label::kLabelBytesMax));
   const size_t first = text.find_first_not_of(" \t\r\n");
   if (first != std::string::npos && text[first] == '<') {
     TRY(label::RoledLabel read, label::read_label_xml(text));
@@ -418,7 +418,7 @@ Result<crypto::PublicKey> read_public_key_text(const std::string& pem, const std
 }
 
 Result<crypto::PublicKey> read_public_key_file(const std::string& file) {
-  TRY(const std::string pem, node::read_file(file, kPemBytesMax));
+  TRY(const std::string pem, read_file(file, kPemBytesMax));
   return read_public_key_text(pem, file);
 }
 

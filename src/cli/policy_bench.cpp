@@ -1,8 +1,8 @@
 // `entente policy bench`: data sets (policies, entities, requests, the decisions wanted) put to the decision
 // point: is every answer right, and what does one cost.
+#include "base/file.h"
 #include "cli/allocations.h"
 #include "cli/verbs.h"
-#include "node/config.h"
 #include "policy/decide.h"
 #include "policy/document.h"
 #include "policy/reference.h"
@@ -112,7 +112,7 @@ Result<const Json::Array*> list(const Json& set, const char* name, const std::st
 class DataSet {
  public:
   static Result<DataSet> load(const fs::path& file, Figures& figures) {
-    TRY(const std::string text, node::read_file(file, kFileMax));
+    TRY(const std::string text, read_file(file, kFileMax));
     TRY(const Json json, Json::parse(text, {.bytes_max = kFileMax, .depth_max = 64}));
     DataSet out;
     figures.name = file.stem().string();
@@ -210,7 +210,7 @@ class DataSet {
       if (!name.ends_with("_" + file.stem().string() + ".txt")) continue;
       std::string& to = name.starts_with("dec_") ? letters : lines;
       if (!name.starts_with("dec_") && !name.starts_with("det_")) continue;
-      TRY(to, node::read_file(entry.path(), kFileMax));
+      TRY(to, read_file(entry.path(), kFileMax));
     }
     std::erase_if(letters, [](char c) { return c != 'A' && c != 'D'; });
     if (letters.size() != requests.size()) {

@@ -1,12 +1,11 @@
 // `entente policy conformance`: gathers a collection's files, from folders and archives.
 #include "base/archive.h"
+#include "base/file.h"
 #include "cli/policy_files.h"
 #include "cli/verbs.h"
 #include "policy/conformance.h"
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <set>
 
@@ -22,15 +21,6 @@ constexpr size_t kFilesMax = 2'000'000;
 bool is_archive(const fs::path& path) {
   const std::string name = path.filename().string();
   return name.ends_with(".tar") || name.ends_with(".tar.gz") || name.ends_with(".tgz");
-}
-
-Result<std::string> read_bytes(const fs::path& path) {
-  std::error_code fault;
-  if (fs::file_size(path, fault) > kPolicyFileMax * 16 || fault)
-    return fail("cli.file", fmt::format("{} cannot be read", path.string()));
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return fail("cli.file", fmt::format("{} cannot be read", path.string()));
-  return std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
 }
 
 class Gatherer {
@@ -77,7 +67,7 @@ class Gatherer {
   Result<void> add_archive(const fs::path& path) {
     const std::string root = path.generic_string();
     if (!archives_.insert(root).second) return {};
-    TRY(const std::string bytes, read_bytes(path));
+    TRY(const std::string bytes, read_file(path, kPolicyFileMax * 16));
     auto files = read_archive(bytes);
     if (!files) {
       files.error().where() = root;
@@ -105,8 +95,8 @@ class Gatherer {
   [[nodiscard]] std::optional<std::string> read(const std::string& path) const {
     if (const auto found = held_.find(path); found != held_.end()) return found->second;
     std::error_code fault;
-    if (!fs::is_regular_file(path, fault) || fs::file_size(path, fault) > kPolicyFileMax) return std::nullopt;
-    auto bytes = read_bytes(path);
+    if (!fs::is_regular_file(path, fault)) return std::nullopt;
+    auto bytes = read_file(path, kPolicyFileMax);
     return bytes ? std::optional(*std::move(bytes)) : std::nullopt;
   }
 

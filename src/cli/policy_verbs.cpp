@@ -1,8 +1,8 @@
 // The verbs of policy authors: check, lay out, convert. They need no running node.
+#include "base/file.h"
 #include "cli/policy_files.h"
 #include "cli/verbs.h"
 #include "label/predicate.h"
-#include "node/config.h"
 #include "policy/format.h"
 #include "policy/validate.h"
 
@@ -141,7 +141,7 @@ Json error_json(const Error& error) {
 }
 
 Result<std::string> read_policy_file(const std::string& path) {
-  if (path != "-") return node::read_file(path, kPolicyFileMax);
+  if (path != "-") return read_file(path, kPolicyFileMax);
   return std::string(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
 }
 
@@ -202,7 +202,7 @@ int policy_fmt(const Arguments& arguments) {
     } else if (path == "-") {
       fmt::print("{}", *laid_out);
     } else if (*laid_out != *text) {
-      if (const auto written = node::write_file(path, *laid_out); !written)
+      if (const auto written = write_file(path, *laid_out); !written)
         return report(written.error(), arguments.json());
     }
   }

@@ -1,4 +1,5 @@
 // The verbs that are processes, and those that prepare them: node, connector, genesis, keys.
+#include "base/file.h"
 #include "cli/verbs.h"
 #include "crypto/digest.h"
 #include "crypto/jose.h"
@@ -94,9 +95,9 @@ Result<ConnectorIdentity> connector_identity(const node::ConnectorConfig& config
     spec.begin = system_clock().now() - std::chrono::hours(1);
     spec.end = system_clock().now() + kConnectorCertificateLife;
     TRY(const crypto::Certificate made, crypto::make_self_signed(key, spec));
-    TRY_VOID(node::write_file(certificate_file, made.pem()));
+    TRY_VOID(write_file(certificate_file, made.pem()));
   }
-  TRY(const std::string pem, node::read_file(certificate_file));
+  TRY(const std::string pem, read_file(certificate_file));
   TRY(const crypto::Certificate certificate, crypto::Certificate::from_pem(pem));
   if (certificate.end() <= system_clock().now()) {
     return fail("connector.certificate",
@@ -129,15 +130,15 @@ Result<Json> make_keys(const Arguments& arguments) {
   TRY(const data::KasKeys kas_keys, data::KasKeys::load(kas_folder));
   out.set("kas_keys", node::public_kas_keys(kas_keys));
   // Identity providers that read a client's keys from a file find them here.
-  TRY_VOID(node::write_file(config.data / "keys/oidc-client-jwks.json",
-                            out.find("oidc_client_keys")->dump() + "\n"));
+  TRY_VOID(
+      write_file(config.data / "keys/oidc-client-jwks.json", out.find("oidc_client_keys")->dump() + "\n"));
   return out;
 }
 
 Result<void> init_node(const Arguments& arguments) {
   TRY(const node::NodeConfig config, node_config(arguments));
   TRY(const std::string genesis_file, arguments.need("genesis"));
-  TRY(const std::string genesis, node::read_file(genesis_file, 16 << 20));
+  TRY(const std::string genesis, read_file(genesis_file, 16 << 20));
   const Instant now = system_clock().now();
   TRY(const node::Keys keys, node::make_keys(config.data, config.partner, now));
   std::string_view jws = genesis;
@@ -174,7 +175,7 @@ void fix_times(Json& value, Instant now) {
 Result<Json> complete_record(const std::string& key, Json value, const crypto::PrivateKey& nation_key,
                              const std::filesystem::path& folder) {
   if (const Json* file = value.find("file"); file != nullptr && file->is_string()) {
-    TRY(const std::string text, node::read_file(folder / file->string()));
+    TRY(const std::string text, read_file(folder / file->string()));
     if (key.starts_with("label-policy/")) {
       std::erase_if(value.members(), [](const Json::Member& member) { return member.first == "file"; });
       value.set("spif", text);
@@ -196,7 +197,7 @@ Result<void> sign_genesis(const Arguments& arguments) {
   TRY(const std::string in, arguments.need("in"));
   TRY(const std::string out, arguments.need("out"));
   TRY(const crypto::PrivateKey key, crypto::load_private_key(key_file));
-  TRY(const std::string text, node::read_file(in, 16 << 20));
+  TRY(const std::string text, read_file(in, 16 << 20));
   Result<Json> payload = Json::parse(text, {.bytes_max = 16 << 20});
   if (!payload) {
     Error error = payload.error();
@@ -225,7 +226,7 @@ Result<void> sign_genesis(const Arguments& arguments) {
   TRY(const node::Genesis opened, node::open_genesis(jws, key.public_key()));
   const Result<coalition::World> world = coalition::World::load(opened.records, Revision{1});
   if (!world) return Failure(world.error());
-  return node::write_file(out, jws + "\n");
+  return write_file(out, jws + "\n");
 }
 
 net::Task<Result<Json>> enrol_at(net::Loop* loop, std::string door, std::string trust_pem, Json body) {
@@ -254,7 +255,7 @@ Result<void> enrol(const Arguments& arguments) {
   TRY(const std::string trust, arguments.need("trust"));
   TRY(const node::ConnectorConfig config, node::load_connector_config(file));
   TRY(const ConnectorIdentity identity, connector_identity(config));
-  TRY(std::string trust_pem, node::read_file(trust));
+  TRY(std::string trust_pem, read_file(trust));
   Json body = Json::object({{"id", config.id}, {"token", token}, {"certificate", identity.tls.chain_pem}});
   net::Loop loop;
   TRY(const Json answer, loop.run_until(enrol_at(&loop, door, std::move(trust_pem), std::move(body))));
@@ -328,7 +329,7 @@ int genesis_key(const Arguments& arguments) {
   const crypto::PrivateKey key = crypto::PrivateKey::generate(crypto::KeyKind::p384);
   const Result<void> saved = write_key(*out, key);
   if (!saved) return report(saved.error(), arguments.json());
-  const Result<void> published = node::write_file(*out + ".pub", key.public_key().pem());
+  const Result<void> published = write_file(*out + ".pub", key.public_key().pem());
   if (!published) return report(published.error(), arguments.json());
   print_json(Json::object({{"public_key", key.public_key().pem()}, {"file", *out + ".pub"}}));
   return kExitOk;

@@ -150,7 +150,7 @@ Result<void> Book::check_published() {
   const std::filesystem::path path = settings_.folder / "checkpoint";
   std::error_code error;
   if (!std::filesystem::exists(path, error)) return {};
-  TRY(const Bytes bytes, read_file(path));
+  TRY(const Bytes bytes, read_whole(path));
   TRY(const Checkpoint checkpoint, Checkpoint::open(as_text(bytes), verifier()));
   const Result<Hash> root = tree_.root_at(checkpoint.size);
   if (!root || *root != checkpoint.root) {

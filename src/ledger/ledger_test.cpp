@@ -114,7 +114,7 @@ void write_at(const std::filesystem::path& path, uint64_t offset, ByteView bytes
 
 // Where the nth frame of a segment starts, and how long it is.
 std::pair<uint64_t, uint64_t> frame_of(const std::filesystem::path& path, int n) {
-  const Bytes bytes = read_file(path).value();
+  const Bytes bytes = read_whole(path).value();
   uint64_t at = kSegmentHeaderBytes;
   for (int i = 0;; ++i) {
     const uint64_t length = (uint64_t{bytes[at + 4]} << 24U) | (uint64_t{bytes[at + 5]} << 16U) |
@@ -246,7 +246,7 @@ TEST_CASE("each flipped byte of a ledger is found") {
   std::mt19937_64 random(7);
   for (const auto& entry : std::filesystem::recursive_directory_iterator(house.path())) {
     if (!entry.is_regular_file()) continue;
-    const Bytes original = read_file(entry.path()).value();
+    const Bytes original = read_whole(entry.path()).value();
     // Every byte that is used, and one in a hundred of those that are not.
     size_t used = original.size();
     while (used > 0 && original[used - 1] == 0) --used;
@@ -268,7 +268,7 @@ TEST_CASE("removed, reordered and cut entries are found, by an auditor and on op
     for (int n = 0; n < 4; ++n) must_append(*ledger, n, 1);
   }
   const auto segment = house.path() / "log/00000000.seg";
-  const Bytes original = read_file(segment).value();
+  const Bytes original = read_whole(segment).value();
   SUBCASE("an inner batch removed") {
     const auto [at, length] = frame_of(segment, 1);
     Bytes cut(original.begin(), original.begin() + static_cast<ptrdiff_t>(at));
@@ -324,7 +324,7 @@ TEST_CASE("an unfinished write at the end is cut, and nothing before it") {
   for (const char* part : {"log", "own"}) {
     const auto segment = house.path() / part / "00000000.seg";
     const auto [at, length] = frame_of(segment, 0);
-    const Bytes begun = read_file(segment).value();
+    const Bytes begun = read_whole(segment).value();
     // The next batch's first half, as a crash leaves it.
     Bytes half(begun.begin() + static_cast<ptrdiff_t>(at),
                begun.begin() + static_cast<ptrdiff_t>(at + length / 2));
@@ -352,7 +352,7 @@ TEST_CASE(
     auto ledger = house.open();
     must_append(*ledger, 0, 5);
   }
-  const Bytes announced = read_file(checkpoint).value();
+  const Bytes announced = read_whole(checkpoint).value();
   {
     auto ledger = house.open();
     must_append(*ledger, 5, 1);
@@ -361,7 +361,7 @@ TEST_CASE(
   std::filesystem::resize_file(checkpoint, announced.size());
   const auto segment = house.path() / "log" / "00000000.seg";
   const auto [at, length] = frame_of(segment, 1);
-  const Bytes whole = read_file(segment).value();
+  const Bytes whole = read_whole(segment).value();
   for (uint64_t byte = 0; byte < length; byte += byte < 32 ? 1 : 7) {
     if (byte >= 4 && byte < 8) continue;  // its length: then nothing tells where it should have ended
     CAPTURE(byte);

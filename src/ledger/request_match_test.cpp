@@ -192,7 +192,7 @@ struct Signed {
     std::filesystem::path file;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(path() / below))
       if (entry.is_regular_file() && (file.empty() || entry.path() > file)) file = entry.path();
-    Result<Bytes> bytes = read_file(file);
+    Result<Bytes> bytes = read_whole(file);
     REQUIRE(bytes);
     const auto last = std::ranges::find_if(bytes->rbegin(), bytes->rend(), [](uint8_t b) { return b != 0; });
     REQUIRE(last != bytes->rend());

@@ -1,8 +1,11 @@
 #include "ledger/segment.h"
 
+#include "base/file.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -230,25 +233,10 @@ std::string segment_name(uint32_t number) {
   return std::string(8 - std::min<size_t>(8, digits.size()), '0') + digits + ".seg";
 }
 
-Result<Bytes> read_file(const std::filesystem::path& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (file < 0) return io("a file can't be opened", path);
-  struct stat about{};
-  if (::fstat(file, &about) != 0) {
-    ::close(file);
-    return io("a file can't be read", path);
-  }
-  Bytes out(static_cast<size_t>(about.st_size));
-  size_t done = 0;
-  while (done < out.size()) {
-    const ssize_t got = ::pread(file, out.data() + done, out.size() - done, static_cast<off_t>(done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;
-    done += static_cast<size_t>(got);
-  }
-  ::close(file);
-  if (done != out.size()) return io("a file can't be read", path);
-  return out;
+Result<Bytes> read_whole(const std::filesystem::path& path) {
+  Result<Bytes> bytes = read_bytes(path, std::numeric_limits<size_t>::max(), Symlink::refused);
+  if (!bytes) return fail("ledger.io", bytes.error().what(), path);
+  return bytes;
 }
 
 Result<FolderReader> FolderReader::open(std::filesystem::path folder, std::string_view magic) {
@@ -271,7 +259,7 @@ Result<FolderReader> FolderReader::open(std::filesystem::path folder, std::strin
 }
 
 Result<void> FolderReader::load(uint32_t number, uint64_t index) {
-  TRY(file_, read_file(folder_ / segment_name(number)));
+  TRY(file_, read_whole(folder_ / segment_name(number)));
   segment_ = number;
   auto reader = SegmentReader::open(file_, magic_, {.number = number, .batch = batch_, .index = index});
   if (!reader) {
@@ -341,7 +329,7 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::open(Settings settings, co
   const std::filesystem::path next = out->settings_.folder / kNext;
   std::error_code error;
   if (std::filesystem::exists(next, error)) {
-    TRY(const Bytes bytes, read_file(next));
+    TRY(const Bytes bytes, read_whole(next));
     out->next_ready_ = bytes.size() == out->settings_.segment_bytes && all_zero(bytes);
     if (!out->next_ready_) std::filesystem::remove(next, error);
   }

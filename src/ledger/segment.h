@@ -100,7 +100,7 @@ class FolderReader {
 };
 
 [[nodiscard]] std::string segment_name(uint32_t number);  // "00000000.seg"
-[[nodiscard]] Result<Bytes> read_file(const std::filesystem::path& path);
+[[nodiscard]] Result<Bytes> read_whole(const std::filesystem::path& path);
 
 // The system calls that can fail, so that tests can let them.
 class Disk {

@@ -110,7 +110,7 @@ class Audit {
     std::error_code error;
     announced_ = {.origin = verifier_.name(), .size = 0, .root = empty_root()};
     if (!std::filesystem::exists(path, error)) return {};
-    TRY(const Bytes bytes, read_file(path));
+    TRY(const Bytes bytes, read_whole(path));
     Result<Checkpoint> opened = Checkpoint::open(as_text(bytes), verifier_);
     if (!opened) {
       opened.error().where() = path;
@@ -202,7 +202,7 @@ class Audit {
       const std::filesystem::path next = folder_ / part / "next.seg";
       std::error_code error;
       if (!std::filesystem::exists(next, error)) continue;
-      TRY(const Bytes bytes, read_file(next));
+      TRY(const Bytes bytes, read_whole(next));
       if (std::ranges::any_of(bytes, [](uint8_t byte) { return byte != 0; })) {
         return fault("tail", "the segment kept ready is not empty", next);
       }
@@ -267,7 +267,7 @@ class Audit {
     const auto wrong = [&] { return fault("tile", "the tile is not what the log says", path); };
     const uint64_t begin = name.index * kTileWidth;
     if (begin + name.width > row_size(name)) return wrong();
-    auto bytes = read_file(path);
+    auto bytes = read_whole(path);
     if (!bytes && live_) return {};  // a partial tile that the node has replaced meanwhile
     if (!bytes) return Failure(bytes.error());
     ByteView left = *bytes;

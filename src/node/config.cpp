@@ -1,19 +1,16 @@
 #include "node/config.h"
 
 #include "base/fields.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "crypto/x509.h"
 #include "exchange/link.h"
 #include "net/url.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 namespace entente::node {
 namespace {
@@ -236,51 +233,7 @@ Result<ConnectorConfig> read_connector(const Json& json, const fs::path& file) {
   return config;
 }
 
-Failure io_fault(const fs::path& file, const char* doing) {
-  return fail("config.file", fmt::format("cannot {} this file: {}", doing, std::strerror(errno)),
-              file.string());
-}
-
 }  // namespace
-
-Result<std::string> read_file(const fs::path& file, size_t bytes_max) {
-  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return io_fault(file, "open");
-  std::string text;
-  char buffer[16384];
-  while (true) {
-    const ssize_t count = ::read(fd, buffer, sizeof buffer);
-    if (count == 0) break;
-    if (count < 0 || text.size() + static_cast<size_t>(count) > bytes_max) {
-      if (count >= 0) errno = EFBIG;
-      ::close(fd);
-      return io_fault(file, "read");
-    }
-    text.append(buffer, static_cast<size_t>(count));
-  }
-  ::close(fd);
-  return text;
-}
-
-Result<void> write_file(const fs::path& file, std::string_view text, int mode) {
-  const fs::path temporary = file.string() + ".new";
-  const int fd =
-      ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, static_cast<mode_t>(mode));
-  if (fd < 0) return io_fault(temporary, "create");
-  size_t written = 0;
-  while (written < text.size()) {
-    const ssize_t count = ::write(fd, text.data() + written, text.size() - written);
-    if (count < 0) {
-      ::close(fd);
-      return io_fault(temporary, "write");
-    }
-    written += static_cast<size_t>(count);
-  }
-  const bool synced = ::fsync(fd) == 0;
-  ::close(fd);
-  if (!synced || ::rename(temporary.c_str(), file.c_str()) != 0) return io_fault(file, "write");
-  return {};
-}
 
 Result<NodeConfig> parse_node_config(std::string_view text, const fs::path& file,
                                      std::optional<Instant> look_at) {

@@ -86,10 +86,4 @@ struct ConnectorConfig {
 [[nodiscard]] Result<ConnectorConfig> parse_connector_config(std::string_view text,
                                                              const std::filesystem::path& file);
 
-// Reads a whole file of at most `bytes_max`; errors name the file.
-[[nodiscard]] Result<std::string> read_file(const std::filesystem::path& file, size_t bytes_max = 4 << 20);
-// Written beside, synced and renamed; mode as given.
-[[nodiscard]] Result<void> write_file(const std::filesystem::path& file, std::string_view text,
-                                      int mode = 0644);
-
 }  // namespace entente::node

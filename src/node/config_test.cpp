@@ -1,5 +1,6 @@
 #include "node/config.h"
 
+#include "base/file.h"
 #include "crypto/x509.h"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,6 @@
 #include "node/console.h"
 
+#include "base/file.h"
 #include "base/log.h"
 #include "coalition/levels.h"
 #include "exchange/app_headers.h"

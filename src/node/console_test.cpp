@@ -1,5 +1,6 @@
 #include "node/console.h"
 
+#include "base/file.h"
 #include "node/config.h"
 
 #include <array>

@@ -2,6 +2,7 @@
 // node.
 #include "node/genesis.h"
 
+#include "base/file.h"
 #include "crypto/jose.h"
 #include "node/config.h"
 #include "node/keys.h"

@@ -1,5 +1,6 @@
 #include "node/keys.h"
 
+#include "base/file.h"
 #include "crypto/jose.h"
 #include "ledger/note.h"
 #include "node/config.h"

@@ -1,5 +1,6 @@
 #include "node/node_settings.h"
 
+#include "base/file.h"
 #include "exchange/door.h"
 
 #include <algorithm>

@@ -1,5 +1,6 @@
 #include "node/records.h"
 
+#include "base/file.h"
 #include "base/log.h"
 #include "ledger/verify.h"
 #include "net/http_message.h"

@@ -2,6 +2,7 @@
 // widens does not, and whatever a restart finds fits together.
 #include "node/records.h"
 
+#include "base/file.h"
 #include "exchange/access_desk_for_test.h"
 #include "ledger/segment.h"
 #include "node/audit.h"
