@@ -88,8 +88,8 @@ async function admitted(app) {
   return answer.session;
 }
 
-// Bytes inside a session: { status, heard, send, closed }.
-async function bytes(session) {
+// Bytes inside a session: { status, refusal, size, heard, stream, closed }. `first` leaves before any answer has come.
+async function bytes(session, first) {
   const stream = node.session.request({
     ':method': 'CONNECT',
     ':protocol': 'entente-bytes',
@@ -104,9 +104,13 @@ async function bytes(session) {
   stream.on('response', (head) => {
     Object.assign(out, { status: head[':status'], refusal: head['entente-refusal'] ?? '' });
   });
+  if (first) assert.ifError(await new Promise((done) => stream.write(first, done)));
   await until('an answer', () => out.status !== 0 || out.closed);
   return out;
 }
+
+// A stream that was ended by then takes nothing more.
+const late = ({ stream }, text) => stream.writable && stream.write(text, () => {});
 
 // Bytes of a new session, there and back: what was sent before them on the link has arrived by then, if it ever does.
 async function echoed(text) {
@@ -140,12 +144,14 @@ system('attack: no request goes to an app of bytes, and no bytes to an app of re
   }
   assert.equal(size('cop'), before, 'the app heard nothing of it');
 
-  const refused = await bytes(await admitted('requests'));
+  // On their way before either is refused, and after.
+  const smuggled = 'GET / HTTP/1.1\r\n\r\n';
+  const refused = await bytes(await admitted('requests'), smuggled);
   assert.equal(refused.status, 403);
   assert.match(refused.refusal, /denied/);
-  const unreached = await bytes(await admitted('half'));
+  const unreached = await bytes(await admitted('half'), smuggled);
   assert.notEqual(unreached.status, 200, "the connector's own file has the last word");
-  for (const tunnel of [refused, unreached]) tunnel.stream.write('GET / HTTP/1.1\r\n\r\n', () => {});
+  for (const tunnel of [refused, unreached]) late(tunnel, smuggled);
   await echoed('after those');
   assert.equal(size('requests') + size('half'), 0, 'no byte reaches an app of requests');
 });
@@ -168,7 +174,7 @@ system('after a suspension has answered no byte passes, either way', async () =>
   await until('it is back', () => tunnel.size === 6);
   const heard = Buffer.concat(echoes.cop.heard).length;
   await coalition.ask('XAA', 'partner', 'suspend', 'XCC', '--reason', 'exercise: bytes');
-  tunnel.stream.write('after', () => {});
+  late(tunnel, 'after');
   await until('the stream ends', () => tunnel.closed);
   assert.equal(tunnel.size, 6);
   await coalition.ask('XAA', 'partner', 'resume', 'XCC', '--reason', 'exercise: bytes again');
