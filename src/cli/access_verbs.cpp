@@ -11,6 +11,15 @@
 namespace entente::cli {
 namespace {
 
+// Whoever answers says which they read, as `show` names it.
+int answer_seen(const Arguments& arguments, std::string path) {
+  const Result<std::string> seen = arguments.need("seen");
+  if (!seen) return report(seen.error(), arguments.json());
+  Json body = Json::object({{"seen", *seen}});
+  if (const auto words = arguments.option("words")) body.set("words", *words);
+  return change(arguments, std::move(path), body);
+}
+
 int answer_with_words(const Arguments& arguments, std::string path) {
   Json body = Json::object();
   if (const auto words = arguments.option("words")) body.set("words", *words);
@@ -30,6 +39,12 @@ std::string approved_text(const Json& row) {
   const Json* approvals = row.find("approvals");
   const size_t so_far = approvals != nullptr && approvals->is_array() ? approvals->items().size() : 0;
   return fmt::format("{} of {}", so_far, cell(row, "approvals_needed"));
+}
+
+// One thing, a line for each of its members.
+void print_fields(const Json& row, const std::vector<Column>& fields) {
+  for (const auto& [name, key] : fields) fmt::print("{:12} {}\n", name, cell(row, key));
+  fmt::print("{:12} {}\n", "approved", approved_text(row));
 }
 
 }  // namespace
@@ -64,32 +79,26 @@ int request_show(const Arguments& arguments) {
     print_json(*answer);
     return kExitOk;
   }
-  constexpr std::pair<const char*, const char*> kShown[] = {
-      {"request", "id"},    {"seen", "seen"},        {"app", "app"},         {"who", "who"},
-      {"person", "person"}, {"what for", "purpose"}, {"minutes", "minutes"}, {"scope", "scope"},
-      {"state", "state"},   {"asked", "asked"},      {"waits until", "end"}, {"answer", "answer"}};
-  for (const auto& [name, key] : kShown) fmt::print("{:12} {}\n", name, cell(*answer, key));
-  fmt::print("{:12} {}\n", "approved", approved_text(*answer));
+  print_fields(*answer, {{"request", "id"},
+                         {"seen", "seen"},
+                         {"app", "app"},
+                         {"who", "who"},
+                         {"person", "person"},
+                         {"what for", "purpose"},
+                         {"minutes", "minutes"},
+                         {"scope", "scope"},
+                         {"state", "state"},
+                         {"asked", "asked"},
+                         {"waits until", "end"},
+                         {"answer", "answer"}});
   fmt::print("{:12} {}\n", "opens", opens_text(*answer));
   return kExitOk;
 }
-namespace {
-
-int answer_request(const Arguments& arguments, std::string_view verb) {
-  const Result<std::string> seen = arguments.need("seen");
-  if (!seen) return report(seen.error(), arguments.json());
-  Json body = Json::object({{"seen", *seen}});
-  if (const auto words = arguments.option("words")) body.set("words", *words);
-  return change(arguments, fmt::format("/v1/requests/{}/{}", named(arguments), verb), body);
-}
-
-}  // namespace
-
 int request_approve(const Arguments& arguments) {
-  return answer_request(arguments, "approve");
+  return answer_seen(arguments, fmt::format("/v1/requests/{}/approve", named(arguments)));
 }
 int request_deny(const Arguments& arguments) {
-  return answer_request(arguments, "deny");
+  return answer_seen(arguments, fmt::format("/v1/requests/{}/deny", named(arguments)));
 }
 namespace {
 
@@ -150,11 +159,37 @@ int release_list(const Arguments& arguments) {
                {"ASKED BY", "by"},
                {"ATTRIBUTES", "attributes"}});
 }
+int release_show(const Arguments& arguments) {
+  const Result<Json> answer = call_node(arguments, "GET", fmt::format("/v1/releases/{}", named(arguments)));
+  if (!answer) return report(answer.error(), arguments.json());
+  if (arguments.json()) {
+    print_json(*answer);
+    return kExitOk;
+  }
+  print_fields(*answer, {{"release", "id"},
+                         {"seen", "seen"},
+                         {"object", "object"},
+                         {"marking", "marking"},
+                         {"attributes", "attributes"},
+                         {"nation", "partner"},
+                         {"person", "person"},
+                         {"who", "who"},
+                         {"asked by", "by"},
+                         {"rights", "rights"},
+                         {"what for", "purpose"},
+                         {"minutes", "minutes"},
+                         {"state", "state"},
+                         {"asked", "asked"},
+                         {"waits until", "end"},
+                         {"until", "until"},
+                         {"answer", "answer"}});
+  return kExitOk;
+}
 int release_approve(const Arguments& arguments) {
-  return answer_with_words(arguments, fmt::format("/v1/releases/{}/approve", named(arguments)));
+  return answer_seen(arguments, fmt::format("/v1/releases/{}/approve", named(arguments)));
 }
 int release_deny(const Arguments& arguments) {
-  return answer_with_words(arguments, fmt::format("/v1/releases/{}/deny", named(arguments)));
+  return answer_seen(arguments, fmt::format("/v1/releases/{}/deny", named(arguments)));
 }
 int release_revoke(const Arguments& arguments) {
   return answer_with_words(arguments, fmt::format("/v1/releases/{}/revoke", named(arguments)));

@@ -4,7 +4,6 @@ namespace entente::cli {
 namespace {
 
 constexpr std::string_view kSocket = "socket,config";
-constexpr std::string_view kSocketWords = "socket,config,words";
 constexpr std::string_view kSocketAnswer = "socket,config,seen,words";
 constexpr std::string_view kSocketReason = "socket,config,reason";
 // Of what ends something: --preview says what, and changes nothing.
@@ -59,10 +58,13 @@ constexpr Verb kVerbs[] = {
      "purpose,minutes,right,token,proof,service+,trust", 1, 1, release_ask},
     {"release ls", "[--all]", "What is released onward, to whom, until when; and what is asked for",
      "socket,config,all!", 0, 0, release_list},
-    {"release approve", "ID [--words TEXT]", "Release what is asked for; nobody approves twice", kSocketWords,
-     1, 1, release_approve},
-    {"release deny", "ID [--words TEXT]", "Refuse a release; whoever asked reads the words", kSocketWords, 1,
-     1, release_deny},
+    {"release show", "ID", "One release: of what, to whom, what for, and the mark it is answered by", kSocket,
+     1, 1, release_show},
+    {"release approve", "ID --seen MARK [--words TEXT]",
+     "Release what is asked for, as it was read; nobody approves twice", kSocketAnswer, 1, 1,
+     release_approve},
+    {"release deny", "ID --seen MARK [--words TEXT]", "Refuse a release; whoever asked reads the words",
+     kSocketAnswer, 1, 1, release_deny},
     {"release revoke", "ID [--words TEXT|--preview]",
      "Take a release back; no key is given out by it any more", "socket,config,words,preview!", 1, 1,
      release_revoke},

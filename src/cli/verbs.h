@@ -38,6 +38,7 @@ int partner_isolate(const Arguments&);
 int release_ask(const Arguments&);
 int release_object(const Arguments&);
 int release_list(const Arguments&);
+int release_show(const Arguments&);
 int release_approve(const Arguments&);
 int release_deny(const Arguments&);
 int release_revoke(const Arguments&);

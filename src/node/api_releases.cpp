@@ -22,23 +22,24 @@ using coalition::Verdict;
 
 namespace {
 
-// A word to whoever asked, and which release it is an answer to, as it was read.
+// A word to whoever asked, and which release it is an answer to, as it was read: whoever answers says it,
+// whoever takes back what was given may.
 struct Said {
   std::string words{};
-  std::string seen{};
+  std::optional<std::string> seen{};
 };
-Result<Said> read_said(const Json& body) {
+Result<Said> read_said(const Json& body, bool answers) {
   Said out;
-  if (body.is_null()) return out;
+  if (body.is_null() && !answers) return out;
   Fields fields(body, "");
   if (fields.has("words")) out.words = take_line(fields, "words");
-  if (fields.has("seen")) out.seen = take_line(fields, "seen");
+  if (answers || fields.has("seen")) out.seen = take_line(fields, "seen");
   TRY_VOID(fields.done());
   return out;
 }
 
 Result<void> check_seen(const coalition::World& world, const Release& release, const Said& said) {
-  if (said.seen.empty() || said.seen == mark_of(world, release)) return {};
+  if (!said.seen || *said.seen == mark_of(world, release)) return {};
   return fail("access.changed", "this is not the release that was read", {}, "read it again, then answer");
 }
 
@@ -124,7 +125,9 @@ struct ReleaseCalls {
   const Clock& decisions;
   std::function<void(const coalition::Release&)> release_answered;
 
+  Json release_row(const Caller& by, const Release& release) const;
   net::Task<Answer> list_releases(ApiRequest request);
+  net::Task<Answer> show_release(ApiRequest request);
   std::optional<Answer> not_released(const ApiRequest& request, Release& release, bool gives,
                                      Verdict& verdict);
   net::Task<Answer> commit_release(ApiRequest request, Release release, std::string kind, Verdict verdict,
@@ -145,10 +148,18 @@ std::vector<ApiRoute> releases_routes(ApiCore& api, const Api::Parts& parts) {
                    {
                        {"GET", "/v1/releases", &ReleaseCalls::list_releases},
                        {"POST", "/v1/releases", &ReleaseCalls::propose_release},
+                       {"GET", "/v1/releases/{}", &ReleaseCalls::show_release},
                        {"POST", "/v1/releases/{}/approve", &ReleaseCalls::approve_release},
                        {"POST", "/v1/releases/{}/deny", &ReleaseCalls::deny_release},
                        {"POST", "/v1/releases/{}/revoke", &ReleaseCalls::revoke_release, preview},
                    });
+}
+
+// With whether it is theirs to answer.
+Json ReleaseCalls::release_row(const Caller& by, const Release& release) const {
+  const Instant now = decisions.now();
+  const MayAnswer may = may_answer(records.world(), by, release, now);
+  return release_json(records.world(), release, now).set("may_approve", may.approve).set("may_end", may.end);
 }
 
 net::Task<Answer> ReleaseCalls::list_releases(ApiRequest request) {
@@ -165,6 +176,14 @@ net::Task<Answer> ReleaseCalls::list_releases(ApiRequest request) {
           release_json(records.world(), *one, now).set("may_approve", may.approve).set("may_end", may.end));
     }
   co_return Answer{200, Json::object({{"releases", std::move(out)}})};
+}
+
+net::Task<Answer> ReleaseCalls::show_release(ApiRequest request) {
+  if (auto no = api.may_not_view(request, "read release " + request.name)) co_return *no;
+  const Release* known = records.world().release(RequestId(request.name));
+  if (known == nullptr)
+    co_return not_found(fmt::format("there is no release {} here", request.name), "release ls");
+  co_return Answer{200, release_row(request.by, *known)};
 }
 
 // What was asked of decide() about it, for the ledger; the refusal as an answer, or nothing.
@@ -233,7 +252,7 @@ Result<Release> ReleaseCalls::open_release(const ApiRequest& request) const {
 }
 
 net::Task<Answer> ReleaseCalls::approve_release(ApiRequest request) {
-  const Result<Said> said = read_said(request.body);
+  const Result<Said> said = read_said(request.body, true);
   if (!said) co_return refusal(400, said.error());
   Result<Release> found = open_release(request);
   if (!found) co_return refusal(status_of(found.error()), found.error());
@@ -254,7 +273,7 @@ net::Task<Answer> ReleaseCalls::approve_release(ApiRequest request) {
 
 // Who may give it may refuse it, and take it back.
 net::Task<Answer> ReleaseCalls::end_release(ApiRequest request, bool revokes) {
-  const Result<Said> said = read_said(request.body);
+  const Result<Said> said = read_said(request.body, !revokes);
   if (!said) co_return refusal(400, said.error());
   std::optional<Release> known = coalition::release_by_id(records.world(), RequestId(request.name));
   Result<Release> found = revokes && known && known->state == RequestState::granted ? Result<Release>(*known)

@@ -138,19 +138,18 @@ export class Coalition {
     return JSON.parse(output);
   }
 
+  // An operator's answer to a request or a release, as it reads at that moment.
+  async answer(nation, kind, verb, id, ...words) {
+    const { seen } = await this.ask(nation, kind, 'show', id);
+    return this.ask(nation, kind, verb, id, '--seen', seen, ...words);
+  }
+
   async sessions(nation) {
     return (await this.ask(nation, 'session', 'ls')).sessions;
   }
 
   async partner(nation, other) {
     return (await this.ask(nation, 'partner', 'list')).partners.find(({ code }) => code === other);
-  }
-
-  // Approves or denies a request as it is shown then.
-  async answer(nation, verb, id, ...more) {
-    const { requests } = await this.ask(nation, 'request', 'ls');
-    const { seen } = requests.find((one) => one.id === id);
-    return this.ask(nation, 'request', verb, id, '--seen', seen, ...more);
   }
 
   // The ledger of a node that runs may be read in the middle of a write: then once more.

@@ -155,7 +155,7 @@ async function asksForTheMap(visitor) {
 system('a grant taken back is gone at once', async () => {
   const maren = await Visitor.in(coalition, 'maren');
   const id = await asksForTheMap(maren);
-  await coalition.answer('XAA', 'approve', id);
+  await coalition.answer('XAA', 'request', 'approve', id);
   assert.equal((await maren.openApp()).status, 200);
   const stream = await maren.watch();
   await locked(async () => {

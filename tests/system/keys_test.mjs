@@ -537,7 +537,7 @@ system('under originator control: refused, asked for, released to that person, t
   assert.deepEqual([waiting.object, waiting.partner, waiting.state], [policy.uuid, 'XBB', 'open']);
   assert.match(waiting.who, /planner, .*Borealis/);
 
-  const given = await coalition.ask('XAA', 'release', 'approve', id, '--words', 'EXERCISE: for the convoy');
+  const given = await coalition.answer('XAA', 'release', 'approve', id, '--words', 'EXERCISE: for the convoy');
   assert.equal(given.release.state, 'granted');
   const opened = await open('orcon3.out');
   assert.equal(opened.code, 0, opened.output);

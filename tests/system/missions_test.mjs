@@ -212,7 +212,7 @@ system('the end of a mission leaves nothing of it, and other missions as they ar
   assert.equal((await wiki()).status, 200);
   const id = await maren.asksFor('cop-xaa', 'exercise');
   await until('it waits', async () => (await coalition.ask('XAA', 'request', 'ls')).requests.length === 1);
-  await coalition.answer('XAA', 'approve', id);
+  await coalition.answer('XAA', 'request', 'approve', id);
   assert.equal((await maren.openApp()).status, 200);
   const streams = await Promise.all([maren, ingrid, konrad].map((visitor) => visitor.watch()));
   await until('all see tracks', () => streams.every(({ messages }) => messages > 0));

@@ -274,7 +274,7 @@ system('under originator control: asked for on the page, which says it when it i
   assert.equal(await reader.page.locator('[data-ask-release]').count(), 0);
 
   const words = 'EXERCISE: <img src=x onerror="document.title=1">';
-  await coalition.ask('XAA', 'release', 'deny', await waiting(), '--words', words);
+  await coalition.answer('XAA', 'release', 'deny', await waiting(), '--words', words);
   await wishIs('denied');
   assert.ok((await reader.text('[data-wishes]')).includes(`Aldoria (XAA) does not release it. They say: ${words}`));
   assert.equal(await reader.page.locator('[data-wishes] img').count(), 0);
@@ -283,7 +283,7 @@ system('under originator control: asked for on the page, which says it when it i
   await choose(file, 'refused'); // after a denial one may ask again
   await askForIt('EXERCISE: it is for the harbour master');
   await wishIs('open');
-  await coalition.ask('XAA', 'release', 'approve', await waiting());
+  await coalition.answer('XAA', 'release', 'approve', await waiting());
   await wishIs('granted');
   assert.match(await reader.text('[data-wish="granted"]'), /Released by Aldoria \(XAA\) until .*open it again/);
   await reader.page.click('[data-action="open-again"]');

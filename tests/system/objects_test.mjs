@@ -482,7 +482,7 @@ system('under originator control: asked for on the page, and whoever asked hears
   const theirs = await listen(jonas);
   assert.notEqual((await askFor(jonas, object)).wish?.release, asked.release);
 
-  await coalition.ask('XAA', 'release', 'deny', asked.release, '--words', 'EXERCISE: <b>ask</b> the harbour master');
+  await coalition.answer('XAA', 'release', 'deny', asked.release, '--words', 'EXERCISE: <b>ask</b> the harbour master');
   const denied = await newsOf(asked.release, 'denied');
   assert.equal(denied.words, 'EXERCISE: <b>ask</b> the harbour master');
   const again = await askFor(ingrid, object);
@@ -490,7 +490,7 @@ system('under originator control: asked for on the page, and whoever asked hears
 
   const anew = resultOf(await asksFor(ingrid, object));
   assert.notEqual(anew.release, asked.release);
-  const given = await coalition.ask('XAA', 'release', 'approve', anew.release, '--words', 'EXERCISE: for the convoy');
+  const given = await coalition.answer('XAA', 'release', 'approve', anew.release, '--words', 'EXERCISE: for the convoy');
   const granted = await newsOf(anew.release, 'granted');
   assert.deepEqual([granted.until, granted.words], [given.release.until, 'EXERCISE: for the convoy']);
   const view = await opens(ingrid, object); // asked for by the page's own default: it is for showing, too

@@ -74,7 +74,7 @@ system('an operator sees what waits and what approving opens, and approves', asy
   assert.equal((await refused('request', 'approve', id, '--seen', 'A'.repeat(43))).code, 'access.changed');
   assert.equal((await maren.openApp()).status, 403);
 
-  const answer = await coalition.answer('XAA', 'approve', id, '--words', 'exercise: for the evening report');
+  const answer = await coalition.answer('XAA', 'request', 'approve', id, '--words', 'exercise: for the evening report');
   assert.equal(answer.state, 'granted');
   assert.match(answer.text, /granted: XAA\/cop is open to this person of XBB until /);
   const why = await coalition.ask('XAA', 'why', answer.verdict);
@@ -108,7 +108,7 @@ system('revoking cuts the session it opened', async () => {
 
 system('denied with a word, the asker reads it', async () => {
   const id = await asks(maren);
-  const answer = await coalition.answer('XAA', 'deny', id, '--words', 'exercise: ask your own staff');
+  const answer = await coalition.answer('XAA', 'request', 'deny', id, '--words', 'exercise: ask your own staff');
   assert.equal(answer.state, 'denied');
   await until('her page knows', async () => (await told(id)) === 'denied');
   assert.match((await maren.go(`${maren.nation.lobby}/requests/${id}`)).body, /exercise: ask your own staff/);
@@ -126,7 +126,7 @@ const given = async (id) => (await grants()).find((one) => one.id === id);
 system('a grant of a partner that left: who was in by it is out, and it opens nothing when they come back', async () => {
   await signedInAnew();
   const id = await asks(maren);
-  await coalition.answer('XAA', 'approve', id);
+  await coalition.answer('XAA', 'request', 'approve', id);
   await until('her page knows', async () => (await told(id)) === 'granted');
   assert.equal((await maren.openApp()).status, 200);
   const stream = await maren.watch();
@@ -154,7 +154,7 @@ system('a grant of a partner that left: who was in by it is out, and it opens no
   assert.ok(!(await coalition.sessions('XAA')).some(({ partner, state }) => partner === 'XBB' && state === 'live'));
   const again = await asks(maren);
   assert.notEqual(again, id);
-  await coalition.answer('XAA', 'approve', again);
+  await coalition.answer('XAA', 'request', 'approve', again);
   await until('her page knows', async () => (await told(again)) === 'granted');
   assert.equal((await maren.openApp()).status, 200, 'a new one opens it');
   await coalition.ask('XAA', 'grant', 'revoke', again, '--words', 'exercise: over');
@@ -177,7 +177,7 @@ system('a membership that ends with a grant open: the same, with nobody doing an
     await until('the connector is back', async () => (await coalition.ask('XAA', 'connector', 'list')).connectors[0].state === 'up');
     await signedInAnew();
     const id = await asks(maren).catch(() => undefined);
-    if (id) await coalition.answer('XAA', 'approve', id).catch(() => {});
+    if (id) await coalition.answer('XAA', 'request', 'approve', id).catch(() => {});
     if (id) await until('her page knows', async () => (await told(id)) === 'granted').catch(() => {});
     const page = await maren.openApp();
     const stream = page.status === 200 ? await maren.watch().catch(() => undefined) : undefined;

@@ -140,7 +140,7 @@ system("a mission's threat: whom the policies name, and no other", async () => {
 system('a grant that is taken back: the grant, and the session that it opened', async () => {
   const id = await maren.asksFor('cop-xaa', 'exercise: stations');
   await hasCome(id);
-  await coalition.answer('XAA', 'approve', id);
+  await coalition.answer('XAA', 'request', 'approve', id);
   await until('she is inside', async () => (await maren.openApp()).status === 200 && (await told(id)) === 'granted');
   await foresees('XAA', 'grant', 'revoke', id);
   await foresees('XAA', 'mission', 'end', 'Harbor Light');
@@ -188,7 +188,7 @@ system("attack: whoever may not make a change is told nothing of it, and a previ
   assert.match(byApp.output, /apps know them by this id/);
   const asked = await maren.asksFor('cop-xaa', 'exercise: attack');
   await hasCome(asked);
-  await coalition.answer('XAA', 'approve', asked);
+  await coalition.answer('XAA', 'request', 'approve', asked);
   const { id: lent } = await coalition.ask('XAA', 'delegation', 'add', 'cop', 'A'.repeat(43), '--minutes', '60');
   const { path } = await seal('--orcon');
   const given = await coalition.ask('XAA', 'release', path, '--to', 'XBB', '--minutes', '60', ...kWhy);

@@ -96,6 +96,7 @@ const shown = async ({ uuid }) => {
   // They are listed by their names, which are drawn: the newest is meant.
   return releases.filter(({ object }) => object === uuid).sort((one, other) => one.asked.localeCompare(other.asked)).at(-1);
 };
+const read = async (object) => ({ seen: (await shown(object)).seen });
 const leaves = async (kind) => {
   const { records } = await coalition.ask('XAA', 'ledger', 'show', '--last', '500');
   return records.filter(({ class: one }) => one === kind).map(({ fields }) => fields);
@@ -105,29 +106,29 @@ system('denied: it stays shut, the words are kept, and a denied wish is answered
   const object = await seal();
   const { id, state } = await asksFor(object);
   assert.equal(state, 'open');
-  const said = await coalition.ask('XAA', 'release', 'deny', id, '--words', 'EXERCISE: ask your own staff');
+  const said = await coalition.answer('XAA', 'release', 'deny', id, '--words', 'EXERCISE: ask your own staff');
   assert.equal(said.release.state, 'denied');
   assert.equal((await shown(object)).answer, 'EXERCISE: ask your own staff');
   assert.ok(!(await opens(object)));
-  for (const verb of ['approve', 'deny', 'revoke']) assert.equal((await refused('release', verb, id)).code, 'access.over');
+  for (const verb of ['approve', 'deny', 'revoke']) assert.equal((await refused('release', verb, id, ...(verb === 'revoke' ? [] : ['--seen', 'x']))).code, 'access.over');
   assert.ok(!(await opens(object)));
   const [leaf] = (await leaves('release.denied')).filter(({ release }) => release === id);
   assert.deepEqual([leaf.object, leaf.who, leaf.words], [object.uuid, kLena, 'EXERCISE: ask your own staff']);
   // It can be asked for again, and one officer's denial needs no second.
   const again = await asksFor(object);
   assert.notEqual(again.id, id);
-  assert.equal((await does(konrad, `/${again.id}/deny`, {})).status, 200);
+  assert.equal((await does(konrad, `/${again.id}/deny`, { seen: again.seen })).status, 200);
   assert.equal((await shown(object)).state, 'denied');
 });
 
 system('two officers release what neither does alone, for no longer than the policy lets them', async () => {
   const object = await seal();
   const { id } = await asksFor(object);
-  const first = await coalition.ask('XAA', 'release', 'approve', id);
+  const first = await coalition.answer('XAA', 'release', 'approve', id);
   assert.deepEqual([first.release.state, first.release.approvals_needed], ['open', 2]);
   assert.match(first.text, /approved: 1 of 2 approvals/);
   assert.ok(!(await opens(object)), 'one has approved');
-  const second = await does(konrad, `/${id}/approve`, { words: 'EXERCISE: for the convoy' });
+  const second = await does(konrad, `/${id}/approve`, { ...(await read(object)), words: 'EXERCISE: for the convoy' });
   assert.equal(second.status, 200, JSON.stringify(second.body));
   const { state, approvals, minutes, until } = second.body.release;
   assert.deepEqual([state, approvals.map(({ by }) => by), minutes], ['granted', [kLena, kKonrad], 45]);
@@ -143,16 +144,17 @@ system('two officers release what neither does alone, for no longer than the pol
 system('attack: one officer approves twice, on the command line and at the console', async () => {
   const object = await seal();
   const { id } = await asksFor(object);
-  await coalition.ask('XAA', 'release', 'approve', id);
-  const twice = await refused('release', 'approve', id);
+  await coalition.answer('XAA', 'release', 'approve', id);
+  const { seen } = await shown(object);
+  const twice = await refused('release', 'approve', id, '--seen', seen);
   assert.equal(twice.code, 'operator.denied');
-  const there = await does(lena, `/${id}/approve`, {});
+  const there = await does(lena, `/${id}/approve`, { seen });
   assert.equal(there.status, 403, JSON.stringify(there.body));
   const { state, approvals } = await shown(object);
   assert.deepEqual([state, approvals.length], ['open', 1]);
   assert.ok(!(await opens(object)));
-  await coalition.ask('XAA', 'release', 'deny', id);
-  assert.equal((await does(konrad, `/${id}/approve`, {})).status, 409, 'a denial is no approval that waits');
+  await coalition.answer('XAA', 'release', 'deny', id);
+  assert.equal((await does(konrad, `/${id}/approve`, { seen })).status, 409, 'a denial is no approval that waits');
   assert.ok(!(await opens(object)));
 });
 
@@ -161,22 +163,54 @@ system('attack: an officer proposes and approves by themselves; a proposal waits
   const body = { object: object.uuid, attributes: object.attributes, partner: 'XBB', minutes: 30, reason: 'EXERCISE: for all' };
   const proposed = await does(lena, '', body);
   assert.equal(proposed.status, 200, JSON.stringify(proposed.body));
-  const { id, state } = proposed.body.release;
+  const { id, state, seen } = proposed.body.release;
   assert.equal(state, 'open');
   assert.ok(!(await opens(object)));
-  assert.equal((await refused('release', 'approve', id)).code, 'operator.denied');
+  assert.equal((await refused('release', 'approve', id, '--seen', seen)).code, 'operator.denied');
   assert.ok(!(await opens(object)));
-  assert.equal((await does(konrad, `/${id}/approve`, {})).body.release.state, 'granted');
+  assert.equal((await does(konrad, `/${id}/approve`, { seen })).body.release.state, 'granted');
   assert.ok(await opens(object));
   assert.ok((await leaves('release.proposed')).some(({ release }) => release === id));
   await coalition.verify('XAA');
 });
 
+system('attack: an answer to what was not read, or is another since it was', async () => {
+  const object = await seal();
+  const { id, seen, minutes } = await asksFor(object);
+  assert.equal(minutes, 60);
+  const isAsItWas = async (approvals) => {
+    const now = await shown(object);
+    assert.deepEqual([now.state, now.approvals.length], ['open', approvals]);
+    assert.ok(!(await opens(object)));
+  };
+  for (const verb of ['approve', 'deny']) {
+    for (const body of [{}, { seen: '' }]) assert.equal((await does(konrad, `/${id}/${verb}`, body)).status, 400, verb);
+    assert.equal((await coalition.cli('XAA', 'release', verb, id)).code, 2, 'the command line asks for it');
+    const other = await does(konrad, `/${id}/${verb}`, { seen: 'A'.repeat(43) });
+    assert.deepEqual([other.status, other.body.error?.code], [409, 'access.changed'], verb);
+  }
+  await isAsItWas(0);
+  // Both have read it. With the first approval it is for a shorter time: what the other read is gone.
+  await coalition.ask('XAA', 'release', 'approve', id, '--seen', seen);
+  for (const verb of ['approve', 'deny']) {
+    const stale = await does(konrad, `/${id}/${verb}`, { seen });
+    assert.deepEqual([stale.status, stale.body.error?.code], [409, 'access.changed'], verb);
+  }
+  await isAsItWas(1);
+  const told = await coalition.cli('XAA', 'release', 'show', id);
+  const now = await shown(object);
+  assert.equal(now.minutes, 45);
+  for (const shows of [now.seen, 'EXERCISE: berths for the convoy', object.uuid, '1 of 2']) assert.ok(told.output.includes(shows), told.output);
+  assert.equal((await does(konrad, `/${id}/approve`, { seen: now.seen })).body.release?.state, 'granted');
+  assert.ok(await opens(object));
+});
+
 system('two answer at once: the release is given once, or refused, and never both', async () => {
   const object = await seal();
   const { id } = await asksFor(object);
-  await coalition.ask('XAA', 'release', 'approve', id);
-  const [approved, denied] = await Promise.all([does(konrad, `/${id}/approve`, {}), does(lena, `/${id}/deny`, {})]);
+  await coalition.answer('XAA', 'release', 'approve', id);
+  const mark = await read(object);
+  const [approved, denied] = await Promise.all([does(konrad, `/${id}/approve`, mark), does(lena, `/${id}/deny`, mark)]);
   assert.deepEqual([approved.status, denied.status].sort(), [200, 409], JSON.stringify([approved.body, denied.body]));
   const { state } = await shown(object);
   assert.equal(state, approved.status === 200 ? 'granted' : 'denied');
@@ -185,15 +219,15 @@ system('two answer at once: the release is given once, or refused, and never bot
 
 system('attack: a release is said to be given that could never open', async () => {
   const object = await seal();
-  const { id } = await asksFor(object);
+  const { id, seen } = await asksFor(object);
   const because = ['--reason', 'EXERCISE: sent by mistake'];
   await coalition.ask('XAA', 'recall', 'policy', object.uuid, ...because);
-  const recalled = await refused('release', 'approve', id);
+  const recalled = await refused('release', 'approve', id, '--seen', seen);
   assert.deepEqual([recalled.code, (await shown(object)).approvals.length], ['access.refused', 0]);
   assert.match(recalled.what, /a release would open nothing: This was recalled: EXERCISE: sent by mistake/);
   await coalition.ask('XAA', 'recall', 'lift', 'policy', object.uuid, ...because);
-  await coalition.ask('XAA', 'release', 'approve', id);
-  await coalition.ask('XAA', 'release', 'deny', id);
+  await coalition.answer('XAA', 'release', 'approve', id);
+  await coalition.answer('XAA', 'release', 'deny', id);
   // Nor one that operators give unasked.
   await coalition.ask('XAA', 'partner', 'suspend', 'XBB', ...because);
   const terms = ['--minutes', '30', '--reason', 'EXERCISE: berths'];
