@@ -144,8 +144,7 @@ int release_object(const Arguments& arguments) {
   return change(arguments, "/v1/releases", body);
 }
 int release_list(const Arguments& arguments) {
-  const bool all = arguments.option("all").has_value();
-  return list(arguments, all ? "/v1/releases?all=true" : "/v1/releases", "releases",
+  return page(arguments, "/v1/releases", "releases",
               {{"RELEASE", "id"},
                {"OBJECT", "object"},
                {"NATION", "partner"},
@@ -214,7 +213,7 @@ int grant_revoke(const Arguments& arguments) {
 }
 
 int delegation_list(const Arguments& arguments) {
-  return list(arguments, "/v1/delegations", "delegations",
+  return page(arguments, "/v1/delegations", "delegations",
               {{"DELEGATION", "id"},
                {"APP", "app"},
                {"IN THE NAME OF", "from"},

@@ -2,9 +2,9 @@
 // pages use too.
 #include "base/fields.h"
 #include "exchange/switchboard.h"
-#include "net/url.h"
 #include "node/api_answers.h"
 #include "node/api_core.h"
+#include "node/api_pages.h"
 #include "node/operators.h"
 
 #include <algorithm>
@@ -17,38 +17,6 @@ namespace {
 
 using coalition::AccessRequest;
 using coalition::AppRef;
-
-// Partners choose how long these lists are: one is answered in pages of what somebody reads.
-constexpr size_t kPageMax = 100;
-constexpr size_t kAfterBytesMax = 256;
-
-struct Asked {
-  bool all = false;   // also what is over
-  std::string after;  // `next` of another page; empty: the first
-};
-
-Result<Asked> read_asked(const std::string& query) {
-  TRY(const net::Pairs pairs, net::parse_form(query));
-  Asked out;
-  for (const auto& [name, text] : pairs) {
-    if (name == "all" && text == "true") {
-      out.all = true;
-    } else if (name == "after" && text.size() <= kAfterBytesMax) {
-      out.after = text;
-    } else {
-      return fail("field.value", "a list is not asked for like that", name,
-                  "all=true, or after=NEXT of another page");
-    }
-  }
-  return out;
-}
-
-template <class T>
-void say_rest(Json& body, const coalition::Page<T>& page) {
-  if (page.more == 0) return;
-  body.set("more", static_cast<int64_t>(page.more));
-  body.set("next", page.next);
-}
 
 exchange::Acting acting(const Caller& by, Instant now) {
   return {by.who, operator_context(by.network, now)};
@@ -170,7 +138,7 @@ Json AccessCalls::request_row(const Caller& by, const AccessRequest& one) const 
 
 net::Task<Answer> AccessCalls::list_requests(ApiRequest request) {
   if (auto no = api.may_not_view(request, "list requests")) co_return *no;
-  const Result<Asked> asked = read_asked(request.query);
+  const Result<PageAsked> asked = read_page_asked(request.query);
   if (!asked) co_return refusal(400, asked.error());
   const coalition::World& world = records.world();
   const coalition::Page<AccessRequest> page = asked->all
@@ -241,7 +209,7 @@ net::Task<Answer> AccessCalls::deny_request(ApiRequest request) {
 
 net::Task<Answer> AccessCalls::list_grants(ApiRequest request) {
   if (auto no = api.may_not_view(request, "list grants")) co_return *no;
-  const Result<Asked> asked = read_asked(request.query);
+  const Result<PageAsked> asked = read_page_asked(request.query);
   if (!asked) co_return refusal(400, asked.error());
   const Instant now = switchboard.now();
   const coalition::World& world = records.world();
@@ -303,9 +271,16 @@ net::Task<Answer> AccessCalls::revoke_grant(ApiRequest request) {
 
 net::Task<Answer> AccessCalls::list_delegations(ApiRequest request) {
   if (auto no = api.may_not_view(request, "list delegations")) co_return *no;
+  const Result<PageAsked> asked = read_page_asked(request.query);
+  if (!asked) co_return refusal(400, asked.error());
   const Instant now = switchboard.now();
+  const coalition::Page<coalition::Delegation> page =
+      page_of(records.world().delegations(), *asked, [&](const coalition::Delegation& one) {
+        if (asked->all) return std::optional(one.start);
+        return one.end > now ? std::optional(one.end) : std::nullopt;
+      });
   Json out = Json::array();
-  for (const coalition::Delegation* one : records.world().delegations()) {
+  for (const coalition::Delegation* one : page.items) {
     Json row = Json::object({{"id", one->id.text()},
                              {"app", fmt::format("{}/{}", self.text(), one->app.text())},
                              {"from", one->from.text()},
@@ -319,7 +294,9 @@ net::Task<Answer> AccessCalls::list_delegations(ApiRequest request) {
     if (!by_record) row.set("known_until", until ? Json(rfc3339(*until)) : Json());
     out.push(std::move(row));
   }
-  co_return Answer{200, Json::object({{"delegations", std::move(out)}})};
+  Json body = Json::object({{"delegations", std::move(out)}});
+  say_rest(body, page);
+  co_return Answer{200, std::move(body)};
 }
 
 // In the name of the person whom the operator's record names.

@@ -8,8 +8,7 @@
 
 namespace entente::node {
 
-inline constexpr size_t kAnswerableMax = 256;  // of a list, decided about
-inline constexpr size_t kCountedMax = 64;      // likewise, for a number that stands on every page
+inline constexpr size_t kCountedMax = 64;  // decided about for a number that stands on every page
 
 [[nodiscard]] Api::Answer refusal(int status, const Error& error);
 // And which verb shows what there is.

@@ -7,6 +7,7 @@
 #include "data/policy_id.h"
 #include "node/api_answers.h"
 #include "node/api_core.h"
+#include "node/api_pages.h"
 #include "node/operators.h"
 #include "node/releases.h"
 
@@ -164,18 +165,20 @@ Json ReleaseCalls::release_row(const Caller& by, const Release& release) const {
 
 net::Task<Answer> ReleaseCalls::list_releases(ApiRequest request) {
   if (auto no = api.may_not_view(request, "list releases")) co_return *no;
+  const Result<PageAsked> asked = read_page_asked(request.query);
+  if (!asked) co_return refusal(400, asked.error());
   const Instant now = decisions.now();
+  const coalition::Page<Release> page =
+      page_of(records.world().releases(), *asked, [&](const Release& one) -> std::optional<Instant> {
+        if (asked->all) return one.asked;
+        if (coalition::is_over(one, now)) return std::nullopt;
+        return one.state == RequestState::granted ? one.until : one.end;
+      });
   Json out = Json::array();
-  // Partners choose how many wait: no more is decided about than somebody reads.
-  size_t decided = 0;
-  for (const Release* one : records.world().releases())
-    if (request.query == "all=true" || !coalition::is_over(*one, now)) {
-      const MayAnswer may =
-          decided++ < kAnswerableMax ? may_answer(records.world(), request.by, *one, now) : MayAnswer{};
-      out.push(
-          release_json(records.world(), *one, now).set("may_approve", may.approve).set("may_end", may.end));
-    }
-  co_return Answer{200, Json::object({{"releases", std::move(out)}})};
+  for (const Release* one : page.items) out.push(release_row(request.by, *one));
+  Json body = Json::object({{"releases", std::move(out)}});
+  say_rest(body, page);
+  co_return Answer{200, std::move(body)};
 }
 
 net::Task<Answer> ReleaseCalls::show_release(ApiRequest request) {

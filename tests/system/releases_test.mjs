@@ -92,9 +92,8 @@ async function asksFor(object) {
   return shown(object);
 }
 const shown = async ({ uuid }) => {
-  const { releases } = await coalition.ask('XAA', 'release', 'ls', '--all');
-  // They are listed by their names, which are drawn: the newest is meant.
-  return releases.filter(({ object }) => object === uuid).sort((one, other) => one.asked.localeCompare(other.asked)).at(-1);
+  const { releases } = await coalition.ask('XAA', 'release', 'ls', '--all'); // the newest first
+  return releases.find(({ object }) => object === uuid);
 };
 const read = async (object) => ({ seen: (await shown(object)).seen });
 const leaves = async (kind) => {
@@ -215,6 +214,41 @@ system('two answer at once: the release is given once, or refused, and never bot
   const { state } = await shown(object);
   assert.equal(state, approved.status === 200 ? 'granted' : 'denied');
   assert.equal(await opens(object), state === 'granted');
+});
+
+system('a long list of releases is read page by page, and each stands on one', async () => {
+  const object = await seal();
+  const terms = { attributes: object.attributes, partner: 'XBB', minutes: 30, reason: 'EXERCISE: one of many' };
+  const proposed = [];
+  for (let i = 0; i < 101; i += 1) {
+    const { status, body } = await does(lena, '', { ...terms, object: crypto.randomUUID() });
+    assert.equal(status, 200, JSON.stringify(body));
+    proposed.push(body.release);
+  }
+  const pages = async (...flags) => {
+    const found = [];
+    for (let next; found.length === 0 || next; ) {
+      const page = await coalition.ask('XAA', 'release', 'ls', ...flags, ...(next ? ['--after', next] : []));
+      assert.ok(page.releases.length <= 100);
+      found.push(...page.releases);
+      assert.equal(page.more === undefined, page.next === undefined);
+      next = page.next;
+    }
+    assert.equal(new Set(found.map(({ id }) => id)).size, found.length, 'none twice');
+    return found;
+  };
+  const waits = await pages();
+  for (const { id } of proposed) assert.ok(waits.some((one) => one.id === id && one.may_end), id);
+  const ends = waits.map(({ state, until, end }) => (state === 'granted' ? until : end));
+  assert.deepEqual(ends, ends.toSorted(), 'the first to be over first');
+  await coalition.answer('XAA', 'release', 'deny', proposed[0].id);
+  assert.ok(!(await pages()).some(({ id }) => id === proposed[0].id));
+  const all = (await pages('--all')).map(({ id, asked }) => [id, asked]);
+  assert.ok(all.some(([id]) => id === proposed[0].id));
+  const asked = all.map(([, at]) => at);
+  assert.deepEqual(asked, asked.toSorted().reverse(), 'the newest first');
+  const { visitor } = lena;
+  assert.equal((await visitor.go(`${console}/v1/releases?limit=1000`)).status, 400);
 });
 
 system('attack: a release is said to be given that could never open', async () => {

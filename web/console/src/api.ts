@@ -153,7 +153,7 @@ export interface Paged {
 export interface Lists {
   readonly '/v1/sessions': { readonly sessions: readonly Session[] };
   readonly '/v1/requests': Paged & { readonly requests: readonly Request[] };
-  readonly '/v1/releases': { readonly releases: readonly Release[] };
+  readonly '/v1/releases': Paged & { readonly releases: readonly Release[] };
   readonly '/v1/partners': { readonly partners: readonly Partner[] };
   readonly '/v1/missions': { readonly missions: readonly Mission[] };
   readonly '/v1/apps': { readonly apps: readonly AppRow[] };

@@ -2,7 +2,7 @@ import { Act } from '../act.tsx';
 import type { Hello, Release } from '../api.ts';
 import { visible } from '../ledger/entry.ts';
 import { usePage } from '../live.ts';
-import { Approvals, Page, Problem, When, type PageProps } from '../parts.tsx';
+import { Approvals, Page, Problem, Rest, When, type PageProps } from '../parts.tsx';
 
 const kWords = [{ name: 'words', label: 'A word to whoever asked (may be left empty)', optional: true }];
 
@@ -92,11 +92,11 @@ function Card({ hello, one, changed }: CardProps) {
 }
 
 export function ReleasesPage({ hello, done }: PageProps) {
-  const { data, problem, changed } = usePage('/v1/releases', done);
+  const { data, problem, changed, after, go } = usePage('/v1/releases', done);
   const list = (state: string, none: string) => {
     const found = data?.releases.filter((one) => one.state === state);
     return found?.length === 0 ? (
-      <p className="quiet">{none}</p>
+      <p className="quiet">{after || data?.next ? 'None on this part of the list.' : none}</p>
     ) : (
       <ul className="cards">
         {found?.map((one) => (
@@ -114,6 +114,7 @@ export function ReleasesPage({ hello, done }: PageProps) {
       {list('open', 'Nothing waits for an answer.')}
       <h2>Released now</h2>
       {list('granted', 'Nothing is released onward.')}
+      <Rest of={data} after={after} go={go} />
     </Page>
   );
 }
