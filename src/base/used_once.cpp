@@ -1,5 +1,7 @@
 #include "base/used_once.h"
 
+#include <algorithm>
+
 namespace entente {
 
 UsedOnce::Use UsedOnce::use(const Name& name, std::string_view of, Instant end, Instant now) {
@@ -15,13 +17,26 @@ UsedOnce::Use UsedOnce::use(const Name& name, std::string_view of, Instant end, 
   return Use::first;
 }
 
+void UsedOnce::drop(const Remembered& each) {
+  names_.erase(each.name);
+  if (--each.of->second == 0) of_one_.erase(of_one_.find(each.of->first));
+}
+
 void UsedOnce::forget_soonest() {
   if (ends_.empty()) return;
-  for (const Remembered& each : ends_.begin()->second) {
-    names_.erase(each.name);
-    if (--each.of->second == 0) of_one_.erase(of_one_.find(each.of->first));
-  }
+  for (const Remembered& each : ends_.begin()->second) drop(each);
   ends_.erase(ends_.begin());
+}
+
+void UsedOnce::forget(const Name& name) {
+  if (!names_.contains(name)) return;
+  for (auto& [second, ending] : ends_) {
+    const auto found = std::ranges::find(ending, name, &Remembered::name);
+    if (found == ending.end()) continue;
+    drop(*found);
+    ending.erase(found);
+    return;
+  }
 }
 
 }  // namespace entente

@@ -27,6 +27,8 @@ class UsedOnce {
   [[nodiscard]] Use use(const Name& name, std::string_view of, Instant end, Instant now);
   // For those that may forget: those that end soonest.
   void forget_soonest();
+  // What came to nothing may come again. Looks through all.
+  void forget(const Name& name);
   [[nodiscard]] size_t size() const { return names_.size(); }
 
  private:
@@ -36,6 +38,7 @@ class UsedOnce {
     Counts::value_type* of;
   };
   using Second = decltype(std::chrono::ceil<Seconds>(Instant{}));
+  void drop(const Remembered& each);
 
   size_t size_max_;
   size_t of_one_max_;

@@ -49,3 +49,18 @@ TEST_CASE("Who may forget does so with what ends soonest") {
   CHECK(used.use(named(1), "a", kAt + Seconds(60), kAt) == Use::again);
   CHECK(used.use(named(2), "a", kAt + Seconds(60), kAt) == Use::first);
 }
+
+TEST_CASE("What is forgotten by its name counts once more, leaves its room, and takes nothing else with it") {
+  UsedOnce used(2, 2);
+  CHECK(used.use(named(1), "a", kAt + Seconds(10), kAt) == Use::first);
+  CHECK(used.use(named(2), "a", kAt + Seconds(10), kAt) == Use::first);
+  used.forget(named(3));
+  used.forget(named(1));
+  used.forget(named(1));
+  CHECK(used.size() == 1);
+  CHECK(used.use(named(1), "a", kAt + Seconds(60), kAt) == Use::first);
+  CHECK(used.use(named(3), "b", kAt + Seconds(60), kAt) == Use::full);
+  // By the end it has now, not by the one that was forgotten.
+  CHECK(used.use(named(1), "a", kAt + Seconds(60), kAt + Seconds(30)) == Use::again);
+  CHECK(used.use(named(2), "a", kAt + Seconds(60), kAt + Seconds(30)) == Use::first);
+}

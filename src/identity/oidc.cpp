@@ -1,6 +1,7 @@
 #include "identity/oidc.h"
 
 #include "base/form.h"
+#include "crypto/digest.h"
 #include "identity/web_text.h"
 
 #include <algorithm>
@@ -52,16 +53,6 @@ Result<std::optional<Instant>> read_auth_time(const Json& claims, const OidcProv
   if (provider.auth_age_max && now - at > *provider.auth_age_max + kSkew)
     return fail("oidc.token", "The person's sign-in at the provider is too old.", {}, "Sign in again.");
   return at;
-}
-
-// False when it is known. Full, it forgets what ends first.
-bool remember(std::map<std::string, Instant>& known, const std::string& name, Instant end, Instant now) {
-  std::erase_if(known, [&](const auto& one) { return one.second <= now; });
-  if (known.contains(name)) return false;
-  if (known.size() >= kSignInsMax)
-    known.erase(std::ranges::min_element(known, {}, [](const auto& one) { return one.second; }));
-  known.emplace(name, end);
-  return true;
 }
 
 }  // namespace
@@ -383,6 +374,10 @@ void OidcClient::remember_left(const std::string& subject, Left left) {
   left_.emplace(subject, left);
 }
 
+void OidcClient::forget_logout(const std::string& jti) {
+  logouts_.forget(crypto::sha256(jti));
+}
+
 // Back-Channel Logout 1.0, sections 2.4 and 2.6.
 Result<LoggedOut> OidcClient::read_logout_token(const Attempt& attempt, const Moment& moment) {
   constexpr std::string_view kEvent = "http://schemas.openid.net/event/backchannel-logout";
@@ -405,9 +400,17 @@ Result<LoggedOut> OidcClient::read_logout_token(const Attempt& attempt, const Mo
   if (!is_visible(jti) || jti.size() > kSubjectBytesMax || !is_visible(subject) ||
       subject.size() > kSubjectBytesMax)
     return fail("oidc.token", "The logout token does not name itself and a person.");
-  // It is good until its age is over, whatever end it names.
-  if (!remember(logouts_, jti, moment.now + 2 * kIdTokenAge, moment.now))
-    return fail("oidc.token", "This logout token was used already.");
+  // It is good until its age is over, whatever end it names. The provider alone fills them: for want of room
+  // nobody stays who is to leave.
+  const auto use = [&] {
+    return logouts_.use(crypto::sha256(jti), {}, moment.now + 2 * kIdTokenAge, moment.now);
+  };
+  UsedOnce::Use used = use();
+  if (used == UsedOnce::Use::full) {
+    logouts_.forget_soonest();
+    used = use();
+  }
+  if (used != UsedOnce::Use::first) return fail("oidc.token", "This logout token was used already.");
   remember_left(subject, {*jwt.issued, moment.tick});
   return LoggedOut{provider_.issuer, std::move(subject), jti};
 }

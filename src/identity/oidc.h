@@ -17,6 +17,7 @@
 #include "base/ids.h"
 #include "base/json.h"
 #include "base/time.h"
+#include "base/used_once.h"
 #include "crypto/jose.h"
 
 #include <deque>
@@ -134,7 +135,7 @@ class OidcClient {
   // answer, or a Fetch of keys, at most one a minute. Sign-ins on their way end with it, too.
   [[nodiscard]] Result<Step> logged_out(std::string logout_token, const Moment& moment);
   // What the token said could not be made to last: it may be said again.
-  void forget_logout(const std::string& jti) { logouts_.erase(jti); }
+  void forget_logout(const std::string& jti);
   [[nodiscard]] Result<Step> answered(Fetch fetch, Result<HttpAnswer> answer, const Moment& moment);
 
   [[nodiscard]] const OidcProvider& provider() const { return provider_; }
@@ -172,7 +173,7 @@ class OidcClient {
   std::deque<Tick> key_looks_;      // for an unknown kid, within the pause
   std::optional<Tick> keys_asked_for_logout_;
   std::unordered_map<std::string, AttemptPtr> waiting_;  // by state
-  std::map<std::string, Instant> logouts_;               // by jti, until they end: each counts once
+  UsedOnce logouts_{kSignInsMax, kSignInsMax};           // by the digest of their jti
   std::map<std::string, Left> left_;                     // by subject: whom their provider signed out
   std::deque<std::pair<Tick, std::string>> order_;       // states begun, oldest first; some were used since
 };

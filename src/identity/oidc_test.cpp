@@ -332,6 +332,9 @@ TEST_CASE("a logout token names whom the provider signed out, once, also under k
   CHECK(std::get<LoggedOut>(*left).subject == "bor-40117");
   CHECK(std::get<LoggedOut>(*left).issuer == kIssuer);
   CHECK(code(log_out(visit)) == "oidc.token");  // replayed
+  visit.client.forget_logout(std::get<LoggedOut>(*left).jti);
+  CHECK(log_out(visit).has_value());
+  CHECK(code(log_out(visit)) == "oidc.token");
   visit.seconds = 120;
   visit.provider.key = crypto::PrivateKey::generate(crypto::KeyKind::p256);
   visit.provider.kid = "k2";
