@@ -128,6 +128,11 @@ class Lobby {
   // lobby_access.cpp
   net::Task<void> access_pages(net::HttpCall& call, const std::string& path, std::string query);
   net::Task<void> access_forms(net::HttpCall& call, const std::string& path);
+  // What such a form asks for. Answers where its page goes on.
+  net::Task<Result<std::string>> take_form(const std::string& path, const Posted& form);
+  net::Task<Result<std::string>> ask_for_access(const Posted& form);
+  net::Task<Result<void>> lend(const Posted& form);
+  net::Task<Result<void>> answer_request(RequestId id, std::string verb, const Posted& form);
   net::Task<void> show_things(net::HttpCall& call, Acting person, std::optional<NotDone> not_done,
                               int status);
   net::Task<void> show_request(net::HttpCall& call, const SignIn& sign_in, const RequestId& id);
@@ -136,7 +141,7 @@ class Lobby {
   net::Task<void> ask_again(net::HttpCall& call, const SignIn& sign_in, const net::Pairs& fields,
                             const Error& why);
   net::Task<void> go_to(net::HttpCall& call, std::string path);
-  [[nodiscard]] Result<void> end_session(const Acting& by, const SessionId& id);
+  net::Task<Result<void>> end_session(Acting by, SessionId id);
   [[nodiscard]] RequestView view_of(const coalition::AccessRequest& request) const;
   [[nodiscard]] std::vector<SessionView> sessions_of(const Acting& person, bool others) const;
   [[nodiscard]] Acting acting(const SignIn& sign_in) const { return {sign_in.person, context(sign_in)}; }
@@ -149,6 +154,10 @@ class Lobby {
   static constexpr Seconds kRecordMax{5};
   net::Task<Result<identity::OidcStep>> walk(Result<identity::OidcStep> step, bool begins);
   net::Task<void> admit(net::HttpCall& call, identity::SignedIn who);
+  net::Task<Result<void>> replace(Signed old);
+  void note_refused(const PersonId& id, const std::string& issuer, std::string_view code);
+  net::Task<void> unusable(net::HttpCall& call, const PersonId& id, const std::string& issuer,
+                           const Error& why);
   net::Task<void> clock_is_ahead(net::HttpCall& call, const PersonId& id, const std::string& issuer);
   // As far as this node knows: somebody serves it, and the way there is open.
   [[nodiscard]] bool reachable(const coalition::AppRef& app) const;

@@ -20,6 +20,7 @@ namespace {
 
 constexpr Millis kStillHere{15'000};
 constexpr Millis kBeat{2'000};  // to a page that must not go on where it is not heard of any more
+constexpr const char* kNowhere = "This address leads nowhere.";
 constexpr std::string_view kPage = "page=";  // of such a page: the digest of its form token
 
 std::string nation_text(const coalition::World& world, const PartnerCode& code) {
@@ -288,98 +289,124 @@ net::Task<void> Lobby::go_to(net::HttpCall& call, std::string path) {
       co_await call.answer(redirect_head(names_.lobby_origin() + std::move(path)), "");
 }
 
-Result<void> Lobby::end_session(const Acting& by, const SessionId& id) {
+net::Task<Result<void>> Lobby::end_session(Acting by, SessionId id) {
   const Session* session = parts_.switchboard.core().session(id);
   const PartnerCode& self = parts_.world().self();
   const bool own = session != nullptr && session->side != Side::host && session->who.id == by.who.id;
   const bool answers =
       session != nullptr && session->app.owner == self && parts_.access.may_answer(by, session->app.app);
-  if (!own && !answers) return fail("access.unknown", "There is no such session.");
+  if (!own && !answers) co_return fail("access.unknown", "There is no such session.");
   Ending why;
   why.what = own ? "You ended it." : "The app's owner ended the session.";
   why.change = own ? "Open it again from the lobby." : "Ask the owner.";
   if (!own) why.who = nation_text(parts_.world(), self);
   why.policies = "ended-in-lobby:" + by.who.id.text();
   parts_.switchboard.close(id, std::move(why));
-  return {};
+  // After the ending's own leaf: with this one that is durable, too.
+  Leaf leaf{"session.cut", {{"session", id.text()}, {"who", by.who.id.text()}}};
+  const Result<void> durable = co_await recorded(std::move(leaf));
+  co_return durable;
+}
+
+net::Task<Result<std::string>> Lobby::ask_for_access(const Posted& form) {
+  const auto value = [&](std::string_view name) { return query_value(form.fields, name); };
+  const std::optional<AppRef> app = HostNames::read_app_label(value("app"));
+  if (!app) co_return fail("access.unknown", kNowhere);
+  if (parts_.world().app(*app) == nullptr) look_as_if(*form.who.sign_in);
+  AccessDesk::Wish wish{*app, value("purpose"), number_of(value("minutes")), {}};
+  wish.scope.read_only = value("read_only") == "yes";
+  Acting person = acting(*form.who.sign_in);
+  const Result<RequestId> asked = co_await parts_.access.ask(std::move(person), std::move(wish));
+  if (!asked) co_return Failure(asked.error());
+  co_return "/requests/" + asked->text();
+}
+
+net::Task<Result<void>> Lobby::lend(const Posted& form) {
+  const auto value = [&](std::string_view name) { return query_value(form.fields, name); };
+  const std::optional<AppRef> app = HostNames::read_app_label(value("app"));
+  if (!app || app->owner != parts_.world().self()) co_return fail("access.unknown", kNowhere);
+  Acting person = acting(*form.who.sign_in);
+  const PersonId to(value("to"));
+  // A slip of the keyboard would let nobody answer, and nobody would know.
+  if (parts_.access.may_lend(person, app->app) && !is_in(to))
+    co_return fail("access.value", "nobody with this id is signed in here now", "to",
+                   "let them sign in, and copy the id from the end of their page My things");
+  const Result<RequestId> made =
+      co_await parts_.access.delegate(std::move(person), app->app, to, number_of(value("minutes")));
+  co_return made ? Result<void>() : Result<void>(Failure(made.error()));
+}
+
+net::Task<Result<void>> Lobby::answer_request(RequestId id, std::string verb, const Posted& form) {
+  Acting person = acting(*form.who.sign_in);
+  AccessDesk::Said said{query_value(form.fields, "seen"), query_value(form.fields, "words")};
+  if (verb == "withdraw") {
+    const Result<void> withdrawn = co_await parts_.access.withdraw(std::move(person), std::move(id));
+    co_return withdrawn;
+  }
+  Result<AccessRequest> made = fail("access.unknown", kNowhere);
+  if (verb == "approve") {
+    made = co_await parts_.access.approve(std::move(person), std::move(id), std::move(said));
+  } else if (verb == "deny") {
+    made = co_await parts_.access.deny(std::move(person), std::move(id), std::move(said));
+  }
+  co_return made ? Result<void>() : Result<void>(Failure(made.error()));
+}
+
+net::Task<Result<std::string>> Lobby::take_form(const std::string& path, const Posted& form) {
+  const std::string words = query_value(form.fields, "words");
+  if (words.size() > coalition::kPurposeBytesMax || !is_line(words))
+    co_return fail("access.value", "A word to somebody is one line of at most 500 bytes.");
+  if (path == "/requests") {
+    Result<std::string> next = co_await ask_for_access(form);
+    co_return next;
+  }
+  const Acting person = acting(*form.who.sign_in);
+  const std::optional<Place> grant = read_place(path, "/grants/");
+  const std::optional<Place> delegation = read_place(path, "/delegations/");
+  const std::optional<Place> session = read_place(path, "/sessions/");
+  Result<void> done = fail("access.unknown", kNowhere);
+  if (path == "/delegations") {
+    done = co_await lend(form);
+  } else if (const std::optional<Place> request = read_place(path, "/requests/")) {
+    done = co_await answer_request(RequestId(request->id), request->verb, form);
+  } else if (grant && grant->verb == "revoke") {
+    done = co_await parts_.access.revoke(person, RequestId(grant->id), words);
+  } else if (delegation && delegation->verb == "end") {
+    done = co_await parts_.access.end_delegation(person, RequestId(delegation->id));
+  } else if (session && session->verb == "end") {
+    done = co_await end_session(person, SessionId(session->id));
+  }
+  if (!done) co_return Failure(done.error());
+  co_return std::string("/things");
 }
 
 net::Task<void> Lobby::access_forms(net::HttpCall& call, const std::string& path) {
-  const std::optional<Place> request = read_place(path, "/requests/");
-  const std::optional<Place> grant = read_place(path, "/grants/");
-  const std::optional<Place> session = read_place(path, "/sessions/");
-  std::optional<Posted> form = co_await posted(call);
+  const std::optional<Posted> form = co_await posted(call);
   if (!form) co_return;
-  const Acting person = acting(*form->who.sign_in);
-  const auto value = [&](std::string_view name) { return query_value(form->fields, name); };
-  const std::string words = value("words");
-  const AccessDesk::Said answer{value("seen"), words};
-  const std::optional<Place> delegation = read_place(path, "/delegations/");
-  const std::optional<Place>& named = request ? request : grant ? grant : delegation;
-  const RequestId id(named ? named->id : std::string());
-  Result<void> done = fail("access.unknown", "This address leads nowhere.");
-  std::string next = "/things";
-  const bool wordy = words.size() > coalition::kPurposeBytesMax || !is_line(words);
-  if (wordy) {
-    done = fail("access.value", "A word to somebody is one line of at most 500 bytes.");
-  } else if (path == "/requests") {
-    const std::optional<AppRef> app = HostNames::read_app_label(value("app"));
-    AccessDesk::Wish wish{app.value_or(AppRef{}), value("purpose"), number_of(value("minutes")), {}};
-    wish.scope.read_only = value("read_only") == "yes";
-    if (app) {
-      if (parts_.world().app(*app) == nullptr) look_as_if(*form->who.sign_in);
-      const Result<RequestId> asked = co_await parts_.access.ask(person, std::move(wish));
-      done = asked ? Result<void>() : Result<void>(Failure(asked.error()));
-      if (asked) next = "/requests/" + asked->text();
-    }
-  } else if (request && request->verb == "withdraw") {
-    done = co_await parts_.access.withdraw(person, id);
-  } else if (request && request->verb == "approve") {
-    const Result<AccessRequest> made = co_await parts_.access.approve(person, id, answer);
-    done = made ? Result<void>() : Result<void>(Failure(made.error()));
-  } else if (request && request->verb == "deny") {
-    const Result<AccessRequest> made = co_await parts_.access.deny(person, id, answer);
-    done = made ? Result<void>() : Result<void>(Failure(made.error()));
-  } else if (grant && grant->verb == "revoke") {
-    done = co_await parts_.access.revoke(person, id, words);
-  } else if (delegation && delegation->verb == "end") {
-    done = co_await parts_.access.end_delegation(person, id);
-  } else if (session && session->verb == "end") {
-    done = end_session(person, SessionId(session->id));
-    if (done) {
-      // After the ending's own leaf: with this one that is durable, too.
-      Leaf leaf{"session.cut", {{"session", session->id}, {"who", person.who.id.text()}}};
-      done = co_await recorded(std::move(leaf));
-    }
-  } else if (path == "/delegations") {
-    const std::optional<AppRef> app = HostNames::read_app_label(value("app"));
-    if (app && app->owner == parts_.world().self()) {
-      const PersonId to(value("to"));
-      const int64_t minutes = number_of(value("minutes"));
-      // A slip of the keyboard would let nobody answer, and nobody would know.
-      if (parts_.access.may_lend(person, app->app) && !is_in(to)) {
-        done = fail("access.value", "nobody with this id is signed in here now", "to",
-                    "let them sign in, and copy the id from the end of their page My things");
-      } else {
-        const Result<RequestId> made = co_await parts_.access.delegate(person, app->app, to, minutes);
-        done = made ? Result<void>() : Result<void>(Failure(made.error()));
-      }
-    }
-  }
+  Result<std::string> next = co_await take_form(path, *form);
   // The sign-in may be gone by now: what was done is done, and the page asks to sign in.
-  if (done) co_return co_await go_to(call, std::move(next));
+  if (next) co_return co_await go_to(call, std::move(*next));
+  const Error& why = next.error();
   const Signed who = signed_in(call.head().headers);
-  const bool delegates = path == "/delegations";
-  const bool has_form = path == "/requests" || request || delegates;
-  if (who.sign_in == nullptr || done.error().code() == "access.waits" || !has_form) {
-    co_await not_done(call, who.sign_in, done.error());
-  } else if (path == "/requests") {
-    co_await ask_again(call, *who.sign_in, form->fields, done.error());
+  const std::optional<Place> request = read_place(path, "/requests/");
+  const bool asks = path == "/requests", lends = path == "/delegations";
+  if (who.sign_in == nullptr || why.code() == "access.waits" || !(asks || lends || request)) {
+    co_await not_done(call, who.sign_in, why);
+  } else if (asks) {
+    co_await ask_again(call, *who.sign_in, form->fields, why);
   } else {
-    NotDone before{.why = words_of(done.error()), .request = id.text(), .words = words};
-    if (delegates) before = {before.why, {}, {}, value("app"), value("to"), number_of(value("minutes"))};
+    const auto value = [&](std::string_view name) { return query_value(form->fields, name); };
+    NotDone before{.why = words_of(why)};
+    if (lends) {
+      before.app_label = value("app");
+      before.to = value("to");
+      before.minutes = number_of(value("minutes"));
+    } else {
+      before.request = request->id;
+      before.words = value("words");
+    }
     Acting again = acting(*who.sign_in);
-    co_await show_things(call, std::move(again), std::move(before), status_of(done.error()));
+    co_await show_things(call, std::move(again), std::move(before), status_of(why));
   }
 }
 

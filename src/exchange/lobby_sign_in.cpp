@@ -144,22 +144,7 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
   if (facts && facts->empty())
     facts = fail("crosswalk.empty", "nothing of what the provider says is used here");
   const PersonId id = identity::person_id(world.self(), who.issuer, who.subject);
-  Leaf leaf{facts ? "sign-in" : "sign-in.refused", {{"person", id.text()}, {"issuer", who.issuer}}};
-  if (!facts) {
-    leaf.fields.emplace_back("why", facts.error().code());
-    parts_.archive.append(std::move(leaf), false, [](const Result<void>&) {});
-    log(LogLevel::warning, "exchange", "a person was refused at sign-in",
-        {{"code", facts.error().code()}, {"why", facts.error().what()}});
-    Refusal refusal{coalition::Refusal::credential_dead, "Your sign-in does not say what is needed", {}, {}};
-    refusal.reasons.push_back(
-        {coalition::Layer::structure, facts.error().code(),
-         "What your identity provider says of you cannot be used here.",
-         fmt::format("Your own identity provider's help desk can put it right. Tell them: {}.",
-                     facts.error().code()),
-         provider_name_});
-    co_await page(call, 403, refusal_page(frame(nullptr), refusal, names_.lobby_origin() + "/"));
-    co_return;
-  }
+  if (!facts) co_return co_await unusable(call, id, who.issuer, facts.error());
   SignIn sign_in;
   sign_in.person.id = id;
   sign_in.person.partner = world.self();
@@ -175,27 +160,11 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
   const Seconds life = std::chrono::floor<Seconds>(sign_in.end - now);
   const Instant end = sign_in.end;
   const Arrival arrival(arriving_, sign_in.person.id);
-  // A sign-in replaces what this browser had: neither an old cookie nor somebody else's open apps live on
-  // beside it.
+  Leaf leaf{"sign-in", {{"person", id.text()}, {"issuer", who.issuer}}};
   if (const Signed old = signed_in(call.head().headers); old.sign_in != nullptr) {
-    leave(*old.sign_in, {coalition::Refusal::credential_dead,
-                         "You signed in again.",
-                         "Open the app again from the lobby.",
-                         {},
-                         {},
-                         "sign-in"});
-    const std::string replaced = token_digest(old.token);
-    leaf.fields.emplace_back("replaces", replaced);
-    Leaf gone{"sign-out", {{"person", old.sign_in->person.id.text()}, {"token", replaced}}};
-    const PersonId before = old.sign_in->person.id;
-    parts_.browsers.sign_ins.erase(old.token);
-    sign_ins_changed(before);
-    // Durable before anybody is inside anew: else a restart would give this browser back to whom it was.
-    const Result<void> durable = co_await recorded(std::move(gone));
-    if (!durable) {
-      co_await not_recorded(call);
-      co_return;
-    }
+    leaf.fields.emplace_back("replaces", token_digest(old.token));
+    const Result<void> durable = co_await replace(old);
+    if (!durable) co_return co_await not_recorded(call);
   }
   const Acting newcomer = acting(sign_in);
   co_await parts_.access.arrived(newcomer);
@@ -226,12 +195,49 @@ net::Task<void> Lobby::admit(net::HttpCall& call, identity::SignedIn who) {
   [[maybe_unused]] const Result<void> sent = co_await call.answer(std::move(head), "");
 }
 
+// A sign-in replaces what this browser had: neither an old cookie nor somebody else's open apps live on
+// beside it. Durable before anybody is inside anew: else a restart would give this browser back to whom it
+// was.
+net::Task<Result<void>> Lobby::replace(Signed old) {
+  leave(*old.sign_in, {coalition::Refusal::credential_dead,
+                       "You signed in again.",
+                       "Open the app again from the lobby.",
+                       {},
+                       {},
+                       "sign-in"});
+  const PersonId before = old.sign_in->person.id;
+  Leaf gone{"sign-out", {{"person", before.text()}, {"token", token_digest(old.token)}}};
+  parts_.browsers.sign_ins.erase(old.token);
+  sign_ins_changed(before);
+  const Result<void> durable = co_await recorded(std::move(gone));
+  co_return durable;
+}
+
+void Lobby::note_refused(const PersonId& id, const std::string& issuer, std::string_view code) {
+  Leaf leaf{"sign-in.refused", {{"person", id.text()}, {"issuer", issuer}, {"why", code}}};
+  parts_.archive.append(std::move(leaf), false, [](const Result<void>&) {});
+}
+
+// What their provider says of them leads to nothing that is used here.
+net::Task<void> Lobby::unusable(net::HttpCall& call, const PersonId& id, const std::string& issuer,
+                                const Error& why) {
+  note_refused(id, issuer, why.code());
+  log(LogLevel::warning, "exchange", "a person was refused at sign-in",
+      {{"code", why.code()}, {"why", why.what()}});
+  Refusal refusal{coalition::Refusal::credential_dead, "Your sign-in does not say what is needed", {}, {}};
+  refusal.reasons.push_back(
+      {coalition::Layer::structure, why.code(),
+       "What your identity provider says of you cannot be used here.",
+       fmt::format("Your own identity provider's help desk can put it right. Tell them: {}.", why.code()),
+       provider_name_});
+  co_await page(call, 403, refusal_page(frame(nullptr), refusal, names_.lobby_origin() + "/"));
+}
+
 // What is said of them has ended by the time this node's decisions go by: as one of the signed-in they would
 // open nothing and not know why.
 net::Task<void> Lobby::clock_is_ahead(net::HttpCall& call, const PersonId& id, const std::string& issuer) {
   static constexpr const char* kCode = "exchange.clock-behind";
-  Leaf leaf{"sign-in.refused", {{"person", id.text()}, {"issuer", issuer}, {"why", kCode}}};
-  parts_.archive.append(std::move(leaf), false, [](const Result<void>&) {});
+  note_refused(id, issuer, kCode);
   log(LogLevel::warning, "exchange", "a person was refused at sign-in",
       {{"code", kCode}, {"ahead_s", int64_t{parts_.switchboard.ahead().count() / 1'000}}});
   co_await page(
