@@ -13,6 +13,17 @@ std::string fold(const std::string& text) {
   return folded_marking(text).value_or(text);
 }
 
+void trim(std::string& folded, std::vector<uint32_t>* columns = nullptr) {
+  while (folded.starts_with(' ')) {
+    folded.erase(0, 1);
+    if (columns != nullptr) columns->erase(columns->begin());
+  }
+  while (folded.ends_with(' ')) {
+    folded.pop_back();
+    if (columns != nullptr) columns->erase(columns->end() - 2);
+  }
+}
+
 // A word of the grammar and what it says.
 struct Word {
   std::string text;  // folded
@@ -26,12 +37,18 @@ struct TagRule {
   std::optional<size_t> open;
 };
 
-// One way the head can read: its text, what it says of the classification, and a value that the policy phrase
-// stands for.
+// One way the head can read: its text, and what it says of the classification.
 struct Head {
   std::string text;
-  std::optional<size_t> classification;  // none: suppressed by a value further on
-  std::optional<CategoryRef> value;
+  std::optional<size_t> classification;  // none: suppressed by a value
+  bool operator==(const Head&) const = default;
+};
+
+// A value that shows at most in the head.
+struct Hidden {
+  CategoryRef ref;
+  bool phrase = false;      // stands there for the policy
+  bool suppresses = false;  // takes the classification away
 };
 
 struct Expected {
@@ -43,6 +60,8 @@ void add_value(Label& label, const CategoryRef& ref) {
   label.categories.push_back({ref.tag, ref.type, {ref.value}});
 }
 
+constexpr size_t kJudgingSteps = 8;  // what checking and printing a label counts for
+
 }  // namespace
 
 struct MarkingGrammar::Inside {
@@ -52,6 +71,7 @@ struct MarkingGrammar::Inside {
   std::string prefix, suffix;
   std::vector<Head> heads;
   std::vector<TagRule> tags;
+  std::vector<Hidden> hidden;
   bool class_may_be_hidden = false;  // by a value with suppressClassName
 
   Inside(const LabelPolicy& of, MarkingStyle in)
@@ -79,27 +99,37 @@ struct MarkingGrammar::Inside {
       if (!rule.words.empty() || rule.open) tags.push_back(std::move(rule));
     }
     for (const TagShape& tag : shape.tags)
+      for (size_t i = 0; i < tag.values.size(); ++i) add_hidden(tag, i);
+    add_heads(shape.policy_text);
+    for (const TagShape& tag : shape.tags)
       for (const Shown& value : tag.values)
-        class_may_be_hidden = class_may_be_hidden || value.suppresses_class;
-    add_heads(shape.policy_text, std::nullopt);
-    for (const TagShape& tag : shape.tags) {
-      for (size_t i = 0; i < tag.values.size(); ++i)
-        if (tag.values[i].policy_text)
-          add_heads(*tag.values[i].policy_text,
-                    CategoryRef{tag.set->name, tag.tag->type, tag.tag->values[i].name});
-    }
-    std::sort(heads.begin(), heads.end(),
-              [](const Head& a, const Head& b) { return a.text.size() > b.text.size(); });
+        if (value.policy_text) add_heads(*value.policy_text);
+    std::stable_sort(heads.begin(), heads.end(),
+                     [](const Head& x, const Head& y) { return x.text.size() > y.text.size(); });
   }
 
-  void add_heads(const std::string& policy_text, const std::optional<CategoryRef>& value) {
+  void add_hidden(const TagShape& tag, size_t i) {
+    const Shown& its = tag.values[i];
+    const TagValue& value = tag.tag->values[i];
+    class_may_be_hidden = class_may_be_hidden || its.suppresses_class;
+    std::string text = its.text ? fold(*its.text) : "";
+    trim(text);
+    if (text.empty() && value.open == TagValue::Open::no)
+      hidden.push_back(
+          {{tag.set->name, tag.tag->type, value.name}, its.policy_text.has_value(), its.suppresses_class});
+  }
+
+  void add_heads(const std::string& policy_text) {
+    const auto add = [&](const std::string& text, std::optional<size_t> classification) {
+      Head head{fold(text), classification};
+      if (std::find(heads.begin(), heads.end(), head) == heads.end()) heads.push_back(std::move(head));
+    };
     for (size_t i = 0; i < shape.classes.size(); ++i) {
       const Shown& its = shape.classes[i];
-      std::string text = its.policy_text.value_or(policy_text);
-      if (its.text) text += (text.empty() ? "" : " ") + *its.text;
-      heads.push_back({fold(text), i, value});
+      const std::string before = its.policy_text.value_or(policy_text);
+      if (class_may_be_hidden) add(before, std::nullopt);
+      add(its.text ? before + (before.empty() ? "" : " ") + *its.text : before, i);
     }
-    if (class_may_be_hidden) heads.push_back({fold(policy_text), std::nullopt, value});
   }
 };
 
@@ -108,9 +138,18 @@ namespace {
 // Tries every way a line can be read, within bounds.
 class Parse {
  public:
+  // `written` is the line with its letters' case.
   Parse(const LabelPolicy& policy, const MarkingShape& shape, const MarkingStyle& style,
-        const std::vector<TagRule>& tags, std::string_view line, Instant now)
-      : policy_(policy), shape_(shape), style_(style), tags_(tags), line_(line), now_(now) {}
+        const std::vector<TagRule>& tags, const std::vector<Hidden>& hidden, std::string_view line,
+        std::string_view written, Instant now)
+      : policy_(policy),
+        shape_(shape),
+        style_(style),
+        tags_(tags),
+        hidden_(hidden),
+        line_(line),
+        written_(written),
+        now_(now) {}
 
   void run(const std::string& prefix, const std::string& suffix, const std::vector<Head>& heads) {
     suffix_ = suffix;
@@ -121,16 +160,17 @@ class Parse {
       label.policy = policy_.name();
       if (head.classification)
         label.classification = policy_.data().classifications[*head.classification].name;
-      if (head.value) add_value(label, *head.value);
       tags(prefix.size() + head.text.size(), 0, nullptr, !head.text.empty(), label);
     }
   }
 
   [[nodiscard]] const std::vector<Label>& found() const { return found_; }
+  [[nodiscard]] const std::optional<Label>& dated() const { return dated_; }
   [[nodiscard]] const std::optional<Error>& broken() const { return broken_; }
   [[nodiscard]] const std::optional<std::string>& otherwise() const { return otherwise_; }
   [[nodiscard]] const Expected& expected() const { return expected_; }
   [[nodiscard]] bool too_long() const { return steps_ > kMarkingStepsMax; }
+  [[nodiscard]] bool done() const { return too_long() || found_.size() > 1; }
 
  private:
   bool take(size_t at, const std::string& word) {
@@ -155,7 +195,7 @@ class Parse {
 
   // From rule `next` on; `before` is the set of the tag that stands before.
   void tags(size_t at, size_t next, const TagSet* before, bool something, const Label& label) {
-    if (too_long()) return;
+    if (done()) return;
     end(at, label);
     for (size_t i = next; i < tags_.size(); ++i) {
       const TagRule& rule = tags_[i];
@@ -180,13 +220,13 @@ class Parse {
       if (take(after, rule.separator)) values(after + rule.separator.size(), i, more);
     };
     for (const Word& word : rule.words) {
-      if (too_long()) return;
+      if (done()) return;
       if (take(at, word.text)) said(rule.shape->tag->values[word.value].name, word.text.size());
     }
     if (rule.open) {
       const std::string_view rest = line_.substr(std::min(at, line_.size()));
       for (const size_t length : open_lengths(rest, rule))
-        if (!too_long()) said(std::string(rest.substr(0, length)), length);
+        if (!done()) said(std::string(written_.substr(at, length)), length);
     }
   }
 
@@ -211,24 +251,75 @@ class Parse {
       if (suffix_.empty()) miss(at, "\n");  // the end of the line is what would fit
       return;
     }
-    if (!label.classification.empty()) return judge(label, true);
     for (const Classification& one : policy_.data().classifications) {
+      if (!label.classification.empty() && one.name != label.classification) continue;
       Label classified = label;
       classified.classification = one.name;
-      judge(classified, false);
+      readings(classified, !label.classification.empty());
     }
+  }
+
+  // All labels that show what was read. A hidden value can do no more than stand for the policy and suppress
+  // the classification: one that does each, together with any of those that then change nothing.
+  void readings(const Label& shown, bool classified) {
+    judge(shown, classified);
+    if (hidden_.empty()) return;
+    for (size_t phrase = 0; phrase <= hidden_.size(); ++phrase) {
+      if (phrase > 0 && !hidden_[phrase - 1].phrase) continue;
+      for (size_t silent = 0; silent <= hidden_.size(); ++silent) {
+        if (silent > 0 && !hidden_[silent - 1].suppresses) continue;
+        Label base = shown;
+        if (phrase > 0) add_value(base, hidden_[phrase - 1].ref);
+        if (silent > 0) add_value(base, hidden_[silent - 1].ref);
+        if (done()) return;
+        if (!prints(base)) continue;
+        std::vector<CategoryRef> more;
+        for (const Hidden& one : hidden_) {
+          Label with = base;
+          add_value(with, one.ref);
+          if (prints(with)) more.push_back(one.ref);
+        }
+        for (size_t count = base == shown ? 1 : 0; count <= more.size() && !done(); ++count)
+          choose(base, more, 0, count, classified);
+      }
+    }
+  }
+
+  void choose(const Label& label, const std::vector<CategoryRef>& more, size_t from, size_t count,
+              bool classified) {
+    if (count == 0) return judge(label, classified);
+    for (size_t i = from; i + count <= more.size() && !done(); ++i) {
+      Label with = label;
+      add_value(with, more[i]);
+      choose(with, more, i + 1, count - 1, classified);
+    }
+  }
+
+  [[nodiscard]] bool prints(const Label& label) {
+    steps_ += kJudgingSteps;
+    if (too_long()) return false;
+    const auto normal = normalised(label);
+    return normal && folded_print(*normal) == line_;
+  }
+
+  [[nodiscard]] std::string folded_print(const Label& label) const {
+    std::string out = fold(lay_out(policy_, shape_, style_, label));
+    trim(out);
+    return out;
   }
 
   // Kept only if it keeps the rules and prints as the line that was read.
   void judge(const Label& label, bool classified) {
+    steps_ += kJudgingSteps;
     Result<Label> checked = policy_.check(label, Use::read, now_);
     if (!checked) {
+      // Another time's rules may have let it be printed.
+      if (checked.error().code() == "label.time" && !dated_ && prints(label)) dated_ = label;
       if (classified && !broken_) broken_ = checked.error();
       return;
     }
-    std::string printed = lay_out(policy_, shape_, style_, *checked);
-    if (fold(printed) != line_) {
-      if (classified && !otherwise_) otherwise_ = std::move(printed);
+    if (folded_print(*checked) != line_) {
+      if (classified && !otherwise_) otherwise_ = lay_out(policy_, shape_, style_, *checked);
       return;
     }
     if (std::find(found_.begin(), found_.end(), *checked) == found_.end())
@@ -239,10 +330,13 @@ class Parse {
   const MarkingShape& shape_;
   const MarkingStyle& style_;
   const std::vector<TagRule>& tags_;
+  const std::vector<Hidden>& hidden_;
   std::string_view line_;
+  std::string_view written_;
   Instant now_;
   std::string suffix_;
-  std::vector<Label> found_;
+  std::vector<Label> found_;              // no more are sought than two
+  std::optional<Label> dated_;            // reads as well, at another time
   std::optional<Error> broken_;           // read, but the policy forbids it
   std::optional<std::string> otherwise_;  // read, but written in another way
   Expected expected_;
@@ -276,7 +370,12 @@ MarkingGrammar::MarkingGrammar(MarkingGrammar&&) noexcept = default;
 
 Result<std::string> MarkingGrammar::print(const Label& label, Instant now) const {
   TRY(const Label checked, inside_->policy.check(label, Use::read, now));
-  return lay_out(inside_->policy, inside_->shape, inside_->style, checked);
+  std::string line = lay_out(inside_->policy, inside_->shape, inside_->style, checked);
+  const auto back = parse(line, now);
+  if (back && (back->classification != checked.classification || back->categories != checked.categories))
+    return fail("label.marking", fmt::format("\"{}\" would be read as another label", line), {},
+                "the policy's phrases must differ, and values of one's own be plain capital letters");
+  return line;
 }
 
 Result<Label> MarkingGrammar::parse(std::string_view line, Instant now) const {
@@ -286,24 +385,20 @@ Result<Label> MarkingGrammar::parse(std::string_view line, Instant now) const {
   std::vector<uint32_t> columns;
   auto folded = folded_marking(line, &columns);
   if (!folded) return fail("label.marking", "this line is no UTF-8", {}, "write it in UTF-8");
-  while (folded->starts_with(' ')) {
-    folded->erase(0, 1);
-    columns.erase(columns.begin());
-  }
-  while (folded->ends_with(' ')) {
-    folded->pop_back();
-    columns.erase(columns.end() - 2);
-  }
-  Parse parse(inside_->policy, inside_->shape, inside_->style, inside_->tags, *folded, now);
+  std::string written = folded_marking(line, nullptr, LetterCase::kept).value_or("");
+  trim(*folded, &columns);
+  trim(written);
+  Parse parse(inside_->policy, inside_->shape, inside_->style, inside_->tags, inside_->hidden, *folded,
+              written, now);
   parse.run(inside_->prefix, inside_->suffix, inside_->heads);
   if (parse.too_long())
     return fail("label.marking", "this line can be read in too many ways", {}, "shorten it");
-  if (parse.found().size() == 1) return parse.found().front();
-  if (parse.found().size() > 1)
+  if (parse.found().size() == 1 && !parse.dated()) return parse.found().front();
+  if (!parse.found().empty())
     return fail("label.ambiguous",
-                fmt::format("this line could mean {} labels, {} or {} among them", parse.found().size(),
-                            canonical(parse.found()[0]), canonical(parse.found()[1])),
-                {}, "the policy's phrases must differ");
+                fmt::format("this line could mean more than one label, {} or {}", canonical(parse.found()[0]),
+                            canonical(parse.found().size() > 1 ? parse.found()[1] : *parse.dated())),
+                {}, "the policy's phrases must differ; take the label itself, not its line");
   if (parse.otherwise())
     return fail("label.marking", "this line is not in the policy's order", {},
                 fmt::format("it is written: {}", *parse.otherwise()));

@@ -32,12 +32,12 @@ class MarkingGrammar {
   ~MarkingGrammar();
   MarkingGrammar(MarkingGrammar&&) noexcept;
 
-  // Errors as LabelPolicy::check (for reading).
+  // Errors as LabelPolicy::check (for reading); "label.marking" when its line would be read as another label.
   [[nodiscard]] Result<std::string> print(const Label& label, Instant now) const;
-  // The label that a line shows: what the policy hides (noNameDisplay) can't come back. Letter case, kinds of
-  // space and dash, invisible characters and look-alike letters make no difference; order does. The line is
-  // taken only if the label keeps the policy's rules and prints as that line. Errors: "label.marking" with
-  // the column where it went wrong and what would fit, "label.ambiguous", and those of LabelPolicy::check.
+  // The label that a line shows. Letter case, kinds of space and dash, invisible characters and look-alike
+  // letters make no difference; order does. The line is taken only if there is exactly one label, hidden
+  // values counted, that keeps the policy's rules and prints as that line. Errors: "label.marking" with the
+  // column where it went wrong and what would fit, "label.ambiguous", and those of LabelPolicy::check.
   [[nodiscard]] Result<Label> parse(std::string_view line, Instant now) const;
 
  private:
@@ -45,9 +45,11 @@ class MarkingGrammar {
   std::unique_ptr<const Inside> inside_;
 };
 
+enum class LetterCase : uint8_t { folded, kept };
 // As marking lines are compared; nothing when the text is no UTF-8. `columns`, if given, gets for each byte
 // the column (in characters, from 1) that it came from, and one more for the end.
 [[nodiscard]] std::optional<std::string> folded_marking(std::string_view text,
-                                                        std::vector<uint32_t>* columns = nullptr);
+                                                        std::vector<uint32_t>* columns = nullptr,
+                                                        LetterCase letters = LetterCase::folded);
 
 }  // namespace entente::label

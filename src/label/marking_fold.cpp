@@ -72,18 +72,19 @@ void append(std::string& out, char32_t c) {
   }
 }
 
-char32_t plain(char32_t c) {
+char32_t plain(char32_t c, LetterCase letters) {
   if (c >= 0xff01 && c <= 0xff5e) c -= 0xfee0;  // full width
   if (is_dash(c)) return '-';
   const auto alike = std::lower_bound(kAlike.begin(), kAlike.end(), c,
                                       [](const Alike& one, char32_t wanted) { return one.from < wanted; });
   if (alike != kAlike.end() && alike->from == c) return static_cast<char32_t>(alike->to);
-  return c >= 'a' && c <= 'z' ? c - 32 : c;
+  return letters == LetterCase::folded && c >= 'a' && c <= 'z' ? c - 32 : c;
 }
 
 }  // namespace
 
-std::optional<std::string> folded_marking(std::string_view text, std::vector<uint32_t>* columns) {
+std::optional<std::string> folded_marking(std::string_view text, std::vector<uint32_t>* columns,
+                                          LetterCase letters) {
   std::string out;
   uint32_t column = 0;
   bool space = false;
@@ -102,7 +103,7 @@ std::optional<std::string> folded_marking(std::string_view text, std::vector<uin
       space = true;
       continue;
     }
-    const char32_t c = plain(*read);
+    const char32_t c = plain(*read, letters);
     // Spaces beside a slash say nothing: " / / " is "//".
     if (space && c != '/' && !out.ends_with('/')) put(' ', space_column);
     space = false;
