@@ -24,7 +24,7 @@ bool contains(const std::vector<PartnerCode>& codes, const PartnerCode& code) {
 
 void Question::check_vouching_partner() {
   const PartnerCode& code = ask_.who.partner;
-  notes_.read(uid_of(code));
+  notes_.read([&] { return uid_of(code); });
   const Partner* partner = world_.partner(code);
   if (partner == nullptr) {
     return refuse("partner-unknown", fmt::format("{} is no member of this coalition.", code.text()),
@@ -86,7 +86,7 @@ void Question::check_identity() {
 
 // Lifting a suspension restores nothing by itself: who signed in before it signs in again.
 void Question::check_signed_in_since_resumed(const PartnerCode& code) {
-  notes_.read(uid_of(code));
+  notes_.read([&] { return uid_of(code); });
   const Partner* partner = world_.partner(code);
   if (partner == nullptr || !partner->resumed_at) return;
   const int64_t resumed_ms = partner->resumed_at->time_since_epoch().count();
@@ -198,7 +198,7 @@ void Question::check_context() {
 bool Question::is_withdrawn(const AppRef& ref) {
   const App* app = world_.app(ref);
   if (!ask_.inside || app == nullptr || app->withdrawn.empty()) return false;
-  notes_.read(uid_of(ref));
+  notes_.read([&] { return uid_of(ref); });
   refuse("app-withdrawn", withdrawn_text(world_, *app), "It would have to be offered again.",
          named(ref.owner));
   return true;
@@ -207,8 +207,8 @@ bool Question::is_withdrawn(const AppRef& ref) {
 // The app, when it exists and this person's nation was told of it. Otherwise all is as if there were none.
 const App* Question::find_app(const AppRef& ref) {
   const PartnerCode& from = ask_.who.partner;
-  notes_.read(uid_of(ref));
-  notes_.read(uid_of(ref.owner));
+  notes_.read([&] { return uid_of(ref); });
+  notes_.read([&] { return uid_of(ref.owner); });
   const App* app = world_.app(ref);
   std::string_view rule;
   if (app == nullptr) {
@@ -240,8 +240,8 @@ void Question::check_owner(const App& app) {
 }
 
 void Question::check_mission(const App& app) {
-  notes_.read(uid_of(app.mission));
-  notes_.read(uid_of(app.segment));
+  notes_.read([&] { return uid_of(app.mission); });
+  notes_.read([&] { return uid_of(app.segment); });
   const Mission& mission = *world_.mission(app.mission);
   if (!notes_.reached(mission.start)) {
     refuse("mission-not-begun", fmt::format("The mission {} has not begun.", mission.name),
@@ -369,7 +369,7 @@ void Question::answer_person(const AppRef& ref) {
 void Question::answer_operator() {
   const std::string& id = ask_.who.id.text();
   const PartnerCode& self = world_.self();
-  notes_.read(entity_of(ask_.who));
+  notes_.read([&] { return entity_of(ask_.who); });
   const bool form = ask_.who.partner == self && id.starts_with(kOperatorPrefix);
   const Operator* person =
       form ? world_.operator_named(OperatorName(id.substr(kOperatorPrefix.size()))) : nullptr;
@@ -406,7 +406,7 @@ void Question::answer_operator() {
   }
   if (!reasons_.empty()) return;
 
-  notes_.read(entity_of(ask_.target));
+  notes_.read([&] { return entity_of(ask_.target); });
   person_.partner = &self;
   person_.is_operator = true;
   person_.roles = person->roles;
@@ -435,6 +435,7 @@ Verdict Question::finish() {
   verdict.valid_until = notes_.valid_until();
   verdict.reach = notes_.take_reach();
   verdict.any_request = notes_.any_request();
+  verdict.release_counts = release_counts_;
   verdict.errors = std::move(errors_);
   if (permit_ && grant_ != nullptr) verdict.grant = grant_->id;
   if (permit_ && release_ != nullptr) verdict.grant = release_->id;
@@ -445,6 +446,10 @@ Verdict Question::finish() {
 
 Verdict decide(const World& world, const Ask& ask) {
   return Question(world, ask).answer();
+}
+
+Verdict decide_without_reach(const World& world, const Ask& ask) {
+  return Question(world, ask, nullptr, false).answer();
 }
 
 Verdict decide_as_if(const World& world, const Ask& ask, const Grant& supposed) {

@@ -11,6 +11,8 @@ namespace entente::coalition {
 // denied, with the reason. Structure comes first (membership, mission, offer, ends of facts, missing
 // identity, context or risk), then policies.
 [[nodiscard]] Verdict decide(const World& world, const Ask& ask);
+// The same with `reach` left empty, for who acts on it at once and asks anew each time.
+[[nodiscard]] Verdict decide_without_reach(const World& world, const Ask& ask);
 
 // What an open would come to if the world held this grant as well and no other for that person and app: what
 // somebody who is about to give it should see first. `supposed` is live whatever its times say. Of an object

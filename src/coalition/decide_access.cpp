@@ -11,7 +11,7 @@ namespace entente::coalition {
 // The grant that speaks for this ask, if any. What else a session was admitted by is left alone while it is
 // good.
 const Grant* Question::find_grant(const App& app) {
-  notes_.read(entity_of(ask_.who));
+  notes_.read([&] { return entity_of(ask_.who); });
   if (supposed_ != nullptr) return supposed_;
   const Partner& partner = *world_.partner(ask_.who.partner);
   const Grant* found = nullptr;
@@ -82,10 +82,10 @@ void Question::check_not_twice(std::string_view who) {
 
 // Of a lender: in their own name.
 bool Question::permits(const Ask& ask) {
-  Question lender(world_, ask);
+  Question lender(world_, ask, nullptr, notes_.keeps_reach());
   lender.own_name_ = true;
   Verdict verdict = lender.answer();
-  for (policy::EntityUid& uid : verdict.reach.entities) notes_.read(std::move(uid));
+  for (policy::EntityUid& uid : verdict.reach.entities) notes_.read([&] { return std::move(uid); });
   [[maybe_unused]] const bool later = notes_.before(verdict.valid_until);
   return verdict.permit;
 }
@@ -94,7 +94,7 @@ bool Question::permits(const Ask& ask) {
 bool Question::could_approve(const Delegation& delegation) {
   Ask ask = ask_;
   ask.who = {delegation.from, world_.self(), delegation.facts};
-  notes_.read(entity_of(ask.who));
+  notes_.read([&] { return entity_of(ask.who); });
   const std::optional<Instant> until = lender_known_until(delegation, ask_.now);
   const bool known = until && notes_.before(*until);
   if (known)

@@ -1,6 +1,7 @@
 // Asks about sealed objects: what is known of one is what its own policy says, read in this world's
 // vocabulary. What cannot be read opens to nobody; every nation of origin and the reader's own must permit.
 #include "coalition/barred.h"
+#include "coalition/kept.h"
 #include "coalition/levels.h"
 #include "coalition/question.h"
 #include "label/dominance.h"
@@ -8,6 +9,7 @@
 #include "label/predicate.h"
 
 #include <algorithm>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -17,6 +19,23 @@ namespace {
 template <class T>
 bool has(const std::vector<T>& items, const T& item) {
   return std::find(items.begin(), items.end(), item) != items.end();
+}
+
+// What somebody of this nation, level and caveats holds in the object's label policy.
+policy::Value clearance_in(const ObjectView& object, int64_t level, const PartnerCode& partner,
+                           std::span<const std::string> caveats) {
+  label::Clearance out;
+  out.policy = object.label.policy;
+  for (const label::Classification& one : object.terms->policy->data().classifications) {
+    const auto its = object.terms->level(one.name);
+    if (its && *its <= level) out.classifications.push_back(one.name);
+  }
+  out.categories.push_back(
+      {std::string(label::kReleasableTo), label::CategoryType::permissive, {partner.text()}});
+  if (!caveats.empty())
+    out.categories.push_back(
+        {std::string(label::kCaveats), label::CategoryType::restrictive, {caveats.begin(), caveats.end()}});
+  return label::clearance_value(out);
 }
 
 bool same_set(std::vector<std::string> one, std::vector<std::string> other) {
@@ -54,15 +73,15 @@ void Question::answer_object(const ObjectRef& ref) {
   if (!reasons_.empty()) return;
 
   ObjectRead read = read_object(world_, *ask_.object, ask_.now, notes_);
-  if (!read.view) {
+  if (!read.reading) {
     reasons_.push_back(std::move(read.fault));
     return;
   }
-  ObjectView& object = *read.view;
   if (ask_.action == Action::recall) {
-    answer_author(ref, object);
+    answer_author(ref, *read.reading);
     return;
   }
+  const ObjectView& object = read.reading->view;
   check_origins(object);
   check_object_missions(object);
   check_object_domains(object);
@@ -72,7 +91,9 @@ void Question::answer_object(const ObjectRef& ref) {
   if (!reasons_.empty()) return;
 
   person_.cleared = clearance_for(object);
-  known_[1] = object_entity(ref, *ask_.object, object);
+  known_[1] = object_entity(
+      ref, *ask_.object,
+      beyond_label_ ? released_to(ask_.who.partner, *read.reading, *ask_.object) : *read.reading);
   Opinion opinion = ask_policies(ask_.action, has(object.origins, world_.self()));
   check_obligations(opinion);
   take(std::move(opinion));
@@ -81,7 +102,8 @@ void Question::answer_object(const ObjectRef& ref) {
 // Whoever sealed it takes it back, at a node that has a say in it: what they may read and what has ended
 // since is no matter. An asker can write any policy around a key that they know and name themselves in it; so
 // that this is of no use to them, what is recalled is that policy's text and nothing else.
-void Question::answer_author(const ObjectRef& ref, const ObjectView& object) {
+void Question::answer_author(const ObjectRef& ref, const ObjectReading& reading) {
+  const ObjectView& object = reading.view;
   const bool own = ask_.who.partner == world_.self();
   if (!own || !has(object.origins, world_.self())) {
     refuse("not-ours",
@@ -97,7 +119,7 @@ void Question::answer_author(const ObjectRef& ref, const ObjectView& object) {
            "Use a client that proves which key it holds (DPoP).", named(world_.self()));
   }
   if (!reasons_.empty()) return;
-  known_[1] = object_entity(ref, *ask_.object, object);
+  known_[1] = object_entity(ref, *ask_.object, reading);
   take(ask_policies(ask_.action, true));
 }
 
@@ -126,19 +148,20 @@ std::optional<Reason> Question::bar() {
     refuse("object-not-asked", "This cannot be asked of an object.", "", "");
   if (reasons_.empty()) {
     ObjectRead read = read_object(world_, *ask_.object, ask_.now, notes_);
-    if (!read.view) return std::move(read.fault);
-    check_recalls(*ref, *read.view);
-    for (const PartnerCode& code : read.view->origins) {
+    if (!read.reading) return std::move(read.fault);
+    const ObjectView& object = read.reading->view;
+    check_recalls(*ref, object);
+    for (const PartnerCode& code : object.origins) {
       const Partner* origin = world_.partner(code);
       if (origin != nullptr) check_open(*origin, "owner");
     }
-    check_object_missions(*read.view);
-    check_object_domains(*read.view);
-    check_released(*ref, *read.view);
+    check_object_missions(object);
+    check_object_domains(object);
+    check_released(*ref, object);
     // Each nation of origin releases its own share, at its own node.
-    if (supposed_ != nullptr && reasons_.empty() && !has(read.view->origins, world_.self())) {
+    if (supposed_ != nullptr && reasons_.empty() && !has(object.origins, world_.self())) {
       refuse("not-ours", "This object is of other nations: a release of it here would say nothing.",
-             "Ask its originators for a release.", named(read.view->origins.front()));
+             "Ask its originators for a release.", named(object.origins.front()));
     }
   }
   if (reasons_.empty()) return std::nullopt;
@@ -164,7 +187,7 @@ std::optional<Reason> barred(const World& world, const Release& release, Instant
 
 void Question::check_origins(const ObjectView& object) {
   for (const PartnerCode& code : object.origins) {
-    notes_.read(uid_of(code));
+    notes_.read([&] { return uid_of(code); });
     const Partner* origin = world_.partner(code);
     if (origin == nullptr || !notes_.reached(origin->member_since) || !notes_.before(origin->member_until)) {
       refuse("origin-not-member", fmt::format("{}, whose object this is, is not a member now.", named(code)),
@@ -194,7 +217,7 @@ void Question::check_origins(const ObjectView& object) {
 
 void Question::check_object_missions(const ObjectView& object) {
   for (const MissionId& id : object.missions) {
-    notes_.read(uid_of(id));
+    notes_.read([&] { return uid_of(id); });
     const Mission* mission = world_.mission(id);
     if (mission == nullptr || !has(mission->partners, ask_.who.partner)) {
       refuse("partner-not-in-mission",
@@ -215,7 +238,7 @@ void Question::check_object_missions(const ObjectView& object) {
 
 void Question::check_object_domains(const ObjectView& object) {
   for (const DomainId& id : object.domains) {
-    notes_.read(uid_of(id));
+    notes_.read([&] { return uid_of(id); });
     const Domain* domain = world_.domain(id);
     if (domain == nullptr) {
       refuse("domain-unknown", "The data domain this is of does not exist here.", "", named(world_.self()));
@@ -246,7 +269,7 @@ void Question::check_recalls(const ObjectRef& ref, const ObjectView& object) {
   const auto look = [&](std::string_view kind, std::string_view what) {
     if (what.empty()) return;
     std::string key = "recall/";
-    notes_.read(recall_uid(key.append(kind).append("/").append(what)));
+    notes_.read([&] { return recall_uid(key.append(kind).append("/").append(what)); });
     const Recall* recall = world_.recall(kind, what);
     if (recall != nullptr && reasons_.empty()) recalled(*recall);
   };
@@ -260,7 +283,7 @@ void Question::check_recalls(const ObjectRef& ref, const ObjectView& object) {
   for (const MissionId& mission : object.missions) look("mission", mission.text());
   if (ask_.by && !has(object.missions, ask_.by->mission)) look("mission", ask_.by->mission.text());
 
-  notes_.read(recall_uid("recall/label/"));
+  notes_.read([&] { return recall_uid("recall/label/"); });
   for (const Recall* recall : world_.recalls("label")) {
     const bool high =
         recall->classification.empty() || object.level >= level_of(recall->classification).value_or(0);
@@ -273,7 +296,8 @@ void Question::check_recalls(const ObjectRef& ref, const ObjectView& object) {
 // The one that names the person, if there is one. An id is what its sealer chose, and whoever asked for a
 // release said what the object bears without a key to prove it: a release is of that id and those attributes.
 const Release* Question::find_release(const ObjectRef& ref) {
-  notes_.read(release_uid(ask_.who.partner, ref.id));
+  release_counts_ = true;
+  notes_.read([&] { return release_uid(ask_.who.partner, ref.id); });
   if (supposed_ != nullptr) {
     supposed_release_.emplace();
     supposed_release_->person = ask_.who.id;
@@ -299,7 +323,7 @@ const Release* Question::find_release(const ObjectRef& ref) {
 
 // Whom the label lets an object go to; under originator control, each nation of origin says for its own share
 // where else. The others leave that to them.
-bool Question::check_released(const ObjectRef& ref, ObjectView& object) {
+bool Question::check_released(const ObjectRef& ref, const ObjectView& object) {
   const PartnerCode& reader = ask_.who.partner;
   if (has(object.origins, reader)) return true;
   const bool controlled = has(object.handling, std::string(kOriginatorControl));
@@ -313,15 +337,11 @@ bool Question::check_released(const ObjectRef& ref, ObjectView& object) {
            named(ours ? world_.self() : object.origins.front()));
     return false;
   }
-  object.releasable_to.push_back(reader);
-  for (label::Category& one : object.label.categories) {
-    if (!label::same_name(one.tag, label::kReleasableTo)) continue;
-    one.values.insert(std::upper_bound(one.values.begin(), one.values.end(), reader.text()), reader.text());
-  }
+  beyond_label_ = true;
   return true;
 }
 
-void Question::check_meant_for(const ObjectRef& ref, ObjectView& object) {
+void Question::check_meant_for(const ObjectRef& ref, const ObjectView& object) {
   const PartnerCode& reader = ask_.who.partner;
   if (!check_released(ref, object)) return;
   const std::vector<std::string>& dissem = ask_.object->dissem;
@@ -361,7 +381,7 @@ std::vector<std::string> Question::names_of_reader() {
 void Question::check_key_use(const ObjectView& object) {
   check_labelled();
   if (ask_.by && !ask_.by->device.empty()) return;
-  notes_.read(key_service_uid(world_.self()));
+  notes_.read([&] { return key_service_uid(world_.self()); });
   const KeyService* own = world_.key_service(world_.self());
   const int64_t ceiling = own == nullptr ? 0 : level_of(own->bearer_ceiling).value_or(0);
   if (object.level <= ceiling) return;
@@ -371,7 +391,7 @@ void Question::check_key_use(const ObjectView& object) {
 
 void Question::check_labelled() {
   if (!ask_.by || !ask_.by->unwraps || ask_.object->labelled) return;
-  notes_.read(key_service_uid(world_.self()));
+  notes_.read([&] { return key_service_uid(world_.self()); });
   const KeyService* own = world_.key_service(world_.self());
   if (own == nullptr || !own->labels_required) return;
   refuse("label-missing", "This opens only with the label that was sealed under its key.",
@@ -380,24 +400,24 @@ void Question::check_labelled() {
 }
 
 policy::Value Question::clearance_for(const ObjectView& object) {
-  label::Clearance out;
-  out.policy = object.label.policy;
-  for (const label::Classification& one : object.terms->policy->data().classifications) {
-    const auto level = object.terms->level(one.name);
-    if (level && *level <= person_.clearance) out.classifications.push_back(one.name);
-  }
-  out.categories.push_back(
-      {std::string(label::kReleasableTo), label::CategoryType::permissive, {ask_.who.partner.text()}});
+  std::span<const std::string> caveats;
   if (const Fact* held = live(ask_.who.facts, "caveats")) {
-    label::Category caveats{std::string(label::kCaveats), label::CategoryType::restrictive, {}};
     if (const auto* all = std::get_if<std::vector<std::string>>(&held->value)) {
-      caveats.values = *all;
+      caveats = *all;
     } else if (const auto* one = std::get_if<std::string>(&held->value)) {
-      caveats.values = {*one};
+      caveats = {one, 1};
     }
-    if (!caveats.values.empty()) out.categories.push_back(std::move(caveats));
   }
-  return label::clearance_value(out);
+  thread_local Kept<policy::Value> kept;
+  std::string key;
+  add_to_key(key, object.label.policy);
+  add_to_key(key, std::to_string(person_.clearance));
+  add_to_key(key, ask_.who.partner.text());
+  for (const std::string& caveat : caveats) add_to_key(key, caveat);
+  if (const policy::Value* known = kept.find(world_, key)) return *known;
+  policy::Value out = clearance_in(object, person_.clearance, ask_.who.partner, caveats);
+  kept.put(std::move(key), out);
+  return out;
 }
 
 }  // namespace entente::coalition

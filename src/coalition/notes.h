@@ -12,7 +12,7 @@ namespace entente::coalition {
 
 class Notes {
  public:
-  explicit Notes(Instant now) : now_(now) {}
+  explicit Notes(Instant now, bool keeps_reach = true) : now_(now), keeps_reach_(keeps_reach) {}
 
   // Whether `end` lies ahead; if it does, the answer may change there.
   bool before(Instant end) {
@@ -26,16 +26,15 @@ class Notes {
   // A layer was asked whose policies could read the request's method or path.
   void request_read() { request_read_ = true; }
   [[nodiscard]] bool any_request() const { return !request_read_; }
-  void read(policy::EntityUid uid) { reach_.entities.push_back(std::move(uid)); }
+  // `uid`: makes it, where anybody asks what was read.
+  template <class Uid>
+  void read(Uid uid) {
+    if (keeps_reach_) reach_.entities.push_back(uid());
+  }
+  [[nodiscard]] bool keeps_reach() const { return keeps_reach_; }
 
   void add(const policy::Answer& answer) {
-    for (const policy::EntityUid* uid : answer.reads) {
-      // Layers read much the same: few are copied. What is left double goes in take_reach().
-      constexpr size_t kSearchedMax = 64;
-      const auto known = reach_.entities.begin();
-      const auto end = known + static_cast<std::ptrdiff_t>(std::min(reach_.entities.size(), kSearchedMax));
-      if (std::find(known, end, *uid) == end) reach_.entities.push_back(*uid);
-    }
+    if (keeps_reach_) add_reach(answer);
     for (const policy::Datetime at : answer.instants) {
       const Instant instant{Millis(at.ms)};
       note(instant);
@@ -53,6 +52,15 @@ class Notes {
   }
 
  private:
+  void add_reach(const policy::Answer& answer) {
+    for (const policy::EntityUid* uid : answer.reads) {
+      // Layers read much the same: few are copied. What is left double goes in take_reach().
+      constexpr size_t kSearchedMax = 64;
+      const auto known = reach_.entities.begin();
+      const auto end = known + static_cast<std::ptrdiff_t>(std::min(reach_.entities.size(), kSearchedMax));
+      if (std::find(known, end, *uid) == end) reach_.entities.push_back(*uid);
+    }
+  }
   void note(Instant at) {
     if (at > now_) soonest_ = std::min(soonest_, at);
   }
@@ -63,6 +71,7 @@ class Notes {
   }
 
   Instant now_;
+  bool keeps_reach_;
   Instant soonest_ = kNever;
   bool request_read_ = false;
   policy::Reach reach_;

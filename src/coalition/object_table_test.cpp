@@ -128,7 +128,10 @@ TEST_CASE("truth table: 1,500 drawn objects and readers open exactly where an or
     const Ask asked = ask_of(one);
     std::vector<std::string> released = asked.object->attributes;
     if (one.for_another) released.pop_back();
-    const Verdict verdict = decide(released_world(before, one.released, released), asked);
+    // Where nothing is released the world stays the same, and what was read in it is found again.
+    const World now = one.released == 0 ? before : released_world(before, one.released, released);
+    const Verdict verdict = decide(now, asked);
+    CHECK(decide_without_reach(now, asked).to_json() == verdict.to_json());
     INFO("case " << i << ": " << one.reader << " " << action_name(one.action) << " level " << one.level << "/"
                  << one.clearance << " orcon " << one.orcon << " medical " << one.medical << "/"
                  << one.holds_medical << " released " << one.released << " for another " << one.for_another
@@ -140,6 +143,81 @@ TEST_CASE("truth table: 1,500 drawn objects and readers open exactly where an or
   CHECK(permitted > 200);
   CHECK(permitted < 1'000);
   CHECK(by_release > 20);
+}
+
+TEST_CASE("attack: what attributes and clearances mean in one world is taken for what they mean in another") {
+  Records all = records("XAA");
+  const World before = world(all);
+  Person who = person("XBB", "planner");
+  who.facts["clearance"].value = std::string("RESTRICTED");
+  const Ask asked = ask_object(
+      who, Action::open,
+      {fqn("classification", "restricted"), fqn("originator", "xaa"), fqn("releasable-to", "xbb")});
+  const auto opens = [&](const World& in) {
+    const bool out = decide(in, asked).permit;
+    CHECK(decide_without_reach(in, asked).permit == out);
+    return out;
+  };
+  CHECK(opens(before));
+
+  Json higher = all.at("attribute/classification");
+  for (Json::Member& member : higher.members()) {
+    if (member.first != "values") continue;
+    member.second = Json::array({Json::object({{"value", "restricted"}, {"means", "SECRET"}})});
+  }
+  const auto raised = before.with(std::vector<Record>{{"attribute/classification", higher}}, Revision{2});
+  REQUIRE_MESSAGE(raised, raised.error().text());
+  CHECK(!opens(raised->world));
+  CHECK(opens(before));
+
+  // Two worlds of one revision: what is RESTRICTED there is SECRET in the coalition's terms here.
+  Json terms = all.at("label-policy/harbor-light");
+  terms.set("levels", Json::object({{"UNCLASSIFIED", "UNCLASSIFIED"}, {"RESTRICTED", "SECRET"}}));
+  const auto renamed = before.with(std::vector<Record>{{"label-policy/harbor-light", terms}}, Revision{2});
+  REQUIRE_MESSAGE(renamed, renamed.error().text());
+  CHECK(!opens(renamed->world));
+  CHECK(!opens(raised->world));
+  CHECK(opens(before));
+}
+
+TEST_CASE("attack: attributes that are other attributes when they are written in one line") {
+  const World in = world(records("XAA"));
+  Person who = person("XCC", "planner");
+  who.facts["clearance"].value = std::string("RESTRICTED");
+  std::vector<std::string> theirs{fqn("classification", "restricted"), fqn("originator", "xaa"),
+                                  fqn("releasable-to", "xcc")};
+  CHECK(decide(in, ask_object(who, Action::open, theirs)).permit);
+  const std::string joined = theirs[1] + theirs[2];
+  CHECK(!decide(in, ask_object(who, Action::open, {theirs[0], joined})).permit);
+  std::swap(theirs[0], theirs[2]);
+  CHECK(decide(in, ask_object(who, Action::open, theirs)).permit);
+  theirs.pop_back();
+  CHECK(!decide(in, ask_object(who, Action::open, theirs)).permit);
+}
+
+TEST_CASE("attack: caveats of one reader, or a nation, level or label policy, count for another") {
+  const World in = world(records("XAA"));
+  const std::vector<std::string> medical{fqn("classification", "restricted"), fqn("originator", "xaa"),
+                                         fqn("releasable-to", "xbb"), fqn("caveat", "medical")};
+  Person holds = person("XBB", "planner");
+  holds.facts["clearance"].value = std::string("RESTRICTED");
+  Person lacks = holds;
+  holds.facts["caveats"] = holds.facts["clearance"];
+  holds.facts["caveats"].value = std::vector<std::string>{"MEDICAL"};
+  Person lower = holds;
+  lower.facts["clearance"].value = std::string("UNCLASSIFIED");
+  Person other = person("XCC", "planner");
+  other.facts["clearance"].value = std::string("RESTRICTED");
+  other.facts["caveats"] = holds.facts["caveats"];
+  Person late = holds;
+  late.facts["caveats"].end = kNow;
+  for (int round = 0; round < 2; ++round) {
+    CHECK(decide(in, ask_object(holds, Action::open, medical)).permit);
+    CHECK(!decide(in, ask_object(lacks, Action::open, medical)).permit);
+    CHECK(!decide(in, ask_object(lower, Action::open, medical)).permit);
+    CHECK(!decide(in, ask_object(other, Action::open, medical)).permit);
+    CHECK(!decide(in, ask_object(late, Action::open, medical)).permit);
+  }
 }
 
 }  // namespace entente::coalition

@@ -1,5 +1,6 @@
 #include "coalition/object_view.h"
 
+#include "coalition/kept.h"
 #include "coalition/words.h"
 #include "label/label_policy.h"
 #include "label/predicate.h"
@@ -14,37 +15,67 @@ namespace {
 
 constexpr std::string_view kValuePart = "/value/";
 
+Reason fault(std::string_view rule, std::string text) {
+  return {Layer::structure, std::string(rule), std::move(text),
+          "Whoever sealed it would have to seal it again.", "Whoever sealed it"};
+}
+
+policy::Value partner_set(const std::vector<PartnerCode>& codes) {
+  policy::Value::Items items;
+  for (const PartnerCode& code : codes) items.emplace_back(uid_of(code));
+  return policy::Value::set(std::move(items));
+}
+
+ObjectReading reading_of(ObjectView view, const std::vector<std::string>& attributes,
+                         std::vector<policy::EntityUid> read) {
+  policy::Value::Items missions;
+  for (const MissionId& mission : view.missions) missions.emplace_back(uid_of(mission));
+  std::vector<policy::EntityUid> parents;
+  policy::Value::Items domains;
+  for (const DomainId& domain : view.domains) {
+    parents.push_back(uid_of(domain));
+    domains.emplace_back(uid_of(domain));
+  }
+  policy::Record record{{"origins", partner_set(view.origins)},
+                        {"releasable_to", partner_set(view.releasable_to)},
+                        {"missions", policy::Value::set(std::move(missions))},
+                        {"domains", policy::Value::set(std::move(domains))},
+                        {"classification", view.level},
+                        {"label", label::label_value(view.label)},
+                        {"attributes", policy::Value::texts(attributes)},
+                        {"caveats", policy::Value::texts(view.caveats)},
+                        {"handling", policy::Value::texts(view.handling)},
+                        {"dissem", policy::Value::texts({})}};
+  return {std::move(view), {{}, std::move(record), std::move(parents), {}}, std::move(read)};
+}
+
 // Attribute by attribute, to the first that is wrong.
 class ObjectReader {
  public:
-  ObjectReader(const World& world, const SealedObject& object, Instant now, Notes& notes)
-      : world_(world), object_(object), now_(now), notes_(notes) {}
+  ObjectReader(const World& world, const std::vector<std::string>& attributes, Instant now)
+      : world_(world), attributes_(attributes), now_(now) {}
 
   ObjectRead read() {
     ObjectRead out;
-    if (!read_attributes() || !read_label()) {
-      out.fault = std::move(fault_);
+    if (read_attributes() && read_label()) {
+      out.reading =
+          std::make_shared<const ObjectReading>(reading_of(std::move(view_), attributes_, std::move(uids_)));
     } else {
-      out.view = std::move(view_);
+      out.fault = std::move(fault_);
     }
     return out;
   }
+  // Of a fault: what was read up to there.
+  [[nodiscard]] const std::vector<policy::EntityUid>& uids() const { return uids_; }
 
  private:
   bool wrong(std::string_view rule, std::string text) {
-    fault_ = {Layer::structure, std::string(rule), std::move(text),
-              "Whoever sealed it would have to seal it again.", "Whoever sealed it"};
+    fault_ = fault(rule, std::move(text));
     return false;
   }
 
   bool read_attributes() {
-    if (object_.attributes.empty()) {
-      return wrong("object-no-attributes", "What is sealed here says nothing of who may open it.");
-    }
-    if (object_.attributes.size() > kObjectAttributesMax || object_.dissem.size() > kDissemMax) {
-      return wrong("object-unreadable", "What is sealed here says more than can be read.");
-    }
-    for (const std::string& fqn : object_.attributes) {
+    for (const std::string& fqn : attributes_) {
       if (!read_attribute(fqn)) return false;
     }
     for (auto* codes : {&view_.origins, &view_.releasable_to}) {
@@ -63,7 +94,7 @@ class ObjectReader {
   bool read_attribute(std::string_view fqn) {
     const size_t part = fqn.rfind(kValuePart);
     const std::string_view name = fqn.substr(0, part);
-    notes_.read(attribute_uid(name));
+    uids_.push_back(attribute_uid(name));
     const Attribute* attribute = part == std::string_view::npos ? nullptr : world_.attribute(name);
     const Attribute::Value* value =
         attribute == nullptr ? nullptr : attribute->find(fqn.substr(part + kValuePart.size()));
@@ -113,8 +144,6 @@ class ObjectReader {
   }
 
   bool read_label() {
-    // Where names are in use for some time only, what is read of them is good for this moment.
-    if (view_.terms->policy->is_dated()) (void)notes_.before(now_ + Millis(1));
     label::Label& label = view_.label;
     label.policy = view_.terms->policy->name();
     label.classification = classification_;
@@ -139,66 +168,84 @@ class ObjectReader {
                    "The classification of what is sealed here is not one that is opened here.");
     }
     view_.level = *level;
-    return agrees();
+    return true;
   }
 
   void add(std::string_view tag, label::CategoryType type, std::vector<std::string> values) {
     if (!values.empty()) view_.label.categories.push_back({std::string(tag), type, std::move(values)});
   }
 
-  // The label says one thing and the policy another: then neither is believed.
-  bool agrees() {
-    if (!object_.label) return true;
-    auto claimed = view_.terms->policy->check(*object_.label, label::Use::read, now_);
-    if (claimed && label::same_name(claimed->classification, view_.label.classification) &&
-        claimed->categories == view_.label.categories) {
-      return true;
-    }
-    return wrong("object-label-disagrees",
-                 "The label of what is sealed here is not the one its attributes amount to.");
-  }
-
   const World& world_;
-  const SealedObject& object_;
+  const std::vector<std::string>& attributes_;
   const Instant now_;
-  Notes& notes_;
   ObjectView view_;
+  std::vector<policy::EntityUid> uids_;
   std::string classification_;
   Reason fault_;
 };
 
-policy::Value partner_set(const std::vector<PartnerCode>& codes) {
-  policy::Value::Items items;
-  for (const PartnerCode& code : codes) items.emplace_back(uid_of(code));
-  return policy::Value::set(std::move(items));
+// The label says one thing and the policy another: then neither is believed.
+bool agrees(const SealedObject& object, const ObjectView& view, Instant now) {
+  if (!object.label) return true;
+  const auto claimed = view.terms->policy->check(*object.label, label::Use::read, now);
+  return claimed && label::same_name(claimed->classification, view.label.classification) &&
+         claimed->categories == view.label.categories;
+}
+
+// Where names of a label policy are in use for some time only, nothing that was read is kept.
+ObjectRead read_attributes(const World& world, const SealedObject& object, Instant now, Notes& notes) {
+  thread_local Kept<std::shared_ptr<const ObjectReading>> kept;
+  std::string key;
+  for (const std::string& fqn : object.attributes) add_to_key(key, fqn);
+  ObjectRead out;
+  const auto note = [&](const std::vector<policy::EntityUid>& uids) {
+    for (const policy::EntityUid& uid : uids) notes.read([&] { return uid; });
+  };
+  if (const auto* known = kept.find(world, key)) {
+    out.reading = *known;
+  } else {
+    ObjectReader reader(world, object.attributes, now);
+    out = reader.read();
+    if (!out.reading) note(reader.uids());
+    if (out.reading && !out.reading->view.terms->policy->is_dated()) kept.put(std::move(key), out.reading);
+  }
+  if (out.reading) note(out.reading->read);
+  return out;
 }
 
 }  // namespace
 
 ObjectRead read_object(const World& world, const SealedObject& object, Instant now, Notes& notes) {
-  return ObjectReader(world, object, now, notes).read();
+  if (object.attributes.empty())
+    return {nullptr, fault("object-no-attributes", "What is sealed here says nothing of who may open it.")};
+  if (object.attributes.size() > kObjectAttributesMax || object.dissem.size() > kDissemMax)
+    return {nullptr, fault("object-unreadable", "What is sealed here says more than can be read.")};
+  ObjectRead out = read_attributes(world, object, now, notes);
+  if (!out.reading) return out;
+  const ObjectView& view = out.reading->view;
+  // What is read of dated names is good for this moment.
+  if (view.terms->policy->is_dated()) (void)notes.before(now + Millis(1));
+  if (agrees(object, view, now)) return out;
+  return {nullptr, fault("object-label-disagrees",
+                         "The label of what is sealed here is not the one its attributes amount to.")};
 }
 
-policy::Entity object_entity(const ObjectRef& ref, const SealedObject& object, const ObjectView& view) {
-  policy::Value::Items missions;
-  for (const MissionId& mission : view.missions) missions.emplace_back(uid_of(mission));
-  std::vector<policy::EntityUid> parents;
-  policy::Value::Items domains;
-  for (const DomainId& domain : view.domains) {
-    parents.push_back(uid_of(domain));
-    domains.emplace_back(uid_of(domain));
+ObjectReading released_to(const PartnerCode& partner, const ObjectReading& reading,
+                          const SealedObject& object) {
+  ObjectView view = reading.view;
+  view.releasable_to.push_back(partner);
+  for (label::Category& one : view.label.categories) {
+    if (!label::same_name(one.tag, label::kReleasableTo)) continue;
+    one.values.insert(std::upper_bound(one.values.begin(), one.values.end(), partner.text()), partner.text());
   }
-  policy::Record attributes{{"origins", partner_set(view.origins)},
-                            {"releasable_to", partner_set(view.releasable_to)},
-                            {"missions", policy::Value::set(std::move(missions))},
-                            {"domains", policy::Value::set(std::move(domains))},
-                            {"classification", view.level},
-                            {"label", label::label_value(view.label)},
-                            {"attributes", policy::Value::texts(object.attributes)},
-                            {"caveats", policy::Value::texts(view.caveats)},
-                            {"handling", policy::Value::texts(view.handling)},
-                            {"dissem", policy::Value::texts(object.dissem)}};
-  return {uid_of(ref), std::move(attributes), std::move(parents), {}};
+  return reading_of(std::move(view), object.attributes, {});
+}
+
+policy::Entity object_entity(const ObjectRef& ref, const SealedObject& object, const ObjectReading& reading) {
+  policy::Entity out = reading.entity;
+  out.uid = uid_of(ref);
+  if (!object.dissem.empty()) out.attributes.set("dissem", policy::Value::texts(object.dissem));
+  return out;
 }
 
 }  // namespace entente::coalition

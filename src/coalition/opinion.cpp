@@ -103,8 +103,8 @@ class LayerAsked {
       return false;
     }
     if (set_->reads_context(request_.action, "http")) notes.request_read();
-    policy::Answer answer;
-    policy::decide(*set_, known_.world.entities(), known_.overlay, request_, {}, answer);
+    thread_local policy::Answer answer;  // grows once
+    policy::decide(*set_, known_.world.entities(), known_.overlay, request_, {.nearest = true}, answer);
     notes.add(answer);
     note_errors(answer, denials.errors);
     if (!answer.permitted()) {
@@ -151,9 +151,8 @@ class LayerAsked {
       reasons.push_back(plain("policy-failed", "A rule could not be judged, so nothing is permitted."));
       return;
     }
-    const auto nearest = policy::nearest_permit(*set_, known_.world.entities(), known_.overlay, request_);
-    reasons.push_back(nearest ? reason((*set_)[*nearest])
-                              : plain("nothing-permits", "No rule permits this."));
+    reasons.push_back(answer.nearest ? reason((*set_)[*answer.nearest])
+                                     : plain("nothing-permits", "No rule permits this."));
   }
 
   const Established& known_;

@@ -204,6 +204,8 @@ TEST_CASE("with() comes to what load() makes of all records, in any order") {
     for (int i = 0; i < kAsks; ++i) {
       const Ask asked = random_ask(dice);
       CHECK(decide(made, asked).to_json() == decide(*loaded, asked).to_json());
+      CHECK(decide_without_reach(made, asked).to_json() == decide(*loaded, asked).to_json());
+      CHECK(decide_without_reach(made, asked).reach.entities.empty());
     }
   }
 }

@@ -20,8 +20,8 @@ namespace entente::coalition {
 // that what is said about a person is the same whatever they asked for.
 class Question {
  public:
-  Question(const World& world, const Ask& ask, const Grant* supposed = nullptr)
-      : world_(world), ask_(ask), notes_(ask.now), supposed_(supposed) {}
+  Question(const World& world, const Ask& ask, const Grant* supposed = nullptr, bool keeps_reach = true)
+      : world_(world), ask_(ask), notes_(ask.now, keeps_reach), supposed_(supposed) {}
 
   Verdict answer() {
     const bool of_app = std::holds_alternative<AppRef>(ask_.target);
@@ -63,7 +63,7 @@ class Question {
 
   void answer_person(const AppRef& ref);
   void answer_object(const ObjectRef& ref);
-  void answer_author(const ObjectRef& ref, const ObjectView& object);
+  void answer_author(const ObjectRef& ref, const ObjectReading& reading);
   void answer_approver(const AppRef& ref);
   void answer_operator();
   [[nodiscard]] bool as_operator() const {
@@ -86,8 +86,8 @@ class Question {
   void check_object_domains(const ObjectView& object);
   void check_recalls(const ObjectRef& ref, const ObjectView& object);
   void recalled(const Recall& recall);
-  void check_meant_for(const ObjectRef& ref, ObjectView& object);
-  bool check_released(const ObjectRef& ref, ObjectView& object);
+  void check_meant_for(const ObjectRef& ref, const ObjectView& object);
+  bool check_released(const ObjectRef& ref, const ObjectView& object);
   const Release* find_release(const ObjectRef& ref);
   [[nodiscard]] std::vector<std::string> names_of_reader();
   void check_obligations(Opinion& opinion);
@@ -124,6 +124,8 @@ class Question {
   std::optional<Release> supposed_release_;
   std::array<policy::Entity, 2> known_;  // to policies: the person, and the object if it is of one
   std::optional<GrantTerms> terms_;
+  bool beyond_label_ = false;  // of an object: the reader's nation is none of those that its label names
+  bool release_counts_ = false;
   bool permit_ = false;
   bool credential_dead_ = false;
   bool in_mission_ = false;

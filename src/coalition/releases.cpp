@@ -76,11 +76,7 @@ ReleaseNews news_of(const Release& release, Instant now) {
 }
 
 std::optional<ReleaseNews> release_news(const World& world, const Ask& ask, const Verdict& verdict) {
-  const auto* object = std::get_if<ObjectRef>(&ask.target);
-  if (verdict.permit || object == nullptr) return std::nullopt;
-  // Looked for by whoever decides where it matters, and nowhere else.
-  const auto& read = verdict.reach.entities;
-  if (std::ranges::find(read, release_uid(ask.who.partner, object->id)) == read.end()) return std::nullopt;
+  if (verdict.permit || !verdict.release_counts) return std::nullopt;
   if (const auto known = newest_release(world, ask)) return news_of(*known, ask.now);
   Grant supposed;
   supposed.end = ask.now + std::chrono::minutes(1);
@@ -175,8 +171,9 @@ std::vector<Release> closed_releases(const World& world, const MissionId& missio
       object.attributes = one->attributes;
       Notes notes(now);
       const ObjectRead read = read_object(world, object, now, notes);
-      if (!read.view || std::ranges::find(read.view->missions, mission) == read.view->missions.end())
-        continue;
+      if (!read.reading) continue;
+      const std::vector<MissionId>& missions = read.reading->view.missions;
+      if (std::ranges::find(missions, mission) == missions.end()) continue;
       out.push_back(closed(*one, words));
     }
   }

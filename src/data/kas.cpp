@@ -349,7 +349,7 @@ void Kas::judge(Case& work, const coalition::World& world, KasMoment at) {
       continue;
     }
     item.ask = work.ask_about(item, at.now);
-    Case::decide(item, world, at.now);
+    work.decide(item, world, at.now);
     item.may_recall = !work.recalls() && service == parts_.self && work.may_recall(item, world);
     if (service == parts_.self && !work.wishes() && !work.recalls())
       item.news = coalition::release_news(world, item.ask, item.verdict);

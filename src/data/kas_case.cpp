@@ -129,9 +129,11 @@ bool Kas::Case::may_recall(const CaseItem& item, const coalition::World& world) 
   return coalition::decide(world, ask).permit;
 }
 
-void Kas::Case::decide(CaseItem& item, const coalition::World& world, Instant now) {
+// What is looked after as a view ends when something changes that was read here; all else is asked anew.
+void Kas::Case::decide(CaseItem& item, const coalition::World& world, Instant now) const {
   item.ask.now = now;
-  item.verdict = coalition::decide(world, item.ask);
+  item.verdict =
+      request.view ? coalition::decide(world, item.ask) : coalition::decide_without_reach(world, item.ask);
   item.permitted = item.verdict.permit;
   item.decided_in = world;
   item.decided_at = now;

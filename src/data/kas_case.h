@@ -58,7 +58,7 @@ class Kas::Case {
   [[nodiscard]] coalition::Ask ask_about(const CaseItem& item, Instant now) const;
   // Of somebody who asks for a release: whether one would help, and is asked for already.
   void wish_for(CaseItem& item, const coalition::World& world, const coalition::WishesUnderWay& others) const;
-  static void decide(CaseItem& item, const coalition::World& world, Instant now);
+  void decide(CaseItem& item, const coalition::World& world, Instant now) const;
   // Asks again, unless the same was asked of the very same world (not one of its revision: two that act
   // before a disk has either may bear one) and time has not changed the answer. What is refused now is not
   // permitted any more.

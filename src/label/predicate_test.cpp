@@ -96,6 +96,39 @@ TEST_CASE("a label that is unknown, of another policy or against its rules is co
   CHECK(!may_open(odd, label_for_test("SECRET")));
 }
 
+TEST_CASE("attack: what came out under one label policy, or at one time, is believed under another") {
+  const Value clearance = clearance_value(secret_of_xbb());
+  const Value label = label_value(label_for_test(
+      "RESTRICTED", {{"Releasable To", CategoryType::permissive, {"FLOTILLA", "XAA", "XBB"}}}));
+  const auto holds = [&](const policy::NativePredicate& predicate, Instant at) {
+    const std::array<Value, 3> arguments{clearance, label, Value(at)};
+    return predicate.function(arguments).value().boolean();
+  };
+  std::string text(kXaaSpif);
+  const std::string_view end = " notAfter=\"2026-12-31T00:00:00Z\"";
+  const Instant late = parse_rfc3339("2027-01-01T00:00:00Z").value();
+  const auto dated = dominates_predicate(known());
+  CHECK(holds(dated, time_for_test()));
+  CHECK(!holds(dated, late));
+  CHECK(holds(dated, time_for_test()));
+  text.erase(text.find(end), end.size());
+  const auto policies_of = [](std::string_view spif) {
+    auto out = std::make_shared<LabelPolicies>();
+    REQUIRE(out->add(std::make_shared<LabelPolicy>(policy_for_test(spif))));
+    return out;
+  };
+  const auto undated = dominates_predicate(policies_of(text));
+  CHECK(holds(undated, late));
+  CHECK(holds(undated, late));
+  CHECK(!holds(dated, late));
+  // Of the same name, and without that classification.
+  for (size_t at = text.find("RESTRICTED"); at != std::string::npos; at = text.find("RESTRICTED", at))
+    text.replace(at, 10, "RESERVED");
+  const auto renamed = dominates_predicate(policies_of(text));
+  CHECK(!holds(renamed, late));
+  CHECK(holds(undated, late));
+}
+
 TEST_CASE("values that are no label are evaluation errors, which open nothing") {
   const auto predicate = dominates_predicate(known());
   const Value good = label_value(label_for_test("SECRET"));

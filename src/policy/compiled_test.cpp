@@ -46,6 +46,7 @@ std::vector<std::string> texts_of(const Answer& answer) {
 // policies whose other scope lines are not met.
 void check_same(const PolicySet& policies, const Entities& entities, Overlay overlay, const Request& request,
                 DecideMode mode) {
+  mode.nearest = true;
   const Answer fast = decide(policies, entities, overlay, request, mode);
   const Answer plain = decide_plainly(policies, entities, overlay, request, mode);
   CHECK(fast.decision == plain.decision);
@@ -59,11 +60,13 @@ void check_same(const PolicySet& policies, const Entities& entities, Overlay ove
     CAPTURE(request.principal.text());
     CHECK((fast.reach.touches(uid) || uid == request.action));
   }
-  if (fast.permitted() || !fast.reasons.empty() || !fast.errors.empty()) return;
+  if (fast.permitted() || !fast.reasons.empty() || !fast.errors.empty()) {
+    CHECK(!fast.nearest);
+    return;
+  }
   const auto misses = near_misses(policies, entities, overlay, request, 1);
-  const auto nearest = nearest_permit(policies, entities, overlay, request);
-  CHECK(nearest.has_value() == !misses.empty());
-  if (nearest && !misses.empty()) CHECK(*nearest == misses.front().policy);
+  CHECK(fast.nearest.has_value() == !misses.empty());
+  if (fast.nearest && !misses.empty()) CHECK(*fast.nearest == misses.front().policy);
 }
 
 // More in a long run: ENTENTE_SEEDS=20000.

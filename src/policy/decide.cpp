@@ -2,6 +2,7 @@
 
 #include "policy/eval.h"
 #include "policy/machine.h"
+#include "policy/near_miss.h"
 #include "policy/policy_set_inside.h"
 #include "policy/view.h"
 
@@ -54,6 +55,13 @@ class Deciding {
         overlay_(overlay),
         request_(request),
         answer_(answer) {}
+
+  // The only permit whose scope the request may meet is the nearest, and need not be looked into.
+  [[nodiscard]] std::optional<PolicyIndex> only_near(const ActionIndex& index) {
+    return policies_.schema
+               ? only_in_scope(policies_, index.permits, principal_, resource_, desk_.room, request_)
+               : std::nullopt;
+  }
 
   void run(const ActionIndex& index, DecideMode mode) {
     Machine& machine = desk_.machine;
@@ -120,6 +128,10 @@ class Deciding {
   ScopeIndex::Line resource_{};
 };
 
+std::optional<PolicyIndex> nearest_of(const std::vector<NearMiss>& found) {
+  return found.empty() ? std::nullopt : std::optional(found.front().policy);
+}
+
 Desk& desk() {
   static thread_local Desk mine;
   return mine;
@@ -155,6 +167,7 @@ void decide(const PolicySet& policies, const Entities& entities, Overlay overlay
   answer.reads.clear();
   answer.instants.clear();
   answer.clock_bound = false;
+  answer.nearest.reset();
   const PolicySet::Inside& inside = policies.inside();
   if (overlay.size() > kOverlayMax) {
     answer.errors.push_back({std::nullopt, inside.too_many_entities()});
@@ -167,7 +180,12 @@ void decide(const PolicySet& policies, const Entities& entities, Overlay overlay
   }
   Desk& mine = desk();
   const AtDesk here(mine);
-  Deciding(mine, inside, entities, overlay, request, answer).run(*index, mode);
+  Deciding deciding(mine, inside, entities, overlay, request, answer);
+  deciding.run(*index, mode);
+  if (mode.nearest && !answer.permitted() && answer.reasons.empty() && answer.errors.empty()) {
+    answer.nearest = deciding.only_near(*index);
+    if (!answer.nearest) answer.nearest = nearest_of(near_misses(policies, entities, overlay, request, 1));
+  }
   answer.reads.swap(mine.machine.reads());
   answer.instants.swap(mine.machine.instants());
   sort_once_each(answer.instants);

@@ -54,6 +54,8 @@ struct Answer {
   // context passes none of them, time alone changes nothing. Sorted.
   std::vector<Datetime> instants;
   bool clock_bound = false;  // datetime arithmetic took part: time may change the answer at any instant
+  // Asked for, and nothing was permitted, forbidden or failed: the permit that came nearest (near_misses()).
+  std::optional<PolicyIndex> nearest;
 
   [[nodiscard]] bool permitted() const { return decision == Decision::permit; }
 };
@@ -61,6 +63,7 @@ struct Answer {
 struct DecideMode {
   bool forbid_error_denies = true;  // false: exactly Cedar
   bool every_error = false;         // true: evaluate permits also after a forbid has settled the matter
+  bool nearest = false;             // true: say what came nearest to a permit
 };
 
 // Entities known only to this request (the person, device and session given with the ask): they come before
@@ -99,8 +102,5 @@ struct NearMiss {
 [[nodiscard]] std::vector<NearMiss> near_misses(const PolicySet& policies, const Entities& entities,
                                                 Overlay overlay, const Request& request,
                                                 size_t count_max = 8);
-// Only which came nearest, where no permit held: one alone need not be looked into.
-[[nodiscard]] std::optional<PolicyIndex> nearest_permit(const PolicySet& policies, const Entities& entities,
-                                                        Overlay overlay, const Request& request);
 
 }  // namespace entente::policy

@@ -109,6 +109,7 @@ std::strong_ordering Value::operator<=>(const Value& other) const {
                                                     other.items().end());
     }
     case Kind::record:
+      if (&record() == &other.record()) return std::strong_ordering::equal;
       return record() <=> other.record();
     case Kind::entity:
       return entity() <=> other.entity();

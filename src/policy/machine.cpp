@@ -399,12 +399,15 @@ const Record* Machine::members_of(const Cell& base) {
   return entity == nullptr ? nullptr : &entity->attributes;
 }
 
-Cell Machine::get(const Code& code) {
+const Value* Machine::find_attribute(const Code& code) {
   const Code& base = codes_[code.args[0]];
   const Record* members = base.op == Op::variable ? attributes_[static_cast<size_t>(base.variable)] : nullptr;
   if (members == nullptr) members = members_of(eval(code.args[0]));
-  if (members == nullptr) return Cell::failure();
-  const Value* found = attribute(*members, program_->names.data()[code.detail], code.hint);
+  return members == nullptr ? nullptr : attribute(*members, program_->names.data()[code.detail], code.hint);
+}
+
+Cell Machine::get(const Code& code) {
+  const Value* found = find_attribute(code);
   return found == nullptr ? Cell::failure() : Cell::of(*found);
 }
 
@@ -450,10 +453,13 @@ Cell Machine::native(const Code& code) {
   Remembered one{program_->natives[code.detail], {}, {}};
   bool timed = false;
   for (uint32_t i = 0; i < code.args[1]; ++i) {
-    const Cell argument = eval(program_->links[code.args[0] + i]);
+    const Code& its = codes_[program_->links[code.args[0] + i]];
+    // An attribute is handed on as the very value that it is: copied by sharing, and known again.
+    const Value* found = its.op == Op::get ? find_attribute(its) : nullptr;
+    const Cell argument = found != nullptr ? Cell::of(*found) : eval(program_->links[code.args[0] + i]);
     if (argument.failed()) return argument;
     timed = timed || holds_time(argument);
-    one.arguments.push_back(value_of(argument));
+    one.arguments.push_back(found != nullptr ? *found : value_of(argument));
   }
   for (const Remembered& known : remembered_)
     if (known.native == one.native && known.arguments == one.arguments) return Cell::of(known.result);

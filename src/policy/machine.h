@@ -61,6 +61,7 @@ class Machine {
   Cell in(const Code& code);
   Cell has(const Code& code);
   Cell get(const Code& code);
+  const Value* find_attribute(const Code& code);
   Cell is(const Code& code);
   Cell like(const Code& code);
   Cell set(const Code& code);

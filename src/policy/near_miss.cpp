@@ -1,4 +1,6 @@
 // What would have to be different for a denied request: the permits that came nearest.
+#include "policy/near_miss.h"
+
 #include "policy/decide.h"
 #include "policy/eval.h"
 #include "policy/lexer.h"
@@ -11,23 +13,26 @@
 namespace entente::policy {
 namespace {
 
+// A rule about things of another type is not near, however little it asks.
+bool of_another_type(const Scope& scope, const EntityUid& uid) {
+  const bool typed = scope.kind == Scope::Kind::is || scope.kind == Scope::Kind::is_in;
+  return typed && scope.type != uid.type;
+}
+
+bool of_other_types(const Policy& policy, const Request& request) {
+  return of_another_type(policy.principal, request.principal) ||
+         of_another_type(policy.resource, request.resource);
+}
+
 class Misses {
  public:
   Misses(const PolicySet::Inside& policies, View& view, const Request& request)
       : policies_(policies), request_(request), evaluator_(view, request) {}
 
-  // A permit for this action, of things of these types.
-  bool concerns(uint32_t number) {
-    const Policy& policy = policies_.policies[number];
-    return policy.info.effect == Effect::permit &&
-           (policies_.schema || evaluator_.meets(policy.action, request_.action)) &&
-           !of_another_type(policy.principal, request_.principal) &&
-           !of_another_type(policy.resource, request_.resource);
-  }
-
   void look(uint32_t number) {
-    if (!concerns(number)) return;
     const Policy& policy = policies_.policies[number];
+    if (policy.info.effect != Effect::permit || of_other_types(policy, request_)) return;
+    if (!policies_.schema && !evaluator_.meets(policy.action, request_.action)) return;
     NearMiss miss{PolicyIndex{number}, {}, {}, false, 0, 0};
     scope(policy, policy.principal, request_.principal, miss);
     scope(policy, policy.resource, request_.resource, miss);
@@ -58,12 +63,6 @@ class Misses {
   }
 
  private:
-  // A rule about things of another type is not near, however little it asks.
-  static bool of_another_type(const Scope& scope, const EntityUid& uid) {
-    const bool typed = scope.kind == Scope::Kind::is || scope.kind == Scope::Kind::is_in;
-    return typed && scope.type != uid.type;
-  }
-
   void scope(const Policy& policy, const Scope& scope, const EntityUid& uid, NearMiss& miss) {
     if (scope.kind == Scope::Kind::any) return;
     note(policy, scope.begin, scope.finish, evaluator_.meets(scope, uid), true, false, miss);
@@ -104,12 +103,8 @@ ScopeIndex::Line line_of(View& view, const EntityUid& uid, std::vector<Name>& ab
 }
 
 // The permits whose scope can be met, ascending.
-std::vector<uint32_t> in_scope(const ScopeIndex& permits, View& view, const Request& request) {
-  std::vector<Name> above_principal;
-  std::vector<Name> above_resource;
-  const ScopeIndex::Line principal = line_of(view, request.principal, above_principal);
-  const ScopeIndex::Line resource = line_of(view, request.resource, above_resource);
-  std::vector<uint64_t> room;
+std::vector<uint32_t> in_scope(const ScopeIndex& permits, const ScopeIndex::Line& principal,
+                               const ScopeIndex::Line& resource, std::vector<uint64_t>& room) {
   std::vector<uint32_t> found;
   permits.find(
       principal, resource, room, [](uint32_t) { return Cell::failure(); },
@@ -134,7 +129,12 @@ std::vector<NearMiss> near_misses(const PolicySet& policies, const Entities& ent
   if (index == nullptr) return {};
   View view(entities, overlay);
   Misses misses(inside, view, request);
-  const std::vector<uint32_t> nearer = in_scope(index->permits, view, request);
+  std::vector<Name> above_principal;
+  std::vector<Name> above_resource;
+  std::vector<uint64_t> room;
+  const std::vector<uint32_t> nearer =
+      in_scope(index->permits, line_of(view, request.principal, above_principal),
+               line_of(view, request.resource, above_resource), room);
   for (const uint32_t number : nearer) misses.look(number);
   misses.settle();
   size_t others = misses.size() >= count_max ? kOthersMax : 0;
@@ -148,18 +148,12 @@ std::vector<NearMiss> near_misses(const PolicySet& policies, const Entities& ent
   return std::move(misses).nearest(count_max);
 }
 
-std::optional<PolicyIndex> nearest_permit(const PolicySet& policies, const Entities& entities,
-                                          Overlay overlay, const Request& request) {
-  const PolicySet::Inside& inside = policies.inside();
-  const ActionIndex* index = index_of(inside, overlay, request);
-  if (index == nullptr) return std::nullopt;
-  View view(entities, overlay);
-  Misses misses(inside, view, request);
-  std::vector<uint32_t> nearer = in_scope(index->permits, view, request);
-  std::erase_if(nearer, [&](uint32_t number) { return !misses.concerns(number); });
-  if (nearer.size() == 1) return PolicyIndex{nearer.front()};
-  const std::vector<NearMiss> found = near_misses(policies, entities, overlay, request, 1);
-  return found.empty() ? std::nullopt : std::optional(found.front().policy);
+std::optional<PolicyIndex> only_in_scope(const PolicySet::Inside& policies, const ScopeIndex& permits,
+                                         const ScopeIndex::Line& principal, const ScopeIndex::Line& resource,
+                                         std::vector<uint64_t>& room, const Request& request) {
+  std::vector<uint32_t> found = in_scope(permits, principal, resource, room);
+  std::erase_if(found, [&](uint32_t number) { return of_other_types(policies.policies[number], request); });
+  return found.size() == 1 ? std::optional(PolicyIndex{found.front()}) : std::nullopt;
 }
 
 }  // namespace entente::policy
