@@ -9,8 +9,10 @@
 // when requests, RSA and EC in turn, come at half the rate that is possible, each at a time of its own
 // whether or not the one before is done. A line of JSON. With rsa, ec or denied behind it, or one of these
 // with -new: that many requests alone, for a profiler; all of a request is in Service::serve().
+#include "coalition/levels.h"
 #include "crypto/openssl_heap.h"
 #include "data/kas.h"
+#include "identity/token_people.h"
 #include "objects.h"
 #include "openssl_operations.h"
 
@@ -42,38 +44,45 @@ const Keys& keys() {
   return made;
 }
 
-Kas::Parts parts() {
+// The demonstration's, for these tokens.
+identity::Crosswalk crosswalk(const std::string& policies) {
+  const std::filesystem::path demo = std::filesystem::path(policies).parent_path();
+  const Json genesis = bench::json(bench::whole_file(demo / "genesis-xaa.json"));
+  Json out = *genesis.find("records")->find("crosswalk/main");
+  out.set("valid", Json::object({{"from", rfc3339(bench::kNow - std::chrono::hours(1))},
+                                 {"until", rfc3339(bench::kNow + std::chrono::hours(9))}}));
+  out.set("issuers", Json::array({Json(kIssuer)}));
+  return identity::Crosswalk::load(out).value();
+}
+
+Kas::Parts parts(const std::string& policies) {
   std::vector<KasKey> held;
   held.push_back({"2026-11-01-ec", keys().ec});
   held.push_back({"2026-11-01-rsa", keys().rsa});
-  Kas::Parts out{.self = PartnerCode("XAA"),
-                 .url = std::string(kUrl),
-                 .keys = KasKeys::from(std::move(held)).value(),
-                 .person = [](const identity::AccessToken&, Instant) -> Result<identity::PersonFacts> {
-                   const coalition::Ask ask = bench::planner("XAA", "/");
-                   identity::PersonFacts facts;
-                   facts.id = ask.who.id;
-                   facts.partner = ask.who.partner;
-                   facts.facts = ask.who.facts;
-                   facts.end = bench::kNow + std::chrono::hours(1);
-                   return facts;
-                 },
-                 .counts = [](const PersonId&, Instant, Instant) { return Result<void>{}; },
-                 .context =
-                     [](Instant) {
-                       coalition::Facts facts;
-                       facts["risk"] = bench::fact(int64_t{0});
-                       facts["network"] = bench::fact(std::string("door"));
-                       return facts;
-                     }};
+  Kas::Parts out{
+      .self = PartnerCode("XAA"),
+      .url = std::string(kUrl),
+      .keys = KasKeys::from(std::move(held)).value(),
+      .person = [people = identity::TokenPeople(crosswalk(policies))](
+                    const identity::AccessToken& token,
+                    Instant now) mutable { return people.person(token, coalition::kLevels.size() - 1, now); },
+      .counts = [](const PersonId&, Instant, Instant) { return Result<void>{}; },
+      .context =
+          [](Instant) {
+            coalition::Facts facts;
+            facts["risk"] = bench::fact(int64_t{0});
+            facts["network"] = bench::fact(std::string("door"));
+            return facts;
+          }};
   out.limits.objects_burst = 50'000'000;
   out.limits.refusals_burst = 50'000'000;  // each is recorded: the most a denial can cost
   return out;
 }
 
-std::string policy_of(std::string_view classification) {
+// Some hundred objects take turns.
+std::string policy_of(std::string_view classification, size_t number) {
   DataPolicy out;
-  out.uuid = "5e0f3a52-0000-4000-8000-000000000001";
+  out.uuid = fmt::format("5e0f3a52-0000-4000-8000-{:012}", number % 100);
   for (const std::string& fqn :
        {bench::object_value("classification", classification), bench::object_value("originator", "xaa")})
     out.attributes.push_back(parse_attribute(fqn).value());
@@ -87,6 +96,11 @@ std::string access_token(size_t number) {
                     {"sub", "planner"},
                     {"jti", fmt::format("token-{}", number)},
                     {"client_id", "opentdf"},
+                    {"clearance", "DIENST-1"},
+                    {"countryOfAffiliation", "ALDORIA"},
+                    {"funktion", "lagezentrum"},
+                    {"acr", "urn:xaa:ausweis:karte"},
+                    {"amr", Json::array({"hwk", "pin"})},
                     {"iat", unix_seconds(bench::kNow)},
                     {"exp", unix_seconds(bench::kNow) + 600},
                     {"cnf", Json::object({{"jkt", keys().device.public_key().thumbprint()}})}});
@@ -193,11 +207,11 @@ struct Peer {
 
 struct Service {
   coalition::World world;
-  Kas kas{parts()};
+  Kas kas;
   Kas::Issuer issuer;
   size_t proofs = 0;
 
-  explicit Service(const std::string& policies) : world(bench::object_world(policies)) {
+  explicit Service(const std::string& policies) : world(bench::object_world(policies)), kas(parts(policies)) {
     issuer.settings.issuer = kIssuer;
     issuer.settings.audience = kUrl;
     issuer.keys = crypto::KeySet::from_keys({{"k", SignatureAlg::ES256, keys().issuer.public_key()}}).value();
@@ -221,7 +235,7 @@ struct Service {
     static const std::string known = access_token(0);
     const std::string token = what.new_token ? access_token(proofs) : known;
     return request_for(what.ec ? keys().ec : keys().rsa, what.ec ? "2026-11-01-ec" : "2026-11-01-rsa",
-                       policy_of(what.permits ? "unclassified" : "secret"), token, proofs);
+                       policy_of(what.permits ? "unclassified" : "secret", proofs), token, proofs);
   }
   Cost rewrap(const What& what, size_t rounds) {
     std::vector<KasRequest> requests;

@@ -35,7 +35,8 @@ const crypto::PrivateKey& key() {
 
 SealPlan plan() {
   SealPlan out;
-  out.policy = {"5e0f3a52-0000-4000-8000-000000000001", {{"https://xaa.example", "releasable", "xbb"}}, {}};
+  out.policy.uuid = "5e0f3a52-0000-4000-8000-000000000001";
+  out.policy.attributes = {parse_attribute("https://xaa.example/attr/releasable/value/xbb").value()};
   out.shares = {{Recipient{key().public_key(), "https://kas.xaa.localhost", "k1", ""}}};
   return out;
 }

@@ -1,8 +1,25 @@
 #include "base/used_once.h"
 
+#include "base/result.h"
+
 #include <algorithm>
+#include <cstring>
+
+#include <sys/random.h>
 
 namespace entente {
+
+UsedOnce::Hash::Hash() {
+  ENTENTE_CHECK(::getentropy(&secret, sizeof(secret)) == 0);
+}
+
+size_t UsedOnce::Hash::operator()(const Name& name) const {
+  uint64_t halves[2];
+  std::memcpy(halves, name.data(), sizeof(halves));
+  const unsigned __int128 product =
+      static_cast<unsigned __int128>(halves[0] ^ secret) * (halves[1] ^ (secret << 32U | secret >> 32U));
+  return static_cast<size_t>(product ^ (product >> 64U));
+}
 
 UsedOnce::Use UsedOnce::use(const Name& name, std::string_view of, Instant end, Instant now) {
   while (!ends_.empty() && ends_.begin()->first <= now) forget_soonest();

@@ -8,9 +8,9 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 namespace entente {
@@ -42,7 +42,13 @@ class UsedOnce {
 
   size_t size_max_;
   size_t of_one_max_;
-  std::set<Name> names_;  // not by a hash: whoever sends them could choose many that meet
+  // By a secret of this process: else whoever sends them could choose many that meet.
+  struct Hash {
+    Hash();
+    [[nodiscard]] size_t operator()(const Name& name) const;
+    uint64_t secret;
+  };
+  std::unordered_set<Name, Hash> names_;
   // By their ends: one of a clock that is ahead keeps no other.
   std::map<Second, std::vector<Remembered>> ends_;
   Counts of_one_;

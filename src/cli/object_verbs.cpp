@@ -91,7 +91,7 @@ Result<void> check_consent(const Arguments& arguments, const data::DataPolicy& p
                            const std::vector<data::AnyOf>& shares, size_t shares_before = 0) {
   std::set<std::string> originators, holders;
   for (const data::AttributeName& one : policy.attributes)
-    if (one.name == kOriginatorAttribute) originators.insert(one.fqn());
+    if (one.name() == kOriginatorAttribute) originators.insert(one.fqn());
   for (const data::AnyOf& share : shares)
     for (const data::Recipient& one : share) holders.insert(one.url);
   constexpr const char* hint =

@@ -4,7 +4,9 @@
 #include "coalition/question.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -172,7 +174,7 @@ void Question::read_identity() {
     else
       (name == "place" ? person_.place : person_.status) = *text;
   }
-  person_.partner = &ask_.who.partner;
+  person_.partner = ask_.who.partner;
   person_.clearance = level.value_or(0);
   person_.assurance = assurance.value_or(0);
 }
@@ -316,8 +318,25 @@ void Question::hide() {
   credential_dead_ = false;
 }
 
+namespace {
+
+// Who asks is the same in request after request: all that policies read of them is made once by a thread.
+policy::Entity known_person_entity(policy::EntityUid uid, const PersonView& view) {
+  struct Known {
+    PersonView view;
+    policy::Entity entity;
+  };
+  constexpr size_t kKept = 256;
+  thread_local std::vector<Known> kept(kKept);
+  Known& known = kept[std::hash<std::string_view>()(uid.id) % kKept];
+  if (known.entity.uid != uid || known.view != view) known = {view, person_entity(std::move(uid), view)};
+  return known.entity;
+}
+
+}  // namespace
+
 Opinion Question::ask_policies(Action action, bool own_target) {
-  known_[0] = person_entity(entity_of(ask_.who), person_);
+  known_[0] = known_person_entity(entity_of(ask_.who), person_);
   const bool of_object = std::holds_alternative<ObjectRef>(ask_.target);
   const Established known{.world = world_,
                           .ask = ask_,
@@ -407,7 +426,7 @@ void Question::answer_operator() {
   if (!reasons_.empty()) return;
 
   notes_.read([&] { return entity_of(ask_.target); });
-  person_.partner = &self;
+  person_.partner = self;
   person_.is_operator = true;
   person_.roles = person->roles;
   person_.assurance = number(ask_.who.facts, "assurance", 1, kAssuranceMax).value_or(0);

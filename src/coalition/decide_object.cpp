@@ -91,9 +91,9 @@ void Question::answer_object(const ObjectRef& ref) {
   if (!reasons_.empty()) return;
 
   person_.cleared = clearance_for(object);
-  known_[1] = object_entity(
-      ref, *ask_.object,
-      beyond_label_ ? released_to(ask_.who.partner, *read.reading, *ask_.object) : *read.reading);
+  known_[1] = object_entity(ref, *ask_.object, *read.reading);
+  if (beyond_label_)
+    known_[1] = object_entity(ref, *ask_.object, released_to(ask_.who.partner, *read.reading, *ask_.object));
   Opinion opinion = ask_policies(ask_.action, has(object.origins, world_.self()));
   check_obligations(opinion);
   take(std::move(opinion));

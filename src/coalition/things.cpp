@@ -71,7 +71,7 @@ EntityUid operator_uid(const Operator& person, const PartnerCode& self) {
 
 Entity from(const Operator& person, const PartnerCode& self) {
   PersonView view;
-  view.partner = &self;
+  view.partner = self;
   view.is_operator = true;
   view.roles = person.roles;
   return person_entity(operator_uid(person, self), view);
@@ -125,13 +125,13 @@ std::optional<EntityUid> concerned(const Thing& thing) {
 Entity person_entity(EntityUid uid, const PersonView& view) {
   Value::Items missions;
   for (const std::string& mission : view.missions) missions.emplace_back(uid_of(MissionId(mission)));
-  Attributes attributes{{"partner", uid_of(*view.partner)},  {"operator", view.is_operator},
+  Attributes attributes{{"partner", uid_of(view.partner)},  {"operator", view.is_operator},
                         {"roles", Value::texts(view.roles)}, {"missions", Value::set(std::move(missions))},
                         {"clearance", view.clearance},       {"assurance", view.assurance}};
   if (view.place) attributes.set("place", *view.place);
   if (view.status) attributes.set("status", *view.status);
   if (view.cleared) attributes.set("cleared", *view.cleared);
-  return {std::move(uid), std::move(attributes), {uid_of(*view.partner)}, {}};
+  return {std::move(uid), std::move(attributes), {uid_of(view.partner)}, {}};
 }
 
 EntityUid uid_of(const PartnerCode& code) {

@@ -34,7 +34,7 @@ inline constexpr std::string_view kOperatorPrefix = "operator/";
 
 // What policies read of a person.
 struct PersonView {
-  const PartnerCode* partner = nullptr;
+  PartnerCode partner{};
   bool is_operator = false;
   std::vector<std::string> roles;
   std::vector<std::string> missions;
@@ -43,6 +43,7 @@ struct PersonView {
   std::optional<std::string> place{};   // where their nation says they are
   std::optional<std::string> status{};  // and whether they are on duty
   std::optional<policy::Value> cleared{};  // for an object: their clearance in its label policy
+  bool operator==(const PersonView&) const = default;
 };
 [[nodiscard]] policy::Entity person_entity(policy::EntityUid uid, const PersonView& view);
 

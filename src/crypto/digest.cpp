@@ -145,9 +145,9 @@ Bytes random_bytes(size_t length) {
 
 namespace {
 
-// What names and tokens are taken from: the generator costs about as much for sixteen bytes as for five
-// hundred. Each byte is overwritten when it is taken, and no other process has the same: keys and nonces, for
-// which more hangs on that, come from the generator itself.
+// What names and tokens are taken from: the generator costs about as much for sixteen bytes as for some
+// thousand. Each byte is overwritten when it is taken, and no other process has the same: keys and nonces,
+// for which more hangs on that, come from the generator itself.
 class Reserve {
  public:
   Reserve() {
@@ -177,7 +177,7 @@ class Reserve {
     OPENSSL_cleanse(bytes_.data(), bytes_.size());
     left_ = 0;
   }
-  std::array<uint8_t, 512> bytes_{};
+  std::array<uint8_t, 4096> bytes_{};
   size_t left_ = 0;
 };
 

@@ -94,20 +94,41 @@ Result<const VerifyKey*> pick_key(const Json& header, const KeySet& keys) {
   return found;
 }
 
+// Whose signature it has to be, as far as its header and what is expected of it say.
+Result<const VerifyKey*> expected_key(const Json& header, const KeySet& keys, const JwsExpect& expect) {
+  TRY_VOID(check_header(header, expect));
+  TRY(const SignatureAlg alg, allowed_alg(header, expect));
+  TRY(const VerifyKey* key, pick_key(header, keys));
+  if (key->alg != alg)
+    return fail("jose.alg", "The token's algorithm is not its key's.", {},
+                "Signed with " + std::string(name(key->alg)) + ".");
+  return key;
+}
+
 // A signature that holds for a key does so for good: of tokens that come with each request a thread remembers
-// that, by all it depends on, and nothing else of them. When they end and whose key counts is looked at anew.
-bool holds(const VerifyKey& key, std::string_view token, const Parts& parts, ByteView signature,
-           bool comes_again) {
-  const auto verify = [&] { return key.key.verify(key.alg, as_bytes(parts.signed_part), signature); };
-  if (!comes_again) return verify();
+// that, by digest and key, and what they say. Whether that is what is expected, when they end and whose key
+// counts is looked at anew each time.
+struct KnownToken {
+  Digest digest{};
+  std::optional<PublicKey> key;
+  Json header;
+  Json claims;
+
+  [[nodiscard]] bool is(const Digest& of) const { return key && digest == of; }
+};
+constexpr size_t kKnownBytesMax = 4096;  // longer ones are read each time
+
+KnownToken& known_token(const Digest& digest) {
   constexpr size_t kKept = 1024;
-  thread_local std::vector<Digest> kept(kKept);
-  const Digest all = sha256(key.key.thumbprint().append(name(key.alg)).append(".").append(token));
-  Digest& last = kept[(size_t{all[0]} << 8U | all[1]) % kKept];
-  if (last == all) return true;
-  if (!verify()) return false;
-  last = all;
-  return true;
+  thread_local std::vector<KnownToken> kept(kKept);
+  return kept[(size_t{digest[0]} << 8U | digest[1]) % kKept];
+}
+
+Result<Json> claims_of(const Jws& jws, const JwtExpect& expect) {
+  auto claims = Json::parse(as_text(jws.payload), {.bytes_max = expect.jws.bytes_max, .depth_max = 16});
+  if (!claims || !claims->is_object())
+    return fail("jwt.claims", "The token's claims are not a JSON object of unique members.");
+  return *std::move(claims);
 }
 
 Result<std::optional<Instant>> time_claim(const Json& claims, std::string_view claim, bool required) {
@@ -235,18 +256,13 @@ const VerifyKey* KeySet::find(std::string_view kid) const {
 
 Result<Jws> verify_jws(std::string_view token, const KeySet& keys, const JwsExpect& expect) {
   TRY(Parts parts, split(token, expect.bytes_max));
-  TRY_VOID(check_header(parts.header, expect));
-  TRY(const SignatureAlg alg, allowed_alg(parts.header, expect));
-  TRY(const VerifyKey* key, pick_key(parts.header, keys));
-  if (key->alg != alg)
-    return fail("jose.alg", "The token's algorithm is not its key's.", {},
-                "Signed with " + std::string(name(key->alg)) + ".");
+  TRY(const VerifyKey* key, expected_key(parts.header, keys, expect));
   auto payload = from_base64url(parts.payload);
   auto signature = from_base64url(parts.signature);
   if (!payload || !signature) return shape("The token's payload or signature is not base64url.");
-  if (!holds(*key, token, parts, *signature, expect.comes_again))
+  if (!key->key.verify(key->alg, as_bytes(parts.signed_part), *signature))
     return fail("jose.signature", "The token's signature does not hold.");
-  return Jws{std::move(parts.header), key->kid, alg, *std::move(payload)};
+  return Jws{std::move(parts.header), key->kid, key->alg, *std::move(payload)};
 }
 
 Result<std::string> sign_jws(const PrivateKey& key, const JwsMake& make, ByteView payload) {
@@ -281,18 +297,40 @@ std::string half_hash(SignatureAlg alg, std::string_view text) {
   return base64url(ByteView(digest).first(length / 2));
 }
 
+namespace {
+
+Result<Jwt> signed_jwt(std::string_view token, const KeySet& keys, const JwtExpect& expect) {
+  TRY(Jws jws, verify_jws(token, keys, expect.jws));
+  TRY(Json claims, claims_of(jws, expect));
+  return Jwt{std::move(jws.header), std::move(claims), std::move(jws.kid), jws.alg, std::nullopt, kNever};
+}
+
+Result<Jwt> known_or_signed_jwt(std::string_view token, const KeySet& keys, const JwtExpect& expect) {
+  const Digest digest = sha256(token);
+  KnownToken& known = known_token(digest);
+  if (known.is(digest) && token.size() <= expect.jws.bytes_max) {
+    TRY(const VerifyKey* key, expected_key(known.header, keys, expect.jws));
+    if (&key->key.inside() == &known.key->inside())
+      return Jwt{known.header, known.claims, key->kid, key->alg, std::nullopt, kNever, digest};
+  }
+  TRY(Jwt out, signed_jwt(token, keys, expect));
+  TRY(const VerifyKey* key, expected_key(out.header, keys, expect.jws));
+  out.digest = digest;
+  if (token.size() <= kKnownBytesMax) known = {digest, key->key, out.header, out.claims};
+  return out;
+}
+
+}  // namespace
+
 Result<Jwt> verify_jwt(std::string_view token, const KeySet& keys, const JwtExpect& expect) {
   ENTENTE_CHECK(!expect.issuer.empty() && !expect.audience.empty());
-  TRY(Jws jws, verify_jws(token, keys, expect.jws));
-  auto claims = Json::parse(as_text(jws.payload), {.bytes_max = expect.jws.bytes_max, .depth_max = 16});
-  if (!claims || !claims->is_object())
-    return fail("jwt.claims", "The token's claims are not a JSON object of unique members.");
-  const Json* issuer = claims->find("iss");
+  TRY(Jwt out,
+      expect.comes_again ? known_or_signed_jwt(token, keys, expect) : signed_jwt(token, keys, expect));
+  const Json* issuer = out.claims.find("iss");
   if (issuer == nullptr || !issuer->is_string() || issuer->string() != expect.issuer)
     return fail("jwt.iss", "The token is from another issuer.", {},
                 "Its \"iss\" must be \"" + expect.issuer + "\".");
-  TRY_VOID(check_audience(*claims, expect));
-  Jwt out{std::move(jws.header), *std::move(claims), std::move(jws.kid), jws.alg, std::nullopt, kNever};
+  TRY_VOID(check_audience(out.claims, expect));
   TRY(out.issued, time_claim(out.claims, "iat", true));
   TRY(const auto end, time_claim(out.claims, "exp", true));
   TRY(const auto not_before, time_claim(out.claims, "nbf", false));

@@ -51,7 +51,6 @@ struct JwsExpect {
   std::string typ = {};                 // compared as RFC 7515 4.1.9 says; empty: not looked at
   bool kid_required = false;
   size_t bytes_max = kTokenBytesMax;
-  bool comes_again = false;  // with each request: that its signature holds is remembered
 };
 
 struct Jws {
@@ -87,6 +86,7 @@ struct JwtExpect {
   Seconds skew{60};
   std::optional<Seconds> age_max = {};       // since iat
   std::optional<Seconds> lifetime_max = {};  // exp - iat
+  bool comes_again = false;  // with each request: what it says and that its signature holds is remembered
 };
 
 struct Jwt {
@@ -96,6 +96,7 @@ struct Jwt {
   SignatureAlg alg = SignatureAlg::ES256;
   std::optional<Instant> issued;
   Instant end = kNever;  // exp without skew
+  Digest digest{};       // SHA-256 of its text, where it comes again
 };
 
 [[nodiscard]] Result<Jwt> verify_jwt(std::string_view token, const KeySet& keys, const JwtExpect& expect);

@@ -16,6 +16,8 @@ constexpr size_t kFqnBytesMax = 1024;
 constexpr size_t kUuidBytesMax = 128;
 constexpr size_t kAuthorBytes = 32;
 constexpr std::string_view kAuthorMember = "ententeAuthor";
+constexpr std::string_view kNamePart = "/attr/";
+constexpr std::string_view kValuePart = "/value/";
 
 Failure wrong(std::string what, std::string where, std::string hint = {}) {
   return fail("data.policy", std::move(what), std::move(where), std::move(hint));
@@ -60,8 +62,18 @@ std::string plain_policy_id(std::string_view text) {
   return out;
 }
 
-std::string AttributeName::fqn() const {
-  return fmt::format("{}/attr/{}/value/{}", authority, name, value);
+std::string_view AttributeName::attribute() const {
+  const std::string_view text = fqn_;
+  return text.substr(0, text.find(kValuePart, text.find(kNamePart) + kNamePart.size()));
+}
+
+std::string_view AttributeName::name() const {
+  const std::string_view text = attribute();
+  return text.substr(text.find(kNamePart) + kNamePart.size());
+}
+
+std::string_view AttributeName::value() const {
+  return std::string_view(fqn_).substr(attribute().size() + kValuePart.size());
 }
 
 Result<AttributeName> parse_attribute(std::string_view fqn) {
@@ -73,16 +85,16 @@ Result<AttributeName> parse_attribute(std::string_view fqn) {
   std::string text(fqn);
   std::ranges::transform(text, text.begin(), lower);
   const size_t scheme = text.starts_with("https://") ? 8 : text.starts_with("http://") ? 7 : 0;
-  const size_t attr = text.find("/attr/");
+  const size_t attr = text.find(kNamePart);
   if (scheme == 0 || attr == std::string::npos || attr <= scheme) return refuse();
-  const size_t name = attr + 6;
-  const size_t value = text.find("/value/", name);
+  const size_t name = attr + kNamePart.size();
+  const size_t value = text.find(kValuePart, name);
   if (value == std::string::npos) return refuse();
-  AttributeName out{text.substr(0, attr), text.substr(name, value - name), text.substr(value + 7)};
-  if (!is_plain(std::string_view(out.authority).substr(scheme)) || !is_plain(out.name) ||
-      !is_plain(out.value))
+  const std::string_view all = text;
+  if (!is_plain(all.substr(scheme, attr - scheme)) || !is_plain(all.substr(name, value - name)) ||
+      !is_plain(all.substr(value + kValuePart.size())))
     return refuse();
-  return out;
+  return AttributeName(std::move(text));
 }
 
 Result<DataPolicy> read_policy(std::string_view text) {
@@ -98,9 +110,9 @@ Result<DataPolicy> read_policy(std::string_view text) {
   if (body == nullptr || !body->is_object()) return wrong("The policy has no body.", "/body");
   TRY(const Json::Array* attributes, list_of(*body, "dataAttributes", kAttributesMax));
   for (size_t i = 0; i < attributes->size(); ++i) {
-    const std::string where = fmt::format("/body/dataAttributes/{}", i);
     auto name = parse_attribute((*attributes)[i].text_or("attribute", ""));
-    if (!name) return wrong(name.error().what(), where, name.error().hint());
+    if (!name)
+      return wrong(name.error().what(), fmt::format("/body/dataAttributes/{}", i), name.error().hint());
     out.attributes.push_back(*std::move(name));
   }
   TRY(const Json::Array* dissem, list_of(*body, "dissem", kDissemMax));

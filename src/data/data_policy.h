@@ -14,13 +14,19 @@ inline constexpr size_t kPolicyBytesMax = 256 * 1024;  // of the base64 text
 inline constexpr size_t kAttributesMax = 256;
 inline constexpr size_t kDissemMax = 1024;
 
-// "https://xaa.example/attr/releasable/value/xbb": compared in lower case.
-struct AttributeName {
-  std::string authority = {};  // "https://xaa.example"
-  std::string name = {};       // "releasable"
-  std::string value = {};      // "xbb"; percent-decoding is not done
-  [[nodiscard]] std::string fqn() const;
+// "https://xaa.example/attr/releasable/value/xbb", in lower case; percent-decoding is not done.
+class AttributeName {
+ public:
+  [[nodiscard]] const std::string& fqn() const { return fqn_; }
+  [[nodiscard]] std::string_view attribute() const;  // "https://xaa.example/attr/releasable"
+  [[nodiscard]] std::string_view name() const;       // "releasable"
+  [[nodiscard]] std::string_view value() const;      // "xbb"
   bool operator==(const AttributeName&) const = default;
+
+ private:
+  friend Result<AttributeName> parse_attribute(std::string_view fqn);
+  explicit AttributeName(std::string fqn) : fqn_(std::move(fqn)) {}
+  std::string fqn_;
 };
 [[nodiscard]] Result<AttributeName> parse_attribute(std::string_view fqn);
 

@@ -91,17 +91,17 @@ void Kas::FreeCase::operator()(Case* one) const noexcept {
   delete one;
 }
 
-std::string Kas::token_of(const KasRequest& request) {
+std::string_view Kas::token_of(const KasRequest& request) {
   for (const std::string_view scheme : {"Bearer ", "DPoP "}) {
-    if (request.authorization.starts_with(scheme)) return request.authorization.substr(scheme.size());
+    if (request.authorization.starts_with(scheme))
+      return std::string_view(request.authorization).substr(scheme.size());
   }
   return {};
 }
 
 // The key that signs the request: the one the token is bound to; where it is bound to none, the one that
 // came along, which proves that the request is whole and nothing about who made it.
-Result<crypto::PublicKey> Kas::prove_key(const KasRequest& request, const std::string& token,
-                                         const identity::AccessToken& read,
+Result<crypto::PublicKey> Kas::prove_key(const KasRequest& request, const identity::AccessToken& read,
                                          const identity::DpopLeniency& lenient, KasMoment at,
                                          coalition::KeyUse& by) {
   if (request.dpop.empty()) {
@@ -118,7 +118,7 @@ Result<crypto::PublicKey> Kas::prove_key(const KasRequest& request, const std::s
   expect.method = request.method;
   expect.origin = request.origin.empty() ? parts_.url : request.origin;
   expect.path = request.path;
-  expect.access_token = token;
+  expect.access_token = read.digest;
   expect.now = at.now;
   expect.lenient = lenient;
   TRY(identity::DpopProof proof, identity::check_dpop(request.dpop, expect));
@@ -137,7 +137,7 @@ Result<crypto::PublicKey> Kas::prove_key(const KasRequest& request, const std::s
 }
 
 Result<std::string> Kas::admits(const KasRequest& request, const Issuer* issuer, KasMoment at) {
-  const std::string token = token_of(request);
+  const std::string_view token = token_of(request);
   if (token.empty()) return unproved_caller("there is no access token");
   if (issuer == nullptr) return unproved_caller("the access token is of nobody who is known here");
   TRY(const identity::AccessToken read,
@@ -146,14 +146,14 @@ Result<std::string> Kas::admits(const KasRequest& request, const Issuer* issuer,
 }
 
 Result<Kas::Proved> Kas::prove(const KasRequest& request, const Issuer* issuer, KasMoment at) {
-  const std::string token = token_of(request);
+  const std::string_view token = token_of(request);
   if (token.empty()) return unproved_caller("there is no access token");
   if (issuer == nullptr) return unproved_caller("the access token is of nobody who is known here");
   TRY(const identity::AccessToken read,
       identity::check_access_token(token, issuer->settings, issuer->keys, at.now));
   coalition::KeyUse by;
   by.client = read.client;
-  TRY(crypto::PublicKey key, prove_key(request, token, read, issuer->settings.lenient, at, by));
+  TRY(crypto::PublicKey key, prove_key(request, read, issuer->settings.lenient, at, by));
   TRY(identity::PersonFacts facts, parts_.person(read, at.now));
   TRY_VOID(parts_.counts(facts.id, read.issued, at.now));
   KasCaller caller;

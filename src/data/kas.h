@@ -185,7 +185,7 @@ class Kas {
   void name(std::string url) { parts_.url = std::move(url); }  // as the world names it now
   [[nodiscard]] size_t pending() const { return pending_.all.requests; }
   // The access token of a request, bare: "" when there is none.
-  [[nodiscard]] static std::string token_of(const KasRequest& request);
+  [[nodiscard]] static std::string_view token_of(const KasRequest& request);
 
  private:
   struct Proved {
@@ -193,7 +193,7 @@ class Kas {
     crypto::PublicKey key;  // signs the request
   };
   [[nodiscard]] Result<Proved> prove(const KasRequest& request, const Issuer* issuer, KasMoment at);
-  [[nodiscard]] Result<crypto::PublicKey> prove_key(const KasRequest& request, const std::string& token,
+  [[nodiscard]] Result<crypto::PublicKey> prove_key(const KasRequest& request,
                                                     const identity::AccessToken& read,
                                                     const identity::DpopLeniency& lenient, KasMoment at,
                                                     coalition::KeyUse& by);

@@ -74,7 +74,7 @@ TEST_CASE(
     const auto checked = identity::check_dpop(proof, {.method = "POST",
                                                       .origin = "https://kas.xaa.localhost:8441",
                                                       .path = request.path,
-                                                      .access_token = holder.token,
+                                                      .access_token = crypto::sha256(holder.token),
                                                       .now = kAskedAt});
     REQUIRE_MESSAGE(checked.has_value(), checked.error().text());
     CHECK(checked->nonce == "n1");

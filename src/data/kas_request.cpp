@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -51,8 +53,23 @@ WantedKey read_wanted_key(const Json& json, std::string id) {
   return out;
 }
 
+// An object is asked for by each of its readers: a thread keeps what its policy says.
+Result<DataPolicy> known_policy(const std::string& text) {
+  struct Known {
+    std::string text;
+    std::optional<DataPolicy> policy;
+  };
+  constexpr size_t kKept = 512, kKnownBytesMax = 2048;
+  thread_local std::vector<Known> kept(kKept);
+  Known& known = kept[std::hash<std::string_view>()(text) % kKept];
+  if (known.policy && known.text == text) return *known.policy;
+  TRY(DataPolicy policy, read_policy(text));
+  if (text.size() <= kKnownBytesMax) known = {text, policy};
+  return policy;
+}
+
 void read_wanted_policy(WantedObject& object) {
-  auto policy = read_policy(object.policy_text);
+  auto policy = known_policy(object.policy_text);
   if (!policy) {
     object.problem = policy.error().text();
   } else {

@@ -201,10 +201,10 @@ TEST_CASE("all shares of a key give the key, fewer give something else") {
 }
 
 TEST_CASE("a policy says uuid, attributes and people; null and missing lists are empty ones") {
-  const DataPolicy policy{
-      "6f1c",
-      {{"https://xaa.example", "releasable", "xbb"}, {"https://xaa.example", "level", "low"}},
-      {"ana@xbb.example"}};
+  const DataPolicy policy{"6f1c",
+                          {parse_attribute("https://xaa.example/attr/releasable/value/xbb").value(),
+                           parse_attribute("https://xaa.example/attr/level/value/low").value()},
+                          {"ana@xbb.example"}};
   CHECK(read_policy(write_policy(policy)).value() == policy);
   const auto read = [](std::string_view json) { return read_policy(base64(as_bytes(json))); };
   CHECK(read(R"({"uuid":"u","body":{"dataAttributes":null,"dissem":null}})") == DataPolicy{"u", {}, {}});
@@ -213,6 +213,11 @@ TEST_CASE("a policy says uuid, attributes and people; null and missing lists are
       R"({"uuid":"u","body":{"dataAttributes":[{"attribute":"HTTPS://XAA.Example/attr/Rel/value/XBB","kasURL":"x"}]}})");
   REQUIRE(mixed);
   CHECK(mixed->attributes.at(0).fqn() == "https://xaa.example/attr/rel/value/xbb");
+  CHECK(mixed->attributes.at(0).name() == "rel");
+  const AttributeName odd = parse_attribute("https://value.example/attr/attr/value/value").value();
+  CHECK(odd.attribute() == "https://value.example/attr/attr");
+  CHECK(odd.name() == "attr");
+  CHECK(odd.value() == "value");
 
   for (const char* bad :
        {"", "[]", "{}", R"({"uuid":"","body":{}})", R"({"uuid":"u"})", R"({"uuid":"u","body":[]})",

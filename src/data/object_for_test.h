@@ -14,7 +14,8 @@ inline crypto::PrivateKey key_for_test(crypto::KeyKind kind = crypto::KeyKind::p
 
 inline SealPlan plan_for_test(const crypto::PrivateKey& key) {
   SealPlan plan;
-  plan.policy = {"5e0f3a52-0000-4000-8000-000000000001", {{"https://xaa.example", "releasable", "xbb"}}, {}};
+  plan.policy.uuid = "5e0f3a52-0000-4000-8000-000000000001";
+  plan.policy.attributes = {parse_attribute("https://xaa.example/attr/releasable/value/xbb").value()};
   plan.shares = {{Recipient{key.public_key(), "https://kas.xaa.localhost", "k1", ""}}};
   return plan;
 }

@@ -27,7 +27,7 @@ Bytes resealed(const Bytes& object, const PrivateKey& with, const ResealPlan& pl
 }
 
 Rights rights_for(const PrivateKey& key) {
-  return {{"another", {{"https://xaa.example", "releasable", "xcc"}}, {}},
+  return {{"another", {parse_attribute("https://xaa.example/attr/releasable/value/xcc").value()}, {}},
           {{Recipient{key.public_key(), "https://kas.xcc.localhost", "c", ""}}},
           {}};
 }

@@ -61,7 +61,8 @@ std::optional<std::string> unverified_issuer(std::string_view token) {
 Result<AccessToken> check_access_token(std::string_view token, const TokenIssuer& issuer,
                                        const crypto::KeySet& keys, Instant now) {
   crypto::JwtExpect expect;
-  expect.jws = {.algs = {issuer.alg}, .typ = issuer.typ, .comes_again = true};
+  expect.jws = {.algs = {issuer.alg}, .typ = issuer.typ};
+  expect.comes_again = true;
   expect.issuer = issuer.issuer;
   expect.audience = issuer.audience;
   expect.now = now;
@@ -88,6 +89,7 @@ Result<AccessToken> check_access_token(std::string_view token, const TokenIssuer
   }
   out.issued = *jwt.issued;
   out.end = jwt.end;
+  out.digest = jwt.digest;
   out.claims = std::move(jwt.claims);
   return out;
 }

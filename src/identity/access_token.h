@@ -40,6 +40,7 @@ struct AccessToken {
   std::optional<Instant> auth_time;
   Instant issued = {};
   Instant end = {};
+  crypto::Digest digest{};  // SHA-256 of its text
 };
 
 // Whose a token claims to be, to find the issuer by: good for nothing else.

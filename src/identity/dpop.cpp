@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <optional>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -32,7 +35,7 @@ Result<Json> proof_json(std::string_view text) {
 
 struct ProofParts {
   std::string_view covered;
-  Json header;
+  std::string_view header;
   Json claims;
   Bytes signature;
 };
@@ -46,7 +49,7 @@ Result<ProofParts> split_proof(std::string_view proof) {
   }
   ProofParts out;
   out.covered = proof.substr(0, second);
-  TRY(out.header, proof_json(proof.substr(0, first)));
+  out.header = proof.substr(0, first);
   TRY(out.claims, proof_json(proof.substr(first + 1, second - first - 1)));
   const auto signature = from_base64url(proof.substr(second + 1));
   if (!signature) return no_proof("The proof is not base64url.");
@@ -54,26 +57,51 @@ Result<ProofParts> split_proof(std::string_view proof) {
   return out;
 }
 
-// The one place where a key named inside a token is used: RFC 9449 puts it there, and the access token says
-// whether it is the right one.
-Result<crypto::PublicKey> proving_key(const ProofParts& parts) {
-  for (const auto& [name, value] : parts.header.members()) {
+struct ProvingKey {
+  crypto::PublicKey key;
+  crypto::SignatureAlg alg;
+};
+
+Result<ProvingKey> read_header(std::string_view text) {
+  TRY(const Json header, proof_json(text));
+  for (const auto& [name, value] : header.members()) {
     if (name != "typ" && name != "alg" && name != "jwk" && name != "kid") {
       return no_proof(fmt::format("The proof's header has \"{}\", which is never accepted.", name));
     }
   }
-  if (parts.header.text_or("typ", "") != "dpop+jwt") return no_proof("The proof's \"typ\" is not dpop+jwt.");
-  const Json* jwk = parts.header.find("jwk");
+  if (header.text_or("typ", "") != "dpop+jwt") return no_proof("The proof's \"typ\" is not dpop+jwt.");
+  const Json* jwk = header.find("jwk");
   if (jwk == nullptr) return no_proof("The proof has no key.");
   auto key = crypto::PublicKey::from_jwk(*jwk);
   if (!key) return no_proof("The proof's key is none that is accepted: " + key.error().what());
-  const auto alg = crypto::signature_alg(parts.header.text_or("alg", ""));
+  const auto alg = crypto::signature_alg(header.text_or("alg", ""));
   if (!alg || !crypto::fits(*alg, key->kind()))
     return no_proof("The proof's algorithm does not fit its key.");
-  if (!key->verify(*alg, as_bytes(parts.covered), parts.signature)) {
+  return ProvingKey{*std::move(key), *alg};
+}
+
+// A device's proofs all begin with the same header: a thread keeps what it read in one.
+Result<ProvingKey> named_key(std::string_view header) {
+  struct Known {
+    std::string header;
+    std::optional<ProvingKey> named;
+  };
+  constexpr size_t kKept = 256, kKnownBytesMax = 2048;
+  thread_local std::vector<Known> kept(kKept);
+  Known& known = kept[std::hash<std::string_view>()(header) % kKept];
+  if (known.named && known.header == header) return *known.named;
+  TRY(ProvingKey read, read_header(header));
+  if (header.size() <= kKnownBytesMax) known = {std::string(header), read};
+  return read;
+}
+
+// The one place where a key named inside a token is used: RFC 9449 puts it there, and the access token says
+// whether it is the right one.
+Result<crypto::PublicKey> proving_key(const ProofParts& parts) {
+  TRY(ProvingKey named, named_key(parts.header));
+  if (!named.key.verify(named.alg, as_bytes(parts.covered), parts.signature))
     return no_proof("The proof is not signed by its key.");
-  }
-  return *std::move(key);
+  return std::move(named.key);
 }
 
 Result<std::string> proof_text(const Json& claims, std::string_view name, size_t bytes_max) {
@@ -124,7 +152,7 @@ Result<void> check_claims(const Json& claims, const DpopExpect& expect, DpopProo
   }
   const Json* ath = claims.find("ath");
   if (ath == nullptr && expect.lenient.no_token_hash) return {};
-  const std::string hash = base64url(crypto::sha256(expect.access_token));
+  const std::string hash = base64url(expect.access_token);
   if (ath == nullptr || !ath->is_string() || !crypto::equal_constant_time(ath->string(), hash)) {
     return another_request("The proof is for another access token.");
   }

@@ -29,9 +29,9 @@ struct DpopLeniency {
 
 struct DpopExpect {
   std::string method;
-  std::string origin;  // "https://kas.xaa.localhost:8441"
-  std::string path;    // "/v2/rewrap": query and fragment are not part of `htu`
-  std::string access_token;
+  std::string origin;             // "https://kas.xaa.localhost:8441"
+  std::string path;               // "/v2/rewrap": query and fragment are not part of `htu`
+  crypto::Digest access_token{};  // SHA-256 of its text
   Instant now = {};
   DpopLeniency lenient = {};
 };

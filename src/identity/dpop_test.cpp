@@ -39,7 +39,7 @@ DpopExpect expected() {
   out.method = "POST";
   out.origin = kOrigin;
   out.path = "/v2/rewrap";
-  out.access_token = kToken;
+  out.access_token = crypto::sha256(kToken);
   out.now = kAt;
   return out;
 }
@@ -127,6 +127,21 @@ TEST_CASE("attack: a proof that is none") {
   CHECK_FALSE(check_dpop(good + ".x", expected()).has_value());
   CHECK_FALSE(check_dpop("", expected()).has_value());
   CHECK_FALSE(check_dpop(std::string(9000, 'a'), expected()).has_value());
+}
+
+TEST_CASE("attack: a header that came before speaks for what another key signed, or for another key") {
+  const crypto::PrivateKey other = crypto::PrivateKey::generate(crypto::KeyKind::p256);
+  for (int i = 0; i < 2; ++i) {
+    CHECK(check_dpop(proof_of(good_header(), good_claims()), expected()).has_value());
+    CHECK(check_dpop(proof_of(good_header(), good_claims(), other), expected()).error().code() ==
+          "dpop.proof");
+  }
+  const auto theirs = check_dpop(
+      proof_of(good_header().set("jwk", other.public_key().jwk()), good_claims(), other), expected());
+  REQUIRE(theirs);
+  CHECK(theirs->thumbprint == other.public_key().thumbprint());
+  // What was refused is refused again.
+  for (int i = 0; i < 2; ++i) CHECK(fault(good_header().set("typ", "JWT"), good_claims()) == "dpop.proof");
 }
 
 TEST_CASE("what some clients leave out is let through only where that was said") {

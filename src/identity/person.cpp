@@ -53,12 +53,12 @@ Result<PersonFacts> person_from(const SignedIn& signed_in, const Crosswalk& cros
 Bytes framed(std::initializer_list<std::string_view> parts) {
   size_t size = 0;
   for (const std::string_view part : parts) size += sizeof(uint64_t) + part.size();
-  Bytes out;
-  out.reserve(size);
+  Bytes out(size);
+  uint8_t* to = out.data();
   for (const std::string_view part : parts) {
     const uint64_t length = part.size();
-    for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<uint8_t>(length >> shift));
-    out.insert(out.end(), part.begin(), part.end());
+    for (int shift = 56; shift >= 0; shift -= 8) *to++ = static_cast<uint8_t>(length >> shift);
+    to = std::copy(part.begin(), part.end(), to);
   }
   return out;
 }

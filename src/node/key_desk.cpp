@@ -34,6 +34,7 @@ KeyDesk::KeyDesk(Parts parts)
     : parts_(std::move(parts)),
       started_(to_the_second(parts_.clock.now())),
       public_keys_(std::make_shared<const Json>(public_kas_keys(parts_.keys))),
+      people_(parts_.crosswalk),
       kas_(data::Kas::Parts{
           .self = parts_.self,
           .url = own_url(parts_.records.world(), parts_.self),
@@ -54,21 +55,16 @@ KeyDesk::KeyDesk(Parts parts)
       token_issuers_([this]() -> const coalition::World& { return parts_.records.world(); }, parts_.issuers,
                      parts_.clock) {}
 
-Result<identity::PersonFacts> KeyDesk::person(const identity::AccessToken& token, Instant now) const {
+Result<identity::PersonFacts> KeyDesk::person(const identity::AccessToken& token, Instant now) {
   const coalition::World& world = parts_.records.world();
   const coalition::Partner* self = world.partner(parts_.self);
   const int64_t ceiling = self == nullptr ? 0 : coalition::level_of(self->ceiling).value_or(0);
-  identity::SignedIn who;
-  who.nation = parts_.self;
-  who.issuer = token.issuer;
-  who.subject = token.subject;
-  who.claims = token.claims;
-  who.auth_time = token.auth_time;
-  return identity::person_from(who, parts_.crosswalk, ceiling, now);
+  return people_.person(token, ceiling, now);
 }
 
 void KeyDesk::go_on_from(Instant now) {
   started_ = to_the_second(now) + Seconds(1);
+  people_.forget();
   kas_.go_on_from(started_);
   vouchers_.go_on_from(started_);
   sign_outs_.go_on_from(now);

@@ -6,7 +6,7 @@
 #include "base/published.h"
 #include "data/kas.h"
 #include "exchange/object_desk.h"
-#include "identity/crosswalk.h"
+#include "identity/token_people.h"
 #include "net/http1_parser.h"
 #include "net/http_server.h"
 #include "node/issuer_keys.h"
@@ -112,7 +112,7 @@ class KeyDesk final : public exchange::ObjectDesk {
   net::Task<Result<void>> write_down(std::vector<coalition::Record> records,
                                      std::vector<data::KasLeaf> leaves, bool narrowing);
   void record_later(std::vector<data::KasLeaf> leaves);
-  [[nodiscard]] Result<identity::PersonFacts> person(const identity::AccessToken& token, Instant now) const;
+  [[nodiscard]] Result<identity::PersonFacts> person(const identity::AccessToken& token, Instant now);
   [[nodiscard]] Json value_json(const coalition::Attribute& attribute,
                                 const coalition::Attribute::Value& value) const;
   [[nodiscard]] data::KasMoment at() const { return {parts_.clock.now(), parts_.clock.tick()}; }
@@ -131,6 +131,7 @@ class KeyDesk final : public exchange::ObjectDesk {
   Instant
       started_;  // to the second: proofs and vouchers from before it may have been used in an earlier life
   Published<Json> public_keys_;
+  identity::TokenPeople people_;
   data::Kas kas_;
   TokenIssuers token_issuers_;
   size_t reading_ = 0;

@@ -287,8 +287,8 @@ net::Task<data::KasAnswer> KeyDesk::attribute_values(Asked asked) {
     const std::string fqn = item.is_string() ? item.string() : std::string();
     const Result<data::AttributeName> name = data::parse_attribute(fqn);
     const coalition::Attribute* attribute =
-        name ? parts_.records.world().attribute(name->authority + "/attr/" + name->name) : nullptr;
-    const auto* value = attribute == nullptr ? nullptr : attribute->find(name->value);
+        name ? parts_.records.world().attribute(name->attribute()) : nullptr;
+    const auto* value = attribute == nullptr ? nullptr : attribute->find(name->value());
     if (value == nullptr) {
       co_return data::connect_error("not_found", "One of these attributes is not known here.");
     }

@@ -5,7 +5,7 @@
 namespace entente::node {
 
 net::Task<std::optional<data::Kas::Issuer>> TokenIssuers::of(const data::KasRequest& request) {
-  const std::string token = data::Kas::token_of(request);
+  const std::string_view token = data::Kas::token_of(request);
   const auto claimed = identity::unverified_issuer(token);
   if (!claimed) co_return std::nullopt;
   std::optional<data::Kas::Issuer> first;  // says what is wrong with the token
