@@ -1,6 +1,7 @@
 #include "net/carrier.h"
 
 #include "net/loop.h"
+#include "net/stream_for_test.h"
 
 #include <string>
 

@@ -3,6 +3,7 @@
 #include "net/http1_parser.h"
 #include "net/http_server_internal.h"
 #include "net/loop.h"
+#include "net/stream_for_test.h"
 
 #include <array>
 #include <cstdlib>

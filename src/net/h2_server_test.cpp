@@ -2,6 +2,7 @@
 #include "net/carrier.h"
 #include "net/h2_for_test.h"
 #include "net/http_server_internal.h"
+#include "net/stream_for_test.h"
 
 #include <thread>
 

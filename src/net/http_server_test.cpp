@@ -2,6 +2,7 @@
 
 #include "net/http_client.h"
 #include "net/net_for_test.h"
+#include "net/stream_for_test.h"
 
 #include <string>
 #include <thread>

@@ -7,6 +7,7 @@
 #include "net/listener.h"
 #include "net/tls.h"
 
+#include <algorithm>
 #include <string>
 
 namespace entente::net::testing {
@@ -41,6 +42,15 @@ inline const Authority& authority() {
 
 inline TlsIdentity door_identity() {
   return authority().issue("door", {"door.xbb.localhost", "*.xbb.localhost"});
+}
+
+// Of the first certificate in it.
+inline Thumbprint thumbprint_of(const TlsIdentity& identity) {
+  const auto chain = crypto::Certificate::chain_from_pem(identity.chain_pem).value();
+  const Bytes bytes = from_base64url(chain.at(0).thumbprint()).value();
+  Thumbprint out{};
+  std::ranges::copy(bytes, out.begin());
+  return out;
 }
 
 // Asks for a client certificate on links, never of browsers.

@@ -1,5 +1,7 @@
 #include "net/relay.h"
 
+#include "net/stream_for_test.h"
+
 #include <string>
 
 #include <doctest/doctest.h>

@@ -45,9 +45,7 @@ using Thumbprint = std::array<uint8_t, 32>;  // SHA-256 of a certificate's DER
 // What a finished TLS handshake has shown.
 struct TlsPeer {
   std::string alpn;         // the protocol agreed on; the server's default when the client named none
-  Bytes certificate_der;    // the peer's own certificate; empty when it showed none
-  Thumbprint thumbprint{};  // of certificate_der; zeros when empty
-  [[nodiscard]] bool has_certificate() const { return !certificate_der.empty(); }
+  Thumbprint thumbprint{};  // of the peer's own certificate; zeros when it showed none
 };
 
 // Up to four pieces that go out as one: headers beside a body, without copying large bodies.
@@ -125,16 +123,12 @@ class Stream {
   [[nodiscard]] virtual Result<Parked> park();
 
   [[nodiscard]] Loop& loop() const { return loop_; }
-  [[nodiscard]] uint64_t bytes_read() const { return bytes_read_; }
-  [[nodiscard]] uint64_t bytes_written() const { return bytes_written_; }
 
  protected:
   [[nodiscard]] virtual Result<Attempt> do_write(const Gather& parts) = 0;  // the gate has been checked
   [[nodiscard]] virtual Result<Attempt> do_shutdown() = 0;
   Loop& loop_;
   GateRef gate_;
-  uint64_t bytes_read_ = 0;
-  uint64_t bytes_written_ = 0;
 };
 
 // A connected, non-blocking socket that no loop has yet; counts in its listener's quotas until it is closed.
@@ -169,15 +163,5 @@ class Socket {
 [[nodiscard]] std::unique_ptr<Stream> make_stream(Loop& loop, Socket socket);
 // A parked stream on a new loop; call it on that loop (or before it runs).
 [[nodiscard]] std::unique_ptr<Stream> adopt(Loop& loop, Parked parked);
-
-struct StreamPair {
-  std::unique_ptr<Stream> a;
-  std::unique_ptr<Stream> b;
-};
-// Two connected ends in memory, on one loop, each direction holding at most `bytes_max`: for tests and
-// simulators.
-[[nodiscard]] StreamPair memory_pair(Loop& loop, size_t bytes_max = 64 * 1024);
-// Two connected Unix sockets, for tests that need real file descriptors.
-[[nodiscard]] Result<std::pair<Socket, Socket>> socket_pair();
 
 }  // namespace entente::net

@@ -2,6 +2,7 @@
 
 #include "net/dial.h"
 #include "net/listener.h"
+#include "net/stream_for_test.h"
 
 #include <string>
 #include <thread>
@@ -67,7 +68,6 @@ void check_stream(Make make) {
     const std::string text(300'000, 'x');
     loop.spawn(write_and_end(pair.a.get(), text));
     CHECK(loop.run_until(read_all(*pair.b)) == text);
-    CHECK(pair.b->bytes_read() == text.size());
     loop.spawn(write_and_end(pair.b.get(), "back"));
     CHECK(loop.run_until(read_all(*pair.a)) == "back");
   }
@@ -99,7 +99,6 @@ void check_stream(Make make) {
     CHECK(loop.run_until(write_code(*pair.a, "before", kPatience)) == "written");
     gate->close();
     CHECK(loop.run_until(write_code(*pair.a, "after", kPatience)) == "net.fenced");
-    CHECK(pair.a->bytes_written() == 6);
     pair.a->set_gate(nullptr);
     loop.spawn(write_and_end(pair.a.get(), "freed"));
     CHECK(loop.run_until(read_all(*pair.b)) == "beforefreed");

@@ -87,9 +87,4 @@ class TlsClient {
   std::shared_ptr<Impl> impl_;
 };
 
-// The SHA-256 thumbprint of the first certificate in a PEM text.
-[[nodiscard]] Result<Thumbprint> thumbprint_of_pem(std::string_view pem);
-[[nodiscard]] std::string thumbprint_text(
-    const Thumbprint& thumbprint);  // base64url, as crypto::Certificate::thumbprint()
-
 }  // namespace entente::net

@@ -93,25 +93,13 @@ Result<Context> new_context(const SSL_METHOD* method) {
   return context;
 }
 
-Thumbprint thumbprint_of(X509* certificate, Bytes* der_out) {
+Thumbprint thumbprint_of(X509* certificate) {
   unsigned char* der = nullptr;
   const int length = i2d_X509(certificate, &der);
   ENTENTE_CHECK(length > 0);
-  const ByteView view(der, static_cast<size_t>(length));
-  const Thumbprint thumbprint = crypto::sha256(view);
-  if (der_out) der_out->assign(view.begin(), view.end());
+  const Thumbprint thumbprint = crypto::sha256(ByteView(der, static_cast<size_t>(length)));
   OPENSSL_free(der);
   return thumbprint;
-}
-
-Result<Thumbprint> thumbprint_of_pem(std::string_view pem) {
-  TRY(auto all, read_certificates(pem, "tls.certificate", "certificate"));
-  if (all.empty()) return fail("tls.certificate", "no certificate in the text", "certificate", "give PEM");
-  return thumbprint_of(all[0].get());
-}
-
-std::string thumbprint_text(const Thumbprint& thumbprint) {
-  return base64url(ByteView(thumbprint));
 }
 
 }  // namespace entente::net

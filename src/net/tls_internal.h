@@ -31,7 +31,7 @@ using X509Ptr = std::unique_ptr<X509, X509Free>;
                                                              const char* where);
 [[nodiscard]] Result<void> use_identity(SSL_CTX* context, TlsIdentity& identity);
 [[nodiscard]] Result<Context> new_context(const SSL_METHOD* method);
-[[nodiscard]] Thumbprint thumbprint_of(X509* certificate, Bytes* der_out = nullptr);
+[[nodiscard]] Thumbprint thumbprint_of(X509* certificate);
 
 // A socket under TLS. OpenSSL reads and writes through this object (a BIO of its own): many records go out in
 // one call and come in with one, and a socket known to have nothing is not asked.

@@ -1,6 +1,7 @@
 // What a peer can do with the one thing of TLS that makes reading write: a key update that wants an answer.
 #include "net/net_for_test.h"
 #include "net/stream.h"
+#include "net/stream_for_test.h"
 #include "net/tls.h"
 
 #include <string>

@@ -236,7 +236,6 @@ Result<Stream::Attempt> TlsStream::try_read(std::span<uint8_t> into) {
       break;
     }
     total += static_cast<size_t>(got);
-    bytes_read_ += static_cast<size_t>(got);
     const bool all_taken = passage.in_at == passage.in_end && received_.empty();
     drained_ = all_taken && SSL_has_pending(ssl_.get()) == 0;
     outcome = Attempt{total, Next::done};
@@ -399,7 +398,7 @@ void TlsStream::established() {
   SSL_get0_alpn_selected(ssl_.get(), &name, &length);
   if (length > 0) tls_.alpn.assign(reinterpret_cast<const char*>(name), length);
   if (X509Ptr certificate(SSL_get1_peer_certificate(ssl_.get())); certificate) {
-    tls_.thumbprint = thumbprint_of(certificate.get(), &tls_.certificate_der);
+    tls_.thumbprint = thumbprint_of(certificate.get());
   }
   if (slot_) slot_->established();
 }
