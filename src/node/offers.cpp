@@ -19,6 +19,49 @@ std::string offer_key(const PartnerCode& owner, std::string_view app) {
   return fmt::format("offer/{}/{}", owner.text(), app);
 }
 
+// A list that is this partner's own, for this node, and of now.
+Result<crypto::Jwt> check_list(const coalition::World& world, const PartnerCode& from, std::string_view jws,
+                               Instant now) {
+  const coalition::Partner* partner = world.partner(from);
+  if (partner == nullptr || !partner->is_open() || now < partner->member_since ||
+      partner->member_until <= now) {
+    return fail("offers.partner", "this partner's word counts for nothing here now", from.text());
+  }
+  TRY(const crypto::KeySet keys, crypto::KeySet::from_json(partner->statement_keys));
+  crypto::JwtExpect expect;
+  expect.jws.algs = {crypto::SignatureAlg::ES256};
+  expect.jws.typ = kType;
+  expect.jws.bytes_max = 1 << 20;
+  expect.issuer = from.text();
+  expect.audience = world.self().text();
+  expect.now = now;
+  expect.lifetime_max = kOffersLife;
+  return crypto::verify_jwt(jws, keys, expect);
+}
+
+Result<void> check_offer(const Json& item, const PartnerCode& from) {
+  const Json* offer = item.find("offer");
+  if (!is_label(item.text_or("app", "")) || offer == nullptr || !offer->is_object())
+    return fail("offers.format", "an offer is not one", from.text());
+  if (offer->text_or("owner", "") != from.text())
+    return fail("offers.authority", "a partner may offer its own apps only", from.text());
+  // What its owner takes back it leaves out: an offer that is none would be their words as this node's own.
+  if (offer->find("withdrawn") != nullptr)
+    return fail("offers.format", "an offer of what is withdrawn is none", from.text());
+  return {};
+}
+
+Change heard_change(const PartnerCode& from, std::vector<coalition::Record> records, Instant now) {
+  ledger::Record leaf{.event_class = "offers.heard", .time = now, .fields = {}};
+  leaf.fields.emplace_back("partner", from.text());
+  leaf.fields.emplace_back("changed", static_cast<int64_t>(records.size()));
+  Change change;
+  change.records = std::move(records);
+  change.leaves = {std::move(leaf)};
+  change.author = "partner/" + from.text();
+  return change;
+}
+
 }  // namespace
 
 Result<std::string> sign_offers(const coalition::World& world, const PartnerCode& audience,
@@ -55,21 +98,7 @@ Result<std::string> sign_offers(const coalition::World& world, const PartnerCode
 
 Result<HeardOffers> hear_offers(const coalition::World& world, const PartnerCode& from, std::string_view jws,
                                 Instant newest, Instant now) {
-  const coalition::Partner* partner = world.partner(from);
-  if (partner == nullptr || !partner->is_open() || now < partner->member_since ||
-      partner->member_until <= now) {
-    return fail("offers.partner", "this partner's word counts for nothing here now", from.text());
-  }
-  TRY(const crypto::KeySet keys, crypto::KeySet::from_json(partner->statement_keys));
-  crypto::JwtExpect expect;
-  expect.jws.algs = {crypto::SignatureAlg::ES256};
-  expect.jws.typ = kType;
-  expect.jws.bytes_max = 1 << 20;
-  expect.issuer = from.text();
-  expect.audience = world.self().text();
-  expect.now = now;
-  expect.lifetime_max = kOffersLife;
-  TRY(const crypto::Jwt token, crypto::verify_jwt(jws, keys, expect));
+  TRY(const crypto::Jwt token, check_list(world, from, jws, now));
   HeardOffers heard;
   heard.issued = token.issued.value_or(now);
   if (heard.issued < newest)
@@ -80,16 +109,9 @@ Result<HeardOffers> hear_offers(const coalition::World& world, const PartnerCode
   }
   std::set<std::string> named;
   for (const Json& item : offers->items()) {
+    TRY_VOID(check_offer(item, from));
     const std::string_view app = item.text_or("app", "");
     const Json* offer = item.find("offer");
-    if (!is_label(app) || offer == nullptr || !offer->is_object())
-      return fail("offers.format", "an offer is not one", from.text());
-    if (offer->text_or("owner", "") != from.text()) {
-      return fail("offers.authority", "a partner may offer its own apps only", from.text());
-    }
-    // What its owner takes back it leaves out: an offer that is none would be their words as this node's own.
-    if (offer->find("withdrawn") != nullptr)
-      return fail("offers.format", "an offer of what is withdrawn is none", from.text());
     const std::string key = offer_key(from, app);
     named.insert(key);
     const Json* served = item.find("served");
@@ -98,16 +120,6 @@ Result<HeardOffers> hear_offers(const coalition::World& world, const PartnerCode
     if (known == nullptr || known->canonical() != offer->canonical())
       heard.change.records.push_back({key, *offer});
   }
-  const auto change_of = [&](std::vector<coalition::Record> records) {
-    ledger::Record leaf{.event_class = "offers.heard", .time = now, .fields = {}};
-    leaf.fields.emplace_back("partner", from.text());
-    leaf.fields.emplace_back("changed", static_cast<int64_t>(records.size()));
-    Change change;
-    change.records = std::move(records);
-    change.leaves = {std::move(leaf)};
-    change.author = "partner/" + from.text();
-    return change;
-  };
   if (const Json* said = token.claims.find("key_service")) {
     Result<std::optional<coalition::Record>> told = hear_keys(world, from, *said, heard.issued);
     if (!told) {
@@ -115,7 +127,7 @@ Result<HeardOffers> hear_offers(const coalition::World& world, const PartnerCode
     } else if (*told) {
       Json kids = Json::array();
       for (const Json& one : (*told)->value->find("keys")->items()) kids.push(one.text_or("kid", ""));
-      heard.keys = change_of({**std::move(told)});
+      heard.keys = heard_change(from, {**std::move(told)}, now);
       heard.keys.leaves.front().fields.emplace_back("keys", std::move(kids));
     }
   }
@@ -129,7 +141,7 @@ Result<HeardOffers> hear_offers(const coalition::World& world, const PartnerCode
   // What is taken back goes first and alone: what is new may not share its right to act before the ledger has
   // it. The list is heard again soon.
   const bool narrows = !withdrawn.empty();
-  heard.change = change_of(narrows ? std::move(withdrawn) : std::move(heard.change.records));
+  heard.change = heard_change(from, narrows ? std::move(withdrawn) : std::move(heard.change.records), now);
   heard.change.narrowing = narrows;
   return heard;
 }
