@@ -125,12 +125,12 @@ class SpifMapping {
       : from_(from), to_(to), out_(std::move(mapping)) {}
 
   Result<Mapping> make() {
+    TRY_VOID(same_ids(from_, to_));
+    TRY_VOID(same_ids(to_, from_));
     for (const OtherPolicy& other : from_.data().others) {
-      if (!same_name(other.name, to_.name())) continue;
+      if (!is_that(other, to_)) continue;
       if (other.by_tag_set)
         return wrong_mapping(out_, "its SPIF has equivalences of whole tag sets", "name the values instead");
-      if (!other.id.empty() && other.id != to_.data().id)
-        return wrong_mapping(out_, fmt::format("its SPIF means another {}: {}", other.name, other.id));
       TRY(const auto adds, added(other.adds));
       join(out_.adds, adds);
     }
@@ -146,6 +146,42 @@ class SpifMapping {
   }
 
  private:
+  // A SPIF's name for another policy is its own: the id says which it is, and the name only without ids.
+  static bool is_that(const OtherPolicy& other, const LabelPolicy& policy) {
+    if (other.id.empty() && policy.data().id.empty()) return same_name(other.name, policy.name());
+    return plain_id(other.id) == policy.data().id;
+  }
+
+  Result<void> same_ids(const LabelPolicy& of, const LabelPolicy& policy) const {
+    const OtherPolicy* namesake = nullptr;
+    for (const OtherPolicy& other : of.data().others) {
+      if (is_that(other, policy)) return {};
+      if (same_name(other.name, policy.name())) namesake = &other;
+    }
+    if (namesake == nullptr) return {};
+    return wrong_mapping(
+        out_, fmt::format("the SPIF of {} means another {}: {}", of.name(), namesake->name, namesake->id));
+  }
+
+  // Whether an equivalence in the SPIF `of` is one to `policy`.
+  Result<bool> means(const LabelPolicy& of, const Equivalent& equivalent, const LabelPolicy& policy) const {
+    bool listed = false;
+    bool that = false;
+    for (const OtherPolicy& other : of.data().others) {
+      if (!same_name(other.name, equivalent.policy)) continue;
+      if (listed && that != is_that(other, policy))
+        return wrong_mapping(out_, fmt::format("the SPIF of {} has two ids of {}", of.name(), other.name));
+      listed = true;
+      that = is_that(other, policy);
+    }
+    if (listed) return that;
+    if (!same_name(equivalent.policy, policy.name())) return false;
+    if (policy.data().id.empty()) return true;
+    return wrong_mapping(out_,
+                         fmt::format("the SPIF of {} doesn't say the id of {}", of.name(), policy.name()),
+                         "it belongs into equivalentPolicies");
+  }
+
   Failure missing(const Equivalent& equivalent) const {
     return wrong_mapping(out_, fmt::format("its SPIF names the lacv {}, which {} does not have",
                                            equivalent.lacv, equivalent.policy));
@@ -184,7 +220,8 @@ class SpifMapping {
 
   Result<void> encrypt(const Classification& own) {
     for (const Equivalent& one : own.equivalents) {
-      if (!one.encrypt || !same_name(one.policy, to_.name())) continue;
+      TRY(const bool meant, means(from_, one, to_));
+      if (!one.encrypt || !meant) continue;
       const Classification* target = Side{to_}.by_lacv(one.lacv);
       if (target == nullptr) return missing(one);
       TRY(auto adds, added(one.adds));
@@ -195,7 +232,8 @@ class SpifMapping {
 
   Result<void> decrypt(const Classification& own) {
     for (const Equivalent& one : own.equivalents) {
-      if (!one.decrypt || !same_name(one.policy, from_.name())) continue;
+      TRY(const bool meant, means(to_, one, from_));
+      if (!one.decrypt || !meant) continue;
       const Classification* source = Side{from_}.by_lacv(one.lacv);
       if (source == nullptr) return missing(one);
       if (!one.adds.empty()) return wrong_mapping(out_, "an equivalence at decrypt adds values");
@@ -220,7 +258,8 @@ class SpifMapping {
 
   Result<void> encrypt(const CategoryRef& own, const TagValue& value) {
     for (const Equivalent& one : value.equivalents) {
-      if (!one.encrypt || !same_name(one.policy, to_.name())) continue;
+      TRY(const bool meant, means(from_, one, to_));
+      if (!one.encrypt || !meant) continue;
       TRY_VOID(adds_nothing(one, value.name));
       Mapping::ValueRule& rule = rule_for(own);
       if (one.discard) continue;
@@ -233,7 +272,8 @@ class SpifMapping {
 
   Result<void> decrypt(const CategoryRef& own, const TagValue& value) {
     for (const Equivalent& one : value.equivalents) {
-      if (!one.decrypt || one.discard || !same_name(one.policy, from_.name())) continue;
+      TRY(const bool meant, means(to_, one, from_));
+      if (!one.decrypt || one.discard || !meant) continue;
       TRY_VOID(adds_nothing(one, value.name));
       const auto source = Side{from_}.value(one.tag_id, "", one.type, one.enumerated, one.lacv);
       if (!source) return missing(one);

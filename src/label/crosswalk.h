@@ -47,7 +47,8 @@ struct Mapping {
 [[nodiscard]] Result<Mapping> mapping_from_json(const Json& json);
 
 // What the SPIFs of both say: `from`'s equivalences applied at encrypt, `to`'s at decrypt; they must agree.
-// A SPIF knows no agreement and no end: these come from the caller. Error "label.mapping".
+// Which policy is meant, the id in equivalentPolicies says. A SPIF knows no agreement and no end: these come
+// from the caller. Error "label.mapping".
 [[nodiscard]] Result<Mapping> mapping_of_spifs(const LabelPolicy& from, const LabelPolicy& to,
                                                std::string agreement, Instant valid_from,
                                                Instant valid_until);

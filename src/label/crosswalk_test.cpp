@@ -220,6 +220,31 @@ TEST_CASE("SPIFs that disagree make no mapping") {
   CHECK(made.error().what() == "the SPIFs disagree: CONFIDENTIAL is CLOSED-B or SEALED-B");
 }
 
+TEST_CASE("the id says which policy a SPIF's equivalences mean, whatever it calls it") {
+  const std::string listed = R"(<equivalentPolicy name="XAA" id="2.999.1.1"/>)";
+  const auto made = [&](const std::string& instead) {
+    std::string other(kXbbSpif);
+    other.replace(other.find(listed), listed.size(), instead);
+    return mapping_of_spifs(policy_for_test(kXaaSpif), policy_for_test(other), "a", kFrom, kUntil);
+  };
+  CHECK(made(listed).has_value());
+  // Another policy of the same name: what is said of it at decrypt is not said of this one.
+  CHECK(made(R"(<equivalentPolicy name="XAA" id="2.999.77"/>)").error().what() ==
+        "the SPIF of XBB means another XAA: 2.999.77");
+  CHECK(made("").error().what() == "the SPIF of XBB doesn't say the id of XAA");
+  CHECK(made(listed + R"(<equivalentPolicy name="xaa" id="2.999.77"/>)").error().what() ==
+        "the SPIF of XBB has two ids of xaa");
+  // The same policy by another name.
+  std::string own(kXaaSpif);
+  for (size_t at = 0; (at = own.find("policyRef=\"XBB\"", at)) != std::string::npos; ++at)
+    own.replace(at, 15, "policyRef=\"THEM\"");
+  own.replace(own.find("equivalentPolicy name=\"XBB\""), 27, "equivalentPolicy name=\"THEM\"");
+  const auto named = mapping_of_spifs(policy_for_test(own), policy_for_test(kXbbSpif), "a", kFrom, kUntil);
+  REQUIRE_MESSAGE(named.has_value(), named.error().text());
+  CHECK(named->classifications.size() == 4);
+  CHECK(named->values.size() == made(listed)->values.size());
+}
+
 namespace {
 
 // XAA's SPIF with `text` put before `where`, and what both SPIFs then say of XAA to XBB.
