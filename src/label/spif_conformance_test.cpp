@@ -4,7 +4,7 @@
 #include "label/crosswalk.h"
 #include "label/dominance.h"
 #include "label/label_xml.h"
-#include "label/marking.h"
+#include "label/marking_shape.h"
 #include "label/policies_for_test.h"
 #include "label/xml.h"
 
@@ -93,6 +93,29 @@ std::string mended(std::string text) {
   return text;
 }
 
+// As the set writes a clearance: a label's line without the policy, of all that is held, and with every
+// classification.
+std::string line_of(const LabelPolicy& policy, const Clearance& clearance, const MarkingStyle& style) {
+  MarkingShape shape = shape_of(policy, style);
+  shape.policy_text.clear();
+  for (TagShape& tag : shape.tags) {
+    for (Shown& value : tag.values) {
+      value.policy_text.reset();
+      value.suppresses_class = false;
+    }
+  }
+  std::string classes;
+  for (const Classification& one : policy.data().classifications)
+    if (std::ranges::find(clearance.classifications, one.name) != clearance.classifications.end())
+      classes += (classes.empty() ? "{" : "|") + one.name;
+  Label held;
+  held.policy = policy.name();
+  held.classification = policy.data().classifications.front().name;
+  held.categories = clearance.categories;
+  shape.classes.front() = {classes + "}", std::nullopt, false};
+  return lay_out(policy, shape, style, normalised(std::move(held)).value());
+}
+
 // One sequence: its policies, then what is said about labels under them.
 class Sequence {
  public:
@@ -102,32 +125,40 @@ class Sequence {
     if (step.name() == "policy") return add(step);
     const std::string name = step.attribute_or("label", "");
     INFO(name);
-    if (policies_->all().empty()) return;
+    const auto not_run = [&](const std::string& why) {
+      others += "\n  " + name + ": " + why;
+      ++unread;
+    };
+    if (policies_->all().empty() && !step.attribute("exception"))
+      return not_run("its policy was to be refused");
     const auto label = read_any(*policies_, folder_ / name);
     if (step.attribute("exception")) {
       CHECK_FALSE(label.has_value());
       ++judged;
       return;
     }
-    if (!label && !name.ends_with(".xml") && !name.ends_with(".nato")) {
-      others += "\n  " + name + ": " + label.error().text();
-      return;
-    }
+    if (!label && !name.ends_with(".xml") && !name.ends_with(".nato")) return not_run(label.error().text());
     REQUIRE_MESSAGE(label.has_value(), label.error().text());
-    const LabelPolicy* policy = policies_->of(*label).value();
-    const auto valid = policy->check(*label, Use::read, time_for_test());
+    const auto policy = policies_->of(*label);
+    if (!policy && refused_) return not_run(policy.error().text());
+    REQUIRE_MESSAGE(policy.has_value(), policy.error().text());
+    ++labels;
+    const auto valid = (*policy)->check(*label, Use::read, time_for_test());
     if (const auto wanted = step.attribute("valid")) {
       CHECK_MESSAGE(valid.has_value() == (*wanted == "true"), (valid ? "" : valid.error().text()));
       ++judged;
     }
-    if (valid) judge(step, *policy, *valid);
+    if (valid) return judge(step, **policy, *valid);
+    for (const char* said : {"label-marking", "encrypt", "acdf-result"}) CHECK_FALSE(step.attribute(said));
   }
 
   int policies = 0;
+  int labels = 0;
   int judged = 0;
   int marked = 0;
   int decided = 0;
   int translated = 0;
+  int unread = 0;
   std::string others;  // what is not run, and why
 
  private:
@@ -137,6 +168,7 @@ class Sequence {
     auto policy = LabelPolicy::from_spif(mended(conformance_text(folder_ / spif)));
     if (step.attribute("exception")) {
       CHECK_FALSE(policy.has_value());
+      refused_ = true;
       return;
     }
     REQUIRE_MESSAGE(policy.has_value(), policy.error().text());
@@ -156,10 +188,11 @@ class Sequence {
     const LabelPolicy* other = policies_->find(*to);
     REQUIRE(other != nullptr);
     const auto there = translate(label, policy, *other);
-    if (!there) {
+    if (!there && !step.attribute("encrypt-marking") && !step.attribute("acdf-result")) {
       others += "\n  " + policy.name() + " to " + other->name() + ": " + there.error().text();
       return;
     }
+    REQUIRE_MESSAGE(there.has_value(), there.error().text());
     ++translated;
     const MarkingGrammar grammar(*other, {false, step.language()});
     if (const auto marking = step.attribute("encrypt-marking"))
@@ -176,7 +209,8 @@ class Sequence {
 
   void decide(const XmlElement& step, const LabelPolicy& policy, const Label& label) {
     const auto wanted = step.attribute("acdf-result");
-    if (!wanted) return;
+    const auto marking = step.attribute("clearance-marking");
+    if (!wanted && !marking) return;
     const auto plain = read_plain(*policies_, conformance_text(folder_ / step.attribute_or("clearance", "")));
     REQUIRE_MESSAGE(plain.has_value(), plain.error().text());
     Clearance clearance;
@@ -185,11 +219,17 @@ class Sequence {
     clearance.classifications = plain->classes;
     clearance.categories = plain->categories;
     const Clearance ready = spelled(policy, clearance).value();
+    if (marking) {
+      CHECK(line_of(policy, ready, {false, step.language()}) == *marking);
+      ++marked;
+    }
+    if (!wanted) return;
     CHECK(dominates(policy, ready, label, time_for_test()).holds == (*wanted == "1"));
     ++decided;
   }
 
   std::filesystem::path folder_;
+  bool refused_ = false;  // one of its policies was, as it should be
   std::shared_ptr<LabelPolicies> policies_ = std::make_shared<LabelPolicies>();
 };
 
@@ -201,6 +241,9 @@ void run_set(const std::filesystem::path& tests) {
     Sequence sequence(tests.parent_path());
     const auto steps = one.children().value();
     for (const XmlElement& step : steps) sequence.step(step);
+    const auto said = std::ranges::count_if(
+        steps, [](const XmlElement& step) { return step.name() == "test" && !step.attribute("exception"); });
+    CHECK(sequence.labels + sequence.unread == said);
     MESSAGE(sequence.policies << " policies: " << sequence.judged << " labels judged, " << sequence.marked
                               << " markings printed, " << sequence.decided << " clearances compared, "
                               << sequence.translated << " labels translated; not run:" << sequence.others);
