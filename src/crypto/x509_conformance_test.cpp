@@ -19,6 +19,7 @@ struct Paths {
 Result<void> read_into(std::vector<Certificate>& out, const Json* list) {
   if (list == nullptr || !list->is_array()) return {};
   for (const Json& pem : list->items()) {
+    REQUIRE(pem.is_string());
     TRY(Certificate one, Certificate::from_pem(pem.string()));
     out.push_back(std::move(one));
   }
@@ -63,7 +64,11 @@ Result<void> verified(const Json& test) {
                      .host = {}};
   std::string at(test.text_or("validation_time", ""));
   if (at.ends_with("+00:00")) at.replace(at.size() - 6, 6, "Z");
-  if (!at.empty()) expect.now = parse_rfc3339(at).value();
+  if (!at.empty()) {
+    const auto read = parse_rfc3339(at);
+    REQUIRE_MESSAGE(read.has_value(), at);
+    expect.now = *read;
+  }
   if (const Json* name = test.find("expected_peer_name"))
     if (name->is_object()) expect.host = std::string(name->text_or("value", ""));
   return verify_chain(leaf, paths.intermediates, paths.anchors, expect);
