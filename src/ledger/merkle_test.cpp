@@ -76,8 +76,10 @@ void run_vectors(const std::string& kind, Check check) {
     const Json json = json_file(path);
     const Json* wrong = json.find("wantErr");
     REQUIRE((wrong != nullptr && wrong->is_bool()));
-    CHECK(check(json) == !wrong->boolean());
-    ++(wrong->boolean() ? refused : accepted);
+    // Older vectors let anything follow from the empty tree, which proves nothing; newer ones do not.
+    const bool valid = !wrong->boolean() && size_in(json, "size1") != 0U;
+    CHECK(check(json) == valid);
+    ++(valid ? accepted : refused);
   }
   if (accepted + refused > 0) MESSAGE(kind << ": " << accepted << " proofs hold, " << refused << " refused");
 }
