@@ -167,6 +167,10 @@ TEST_CASE("strings: escapes and like") {
                {R"("a" like "?")", Outcome::no},
                {R"("\u{1F600}" like "*" && "\u{e9}" == "é")", Outcome::yes},
                {R"("\x41\0" like "A*")", Outcome::yes},
+               // A star written by its number is a wildcard like any other; `\*` alone is a star.
+               {R"("aXb" like "a\u{2a}b" && "aXb" like "a\x2Ab" && "aXb" like "a\u{00_2A}b")", Outcome::yes},
+               {R"("a\x2a" == "a*" && "a*" like "a\*" && !("aX" like "a\*"))", Outcome::yes},
+               {R"("a\\b" like "a\\\u{2a}" && !("a\\b" like "a\x5c\*"))", Outcome::yes},
                {R"("\u{110000}" == "")", Outcome::refused},
                {R"("\x80" == "")", Outcome::refused},
                {R"("\q" == "")", Outcome::refused},

@@ -94,6 +94,17 @@ TEST_CASE("policies survive the way to JSON and back, every construct") {
     check_round(when(condition));
 }
 
+TEST_CASE(
+    "a star in a pattern is a wildcard however it is written, unless as \\*; in JSON a literal is itself") {
+  const PolicyDocument read = document(when(R"(context.x like "a\x2ab\*\u{2a}")"));
+  const std::string pattern =
+      R"("pattern":[{"Literal":"a"},"Wildcard",{"Literal":"b"},{"Literal":"*"},"Wildcard"])";
+  CHECK(has(read.json()->dump(), pattern));
+  CHECK(has(read.text(), R"(like "a*b\**")"));
+  check_round(when(R"(context.x like "a\x2ab\*\u{2a}")"));
+  CHECK(has(from_json(read.json()->dump()).text(), R"(like "a*b\**")"));
+}
+
 TEST_CASE("what would be too deep for JSON is refused, what is not can be read again") {
   const auto chain = [](size_t count, const std::string& first) {
     std::string text = first;

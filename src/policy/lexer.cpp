@@ -77,8 +77,8 @@ class Unescaper {
       const char c = body_[at_++];
       if (c == '\\') {
         TRY_VOID(escape());
-      } else if (c == '*' && pattern_) {
-        pieces_.emplace_back();
+      } else if (c == '*') {
+        star_or('*');
       } else if (c == '\r') {
         return fail("policy.syntax", "a carriage return in a string", {}, "write \\r");
       } else {
@@ -89,6 +89,16 @@ class Unescaper {
   }
 
  private:
+  // In a pattern each star is a wildcard, written as itself or by its number: `\*` alone is a literal one, as
+  // Cedar reads it.
+  void star_or(uint32_t c) {
+    if (c == '*' && pattern_) {
+      pieces_.emplace_back();
+    } else {
+      append_utf8(pieces_.back(), c);
+    }
+  }
+
   Result<void> escape() {
     if (at_ == body_.size()) return fail("policy.syntax", "a string ends in a backslash", {}, "write \\\\");
     const char c = body_[at_++];
@@ -114,7 +124,7 @@ class Unescaper {
     if (high < 0 || low < 0 || high > 7)
       return fail("policy.syntax", "\\x needs two hex digits up to 7F", {}, "use \\u{...} for others");
     at_ += 2;
-    pieces_.back() += static_cast<char>(high * 16 + low);
+    star_or(static_cast<uint32_t>(high * 16 + low));
     return {};
   }
 
@@ -133,7 +143,7 @@ class Unescaper {
     if (!good || digits == 0 || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
       return fail("policy.syntax", "\\u needs one to six hex digits in braces that name a character", {},
                   "for example \\u{1F600}");
-    append_utf8(pieces_.back(), value);
+    star_or(value);
     at_ = close + 1;
     return {};
   }

@@ -393,7 +393,7 @@ export class World {
       }
       case 6: return atom(`${e(entity())} in ${r.chance(0.6) ? e(entity()) : `[${e(entity())}, ${this.literal(entity())}]`}`);
       case 7: return atom(`${e(entity())} is ${r.pick([...this.entityNames, this.actionType()])}${r.chance(0.3) ? ` in ${e(entity())}` : ''}`);
-      case 8: return atom(`${e({ k: 'String' })} like ${r.pick(['"*"', '"a*"', '"\\\\**"', '"a\\*b"', '"*b*"', '"é*"', '""'].map((x) => x.replace('\\\\*', '\\*')))}`);
+      case 8: return atom(`${e({ k: 'String' })} like ${this.pattern()}`);
       case 9: {
         const p = r.pick(this.paths());
         guards.push(...p.guards);
@@ -423,6 +423,16 @@ export class World {
         return atom(`${e(t)} ${r.chance(0.8) ? '==' : '!='} ${e(t)}`);
       }
     }
+  }
+
+  // Stars of every spelling: a wildcard as itself or by its number, a literal one as \*.
+  pattern() {
+    const r = this.r;
+    const pieces = ['*', '\\*', '\\u{2a}', '\\x2A', '\\u{0_2A}', 'a', 'b', 'c', 'é', '\\u{e9}', '\\x61', '\\\\', '\\"', '\\n', '\\0'];
+    return r.pick([
+      () => r.pick(['"*"', '"a*"', '"\\**"', '"a\\*b"', '"*b*"', '"é*"', '""', '"c\\x2a"', '"\\u{2a}*"', '"*\\u{2a}d"']),
+      () => `"${Array.from({ length: r.below(5) }, () => r.pick(pieces)).join('')}"`,
+    ])();
   }
 
   // One case: everything for both engines.
