@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -128,7 +129,7 @@ struct Policy {
   Scope action;
   Scope resource;
   std::vector<Condition> conditions;
-  std::vector<std::string> bare;  // annotations written without a value
+  std::set<std::string> bare;  // annotations written without a value
 
   [[nodiscard]] bool is_template() const { return principal.slot || resource.slot; }
 };

@@ -11,6 +11,9 @@
 
 namespace entente::policy {
 
+// On one policy, one declaration. Collections that test the language have policies with more than a hundred.
+inline constexpr size_t kAnnotationsMax = 1024;
+
 class Cursor {
  public:
   Cursor(std::string_view text, std::string_view file, std::string code)

@@ -226,7 +226,7 @@ Result<Json> policy_to_json(const Policy& policy) {
   if (policy.info.annotations.empty()) return out;
   Json annotations = Json::object();
   for (const auto& [name, value] : policy.info.annotations) {
-    const bool bare = std::find(policy.bare.begin(), policy.bare.end(), name) != policy.bare.end();
+    const bool bare = policy.bare.contains(name);
     annotations.set(name, bare ? Json() : Json(value));
   }
   out.set("annotations", std::move(annotations));

@@ -453,7 +453,7 @@ Result<void> annotations_from(const Json& json, const std::string& path, Policy&
       return wrong(under(path, name), fmt::format("{} is no name", quote(name)));
     if (!value.is_string() && !value.is_null())
       return wrong(under(path, name), "a string or null belongs here");
-    if (value.is_null()) out.bare.push_back(name);
+    if (value.is_null()) out.bare.insert(name);
     out.info.annotations.emplace_back(name, value.is_null() ? std::string() : value.string());
   }
   return {};

@@ -5,11 +5,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 
 namespace entente::policy {
 namespace {
-
-constexpr size_t kAnnotationsMax = 64;  // on one policy
 
 class PolicyParser {
  public:
@@ -35,7 +34,8 @@ class PolicyParser {
     out.source = source_;
     const uint32_t begin = in_.now().begin;
     out.info.where = where(begin);
-    while (in_.take("@")) TRY_VOID(annotation(out));
+    std::set<std::string_view> noted;
+    while (in_.take("@")) TRY_VOID(annotation(out, noted));
     if (in_.take("permit")) {
       out.info.effect = Effect::permit;
     } else if (in_.take("forbid")) {
@@ -72,7 +72,7 @@ class PolicyParser {
     return fmt::format("{}:{}:{}", source_->file, line_, column_);
   }
 
-  Result<void> annotation(Policy& out) {
+  Result<void> annotation(Policy& out, std::set<std::string_view>& noted) {
     PolicyInfo& info = out.info;
     const Token name = in_.now();
     if (!in_.at(Token::Kind::identifier)) return in_.expected("an annotation's name");
@@ -82,11 +82,11 @@ class PolicyParser {
       TRY(value, in_.string());
       TRY_VOID(in_.expect(")"));
     } else {
-      out.bare.emplace_back(name.text);
+      out.bare.emplace(name.text);
     }
     if (info.annotations.size() == kAnnotationsMax)
       return in_.wrong(name, fmt::format("more than {} annotations", kAnnotationsMax));
-    if (info.annotation(name.text)) return in_.wrong(name, fmt::format("@{} is given twice", name.text));
+    if (!noted.insert(name.text).second) return in_.wrong(name, fmt::format("@{} is given twice", name.text));
     info.annotations.emplace_back(name.text, std::move(value));
     return {};
   }

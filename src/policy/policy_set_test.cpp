@@ -169,6 +169,22 @@ TEST_CASE("ids come from @id or the place in the file; one id twice is refused")
           .code() == "policy.doubled");
 }
 
+TEST_CASE("a policy has up to 1024 annotations, each once") {
+  const auto read = [](size_t count, const std::string& more) {
+    std::string text;
+    for (size_t i = 0; i < count; ++i) text += "@a" + std::to_string(i) + (i % 2 == 0 ? "\n" : "(\"x\")\n");
+    const PolicySource source{"p.cedar", text + more + "permit (principal, action, resource);"};
+    return PolicySet::unchecked(std::span(&source, 1));
+  };
+  const auto all = read(1024, "");
+  REQUIRE_MESSAGE(all.has_value(), (all ? "" : all.error().text()));
+  CHECK((*all)[PolicyIndex{0}].annotations.size() == 1024);
+  CHECK((*all)[PolicyIndex{0}].annotation("a1023") == "x");
+  CHECK((*all)[PolicyIndex{0}].annotation("a1022") == "");
+  CHECK(read(1025, "").error().what().find("more than 1024 annotations") != std::string::npos);
+  CHECK(read(1000, "@a999 ").error().what().find("@a999 is given twice") != std::string::npos);
+}
+
 TEST_CASE("check tells every faulty policy") {
   const PolicySource source{"p.cedar",
                             when("principal.levl > 1") + when("true") + when("principal.name > 1")};

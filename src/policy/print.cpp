@@ -307,7 +307,7 @@ std::string expression_text(const Expr& expr) {
 std::string policy_text(const Policy& policy) {
   std::string out;
   for (const auto& [name, value] : policy.info.annotations) {
-    const bool bare = std::find(policy.bare.begin(), policy.bare.end(), name) != policy.bare.end();
+    const bool bare = policy.bare.contains(name);
     out += bare ? fmt::format("@{}\n", name) : fmt::format("@{}({})\n", name, quote(value));
   }
   out += fmt::format("{}({}, {}, {})", policy.info.effect == Effect::permit ? "permit" : "forbid",

@@ -3,12 +3,12 @@
 #include "policy/cursor.h"
 
 #include <map>
+#include <set>
 
 namespace entente::policy {
 namespace {
 
 constexpr size_t kTypeDepthMax = 32;
-constexpr size_t kAnnotationsMax = 64;  // on one declaration
 
 class Parser {
  public:
@@ -49,6 +49,7 @@ class Parser {
  private:
   Result<AnnotationsText> annotations() {
     AnnotationsText out;
+    std::set<std::string_view> noted;
     while (in_.take("@")) {
       const Token name = in_.now();
       if (!in_.at(Token::Kind::identifier)) return in_.expected("a name");
@@ -58,8 +59,8 @@ class Parser {
         TRY(value, in_.string());
         TRY_VOID(in_.expect(")"));
       }
-      for (const auto& [other, text] : out)
-        if (other == name.text) return in_.wrong(name, fmt::format("@{} is given twice", name.text));
+      if (!noted.insert(name.text).second)
+        return in_.wrong(name, fmt::format("@{} is given twice", name.text));
       if (out.size() == kAnnotationsMax)
         return in_.wrong(name, fmt::format("more than {} annotations", kAnnotationsMax));
       out.emplace_back(name.text, std::move(value));

@@ -77,6 +77,18 @@ TEST_CASE("a schema that is not right is refused at its place, with a suggestion
   CHECK(has(fault(deep), "nest deeper"));
 }
 
+TEST_CASE("a declaration has as many annotations as policies have, and no more") {
+  const auto noted = [](size_t count) {
+    std::string text;
+    for (size_t i = 0; i < count; ++i) text += "@a" + std::to_string(i) + "(\"x\")\n";
+    return text;
+  };
+  CHECK(fault(noted(1024) + "entity A;").empty());
+  CHECK(fault("namespace N { " + noted(1024) + "entity A = { " + noted(1024) + "x: Long }; }").empty());
+  CHECK(has(fault(noted(1025) + "entity A;"), "more than 1024 annotations"));
+  CHECK(has(fault(noted(900) + "@a899 entity A;"), "@a899 is given twice"));
+}
+
 TEST_CASE("of a member declared twice the last counts, as in Cedar") {
   const Schema schema = *Schema::parse("entity A = { x: Nothing, y: Long, \"x\"?: Bool };", "s");
   CHECK(schema.check(Entity{{"A", "a"}, {{"y", 1}}, {}, {}}).has_value());
