@@ -55,6 +55,11 @@ Error invalid_at(const Policy& policy, uint32_t begin, uint32_t finish, std::str
 }
 
 Failure ExpressionChecker::wrong(const Expr& at, const std::string& what, std::string hint) const {
+  if (joins_.exhausted())
+    return Failure(invalid_at(
+        policy_, at.begin, at.finish,
+        fmt::format("to see whether these types fit would take more than {} comparisons", Joins::kStepsMax),
+        "let the schema's types share fewer of their parts"));
   return Failure(invalid_at(policy_, at.begin, at.finish, what, std::move(hint)));
 }
 
@@ -219,7 +224,7 @@ Result<Typed> ExpressionChecker::condition(const Expr& expr, const Guards& known
   if (test.type->kind == Kind::no) return check(*expr.args[2], known);
   TRY(const Typed then, check(*expr.args[1], inside));
   TRY(const Typed otherwise, check(*expr.args[2], known));
-  TypePtr joined = join(then.type, otherwise.type, how_);
+  TypePtr joined = joins_.join(then.type, otherwise.type);
   if (joined == nullptr)
     return wrong(
         expr, fmt::format("one branch is a {}, the other a {}", then.type->text(), otherwise.type->text()));
@@ -255,7 +260,7 @@ Result<Typed> ExpressionChecker::equality(const Expr& expr, const Guards& known)
       return truth(negated);
   }
   if (const auto same = known_equal(left, right)) return truth(*same != negated);
-  if (strict() && join(a.type, b.type, how_) == nullptr)
+  if (strict() && joins_.join(a.type, b.type) == nullptr)
     return wrong(expr, fmt::format("a {} is never equal to a {}", a.type->text(), b.type->text()));
   return plain(Kind::boolean);
 }
@@ -357,7 +362,7 @@ std::optional<Attribute> ExpressionChecker::attribute(const Type& type, const st
     auto one = of(attributes_of(entity));
     if (!one) return std::nullopt;
     if (out) {
-      one->type = join(out->type, one->type, Validating::permissive);
+      one->type = joins_.join(out->type, one->type);
       one->required = one->required && out->required;
     }
     if (one->type == nullptr) return std::nullopt;
@@ -453,7 +458,7 @@ Result<Typed> ExpressionChecker::set(const Expr& expr, const Guards& known) {
   TypePtr element = simple_type(Kind::never);
   for (const ExprPtr& arg : expr.args) {
     TRY(const Typed typed, check(*arg, known));
-    TypePtr joined = join(element, typed.type, how_);
+    TypePtr joined = joins_.join(element, typed.type);
     if (joined == nullptr)
       return wrong(*arg, fmt::format("a {} in a set of {}", typed.type->text(), element->text()));
     element = std::move(joined);

@@ -59,7 +59,8 @@ class ExpressionChecker {
         inside_(schema.inside()),
         natives_(natives),
         kind_(kind),
-        how_(how) {}
+        how_(how),
+        joins_(how) {}
 
   // The types found from now on, by expression; parts that can never be evaluated get none.
   using Seen = std::unordered_map<const Expr*, TypePtr>;
@@ -113,6 +114,7 @@ class ExpressionChecker {
   const NativeSignatures& natives_;
   const RequestKind& kind_;
   Validating how_;
+  mutable Joins joins_;  // what it finds stays as it is: kept only so as not to be looked for again
   Seen* seen_ = nullptr;
 };
 

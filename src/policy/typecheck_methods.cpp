@@ -76,7 +76,7 @@ Result<Typed> ExpressionChecker::set_method(const Expr& expr, const Guards& know
   if (expr.method != Method::contains && argument.type->kind != Kind::set)
     return wrong(*expr.args[1], fmt::format("a set belongs here; this is a {}", argument.type->text()),
                  "for one value use .contains(...)");
-  if (strict() && join(wanted, argument.type, how_) == nullptr)
+  if (strict() && joins_.join(wanted, argument.type) == nullptr)
     return wrong(*expr.args[1],
                  fmt::format("a {} belongs here; this is a {}", wanted->text(), argument.type->text()));
   return plain(Kind::boolean);
@@ -88,7 +88,7 @@ Result<TypePtr> ExpressionChecker::tags_of(const Expr& expr, const Type& type) c
   for (const std::string& name : type.entity_names()) {
     const EntityTypeInfo* info = inside_.type(name);
     if (info == nullptr || info->tags == nullptr) continue;
-    TypePtr joined = out == nullptr ? info->tags : join(out, info->tags, how_);
+    TypePtr joined = out == nullptr ? info->tags : joins_.join(out, info->tags);
     if (joined == nullptr)
       return wrong(expr, fmt::format("the tags are a {} or a {}", out->text(), info->tags->text()));
     out = std::move(joined);
@@ -142,7 +142,7 @@ Result<Typed> ExpressionChecker::native(const Expr& expr, const Guards& known) {
   for (size_t i = 0; i < expr.args.size(); ++i) {
     TRY(const Typed typed, check(*expr.args[i], known));
     const TypePtr& wanted = signature.parameters[i];
-    if (join(wanted, typed.type, how_) == nullptr)
+    if (joins_.join(wanted, typed.type) == nullptr)
       return wrong(*expr.args[i], fmt::format("`{}` takes a {} here; this is a {}", expr.name, wanted->text(),
                                               typed.type->text()));
   }

@@ -67,76 +67,87 @@ static bool same_names(const Type& a, const Type& b) {
                     [](const auto& left, const auto& right) { return left.first == right.first; });
 }
 
-static bool is_member_subtype(const Type& a, const Type& b, Validating how) {
+bool Joins::is_subtype(const TypePtr& a, const TypePtr& b) {
+  using Kind = Type::Kind;
+  if (a == b || a->kind == Kind::never) return true;
+  if (a->is_boolean() && b->is_boolean()) return a->kind == b->kind || b->kind == Kind::boolean;
+  if (a->kind != b->kind) return false;
+  if (a->kind == Kind::set) return is_subtype(a->element, b->element);
+  if (a->kind == Kind::entity) {
+    if (how_ == Validating::strict) return a->entity_names() == b->entity_names();
+    const std::set<std::string> left = a->entity_names();
+    const std::set<std::string> right = b->entity_names();
+    return std::includes(right.begin(), right.end(), left.begin(), left.end());
+  }
+  if (a->kind != Kind::record) return true;
+  const Pair pair(a, b);
+  if (const auto known = subtypes_.find(pair); known != subtypes_.end()) return known->second;
+  const bool found = is_record_subtype(*a, *b);
+  return subtypes_.emplace(pair, found).first->second;
+}
+
+bool Joins::is_record_subtype(const Type& a, const Type& b) {
+  const bool strict = how_ == Validating::strict;
+  if (a.open && !b.open) return false;
+  if ((strict || !b.open) && !same_names(a, b)) return false;
   return std::all_of(b.members.begin(), b.members.end(), [&](const auto& member) {
     const auto own = a.members.find(member.first);
-    if (own == a.members.end()) return false;
+    if (own == a.members.end() || !step()) return false;
     const bool required = own->second.required;
-    const bool fits =
-        how == Validating::strict ? required == member.second.required : required || !member.second.required;
-    return fits && is_subtype(*own->second.type, *member.second.type, how);
+    const bool fits = strict ? required == member.second.required : required || !member.second.required;
+    return fits && is_subtype(own->second.type, member.second.type);
   });
 }
 
-bool is_subtype(const Type& a, const Type& b, Validating how) {
-  using Kind = Type::Kind;
-  if (&a == &b || a.kind == Kind::never) return true;
-  if (a.is_boolean() && b.is_boolean()) return a.kind == b.kind || b.kind == Kind::boolean;
-  if (a.kind != b.kind) return false;
-  if (a.kind == Kind::set) return is_subtype(*a.element, *b.element, how);
-  if (a.kind == Kind::entity) {
-    if (how == Validating::strict) return a.entity_names() == b.entity_names();
-    const std::set<std::string> left = a.entity_names();
-    const std::set<std::string> right = b.entity_names();
-    return std::includes(right.begin(), right.end(), left.begin(), left.end());
-  }
-  if (a.kind != Kind::record) return true;
-  if (a.open && !b.open) return false;
-  return is_member_subtype(a, b, how) && ((b.open && how == Validating::permissive) || same_names(a, b));
-}
-
-static TypePtr join_records(const TypePtr& a, const TypePtr& b, Validating how) {
-  const bool strict = how == Validating::strict;
-  const bool same = same_names(*a, *b);
+TypePtr Joins::join_records(const Type& a, const Type& b) {
+  const bool strict = how_ == Validating::strict;
+  const bool same = same_names(a, b);
   if (strict && !same) return nullptr;
   auto out = std::make_shared<Type>();
   out->kind = Type::Kind::record;
-  out->depth = std::max(a->depth, b->depth);
-  for (const auto& [name, left] : a->members) {
-    const auto right = b->members.find(name);
-    if (right == b->members.end()) continue;
+  out->depth = std::max(a.depth, b.depth);
+  for (const auto& [name, left] : a.members) {
+    const auto right = b.members.find(name);
+    if (!step()) return nullptr;
+    if (right == b.members.end()) continue;
     if (strict && left.required != right->second.required) return nullptr;
-    TypePtr type = join(left.type, right->second.type, how);
+    TypePtr type = join(left.type, right->second.type);
     if (type != nullptr) {
       out->members.emplace(name, Attribute{std::move(type), left.required && right->second.required});
     } else if (strict) {
       return nullptr;
     }
   }
-  out->open = a->open || b->open || !same || out->members.size() != a->members.size();
+  out->open = a.open || b.open || !same || out->members.size() != a.members.size();
   return out;
 }
 
-static TypePtr join_entities(const TypePtr& a, const TypePtr& b, Validating how) {
-  if (how == Validating::strict) return nullptr;
+TypePtr Joins::join_entities(const Type& a, const Type& b) const {
+  if (how_ == Validating::strict) return nullptr;
   auto out = std::make_shared<Type>();
   out->kind = Type::Kind::entity;
-  out->entities = a->entity_names();
-  out->entities.merge(b->entity_names());
+  out->entities = a.entity_names();
+  out->entities.merge(b.entity_names());
   return out;
 }
 
-TypePtr join(const TypePtr& a, const TypePtr& b, Validating how) {
+TypePtr Joins::join(const TypePtr& a, const TypePtr& b) {
   using Kind = Type::Kind;
-  if (is_subtype(*a, *b, how)) return b;
-  if (is_subtype(*b, *a, how)) return a;
+  if (exhausted()) return nullptr;
+  if (is_subtype(a, b)) return b;
+  if (is_subtype(b, a)) return a;
   if (a->is_boolean() && b->is_boolean()) return simple_type(Kind::boolean);
   if (a->kind != b->kind) return nullptr;
-  if (a->kind == Kind::entity) return join_entities(a, b, how);
-  if (a->kind == Kind::record) return join_records(a, b, how);
-  if (a->kind != Kind::set) return nullptr;
-  TypePtr element = join(a->element, b->element, how);
-  return element == nullptr ? nullptr : set_type(std::move(element));
+  if (a->kind == Kind::entity) return join_entities(*a, *b);
+  if (a->kind == Kind::set) {
+    TypePtr element = join(a->element, b->element);
+    return element == nullptr ? nullptr : set_type(std::move(element));
+  }
+  if (a->kind != Kind::record) return nullptr;
+  const Pair pair(a, b);
+  if (const auto known = joined_.find(pair); known != joined_.end()) return known->second;
+  TypePtr found = join_records(*a, *b);
+  return exhausted() ? nullptr : joined_.emplace(pair, std::move(found)).first->second;
 }
 
 static std::string record_mismatch(const Record& record, const Type& type, const std::string& path) {

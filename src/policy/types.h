@@ -9,6 +9,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace entente::policy {
@@ -58,9 +59,33 @@ struct Type {
 [[nodiscard]] TypePtr set_type(TypePtr element);
 [[nodiscard]] TypePtr entity_type(std::string name);
 
-// The least type that both are (Bool for yes and no; [] with any set); null if there is none.
-[[nodiscard]] TypePtr join(const TypePtr& a, const TypePtr& b, Validating how);
-[[nodiscard]] bool is_subtype(const Type& a, const Type& b, Validating how);
+// Finds the types that two types have in common. Types share their parts, and there can be far more ways to a
+// part than parts: what was found of two records is kept, and counted is what had to be compared.
+class Joins {
+ public:
+  static constexpr size_t kStepsMax = 262'144;  // members of records
+
+  explicit Joins(Validating how) : how_(how) {}
+
+  // The least type that both are (Bool for yes and no; [] with any set); null if there is none, or if it
+  // would take too long to find.
+  [[nodiscard]] TypePtr join(const TypePtr& a, const TypePtr& b);
+  [[nodiscard]] bool exhausted() const { return steps_ > kStepsMax; }
+
+ private:
+  using Pair = std::pair<TypePtr, TypePtr>;  // held, so that no other type comes to stand in its place
+
+  bool is_subtype(const TypePtr& a, const TypePtr& b);
+  bool is_record_subtype(const Type& a, const Type& b);
+  TypePtr join_records(const Type& a, const Type& b);
+  [[nodiscard]] TypePtr join_entities(const Type& a, const Type& b) const;
+  bool step() { return ++steps_ <= kStepsMax; }
+
+  Validating how_;
+  size_t steps_ = 0;
+  std::map<Pair, bool> subtypes_;
+  std::map<Pair, TypePtr> joined_;
+};
 
 // What is not as the type says, in a sentence beginning with `path`; empty when the value is right.
 [[nodiscard]] std::string mismatch(const Value& value, const Type& type, const std::string& path);

@@ -1,6 +1,7 @@
 #include "policy/validate.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 using namespace entente;
 using namespace entente::policy;
@@ -90,6 +91,71 @@ TEST_CASE("levels: how far from the request's entities a policy may read") {
   CHECK_FALSE(within(1, all("principal has home.owner.boss")));
   CHECK(within(3, all("principal has home.owner.boss")));
   CHECK(within(0, all("false && principal.boss.boss.n == 1")));
+}
+
+namespace {
+
+// Two families of common types, T and U: each type is a record of types of the layer below it, those of the
+// lowest are `bottom`. Which ones is as good as random, so that from layer to layer other pairs meet.
+std::string families(size_t layers, size_t width, const std::string (&bottom)[2]) {
+  std::string out = fmt::format("type T0 = {}; type U0 = {};\n", bottom[0], bottom[1]);
+  for (size_t i = 1; i < width; ++i) out += fmt::format("type T0x{0} = T0; type U0x{0} = U0;\n", i);
+  const auto name = [](char family, size_t layer, size_t at) {
+    return at == 0 ? fmt::format("{}{}", family, layer) : fmt::format("{}{}x{}", family, layer, at);
+  };
+  for (size_t layer = 1; layer < layers; ++layer) {
+    for (size_t at = 0; at < width; ++at) {
+      for (const char family : {'T', 'U'}) {
+        out += fmt::format("type {} = {{ ", name(family, layer, at));
+        for (size_t member = 0; member < 4; ++member) {
+          const size_t below =
+              family == 'T' ? at * at * 7 + at + 31 * member : at * at * at + 97 * member + 3;
+          out += fmt::format("m{}: {}, ", member, name(family, layer - 1, below % width));
+        }
+        out += "};\n";
+      }
+    }
+  }
+  return out + fmt::format("entity E = {{ t: T{0}, u: U{0} }};", layers - 1) +
+         "action a appliesTo { principal: E, resource: E, context: { c: Bool } };";
+}
+
+Validation meet(const std::string& schema, const std::string& condition, Validating how) {
+  const auto read = Schema::parse(schema, "s");
+  REQUIRE_MESSAGE(read.has_value(), (read ? "" : read.error().text()));
+  const auto document =
+      PolicyDocument::parse({"p", "permit(principal, action, resource) when { " + condition + " };"},
+                            PolicyDocument::Names::numbered);
+  REQUIRE(document.has_value());
+  return validate(*document, *read, {.how = how, .level = {}});
+}
+
+}  // namespace
+
+TEST_CASE("types that share their parts are compared by their parts, not by the ways that lead to them") {
+  // 4^40 ways, which no test would come to the end of.
+  const std::string alike = families(40, 1, {"{ q: Long }", "{ q: Long }"});
+  const std::string apart = families(40, 1, {"{ q: Long }", "{ r: Long }"});
+  const std::string wider = families(40, 1, {"{ q: Long }", "{ q?: Long }"});
+  for (const char* condition :
+       {"principal.t == principal.u", "[principal.t, principal.u].contains(principal.t)",
+        "(if context.c then principal.t else principal.u).m0 == principal.t.m1"}) {
+    CAPTURE(condition);
+    CHECK(meet(alike, condition, Validating::strict).passed());
+    CHECK_FALSE(meet(apart, condition, Validating::strict).passed());
+    CHECK_FALSE(meet(wider, condition, Validating::strict).passed());
+    for (const std::string& schema : {alike, apart, wider})
+      CHECK(meet(schema, condition, Validating::permissive).passed());
+  }
+}
+
+TEST_CASE("what would take too many comparisons of types is refused, and says so") {
+  const std::string wide = families(13, 251, {"{ q: Long }", "{ q?: Long }"});
+  const std::string condition = "[principal.t, principal.u].contains(principal.t)";
+  const Validation found = meet(wide, condition, Validating::permissive);
+  REQUIRE(found.errors.size() == 1);
+  CHECK(found.errors[0].error.what().find("take more than 262144 comparisons") != std::string::npos);
+  CHECK(meet(families(13, 8, {"{ q: Long }", "{ q?: Long }"}), condition, Validating::permissive).passed());
 }
 
 TEST_CASE("every fault of a policy is told once, and impossible policies are warned of") {
