@@ -100,6 +100,7 @@ class Resolver {
           return wrong(name.span, fmt::format("entity type `{}` is declared twice", name.name));
       }
     }
+    if (!space.actions.empty()) action_types_.insert(qualified(space.name, "Action"));
     for (const CommonText& common : space.commons) {
       const NameText& name = common.name;
       if (is_reserved_type(name.name))
@@ -165,7 +166,8 @@ class Resolver {
         if (commons_.contains(full)) return common_type(full, written.span);
         if (const auto known = out_.commons.find(full); known != out_.commons.end()) return known->second;
       }
-      if (written.means != Means::common && out_.types.contains(full)) return entity_type(full);
+      if (written.means != Means::common && (out_.types.contains(full) || action_types_.contains(full)))
+        return entity_type(full);
     }
     if (TypePtr type = path || written.means == Means::entity ? nullptr : builtin(name)) return type;
     return unknown(name, written.span);
@@ -286,7 +288,8 @@ class Resolver {
   Schema::Inside& out_;
   std::map<std::string, std::pair<std::string, const TypeText*>> commons_;
   std::set<std::string> open_;
-  std::set<EntityUid> declared_;  // actions
+  std::set<EntityUid> declared_;        // actions
+  std::set<std::string> action_types_;  // of the namespaces that have any
   std::map<EntityUid, Span> action_spans_;
 };
 

@@ -89,6 +89,51 @@ TEST_CASE("a declaration has as many annotations as policies have, and no more")
   CHECK(has(fault(noted(900) + "@a899 entity A;"), "@a899 is given twice"));
 }
 
+TEST_CASE("an attribute may hold an action: of its namespace, or else of none, where there is one") {
+  const auto schema = Schema::parse(R"(
+    action B;
+    action C in [B] appliesTo { principal: U, resource: U, context: { a: Action } };
+    type Step = Action;
+    entity U = { a: Action, s?: Set<N::Action>, t?: Step } tags Action;
+    namespace N { action D; entity V = { a: Action, b: N::Action }; }
+    namespace M { entity W = { a: Action }; })",
+                                    "s");
+  REQUIRE_MESSAGE(schema.has_value(), (schema ? "" : schema.error().text()));
+  const auto holds = [&](const char* type, const EntityUid& action) {
+    return schema->check(Entity{{type, "x"}, {{"a", action}}, {}, {}}).has_value();
+  };
+  CHECK(holds("U", {"Action", "B"}));
+  CHECK_FALSE(holds("U", {"Action", "other"}));
+  CHECK_FALSE(holds("U", {"N::Action", "D"}));
+  CHECK(holds("M::W", {"Action", "C"}));
+  CHECK_FALSE(holds("M::W", {"M::Action", "C"}));
+  CHECK(schema
+            ->check(Entity{{"N::V", "x"},
+                           {{"a", EntityUid{"N::Action", "D"}}, {"b", EntityUid{"N::Action", "D"}}},
+                           {},
+                           {}})
+            .has_value());
+  CHECK(schema
+            ->check(
+                Entity{{"U", "x"}, {{"a", EntityUid{"Action", "B"}}}, {}, {{"t", EntityUid{"Action", "C"}}}})
+            .has_value());
+  CHECK(schema->check(Request{{"U", "u"}, {"Action", "C"}, {"U", "u"}, {{"a", EntityUid{"Action", "B"}}}})
+            .has_value());
+  CHECK_FALSE(
+      schema->check(Request{{"U", "u"}, {"Action", "C"}, {"U", "u"}, {{"a", EntityUid{"Action", "X"}}}})
+          .has_value());
+  // There is no such type without an action of it, and actions are nobody's group, nor do they ask.
+  CHECK(has(fault("entity U = { a: Action };"), "there is no type `Action`"));
+  CHECK(has(fault("namespace N { action B; } entity U = { a: Action };"), "there is no type `Action`"));
+  CHECK(has(fault("namespace N { } entity U = { a: N::Action };"), "there is no type `N::Action`"));
+  CHECK(has(fault("action B; entity U = { a: __cedar::Action };"), "there is no type"));
+  CHECK(has(fault("action B; entity U in [Action];"), "there is no entity type `Action`"));
+  CHECK(has(fault("action B; entity U; action C appliesTo { principal: Action, resource: U };"),
+            "there is no entity type `Action`"));
+  CHECK(has(fault("action B; entity U; action C appliesTo { principal: U, resource: U, context: Action };"),
+            "there is no type `Action`"));
+}
+
 TEST_CASE("of a member declared twice the last counts, as in Cedar") {
   const Schema schema = *Schema::parse("entity A = { x: Nothing, y: Long, \"x\"?: Bool };", "s");
   CHECK(schema.check(Entity{{"A", "a"}, {{"y", 1}}, {}, {}}).has_value());
