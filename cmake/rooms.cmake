@@ -2,6 +2,8 @@
 #   entente_room(USES base crypto LINKS OpenSSL::Crypto)
 # thing.cpp goes into the library, thing_test.cpp into the test program, thing_fuzz.cpp is a fuzz target of its own.
 # ALONE lists files whose private names clash with a neighbour's when ENTENTE_UNITY compiles files of a room together.
+# SETS names test suites (doctest's) that read data sets from elsewhere: each is a ctest of its own, unit.ROOM.SUITE, and
+# counts as skipped, not as passed, where its set is not. Such a suite is one test case that says "skipped:" and ends.
 # THREADED marks a room whose tests also run under ThreadSanitizer: label `threads`, built by `threads_tests`.
 add_custom_target(threads_tests)
 add_library(entente_test_main OBJECT EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/doctest_main.cpp)
@@ -9,7 +11,7 @@ add_library(entente_fuzz_replay OBJECT EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/te
 target_link_libraries(entente_test_main PRIVATE entente_flags)
 target_link_libraries(entente_fuzz_replay PRIVATE entente_flags)
 function(entente_room)
-  cmake_parse_arguments(ROOM "THREADED" "" "USES;LINKS;PRIVATE_LINKS;ALONE" ${ARGN})
+  cmake_parse_arguments(ROOM "THREADED" "" "USES;LINKS;PRIVATE_LINKS;ALONE;SETS" ${ARGN})
   get_filename_component(name ${CMAKE_CURRENT_SOURCE_DIR} NAME)
   file(GLOB sources CONFIGURE_DEPENDS *.cpp)
   set(tests ${sources})
@@ -37,9 +39,20 @@ function(entente_room)
   if(tests AND ENTENTE_TESTS)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE entente_test_main entente_${name} ${ROOM_PRIVATE_LINKS})
-    add_test(NAME unit.${name} COMMAND ${name}_test --no-intro --no-path-filenames=false
+    set(excluded "")
+    if(ROOM_SETS)
+      list(JOIN ROOM_SETS "," excluded)
+      set(excluded --test-suite-exclude=${excluded})
+    endif()
+    add_test(NAME unit.${name} COMMAND ${name}_test --no-intro --no-path-filenames=false ${excluded}
              WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-    set_tests_properties(unit.${name} PROPERTIES LABELS "unit;room-${name}" TIMEOUT 900 COST 10
+    foreach(suite ${ROOM_SETS})
+      add_test(NAME unit.${name}.${suite} COMMAND ${name}_test --no-intro --test-suite=${suite}
+               WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+      set_tests_properties(unit.${name}.${suite} PROPERTIES SKIP_REGULAR_EXPRESSION "MESSAGE: skipped:;test cases: +0 ")
+    endforeach()
+    list(TRANSFORM ROOM_SETS PREPEND "unit.${name}." OUTPUT_VARIABLE set_tests)
+    set_tests_properties(unit.${name} ${set_tests} PROPERTIES LABELS "unit;room-${name}" TIMEOUT 900 COST 10
       ENVIRONMENT "ENTENTE_SOURCE=${PROJECT_SOURCE_DIR}")
     if(ROOM_THREADED)
       set_property(TEST unit.${name} APPEND PROPERTY LABELS threads)

@@ -1,14 +1,13 @@
 // Decisions take no memory from the heap, and parsers a fixed number of bytes for each byte of their input.
 // Counted by this program's own operator new.
+#include "base/conformance_for_test.h"
 #include "policy/decide.h"
 #include "policy/document.h"
 #include "policy/schema.h"
 
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <new>
+#include <optional>
 #include <set>
 
 #include <doctest/doctest.h>
@@ -118,17 +117,19 @@ EntityUid uid(const Json& json) {
   return {std::string(json.text_or("type", "")), std::string(json.text_or("id", ""))};
 }
 
-Set read(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  const Json json = *Json::parse(text, {.bytes_max = 64 << 20, .depth_max = 64});
+// None: no such data set.
+std::optional<Set> read(const fs::path& file) {
+  const auto json = Json::parse(conformance_text(file), {.bytes_max = 64 << 20, .depth_max = 64});
+  REQUIRE(json.has_value());
+  for (const char* part : {"policies", "entities", "requests"})
+    if (json->find(part) == nullptr) return std::nullopt;
   Set out;
-  const PolicySource source{"p.cedar", json.find("policies")->string()};
+  const PolicySource source{"p.cedar", json->find("policies")->string()};
   out.policies = *PolicySet::unchecked(std::span(&source, 1));
   EntityChanges all;
-  for (const Json& entity : json.find("entities")->items()) all.put.push_back(*entity_from_json(entity));
+  for (const Json& entity : json->find("entities")->items()) all.put.push_back(*entity_from_json(entity));
   out.entities = *out.entities.with(all);
-  for (const Json& request : json.find("requests")->items())
+  for (const Json& request : json->find("requests")->items())
     out.requests.push_back({uid(*request.find("principal")), uid(*request.find("action")),
                             uid(*request.find("resource")),
                             value_from_json(*request.find("context"))->record()});
@@ -269,21 +270,18 @@ TEST_CASE("nor with entities that come with the request") {
   CHECK(counted.allocations == 0);
 }
 
-TEST_CASE("nor on the coalition's data sets") {
-  const char* given = std::getenv("ENTENTE_CONFORMANCE");
-  const fs::path folder = fs::path(given != nullptr ? given : "../shared/conformance") / "cedar" / "bench";
-  if (!fs::exists(folder / "coalition_p50.json")) {
-    MESSAGE("skipped: there is no " << folder.string() << "; set ENTENTE_CONFORMANCE");
-    return;
-  }
-  for (const char* name :
-       {"coalition_p50.json", "coalition_p200.json", "coalition_p1000.json", "gdrive_n50.json"}) {
-    CAPTURE(name);
-    const Counted counted = count(read(folder / name));
-    CHECK(counted.permits > 0);
-    CHECK(counted.denials > 0);
+TEST_CASE("nor on data sets made for measuring engines" * doctest::test_suite("bench")) {
+  size_t sets = 0;
+  for (const fs::path& file : conformance_files(conformance("cedar/bench"), ".json")) {
+    CAPTURE(file.string());
+    const auto set = read(file);
+    if (!set) continue;
+    ++sets;
+    const Counted counted = count(*set);
+    CHECK(counted.permits + counted.denials == set->requests.size());
     CHECK(counted.allocations == 0);
   }
+  if (sets == 0) MESSAGE("skipped: no data set with policies, entities and requests");
 }
 
 #endif

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include <fmt/format.h>
+
 namespace entente::policy {
 namespace {
 
@@ -34,18 +36,29 @@ class Collection {
       if (!path.ends_with(".json") || path.ends_with(".entities.json") || path.ends_with(".validation.json"))
         continue;
       const auto text = files_.read(path);
-      if (text) consider(path, *text);
+      if (text) {
+        consider(path, *text);
+      } else {
+        failed(path, "it cannot be read");
+      }
     }
     return std::move(report_);
   }
 
  private:
-  // Tests are told from other JSON by their members.
+  // Tests are told from other JSON by their members. One that cannot be run has failed.
   void consider(const std::string& path, const std::string& text) {
-    if (text.find("\"policies\"") == std::string::npos || text.find("\"entities\"") == std::string::npos)
-      return;
+    const auto mentions = [&](std::string_view member) { return text.find(member) != std::string::npos; };
     const auto json = Json::parse(text, kTestLimits);
-    if (!json || !is_conformance_test(*json)) return;
+    if (!json) {
+      if (text.empty() || mentions("\"policies\"") || mentions("\"requests\"") || mentions("\"queries\""))
+        failed(path, fmt::format("{}: {}", json.error().where(), json.error().what()));
+      return;
+    }
+    if (!is_conformance_test(*json)) {
+      if (names_files(*json)) failed(path, "it has no list of requests");
+      return;
+    }
     ++report_.tests;
     ConformanceTestCase test(path, *json, report_);
     test.policies = text_of(path, *json, "policies");
@@ -56,6 +69,11 @@ class Collection {
     test.verdicts = beside(path, std::string(name_of(path.substr(0, path.size() - 5))) + ".validation.json",
                            "-validation");
     test.run();
+  }
+
+  void failed(const std::string& path, const std::string& what) {
+    ++report_.tests;
+    note_check(report_, path, "test", false, what);
   }
 
   // As Cedar resolves them: from the root of the collection, which is a folder somewhere above the test.

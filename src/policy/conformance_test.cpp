@@ -1,11 +1,10 @@
 // Cedar's handwritten integration tests, where they lie; and what the runner does with a collection.
 #include "policy/conformance.h"
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
+#include "base/conformance_for_test.h"
+
 #include <map>
+#include <tuple>
 
 #include <doctest/doctest.h>
 
@@ -13,19 +12,6 @@ using namespace entente;
 using namespace entente::policy;
 
 namespace {
-
-namespace fs = std::filesystem;
-
-std::optional<std::string> read(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in || !fs::is_regular_file(path)) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
-}
-
-fs::path suite() {
-  const char* given = std::getenv("ENTENTE_CONFORMANCE");
-  return fs::path(given != nullptr ? given : "../shared/conformance") / "cedar" / "handwritten";
-}
 
 using Files = std::map<std::string, std::string>;
 
@@ -60,26 +46,26 @@ Files sample() {
 
 }  // namespace
 
-TEST_CASE("Cedar's handwritten integration tests") {
-  const fs::path root = suite();
-  if (!fs::exists(root / "tests")) {
-    MESSAGE("skipped: there is no " << root.string() << "; set ENTENTE_CONFORMANCE");
-    return;
-  }
+TEST_CASE("Cedar's handwritten integration tests" * doctest::test_suite("handwritten")) {
   ConformanceFiles all;
   size_t asking = 0;  // what has requests is a test, and is run
-  for (const auto& entry : fs::recursive_directory_iterator(root)) {
-    if (!entry.is_regular_file()) continue;
-    all.paths.push_back(entry.path().generic_string());
-    if (entry.path().extension() != ".json") continue;
-    if (read(all.paths.back()).value_or("").find("\"requests\"") != std::string::npos) ++asking;
+  const std::filesystem::path root = conformance("cedar/handwritten");
+  for (const std::filesystem::path& file : conformance_files(root, ".json"))
+    if (conformance_text(file).find("\"requests\"") != std::string::npos) ++asking;
+  if (asking == 0) {
+    MESSAGE("skipped: no test in " << root.string());
+    return;
   }
-  all.read = [](const std::string& path) { return read(path); };
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root))
+    if (entry.is_regular_file()) all.paths.push_back(entry.path().generic_string());
+  all.read = [](const std::string& path) -> std::optional<std::string> {
+    if (!std::filesystem::is_regular_file(path)) return std::nullopt;
+    return conformance_text(path);
+  };
   const ConformanceReport report = run_conformance(all);
   for (const ConformanceFailure& failure : report.failures) MESSAGE(failure.file << ": " << failure.what);
   MESSAGE("cedar handwritten: " << report.passed << " passed, " << report.failed << " failed");
   CHECK(report.failed == 0);
-  CHECK(asking > 0);
   CHECK(report.tests == asking);
 }
 
@@ -113,6 +99,54 @@ TEST_CASE("what differs is said: a decision, a verdict, a missing file, an inval
         std::string::npos);
   CHECK(changed("c/data/e.json", "\"n\": 0", "\"n\": \"0\"").find("entities: ") != std::string::npos);
   CHECK(changed("c/tests/deep/p.cedar", "permit", "pemit").find("policies: ") != std::string::npos);
+}
+
+TEST_CASE(
+    "a test that cannot be run has failed: broken JSON, no decision, no requests, a file that is gone") {
+  const auto report = [](const char* from, const char* to) {
+    Files files = sample();
+    std::string& text = files.at("c/tests/deep/1.json");
+    text.replace(text.find(from), std::string(from).size(), to);
+    return run(files);
+  };
+  for (const auto& [from, to, failures] : {std::tuple{"\"errors\": []}", "\"errors\": [],,}", 1},
+                                           {"\"decision\": \"allow\",", "", 1},
+                                           {"\"allow\"", "\"perhaps\"", 1},
+                                           {"\"allow\"", "null", 1},
+                                           {"\"requests\": [", "\"request\": [", 1}}) {
+    CAPTURE(to);
+    const ConformanceReport found = report(from, to);
+    CHECK(found.tests == 1);
+    CHECK(found.failed == static_cast<size_t>(failures));
+    CHECK(found.failures.size() == found.failed);
+  }
+  Files files = sample();
+  files["c/tests/deep/2.json"] = "";
+  files["c/tests/deep/3.json"] = R"({"policies": "tests/de)";
+  files["c/tests/deep/other.json"] = "{ // of somebody else\n}";
+  const ConformanceReport found = run(files);
+  CHECK(found.tests == 3);
+  CHECK(found.failed == 2);
+}
+
+TEST_CASE("collections of former years spell some fields otherwise") {
+  Files files = sample();
+  std::string& text = files.at("c/tests/deep/1.json");
+  const auto change = [&](const char* from, const char* to) {
+    text.replace(text.find(from), std::string(from).size(), to);
+  };
+  change("\"shouldValidate\"", "\"should_validate\"");
+  change("\"requests\"", "\"queries\"");
+  change("\"description\"", "\"desc\"");
+  change("\"reason\"", "\"reasons\"");
+  CHECK(run(files).failed == 0);
+  // A request that its schema does not know is asked where it says so, and is refused otherwise.
+  change("\"context\": {}", "\"context\": {\"x\": 1}, \"enable_request_validation\": false");
+  CHECK(run(files).failed == 0);
+  change("validation\": false", "validation\": true");
+  const ConformanceReport refused = run(files);
+  REQUIRE(refused.failures.size() == 1);
+  CHECK(refused.failures[0].what.find("decision: 0 (may): the request is refused") == 0);
 }
 
 TEST_CASE("schemas as JSON and validation verdicts beside a test are compared") {

@@ -49,6 +49,17 @@ bool is_true(const Json* json) {
   return json != nullptr && json->is_bool() && json->boolean();
 }
 
+// None: nothing that is a decision.
+std::optional<bool> decision_of(const Json* json) {
+  if (json == nullptr || !json->is_string()) return std::nullopt;
+  const std::string& word = json->string();
+  for (const char* allow : {"allow", "Allow", "ALLOW", "permit"})
+    if (word == allow) return true;
+  for (const char* deny : {"deny", "Deny", "DENY", "forbid"})
+    if (word == deny) return false;
+  return std::nullopt;
+}
+
 // Schemas say the same when they are equal as JSON, apart from what may be left out.
 Json normal(const Json& json) {
   if (json.is_array()) {
@@ -87,20 +98,29 @@ std::string short_text(const Error& error) {
 
 }  // namespace
 
-bool is_conformance_test(const Json& json) {
+bool names_files(const Json& json) {
   const auto text = [&](std::string_view key) {
     const Json* found = json.find(key);
     return found != nullptr && found->is_string();
   };
+  return text("policies") && text("entities");
+}
+
+bool is_conformance_test(const Json& json) {
   const Json* requests = requests_of(json);
-  return text("policies") && text("entities") && requests != nullptr && requests->is_array();
+  return names_files(json) && requests != nullptr && requests->is_array();
+}
+
+void note_check(ConformanceReport& report, const std::string& file, std::string_view kind, bool holds,
+                const std::string& what) {
+  ++(holds ? report.passed : report.failed);
+  ++report.checks[std::string(kind)];
+  if (!holds && report.failures.size() < kConformanceFailuresMax)
+    report.failures.push_back({file, fmt::format("{}: {}", kind, what)});
 }
 
 void ConformanceTestCase::check(std::string_view kind, bool holds, const std::string& what) {
-  ++(holds ? report_.passed : report_.failed);
-  ++report_.checks[std::string(kind)];
-  if (!holds && report_.failures.size() < kConformanceFailuresMax)
-    report_.failures.push_back({file_, fmt::format("{}: {}", kind, what)});
+  note_check(report_, file_, kind, holds, what);
 }
 
 void ConformanceTestCase::run() {
@@ -278,9 +298,12 @@ ConformanceTestCase::Asked ConformanceTestCase::ask(const Json& json) const {
 
 void ConformanceTestCase::run_request(size_t number, const Json& json) {
   const Asked asked = ask(json);
-  const std::string name = fmt::format("{} ({})", number, json.text_or("description", ""));
-  const Json* validate_it =
-      first_of(json, {"validateRequest", "validate_request", "enableRequestValidation"});
+  const std::string name =
+      fmt::format("{} ({})", number, json.text_or("description", json.text_or("desc", "")));
+  const std::optional<bool> permitted = decision_of(json.find("decision"));
+  if (!permitted) return check("decision", false, fmt::format("{}: no decision is expected", name));
+  const Json* validate_it = first_of(
+      json, {"validateRequest", "validate_request", "enableRequestValidation", "enable_request_validation"});
   const bool validates = types_ && (validate_it == nullptr || is_true(validate_it));
   const Json* verdict = verdict_of(number);
   if (verdict != nullptr) {
@@ -291,11 +314,8 @@ void ConformanceTestCase::run_request(size_t number, const Json& json) {
     return check("decision", false,
                  fmt::format("{}: the request is refused: {}", name, short_text(*asked.fault)));
   }
-  const Json* decision = json.find("decision");
-  if (decision == nullptr || !decision->is_string()) return;
-  const std::string& word = decision->string();
   const Outcome wanted{
-      word == "allow" || word == "Allow" || word == "ALLOW" || word == "permit",
+      *permitted,
       ids_of(first_of(json, {"reason", "reasons", "determiningPolicies", "determining_policies"})),
       ids_of(first_of(json, {"errors", "error"}))};
   Outcome found = outcome(*plain_, asked.request);

@@ -14,7 +14,11 @@
 
 namespace entente::policy {
 
+// Whether it names files of policies and entities, as tests do; and whether it asks something as well.
+[[nodiscard]] bool names_files(const Json& json);
 [[nodiscard]] bool is_conformance_test(const Json& json);
+void note_check(ConformanceReport& report, const std::string& file, std::string_view kind, bool holds,
+                const std::string& what);
 
 class ConformanceTestCase {
  public:
