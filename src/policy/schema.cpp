@@ -335,18 +335,64 @@ Result<std::shared_ptr<const Schema::Inside>> resolved(const std::vector<Namespa
   return inside;
 }
 
+// Finds where text could not say that an entity is meant: a common type of the name comes first there.
+class Hidden {
+ public:
+  explicit Hidden(const std::vector<NamespaceText>& spaces) {
+    for (const NamespaceText& space : spaces) {
+      for (const CommonText& common : space.commons) commons_.insert(qualified(space.name, common.name.name));
+      for (const EntityText& entity : space.entities)
+        for (const NameText& name : entity.names) entities_.insert(qualified(space.name, name.name));
+      if (!space.actions.empty()) entities_.insert(qualified(space.name, "Action"));
+    }
+  }
+
+  [[nodiscard]] const TypeText* in(const NamespaceText& space) const {
+    const TypeText* found = nullptr;
+    const auto look = [&](const TypeText& type) {
+      if (found == nullptr) found = in(type, space.name);
+    };
+    for (const CommonText& common : space.commons) look(common.type);
+    for (const EntityText& entity : space.entities) {
+      if (entity.attributes) look(*entity.attributes);
+      if (entity.tags) look(*entity.tags);
+    }
+    for (const ActionText& action : space.actions)
+      if (action.context) look(*action.context);
+    return found;
+  }
+
+ private:
+  [[nodiscard]] const TypeText* in(const TypeText& type, const std::string& space) const {
+    if (type.kind == TypeText::Kind::set) return in(*type.element, space);
+    for (const TypeText::Member& member : type.members)
+      if (const TypeText* found = in(member.type, space)) return found;
+    if (type.kind != TypeText::Kind::name || type.means != TypeText::Means::entity) return nullptr;
+    const bool path = type.name.find("::") != std::string::npos;
+    for (const std::string& full : {path ? type.name : qualified(space, type.name), type.name}) {
+      if (commons_.contains(full)) return &type;
+      if (entities_.contains(full)) return nullptr;
+    }
+    return nullptr;
+  }
+
+  std::set<std::string> commons_;
+  std::set<std::string> entities_;
+};
+
 // In text an entity's attributes stand where the entity is declared: a common type that names them is written
-// out. And a name means one thing.
+// out.
 Result<void> settle_for_text(std::vector<NamespaceText>& spaces, std::string_view file) {
+  const Hidden hidden(spaces);
+  for (const NamespaceText& space : spaces)
+    if (const TypeText* type = hidden.in(space))
+      return fail(
+          "policy.schema",
+          fmt::format("`{}` is an entity here and a common type as well: in text it would be the latter",
+                      type->name),
+          std::string(file));
   for (NamespaceText& space : spaces) {
     for (EntityText& entity : space.entities) {
-      for (const NameText& name : entity.names)
-        for (const CommonText& common : space.commons)
-          if (common.name.name == name.name)
-            return fail(
-                "policy.schema",
-                fmt::format("`{}` is an entity and a common type, which text cannot tell apart", name.name),
-                std::string(file));
       for (uint32_t steps = 0; entity.attributes && entity.attributes->kind == TypeText::Kind::name;
            ++steps) {
         const TypeText* meant = nullptr;

@@ -134,6 +134,28 @@ TEST_CASE("an attribute may hold an action: of its namespace, or else of none, w
             "there is no type `Action`"));
 }
 
+TEST_CASE(
+    "a schema in JSON becomes text though an entity and a common type have one name, unless it would mean "
+    "other things") {
+  const auto text = [](const std::string& commons, const std::string& attribute) {
+    return schema_to_text(R"({"N": {"commonTypes": {)" + commons +
+                              R"(}, "entityTypes": {"A": {}, "U": {"memberOfTypes": ["A"],
+      "shape": {"type": "Record", "attributes": {"a": )" +
+                              attribute + R"(}}}}, "actions": {}}})",
+                          "s");
+  };
+  const std::string common = R"("A": {"type": "Long"})";
+  CHECK(text(common, R"({"type": "EntityOrCommon", "name": "A"})").has_value());
+  CHECK(text(common, R"({"type": "A"})").has_value());
+  CHECK(text("", R"({"type": "Entity", "name": "A"})").has_value());
+  for (const char* hidden : {R"({"type": "Entity", "name": "A"})", R"({"type": "Entity", "name": "N::A"})",
+                             R"({"type": "Set", "element": {"type": "Entity", "name": "A"}})"}) {
+    CAPTURE(hidden);
+    REQUIRE_FALSE(text(common, hidden).has_value());
+    CHECK(has(text(common, hidden).error().what(), "is an entity here and a common type as well"));
+  }
+}
+
 TEST_CASE("of a member declared twice the last counts, as in Cedar") {
   const Schema schema = *Schema::parse("entity A = { x: Nothing, y: Long, \"x\"?: Bool };", "s");
   CHECK(schema.check(Entity{{"A", "a"}, {{"y", 1}}, {}, {}}).has_value());
