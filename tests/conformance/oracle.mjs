@@ -1,9 +1,7 @@
 // Puts the same random cases to our engine and to Cedar's, and shows where they differ.
 //   oracle.mjs BATCH [--cases N] [--seed S] [--keep FILE]
-import { spawn, spawnSync } from 'node:child_process';
-import { createInterface } from 'node:readline';
+import { spawnSync } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { World } from './generate.mjs';
 
 // Many cases run in processes of their own, one after the other: a fault of the runtime costs a piece, not the run.
@@ -43,57 +41,9 @@ if (cases > kPiece) {
   process.exit(total.differences === 0 && total.lost === 0 ? 0 : 1);
 }
 
-let cedar;
-try {
-  cedar = createRequire(import.meta.url)('@cedar-policy/cedar-wasm/nodejs');
-} catch (error) {
-  if (error.code !== 'MODULE_NOT_FOUND') throw error;
-  console.log('skipped: npm package @cedar-policy/cedar-wasm is not installed');
-  process.exit(77);
-}
-
-const batch = spawn(process.argv[2], { stdio: ['pipe', 'pipe', 'inherit'] });
-const answers = createInterface({ input: batch.stdout })[Symbol.asyncIterator]();
-const ours = async (given) => {
-  batch.stdin.write(JSON.stringify(given) + '\n');
-  const { value, done } = await answers.next();
-  if (done) throw new Error(`the batch program ended on ${JSON.stringify(given)}`);
-  return JSON.parse(value);
-};
-
-// JSON with its keys sorted.
-const normal = (json) => {
-  if (Array.isArray(json)) return json.map(normal);
-  if (json === null || typeof json !== 'object') return json;
-  return Object.fromEntries(Object.keys(json).sort().map((k) => [k, normal(json[k])]));
-};
-const same = (a, b) => JSON.stringify(normal(a)) === JSON.stringify(normal(b));
-const good = (answer) => answer.type === 'success';
-const said = (answer) => (answer.errors ?? []).map((e) => e.message + (e.related ?? []).map((x) => ' ' + x.message)).join('; ').slice(0, 300);
-
-let compared = 0;
+const { agree, cedar, compareSchema, counted, Differs, differs, good, normal, said, same, startOurs, unmetScopes } = await import('./engines.mjs');
+const ours = startOurs(process.argv[2]);
 const differences = [];
-class Differs extends Error {}
-const differs = (what, detail) => {
-  throw new Differs(`${what}: ${typeof detail === 'string' ? detail : JSON.stringify(detail)}`);
-};
-const agree = (what, holds, detail) => {
-  ++compared;
-  if (!holds) differs(what, detail());
-};
-
-function compareSchema(given, found) {
-  const json = cedar.schemaToJson(given.schema);
-  const parsed = good(json) && good(cedar.checkParseSchema(given.schema));
-  agree('schema parses', parsed === found.schema.ok, () => `Cedar ${parsed}, ${said(json)}; ours ${JSON.stringify(found.schema)}`);
-  if (!parsed) return false;
-  agree('schema as JSON', same(json.json, found.schema.json), () => [json.json, found.schema.json]);
-  if (found.schema.text === undefined) differs('schema as text', found.schema.text_fault);
-  const meant = cedar.schemaToJsonWithResolvedTypes(given.schema);
-  const again = cedar.schemaToJsonWithResolvedTypes(found.schema.text);
-  agree('schema as text again', good(again) && same(meant.json, again.json), () => [found.schema.text, again.errors]);
-  return true;
-}
 
 function comparePolicies(given, found) {
   const set = given.policies;
@@ -124,8 +74,7 @@ function compareValidation(given, found) {
   const theirs = cedar.validate({ schema: given.schema, policies: given.policies });
   if (!good(theirs)) return differs('validation', said(theirs));
   const ids = (list) => [...new Set(list.map((e) => e.policyId))].sort();
-  // Newer than language 4.5: a scope that no request can meet is only a warning there.
-  const unmet = theirs.validationWarnings.filter((e) => e.error.message.includes('unable to find an applicable action'));
+  const unmet = unmetScopes(theirs);
   const warnings = theirs.validationWarnings.filter((e) => !unmet.includes(e));
   agree('validation', same(ids([...theirs.validationErrors, ...unmet]), found.validation.errors), () => ({
     theirs: theirs.validationErrors.map((e) => `${e.policyId}: ${e.error.message}`),
@@ -192,6 +141,6 @@ for (; ran < cases; ++ran) {
     if (keep) appendFileSync(keep, JSON.stringify({ number, what: error.message, given }) + '\n');
   }
 }
-batch.stdin.end();
-console.log(`${ran} cases (seeds ${seed} to ${seed + ran - 1}), ${compared} comparisons, ${differences.length} differences`);
+ours.end();
+console.log(`${ran} cases (seeds ${seed} to ${seed + ran - 1}), ${counted.comparisons} comparisons, ${differences.length} differences`);
 process.exit(differences.length === 0 ? 0 : 1);
