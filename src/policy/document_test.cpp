@@ -132,6 +132,13 @@ TEST_CASE("values in JSON become what policies write") {
   CHECK(has(out.text(), "[1, {a: U::\"x\"}] == ip(\"::1\")"));
 }
 
+TEST_CASE("a scope that admits all is written All or all") {
+  const PolicyDocument out = from_json(
+      R"({"effect": "permit", "principal": {"op": "all"}, "action": {"op": "All"}, "resource": {"op": "all"},
+          "conditions": []})");
+  CHECK(has(out.text(), "permit(principal, action, resource);"));
+}
+
 TEST_CASE("JSON that is no policy is refused at its place") {
   const auto policy = [](const std::string& body, const std::string& principal = R"({"op": "All"})") {
     return R"({"effect": "permit", "principal": )" + principal +

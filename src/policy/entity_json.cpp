@@ -82,6 +82,8 @@ Result<Value> plain_value(const Json& json, const std::string& path) {
       return Value(std::move(uid));
     }
     if (const Json* extension = json.find("__extn")) return extension_from(*extension, path);
+    if (const Json* expression = json.find("__expr"); expression != nullptr && expression->is_string())
+      return wrong(path, "there is no `__expr` any more", R"(write {"__extn": {"fn": "ip", "arg": "..."}})");
   }
   Record record;
   for (const auto& [name, member] : json.members()) {

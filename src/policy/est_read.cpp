@@ -427,7 +427,7 @@ Result<Scope> scope_from(const Json& json, std::string_view variable, const std:
   TRY_VOID(members(json, path, {"op", "entity", "entities", "slot", "entity_type", "in"}, 1));
   Scope out;
   TRY(const std::string op, text_at(json, "op", path));
-  if (op == "All") return out;
+  if (op == "All" || op == "all") return out;
   if (op == "==" || op == "in") {
     out.kind = op == "==" ? Scope::Kind::equal : Scope::Kind::in;
     TRY_VOID(target(json, variable, path, out));

@@ -26,6 +26,8 @@ class Reader {
       space.name = name;
       if (!name.empty() && !is_type_name(name)) return wrong(name, "this is no namespace");
       TRY_VOID(read_namespace(inside, under("", name), space));
+      if (name.empty() && !space.annotations.empty())
+        return wrong("//annotations", "these belong to a namespace with a name");
       if (name.empty()) {
         all[0] = std::move(space);
       } else {

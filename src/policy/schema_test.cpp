@@ -156,6 +156,17 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("annotations of the namespace without a name are refused: text has no place for them") {
+  const auto noted = [](const std::string& annotations) {
+    return Schema::parse_json(
+        R"({"": {"entityTypes": {"U": {}}, "actions": {}, "annotations": )" + annotations + "}}", "s");
+  };
+  CHECK(noted("{}").has_value());
+  const auto refused = noted(R"({"doc": "x"})");
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().where() == "s//annotations");
+}
+
 TEST_CASE("of a member declared twice the last counts, as in Cedar") {
   const Schema schema = *Schema::parse("entity A = { x: Nothing, y: Long, \"x\"?: Bool };", "s");
   CHECK(schema.check(Entity{{"A", "a"}, {{"y", 1}}, {}, {}}).has_value());
@@ -189,6 +200,16 @@ TEST_CASE("plain JSON is read as the schema says") {
   CHECK(has(schema.read_context({"Action", "view"}, *Json::parse("{}")).error().what(), "`now` is missing"));
   CHECK_FALSE(schema.read_attributes("User", *Json::parse(R"({"kind": "Kind::\"c\""})")).has_value());
   CHECK_FALSE(schema.check(Entity{{"Kind", "c"}, {}, {}, {}}).has_value());
+}
+
+TEST_CASE("values in JSON that were expressions once are refused, as in Cedar") {
+  for (const char* text : {R"({"__expr": "1"})", R"([{"a": {"__expr": "1 + 1"}}])"}) {
+    const auto value = value_from_json(*Json::parse(text));
+    REQUIRE_FALSE(value.has_value());
+    CHECK(has(value.error().what(), "`__expr`"));
+  }
+  for (const char* text : {R"({"__expr": 1})", R"({"__expr": "1", "x": 1})"})
+    CHECK(value_from_json(*Json::parse(text)).has_value());
 }
 
 TEST_CASE("an entity's text is read back") {
