@@ -143,10 +143,10 @@ Result<Assertion> read_assertion(const Json& json) {
   out.id = fields.text("id", kAssertionTextMax);
   out.type = fields.text("type", kAssertionTextMax);
   out.scope = fields.text("scope", kAssertionTextMax);
-  out.state = fields.text_or("appliesToState", "", kAssertionTextMax);
+  out.state = loose_text(fields, "appliesToState", kAssertionTextMax);
   Fields statement = fields.object("statement");
-  out.format = statement.text_or("format", "", kAssertionTextMax);
-  out.schema = statement.text_or("schema", "", kAssertionTextMax);
+  out.format = loose_text(statement, "format", kAssertionTextMax);
+  out.schema = loose_text(statement, "schema", kAssertionTextMax);
   out.value = statement.value("value");
   if (fields.has("binding")) {
     Fields binding = fields.object("binding");
@@ -155,8 +155,7 @@ Result<Assertion> read_assertion(const Json& json) {
     out.binding = binding.text("signature", kBindingBytesMax);
   }
   if (const auto read = fields.done_open(); !read) return assertion_fail(read.error().what(), out.id);
-  if (!out.value.is_string() && !out.value.is_object())
-    return assertion_fail("The assertion's statement is neither text nor object.", out.id);
+  if (out.value.is_null()) return assertion_fail("The assertion's statement says nothing.", out.id);
   if (out.value.dump().size() > kStatementBytesMax)
     return assertion_fail("The assertion's statement is too long.", out.id);
   return out;

@@ -19,7 +19,7 @@ struct Assertion {
   std::string state = "encrypted";
   std::string format = "string";
   std::string schema = {};
-  Json value;                // a text or an object
+  Json value;                // anything but null
   std::string binding = {};  // the token; empty while it is not bound
 };
 // Shape only.

@@ -78,6 +78,30 @@ TEST_CASE("assertions hold under the object's key or a pinned one, in both versi
   CHECK_FALSE(bind_with_private_key(handling("x"), opened_object().object, key_for_test(KeyKind::p384)));
 }
 
+TEST_CASE("a statement says any JSON but null, and what is optional may be null") {
+  for (const char* said :
+       {R"("EXERCISE")", R"({"a":1})", R"(["a",{"b":[1.5,-2e3]}])", "17", "1.5", "true", "[]"}) {
+    Opened o = opened_object();
+    Assertion one = handling("any");
+    one.value = Json::parse(said).value();
+    o.manifest.assertions.push_back(bind_with_object_key(one, o.object, o.key));
+    const auto verified = verify_assertions(o.manifest, o.key, {});
+    REQUIRE_MESSAGE(verified.has_value(), verified.error().text());
+    CHECK(verified->back().assertion.value == one.value);
+    // Another value under the same binding.
+    Json statement = *o.manifest.assertions.back().find("statement");
+    statement.set("value", Json::array());
+    if (one.value != Json::array()) {
+      o.manifest.assertions.back().set("statement", statement);
+      CHECK(outcome(o) == "data.assertion");
+    }
+  }
+  const std::string nulls = R"({"id":"a","type":"other","scope":"tdo","appliesToState":null,
+    "statement":{"format":"string","schema":null,"value":)";
+  CHECK(read_assertion(Json::parse(nulls + "1}}").value()));
+  CHECK_FALSE(read_assertion(Json::parse(nulls + "null}}").value()));
+}
+
 TEST_CASE("a key inside an assertion never stands for the pinned one, nor does the object's key") {
   Opened o = opened_object();
   const PrivateKey owner = key_for_test();

@@ -27,17 +27,6 @@ Failure unwrap_fail() {
               "Use the private key that belongs to the key access object's \"kid\".");
 }
 
-// A text that may be missing, empty or null: others write all three for "none".
-std::string loose_text(Fields& fields, std::string_view key, size_t length_max) {
-  const Json* value = fields.value_if(key);
-  if (value == nullptr || value->is_null()) return {};
-  if (!value->is_string() || value->string().size() > length_max || !is_utf8(value->string())) {
-    fields.wrong(key, fmt::format("\"{}\" is not a text of at most {} bytes", key, length_max));
-    return {};
-  }
-  return value->string();
-}
-
 Bytes base64_of(Fields& fields, std::string_view key, std::string_view text, size_t bytes_max) {
   auto bytes = from_base64(text);
   if (!bytes || bytes->empty() || bytes->size() > bytes_max) {
@@ -107,6 +96,16 @@ std::string seal_metadata(const crypto::Secret& share, std::string_view metadata
 
 }  // namespace
 
+std::string loose_text(Fields& fields, std::string_view key, size_t length_max, std::string_view otherwise) {
+  const Json* value = fields.value_if(key);
+  if (value == nullptr || value->is_null()) return std::string(otherwise);
+  if (!value->is_string() || value->string().size() > length_max || !is_utf8(value->string())) {
+    fields.wrong(key, fmt::format("\"{}\" is not a text of at most {} bytes", key, length_max));
+    return {};
+  }
+  return value->string().empty() ? std::string(otherwise) : value->string();
+}
+
 std::string_view name(WrapType type) {
   return type == WrapType::wrapped ? "wrapped" : "ec-wrapped";
 }
@@ -118,7 +117,7 @@ Result<KeyAccess> read_key_access(const Json& json, const std::string& path) {
   const std::string type = fields.text("type", kAccessNameMax);
   out.type = type == name(WrapType::ec_wrapped) ? WrapType::ec_wrapped : WrapType::wrapped;
   out.url = fields.text("url", kAccessUrlMax);
-  out.protocol = fields.text_or("protocol", "kas", kAccessNameMax);
+  out.protocol = loose_text(fields, "protocol", kAccessNameMax, "kas");
   out.kid = loose_text(fields, "kid", kAccessNameMax);
   out.sid = loose_text(fields, "sid", kAccessNameMax);
   out.wrapped_key =
@@ -127,11 +126,11 @@ Result<KeyAccess> read_key_access(const Json& json, const std::string& path) {
   out.ephemeral_key = loose_text(fields, "ephemeralPublicKey", kAccessPemMax);
   out.encrypted_metadata = loose_text(fields, "encryptedMetadata", kMetadataBytesMax);
   out.schema_version = loose_text(fields, "schemaVersion", kAccessNameMax);
-  if (const auto read = fields.done_open(); !read)
-    return key_access_fail(read.error().what(), read.error().where(), read.error().hint());
-  if (type != name(out.type))
+  if (!type.empty() && type != name(out.type))  // the rest of such an object has its own rules
     return key_access_fail("The key access object's type is not one we know.", path + "/type",
                            "wrapped or ec-wrapped");
+  if (const auto read = fields.done_open(); !read)
+    return key_access_fail(read.error().what(), read.error().where(), read.error().hint());
   if (out.protocol != "kas")
     return key_access_fail("The key access object's protocol is not one we know.", path + "/protocol", "kas");
   if ((out.type == WrapType::ec_wrapped) == out.ephemeral_key.empty())

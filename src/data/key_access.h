@@ -13,6 +13,10 @@
 #include <string_view>
 #include <vector>
 
+namespace entente {
+class Fields;
+}
+
 namespace entente::data {
 
 inline constexpr size_t kShareBytes = 32;
@@ -45,6 +49,10 @@ struct KeyAccess {
   std::string schema_version = {};      // as written by others
   bool operator==(const KeyAccess&) const = default;
 };
+
+// A text that may be missing, empty or null: others write all three for "none".
+[[nodiscard]] std::string loose_text(Fields& fields, std::string_view key, size_t length_max,
+                                     std::string_view otherwise = {});
 
 // Types and lengths of known members are checked; unknown members are passed over. `path` is for messages.
 [[nodiscard]] Result<KeyAccess> read_key_access(const Json& json, const std::string& path = {});

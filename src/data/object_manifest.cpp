@@ -111,10 +111,17 @@ size_t values_at_most(std::string_view text) {
   return out;
 }
 
+// What a segment that does not say its sizes has; it is the segment that has a limit.
 struct Defaults {
-  uint32_t plain = 0;
-  uint32_t sealed = 0;
+  int64_t plain = 0;
+  int64_t sealed = 0;
 };
+constexpr int64_t kDefaultBytesMax = int64_t{1} << 53;  // as far as JSON's numbers are whole
+
+int64_t size_or(Fields& fields, std::string_view key, int64_t otherwise, int64_t highest) {
+  const Json* value = fields.value_if(key);
+  return value == nullptr || value->is_null() ? otherwise : fields.integer(key, 0, highest);
+}
 
 // One hash is 16 bytes, or 32 hexadecimal digits of them in 4.2.2; all of one manifest are alike.
 Result<SegmentTag> read_tag(std::string_view text, std::optional<HashForm>& form, const std::string& where) {
@@ -139,11 +146,14 @@ Result<void> read_segment(std::string_view text, const Defaults& defaults, std::
   if (!json) return manifest_fail("A segment is not JSON: " + json.error().what(), where);
   Fields fields(*json, where);
   const std::string hash = fields.text("hash", 64);
-  const auto plain = fields.integer_or("segmentSize", defaults.plain, 0, kSegmentBytesMax);
-  const auto sealed =
-      fields.integer_or("encryptedSegmentSize", defaults.sealed, 0, int64_t{2} * kSegmentBytesMax);
+  const int64_t plain = size_or(fields, "segmentSize", defaults.plain, kSegmentBytesMax);
+  const int64_t sealed =
+      size_or(fields, "encryptedSegmentSize", defaults.sealed, int64_t{2} * kSegmentBytesMax);
   if (const auto read = fields.done_open(); !read)
     return manifest_fail(read.error().what(), read.error().where(), read.error().hint());
+  if (plain > kSegmentBytesMax)
+    return manifest_fail("A segment is longer than we read.", where,
+                         fmt::format("at most {} bytes", kSegmentBytesMax));
   if (sealed != plain + static_cast<int64_t>(crypto::kAeadFrameBytes))
     return manifest_fail("A segment's two sizes do not belong together.", where);
   TRY(const SegmentTag tag, read_tag(hash, form, where));
@@ -175,9 +185,10 @@ Result<void> read_payload(Fields& root, Manifest& out) {
   const std::string url = payload.text("url", kTextMax);
   const std::string protocol = payload.text("protocol", kTextMax);
   const bool encrypted = payload.boolean_or("isEncrypted", false);
-  out.mime_type = payload.text_or("mimeType", "application/octet-stream", kTextMax);
+  out.mime_type = loose_text(payload, "mimeType", kTextMax, "application/octet-stream");
   TRY_VOID(payload.done_open());
-  if (type != "reference" || url != "0.payload" || protocol != "zip" || !encrypted)
+  if (type != "reference" || url != "0.payload" || (protocol != "zip" && protocol != "zipstream") ||
+      !encrypted)
     return manifest_fail("The manifest describes another payload than 0.payload, encrypted, in a ZIP.",
                          "/payload");
   return {};
@@ -199,24 +210,47 @@ Result<crypto::Digest> read_root_signature(Fields& signature) {
 
 Result<Defaults> read_integrity(Fields& integrity, Manifest& out) {
   Fields signature = integrity.object("rootSignature");
-  const std::string hash = integrity.text_or("segmentHashAlg", "GMAC", kTextMax);
+  const std::string hash = loose_text(integrity, "segmentHashAlg", kTextMax, "GMAC");
   Defaults sizes;
-  sizes.plain = static_cast<uint32_t>(integrity.integer("segmentSizeDefault", 0, kSegmentBytesMax));
-  sizes.sealed = static_cast<uint32_t>(
-      integrity.integer("encryptedSegmentSizeDefault", 0, int64_t{2} * kSegmentBytesMax));
+  sizes.plain = integrity.integer("segmentSizeDefault", 0, kDefaultBytesMax);
+  sizes.sealed = integrity.integer("encryptedSegmentSizeDefault", 0, 2 * kDefaultBytesMax);
   TRY_VOID(integrity.done_open());
   if (hash != "GMAC")
     return manifest_fail("The segments' hash is not one we know.", integrity.path(), "GMAC");
   TRY(out.root_signature, read_root_signature(signature));
-  out.segment_bytes = sizes.plain;
+  out.segment_bytes = static_cast<uint32_t>(std::min<int64_t>(sizes.plain, kSegmentBytesMax));
   return sizes;
+}
+
+// One wrapped in a way that we do not know is passed over beside an alternative, of the same share, that we
+// do.
+Result<std::vector<KeyAccess>> read_accesses(const std::vector<Json>& all) {
+  std::vector<KeyAccess> out;
+  const auto known = [&](std::string_view sid) {
+    return std::ranges::find(out, sid, &KeyAccess::sid) != out.end();
+  };
+  std::vector<std::pair<std::string, Error>> unknown;
+  for (size_t i = 0; i < all.size(); ++i) {
+    auto access = read_key_access(all[i], fmt::format("/encryptionInformation/keyAccess/{}", i));
+    const std::string_view type = all[i].text_or("type", "");
+    if (access) {
+      out.push_back(*std::move(access));
+    } else if (!type.empty() && type != name(WrapType::wrapped) && type != name(WrapType::ec_wrapped)) {
+      unknown.emplace_back(all[i].text_or("sid", ""), access.error());
+    } else {
+      return std::unexpected(access.error());
+    }
+  }
+  for (const auto& [sid, error] : unknown)
+    if (!known(sid)) return std::unexpected(error);
+  return out;
 }
 
 // What is not the segments. The assertions are moved out of `json`.
 Result<Defaults> read_frame(Json& json, Manifest& out) {
   Fields root(json, "");
   out.schema_version =
-      root.text_or("schemaVersion", root.text_or("tdf_spec_version", "", kTextMax), kTextMax);
+      loose_text(root, "schemaVersion", kTextMax, loose_text(root, "tdf_spec_version", kTextMax));
   TRY_VOID(read_payload(root, out));
   Fields encryption = root.object("encryptionInformation");
   const std::string type = encryption.text("type", kTextMax);
@@ -235,11 +269,7 @@ Result<Defaults> read_frame(Json& json, Manifest& out) {
   if (!accesses.is_array() || accesses.items().empty() || accesses.items().size() > kSharesMax)
     return manifest_fail("The object has no key access objects, or too many.",
                          "/encryptionInformation/keyAccess", fmt::format("1 to {}", kSharesMax));
-  for (const Json& one : accesses.items()) {
-    TRY(KeyAccess access,
-        read_key_access(one, fmt::format("/encryptionInformation/keyAccess/{}", out.key_access.size())));
-    out.key_access.push_back(std::move(access));
-  }
+  TRY(out.key_access, read_accesses(accesses.items()));
   if (assertions != nullptr && !assertions->is_null()) {
     if (!assertions->is_array() || assertions->items().size() > kAssertionsMax)
       return manifest_fail("The assertions are not a list of at most 64.", "/assertions");

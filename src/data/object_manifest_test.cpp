@@ -40,6 +40,12 @@ long peak_of_reading(const std::string& text, std::string& code) {
   return std::stol(said);
 }
 
+std::string replaced(std::string text, std::string_view what, std::string_view with) {
+  const size_t at = text.find(what);
+  REQUIRE_MESSAGE(at != std::string::npos, what);
+  return text.replace(at, what.size(), with);
+}
+
 }  // namespace
 
 TEST_CASE("attack: a manifest of a million values is refused in little memory") {
@@ -69,4 +75,51 @@ TEST_CASE("brackets and commas within texts count for nothing") {
   const std::string text =
       good.substr(0, good.size() - 1) + R"(,"assertions":[{"id":"\"[[[)" + commas + R"("}]})";
   CHECK(read_manifest(text));
+}
+
+TEST_CASE("a manifest is read as others write it: null for none, zipstream, any default size") {
+  const crypto::PrivateKey key = key_for_test();
+  const Bytes object = seal_for_test(plan_for_test(key), to_bytes("EXERCISE: ten tents"));
+  const std::string good = manifest_text_of(object);
+  const auto opened = [&](const std::string& text) {
+    return code_of(open_for_test(with_manifest(object, text), {key}));
+  };
+  const std::string defaults = R"("segmentSizeDefault":2097152,"encryptedSegmentSizeDefault":2097180)";
+  const std::string sizes = R"("segmentSize":19,"encryptedSegmentSize":47)";
+  for (const auto& [what, with] : std::vector<std::pair<std::string, std::string>>{
+           {R"("protocol":"zip",)", R"("protocol":"zipstream",)"},
+           {R"("mimeType":"application/octet-stream")", R"("mimeType":null)"},
+           {R"("schemaVersion":"4.3.0")", R"("schemaVersion":null,"tdf_spec_version":null)"},
+           {R"("segmentHashAlg":"GMAC")", R"("segmentHashAlg":null)"},
+           {defaults, R"("segmentSizeDefault":104857600,"encryptedSegmentSizeDefault":104857628)"},
+           {R"("protocol":"kas",)", R"("protocol":null,)"}})
+    CHECK_MESSAGE(opened(replaced(good, what, with)) == "ok", with);
+  // Sizes that a segment leaves to the default are that segment's, limit and all.
+  const std::string bare = replaced(good, "," + sizes, R"(,"segmentSize":null)");
+  const auto both = [](int64_t bytes) {
+    return R"("segmentSizeDefault":)" + std::to_string(bytes) + R"(,"encryptedSegmentSizeDefault":)" +
+           std::to_string(bytes + 28);
+  };
+  CHECK(opened(replaced(bare, defaults, both(19))) == "ok");
+  CHECK(opened(replaced(bare, defaults, both(104857600))) == "data.manifest");
+  CHECK(opened(replaced(good, sizes, R"("segmentSize":104857600,"encryptedSegmentSize":104857628)")) ==
+        "data.manifest");
+  CHECK(opened(replaced(good, R"("protocol":"zip",)", R"("protocol":"tar",)")) == "data.manifest");
+}
+
+TEST_CASE("a share wrapped in a way we do not know is passed over beside one of the same share alone") {
+  const crypto::PrivateKey key = key_for_test();
+  const Bytes object = seal_for_test(plan_for_test(key), to_bytes("EXERCISE: ten tents"));
+  const std::string good = manifest_text_of(object);
+  const auto with = [&](const std::string& foreign) {
+    return code_of(open_for_test(
+        with_manifest(object, replaced(good, R"("keyAccess":[)", R"("keyAccess":[)" + foreign)), {key}));
+  };
+  CHECK(with(R"({"type":"hybrid-wrapped","url":"https://kas.xbb.localhost","sid":""},)") == "ok");
+  CHECK(with(R"({"type":"hybrid-wrapped","url":"https://kas.xbb.localhost"},)") == "ok");
+  // Of another share it is needed, and one of a kind we know is read to the letter.
+  CHECK(with(R"({"type":"hybrid-wrapped","url":"https://kas.xbb.localhost","sid":"2"},)") ==
+        "data.key-access");
+  CHECK(with(R"({"type":"wrapped","url":"https://kas.xbb.localhost"},)") == "data.key-access");
+  CHECK(with(R"({"url":"https://kas.xbb.localhost"},)") == "data.key-access");
 }
