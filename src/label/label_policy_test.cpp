@@ -189,6 +189,59 @@ TEST_CASE("a SPIF is read as others write it: with what its schema has besides, 
   CHECK(verdict(*spaced, excluded) != "");
 }
 
+TEST_CASE("numbers, truths and times of a SPIF are read by the rules of XML Schema") {
+  CHECK(changed("hierarchy=\"1\"", "hierarchy=\" +1\n\"").has_value());
+  CHECK(changed("hierarchy=\"1\"", "hierarchy=\"-1\"").has_value());
+  CHECK_FALSE(changed("hierarchy=\"1\"", "hierarchy=\"+-1\"").has_value());
+  CHECK_FALSE(changed("hierarchy=\"1\"", "hierarchy=\"1 1\"").has_value());
+  CHECK(changed("maxSelection=\"3\"", "maxSelection=\"+3 \"").has_value());
+  CHECK(changed("obsolete=\"true\"", "obsolete=\" true \"").has_value());
+  CHECK_FALSE(changed("obsolete=\"true\"", "obsolete=\"True\"").has_value());
+  const auto ends = [](const std::string& at) {
+    return changed("schemaVersion=\"2.1\"", "schemaVersion=\"2.1\" notAfter=\"" + at + "\"");
+  };
+  const auto secret = [](const Result<LabelPolicy>& policy, std::string_view now) {
+    REQUIRE_MESSAGE(policy.has_value(), policy.error().text());
+    return verdict(*policy, label_for_test("SECRET"), Use::read, now);
+  };
+  const auto midnight = ends("2026-12-31T24:00:00Z");
+  CHECK(secret(midnight, "2026-12-31T23:59:59Z").empty());
+  CHECK(secret(midnight, "2027-01-01T00:00:00Z").empty());
+  CHECK(secret(midnight, "2027-01-01T00:00:01Z") == "label.time");
+  CHECK_FALSE(ends("2026-12-31T24:00:01Z").has_value());
+  CHECK_FALSE(ends("2026-12-31T25:00:00Z").has_value());
+  // Without a zone: over as soon as it is that time anywhere, and begun once it is everywhere.
+  const auto bare = ends("2026-12-31T12:00:00");
+  CHECK(secret(bare, "2026-12-30T22:00:00Z").empty());
+  CHECK(secret(bare, "2026-12-30T22:00:01Z") == "label.time");
+  const auto begins =
+      changed("schemaVersion=\"2.1\"", "schemaVersion=\"2.1\" notBefore=\"2026-12-31T12:00:00\"");
+  CHECK(secret(begins, "2027-01-01T01:59:59Z") == "label.time");
+  CHECK(secret(begins, "2027-01-01T02:00:00Z").empty());
+}
+
+TEST_CASE(
+    "a rule that says enumerated alone means the only type it can, and is refused where there are two") {
+  const std::string typed =
+      "tagType=\"enumerated\" enumType=\"permissive\" lacv=\"2\"/>\n            <spif:categ";
+  const auto policy = changed(typed, "tagType=\"enumerated\" lacv=\"2\"/>\n            <spif:categ");
+  REQUIRE_MESSAGE(policy.has_value(), policy.error().text());
+  const Label alone = label_for_test("SECRET", {{"Releasable To", CategoryType::permissive, {"XAA"}}});
+  CHECK(verdict(*policy, alone) == "label.rule");
+  CHECK(policy->data().tag_sets[3].tags[0].values[0].required.front().of ==
+        policy_for_test(kXaaSpif).data().tag_sets[3].tags[0].values[0].required.front().of);
+  CHECK_FALSE(changed(typed, "tagType=\"enumerated\" lacv=\"77\"/>\n            <spif:categ").has_value());
+  // A second enumerated tag of the other type, with that lacv.
+  std::string both(kXaaSpif);
+  both.replace(both.find(typed), typed.size(),
+               "tagType=\"enumerated\" lacv=\"2\"/>\n            <spif:categ");
+  const std::string_view tag = "<spif:securityCategoryTag name=\"Releasable To\"";
+  both.insert(both.find(tag),
+              "<spif:securityCategoryTag name=\"Eyes\" tagType=\"enumerated\" enumType=\"restrictive\">"
+              "<spif:tagCategory name=\"ONE\" lacv=\"2\"/></spif:securityCategoryTag>");
+  CHECK(LabelPolicy::from_spif(both).error().code() == "label.spif");
+}
+
 TEST_CASE("a SPIF of schema 3.0 is read as far as it says what 2.1 can say") {
   CHECK(changed("schemaVersion=\"2.1\"", "schemaVersion=\"3.0\"").has_value());
 }

@@ -17,6 +17,7 @@ struct Pointer {
   std::string tag_set;
   CategoryType type = CategoryType::restrictive;
   bool enumerated = false;
+  bool either = false;  // enumerated, and it does not say of which type
   std::optional<std::string> lacv;
   std::string where;
 };
@@ -46,14 +47,16 @@ Result<std::string> need(const XmlElement& at, std::string_view name) {
 }
 
 Result<bool> flag(const XmlElement& at, std::string_view name) {
-  const std::string text = at.attribute_or(name, "false");
+  const std::string text = trimmed(at.attribute_or(name, "false"));
   if (text == "true" || text == "1") return true;
   if (text == "false" || text == "0") return false;
   return misshapen(at, fmt::format("{} of {} is neither true nor false", name, at.name()));
 }
 
 Result<int64_t> integer(const XmlElement& at, std::string_view name) {
-  TRY(const std::string text, need(at, name));
+  TRY(std::string text, need(at, name));
+  text = trimmed(text);
+  if (text.size() > 1 && text[0] == '+' && text[1] != '-') text.erase(0, 1);
   int64_t out = 0;
   const auto end = std::from_chars(text.data(), text.data() + text.size(), out);
   if (end.ec != std::errc() || end.ptr != text.data() + text.size())
@@ -61,12 +64,16 @@ Result<int64_t> integer(const XmlElement& at, std::string_view name) {
   return out;
 }
 
+// A time without a zone is one in some zone: what begins then does so when it is that time everywhere, and
+// what ends then when it is that time anywhere.
 Result<std::optional<Instant>> time_if(const XmlElement& at, std::string_view name) {
   const auto text = at.attribute(name);
   if (!text) return std::optional<Instant>{};
-  const auto read = parse_xml_time(*text);
-  if (!read) return misshapen(at, fmt::format("{} is no time with a zone", name));
-  return std::optional<Instant>(*read);
+  if (const auto read = parse_xml_time(*text)) return std::optional<Instant>(*read);
+  const auto bare = parse_xml_time(trimmed(*text) + "Z");
+  if (!bare) return misshapen(at, fmt::format("{} is no time", name));
+  constexpr auto kFarthestZone = std::chrono::hours(14);  // XML Schema 1.1, 3.3.7
+  return std::optional<Instant>(name == "notAfter" ? *bare - kFarthestZone : *bare + kFarthestZone);
 }
 
 // What an element may say of labels in attributes, by the schema. Elements that only say how something is
@@ -136,9 +143,12 @@ Result<Pointer> pointer(const XmlElement& at) {
   Pointer out;
   TRY_VOID(check_attributes(at));
   TRY(out.tag_set, need(at, "tagSetRef"));
-  TRY(const Kind kind, kind_of(at));
-  out.type = kind.type;
-  out.enumerated = kind.enumerated;
+  out.either = at.attribute_or("tagType", "") == "enumerated" && !at.attribute("enumType");
+  if (!out.either) {
+    TRY(const Kind kind, kind_of(at));
+    out.type = kind.type;
+    out.enumerated = kind.enumerated;
+  }
   out.where = at.where();
   TRY(const bool all, flag(at, "all"));
   if (auto lacv = at.attribute("lacv"); lacv && !all) out.lacv = plain_lacv(*std::move(lacv));
@@ -224,7 +234,7 @@ Result<RawRequirement> read_requirement(const XmlElement& at) {
 Result<void> read_added(const XmlElement& at, std::vector<Equivalent::Added>& into) {
   TRY(const RawRequirement rule, read_requirement(at));
   for (const Pointer& one : rule.of) {
-    if (rule.operation != Requirement::Operation::all || !one.lacv)
+    if (rule.operation != Requirement::Operation::all || !one.lacv || one.either)
       return misshapen(at, "an equivalence adds something that is not exactly said",
                        "operation all, with the lacv of each value");
     into.push_back({one.tag_set, one.type, one.enumerated, *one.lacv});
@@ -507,8 +517,36 @@ class SpifReader {
                        lacv);
   }
 
+  // The enumerated type that a pointer without one means: the only one with what it points at.
+  Result<CategoryRef> resolve_either(const Pointer& to) const {
+    std::optional<CategoryRef> out;
+    Pointer typed = to;
+    typed.either = false;
+    typed.enumerated = true;
+    for (const CategoryType type : {CategoryType::restrictive, CategoryType::permissive}) {
+      const bool there = std::ranges::any_of(data_.tag_sets, [&](const TagSet& set) {
+        return same_name(set.name, to.tag_set) && std::ranges::any_of(set.tags, [&](const Tag& tag) {
+                 return tag.enumerated && tag.type == type;
+               });
+      });
+      typed.type = type;
+      auto found = resolve(typed);
+      if (!there || !found) continue;
+      if (out)
+        return fail("label.spif",
+                    fmt::format("a rule names values in {} of both enumerated types", to.tag_set), to.where,
+                    "give it an enumType");
+      out = *std::move(found);
+    }
+    if (out) return *out;
+    return fail("label.spif",
+                fmt::format("a rule names an enumerated value in {} that is not there", to.tag_set), to.where,
+                "correct its tagSetRef or lacv");
+  }
+
   // Turns pointers by lacv into names; a pointer to nothing would be a rule that never holds.
   Result<CategoryRef> resolve(const Pointer& to) const {
+    if (to.either) return resolve_either(to);
     const auto set = std::find_if(data_.tag_sets.begin(), data_.tag_sets.end(),
                                   [&](const TagSet& one) { return same_name(one.name, to.tag_set); });
     if (set == data_.tag_sets.end())

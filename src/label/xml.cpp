@@ -223,6 +223,9 @@ Result<Instant> parse_xml_time(std::string_view text) {
     fraction.resize(3, '0');
     rest.remove_prefix(digits);
   }
+  // The end of a day is the beginning of the next.
+  const bool ends_day = plain.ends_with("T24:00:00") && fraction.find_first_not_of('0') == std::string::npos;
+  if (ends_day) plain.replace(11, 2, "00");
   int shift = 0;  // minutes east of UTC
   if (rest != "Z") {
     const auto digit = [&](size_t at) { return rest[at] >= '0' && rest[at] <= '9' ? rest[at] - '0' : 99; };
@@ -234,7 +237,7 @@ Result<Instant> parse_xml_time(std::string_view text) {
   }
   const auto at = parse_rfc3339(plain + (fraction.empty() ? "" : "." + fraction) + "Z");
   if (!at) return wrong();
-  return *at - std::chrono::minutes(shift);
+  return *at - std::chrono::minutes(shift) + std::chrono::hours(ends_day ? 24 : 0);
 }
 
 Failure misshapen(const XmlElement& at, std::string what, std::string hint) {
