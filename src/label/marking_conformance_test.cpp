@@ -8,8 +8,7 @@ namespace {
 
 std::vector<MarkingGrammar> grammars(const Register& known, const Form& form) {
   std::vector<PolicyData> data{usa(known, form), nato(form), joint(known, form)};
-  for (const char* name : {"DEU", "GBR", "CAN"})
-    data.push_back(base_of(name, "//", name, "//", form.classes(true)));
+  for (PolicyData& one : nations(known, form)) data.push_back(std::move(one));
   std::vector<MarkingGrammar> out;
   out.reserve(data.size());
   for (PolicyData& one : data) {
@@ -73,6 +72,21 @@ Lines lines_of(const std::filesystem::path& folder) {
   return out;
 }
 
+// Written there, and refused by the register's own grammar: a category or a list that ends in nothing, REL TO
+// without commas, DISPLAY ONLY with USA, JOINT with commas or out of the alphabet.
+bool is_wrong_by_grammar(const std::string& line) {
+  static const std::regex wrong("////|/$|REL TO [A-Z]{3,4} [A-Z]{3,4}|DISPLAY ONLY ([A-Z]+, )*USA");
+  if (std::regex_search(line, wrong)) return true;
+  if (!line.starts_with("//JOINT ")) return false;
+  const std::string joint = split(line.substr(2), "//").front();
+  static const std::regex code("\\b[A-Z]{3}\\b");
+  Words codes;
+  for (auto at = std::sregex_iterator(joint.begin(), joint.end(), code); at != std::sregex_iterator(); ++at)
+    codes.push_back(at->str());
+  std::erase(codes, "TOP");
+  return joint.find(',') != std::string::npos || !std::ranges::is_sorted(codes);
+}
+
 void run(const std::vector<Line>& lines, const Form& form) {
   Register known;
   known.countries = countries();
@@ -81,6 +95,7 @@ void run(const std::vector<Line>& lines, const Form& form) {
   const auto all = grammars(known, form);
   const Instant now = parse_rfc3339("2026-11-22T00:00:00Z").value();
   int refused = 0;
+  int wrong = 0;
   int read = 0;
   std::string otherwise;
   for (const Line& line : lines) {
@@ -93,16 +108,19 @@ void run(const std::vector<Line>& lines, const Form& form) {
       ++readers;
       CHECK(grammar.print(*label, now).value() == text);
     }
-    CHECK(readers <= (line.refused ? 0 : 1));
+    const bool is_wrong = is_wrong_by_grammar(line.text);
+    CHECK(readers <= (line.refused || is_wrong ? 0 : 1));
     if (line.refused) ++refused;
+    if (!line.refused && is_wrong) ++wrong;
     if (!line.refused && readers == 1) ++read;
-    if (!line.refused && readers == 0) otherwise += "\n  " + line.text;
+    if (!line.refused && !is_wrong && readers == 0) otherwise += "\n  " + line.text;
   }
   if (lines.empty()) return;
   // Here and there we are stricter, which is said below; not often.
-  CHECK(static_cast<size_t>(read) * 10 >= (lines.size() - static_cast<size_t>(refused)) * 9);
+  CHECK(static_cast<size_t>(read) * 10 >= (lines.size() - static_cast<size_t>(refused + wrong)) * 9);
   MESSAGE(std::string(form.portion ? "portions: " : "banners: ")
-          << refused << " lines refused, " << read << " read; stricter here than there:" << otherwise);
+          << refused << " lines refused, " << wrong << " more by the grammar, " << read
+          << " read; stricter here than there:" << otherwise);
 }
 
 }  // namespace

@@ -138,8 +138,7 @@ std::vector<MarkingGrammar> all_grammars() {
                                                  nato_native("Releasable to"), nato_native("REL TO"),
                                                  british("UK"), british(""), german()})
     add(std::move(one), false);
-  for (const char* name : {"DEU", "GBR", "CAN"})
-    add(base_of(name, "//", name, "//", banner.classes(true)), false);
+  for (PolicyData& one : nations(known, banner)) add(std::move(one), false);
   add(usa(register_of(portion), portion), true);
   add(nato(portion), true);
   return out;
@@ -168,5 +167,22 @@ TEST_CASE("forty marking lines: who reads each, and nobody reads what is wrong, 
       }
       CHECK(readers == (example.valid ? 1 : 0));
     }
+  }
+}
+
+TEST_CASE("lines that the forty leave out: RSEN, and any nation's own") {
+  const auto known = all_grammars();
+  const Instant now = parse_rfc3339("2026-11-22T00:00:00Z").value();
+  for (const auto& [text, readers] : {std::pair{"SECRET//RSEN", 1},
+                                      {"SECRET//NOFORN/RSEN", 1},
+                                      {"SECRET//DEA SENSITIVE/RSEN", 1},
+                                      {"(S//RS)", 1},
+                                      {"//FRA SECRET", 1},
+                                      {"//NZL TOP SECRET", 1},
+                                      {"//XYZ SECRET", 0},
+                                      {"//FRA UNCLASSIFIED", 0}}) {
+    INFO(text);
+    CHECK(std::ranges::count_if(
+              known, [&](const MarkingGrammar& one) { return one.parse(text, now).has_value(); }) == readers);
   }
 }

@@ -168,7 +168,7 @@ inline void add_dissemination(PolicyData& out, const Register& known, const Form
                                  form("PROPIN", "PR"), "RELIDO", "FISA"}),
            tag_of(kPermissive, rel, "REL TO ", ", "),
            tag_of(kInformative, known.countries, "DISPLAY ONLY ", ", "),
-           tag_of(kRestrictive, {form("DEA SENSITIVE", "DSEN")})},
+           tag_of(kRestrictive, {form("DEA SENSITIVE", "DSEN"), form("RSEN", "RS")})},
           "/");
   add_set(out, "Other",
           {tag_of(kRestrictive, form.portion ? Words{"DS"} : Words{"LIMDIS", "LIMITED DISTRIBUTION"}),
@@ -227,6 +227,14 @@ inline PolicyData usa(const Register& known, const Form& form) {
   add_set(out, "AEA", {tag_of(kRestrictive, atomic)});
   add_dissemination(out, known, form);
   add_rules(out, known, form);
+  return out;
+}
+
+// Another nation's own line: "//DEU SECRET".
+inline std::vector<PolicyData> nations(const Register& known, const Form& form) {
+  std::vector<PolicyData> out;
+  for (const std::string& name : known.countries)
+    if (name.size() == 3) out.push_back(base_of(name, "//", name, "//", form.classes(true)));
   return out;
 }
 
