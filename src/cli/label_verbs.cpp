@@ -45,16 +45,9 @@ label::MarkingStyle style_of(const Arguments& arguments) {
 
 // A label as XML, as JSON of either form, or as a marking line.
 Result<Label> read_any_label(const Arguments& arguments, const LabelPolicy& policy, const std::string& text) {
-  const size_t first = text.find_first_not_of(" \t\r\n");
-  const char kind = first == std::string::npos ? ' ' : text[first];
   const Instant now = system_clock().now();
-  if (kind == '<') {
-    TRY(const label::RoledLabel read, label::read_label_xml(text));
-    return policy.check(read.label, label::Use::read, now);
-  }
-  if (kind == '{') {
-    TRY(const Json json, Json::parse(text));
-    TRY(Label read, json.find("format") != nullptr ? label::from_json(json) : label::read_label_json(json));
+  if (label::may_be_label_text(text)) {
+    TRY(Label read, label::read_label_text(text));
     return policy.check(std::move(read), label::Use::read, now);
   }
   return label::MarkingGrammar(policy, style_of(arguments)).parse(text, now);

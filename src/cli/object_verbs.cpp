@@ -42,13 +42,7 @@ Result<data::Recipient> recipient_of(const Arguments& arguments, const std::stri
 
 Result<label::Label> read_label_of(const std::string& file) {
   TRY(const std::string text, read_file(file, label::kLabelBytesMax));
-  const size_t first = text.find_first_not_of(" \t\r\n");
-  if (first != std::string::npos && text[first] == '<') {
-    TRY(label::RoledLabel read, label::read_label_xml(text));
-    return std::move(read.label);
-  }
-  TRY(const Json json, Json::parse(text));
-  return json.find("format") != nullptr ? label::from_json(json) : label::read_label_json(json);
+  return label::read_label_text(text);
 }
 
 Result<data::DataPolicy> policy_of(const Arguments& arguments) {

@@ -174,4 +174,33 @@ Result<Json> write_label_json(const Label& label) {
   return Json::object({{"ocl", std::move(ocl)}});
 }
 
+namespace {
+
+std::string_view without_mark(std::string_view text) {
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
+  return text;
+}
+
+char first_sign(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  return first == std::string_view::npos ? ' ' : text[first];
+}
+
+}  // namespace
+
+bool may_be_label_text(std::string_view text) {
+  const char first = first_sign(without_mark(text));
+  return first == '<' || first == '{';
+}
+
+Result<Label> read_label_text(std::string_view text) {
+  text = without_mark(text);
+  if (first_sign(text) == '<') {
+    TRY(RoledLabel read, read_label_xml(text));
+    return std::move(read.label);
+  }
+  TRY(const Json json, Json::parse(text));
+  return json.find("format") != nullptr ? from_json(json) : read_label_json(json);
+}
+
 }  // namespace entente::label

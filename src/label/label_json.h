@@ -12,4 +12,8 @@ namespace entente::label {
 // Error "label.format" when the label says what this form can't: privacy mark, originator, review, successor.
 [[nodiscard]] Result<Json> write_label_json(const Label& label);
 
+// A label as a file holds it, with or without a byte order mark: XML, our own JSON, or that of assertions.
+[[nodiscard]] Result<Label> read_label_text(std::string_view text);
+[[nodiscard]] bool may_be_label_text(std::string_view text);  // begins as one of these, so is no marking line
+
 }  // namespace entente::label

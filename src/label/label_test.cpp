@@ -120,6 +120,24 @@ TEST_CASE("labels are read as others write them: capital letters, URL, other tim
   CHECK(read->label.created == time_for_test("2026-11-01T08:00:00.123Z"));
 }
 
+TEST_CASE("a label file may begin with a byte order mark, in each form") {
+  const Label label = label_for_test("SECRET", {{"Caveats", kRestrictive, {"ORCON"}}});
+  for (const std::string& text :
+       {write_label_xml(label), to_json(label).dump(), write_label_json(label)->dump()}) {
+    for (const char* before : {"", " \n", "\xef\xbb\xbf", "\xef\xbb\xbf\n"}) {
+      INFO(before << text);
+      CHECK(may_be_label_text(before + text));
+      const auto read = read_label_text(before + text);
+      REQUIRE_MESSAGE(read.has_value(), read.error().text());
+      CHECK(read->categories == label.categories);
+    }
+  }
+  CHECK_FALSE(
+      may_be_label_text("\xef\xbb\xbf"
+                        "EXERCISE SECRET"));
+  CHECK_FALSE(read_label_text("\xef\xbb\xbf\xef\xbb\xbf{}").has_value());
+}
+
 TEST_CASE("document types and entities are refused before anything is read") {
   for (const char* attack : {
            "<!DOCTYPE x SYSTEM 'file:///etc/passwd'><x/>",
