@@ -1,12 +1,11 @@
 #include "coalition/decide.h"
 
+#include "base/kept.h"
 #include "coalition/levels.h"
 #include "coalition/question.h"
 
 #include <algorithm>
-#include <functional>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 
@@ -326,11 +325,12 @@ policy::Entity known_person_entity(policy::EntityUid uid, const PersonView& view
     PersonView view;
     policy::Entity entity;
   };
-  constexpr size_t kKept = 256;
-  thread_local std::vector<Known> kept(kKept);
-  Known& known = kept[std::hash<std::string_view>()(uid.id) % kKept];
-  if (known.entity.uid != uid || known.view != view) known = {view, person_entity(std::move(uid), view)};
-  return known.entity;
+  thread_local Kept<std::string, Known> kept;  // by the person's id
+  const Known* known = kept.find(uid.id);
+  if (known != nullptr && known->entity.uid == uid && known->view == view) return known->entity;
+  policy::Entity out = person_entity(std::move(uid), view);
+  kept.put(out.uid.id, {view, out});
+  return out;
 }
 
 }  // namespace

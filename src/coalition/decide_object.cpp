@@ -408,7 +408,7 @@ policy::Value Question::clearance_for(const ObjectView& object) {
       caveats = {one, 1};
     }
   }
-  thread_local Kept<policy::Value> kept;
+  thread_local KeptOfWorld<policy::Value> kept;
   std::string key;
   add_to_key(key, object.label.policy);
   add_to_key(key, std::to_string(person_.clearance));

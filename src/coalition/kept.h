@@ -1,16 +1,14 @@
-// What a thread made for a world and finds again: pure functions of that world and a key, which is compared
-// in full. Another world empties it, so that nothing of an older one is ever found; what meets in one place
-// replaces each other. Private to the room.
+// What a thread made for a world and finds again there. Another world empties it, so that nothing of an older
+// one is ever found. Private to the room.
 #pragma once
 
+#include "base/kept.h"
 #include "coalition/world.h"
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace entente::coalition {
 
@@ -22,33 +20,22 @@ inline void add_to_key(std::string& key, std::string_view part) {
 }
 
 template <class Made>
-class Kept {
+class KeptOfWorld {
  public:
   // Null: it is to be made, and put(). Good until the next find().
   [[nodiscard]] const Made* find(const World& world, std::string_view key) {
     if (!world_ || !world_->is(world)) {
-      places_.assign(kPlaces, {});
+      kept_.clear();
       world_ = world;
     }
-    const Place& place = place_of(key);
-    return place.made && place.key == key ? &*place.made : nullptr;
+    return kept_.find(key);
   }
   // In the world of the last find().
-  void put(std::string key, Made made) {
-    Place& place = place_of(key);
-    place = {std::move(key), std::move(made)};
-  }
+  void put(std::string key, Made made) { kept_.put(std::move(key), std::move(made)); }
 
  private:
-  static constexpr size_t kPlaces = 256;
-  struct Place {
-    std::string key;
-    std::optional<Made> made;
-  };
-  Place& place_of(std::string_view key) { return places_[std::hash<std::string_view>()(key) % kPlaces]; }
-
   std::optional<World> world_;
-  std::vector<Place> places_;
+  Kept<std::string, Made> kept_;
 };
 
 }  // namespace entente::coalition

@@ -194,7 +194,7 @@ bool agrees(const SealedObject& object, const ObjectView& view, Instant now) {
 
 // Where names of a label policy are in use for some time only, nothing that was read is kept.
 ObjectRead read_attributes(const World& world, const SealedObject& object, Instant now, Notes& notes) {
-  thread_local Kept<std::shared_ptr<const ObjectReading>> kept;
+  thread_local KeptOfWorld<std::shared_ptr<const ObjectReading>> kept;
   std::string key;
   for (const std::string& fqn : object.attributes) add_to_key(key, fqn);
   ObjectRead out;

@@ -40,8 +40,8 @@ struct PersonView {
   std::vector<std::string> missions;
   int64_t clearance = 0;
   int64_t assurance = 0;
-  std::optional<std::string> place{};   // where their nation says they are
-  std::optional<std::string> status{};  // and whether they are on duty
+  std::optional<std::string> place{};      // where their nation says they are
+  std::optional<std::string> status{};     // and whether they are on duty
   std::optional<policy::Value> cleared{};  // for an object: their clearance in its label policy
   bool operator==(const PersonView&) const = default;
 };

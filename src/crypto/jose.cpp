@@ -1,5 +1,6 @@
 #include "crypto/jose.h"
 
+#include "base/kept.h"
 #include "crypto/openssl.h"
 
 #include <algorithm>
@@ -109,20 +110,11 @@ Result<const VerifyKey*> expected_key(const Json& header, const KeySet& keys, co
 // that, by digest and key, and what they say. Whether that is what is expected, when they end and whose key
 // counts is looked at anew each time.
 struct KnownToken {
-  Digest digest{};
-  std::optional<PublicKey> key;
+  PublicKey key;
   Json header;
   Json claims;
-
-  [[nodiscard]] bool is(const Digest& of) const { return key && digest == of; }
 };
 constexpr size_t kKnownBytesMax = 4096;  // longer ones are read each time
-
-KnownToken& known_token(const Digest& digest) {
-  constexpr size_t kKept = 1024;
-  thread_local std::vector<KnownToken> kept(kKept);
-  return kept[(size_t{digest[0]} << 8U | digest[1]) % kKept];
-}
 
 Result<Json> claims_of(const Jws& jws, const JwtExpect& expect) {
   auto claims = Json::parse(as_text(jws.payload), {.bytes_max = expect.jws.bytes_max, .depth_max = 16});
@@ -306,17 +298,18 @@ Result<Jwt> signed_jwt(std::string_view token, const KeySet& keys, const JwtExpe
 }
 
 Result<Jwt> known_or_signed_jwt(std::string_view token, const KeySet& keys, const JwtExpect& expect) {
+  thread_local Kept<Digest, KnownToken, 1024> kept;
   const Digest digest = sha256(token);
-  KnownToken& known = known_token(digest);
-  if (known.is(digest) && token.size() <= expect.jws.bytes_max) {
-    TRY(const VerifyKey* key, expected_key(known.header, keys, expect.jws));
-    if (&key->key.inside() == &known.key->inside())
-      return Jwt{known.header, known.claims, key->kid, key->alg, std::nullopt, kNever, digest};
+  const KnownToken* known = kept.find(digest);
+  if (known != nullptr && token.size() <= expect.jws.bytes_max) {
+    TRY(const VerifyKey* key, expected_key(known->header, keys, expect.jws));
+    if (&key->key.inside() == &known->key.inside())
+      return Jwt{known->header, known->claims, key->kid, key->alg, std::nullopt, kNever, digest};
   }
   TRY(Jwt out, signed_jwt(token, keys, expect));
   TRY(const VerifyKey* key, expected_key(out.header, keys, expect.jws));
   out.digest = digest;
-  if (token.size() <= kKnownBytesMax) known = {digest, key->key, out.header, out.claims};
+  if (token.size() <= kKnownBytesMax) kept.put(digest, {key->key, out.header, out.claims});
   return out;
 }
 

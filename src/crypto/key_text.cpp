@@ -173,23 +173,11 @@ Result<PKey> private_from_jwk(const Json& jwk) {
   return unknown_kty();
 }
 
-// Who proves a key with each request shows the same one with each: the last ones of a thread are kept, found
-// by all of their bytes. Nothing else of the JWK is.
-Result<PublicKey> kept_point(const JwkPoint& read) {
-  constexpr size_t kKept = 256;
-  thread_local std::array<std::optional<std::pair<Bytes, PublicKey>>, kKept> kept;
-  auto& slot = kept[std::hash<std::string_view>()(as_text(read.point)) % kKept];
-  if (slot && slot->first == read.point) return slot->second;  // curves' points differ in length
-  TRY(PublicKey key, adopt_plain({read.kind, read.point, {}, {}}));
-  slot.emplace(read.point, key);
-  return key;
-}
-
 Result<PublicKey> public_from_jwk(const Json& jwk) {
   const std::string_view kty = jwk.text_or("kty", "");
   if (kty == "EC") {
     TRY(const JwkPoint read, jwk_point(jwk));
-    return kept_point(read);
+    return adopt_plain({read.kind, read.point, {}, {}});
   }
   if (kty != "RSA" && kty != "OKP") return unknown_kty();
   TRY(PKey key, kty == "RSA" ? rsa_from_jwk(jwk, false) : ed25519_from_jwk(jwk, false));

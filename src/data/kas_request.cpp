@@ -1,13 +1,12 @@
 #include "data/kas_request.h"
 
+#include "base/kept.h"
 #include "base/text.h"
 #include "crypto/digest.h"
 #include "crypto/jose.h"
 
 #include <algorithm>
 #include <array>
-#include <functional>
-#include <vector>
 
 #include <fmt/format.h>
 
@@ -55,16 +54,11 @@ WantedKey read_wanted_key(const Json& json, std::string id) {
 
 // An object is asked for by each of its readers: a thread keeps what its policy says.
 Result<DataPolicy> known_policy(const std::string& text) {
-  struct Known {
-    std::string text;
-    std::optional<DataPolicy> policy;
-  };
-  constexpr size_t kKept = 512, kKnownBytesMax = 2048;
-  thread_local std::vector<Known> kept(kKept);
-  Known& known = kept[std::hash<std::string_view>()(text) % kKept];
-  if (known.policy && known.text == text) return *known.policy;
+  constexpr size_t kKeptBytesMax = 2048;
+  thread_local Kept<std::string, DataPolicy, 512> kept;
+  if (const DataPolicy* known = kept.find(text)) return *known;
   TRY(DataPolicy policy, read_policy(text));
-  if (text.size() <= kKnownBytesMax) known = {text, policy};
+  if (text.size() <= kKeptBytesMax) kept.put(text, policy);
   return policy;
 }
 

@@ -1,13 +1,11 @@
 #include "identity/dpop.h"
 
 #include "base/json.h"
+#include "base/kept.h"
 #include "identity/person.h"
 
 #include <algorithm>
 #include <array>
-#include <functional>
-#include <optional>
-#include <vector>
 
 #include <fmt/format.h>
 
@@ -82,16 +80,11 @@ Result<ProvingKey> read_header(std::string_view text) {
 
 // A device's proofs all begin with the same header: a thread keeps what it read in one.
 Result<ProvingKey> named_key(std::string_view header) {
-  struct Known {
-    std::string header;
-    std::optional<ProvingKey> named;
-  };
-  constexpr size_t kKept = 256, kKnownBytesMax = 2048;
-  thread_local std::vector<Known> kept(kKept);
-  Known& known = kept[std::hash<std::string_view>()(header) % kKept];
-  if (known.named && known.header == header) return *known.named;
+  constexpr size_t kKeptBytesMax = 2048;
+  thread_local Kept<std::string, ProvingKey> kept;
+  if (const ProvingKey* known = kept.find(header)) return *known;
   TRY(ProvingKey read, read_header(header));
-  if (header.size() <= kKnownBytesMax) known = {std::string(header), read};
+  if (header.size() <= kKeptBytesMax) kept.put(std::string(header), read);
   return read;
 }
 

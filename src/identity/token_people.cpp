@@ -5,10 +5,10 @@
 namespace entente::identity {
 
 Result<PersonFacts> TokenPeople::person(const AccessToken& token, int64_t clearance_ceiling, Instant now) {
-  Known& known = known_[(size_t{token.digest[0]} << 8U | token.digest[1]) % kKept];
-  if (known.facts && known.token == token.digest && known.ceiling == clearance_ceiling &&
-      known.since <= now && now < known.facts->end)
-    return *known.facts;
+  const Known* known = kept_.find(token.digest);
+  if (known != nullptr && known->ceiling == clearance_ceiling && known->since <= now &&
+      now < known->facts.end)
+    return known->facts;
   SignedIn who;
   who.nation = crosswalk_.nation();
   who.issuer = token.issuer;
@@ -16,7 +16,7 @@ Result<PersonFacts> TokenPeople::person(const AccessToken& token, int64_t cleara
   who.claims = token.claims;
   who.auth_time = token.auth_time;
   TRY(PersonFacts facts, person_from(who, crosswalk_, clearance_ceiling, now));
-  known = {token.digest, clearance_ceiling, now, facts};
+  kept_.put(token.digest, {clearance_ceiling, now, facts});
   return facts;
 }
 

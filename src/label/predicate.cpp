@@ -1,5 +1,7 @@
 #include "label/predicate.h"
 
+#include "base/kept.h"
+
 #include <fmt/format.h>
 
 namespace entente::label {
@@ -78,24 +80,24 @@ Value categories_value(const std::vector<Category>& categories) {
   return Value::set(std::move(out));
 }
 
-// Objects of one label are opened by many of one clearance: then both records are the very same ones. What
-// came out for them is kept by a thread, where no time plays a part.
+// Objects of one label are opened by many of one clearance: then both records are the very same ones, which
+// stay what they are while they are in here. Where no time plays a part, a thread keeps what came out.
 struct Compared {
   std::shared_ptr<const LabelPolicies> policies;
   Value clearance, label;
-  bool holds = false;
 
-  [[nodiscard]] bool is(const LabelPolicies* its, const Value& one, const Value& other) const {
-    return policies.get() == its && clearance.kind() == Value::Kind::record &&
-           &clearance.record() == &one.record() && &label.record() == &other.record();
+  bool operator==(const Compared& other) const {
+    return policies == other.policies && &clearance.record() == &other.clearance.record() &&
+           &label.record() == &other.label.record();
   }
 };
-Compared& compared_before(const Value& clearance, const Value& label) {
-  constexpr size_t kKept = 256, kApart = 6;  // the lowest bits of addresses differ little
-  thread_local std::vector<Compared> kept(kKept);
-  const auto place = [](const Value& of) { return reinterpret_cast<uintptr_t>(&of.record()) >> kApart; };
-  return kept[(place(clearance) * 31 + place(label)) % kKept];
-}
+struct ComparedHash {
+  size_t operator()(const Compared& one) const {
+    constexpr size_t kAlike = 6;  // the lowest bits of addresses differ little
+    const auto place = [](const Value& of) { return reinterpret_cast<uintptr_t>(&of.record()) >> kAlike; };
+    return place(one.clearance) * 31 + place(one.label);
+  }
+};
 
 Result<bool> covers(const LabelPolicy* its, const Value& wanted, const Label& label, Instant as_of) {
   TRY(Clearance clearance, read_clearance(wanted));
@@ -128,12 +130,13 @@ policy::NativePredicate dominates_predicate(std::shared_ptr<const LabelPolicies>
     const auto is_record = [](const Value& value) { return value.kind() == Value::Kind::record; };
     if (!is_record(arguments[0])) return wrong("clearance");
     if (!is_record(arguments[1])) return wrong("label");
-    Compared& known = compared_before(arguments[0], arguments[1]);
-    if (known.is(policies.get(), arguments[0], arguments[1])) return Value(known.holds);
+    thread_local Kept<Compared, bool, 256, ComparedHash> kept;
+    Compared both{policies, arguments[0], arguments[1]};
+    if (const bool* known = kept.find(both)) return Value(*known);
     TRY(const Label label, read_label(arguments[1]));
     const LabelPolicy* its = policies->find(label.policy);
     TRY(const bool holds, covers(its, arguments[0], label, as_of));
-    if (its != nullptr && !its->is_dated()) known = {policies, arguments[0], arguments[1], holds};
+    if (its != nullptr && !its->is_dated()) kept.put(std::move(both), holds);
     return Value(holds);
   };
   return out;
