@@ -42,7 +42,7 @@ class UsedOnce {
 
   size_t size_max_;
   size_t of_one_max_;
-  // By a secret of this process: else whoever sends them could choose many that meet.
+  // By a secret of this table: else whoever sends them could choose many that meet.
   struct Hash {
     Hash();
     [[nodiscard]] size_t operator()(const Name& name) const;

@@ -1,6 +1,6 @@
 #include "coalition/decide.h"
 
-#include "base/kept.h"
+#include "base/memo.h"
 #include "coalition/levels.h"
 #include "coalition/question.h"
 
@@ -325,11 +325,12 @@ policy::Entity known_person_entity(policy::EntityUid uid, const PersonView& view
     PersonView view;
     policy::Entity entity;
   };
-  thread_local Kept<std::string, Known> kept;  // by the person's id
+  thread_local Memo<std::string, Known> kept;  // by the person's id
   const Known* known = kept.find(uid.id);
   if (known != nullptr && known->entity.uid == uid && known->view == view) return known->entity;
   policy::Entity out = person_entity(std::move(uid), view);
-  kept.put(out.uid.id, {view, out});
+  constexpr size_t kKeptNamesMax = 64;
+  if (view.roles.size() + view.missions.size() <= kKeptNamesMax) kept.put(out.uid.id, {view, out});
   return out;
 }
 
@@ -454,7 +455,7 @@ Verdict Question::finish() {
   verdict.valid_until = notes_.valid_until();
   verdict.reach = notes_.take_reach();
   verdict.any_request = notes_.any_request();
-  verdict.release_counts = release_counts_;
+  verdict.release_sought = release_sought_;
   verdict.errors = std::move(errors_);
   if (permit_ && grant_ != nullptr) verdict.grant = grant_->id;
   if (permit_ && release_ != nullptr) verdict.grant = release_->id;
@@ -468,7 +469,7 @@ Verdict decide(const World& world, const Ask& ask) {
 }
 
 Verdict decide_without_reach(const World& world, const Ask& ask) {
-  return Question(world, ask, nullptr, false).answer();
+  return Question(world, ask, nullptr, Question::Reach::left_out).answer();
 }
 
 Verdict decide_as_if(const World& world, const Ask& ask, const Grant& supposed) {

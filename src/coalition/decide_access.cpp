@@ -82,7 +82,7 @@ void Question::check_not_twice(std::string_view who) {
 
 // Of a lender: in their own name.
 bool Question::permits(const Ask& ask) {
-  Question lender(world_, ask, nullptr, notes_.keeps_reach());
+  Question lender(world_, ask, nullptr, notes_.keeps_reach() ? Reach::kept : Reach::left_out);
   lender.own_name_ = true;
   Verdict verdict = lender.answer();
   for (policy::EntityUid& uid : verdict.reach.entities) notes_.read([&] { return std::move(uid); });

@@ -1,9 +1,9 @@
 // Asks about sealed objects: what is known of one is what its own policy says, read in this world's
 // vocabulary. What cannot be read opens to nobody; every nation of origin and the reader's own must permit.
 #include "coalition/barred.h"
-#include "coalition/kept.h"
 #include "coalition/levels.h"
 #include "coalition/question.h"
+#include "coalition/world_memo.h"
 #include "label/dominance.h"
 #include "label/label_policy.h"
 #include "label/predicate.h"
@@ -296,7 +296,7 @@ void Question::check_recalls(const ObjectRef& ref, const ObjectView& object) {
 // The one that names the person, if there is one. An id is what its sealer chose, and whoever asked for a
 // release said what the object bears without a key to prove it: a release is of that id and those attributes.
 const Release* Question::find_release(const ObjectRef& ref) {
-  release_counts_ = true;
+  release_sought_ = true;
   notes_.read([&] { return release_uid(ask_.who.partner, ref.id); });
   if (supposed_ != nullptr) {
     supposed_release_.emplace();
@@ -408,7 +408,7 @@ policy::Value Question::clearance_for(const ObjectView& object) {
       caveats = {one, 1};
     }
   }
-  thread_local KeptOfWorld<policy::Value> kept;
+  thread_local WorldMemo<policy::Value> kept;
   std::string key;
   add_to_key(key, object.label.policy);
   add_to_key(key, std::to_string(person_.clearance));
@@ -416,7 +416,8 @@ policy::Value Question::clearance_for(const ObjectView& object) {
   for (const std::string& caveat : caveats) add_to_key(key, caveat);
   if (const policy::Value* known = kept.find(world_, key)) return *known;
   policy::Value out = clearance_in(object, person_.clearance, ask_.who.partner, caveats);
-  kept.put(std::move(key), out);
+  constexpr size_t kKeptBytesMax = 1024;
+  if (key.size() <= kKeptBytesMax) kept.put(std::move(key), out);
   return out;
 }
 

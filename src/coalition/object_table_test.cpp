@@ -180,6 +180,33 @@ TEST_CASE("attack: what attributes and clearances mean in one world is taken for
   CHECK(opens(before));
 }
 
+TEST_CASE("a denial by a name that is not in use yet says when it may turn out otherwise") {
+  Records all = records("XAA");
+  Json terms = all.at("label-policy/harbor-light");
+  std::string spif(terms.text_or("spif", ""));
+  const std::string name = "<spif:tagCategory name=\"MEDICAL\" lacv=\"1\"";
+  const Instant begins = kNow + std::chrono::minutes(1);
+  REQUIRE(spif.find(name) != std::string::npos);
+  spif.insert(spif.find(name) + name.size(), " notBefore=\"" + rfc3339(begins) + "\"");
+  terms.set("spif", spif);
+  all["label-policy/harbor-light"] = terms;
+  const World in = world(all);
+  Person who = person("XBB", "planner");
+  who.facts["clearance"].value = std::string("RESTRICTED");
+  who.facts["caveats"] = who.facts["clearance"];
+  who.facts["caveats"].value = std::string("MEDICAL");
+  Ask asked = ask_object(who, Action::open,
+                         {fqn("classification", "restricted"), fqn("originator", "xaa"),
+                          fqn("releasable-to", "xbb"), fqn("caveat", "medical")});
+  const Verdict early = decide(in, asked);
+  CHECK(rules(early) == "object-label-invalid");
+  CHECK(early.valid_until <= begins);
+  asked.now = begins + Seconds(30);
+  CHECK(decide(in, asked).permit);
+  asked.now = begins - Seconds(30);
+  CHECK(!decide(in, asked).permit);
+}
+
 TEST_CASE("attack: attributes that are other attributes when they are written in one line") {
   const World in = world(records("XAA"));
   Person who = person("XCC", "planner");

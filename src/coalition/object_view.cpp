@@ -1,7 +1,7 @@
 #include "coalition/object_view.h"
 
-#include "coalition/kept.h"
 #include "coalition/words.h"
+#include "coalition/world_memo.h"
 #include "label/label_policy.h"
 #include "label/predicate.h"
 
@@ -67,6 +67,8 @@ class ObjectReader {
   }
   // Of a fault: what was read up to there.
   [[nodiscard]] const std::vector<policy::EntityUid>& uids() const { return uids_; }
+  // Whether names are in use for some time only under the label policy it was read by.
+  [[nodiscard]] bool is_dated() const { return dated_; }
 
  private:
   bool wrong(std::string_view rule, std::string text) {
@@ -144,6 +146,7 @@ class ObjectReader {
   }
 
   bool read_label() {
+    dated_ = view_.terms->policy->is_dated();
     label::Label& label = view_.label;
     label.policy = view_.terms->policy->name();
     label.classification = classification_;
@@ -180,6 +183,7 @@ class ObjectReader {
   const Instant now_;
   ObjectView view_;
   std::vector<policy::EntityUid> uids_;
+  bool dated_ = false;
   std::string classification_;
   Reason fault_;
 };
@@ -192,9 +196,10 @@ bool agrees(const SealedObject& object, const ObjectView& view, Instant now) {
          claimed->categories == view.label.categories;
 }
 
-// Where names of a label policy are in use for some time only, nothing that was read is kept.
+// Of names that are in use for some time only, what is read is good for this moment, and not kept.
 ObjectRead read_attributes(const World& world, const SealedObject& object, Instant now, Notes& notes) {
-  thread_local KeptOfWorld<std::shared_ptr<const ObjectReading>> kept;
+  constexpr size_t kKeptBytesMax = 4096;
+  thread_local WorldMemo<std::shared_ptr<const ObjectReading>> kept;
   std::string key;
   for (const std::string& fqn : object.attributes) add_to_key(key, fqn);
   ObjectRead out;
@@ -207,7 +212,9 @@ ObjectRead read_attributes(const World& world, const SealedObject& object, Insta
     ObjectReader reader(world, object.attributes, now);
     out = reader.read();
     if (!out.reading) note(reader.uids());
-    if (out.reading && !out.reading->view.terms->policy->is_dated()) kept.put(std::move(key), out.reading);
+    if (reader.is_dated()) (void)notes.before(now + Millis(1));
+    if (out.reading && !reader.is_dated() && key.size() <= kKeptBytesMax)
+      kept.put(std::move(key), out.reading);
   }
   if (out.reading) note(out.reading->read);
   return out;
@@ -222,10 +229,7 @@ ObjectRead read_object(const World& world, const SealedObject& object, Instant n
     return {nullptr, fault("object-unreadable", "What is sealed here says more than can be read.")};
   ObjectRead out = read_attributes(world, object, now, notes);
   if (!out.reading) return out;
-  const ObjectView& view = out.reading->view;
-  // What is read of dated names is good for this moment.
-  if (view.terms->policy->is_dated()) (void)notes.before(now + Millis(1));
-  if (agrees(object, view, now)) return out;
+  if (agrees(object, out.reading->view, now)) return out;
   return {nullptr, fault("object-label-disagrees",
                          "The label of what is sealed here is not the one its attributes amount to.")};
 }

@@ -20,8 +20,9 @@ namespace entente::coalition {
 // that what is said about a person is the same whatever they asked for.
 class Question {
  public:
-  Question(const World& world, const Ask& ask, const Grant* supposed = nullptr, bool keeps_reach = true)
-      : world_(world), ask_(ask), notes_(ask.now, keeps_reach), supposed_(supposed) {}
+  enum class Reach : uint8_t { kept, left_out };
+  Question(const World& world, const Ask& ask, const Grant* supposed = nullptr, Reach reach = Reach::kept)
+      : world_(world), ask_(ask), notes_(ask.now, reach == Reach::kept), supposed_(supposed) {}
 
   Verdict answer() {
     const bool of_app = std::holds_alternative<AppRef>(ask_.target);
@@ -125,7 +126,7 @@ class Question {
   std::array<policy::Entity, 2> known_;  // to policies: the person, and the object if it is of one
   std::optional<GrantTerms> terms_;
   bool beyond_label_ = false;  // of an object: the reader's nation is none of those that its label names
-  bool release_counts_ = false;
+  bool release_sought_ = false;
   bool permit_ = false;
   bool credential_dead_ = false;
   bool in_mission_ = false;

@@ -76,7 +76,7 @@ ReleaseNews news_of(const Release& release, Instant now) {
 }
 
 std::optional<ReleaseNews> release_news(const World& world, const Ask& ask, const Verdict& verdict) {
-  if (verdict.permit || !verdict.release_counts) return std::nullopt;
+  if (verdict.permit || !verdict.release_sought) return std::nullopt;
   if (const auto known = newest_release(world, ask)) return news_of(*known, ask.now);
   Grant supposed;
   supposed.end = ask.now + std::chrono::minutes(1);

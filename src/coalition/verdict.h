@@ -50,7 +50,7 @@ struct Verdict {
   policy::Reach reach;
   // Nothing that was asked could read the request's method or path: the answer is the same for any other.
   bool any_request = false;
-  bool release_counts = false;      // of an object: whether it was released to the person was looked for
+  bool release_sought = false;      // of an object: whether it was released to the person was looked for
   std::vector<std::string> errors;  // evaluation errors, for the ledger and the operator
   RequestId grant;                  // open, permitted: the grant without which it were not; or the release
   std::optional<GrantTerms> terms;  // open, refused: a grant on these terms would open it

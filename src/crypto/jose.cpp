@@ -1,6 +1,6 @@
 #include "crypto/jose.h"
 
-#include "base/kept.h"
+#include "base/memo.h"
 #include "crypto/openssl.h"
 
 #include <algorithm>
@@ -298,10 +298,10 @@ Result<Jwt> signed_jwt(std::string_view token, const KeySet& keys, const JwtExpe
 }
 
 Result<Jwt> known_or_signed_jwt(std::string_view token, const KeySet& keys, const JwtExpect& expect) {
-  thread_local Kept<Digest, KnownToken, 1024> kept;
+  if (token.size() > expect.jws.bytes_max) return signed_jwt(token, keys, expect);  // which says so
+  thread_local Memo<Digest, KnownToken, 1024> kept;
   const Digest digest = sha256(token);
-  const KnownToken* known = kept.find(digest);
-  if (known != nullptr && token.size() <= expect.jws.bytes_max) {
+  if (const KnownToken* known = kept.find(digest)) {
     TRY(const VerifyKey* key, expected_key(known->header, keys, expect.jws));
     if (&key->key.inside() == &known->key.inside())
       return Jwt{known->header, known->claims, key->kid, key->alg, std::nullopt, kNever, digest};

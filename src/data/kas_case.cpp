@@ -126,7 +126,7 @@ bool Kas::Case::may_recall(const CaseItem& item, const coalition::World& world) 
   if (coalition::author_recall(world, *item.ask.object) != nullptr) return false;
   coalition::Ask ask = item.ask;
   ask.action = coalition::Action::recall;
-  return coalition::decide(world, ask).permit;
+  return coalition::decide_without_reach(world, ask).permit;
 }
 
 // What is looked after as a view ends when something changes that was read here; all else is asked anew.

@@ -1,6 +1,6 @@
 #include "data/kas_request.h"
 
-#include "base/kept.h"
+#include "base/memo.h"
 #include "base/text.h"
 #include "crypto/digest.h"
 #include "crypto/jose.h"
@@ -55,7 +55,7 @@ WantedKey read_wanted_key(const Json& json, std::string id) {
 // An object is asked for by each of its readers: a thread keeps what its policy says.
 Result<DataPolicy> known_policy(const std::string& text) {
   constexpr size_t kKeptBytesMax = 2048;
-  thread_local Kept<std::string, DataPolicy, 512> kept;
+  thread_local Memo<std::string, DataPolicy, 512> kept;
   if (const DataPolicy* known = kept.find(text)) return *known;
   TRY(DataPolicy policy, read_policy(text));
   if (text.size() <= kKeptBytesMax) kept.put(text, policy);

@@ -72,6 +72,7 @@ class Crosswalk {
   [[nodiscard]] const PartnerCode& nation() const { return nation_; }
   [[nodiscard]] int64_t version() const { return version_; }
   [[nodiscard]] const std::vector<std::string>& issuers() const { return issuers_; }
+  [[nodiscard]] Instant from() const { return from_; }
   [[nodiscard]] Instant until() const { return until_; }
 
   struct Given {

@@ -1,7 +1,7 @@
 #include "identity/dpop.h"
 
 #include "base/json.h"
-#include "base/kept.h"
+#include "base/memo.h"
 #include "identity/person.h"
 
 #include <algorithm>
@@ -81,7 +81,7 @@ Result<ProvingKey> read_header(std::string_view text) {
 // A device's proofs all begin with the same header: a thread keeps what it read in one.
 Result<ProvingKey> named_key(std::string_view header) {
   constexpr size_t kKeptBytesMax = 2048;
-  thread_local Kept<std::string, ProvingKey> kept;
+  thread_local Memo<std::string, ProvingKey> kept;
   if (const ProvingKey* known = kept.find(header)) return *known;
   TRY(ProvingKey read, read_header(header));
   if (header.size() <= kKeptBytesMax) kept.put(std::string(header), read);

@@ -2,13 +2,29 @@
 
 #include "identity/oidc.h"
 
+#include <algorithm>
+
 namespace entente::identity {
 
+bool TokenPeople::stands(const Known& known, const AccessToken& token, int64_t ceiling, Instant now) const {
+  return known.ceiling == ceiling && known.facts.issuer == token.issuer &&
+         known.facts.subject == token.subject && crosswalk_.from() <= now && now < crosswalk_.until();
+}
+
 Result<PersonFacts> TokenPeople::person(const AccessToken& token, int64_t clearance_ceiling, Instant now) {
-  const Known* known = kept_.find(token.digest);
-  if (known != nullptr && known->ceiling == clearance_ceiling && known->since <= now &&
-      now < known->facts.end)
-    return known->facts;
+  ENTENTE_CHECK(token.digest != crypto::Digest{});
+  const Known* known = known_.find(token.digest);
+  if (known != nullptr && stands(*known, token, clearance_ceiling, now)) {
+    PersonFacts out = known->facts;
+    // A fact ends its rule's life after it is asked for, and with the crosswalk at the latest.
+    out.end = kNever;
+    for (auto& [name, fact] : out.facts) {
+      fact.end = std::min(fact.end + (now - known->made), crosswalk_.until());
+      out.end = std::min(out.end, fact.end);
+    }
+    out.auth_time = token.auth_time.value_or(now);
+    return out;
+  }
   SignedIn who;
   who.nation = crosswalk_.nation();
   who.issuer = token.issuer;
@@ -16,7 +32,7 @@ Result<PersonFacts> TokenPeople::person(const AccessToken& token, int64_t cleara
   who.claims = token.claims;
   who.auth_time = token.auth_time;
   TRY(PersonFacts facts, person_from(who, crosswalk_, clearance_ceiling, now));
-  kept_.put(token.digest, {clearance_ceiling, now, facts});
+  known_.put(token.digest, {clearance_ceiling, now, facts});
   return facts;
 }
 

@@ -1,8 +1,8 @@
-// Who brings an access token, for tokens that come with each request: what the crosswalk made of one stands
-// until one of its facts ends, or what this nation may give changes. Not thread-safe.
+// Who brings an access token, for tokens that come with each request: person_from() once, and its ends as
+// they are now each time. Not thread-safe.
 #pragma once
 
-#include "base/kept.h"
+#include "base/memo.h"
 #include "identity/access_token.h"
 #include "identity/crosswalk.h"
 #include "identity/person.h"
@@ -13,19 +13,19 @@ class TokenPeople {
  public:
   explicit TokenPeople(Crosswalk crosswalk) : crosswalk_(std::move(crosswalk)) {}
 
-  // `token` as check_access_token() gave it just now. Errors as person_from().
+  // `token` as check_access_token() gave it just now. What person_from() gives, and its errors.
   [[nodiscard]] Result<PersonFacts> person(const AccessToken& token, int64_t clearance_ceiling, Instant now);
-  // The clock was wrong: facts may end too late.
-  void forget() { kept_.clear(); }
 
  private:
   struct Known {
     int64_t ceiling;
-    Instant since;
+    Instant made;
     PersonFacts facts;
   };
+  [[nodiscard]] bool stands(const Known& known, const AccessToken& token, int64_t ceiling, Instant now) const;
+
   Crosswalk crosswalk_;
-  Kept<crypto::Digest, Known, 1024> kept_;  // by the token's
+  Memo<crypto::Digest, Known, 1024> known_;  // by the token's
 };
 
 }  // namespace entente::identity

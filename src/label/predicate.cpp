@@ -1,6 +1,6 @@
 #include "label/predicate.h"
 
-#include "base/kept.h"
+#include "base/memo.h"
 
 #include <fmt/format.h>
 
@@ -130,7 +130,7 @@ policy::NativePredicate dominates_predicate(std::shared_ptr<const LabelPolicies>
     const auto is_record = [](const Value& value) { return value.kind() == Value::Kind::record; };
     if (!is_record(arguments[0])) return wrong("clearance");
     if (!is_record(arguments[1])) return wrong("label");
-    thread_local Kept<Compared, bool, 256, ComparedHash> kept;
+    thread_local Memo<Compared, bool, 256, ComparedHash> kept;
     Compared both{policies, arguments[0], arguments[1]};
     if (const bool* known = kept.find(both)) return Value(*known);
     TRY(const Label label, read_label(arguments[1]));

@@ -34,7 +34,7 @@ KeyDesk::KeyDesk(Parts parts)
     : parts_(std::move(parts)),
       started_(to_the_second(parts_.clock.now())),
       public_keys_(std::make_shared<const Json>(public_kas_keys(parts_.keys))),
-      people_(parts_.crosswalk),
+      people_(std::move(parts_.crosswalk)),
       kas_(data::Kas::Parts{
           .self = parts_.self,
           .url = own_url(parts_.records.world(), parts_.self),
@@ -64,7 +64,6 @@ Result<identity::PersonFacts> KeyDesk::person(const identity::AccessToken& token
 
 void KeyDesk::go_on_from(Instant now) {
   started_ = to_the_second(now) + Seconds(1);
-  people_.forget();
   kas_.go_on_from(started_);
   vouchers_.go_on_from(started_);
   sign_outs_.go_on_from(now);

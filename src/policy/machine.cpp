@@ -456,6 +456,7 @@ Cell Machine::native(const Code& code) {
     const Code& its = codes_[program_->links[code.args[0] + i]];
     // An attribute is handed on as the very value that it is: copied by sharing, and known again.
     const Value* found = its.op == Op::get ? find_attribute(its) : nullptr;
+    if (its.op == Op::get && found == nullptr) return Cell::failure();
     const Cell argument = found != nullptr ? Cell::of(*found) : eval(program_->links[code.args[0] + i]);
     if (argument.failed()) return argument;
     timed = timed || holds_time(argument);

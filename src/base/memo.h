@@ -14,7 +14,7 @@
 
 namespace entente {
 
-struct KeptHash {
+struct MemoHash {
   [[nodiscard]] size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   [[nodiscard]] size_t operator()(const std::array<uint8_t, 32>& digest) const {
     size_t out = 0;
@@ -23,8 +23,8 @@ struct KeptHash {
   }
 };
 
-template <class Key, class Made, size_t kPlaces = 256, class Hash = KeptHash>
-class Kept {
+template <class Key, class Made, size_t kPlaces = 256, class Hash = MemoHash>
+class Memo {
  public:
   // Null: it is to be made, and put(). Good until the next put() or clear().
   template <class Like>

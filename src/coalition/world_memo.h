@@ -2,7 +2,7 @@
 // one is ever found. Private to the room.
 #pragma once
 
-#include "base/kept.h"
+#include "base/memo.h"
 #include "coalition/world.h"
 
 #include <cstdint>
@@ -20,7 +20,7 @@ inline void add_to_key(std::string& key, std::string_view part) {
 }
 
 template <class Made>
-class KeptOfWorld {
+class WorldMemo {
  public:
   // Null: it is to be made, and put(). Good until the next find().
   [[nodiscard]] const Made* find(const World& world, std::string_view key) {
@@ -35,7 +35,7 @@ class KeptOfWorld {
 
  private:
   std::optional<World> world_;
-  Kept<std::string, Made> kept_;
+  Memo<std::string, Made> kept_;
 };
 
 }  // namespace entente::coalition
