@@ -3,14 +3,29 @@
 #include "coalition/object_view.h"
 #include "label/marking.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 namespace entente::coalition {
+namespace {
+
+// In full, where its policy has no line that says it: what is shown is marked.
+std::string in_words(const label::Label& label) {
+  std::string out = label.policy + " " + label.classification;
+  for (const label::Category& one : label.categories)
+    out += fmt::format("; {}: {}", one.tag, fmt::join(one.values, ", "));
+  return out;
+}
+
+}  // namespace
 
 std::string marking_of(const World& world, const SealedObject& object, Instant now) {
   Notes notes(now);
   const ObjectRead read = read_object(world, object, now, notes);
   if (!read.reading) return {};
   const ObjectView& view = read.reading->view;
-  return label::MarkingGrammar(*view.terms->policy, {}).print(view.label, now).value_or("");
+  const Result<std::string> line = label::MarkingGrammar(*view.terms->policy, {}).print(view.label, now);
+  return line ? *line : in_words(view.label);
 }
 
 }  // namespace entente::coalition
