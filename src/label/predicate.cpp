@@ -93,8 +93,8 @@ struct Compared {
 };
 struct ComparedHash {
   size_t operator()(const Compared& one) const {
-    constexpr size_t kAlike = 6;  // the lowest bits of addresses differ little
-    const auto place = [](const Value& of) { return reinterpret_cast<uintptr_t>(&of.record()) >> kAlike; };
+    constexpr size_t kLowBits = 6;  // the lowest bits of addresses differ little
+    const auto place = [](const Value& of) { return reinterpret_cast<uintptr_t>(&of.record()) >> kLowBits; };
     return place(one.clearance) * 31 + place(one.label);
   }
 };
