@@ -116,7 +116,7 @@ struct Defaults {
   int64_t plain = 0;
   int64_t sealed = 0;
 };
-constexpr int64_t kDefaultBytesMax = int64_t{1} << 53;  // as far as JSON's numbers are whole
+constexpr int64_t kDefaultBytesMax = (int64_t{1} << 53) - 1;  // as far as JSON's numbers are whole
 
 int64_t size_or(Fields& fields, std::string_view key, int64_t otherwise, int64_t highest) {
   const Json* value = fields.value_if(key);
@@ -213,7 +213,7 @@ Result<Defaults> read_integrity(Fields& integrity, Manifest& out) {
   const std::string hash = loose_text(integrity, "segmentHashAlg", kTextMax, "GMAC");
   Defaults sizes;
   sizes.plain = integrity.integer("segmentSizeDefault", 0, kDefaultBytesMax);
-  sizes.sealed = integrity.integer("encryptedSegmentSizeDefault", 0, 2 * kDefaultBytesMax);
+  sizes.sealed = integrity.integer("encryptedSegmentSizeDefault", 0, kDefaultBytesMax);
   TRY_VOID(integrity.done_open());
   if (hash != "GMAC")
     return manifest_fail("The segments' hash is not one we know.", integrity.path(), "GMAC");

@@ -227,14 +227,14 @@ const aggregate = ({ form, segments }) =>
 
 // As src/data/assertion.cpp reads it: what one reader takes and another refuses is two objects in one.
 function isAssertion({ id, type, scope, appliesToState, statement, binding }) {
-  const may = (value) => value === undefined || isText(value, kAssertionTextMax);
+  const may = (value) => (value ?? '') === '' || isText(value, kAssertionTextMax);
   if (![id, type, scope].every((one) => isText(one, kAssertionTextMax)) || !may(appliesToState)) return false;
   if (!isObject(statement) || !isObject(binding)) return false;
   const { format, schema, value } = statement;
   return (
     may(format) &&
     may(schema) &&
-    (typeof value === 'string' || isObject(value)) &&
+    (value ?? null) !== null &&
     utf8(JSON.stringify(value)).length <= kStatementBytesMax &&
     (binding.method === 'jws' || binding.method === 'JWS') &&
     typeof binding.signature === 'string'

@@ -35,10 +35,10 @@ function textOf(json, name, where, { max = kTextMax, missing } = {}) {
   return value;
 }
 // Others write missing, null and "" for "none".
-const looseText = (json, name, where, max) =>
-  json[name] === null || json[name] === '' ? '' : textOf(json, name, where, { max, missing: '' });
+const looseText = (json, name, where, max, missing = '') =>
+  json[name] === null || json[name] === '' ? missing : textOf(json, name, where, { max, missing });
 function sizeOf(json, name, where, max, missing) {
-  if (json[name] === undefined && missing !== undefined) return missing;
+  if ((json[name] ?? null) === null && missing !== undefined) return missing;
   if (!isWhole(json, name) || json[name] < 0 || json[name] > max)
     wrong(`"${name}" is no whole number up to ${max}`, where);
   return json[name];
@@ -112,7 +112,7 @@ function readAccess(json, where) {
   if (sent.type !== 'wrapped' && sent.type !== 'ec-wrapped')
     wrong("the key's wrapping is none that we know", where);
   if (!/^[!-~]+$/.test(sent.url ?? '')) wrong('the address of the key service is none', where);
-  if (textOf(json, 'protocol', where, { missing: 'kas' }) !== 'kas') wrong('the protocol is none that we know', where);
+  if (looseText(json, 'protocol', where, kNameMax, 'kas') !== 'kas') wrong('the protocol is none that we know', where);
   if (!fromBase64(sent.wrappedKey ?? '')?.length) wrong('the wrapped key is not base64', where);
   if ((sent.type === 'ec-wrapped') !== (sent.ephemeralPublicKey !== undefined))
     wrong('an ephemeral public key belongs to ec-wrapped keys, and only to them', where);
@@ -121,6 +121,18 @@ function readAccess(json, where) {
   sent.policyBinding =
     typeof json.policyBinding === 'string' ? json.policyBinding : { alg: alg ?? undefined, hash };
   return { sent, service: serviceOf(sent.url), sid: sent.sid ?? '', binding };
+}
+
+// A key that is wrapped in a way that we do not know is passed over beside one of the same share that we do.
+function readAccesses(all, where) {
+  const isForeign = (one) => isText(one?.type, Infinity) && one.type !== 'wrapped' && one.type !== 'ec-wrapped';
+  const out = [];
+  for (const [index, one] of all.entries()) if (!isForeign(one)) out.push(readAccess(one, `${where}/${index}`));
+  for (const one of all.filter(isForeign)) {
+    const sid = typeof one.sid === 'string' ? one.sid : '';
+    if (!out.some((known) => known.sid === sid)) wrong("the key's wrapping is none that we know", where);
+  }
+  return out;
 }
 
 function readRootSignature(integrity, where) {
@@ -136,9 +148,9 @@ const holdsMore = (value) => value !== null && typeof value === 'object' && Obje
 
 // One hash is 16 bytes (4.3.0), or 32 hexadecimal digits of them (4.2.2); all of one object are alike.
 function readSegments(integrity, where) {
-  const plainDefault = sizeOf(integrity, 'segmentSizeDefault', where, kSegmentBytesMax);
-  const sealedDefault = sizeOf(integrity, 'encryptedSegmentSizeDefault', where, 2 * kSegmentBytesMax);
-  if (textOf(integrity, 'segmentHashAlg', where, { missing: 'GMAC' }) !== 'GMAC')
+  const plainDefault = sizeOf(integrity, 'segmentSizeDefault', where, Number.MAX_SAFE_INTEGER);
+  const sealedDefault = sizeOf(integrity, 'encryptedSegmentSizeDefault', where, Number.MAX_SAFE_INTEGER);
+  if (looseText(integrity, 'segmentHashAlg', where, kTextMax, 'GMAC') !== 'GMAC')
     wrong("the segments' hash is not GMAC, the one we know", where);
   const list = integrity.segments;
   if (!Array.isArray(list) || list.length > kSegmentsMax)
@@ -151,6 +163,7 @@ function readSegments(integrity, where) {
       wrong('so much is not said of a segment', place);
     const plain = sizeOf(one, 'segmentSize', place, kSegmentBytesMax, plainDefault);
     const sealed = sizeOf(one, 'encryptedSegmentSize', place, 2 * kSegmentBytesMax, sealedDefault);
+    if (plain > kSegmentBytesMax) wrong('a segment is longer than we read', place);
     if (sealed !== plain + kFrameBytes) wrong("a segment's two sizes do not belong together", place);
     let tag = fromBase64(textOf(one, 'hash', place, { max: 64 }));
     const form = tag?.length === kTagBytes ? 'raw' : 'hex';
@@ -175,19 +188,19 @@ function readManifest(text) {
     wrong(`The manifest is not JSON: ${error.message}`);
   }
   if (!isObject(root)) wrong('The manifest is no object.');
-  const older = textOf(root, 'tdf_spec_version', '', { max: kNameMax, missing: '' });
-  const version = textOf(root, 'schemaVersion', '', { max: kNameMax, missing: older });
+  const older = looseText(root, 'tdf_spec_version', '', kNameMax);
+  const version = looseText(root, 'schemaVersion', '', kNameMax, older);
   if (version !== '' && !version.startsWith('4.'))
     wrong('its version is not one that we read', '/schemaVersion');
   const payload = objectOf(root, 'payload', '');
   if (
     payload.type !== 'reference' ||
     payload.url !== '0.payload' ||
-    payload.protocol !== 'zip' ||
+    (payload.protocol !== 'zip' && payload.protocol !== 'zipstream') ||
     payload.isEncrypted !== true
   )
     wrong('the manifest describes another payload than 0.payload, encrypted, in a ZIP', '/payload');
-  textOf(payload, 'mimeType', '/payload', { max: kNameMax, missing: '' });
+  looseText(payload, 'mimeType', '/payload', kNameMax);
   const where = '/encryptionInformation';
   const encryption = objectOf(root, 'encryptionInformation', '');
   if (encryption.type !== 'split' || objectOf(encryption, 'method', where).algorithm !== 'AES-256-GCM')
@@ -204,7 +217,7 @@ function readManifest(text) {
   return {
     policyText,
     policy: readPolicy(policyText),
-    access: accesses.map((one, index) => readAccess(one, `${where}/keyAccess/${index}`)),
+    access: readAccesses(accesses, `${where}/keyAccess`),
     rootSignature: readRootSignature(integrity, `${where}/integrityInformation`),
     form: segments.form ?? (version === '' ? 'hex' : 'raw'),
     segments,

@@ -111,6 +111,28 @@ const kGood = {
   'a header as deep as may be': stated(kLabel, header(nested(7))),
   'a manifest as deep as may be': spelled((text) => text.replace('{', `{"more":${nested(31)},`)),
   'a segment with more in it': segment((one) => Object.assign(one, { more: [], words: 'x'.repeat(300) })),
+  'a statement for no state': stated(label({ appliesToState: null })),
+  'a statement that is a number': stated(statement({ value: 7 })),
+  'a statement that is a list': stated(statement({ value: [] })),
+  'a statement in no format': stated(statement({ format: '' })),
+  'an empty version': changed((manifest) => (manifest.schemaVersion = '')),
+  'no version': changed((manifest) => (manifest.schemaVersion = null)),
+  'no size of a segment': changed((_, { integrityInformation: integrity }) => {
+    integrity.segmentSizeDefault = integrity.segments[0].segmentSize;
+    integrity.segments[0].segmentSize = null;
+  }),
+  'a default size that no segment has': changed(
+    (_, { integrityInformation: integrity }) => (integrity.segmentSizeDefault = 2 ** 40),
+  ),
+  'an empty protocol': changed((_, { keyAccess }) => (keyAccess[0].protocol = '')),
+  'no protocol': changed((_, { keyAccess }) => (keyAccess[0].protocol = null)),
+  'a payload that was streamed': changed((manifest) => (manifest.payload.protocol = 'zipstream')),
+  'no hash of segments named': changed(
+    (_, { integrityInformation: integrity }) => (integrity.segmentHashAlg = null),
+  ),
+  'a key wrapped in another way as well': changed((_, { keyAccess }) =>
+    keyAccess.push({ type: 'hybrid-wrapped', sid: keyAccess[0].sid, wrappedKey: 'AAAA' }),
+  ),
   'what nobody asked for': changed((manifest) => (manifest.more = { size: 2 ** 53 - 1, text: 'ü' })),
 };
 
@@ -161,11 +183,8 @@ const kBad = {
   'a statement whose id is empty': stated(label({ id: '' })),
   'a statement whose type is a number': stated(label({ type: 7 })),
   'a statement with a long scope': stated(label({ scope: 'x'.repeat(1025) })),
-  'a statement for no state': stated(label({ appliesToState: null })),
-  'a statement that is a number': stated(statement({ value: 7 })),
-  'a statement that is a list': stated(statement({ value: [] })),
   'a statement without a value': stated(label({ statement: { format: 'text' } })),
-  'a statement in no format': stated(statement({ format: '' })),
+  'a statement that is null': stated(statement({ value: null })),
   'a statement of more than 128 KiB': stated(statement({ value: 'x'.repeat(128 * 1024) })),
   'a statement bound by Jws': stated(kLabel, (binding) => (binding.method = 'Jws')),
   'a statement bound by a critical extension': stated(kLabel, (binding, parts) =>
@@ -178,19 +197,21 @@ const kBad = {
     parts.manifest.assertions.push({ ...twin, binding: bindingOf(parts.key, twin, parts.tags) });
     return fileOf(parts);
   },
-  'an empty version': changed((manifest) => (manifest.schemaVersion = '')),
   'a long version': changed((manifest) => (manifest.schemaVersion = `4.${'0'.repeat(300)}`)),
   'another version': changed((manifest) => (manifest.schemaVersion = '3.0.0')),
   'a type of content that is a number': changed((manifest) => (manifest.payload.mimeType = 7)),
-  'no size of a segment': changed((_, { integrityInformation: integrity }) => {
-    integrity.segmentSizeDefault = integrity.segments[0].segmentSize;
-    integrity.segments[0].segmentSize = null;
+  'a segment of a default size that is none': changed((_, { integrityInformation: integrity }) => {
+    integrity.segmentSizeDefault = 2 ** 40;
+    delete integrity.segments[0].segmentSize;
   }),
-  'an empty protocol': changed((_, { keyAccess }) => (keyAccess[0].protocol = '')),
-  'no protocol': changed((_, { keyAccess }) => (keyAccess[0].protocol = null)),
+  'another protocol of the payload': changed((manifest) => (manifest.payload.protocol = 'tar')),
+  'a key wrapped in another way alone': changed((_, { keyAccess }) => (keyAccess[0].type = 'hybrid-wrapped')),
+  'a key wrapped in another way beside another share': changed((_, { keyAccess }) =>
+    keyAccess.push({ type: 'hybrid-wrapped', sid: 'another' }),
+  ),
   'a long name of a key': changed((_, { keyAccess }) => (keyAccess[0].kid = 'ü'.repeat(200))),
   'another hash of segments': changed(
-    (_, { integrityInformation: integrity }) => (integrity.segmentHashAlg = null),
+    (_, { integrityInformation: integrity }) => (integrity.segmentHashAlg = 'SHA256'),
   ),
 };
 
