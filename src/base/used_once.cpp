@@ -47,11 +47,13 @@ void UsedOnce::forget_soonest() {
 
 void UsedOnce::forget(const Name& name) {
   if (!names_.contains(name)) return;
-  for (auto& [second, ending] : ends_) {
+  for (auto at = ends_.begin(); at != ends_.end(); ++at) {
+    std::vector<Remembered>& ending = at->second;
     const auto found = std::ranges::find(ending, name, &Remembered::name);
     if (found == ending.end()) continue;
     drop(*found);
     ending.erase(found);
+    if (ending.empty()) ends_.erase(at);
     return;
   }
 }

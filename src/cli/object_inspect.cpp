@@ -77,6 +77,8 @@ Json inspected_json(const Inspected& object, const Arguments& arguments) {
   for (const data::KeyAccess& one : m.key_access)
     accesses.push(Json::object(
         {{"type", data::name(one.type)}, {"url", one.url}, {"kid", one.kid}, {"share", one.sid}}));
+  for (const std::string& type : m.passed_over)
+    accesses.push(Json::object({{"type", type}, {"read", false}}));
   Json assertions = Json::array();
   for (const Json& one : m.assertions) {
     const auto read = data::read_assertion(one);
@@ -144,6 +146,8 @@ void print_text(const Inspected& object, const Arguments& arguments) {
     fmt::print("key         {} {}{}{}\n", printable(one.url), data::name(one.type),
                one.kid.empty() ? "" : ", key " + printable(one.kid),
                one.sid.empty() ? "" : ", share " + printable(one.sid));
+  for (const std::string& type : m.passed_over)
+    fmt::print("key         wrapped in a way that is not known here: {}\n", printable(type));
   for (const Json& one : m.assertions) {
     const auto read = data::read_assertion(one);
     const std::string id(one.text_or("id", ""));

@@ -224,7 +224,8 @@ Result<Defaults> read_integrity(Fields& integrity, Manifest& out) {
 
 // One wrapped in a way that we do not know is passed over beside an alternative, of the same share, that we
 // do.
-Result<std::vector<KeyAccess>> read_accesses(const std::vector<Json>& all) {
+Result<std::vector<KeyAccess>> read_accesses(const std::vector<Json>& all,
+                                             std::vector<std::string>& passed_over) {
   std::vector<KeyAccess> out;
   const auto known = [&](std::string_view sid) {
     return std::ranges::find(out, sid, &KeyAccess::sid) != out.end();
@@ -237,6 +238,7 @@ Result<std::vector<KeyAccess>> read_accesses(const std::vector<Json>& all) {
       out.push_back(*std::move(access));
     } else if (!type.empty() && type != name(WrapType::wrapped) && type != name(WrapType::ec_wrapped)) {
       unknown.emplace_back(all[i].text_or("sid", ""), access.error());
+      passed_over.emplace_back(type.substr(0, kTextMax));
     } else {
       return std::unexpected(access.error());
     }
@@ -269,7 +271,7 @@ Result<Defaults> read_frame(Json& json, Manifest& out) {
   if (!accesses.is_array() || accesses.items().empty() || accesses.items().size() > kSharesMax)
     return manifest_fail("The object has no key access objects, or too many.",
                          "/encryptionInformation/keyAccess", fmt::format("1 to {}", kSharesMax));
-  TRY(out.key_access, read_accesses(accesses.items()));
+  TRY(out.key_access, read_accesses(accesses.items(), out.passed_over));
   if (assertions != nullptr && !assertions->is_null()) {
     if (!assertions->is_array() || assertions->items().size() > kAssertionsMax)
       return manifest_fail("The assertions are not a list of at most 64.", "/assertions");

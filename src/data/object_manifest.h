@@ -47,6 +47,8 @@ struct Manifest {
   std::string mime_type = "application/octet-stream";
   std::string policy_text = {};  // base64
   std::vector<KeyAccess> key_access = {};
+  std::vector<std::string> passed_over =
+      {};                      // types of those beside them that are not read, nor written again
   uint32_t segment_bytes = 0;  // plain; what most segments have
   Segments segments;
   crypto::Digest root_signature{};

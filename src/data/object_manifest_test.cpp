@@ -117,6 +117,11 @@ TEST_CASE("a share wrapped in a way we do not know is passed over beside one of 
   };
   CHECK(with(R"({"type":"hybrid-wrapped","url":"https://kas.xbb.localhost","sid":""},)") == "ok");
   CHECK(with(R"({"type":"hybrid-wrapped","url":"https://kas.xbb.localhost"},)") == "ok");
+  const auto read = read_manifest(
+      replaced(good, R"("keyAccess":[)", R"("keyAccess":[{"type":"hybrid-wrapped","url":"x"},)"));
+  REQUIRE(read);
+  CHECK(read->key_access.size() == 1);
+  CHECK(read->passed_over == std::vector<std::string>{"hybrid-wrapped"});
   // Of another share it is needed, and one of a kind we know is read to the letter.
   CHECK(with(R"({"type":"hybrid-wrapped","url":"https://kas.xbb.localhost","sid":"2"},)") ==
         "data.key-access");

@@ -42,6 +42,10 @@ Result<Manifest> reseal(const SealedObject& object, const crypto::Secret& key, c
                         const OpenExpect& expect, Sink& sink) {
   TRY(const OpenObject open, OpenObject::open(object, key.copy(), expect));
   Manifest out = object.manifest;
+  if (!plan.rights && !out.passed_over.empty())
+    return fail("data.seal", "The object has keys that are wrapped in a way that is not known here.", {},
+                "Say whom it is for: those keys would be lost.");
+  out.passed_over.clear();
   if (plan.rights) {
     SealPlan wrap;
     wrap.shares = plan.rights->shares;

@@ -100,6 +100,25 @@ TEST_CASE("attack: nothing of an old manifest is left in front, however the file
   CHECK(all.find("gap") == std::string_view::npos);
 }
 
+TEST_CASE("keys that are wrapped in a way that is not known are not lost by the way") {
+  const PrivateKey reader = key_for_test();
+  const Bytes object = seal_for_test(plan_for_test(reader), to_bytes("EXERCISE"));
+  const MemorySource source(object);
+  SealedObject sealed = read_object(source).value();
+  sealed.manifest.passed_over = {"hybrid-wrapped"};
+  const crypto::Secret key = collect_key(sealed.manifest, with_keys({reader})).value();
+  label::Label label;
+  label.policy = "EXERCISE";
+  label.classification = "RESTRICTED";
+  ResealPlan relabel;
+  relabel.label = label_assertion(label).value();
+  MemorySink sink;
+  const auto refused = reseal(sealed, key, relabel, {}, sink);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == "data.seal");
+  CHECK(sink.bytes.empty());
+}
+
 TEST_CASE("a label takes the place of labels alone") {
   const PrivateKey reader = key_for_test();
   label::Label label;

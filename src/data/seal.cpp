@@ -139,7 +139,8 @@ Result<Sealer> Sealer::begin(Sink& sink, SealPlan plan, std::optional<uint64_t> 
     manifest.schema_version.clear();
     manifest.form = HashForm::hex;
   }
-  manifest.mime_type = inside->plan.mime_type;
+  if (!inside->plan.mime_type.empty())
+    manifest.mime_type = inside->plan.mime_type;  // empty reads as the usual one
   manifest.policy_text = write_policy(inside->plan.policy);
   // Before anything is written: what can't be wrapped is not sealed.
   TRY(manifest.key_access, wrap_key(inside->key, inside->plan, manifest.policy_text));

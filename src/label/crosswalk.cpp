@@ -149,7 +149,7 @@ class SpifMapping {
   // A SPIF's name for another policy is its own: the id says which it is, and the name only without ids.
   static bool is_that(const OtherPolicy& other, const LabelPolicy& policy) {
     if (other.id.empty() && policy.data().id.empty()) return same_name(other.name, policy.name());
-    return plain_id(other.id) == policy.data().id;
+    return plain_id(other.id) == plain_id(policy.data().id);
   }
 
   Result<void> same_ids(const LabelPolicy& of, const LabelPolicy& policy) const {

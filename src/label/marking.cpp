@@ -217,7 +217,9 @@ class Parse {
       add_value(more, {rule.shape->set->name, rule.shape->tag->type, value});
       const size_t after = at + length;
       if (take(after, rule.suffix)) tags(after + rule.suffix.size(), i + 1, rule.shape->set, true, more);
-      if (take(after, rule.separator)) values(after + rule.separator.size(), i, more);
+      // Nothing said and nothing between: there would be no end of it.
+      if (length + rule.separator.size() > 0 && take(after, rule.separator))
+        values(after + rule.separator.size(), i, more);
     };
     for (const Word& word : rule.words) {
       if (done()) return;
