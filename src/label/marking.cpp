@@ -3,6 +3,7 @@
 #include "label/marking_shape.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -100,10 +101,13 @@ struct MarkingGrammar::Inside {
     }
     for (const TagShape& tag : shape.tags)
       for (size_t i = 0; i < tag.values.size(); ++i) add_hidden(tag, i);
-    add_heads(shape.policy_text);
+    std::set<std::string> texts{shape.policy_text};
+    std::set<std::pair<std::string, std::optional<size_t>>> known;
+    add_heads(shape.policy_text, known);
     for (const TagShape& tag : shape.tags)
       for (const Shown& value : tag.values)
-        if (value.policy_text) add_heads(*value.policy_text);
+        if (value.policy_text && texts.insert(*value.policy_text).second)
+          add_heads(*value.policy_text, known);
     std::stable_sort(heads.begin(), heads.end(),
                      [](const Head& x, const Head& y) { return x.text.size() > y.text.size(); });
   }
@@ -119,10 +123,11 @@ struct MarkingGrammar::Inside {
           {{tag.set->name, tag.tag->type, value.name}, its.policy_text.has_value(), its.suppresses_class});
   }
 
-  void add_heads(const std::string& policy_text) {
+  void add_heads(const std::string& policy_text,
+                 std::set<std::pair<std::string, std::optional<size_t>>>& known) {
     const auto add = [&](const std::string& text, std::optional<size_t> classification) {
       Head head{fold(text), classification};
-      if (std::find(heads.begin(), heads.end(), head) == heads.end()) heads.push_back(std::move(head));
+      if (known.emplace(head.text, head.classification).second) heads.push_back(std::move(head));
     };
     for (size_t i = 0; i < shape.classes.size(); ++i) {
       const Shown& its = shape.classes[i];
