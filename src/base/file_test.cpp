@@ -13,7 +13,7 @@ constexpr size_t kAnySize = std::numeric_limits<size_t>::max();
 
 TEST_CASE("a file is read whole, up to the bound and not a byte longer") {
   const Scratch folder;
-  for (const size_t size : {0, 1, 99, 100}) {
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{99}, size_t{100}}) {
     folder.put("text", std::string(size, 't'));
     CHECK(read_file(folder.file("text"), 100).value() == std::string(size, 't'));
     CHECK(read_bytes(folder.file("text"), kAnySize, Symlink::refused).value() == Bytes(size, 't'));

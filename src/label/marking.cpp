@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -108,8 +109,10 @@ struct MarkingGrammar::Inside {
       for (const Shown& value : tag.values)
         if (value.policy_text && texts.insert(*value.policy_text).second)
           add_heads(*value.policy_text, known);
-    std::stable_sort(heads.begin(), heads.end(),
-                     [](const Head& x, const Head& y) { return x.text.size() > y.text.size(); });
+    std::sort(heads.begin(), heads.end(), [](const Head& x, const Head& y) {
+      if (x.text.size() != y.text.size()) return x.text.size() > y.text.size();
+      return std::tie(x.text, x.classification) < std::tie(y.text, y.classification);
+    });
   }
 
   void add_hidden(const TagShape& tag, size_t i) {
