@@ -50,7 +50,7 @@ std::vector<std::string> walk(const std::vector<Delegation>& all, bool newest) {
 }  // namespace
 
 TEST_CASE("pages have each once, and in order") {
-  for (const size_t count : {0, 1, 99, 100, 101, 200, 257}) {
+  for (const size_t count : std::initializer_list<size_t>{0, 1, 99, 100, 101, 200, 257}) {
     std::vector<Delegation> all = many(count);
     for (const bool newest : {false, true}) {
       const std::vector<std::string> walked = walk(all, newest);
