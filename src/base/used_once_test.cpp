@@ -65,19 +65,13 @@ TEST_CASE("What is forgotten by its name counts once more, leaves its room, and 
   CHECK(used.use(named(2), "a", kAt + Seconds(60), kAt + Seconds(30)) == Use::first);
 }
 
-TEST_CASE("what was forgotten by name leaves nothing that ends: whoever makes room makes some") {
+TEST_CASE("What was forgotten by its name leaves nothing that ends: whoever makes room makes some") {
   UsedOnce used(2, 2);
-  const auto named = [](uint8_t one) {
-    UsedOnce::Name out{};
-    out[0] = one;
-    return out;
-  };
-  const Instant now = from_unix_seconds(1'800'000'000);
-  REQUIRE(used.use(named(1), "a", now + Seconds(1), now) == UsedOnce::Use::first);
+  REQUIRE(used.use(named(1), "a", kAt + Seconds(1), kAt) == Use::first);
   used.forget(named(1));
-  REQUIRE(used.use(named(2), "a", now + Seconds(5), now) == UsedOnce::Use::first);
-  REQUIRE(used.use(named(3), "a", now + Seconds(6), now) == UsedOnce::Use::first);
-  CHECK(used.use(named(4), "a", now + Seconds(7), now) == UsedOnce::Use::full);
+  REQUIRE(used.use(named(2), "a", kAt + Seconds(5), kAt) == Use::first);
+  REQUIRE(used.use(named(3), "a", kAt + Seconds(6), kAt) == Use::first);
+  CHECK(used.use(named(4), "a", kAt + Seconds(7), kAt) == Use::full);
   used.forget_soonest();
-  CHECK(used.use(named(4), "a", now + Seconds(7), now) == UsedOnce::Use::first);
+  CHECK(used.use(named(4), "a", kAt + Seconds(7), kAt) == Use::first);
 }
