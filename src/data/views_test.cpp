@@ -59,10 +59,12 @@ struct Looking {
     world = std::move(next->world);
     views.world_changed(world, next->touch, at);
   }
-  void recall(const std::string& what) {
-    commit(
-        "recall/" + what,
-        Json::object({{"reason", "EXERCISE: by mistake"}, {"by", "lena"}, {"at", rfc3339(example::kNow)}}));
+  void recall(const std::string& what, const Json& more = {}) {
+    Json record =
+        Json::object({{"reason", "EXERCISE: by mistake"}, {"by", "lena"}, {"at", rfc3339(example::kNow)}});
+    if (more.is_object())
+      for (const auto& [name, value] : more.members()) record.set(name, value);
+    commit("recall/" + what, std::move(record));
   }
   void later(Millis time) {
     at.now += time;
@@ -79,16 +81,27 @@ struct Looking {
 }  // namespace
 
 TEST_CASE("what is recalled ends every view of it with the commit, whatever it is recalled by") {
-  const View view = Looking::of("XBB", "planner");
+  View view = Looking::of("XBB", "planner");
+  view.ask.object->attributes.push_back(example::fqn("mission", "harbor-light"));
+  view.ask.object->text_digest = "text-1";
   const std::string object = std::get<coalition::ObjectRef>(view.ask.target).id;
-  for (const std::string& what :
-       {"policy/" + object, std::string("partner/XBB"), "person/XBB/" + view.ask.who.id.text(),
-        "device/" + view.ask.by->device, "object/" + view.ask.object->key_digest}) {
+  const Json by_author = Json::object({{"object", object}});
+  const Json by_label = Json::object({{"attributes", Json::array({example::fqn("releasable-to", "xbb")})}});
+  for (const auto& [what, more] :
+       std::vector<std::pair<std::string, Json>>{{"object/" + view.ask.object->key_digest, {}},
+                                                 {"policy/" + object, {}},
+                                                 {"partner/XBB", {}},
+                                                 {"person/XBB/" + view.ask.who.id.text(), {}},
+                                                 {"device/" + view.ask.by->device, {}},
+                                                 {"mission/harbor-light", {}},
+                                                 {"key/" + view.ask.object->kid, {}},
+                                                 {"label/those", by_label},
+                                                 {"author/text-1", by_author}}) {
     CAPTURE(what);
-    if (what.ends_with('/')) continue;  // the example names none
+    REQUIRE_FALSE(what.ends_with('/'));
     Looking looking;
     looking.open(view);
-    looking.recall(what);
+    looking.recall(what, more);
     CHECK(looking.rules() == "object-recalled");
     CHECK(looking.why.find("EXERCISE: by mistake") != std::string::npos);
     CHECK(looking.views.size() == 0);
