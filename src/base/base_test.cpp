@@ -5,7 +5,13 @@
 #include "base/progress.h"
 #include "base/time.h"
 
+#include <array>
+#include <string>
+#include <thread>
+
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 using namespace entente;
 
@@ -119,4 +125,54 @@ TEST_CASE("progress is told in words that fit a line") {
   CHECK(progress_line("sealing a", 512, 1024, Millis(1000)) ==
         "sealing a  [############............]  50 %  512 bytes of 1.0 KiB  512 bytes/s");
   CHECK(progress_line("sealing -", 2048, std::nullopt, Millis(2000)) == "sealing -  2.0 KiB  1.0 KiB/s");
+  CHECK(progress_line("a", 0, 1024, Millis(0)) ==
+        "a  [........................]   0 %  0 bytes of 1.0 KiB  0 bytes/s");
+  CHECK(progress_line("a", 1024, 1024, Millis(1000)) ==
+        "a  [########################] 100 %  1.0 KiB of 1.0 KiB  1.0 KiB/s");
+  // A file that grew, or is empty.
+  CHECK(progress_line("a", 4096, 1024, Millis(1000)) ==
+        "a  [########################] 100 %  4.0 KiB of 1.0 KiB  4.0 KiB/s");
+  CHECK(progress_line("a", 0, 0, Millis(1000)) == "a  0 bytes  0 bytes/s");
+}
+
+namespace {
+
+// What work that takes a while leaves on standard error, where that is a terminal or is none.
+std::string drawn_on(int error, int seen) {
+  std::fflush(stderr);
+  const int before = ::dup(STDERR_FILENO);
+  REQUIRE(::dup2(error, STDERR_FILENO) == STDERR_FILENO);
+  {
+    ProgressBar bar("sealing a", 1024);
+    bar.at(1);  // at once: nothing yet
+    std::this_thread::sleep_for(Millis(150));
+    bar.at(512);
+    bar.at(513);  // at most ten times a second
+  }
+  std::fflush(stderr);
+  REQUIRE(::dup2(before, STDERR_FILENO) == STDERR_FILENO);
+  ::close(before);
+  std::array<char, 4096> room{};
+  const ssize_t read = ::read(seen, room.data(), room.size());
+  return read < 0 ? "" : std::string(room.data(), static_cast<size_t>(read));
+}
+
+}  // namespace
+
+TEST_CASE("progress is drawn over itself on a terminal, gone at the end, and nothing anywhere else") {
+  std::array<int, 2> pipe{};
+  REQUIRE(::pipe2(pipe.data(), O_NONBLOCK) == 0);
+  CHECK(drawn_on(pipe[1], pipe[0]).empty());
+  ::close(pipe[0]);
+  ::close(pipe[1]);
+  const int control = ::posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK);
+  if (control < 0 || ::grantpt(control) != 0 || ::unlockpt(control) != 0) return;  // no terminals here
+  const int terminal = ::open(::ptsname(control), O_RDWR | O_NOCTTY);
+  REQUIRE(terminal >= 0);
+  const std::string drawn = drawn_on(terminal, control);
+  CHECK(drawn.starts_with("\rsealing a  [############............]  50 %  512 bytes of 1.0 KiB"));
+  CHECK(drawn.ends_with("\x1b[K\r\x1b[K"));
+  CHECK(drawn.find("513") == std::string::npos);
+  ::close(terminal);
+  ::close(control);
 }
