@@ -18,9 +18,10 @@ namespace entente::cli {
 [[nodiscard]] Result<data::OpenExpect> expectations_of(const Arguments& arguments);
 // Shares from --key FILE..., and with --token and --proof from the key services that --service names: nobody
 // else is ever shown the token, whatever address an object has in it. Made for an object by its policy's
-// text.
+// text; what it is opened for is what the key services are asked.
 using OpenerMaker = std::function<data::ShareOpener(std::string policy_text)>;
-[[nodiscard]] Result<OpenerMaker> opener_of(const Arguments& arguments);
+[[nodiscard]] Result<OpenerMaker> opener_of(const Arguments& arguments,
+                                            std::vector<coalition::Action> opened_for);
 // Asks the key service of each nation of origin to let the object go to whoever --token is of: each answers
 // by itself.
 struct AskedRelease {

@@ -80,10 +80,11 @@ Result<net::FetchResponse> ask_with_nonce(const Services& services, const Servic
 }
 
 Result<crypto::Secret> ask_share(const Services& services, const data::KeyAccess& access,
-                                 const std::string& policy_text) {
+                                 const std::string& policy_text,
+                                 const std::vector<coalition::Action>& opened_for) {
   TRY(const Service service, service_of(services, access));
   TRY(const data::KeyRequest request,
-      data::ask_for_share(access, policy_text, services.holder, system_clock().now()));
+      data::ask_for_share(access, policy_text, opened_for, services.holder, system_clock().now()));
   TRY(const net::FetchResponse answer, ask_with_nonce(services, service, request));
   auto share = data::read_share(answer.status, answer.body, request);
   if (!share) share.error().where() = service.url;
@@ -131,7 +132,7 @@ Result<data::Recipient> recipient_of_service(const Arguments& arguments, std::st
   return data::Recipient{std::move(key), url, std::string(json->text_or("kid", "")), ""};
 }
 
-Result<OpenerMaker> opener_of(const Arguments& arguments) {
+Result<OpenerMaker> opener_of(const Arguments& arguments, std::vector<coalition::Action> opened_for) {
   TRY(const std::vector<crypto::PrivateKey> keys, private_keys_of(arguments));
   std::shared_ptr<const Services> services;
   if (arguments.options.contains("token") || arguments.options.contains("proof")) {
@@ -141,14 +142,14 @@ Result<OpenerMaker> opener_of(const Arguments& arguments) {
   if (keys.empty() && services == nullptr)
     return fail("cli.usage", "--key is missing", {},
                 "a private key of one of its recipients; or --token, --proof and --service");
-  return [opener = data::with_keys(keys), services,
-          any = !keys.empty()](std::string policy_text) -> data::ShareOpener {
+  return [opener = data::with_keys(keys), services, any = !keys.empty(),
+          opened_for = std::move(opened_for)](std::string policy_text) -> data::ShareOpener {
     return [=](const data::KeyAccess& access) -> Result<crypto::Secret> {
       if (any || services == nullptr) {
         auto share = opener(access);
         if (share || services == nullptr) return share;
       }
-      return ask_share(*services, access, policy_text);
+      return ask_share(*services, access, policy_text, opened_for);
     };
   };
 }

@@ -313,6 +313,22 @@ Result<data::ResealPlan> reseal_plan(const Arguments& arguments, const data::Man
   return plan;
 }
 
+// What has to be permitted for that. Who gives a key service's key by hand may well be its only holder: that
+// passes the object on.
+std::vector<coalition::Action> rights_for(const Arguments& arguments, const data::Manifest& old,
+                                          const data::ResealPlan& plan) {
+  const auto by_hand = [](const std::string& word) {
+    return word.starts_with("http") && word.find('=') != std::string::npos;
+  };
+  std::vector<coalition::Action> out = data::rights_for(old, plan);
+  if (!std::ranges::any_of(arguments.all("to"), by_hand) ||
+      std::ranges::find(out, coalition::Action::forward) != out.end())
+    return out;
+  std::erase(out, coalition::Action::open);
+  out.push_back(coalition::Action::forward);
+  return out;
+}
+
 Result<void> copy_kept(const data::FileSource& source, data::Kept kept, data::NewFile& out,
                        ProgressBar& bar) {
   Bytes room(static_cast<size_t>(std::min<uint64_t>(kReadBytes, kept.size)));
@@ -330,11 +346,11 @@ Result<void> copy_kept(const data::FileSource& source, data::Kept kept, data::Ne
 Result<data::Manifest> reseal_file(const Arguments& arguments) {
   const std::string& in = arguments.words[0];
   TRY(const std::string out, output_of(arguments, in));
-  TRY(const OpenerMaker opener, opener_of(arguments));
   TRY(const data::OpenExpect expect, expectations_of(arguments));
   TRY(const data::FileSource source, data::FileSource::open(in));
   TRY(const data::SealedObject sealed, data::read_object(source));
   TRY(const data::ResealPlan plan, reseal_plan(arguments, sealed.manifest));
+  TRY(const OpenerMaker opener, opener_of(arguments, rights_for(arguments, sealed.manifest, plan)));
   TRY(const crypto::Secret key, data::collect_key(sealed.manifest, opener(sealed.manifest.policy_text)));
   TRY(data::NewFile file, data::NewFile::create(out));
   {
@@ -353,10 +369,21 @@ struct OpenedFile {
   std::optional<std::string> originator;
 };
 
+// To read it, or (`edit`) to seal something else made of it. The rights to pass on and to label anew are what
+// `reseal` asks for.
+Result<coalition::Action> opened_for(const Arguments& arguments) {
+  const std::string right = arguments.option("right").value_or("open");
+  for (const coalition::Action one : {coalition::Action::open, coalition::Action::edit})
+    if (right == coalition::action_name(one)) return one;
+  return fail("cli.usage", fmt::format("--right {} is nothing to open an object for", right), {},
+              "open, edit; forward and relabel are asked for by `entente reseal`");
+}
+
 Result<OpenedFile> open_file(const Arguments& arguments) {
   const std::string& in = arguments.words[0];
   TRY(const std::string out, output_of(arguments, in));
-  TRY(const OpenerMaker opener, opener_of(arguments));
+  TRY(const coalition::Action right, opened_for(arguments));
+  TRY(const OpenerMaker opener, opener_of(arguments, {right}));
   TRY(const data::OpenExpect expect, expectations_of(arguments));
   TRY(const data::FileSource source, data::FileSource::open(in));
   TRY(const data::SealedObject sealed, data::read_object(source));

@@ -51,10 +51,13 @@ constexpr Verb kVerbs[] = {
      "the object in FILE, or the one of that ID which bears exactly these attributes",
      "socket,config,attribute+,to,person,right+,minutes,reason", 1, 1, release_object},
     {"release ask",
-     "FILE --purpose TEXT --minutes N [--right RIGHT] --token FILE --proof PRIVATE.pem --service "
+     "FILE --purpose TEXT --minutes N [--right open|view|edit|forward|relabel] --token FILE --proof "
+     "PRIVATE.pem --service "
      "URL[=URL]... "
      "[--trust FILE]",
-     "Ask an object's nations of origin to let it go to you, who its label does not name",
+     "Ask an object's nations of origin to let it go to you, who its label does not name, to open it; or to "
+     "do "
+     "more with it: `open --right edit`, `reseal`",
      "purpose,minutes,right,token,proof,service+,trust", 1, 1, release_ask},
     {"release ls", "[--all] [--after NEXT]",
      "What is released onward, to whom, until when, and what is asked for; a page of what holds or waits, or "
@@ -180,10 +183,10 @@ constexpr Verb kVerbs[] = {
      1, 1, object_seal},
     {"open",
      "FILE [--key PRIVATE.pem]... [--token FILE --proof PRIVATE.pem --service URL[=URL]... [--trust FILE]] "
-     "[--originator CODE=PUBLIC.pem]... [--pin ASSERTION=PUBLIC.pem]... -o OUT",
-     "Open a sealed object with private keys, or by key services that take your token; all of it is verified "
-     "before OUT appears",
-     "key+,token,proof,service+,trust,originator+,pin+,out", 1, 1, object_open},
+     "[--right open|edit] [--originator CODE=PUBLIC.pem]... [--pin ASSERTION=PUBLIC.pem]... -o OUT",
+     "Open a sealed object with private keys, or by key services that take your token and are asked for that "
+     "right; all of it is verified before OUT appears",
+     "key+,token,proof,service+,trust,right,originator+,pin+,out", 1, 1, object_open},
     {"reseal",
      "FILE (what `open` takes to open it) [--to ...]... [--attribute FQN]... [--person NAME]... [--label "
      "FILE] "
@@ -191,7 +194,8 @@ constexpr Verb kVerbs[] = {
      "-o OUT",
      "Give an object other rights or another label; its payload stays as it is, byte for byte. Attributes, "
      "people and assertions that are not given stay; fewer key shares than before take --any-of; what is "
-     "dropped is said",
+     "dropped is said. Key services are asked for `forward` where somebody could open it then who could not "
+     "before, for `relabel` where label or attributes change, for both where both, and otherwise for `open`",
      "key+,token,proof,service+,to+,attribute+,person+,label,split-per-recipient!,any-of!,as,sign,trust,"
      "originator+,"
      "pin+,out",

@@ -36,10 +36,11 @@ size_t operations_for(const RewrapRequest& request) {
 // What is shown and looked after is asked about as `view`, whatever name the request has for opening.
 bool asks_to_view(RewrapRequest& request) {
   for (WantedObject& object : request.objects) {
-    if (object.release ||
-        (object.action != coalition::Action::open && object.action != coalition::Action::view))
+    const coalition::Action asked = object.actions.front();
+    if (object.release || object.actions.size() != 1 ||
+        (asked != coalition::Action::open && asked != coalition::Action::view))
       return false;
-    object.action = coalition::Action::view;
+    object.actions = {coalition::Action::view};
   }
   return true;
 }

@@ -40,6 +40,13 @@ std::string plain_words(std::string_view text) {
   return out;
 }
 
+std::string action_names(const std::vector<coalition::Action>& actions) {
+  std::string out;
+  for (const coalition::Action one : actions)
+    out.append(out.empty() ? "" : " ").append(coalition::action_name(one));
+  return out;
+}
+
 Json texts_json(const std::vector<std::string>& texts) {
   Json out = Json::array();
   for (const std::string& text : texts) out.push(text);
@@ -97,7 +104,7 @@ PartnerCode Kas::Case::service_of(const coalition::World& world, const CaseItem&
 coalition::Ask Kas::Case::ask_about(const CaseItem& item, Instant now) const {
   coalition::Ask out;
   out.id = VerdictId(crypto::random_token(12));
-  out.action = item.object->action;
+  out.action = item.object->actions.front();
   out.who = caller.person;
   out.target = coalition::ObjectRef{item.object->policy.uuid};
   out.now = now;
@@ -129,11 +136,21 @@ bool Kas::Case::may_recall(const CaseItem& item, const coalition::World& world) 
   return coalition::decide_without_reach(world, ask).permit;
 }
 
-// What is looked after as a view ends when something changes that was read here; all else is asked anew.
+// What is looked after as a view ends when something changes that was read here; all else is asked anew. Each
+// right that is asked for has to permit: the first that does not is the answer, and left in the ask.
 void Kas::Case::decide(CaseItem& item, const coalition::World& world, Instant now) const {
   item.ask.now = now;
-  item.verdict =
-      request.view ? coalition::decide(world, item.ask) : coalition::decide_without_reach(world, item.ask);
+  item.grants.clear();
+  Instant until = kNever;
+  for (const coalition::Action action : item.object->actions) {
+    item.ask.action = action;
+    item.verdict =
+        request.view ? coalition::decide(world, item.ask) : coalition::decide_without_reach(world, item.ask);
+    if (!item.verdict.permit) break;
+    until = std::min(until, item.verdict.valid_until);
+    item.verdict.valid_until = until;
+    if (!item.verdict.grant.empty()) item.grants.push_back(item.verdict.grant.text());
+  }
   item.permitted = item.verdict.permit;
   item.decided_in = world;
   item.decided_at = now;
@@ -254,7 +271,8 @@ Json Kas::Case::request_for_others(const coalition::World& newest, Instant now) 
                                    {"keyAccessObject", write_key_access(item.key->access)}});
     Json one = Json::object(
         {{"policy", Json::object({{"id", fmt::format("o{}", i)}, {"body", item.object->policy_text}})},
-         {"action", coalition::action_name(request.view ? coalition::Action::open : item.object->action)},
+         {"action", request.view ? Json(coalition::action_name(coalition::Action::open))
+                                 : write_actions(item.object->actions)},
          {"keyAccessObjects", Json::array({key})}});
     if (item.object->release)
       one.set("release", Json::object({{"purpose", item.object->release->purpose},
@@ -354,7 +372,7 @@ KasLeaf Kas::Case::leaf(std::string_view kind, const CaseItem& item) const {
   add("key", item.key->digest);
   const bool tried = item.ask.object && !item.ask.object->kid.empty();
   add("kid", tried ? item.ask.object->kid : item.key->access.kid);
-  add("action", coalition::action_name(item.object->action));
+  add("action", action_names(item.object->actions));
   if (!item.verdict.id.empty()) {
     add("verdict", item.verdict.id.text());
     add("revision", static_cast<int64_t>(item.verdict.revision.value));
@@ -382,7 +400,7 @@ KasLeaf Kas::Case::leaf(std::string_view kind, const CaseItem& item) const {
     if (item.ask.object) add("attributes", texts_json(item.ask.object->attributes));
     if (!item.waits.empty()) add("release", item.waits);
   }
-  if (!item.verdict.grant.empty()) add("grant", item.verdict.grant.text());
+  if (!item.grants.empty()) add("grant", fmt::format("{}", fmt::join(item.grants, " ")));
   if (kind == "key.refusal") {
     if (!item.problem.empty() || !item.elsewhere.empty()) {
       add("why", item.problem.empty() ? item.elsewhere : item.problem);
@@ -401,7 +419,7 @@ crypto::Digest Kas::Case::denial_name(size_t index) const {
   const std::string rule = item.verdict.reasons.empty() ? item.problem : item.verdict.reasons.front().policy;
   return crypto::sha256(identity::framed(
       {caller.person.partner.text(), caller.person.id.text(), caller.by.device, item.object->policy.uuid,
-       item.object->policy_text, item.key->digest, coalition::action_name(item.object->action), rule}));
+       item.object->policy_text, item.key->digest, action_names(item.object->actions), rule}));
 }
 
 KasAnswer Kas::Case::first_answer() const {

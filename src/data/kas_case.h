@@ -17,6 +17,7 @@ struct CaseItem {
   std::optional<coalition::World> decided_in{};
   Instant decided_at{};
   bool permitted = false;
+  std::vector<std::string> grants{};  // releases that it rests on: one a right at most
   std::optional<crypto::Secret> share{};
   std::string elsewhere{};       // what another nation's service said, for the asker
   std::string elsewhere_view{};  // what it released is a view there, by this name and until then

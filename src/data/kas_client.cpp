@@ -105,9 +105,19 @@ std::string key_service_of(std::string_view url) {
   return std::string(url);
 }
 
-Result<KeyRequest> ask_for_share(const KeyAccess& access, std::string_view policy_text, const Holder& holder,
+Json write_actions(const std::vector<coalition::Action>& actions) {
+  if (actions.size() == 1) return Json(coalition::action_name(actions.front()));
+  Json out = Json::array();
+  for (const coalition::Action one : actions) out.push(coalition::action_name(one));
+  return out;
+}
+
+Result<KeyRequest> ask_for_share(const KeyAccess& access, std::string_view policy_text,
+                                 const std::vector<coalition::Action>& actions, const Holder& holder,
                                  Instant now) {
-  return signed_request(request_of(access, policy_text), holder, now);
+  Json request = request_of(access, policy_text);
+  if (actions != std::vector{coalition::Action::open}) request.set("action", write_actions(actions));
+  return signed_request(std::move(request), holder, now);
 }
 
 Result<KeyRequest> ask_for_release(const KeyAccess& access, std::string_view policy_text,

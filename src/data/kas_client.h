@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/time.h"
+#include "coalition/ask.h"
 #include "data/key_access.h"
 
 namespace entente::data {
@@ -15,6 +16,9 @@ struct Holder {
   crypto::PrivateKey proof;
 };
 
+// As `action` has them: one as a text; of several each has to be permitted.
+[[nodiscard]] Json write_actions(const std::vector<coalition::Action>& actions);
+
 // Where a key access object's URL leads: without the paths that software writes behind it.
 [[nodiscard]] std::string key_service_of(std::string_view url);
 
@@ -23,7 +27,9 @@ struct KeyRequest {
   std::string body = {};
   crypto::PrivateKey session;  // P-256
 };
+// `actions`: what it is asked for to be done with it.
 [[nodiscard]] Result<KeyRequest> ask_for_share(const KeyAccess& access, std::string_view policy_text,
+                                               const std::vector<coalition::Action>& actions,
                                                const Holder& holder, Instant now);
 // Asks for a release of what is under originator control, in place of a share: that right, for a purpose.
 struct ReleaseWish {

@@ -13,6 +13,7 @@ using crypto::Secret;
 namespace {
 
 const Instant kAskedAt = from_unix_seconds(1'800'000'000);
+const std::vector kOpen{coalition::Action::open};
 
 Holder holder_for_test(KeyKind kind = KeyKind::p256) {
   return {"an-access-token", PrivateKey::generate(kind, 2048)};
@@ -56,7 +57,8 @@ TEST_CASE(
   for (const KeyKind kind : {KeyKind::p256, KeyKind::rsa}) {
     const Holder holder = holder_for_test(kind);
     const AskedShare asked = asked_share();
-    const KeyRequest request = ask_for_share(asked.access, asked.policy_text, holder, kAskedAt).value();
+    const KeyRequest request =
+        ask_for_share(asked.access, asked.policy_text, kOpen, holder, kAskedAt).value();
     const auto opened = open_request_token(request.body, holder.proof.public_key(), kAskedAt);
     REQUIRE_MESSAGE(opened.has_value(), opened.error().text());
     const RewrapRequest read = read_rewrap(*opened).value();
@@ -66,8 +68,9 @@ TEST_CASE(
     CHECK(read.objects[0].policy_text == asked.policy_text);
     CHECK(read.objects[0].keys.at(0).access == asked.access);
     CHECK_FALSE(open_request_token(request.body, key_for_test().public_key(), kAskedAt));
-    CHECK_FALSE(ask_for_share(asked.access, asked.policy_text, holder, kAskedAt)->session.public_key() ==
-                request.session.public_key());
+    CHECK_FALSE(
+        ask_for_share(asked.access, asked.policy_text, kOpen, holder, kAskedAt)->session.public_key() ==
+        request.session.public_key());
 
     const std::string url = "https://kas.xaa.localhost:8441" + request.path;
     const std::string proof = make_proof(holder, "POST", url, "n1", kAskedAt).value();
@@ -82,11 +85,44 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("a key service is asked by the rights that are used: by name, and by none where it is opened") {
+  using enum coalition::Action;
+  const Holder holder = holder_for_test();
+  const AskedShare asked = asked_share();
+  const auto body = [&](const std::vector<coalition::Action>& actions) {
+    const KeyRequest made = ask_for_share(asked.access, asked.policy_text, actions, holder, kAskedAt).value();
+    return open_request_token(made.body, holder.proof.public_key(), kAskedAt).value();
+  };
+  for (const std::vector<coalition::Action>& actions :
+       {std::vector{open}, std::vector{edit}, std::vector{forward}, std::vector{forward, relabel}}) {
+    const Json made = body(actions);
+    CHECK(read_rewrap(made).value().objects.at(0).actions == actions);
+    // As it was before there were others to name.
+    CHECK((made.find("requests")->items()[0].find("action") == nullptr) == (actions == kOpen));
+  }
+  const auto code = [&](Json action, bool release = false) {
+    Json made = body({open});
+    Json request = made.find("requests")->items()[0];
+    request.set("action", std::move(action));
+    if (release) request.set("release", Json::object({{"purpose", "EXERCISE"}, {"minutes", 60}}));
+    const auto read = read_rewrap(made.set("requests", Json::array({std::move(request)})));
+    return read ? "ok" : read.error().code();
+  };
+  CHECK(code(Json::array({"relabel"})) == "ok");
+  CHECK(code(Json::array({"relabel", "relabel"})) == "kas.request");
+  CHECK(code(Json::array()) == "kas.request");
+  CHECK(code(Json::array({"open", "view"})) == "kas.request");
+  CHECK(code(Json::array({"open", 1})) == "kas.request");
+  CHECK(code("relabel forward") == "kas.request");
+  CHECK(code("relabel", true) == "ok");
+  CHECK(code(Json::array({"relabel", "forward"}), true) == "kas.request");
+}
+
 TEST_CASE("a key service's answer counts only for what was asked, and opens only with this request's key") {
   const Holder holder = holder_for_test();
   const AskedShare asked = asked_share();
-  const KeyRequest request = ask_for_share(asked.access, asked.policy_text, holder, kAskedAt).value();
-  const KeyRequest other = ask_for_share(asked.access, asked.policy_text, holder, kAskedAt).value();
+  const KeyRequest request = ask_for_share(asked.access, asked.policy_text, kOpen, holder, kAskedAt).value();
+  const KeyRequest other = ask_for_share(asked.access, asked.policy_text, kOpen, holder, kAskedAt).value();
   const std::string good = answer_for(request, asked.share);
   CHECK(crypto::equal_constant_time(read_share(200, good, request).value().bytes(), asked.share.bytes()));
   CHECK(told(read_share(200, good, other)) == "data.unwrap");  // a replayed answer

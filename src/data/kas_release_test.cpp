@@ -379,6 +379,63 @@ TEST_CASE(
   CHECK(noted.size() == 2);
 }
 
+TEST_CASE("attack: of several rights asked for at once, one that is refused refuses the key") {
+  Vouched there;
+  const auto asked = [&](const std::vector<std::string>& rights, const std::string& policy = restricted()) {
+    Json body = there.body(policy, false);
+    Json request = body.find("requests")->items()[0];
+    Json names = Json::array();
+    for (const std::string& right : rights) names.push(right);
+    request.set("action", std::move(names));
+    there.desk.leaves.clear();
+    return there.ask(body.set("requests", Json::array({std::move(request)})), Vouched::caller("XBB"));
+  };
+  const auto said = [&](const KasAnswer& answer) {
+    return std::string(result_of(answer, 0, 0).text_or("status", ""));
+  };
+  const auto field = [&](std::string_view name) {
+    for (const auto& [key, value] : there.desk.leaves.back().fields)
+      if (key == name) return value.is_string() ? value.string() : value.dump();
+    return std::string();
+  };
+  const size_t before = there.desk.kas.keys().operations();
+  for (const auto& rights : std::vector<std::vector<std::string>>{{"relabel"},
+                                                                  {"forward", "relabel"},
+                                                                  {"relabel", "forward"},
+                                                                  {"open", "edit", "forward", "relabel"}}) {
+    const KasAnswer refused = asked(rights);
+    CHECK(said(refused) == "fail");
+    CHECK(result_of(refused, 0, 0).text_or("error", "").find("label an object anew") != std::string::npos);
+    CHECK(there.desk.kinds() == "key.refusal");
+    CHECK(field("action") == fmt::format("{}", fmt::join(rights, " ")));
+    CHECK(field("rules").find("coalition-labels-stay") != std::string::npos);
+  }
+  CHECK(there.desk.kas.keys().operations() == before);
+  CHECK(said(asked({"open", "edit", "forward"})) == "permit");
+  CHECK(there.desk.kinds() == "key.attempt key.release");
+  CHECK(field("action") == "open edit forward");
+
+  // Under originator control each is released by itself, and both releases stand in the ledger.
+  const auto release = [&](const std::string& right) {
+    there.ask(there.body(controlled(), true, right), Vouched::caller("XBB"));
+    for (const coalition::Release* one : there.desk.world.releases()) {
+      if (one->rights != std::vector{right}) continue;
+      const coalition::Release waiting = *one;
+      there.give(waiting);
+      return waiting.id.text();
+    }
+    return std::string("none asked for");
+  };
+  CHECK(said(asked({"forward", "edit"}, controlled())) == "fail");
+  const std::string forward = release("forward");
+  const KasAnswer half = asked({"forward", "edit"}, controlled());
+  CHECK(said(half) == "fail");
+  CHECK(result_of(half, 0, 0).find("wish")->text_or("state", "") == "none");
+  const std::string edit = release("edit");
+  CHECK(said(asked({"forward", "edit"}, controlled())) == "permit");
+  CHECK(field("grant") == forward + " " + edit);
+}
+
 TEST_CASE("attack: nobody but this node says which program carries a duty out") {
   Vouched there;
   there.desk.records["policy/host/objects"] = Json::object(

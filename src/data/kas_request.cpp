@@ -73,15 +73,35 @@ void read_wanted_policy(WantedObject& object) {
 
 // Nothing is named by the right to view: it is what the lobby, or a partner's node with "view": true, asks by
 // (and gets the key by, as with `open`). But it can be released.
-Result<coalition::Action> read_action(const Json& json, const std::string& where, bool of_release) {
-  const Json* value = json.find("action");
-  if (value == nullptr) return coalition::Action::open;
-  if (of_release && value->is_string() && value->string() == "view") return coalition::Action::view;
+Result<coalition::Action> read_action(const Json& value, const std::string& where, bool of_release) {
+  if (of_release && value.is_string() && value.string() == "view") return coalition::Action::view;
   for (const coalition::Action one : {coalition::Action::open, coalition::Action::edit,
                                       coalition::Action::forward, coalition::Action::relabel}) {
-    if (value->is_string() && value->string() == coalition::action_name(one)) return one;
+    if (value.is_string() && value.string() == coalition::action_name(one)) return one;
   }
   return odd("this is nothing that is done with an object", where + "/action");
+}
+
+// One, or several of which each has to permit: a service that knows but one refuses a list.
+Result<std::vector<coalition::Action>> read_actions(const Json& json, const std::string& where,
+                                                    bool of_release) {
+  std::vector<coalition::Action> out;
+  const Json* value = json.find("action");
+  if (value == nullptr || !value->is_array()) {
+    out.push_back(coalition::Action::open);
+    if (value == nullptr) return out;
+    TRY(out.front(), read_action(*value, where, of_release));
+    return out;
+  }
+  if (of_release) return odd("a release is asked for by one right", where + "/action");
+  for (const Json& one : value->items()) {
+    TRY(const coalition::Action action, read_action(one, where, false));
+    if (std::ranges::find(out, action) != out.end())
+      return odd("each right is named once", where + "/action");
+    out.push_back(action);
+  }
+  if (out.empty()) return odd("no right is named", where + "/action");
+  return out;
 }
 
 Result<std::optional<WantedRelease>> read_wanted_release(const Json& json, const std::string& where) {
@@ -116,11 +136,11 @@ Result<WantedObject> read_object(const Json& json, const std::string& where, siz
   TRY(out.id, text_member(*policy, "id", kNameBytesMax, where + "/policy"));
   TRY(out.policy_text, text_member(*policy, "body", kPolicyBytesMax, where + "/policy"));
   TRY(out.release, read_wanted_release(json, where));
-  TRY(out.action, read_action(json, where, out.release.has_value()));
+  TRY(out.actions, read_actions(json, where, out.release.has_value()));
   TRY(out.recall, read_wanted_recall(json, where));
   if (out.recall && (out.release || json.find("action") != nullptr))
     return odd("an object is taken back, or something else is done with it", where);
-  if (out.recall) out.action = coalition::Action::recall;
+  if (out.recall) out.actions = {coalition::Action::recall};
   read_wanted_policy(out);
   const Json* keys = json.find("keyAccessObjects");
   if (keys == nullptr || !keys->is_array() || keys->items().empty()) {
@@ -207,7 +227,7 @@ Result<RewrapRequest> read_rewrap(const Json& body) {
   WantedObject object;
   object.id = "policy";
   TRY(object.policy_text, text_member(body, "policy", kPolicyBytesMax, ""));
-  TRY(object.action, read_action(body, "", false));
+  TRY(object.actions, read_actions(body, "", false));
   read_wanted_policy(object);
   const Json* access = body.find("keyAccess");
   if (access == nullptr || !access->is_object()) return odd("the request has no key access object");

@@ -37,12 +37,13 @@ struct WantedRecall {
   std::string reason;
 };
 struct WantedObject {
-  std::string id;                                      // the request's name for the policy: comes back
-  std::string policy_text;                             // base64, as the binding covers it
-  coalition::Action action = coalition::Action::open;  // `view` too, where a page asks, or for a release
-  std::optional<WantedRelease> release;                // then the request has no other object
-  std::optional<WantedRecall> recall;                  // then neither; the action is `recall`
-  std::string problem;                                 // of the policy
+  std::string id;           // the request's name for the policy: comes back
+  std::string policy_text;  // base64, as the binding covers it
+  // Each by itself has to permit. `view` alone where a page asks; of a release, or a recall, it is one.
+  std::vector<coalition::Action> actions{coalition::Action::open};
+  std::optional<WantedRelease> release;  // then the request has no other object
+  std::optional<WantedRecall> recall;    // then neither; the action is `recall`
+  std::string problem;                   // of the policy
   DataPolicy policy;
   std::vector<WantedKey> keys;
 };

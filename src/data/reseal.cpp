@@ -1,6 +1,10 @@
 #include "data/reseal.h"
 
+#include "data/kas_client.h"
+
 #include <algorithm>
+#include <map>
+#include <set>
 
 namespace entente::data {
 namespace {
@@ -31,7 +35,69 @@ std::string new_policy_text(const std::string& old, const DataPolicy& policy) {
   return before && *before == policy ? old : write_policy(policy);
 }
 
+using Holders = std::set<std::string>;
+
+// Who holds each share, by their addresses: what a key service opens by which of its keys is its own
+// business.
+std::vector<Holders> holders_in(const Manifest& manifest) {
+  std::map<std::string, Holders> by_share;
+  for (const KeyAccess& one : manifest.key_access) by_share[one.sid].insert(key_service_of(one.url));
+  std::vector<Holders> out;
+  for (auto& [sid, holders] : by_share) out.push_back(std::move(holders));
+  return out;
+}
+
+std::vector<Holders> holders_in(const std::vector<AnyOf>& shares) {
+  std::vector<Holders> out;
+  for (const AnyOf& share : shares) {
+    Holders& holders = out.emplace_back();
+    for (const Recipient& one : share) holders.insert(key_service_of(one.url));
+  }
+  return out;
+}
+
+// Whoever holds enough then held enough before: for each of the old shares there is one now that nobody else
+// holds.
+bool widens(const std::vector<Holders>& before, const std::vector<Holders>& after) {
+  return !std::ranges::all_of(before, [&](const Holders& old) {
+    return std::ranges::any_of(after, [&](const Holders& now) { return std::ranges::includes(old, now); });
+  });
+}
+
+// Nobody named: everybody whom the attributes let.
+bool names_more(const DataPolicy& before, const DataPolicy& after) {
+  const auto was = [&](const std::string& one) {
+    return std::ranges::find(before.dissem, one) != before.dissem.end();
+  };
+  if (before.dissem.empty()) return false;
+  return after.dissem.empty() || !std::ranges::all_of(after.dissem, was);
+}
+
+bool same_attributes(const DataPolicy& before, const DataPolicy& after) {
+  const auto in = [](const std::vector<AttributeName>& all) {
+    return [&](const AttributeName& one) { return std::ranges::find(all, one) != all.end(); };
+  };
+  return std::ranges::all_of(before.attributes, in(after.attributes)) &&
+         std::ranges::all_of(after.attributes, in(before.attributes));
+}
+
 }  // namespace
+
+std::vector<coalition::Action> rights_for(const Manifest& old, const ResealPlan& plan) {
+  bool relabels = plan.label || plan.assertions;
+  bool forwards = false;
+  if (plan.rights) {
+    const auto before = read_policy(old.policy_text);
+    relabels = relabels || !before || !same_attributes(*before, plan.rights->policy);
+    forwards = !before || names_more(*before, plan.rights->policy) ||
+               widens(holders_in(old), holders_in(plan.rights->shares));
+  }
+  std::vector<coalition::Action> out;
+  if (forwards) out.push_back(coalition::Action::forward);
+  if (relabels) out.push_back(coalition::Action::relabel);
+  if (out.empty()) out.push_back(coalition::Action::open);
+  return out;
+}
 
 Kept kept_bytes(const SealedObject& object) {
   const ZipEntry& payload = object.zip.payload;

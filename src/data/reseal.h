@@ -3,6 +3,7 @@
 // Errors: those of open.h and seal.h.
 #pragma once
 
+#include "coalition/ask.h"
 #include "data/open.h"
 #include "data/seal.h"
 
@@ -30,6 +31,9 @@ struct Kept {
   uint64_t size = 0;
 };
 [[nodiscard]] Kept kept_bytes(const SealedObject& object);
+// What has to be permitted to whoever makes this of it: `relabel` where label, assertions or attributes
+// become others; `forward` where somebody could open it then who could not before; where neither, `open`.
+[[nodiscard]] std::vector<coalition::Action> rights_for(const Manifest& old, const ResealPlan& plan);
 // Opens `object` with `key` as open.h does, and writes what belongs behind its `kept_bytes(object)`, which
 // are the first of the new file. `expect` must hold of the old one. Where the policy means the same as
 // before, its text stays the same.

@@ -32,6 +32,17 @@ Rights rights_for(const PrivateKey& key) {
           {}};
 }
 
+// What is asked for to make this of what plan_for_test() seals, in words.
+std::string rights(const ResealPlan& plan, const SealPlan& old) {
+  Manifest manifest;
+  manifest.policy_text = write_policy(old.policy);
+  manifest.key_access = wrap_key(crypto::Secret::random(kShareBytes), old, manifest.policy_text).value();
+  std::string out;
+  for (const coalition::Action one : rights_for(manifest, plan))
+    out.append(out.empty() ? "" : " ").append(coalition::action_name(one));
+  return out;
+}
+
 Bytes payload_of(const Bytes& object) {
   const MemorySource source(object);
   const ObjectZip zip = read_zip(source).value();
@@ -226,4 +237,66 @@ TEST_CASE("what does not verify is not sealed again") {
   sealed.manifest.root_signature[0] ^= 1;
   CHECK(reseal(sealed, secret, {}, {}, sink).error().code() == "data.root-signature");
   CHECK(sink.bytes.empty());
+}
+
+TEST_CASE(
+    "a reseal takes the right to what it does: to pass on where it opens to more, to relabel, or both") {
+  const PrivateKey key = key_for_test();
+  const auto to = [&](const std::string& url, const std::string& kid = "k") {
+    return Recipient{key.public_key(), url, kid, ""};
+  };
+  const Recipient a = to("https://kas.xaa.localhost"), b = to("https://kas.xbb.localhost"),
+                  mine = to("urn:entente:key:1", "1");
+  const std::vector<AnyOf> any{{a, b}}, both{{a}, {b}}, one{{a}};
+  SealPlan old = plan_for_test(key);
+  ResealPlan plan;
+  const auto after = [&](const std::vector<AnyOf>& before, const std::vector<AnyOf>& now) {
+    old.shares = before;
+    plan.rights = Rights{old.policy, now, {}};
+    return rights(plan, old);
+  };
+  for (const auto& same : {any, both, one}) CHECK(after(same, same) == "open");
+  CHECK(after(one, {{to("https://kas.xaa.localhost/kas", "newer")}}) == "open");  // its own new key
+  // Fewer, or more of them needed.
+  CHECK(after(any, one) == "open");
+  CHECK(after(any, both) == "open");
+  CHECK(after(one, both) == "open");
+  CHECK(after(one, {{a}, {mine}}) == "open");
+  // Somebody else, or fewer of them needed.
+  CHECK(after(one, {{mine}}) == "forward");
+  CHECK(after(one, {{a, mine}}) == "forward");
+  CHECK(after(one, any) == "forward");
+  CHECK(after(both, any) == "forward");
+  CHECK(after(both, one) == "forward");
+  CHECK(after(both, {{a}, {b, mine}}) == "forward");
+
+  const auto people = [&](std::vector<std::string> before, std::vector<std::string> now) {
+    old.policy.dissem = std::move(before);
+    old.shares = one;
+    plan.rights = Rights{old.policy, one, {}};
+    plan.rights->policy.dissem = std::move(now);
+    return rights(plan, old);
+  };
+  CHECK(people({}, {"XBB/ana"}) == "open");
+  CHECK(people({"XBB/ana", "XBB/bo"}, {"XBB/bo"}) == "open");
+  CHECK(people({"XBB/ana"}, {"XBB/bo"}) == "forward");
+  CHECK(people({"XBB/ana"}, {"XBB/ana", "XBB/bo"}) == "forward");
+  CHECK(people({"XBB/ana"}, {}) == "forward");
+
+  people({}, {});
+  plan.rights->policy.attributes.push_back(old.policy.attributes.front());
+  CHECK(rights(plan, old) == "open");  // the same again
+  plan.rights->policy.attributes.push_back(parse_attribute("https://xaa.example/attr/a/value/b").value());
+  CHECK(rights(plan, old) == "relabel");
+  plan.rights->shares = any;
+  CHECK(rights(plan, old) == "forward relabel");
+  plan.rights->policy.attributes.clear();
+  CHECK(rights(plan, old) == "forward relabel");
+  plan.rights.reset();
+  CHECK(rights(plan, old) == "open");  // signed anew
+  label::Label label;
+  label.policy = "EXERCISE";
+  label.classification = "RESTRICTED";
+  plan.label = label_assertion(label).value();
+  CHECK(rights(plan, old) == "relabel");
 }
