@@ -3,6 +3,7 @@
 #include "cli/object_files.h"
 #include "cli/verbs.h"
 #include "data/file.h"
+#include "data/lineage.h"
 #include "label/label.h"
 
 #include <fmt/format.h>
@@ -75,8 +76,11 @@ Json inspected_json(const Inspected& object, const Arguments& arguments) {
   const data::Manifest& m = object.manifest;
   Json accesses = Json::array();
   for (const data::KeyAccess& one : m.key_access)
-    accesses.push(Json::object(
-        {{"type", data::name(one.type)}, {"url", one.url}, {"kid", one.kid}, {"share", one.sid}}));
+    accesses.push(Json::object({{"type", data::name(one.type)},
+                                {"url", one.url},
+                                {"kid", one.kid},
+                                {"share", one.sid},
+                                {"digest", data::key_digest(one)}}));
   for (const std::string& type : m.passed_over)
     accesses.push(Json::object({{"type", type}, {"read", false}}));
   Json assertions = Json::array();
@@ -100,6 +104,11 @@ Json inspected_json(const Inspected& object, const Arguments& arguments) {
                            {"people", std::move(people)},
                            {"author", !object.policy->author.empty()}});
   }
+  Json lineage;
+  if (const auto said = data::read_lineage(m))
+    lineage = Json::object({{"original", data::to_json(said->original)},
+                            {"previous", data::to_json(said->previous)},
+                            {"voucher", voucher(object, arguments, std::string(data::kLineageAssertionId))}});
   return Json::object(
       {{"version", m.schema_version.empty() ? "4.2.2" : m.schema_version},
        {"mimeType", m.mime_type},
@@ -108,6 +117,7 @@ Json inspected_json(const Inspected& object, const Arguments& arguments) {
        {"policy", std::move(policy)},
        {"keyAccess", std::move(accesses)},
        {"assertions", std::move(assertions)},
+       {"lineage", std::move(lineage)},
        {"originator", object.originator_said ? Json(*object.originator_said) : Json()},
        {"verified", Json::object({{"payload", object.opened},
                                   {"policy", object.opened || object.originator.has_value()},
@@ -133,6 +143,14 @@ void print_policy(const Inspected& object) {
     fmt::print("  names nobody and no attribute: key services that follow rules refuse it\n");
 }
 
+void print_lineage(const Inspected& object, const Arguments& arguments) {
+  const auto said = data::read_lineage(object.manifest);
+  if (!said) return;
+  const std::string by = voucher(object, arguments, std::string(data::kLineageAssertionId));
+  fmt::print("made of     {} ({})\n", fmt::join(said->previous, " "), by);
+  fmt::print("original    {} ({})\n", fmt::join(said->original, " "), by);
+}
+
 void print_text(const Inspected& object, const Arguments& arguments) {
   const data::Manifest& m = object.manifest;
   const size_t parts = m.segments.count();
@@ -143,20 +161,21 @@ void print_text(const Inspected& object, const Arguments& arguments) {
              object.originator ? "signed by its originator" : "not verified");
   print_policy(object);
   for (const data::KeyAccess& one : m.key_access)
-    fmt::print("key         {} {}{}{}\n", printable(one.url), data::name(one.type),
+    fmt::print("key         {} {}{}{}\n  digest    {}\n", printable(one.url), data::name(one.type),
                one.kid.empty() ? "" : ", key " + printable(one.kid),
-               one.sid.empty() ? "" : ", share " + printable(one.sid));
+               one.sid.empty() ? "" : ", share " + printable(one.sid), data::key_digest(one));
   for (const std::string& type : m.passed_over)
     fmt::print("key         wrapped in a way that is not known here: {}\n", printable(type));
   for (const Json& one : m.assertions) {
     const auto read = data::read_assertion(one);
     const std::string id(one.text_or("id", ""));
-    if (id == data::kOriginatorAssertionId) continue;
+    if (id == data::kOriginatorAssertionId || id == data::kLineageAssertionId) continue;
     if (read && data::is_label_assertion(*read))
       fmt::print("label       {} ({})\n", printable(label_line(*read)), voucher(object, arguments, id));
     else
       fmt::print("assertion   {} ({})\n", printable(id), voucher(object, arguments, id));
   }
+  print_lineage(object, arguments);
   if (object.originator)
     fmt::print("originator  {} (signature verified)\n", printable(*object.originator));
   else if (object.originator_said)

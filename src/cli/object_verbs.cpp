@@ -5,6 +5,7 @@
 #include "cli/object_files.h"
 #include "cli/verbs.h"
 #include "data/file.h"
+#include "data/lineage.h"
 #include "data/reseal.h"
 #include "label/label_json.h"
 #include "label/label_xml.h"
@@ -120,11 +121,6 @@ Result<std::optional<label::Label>> label_of(const Arguments& arguments) {
   return label;
 }
 
-// What key services read under each share, where nobody but they and readers can change it.
-std::string metadata_of(const label::Label& label) {
-  return Json::object({{"label", label::to_json(label)}}).dump();
-}
-
 // --as CODE --sign PRIVATE.pem
 Result<std::optional<data::OriginatorKey>> signer_of(const Arguments& arguments) {
   const auto who = arguments.option("as");
@@ -147,7 +143,7 @@ Result<data::SealPlan> seal_plan(const Arguments& arguments) {
   if (label) {
     TRY(data::Assertion assertion, data::label_assertion(*label));
     plan.assertions.push_back(std::move(assertion));
-    plan.metadata = metadata_of(*label);
+    plan.metadata = data::key_metadata(*label);
   }
   TRY(plan.originator, signer_of(arguments));
   plan.mime_type = arguments.option("type").value_or(plan.mime_type);
@@ -298,7 +294,7 @@ Result<data::ResealPlan> reseal_plan(const Arguments& arguments, const data::Man
     TRY(rights.shares, shares_of(arguments));
     TRY_VOID(check_consent(arguments, rights.policy, rights.shares, shares_in(old)));
     TRY(const auto kept, old_label_of(old));
-    if (label || kept) rights.metadata = metadata_of(label ? *label : *kept);
+    if (label || kept) rights.metadata = data::key_metadata(label ? *label : *kept, data::key_digests(old));
     plan.rights = std::move(rights);
   }
   if (label) {

@@ -262,9 +262,19 @@ TEST_CASE("attack: a signature that goes with a change is missed aloud") {
       {"reseal", "o.tdf", "--key", "xaa.key", "--to", "xbb.pub", "--attribute", kReleasable, "-o", "n.tdf"});
   CHECK(changed.exit == kExitOk);
   CHECK(has(changed, "dropped: the originator's signature (\"XAA\")"));
+  // By whose word the new one says what it was made of; the one that stays signed says nothing of it.
+  const Json before = Json::parse(at.run({"inspect", "o.tdf", "--json"}).out).value();
+  const std::string was(before.find("keyAccess")->items().at(0).text_or("digest", ""));
+  REQUIRE(was.size() == 43);
+  CHECK(at.run({"inspect", "o.tdf"}).out.find("digest    " + was) != std::string::npos);
+  CHECK(at.run({"inspect", "n.tdf"}).out.find("made of     " + was + " (not verified)") != std::string::npos);
+  CHECK(at.run({"inspect", "n.tdf", "--key", "xbb.key"})
+            .out.find("original    " + was + " (bound with the object's key: any reader") !=
+        std::string::npos);
   const Told kept = at.run({"reseal", "o.tdf", "--key", "xaa.key", "--to", "xbb.pub", "-o", "k.tdf"});
   CHECK(kept.exit == kExitOk);
   CHECK_FALSE(has(kept, "dropped"));
+  CHECK(at.run({"inspect", "k.tdf"}).out.find("made of") == std::string::npos);
   CHECK(at.run({"open", "k.tdf", "--key", "xbb.key", "--originator", "XAA=xaa.pub", "-o", "k.txt"}).exit ==
         kExitOk);
 }

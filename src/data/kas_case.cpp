@@ -4,6 +4,7 @@
 #include "coalition/releases.h"
 #include "crypto/digest.h"
 #include "data/kas_client.h"
+#include "data/lineage.h"
 #include "label/label.h"
 
 #include <algorithm>
@@ -253,6 +254,7 @@ bool Kas::Case::label_agrees(CaseItem& item, const crypto::Secret& share, const 
   if (text->empty()) return !required;
   const auto metadata = Json::parse(*text, {.bytes_max = kMetadataBytesMax, .depth_max = 16});
   if (!metadata || !metadata->is_object()) return false;
+  item.from = read_key_metadata_from(*metadata);
   const Json* said = metadata->find("label");
   if (said == nullptr) return !required;  // other clients keep other things there
   auto label = label::from_json(*said);
@@ -382,6 +384,7 @@ KasLeaf Kas::Case::leaf(std::string_view kind, const CaseItem& item) const {
       kind == "key.passed") {  // what it takes to ask again later whether it could still be opened
     add("attributes", texts_json(item.ask.object->attributes));
     add("dissem", texts_json(item.ask.object->dissem));
+    if (!item.from.empty()) add("from", texts_json(item.from));
   }
   // By which an author's recall is found; of the withheld too, since they are taken back from the released.
   const bool counts = kind == "key.release" || kind == "key.passed" || kind == "key.withheld";

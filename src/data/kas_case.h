@@ -19,8 +19,9 @@ struct CaseItem {
   bool permitted = false;
   std::vector<std::string> grants{};  // releases that it rests on: one a right at most
   std::optional<crypto::Secret> share{};
-  std::string elsewhere{};       // what another nation's service said, for the asker
-  std::string elsewhere_view{};  // what it released is a view there, by this name and until then
+  std::vector<std::string> from{};  // what its sealer says it was made of, under the share
+  std::string elsewhere{};          // what another nation's service said, for the asker
+  std::string elsewhere_view{};     // what it released is a view there, by this name and until then
   Instant elsewhere_until = kNever;
   std::string view{};     // and here
   std::string marking{};  // how it is to be marked where it is shown

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "crypto/digest.h"
 #include "crypto/jose.h"
+#include "data/lineage.h"
 
 #include <algorithm>
 #include <array>
@@ -48,7 +49,7 @@ WantedKey read_wanted_key(const Json& json, std::string id) {
     return out;
   }
   out.access = *std::move(access);
-  out.digest = base64url(crypto::sha256(ByteView(out.access.wrapped_key)));
+  out.digest = key_digest(out.access);
   return out;
 }
 

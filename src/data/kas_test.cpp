@@ -1,4 +1,5 @@
 #include "data/kas_for_test.h"
+#include "data/lineage.h"
 
 using namespace entente;
 using namespace entente::data;
@@ -317,6 +318,29 @@ TEST_CASE("attack: the label under the key is not the one the policy amounts to"
   };
   CHECK(status("UNCLASSIFIED") == 200);
   CHECK(status("SECRET") == 403);
+}
+
+TEST_CASE("a release says what the object was made of, as it stands under the share") {
+  label::Label label;
+  label.policy = "HARBOR LIGHT";
+  label.classification = "UNCLASSIFIED";
+  const KeyDigests from{base64url(crypto::sha256("high"))};
+  const auto recorded = [&](const std::string& metadata) {
+    Desk desk;
+    const std::string policy = open_to_all();
+    const KasAnswer answer =
+        desk.ask(Desk::first(policy, desk.access(policy, "2026-11-01-rsa", "", metadata)));
+    CHECK_MESSAGE(answer.status == 200, answer.body.dump());
+    std::string out;
+    for (const KasLeaf& leaf : desk.leaves)
+      for (const auto& [name, value] : leaf.fields)
+        if (name == "from") out += leaf.kind + " " + value.dump();
+    return out;
+  };
+  CHECK(recorded(key_metadata(label, from)) == "key.release " + to_json(from).dump());
+  CHECK(recorded(key_metadata(label)).empty());
+  Json odd = Json::object({{"label", label::to_json(label)}});
+  CHECK(recorded(odd.set("from", std::string(20'000, 'x')).dump()).empty());
 }
 
 TEST_CASE("another nation's key is decided here, recorded, asked for there, and recorded again") {

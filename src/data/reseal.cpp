@@ -1,6 +1,7 @@
 #include "data/reseal.h"
 
 #include "data/kas_client.h"
+#include "data/lineage.h"
 
 #include <algorithm>
 #include <map>
@@ -132,6 +133,12 @@ Result<Manifest> reseal(const SealedObject& object, const crypto::Secret& key, c
   }
   if (out.policy_text != object.manifest.policy_text || plan.assertions || plan.label || plan.originator)
     drop_originator(out.assertions);
+  if (plan.rights && !claimed_originator(out)) {
+    std::erase_if(out.assertions,
+                  [](const Json& one) { return one.text_or("id", "") == kLineageAssertionId; });
+    out.assertions.push_back(
+        bind_with_object_key(lineage_assertion(lineage_after(object.manifest)), bound, key));
+  }
   if (plan.originator) {
     TRY(Json signature, originator_assertion(out, key, *plan.originator));
     out.assertions.push_back(std::move(signature));

@@ -13,7 +13,7 @@ namespace entente::data {
 struct Rights {
   DataPolicy policy = {};
   std::vector<AnyOf> shares = {};
-  std::string metadata = {};
+  std::string metadata = {};  // key_metadata() of its label and of what it is made of
 };
 
 struct ResealPlan {
@@ -36,7 +36,8 @@ struct Kept {
 [[nodiscard]] std::vector<coalition::Action> rights_for(const Manifest& old, const ResealPlan& plan);
 // Opens `object` with `key` as open.h does, and writes what belongs behind its `kept_bytes(object)`, which
 // are the first of the new file. `expect` must hold of the old one. Where the policy means the same as
-// before, its text stays the same.
+// before, its text stays the same. New shares say where they come from (lineage.h), unless a signature of the
+// originator's stays, which knows of no such statement.
 [[nodiscard]] Result<Manifest> reseal(const SealedObject& object, const crypto::Secret& key,
                                       const ResealPlan& plan, const OpenExpect& expect, Sink& sink);
 

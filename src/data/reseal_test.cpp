@@ -1,5 +1,6 @@
 #include "data/reseal.h"
 
+#include "data/lineage.h"
 #include "data/object_for_test.h"
 
 #include <array>
@@ -187,7 +188,9 @@ TEST_CASE("a new manifest gives other rights and leaves every byte of the payloa
   CHECK(code_of(open_for_test(changed, {before})) == "data.unwrap");
   const Manifest manifest = read_manifest(manifest_text_of(changed)).value();
   CHECK(read_policy(manifest.policy_text)->uuid == "another");
-  CHECK(manifest.assertions.size() == 1);
+  REQUIRE(manifest.assertions.size() == 2);
+  CHECK(manifest.assertions[0].text_or("id", "") == "kept");
+  CHECK(manifest.assertions[1].text_or("id", "") == kLineageAssertionId);
   // Nothing of the old key access objects is left in the file.
   const std::string all(as_text(changed));
   CHECK(all.find("kas.xaa.localhost") == std::string::npos);
@@ -299,4 +302,72 @@ TEST_CASE(
   label.classification = "RESTRICTED";
   plan.label = label_assertion(label).value();
   CHECK(rights(plan, old) == "relabel");
+}
+
+TEST_CASE("what is made of an object says of which, and of which that one was made") {
+  const PrivateKey high = key_for_test(), between = key_for_test(), low = key_for_test();
+  const auto manifest = [](const Bytes& object) { return read_manifest(manifest_text_of(object)).value(); };
+  const Bytes first = seal_for_test(plan_for_test(high), to_bytes("EXERCISE: ten tents"));
+  CHECK_FALSE(read_lineage(manifest(first)).has_value());
+  const KeyDigests original = key_digests(manifest(first));
+  REQUIRE(original.size() == 1);
+  const Bytes second = resealed(first, high, {.rights = rights_for(between)});
+  CHECK(read_lineage(manifest(second)).value() == Lineage{original, original});
+  const Bytes third = resealed(second, between, {.rights = rights_for(low)});
+  CHECK(read_lineage(manifest(third)).value() == Lineage{original, key_digests(manifest(second))});
+  CHECK(open_for_test(third, {low}));  // it is bound as all other assertions are
+
+  // Where nobody wraps the key anew it is the same object.
+  ResealPlan relabel;
+  label::Label label;
+  label.policy = "EXERCISE";
+  label.classification = "RESTRICTED";
+  relabel.label = label_assertion(label).value();
+  CHECK(read_lineage(manifest(resealed(third, low, relabel))) == read_lineage(manifest(third)));
+
+  // A signature that stays knows of no such statement; a new one covers it.
+  const PrivateKey signer = key_for_test();
+  SealPlan plan = plan_for_test(high);
+  plan.originator = OriginatorKey{"XAA", signer};
+  const SealPlan as_before = plan_for_test(low);
+  const Bytes with_signature = seal_for_test(std::move(plan), to_bytes("EXERCISE"));
+  const Rights same{as_before.policy, as_before.shares, {}};
+  const Bytes moved = resealed(with_signature, high, {.rights = same});
+  CHECK(claimed_originator(manifest(moved)) == "XAA");
+  CHECK_FALSE(read_lineage(manifest(moved)).has_value());
+  ResealPlan anew{.rights = same};
+  anew.originator = OriginatorKey{"XAA", signer};
+  const Bytes signed_anew = resealed(with_signature, high, anew);
+  CHECK(read_lineage(manifest(signed_anew))->previous == key_digests(manifest(with_signature)));
+  const auto verified = [&](Manifest of) {
+    return verify_originator(of, {{"XAA", signer.public_key()}}).has_value();
+  };
+  Manifest without = manifest(signed_anew);
+  CHECK(verified(without));
+  std::erase_if(without.assertions,
+                [](const Json& one) { return one.text_or("id", "") == kLineageAssertionId; });
+  CHECK_FALSE(verified(without));
+}
+
+TEST_CASE("attack: a lineage of another shape says nothing, and is not carried on") {
+  const auto read = [](Json value) {
+    Manifest manifest;
+    Assertion assertion = lineage_assertion({});
+    assertion.value = std::move(value);
+    manifest.assertions.push_back(bind_with_object_key(assertion, {}, crypto::Secret::random(32)));
+    return read_lineage(manifest);
+  };
+  const std::string digest = base64url(crypto::sha256("a"));
+  const Json one = Json::array({digest});
+  CHECK(read(Json::object({{"original", one}, {"previous", one}})).has_value());
+  Json many = Json::array();
+  for (size_t i = 0; i <= kDigestsMax; ++i) many.push(digest);
+  for (const Json& odd : {Json(), Json(digest), Json::array(), many, Json::array({"a"}), Json::array({1}),
+                          Json::array({digest + "\x1b[2J"}), Json::array({digest + "AAAA"})}) {
+    CHECK_FALSE(read(Json::object({{"original", one}, {"previous", odd}})).has_value());
+    CHECK_FALSE(read(Json::object({{"original", odd}, {"previous", one}})).has_value());
+    CHECK(read_key_metadata_from(Json::object({{"from", odd}})).empty());
+  }
+  CHECK_FALSE(read(Json::object({{"previous", one}})).has_value());
+  CHECK_FALSE(read(digest).has_value());
 }

@@ -161,6 +161,12 @@ system('the command line seals for the foreign client and opens what it sealed',
   assert.equal((await seal('mine.tdf', ...named, ...means, '--tdf-version', '4.2.2')).code, 0);
   const mine = await client('open', file('mine.tdf'), file('mine.out'));
   assert.equal(mine.code, 0, mine.output);
+  // And so is what was made of it, which says of which.
+  const resealed = await command([program, 'reseal', file('ours.tdf'), '--to', kas, ...means, ...trust, '-o', file('made.tdf')]);
+  assert.equal(resealed.code, 0, resealed.output);
+  const made = await client('open', file('made.tdf'), file('made.out'));
+  assert.equal(made.code, 0, made.output);
+  assert.equal(readFileSync(file('made.out'), 'utf8'), report);
   const takeBack = (name) =>
     command([program, 'recall', 'own', file(name), ...means, ...trust, '--reason', 'EXERCISE: the times were wrong']);
   const unmarked = await takeBack('ours.tdf');

@@ -46,7 +46,7 @@ before(async () => {
   const own = ['genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256', '-out', file('own.pem')];
   assert.equal((await command(['openssl', ...own])).code, 0);
   assert.equal((await command(['openssl', 'pkey', '-in', file('own.pem'), '-pubout', '-out', file('own.pub')])).code, 0);
-  writeFileSync(file('label.json'), JSON.stringify({ ocl: { pol: '2.999.9.1', cls: 'RESTRICTED' } }));
+  writeFileSync(file('label.json'), JSON.stringify({ ocl: { pol: '2.999.9.1', cls: 'RESTRICTED', catl: [{ type: 'I', name: 'Handling', vals: ['ORCON'] }] } }));
 });
 after(() => coalition?.end());
 
@@ -149,8 +149,16 @@ system('under originator control: released to be opened, and to nothing else unt
   await refused(/not released to Borealis/, ...reseals(object, ...passOn, ...label));
 
   const relabel = await released(object, 'relabel');
-  await works(...reseals(object, ...label));
+  const low = { path: await works(...reseals(object, ...label)), uuid: object.uuid };
   assert.equal((await last('XAA', object)).grant, relabel);
+  // It says what it was made of, and so does the ledger where its key is released.
+  const seen = async ({ path }) => JSON.parse((await command([program, 'inspect', path, '--json'])).output);
+  const made = [(await seen(object)).keyAccess[0].digest];
+  const { lineage } = await seen(low);
+  assert.deepEqual([lineage.original, lineage.previous], [made, made]);
+  await works('open', low);
+  const opened = await last('XAA', low);
+  assert.deepEqual([opened.what, opened.from], ['key.release open', made]);
   await works(...reseals(object, ...passOn, ...label));
   const both = await last('XAA', object);
   assert.deepEqual([both.what, both.grant], ['key.release forward relabel', `${forward} ${relabel}`]);
