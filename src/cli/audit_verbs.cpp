@@ -11,9 +11,12 @@
 namespace entente::cli {
 namespace {
 
+constexpr size_t kReportBytesMax = 16 << 20;
+
 struct Ordered {  // what is to be verified, and against what
   node::NodeConfig config;
   std::optional<std::string> remembered;
+  std::optional<Json> exposure;
 };
 
 Result<Ordered> read_order(const Arguments& arguments) {
@@ -25,10 +28,14 @@ Result<Ordered> read_order(const Arguments& arguments) {
     return fail("config.file", "there is no such folder", config.data.string(),
                 "correct \"data\" in the configuration, or mount what holds it");
   }
-  Ordered out{std::move(config), {}};
+  Ordered out{std::move(config), {}, {}};
   if (const auto remembered_file = arguments.option("remembered")) {
     TRY(std::string text, read_file(*remembered_file));
     out.remembered = std::move(text);
+  }
+  if (const auto exposure_file = arguments.option("exposure")) {
+    TRY(const std::string text, read_file(*exposure_file));
+    TRY(out.exposure, Json::parse(text, {.bytes_max = kReportBytesMax, .depth_max = 8}));
   }
   return out;
 }
@@ -39,11 +46,13 @@ Result<Ordered> read_order(const Arguments& arguments) {
 int ledger_verify(const Arguments& arguments) {
   Result<Ordered> ordered = read_order(arguments);
   if (!ordered) return report(ordered.error(), arguments.json());
-  const Result<node::Audit> audit = node::audit(ordered->config, std::move(ordered->remembered));
+  const Result<node::Audit> audit =
+      node::audit(ordered->config, std::move(ordered->remembered), std::move(ordered->exposure));
   if (!audit) {
     report(audit.error(), arguments.json());
     return kExitUntrue;
   }
+  const bool exposed = arguments.option("exposure").has_value();
   if (const auto out = arguments.option("checkpoint-out")) {
     const Result<void> written = write_file(*out, audit->ledger.note);
     if (!written) return report(written.error(), arguments.json());
@@ -63,6 +72,7 @@ int ledger_verify(const Arguments& arguments) {
         "verified: {} ledger entries, chained, signed and complete; {} store records at revision {}, each in "
         "the ledger\n",
         entries, audit->records, revision);
+    if (exposed) fmt::print("the report on what was released is what they say\n");
     if (!unfinished.empty()) {
       fmt::print(
           "behind them is an unfinished write, as a node that was killed leaves it ({}): nobody was told "

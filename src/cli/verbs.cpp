@@ -137,9 +137,10 @@ constexpr Verb kVerbs[] = {
     {"delegation end", "ID [--preview]", "End a delegation at once", "socket,config,preview!", 1, 1,
      delegation_end},
     {"why", "VERDICT", "What a verdict said, why, and under which world", kSocket, 1, 1, why},
-    {"ledger verify", "--config FILE [--remembered FILE] [--checkpoint-out FILE]",
-     "Check store and ledger from outside: chained, signed, complete", "config,remembered,checkpoint-out", 0,
-     0, ledger_verify},
+    {"ledger verify", "--config FILE [--remembered FILE | --exposure REPORT] [--checkpoint-out FILE]",
+     "Check store and ledger from outside: chained, signed, complete; and whether a report of `exposure "
+     "--json` is what the ledger says, no release more and none less",
+     "config,remembered,exposure,checkpoint-out", 0, 0, ledger_verify},
     {"ledger show", "[--last N]", "The newest records of the ledger, in plain text", "socket,config,last", 0,
      0, ledger_show},
     {"policy check", "[SCHEMA] FILE... [--permissive] [--level N]",

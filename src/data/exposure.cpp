@@ -10,9 +10,11 @@
 namespace entente::data {
 namespace {
 
-constexpr size_t kNameMax = 512;     // of one text of a record: longer ones are none of ours
-constexpr size_t kNameBytes = 112;   // what a text takes besides itself, kept once
-constexpr size_t kGroupBytes = 176;  // a group and its place in the index
+constexpr size_t kNameMax = 512;  // of one text of a record: longer ones are none of ours
+// What is kept takes, with its place in an index.
+constexpr size_t kReaderBytes = 32;
+constexpr size_t kWhatBytes = 32;
+constexpr size_t kGroupBytes = 96;
 constexpr size_t kPolicyBytes = 160;
 
 constexpr std::array kRights{coalition::Action::open, coalition::Action::view, coalition::Action::edit,
@@ -50,26 +52,13 @@ bool bit(const std::vector<bool>& bits, uint32_t number) {
 
 }  // namespace
 
-uint32_t Exposure::Names::find(std::string_view text) const {
-  const auto found = numbers_.find(text);
-  return found == numbers_.end() ? kNone : found->second;
-}
-
-uint32_t Exposure::Names::add(std::string_view text) {
-  const auto known = numbers_.find(text);
-  if (known != numbers_.end()) return known->second;
-  const auto number = static_cast<uint32_t>(texts_.size());
-  texts_.emplace_back(text);
-  numbers_.emplace(texts_.back(), number);
-  return number;
-}
-
-size_t Exposure::GroupHash::operator()(const GroupName& name) const noexcept {
-  constexpr uint64_t kMix = 0x9E3779B97F4A7C15;
-  uint64_t out = 0;
-  for (const uint32_t part : {name.person, name.device, name.object, name.key, name.text})
-    out = (out ^ part) * kMix;
-  return out ^ (out >> 32);
+Json ExposureFilter::json() const {
+  Json out = Json::object();
+  for (const auto& [name, text] :
+       {std::pair{"partner", &partner}, {"person", &person}, {"object", &object}, {"device", &device}})
+    if (!text->empty()) out.set(name, *text);
+  if (before != 0) out.set("before", static_cast<int64_t>(before));
+  return out;
 }
 
 uint32_t Exposure::policy_of(const ledger::Record& record, size_t& bytes) {
@@ -78,7 +67,7 @@ uint32_t Exposure::policy_of(const ledger::Record& record, size_t& bytes) {
   if (attributes != nullptr && attributes->is_array()) {
     for (const Json& item : attributes->items()) {
       if (!item.is_string() || item.string().size() > kNameMax) continue;
-      if (attributes_.find(item.string()) == kNone) bytes += kNameBytes + item.string().size();
+      if (attributes_.find(item.string()) == kNone) bytes += Texts::kTextBytes + item.string().size();
       said.push_back(attributes_.add(item.string()));
     }
   }
@@ -92,18 +81,12 @@ uint32_t Exposure::policy_of(const ledger::Record& record, size_t& bytes) {
   return number;
 }
 
-Exposure::Group* Exposure::known(const GroupName& name) {
-  const auto& part = index_[GroupHash()(name) % index_.size()];
-  const auto found = part.find(name);
-  return found == part.end() ? nullptr : &groups_[found->second];
-}
-
 Exposure::Room& Exposure::room_of(std::string_view partner) {
   const auto known = rooms_.find(partner);
   if (known != rooms_.end()) return known->second;
   const bool alone = !only_.partner.empty() || !only_.person.empty();
   const size_t parts = alone ? 1 : partner == self_.text() ? 2 : 8;
-  return rooms_.emplace(std::string(partner), Room{.bytes_max = bytes_max_ / parts}).first->second;
+  return rooms_.emplace(std::string(partner), Room{.bytes_max = bytes_max_ / 4 / parts}).first->second;
 }
 
 bool Exposure::fits(const ledger::Record& record) const {
@@ -125,7 +108,7 @@ uint64_t Exposure::incomplete(const ExposureFilter& filter) const {
 }
 
 std::optional<bool> Exposure::knows(std::string_view kind, const std::string& what) const {
-  const Names* names = kind == "person"   ? &persons_
+  const Texts* names = kind == "person"   ? &persons_
                        : kind == "policy" ? &objects_
                        : kind == "object" ? &keys_
                        : kind == "device" ? &devices_
@@ -137,56 +120,86 @@ std::optional<bool> Exposure::knows(std::string_view kind, const std::string& wh
   return incomplete(filter) == 0 ? std::optional(false) : std::nullopt;
 }
 
-Exposure::GroupName Exposure::name_of(const ledger::Record& record) const {
-  return {persons_.find(person_of(record)), devices_.find(field_text(record, "device")),
-          objects_.find(field_text(record, "object")), keys_.find(field_text(record, "key")),
-          texts_.find(field_text(record, "policy"))};
+Exposure::Seen Exposure::look(const ledger::Record& record) const {
+  Seen out{.person = person_of(record),
+           .device = field_text(record, "device"),
+           .object = field_text(record, "object"),
+           .key = field_text(record, "key"),
+           .text = field_text(record, "policy")};
+  out.by = {persons_.find(out.person), devices_.find(out.device)};
+  out.of = {objects_.find(out.object), keys_.find(out.key), texts_.find(out.text)};
+  const auto known = [](uint32_t number) { return number != kNone; };
+  if (known(out.by.person) && known(out.by.device))
+    out.reader = reader_index_.find(hash_of({out.by.person, out.by.device}),
+                                    [&](uint32_t number) { return readers_[number] == out.by; });
+  if (known(out.of.object) && known(out.of.key) && known(out.of.text))
+    out.what = what_index_.find(hash_of({out.of.object, out.of.key, out.of.text}),
+                                [&](uint32_t number) { return whats_[number] == out.of; });
+  if (known(out.reader) && known(out.what))
+    out.group = group_index_.find(hash_of({out.reader, out.what}), [&](uint32_t number) {
+      return groups_[number].reader == out.reader && groups_[number].what == out.what;
+    });
+  return out;
+}
+
+bool Exposure::has_room(const Room& room, uint32_t person, size_t bytes) const {
+  if (is_anyones(bytes)) return true;
+  const size_t of_person = person == kNone ? 0 : person_bytes_[person];
+  const size_t person_max = only_.person.empty() ? room.bytes_max / 4 : room.bytes_max;
+  return of_person + bytes <= person_max && room.bytes + bytes <= room.bytes_max &&
+         bytes_ + bytes <= bytes_max_;
 }
 
 // The group of a release, made where there is room for one more of that nation's.
-Exposure::Group* Exposure::group_of(const ledger::Record& record, bool passed) {
-  const std::string_view partner = field_text(record, "partner");
-  const std::string person = person_of(record);
-  const std::string_view device = field_text(record, "device");
-  const std::string_view object = field_text(record, "object");
-  const std::string_view key = field_text(record, "key");
-  const std::string_view policy = field_text(record, "policy");
-  GroupName name = name_of(record);
-  if (Group* there = known(name)) return there;
+Exposure::Group* Exposure::group_of(const ledger::Record& record) {
+  Seen seen = look(record);
+  if (seen.group != kNone) return &groups_[seen.group];
 
-  Room& room = room_of(partner);
-  const auto needs = [](uint32_t number, std::string_view text) {
-    return number == kNone ? kNameBytes + text.size() : 0;
+  Room& room = room_of(field_text(record, "partner"));
+  const auto needs = [](uint32_t number, size_t bytes) { return number == kNone ? bytes : 0; };
+  const auto needs_text = [&](uint32_t number, std::string_view text) {
+    return needs(number, Texts::kTextBytes + text.size());
   };
-  size_t bytes = kGroupBytes + needs(name.person, person) + needs(name.device, device) +
-                 needs(name.object, object) + needs(name.key, key) +
-                 (policy.empty() ? 0 : needs(name.text, policy));
-  const size_t of_person = name.person == kNone ? 0 : person_bytes_[name.person];
-  const size_t person_max = only_.person.empty() ? room.bytes_max / 4 : room.bytes_max;
-  if (of_person + bytes > person_max || room.bytes + bytes > room.bytes_max || bytes_ + bytes > bytes_max_)
-    return nullptr;
-  Group group;
-  group.policy = policy_of(record, bytes);
-  name = {persons_.add(person), devices_.add(device), objects_.add(object), keys_.add(key),
-          texts_.add(policy)};
-  group.name = name;
+  size_t bytes = kGroupBytes + needs(seen.reader, kReaderBytes) + needs(seen.what, kWhatBytes) +
+                 needs_text(seen.by.person, seen.person) + needs_text(seen.by.device, seen.device) +
+                 needs_text(seen.of.object, seen.object) + needs_text(seen.of.key, seen.key) +
+                 needs_text(seen.of.text, seen.text);
+  if (!has_room(room, seen.by.person, bytes)) return nullptr;
+  const bool apart = !is_anyones(bytes);
+  Group group{.policy = policy_of(record, bytes)};
+  if (seen.reader == kNone) {
+    seen.by = {persons_.add(seen.person), devices_.add(seen.device)};
+    seen.reader = static_cast<uint32_t>(readers_.size());
+    reader_index_.add(hash_of({seen.by.person, seen.by.device}), seen.reader);
+    readers_.push_back(seen.by);
+  }
+  if (seen.what == kNone) {
+    seen.of = {objects_.add(seen.object), keys_.add(seen.key), texts_.add(seen.text)};
+    seen.what = static_cast<uint32_t>(whats_.size());
+    what_index_.add(hash_of({seen.of.object, seen.of.key, seen.of.text}), seen.what);
+    whats_.push_back(seen.of);
+  }
+  group.reader = seen.reader;
+  group.what = seen.what;
   group.kid = kids_.add(field_text(record, "kid"));
-  group.passed = passed;
-  if (const std::string_view service = field_text(record, "service"); passed && !service.empty())
-    group.service = services_.add(service);  // of partners alone: few
+  if (record.event_class == "key.passed") group.service = services_.add(field_text(record, "service"));
   person_bytes_.resize(persons_.size());
-  person_bytes_[name.person] += bytes;
-  room.bytes += bytes;
+  if (apart) {
+    person_bytes_[seen.by.person] += bytes;
+    room.bytes += bytes;
+  }
   bytes_ += bytes;
-  index_[GroupHash()(name) % index_.size()].emplace(name, static_cast<uint32_t>(groups_.size()));
+  group_index_.add(hash_of({group.reader, group.what}), static_cast<uint32_t>(groups_.size()));
   return &groups_.emplace_back(group);
 }
 
 void Exposure::add(const ledger::Record& record, uint64_t entry) {
+  read_ = entry + 1;
   if (!counts(record.event_class) || !fits(record)) return;
   Room& room = room_of(field_text(record, "partner"));
   if (record.event_class == "key.withheld") {  // recorded as released, and then not answered
-    Group* const there = known(name_of(record));
+    const uint32_t number = look(record).group;
+    Group* const there = number == kNone ? nullptr : &groups_[number];
     if (there == nullptr ? room.incomplete == 0 : there->count == 0) return;
     if (there == nullptr) {
       --room.incomplete;
@@ -198,7 +211,7 @@ void Exposure::add(const ledger::Record& record, uint64_t entry) {
     return;
   }
   ++releases_;
-  Group* kept = group_of(record, record.event_class == "key.passed");
+  Group* kept = group_of(record);
   if (kept == nullptr) {
     ++room.incomplete;
     ++incomplete_;
@@ -213,7 +226,7 @@ void Exposure::add(const ledger::Record& record, uint64_t entry) {
   kept->last_entry = entry;
   const std::string_view verdict = field_text(record, "verdict");
   kept->verdict.fill('\0');
-  if (verdict.size() < kept->verdict.size()) std::copy(verdict.begin(), verdict.end(), kept->verdict.begin());
+  if (verdict.size() <= kept->verdict.size()) std::ranges::copy(verdict, kept->verdict.begin());
 }
 
 Result<bool> Exposure::read_on(const ledger::Ledger& ledger, uint64_t until, size_t records_max) {
@@ -234,8 +247,8 @@ Result<bool> Exposure::read_on(const ledger::Ledger& ledger, uint64_t until, siz
   return read_ < until;
 }
 
-ExposureReport::ExposureReport(const Exposure& exposure, ExposureFilter filter, coalition::World world,
-                               Instant now)
+ExposureReport::ExposureReport(const Exposure& exposure, ExposureFilter filter,
+                               std::optional<coalition::World> world, Instant now)
     : exposure_(exposure),
       filter_(std::move(filter)),
       world_(std::move(world)),
@@ -247,15 +260,16 @@ ExposureReport::ExposureReport(const Exposure& exposure, ExposureFilter filter, 
   device_ = exposure.devices_.find(filter_.device);
   readers_.resize(exposure.persons_.size());
   objects_.resize(exposure.objects_.size());
+  if (!world_) return;
   recalled_ = {objects_,
                std::vector<bool>(exposure.keys_.size()),
                readers_,
                std::vector<bool>(exposure.devices_.size()),
                std::vector<bool>(exposure.texts_.size()),
                std::vector<bool>(exposure.kids_.size())};
-  const auto mark = [&](std::string_view kind, std::vector<bool>& bits, const Exposure::Names& names) {
+  const auto mark = [&](std::string_view kind, std::vector<bool>& bits, const Texts& names) {
     const std::string before = fmt::format("recall/{}/", kind);
-    for (const coalition::Recall* recall : world_.recalls(kind))
+    for (const coalition::Recall* recall : world_->recalls(kind))
       set_bit(bits, names.find(std::string_view(recall->key).substr(before.size())));
   };
   mark("policy", recalled_.objects, exposure.objects_);
@@ -264,7 +278,7 @@ ExposureReport::ExposureReport(const Exposure& exposure, ExposureFilter filter, 
   mark("device", recalled_.devices, exposure.devices_);
   mark(coalition::kAuthorRecall, recalled_.texts, exposure.texts_);
   mark("key", recalled_.kids, exposure.kids_);
-  for (const coalition::Release* one : world_.releases()) {
+  for (const coalition::Release* one : world_->releases()) {
     if (!one->start) continue;
     auto& rights = released_[fmt::format("{}/{}", one->partner.text(), one->object)];
     for (const coalition::Action right : kRights)
@@ -274,41 +288,49 @@ ExposureReport::ExposureReport(const Exposure& exposure, ExposureFilter filter, 
 }
 
 std::string_view ExposureReport::partner_of(const Exposure::Group& group) const {
-  const std::string_view person = exposure_.persons_[group.name.person];
+  const std::string_view person = exposure_.persons_[exposure_.reader(group).person];
   return person.substr(0, person.find('/'));
+}
+
+std::string_view ExposureReport::id_of(const Exposure::Group& group) const {
+  const std::string_view person = exposure_.persons_[exposure_.reader(group).person];
+  return person.substr(std::min(person.size(), partner_of(group).size() + 1));
 }
 
 bool ExposureReport::fits(const Exposure::Group& group) const {
   if (group.count == 0) return false;
   if (!filter_.partner.empty() && filter_.partner != partner_of(group)) return false;
-  if (!filter_.person.empty() && person_ != group.name.person) return false;
-  if (!filter_.object.empty() && object_ != group.name.object && key_ != group.name.key) return false;
-  return filter_.device.empty() || device_ == group.name.device;
+  if (!filter_.person.empty() && person_ != exposure_.reader(group).person) return false;
+  if (!filter_.object.empty() && object_ != exposure_.what(group).object && key_ != exposure_.what(group).key)
+    return false;
+  return filter_.device.empty() || device_ == exposure_.reader(group).device;
 }
 
 // By a recall of something that is its own.
 bool ExposureReport::is_named(const Exposure::Group& group) const {
-  return bit(recalled_.objects, group.name.object) || bit(recalled_.keys, group.name.key) ||
-         bit(recalled_.persons, group.name.person) || bit(recalled_.devices, group.name.device) ||
-         bit(recalled_.texts, group.name.text) || (!group.passed && bit(recalled_.kids, group.kid));
+  const Exposure::Reader& reader = exposure_.reader(group);
+  const Exposure::What& what = exposure_.what(group);
+  return bit(recalled_.objects, what.object) || bit(recalled_.keys, what.key) ||
+         bit(recalled_.persons, reader.person) || bit(recalled_.devices, reader.device) ||
+         bit(recalled_.texts, what.text) || (!passed(group) && bit(recalled_.kids, group.kid));
 }
 
 std::string ExposureReport::ask(const Exposure::Group& group, coalition::Action right) const {
-  const std::string& person = exposure_.persons_[group.name.person];
+  const Exposure::What& what = exposure_.what(group);
   coalition::Ask ask;
   ask.action = right;
   ask.who.partner = PartnerCode(std::string(partner_of(group)));
-  ask.who.id = PersonId(person.substr(std::min(person.size(), partner_of(group).size() + 1)));
-  ask.target = coalition::ObjectRef{exposure_.objects_[group.name.object]};
+  ask.who.id = PersonId(std::string(id_of(group)));
+  ask.target = coalition::ObjectRef{std::string(exposure_.objects_[what.object])};
   ask.now = now_;
-  ask.by.emplace().device = exposure_.devices_[group.name.device];
+  ask.by.emplace().device = exposure_.devices_[exposure_.reader(group).device];
   coalition::SealedObject& sealed = ask.object.emplace();
   for (const uint32_t number : exposure_.policies_[group.policy])
-    sealed.attributes.push_back(exposure_.attributes_[number]);
-  sealed.key_digest = exposure_.keys_[group.name.key];
-  sealed.text_digest = exposure_.texts_[group.name.text];
-  if (!group.passed) sealed.kid = exposure_.kids_[group.kid];
-  const auto reason = coalition::barred(world_, ask);
+    sealed.attributes.emplace_back(exposure_.attributes_[number]);
+  sealed.key_digest = exposure_.keys_[what.key];
+  sealed.text_digest = exposure_.texts_[what.text];
+  if (!passed(group)) sealed.kid = exposure_.kids_[group.kid];
+  const auto reason = coalition::barred(*world_, ask);
   return reason ? reason->policy : std::string();
 }
 
@@ -326,10 +348,11 @@ std::string ExposureReport::ask_released(const Exposure::Group& group,
 // Recalls of the object, the key, the reader and the device aside, and releases of the object, the answer is
 // the same for all who are of one nation and for all objects of the same attributes.
 const std::string& ExposureReport::why_shut(const Exposure::Group& group) {
-  const auto released =
-      released_.empty()
-          ? released_.end()
-          : released_.find(fmt::format("{}/{}", partner_of(group), exposure_.objects_[group.name.object]));
+  if (!world_) return asked_;
+  const auto released = released_.empty()
+                            ? released_.end()
+                            : released_.find(fmt::format("{}/{}", partner_of(group),
+                                                         exposure_.objects_[exposure_.what(group).object]));
   if (released != released_.end()) return asked_ = ask_released(group, released->second);
   if (is_named(group)) return asked_ = ask(group, coalition::Action::open);
   std::pair<uint32_t, std::string> name(group.policy, partner_of(group));
@@ -342,11 +365,12 @@ void ExposureReport::count(uint32_t number) {
   const Exposure::Group& group = exposure_.groups_[number];
   if (!fits(group)) return;
   releases_ += group.count;
-  if (!readers_[group.name.person]) ++readers_count_;
-  if (!objects_[group.name.object]) ++objects_count_;
-  readers_[group.name.person] = true;
-  objects_[group.name.object] = true;
-  if (why_shut(group).empty()) ++(group.passed ? elsewhere_ : openable_);
+  const uint32_t person = exposure_.reader(group).person, object = exposure_.what(group).object;
+  if (!readers_[person]) ++readers_count_;
+  if (!objects_[object]) ++objects_count_;
+  readers_[person] = true;
+  objects_[object] = true;
+  if (why_shut(group).empty()) ++(passed(group) ? elsewhere_ : openable_);
   if (filter_.before != 0 && group.last_entry >= filter_.before) return;
   ++found_;
   newest_.emplace_back(group.last_entry, number);
@@ -358,23 +382,25 @@ void ExposureReport::count(uint32_t number) {
 
 void ExposureReport::show(uint32_t number) {
   const Exposure::Group& group = exposure_.groups_[number];
-  const std::string& person = exposure_.persons_[group.name.person];
+  const Exposure::What& what = exposure_.what(group);
+  const std::string_view verdict(group.verdict.data(), group.verdict.size());
   const std::string& shut = why_shut(group);
   Json row = Json::object({{"partner", std::string(partner_of(group))},
-                           {"person", person.substr(std::min(person.size(), partner_of(group).size() + 1))},
-                           {"device", exposure_.devices_[group.name.device]},
-                           {"object", exposure_.objects_[group.name.object]},
-                           {"key", exposure_.keys_[group.name.key]},
+                           {"person", id_of(group)},
+                           {"device", exposure_.devices_[exposure_.reader(group).device]},
+                           {"object", exposure_.objects_[what.object]},
+                           {"key", exposure_.keys_[what.key]},
                            {"kid", exposure_.kids_[group.kid]},
                            {"count", static_cast<int64_t>(group.count)},
                            {"first", rfc3339(group.first)},
                            {"last", rfc3339(group.last)},
                            {"first_entry", static_cast<int64_t>(group.first_entry)},
                            {"last_entry", static_cast<int64_t>(group.last_entry)},
-                           {"verdict", std::string(group.verdict.data())},
-                           {"passed", group.passed}});
-  if (group.service != Exposure::kNone) row.set("service", exposure_.services_[group.service]);
-  if (!shut.empty() || !group.passed) row.set("openable", shut.empty());
+                           {"verdict", verdict.substr(0, verdict.find('\0'))},
+                           {"passed", passed(group)}});
+  if (passed(group) && !exposure_.services_[group.service].empty())
+    row.set("service", exposure_.services_[group.service]);
+  if (!shut.empty() || !passed(group)) row.set("openable", shut.empty());
   if (!shut.empty()) row.set("why", shut);
   rows_.push(std::move(row));
 }
@@ -396,7 +422,8 @@ bool ExposureReport::step(size_t count_max) {
 }
 
 Json ExposureReport::take() {
-  Json out = Json::object({{"releases", static_cast<int64_t>(releases_)},
+  Json out = Json::object({{"asked", filter_.json()},
+                           {"releases", static_cast<int64_t>(releases_)},
                            {"readers", static_cast<int64_t>(readers_count_)},
                            {"objects", static_cast<int64_t>(objects_count_)},
                            {"openable", static_cast<int64_t>(openable_)},

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "coalition/world.h"
+#include "data/texts.h"
 #include "ledger/ledger.h"
 
 #include <array>
@@ -15,12 +16,11 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace entente::data {
 
-inline constexpr size_t kExposureBytesMax = 256 << 20;
+inline constexpr size_t kExposureBytesMax = 512 << 20;
 inline constexpr size_t kExposureShownMax = 2'000;
 // What one turn of a loop may hold: entries of the ledger, and groups of a report.
 inline constexpr size_t kExposureReadAtOnce = 500;
@@ -32,19 +32,25 @@ struct ExposureFilter {  // empty, or 0: all
   std::string object{};  // id of the policy, or digest of the wrapped key
   std::string device{};
   uint64_t before = 0;  // rows whose last release is an earlier entry of the ledger; counts stay whole
+
+  [[nodiscard]] bool is_narrow() const {
+    return !partner.empty() || !person.empty() || !object.empty() || !device.empty();
+  }
+  [[nodiscard]] Json json() const;  // what of it is set
 };
 
 class Exposure {
  public:
-  // `self`: whose people may take up half of the room; those of each partner an eighth; one person a quarter
-  // of that.
+  // Three quarters of the room are for whoever comes. The last one is kept apart: half of it for the people
+  // of `self`, an eighth for those of each partner, a quarter of that for one person; so that whatever one of
+  // them was given hides nobody else's.
   explicit Exposure(PartnerCode self, size_t bytes_max = kExposureBytesMax)
       : Exposure(std::move(self), ExposureFilter(), bytes_max) {}
   // Of what fits `only`: all the room is for the one nation or person that it names.
   Exposure(PartnerCode self, ExposureFilter only, size_t bytes_max = kExposureBytesMax)
       : self_(std::move(self)), only_(std::move(only)), bytes_max_(bytes_max) {}
 
-  void add(const ledger::Record& record, uint64_t entry);  // which of the ledger it is
+  void add(const ledger::Record& record, uint64_t entry);  // the next of the ledger, of whatever class
   // The next of the ledger's batches, once each and in order, until `records_max` of it were looked at: true
   // when there are more before `until`. An error leaves it where it is: what cannot be read is not left out.
   [[nodiscard]] Result<bool> read_on(const ledger::Ledger& ledger, uint64_t until, size_t records_max);
@@ -60,50 +66,49 @@ class Exposure {
 
  private:
   friend class ExposureReport;
-  static constexpr uint32_t kNone = UINT32_MAX;
+  static constexpr uint32_t kNone = kNoNumber;
 
-  // Texts that many releases share, each kept once.
-  class Names {
-   public:
-    [[nodiscard]] uint32_t find(std::string_view text) const;
-    uint32_t add(std::string_view text);
-    [[nodiscard]] const std::string& operator[](uint32_t number) const { return texts_[number]; }
-    [[nodiscard]] size_t size() const { return texts_.size(); }
-
-   private:
-    std::deque<std::string> texts_;
-    std::unordered_map<std::string_view, uint32_t> numbers_;
+  struct Reader {
+    uint32_t person, device;
+    bool operator==(const Reader&) const = default;
   };
-  struct GroupName {
-    uint32_t person, device, object, key;
+  struct What {
+    uint32_t object, key;
     uint32_t text;  // digest of the policy's, where it names an author
-    bool operator==(const GroupName&) const = default;
-  };
-  struct GroupHash {
-    size_t operator()(const GroupName& name) const noexcept;
+    bool operator==(const What&) const = default;
   };
   struct Group {
-    GroupName name{};
+    uint32_t reader = kNone;
+    uint32_t what = kNone;
     uint32_t kid = 0;
     uint32_t policy = 0;
-    uint32_t service = kNone;  // whose, where it passed
+    uint32_t service = kNone;  // whose, where it passed: another nation's released it, for one of our people
     uint32_t count = 0;
-    bool passed = false;  // another nation's service released it, for one of our people
     Instant first{}, last{};
     uint64_t first_entry = 0, last_entry = 0;
-    std::array<char, 24> verdict{};
+    std::array<char, 16> verdict{};
   };
-  struct Room {  // of one nation
+  struct Room {  // of one nation, of what is kept apart
     size_t bytes = 0;
     size_t bytes_max = 0;
     uint64_t incomplete = 0;
   };
+  struct Seen {  // what a record says, with the numbers that it has here
+    std::string person;
+    std::string_view device, object, key, text;
+    Reader by{};
+    What of{};
+    uint32_t reader = kNone, what = kNone, group = kNone;
+  };
   [[nodiscard]] bool fits(const ledger::Record& record) const;
   [[nodiscard]] Room& room_of(std::string_view partner);
-  [[nodiscard]] Group* known(const GroupName& name);
-  [[nodiscard]] GroupName name_of(const ledger::Record& record) const;
-  [[nodiscard]] Group* group_of(const ledger::Record& record, bool passed);
+  [[nodiscard]] Seen look(const ledger::Record& record) const;
+  [[nodiscard]] bool is_anyones(size_t bytes) const { return bytes_ + bytes <= bytes_max_ / 4 * 3; }
+  [[nodiscard]] bool has_room(const Room& room, uint32_t person, size_t bytes) const;
+  [[nodiscard]] Group* group_of(const ledger::Record& record);
   uint32_t policy_of(const ledger::Record& record, size_t& bytes);
+  [[nodiscard]] const Reader& reader(const Group& group) const { return readers_[group.reader]; }
+  [[nodiscard]] const What& what(const Group& group) const { return whats_[group.what]; }
 
   PartnerCode self_;
   ExposureFilter only_;
@@ -113,25 +118,28 @@ class Exposure {
   uint64_t releases_ = 0;
   uint64_t incomplete_ = 0;
   std::map<std::string, Room, std::less<>> rooms_;
-  std::vector<size_t> person_bytes_;
-  Names persons_, devices_, objects_, keys_, texts_, kids_, attributes_, services_;
+  std::vector<size_t> person_bytes_;  // of what is kept apart
+  Texts persons_, devices_, objects_, keys_, texts_, kids_, attributes_, services_;
   std::map<std::vector<uint32_t>, uint32_t> policy_index_;  // many objects bear the same attributes
   std::vector<std::vector<uint32_t>> policies_;
-  // In parts, so that none is ever so large that growing it holds up a turn of the loop.
-  std::array<std::unordered_map<GroupName, uint32_t, GroupHash>, 64> index_;
+  NumberTable reader_index_, what_index_, group_index_;
+  std::deque<Reader> readers_;
+  std::deque<What> whats_;
   std::deque<Group> groups_;
 };
 
-// One report, made in slices so that others have the loop in between: {"releases", "readers", "objects",
-// "openable", "elsewhere", "incomplete", "rows": [{partner, person, device, object, key, kid, count, first,
-// last, verdict, first_entry, last_entry, passed, service?, openable?, why?}], "more", "next"?, "read"}: rows
-// newest first, `more` older ones that are left out, which a report before `next` begins with, `read` the
-// entries of the ledger that it is of. What another nation's `service` released is not openable by our word:
-// where nothing here keeps it shut, the row has no `openable`, and is counted as `elsewhere`. What is
-// recorded meanwhile may be in it or not; from one page to the next it moves to the first.
+// One report, made in slices so that others have the loop in between: {"asked", "releases", "readers",
+// "objects", "openable", "elsewhere", "incomplete", "rows": [{partner, person, device, object, key, kid,
+// count, first, last, verdict, first_entry, last_entry, passed, service?, openable?, why?}], "more", "next"?,
+// "read"}: rows newest first, `more` older ones that are left out, which a report before `next` begins with,
+// `read` the entries of the ledger that it is of. What another nation's `service` released is not openable by
+// our word: where nothing here keeps it shut, the row has no `openable`, and is counted as `elsewhere`. What
+// is recorded meanwhile may be in it or not; from one page to the next it moves to the first.
 class ExposureReport {
  public:
-  ExposureReport(const Exposure& exposure, ExposureFilter filter, coalition::World world, Instant now);
+  // Without a world nobody asks what can still be opened: all rows are as the ledger has them.
+  ExposureReport(const Exposure& exposure, ExposureFilter filter, std::optional<coalition::World> world,
+                 Instant now);
   // Looks at so many groups, or makes so many rows: false when the report is whole.
   [[nodiscard]] bool step(size_t count);
   [[nodiscard]] Json take();
@@ -149,10 +157,12 @@ class ExposureReport {
   void count(uint32_t number);
   void show(uint32_t number);
   [[nodiscard]] std::string_view partner_of(const Exposure::Group& group) const;
+  [[nodiscard]] std::string_view id_of(const Exposure::Group& group) const;  // of the person, in their nation
+  [[nodiscard]] static bool passed(const Exposure::Group& group) { return group.service != Exposure::kNone; }
 
   const Exposure& exposure_;
   ExposureFilter filter_;
-  coalition::World world_;
+  std::optional<coalition::World> world_;
   Instant now_;
   uint32_t person_ = Exposure::kNone, object_ = Exposure::kNone, key_ = Exposure::kNone,
            device_ = Exposure::kNone;

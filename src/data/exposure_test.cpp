@@ -140,12 +140,12 @@ TEST_CASE("attack: of two objects that look alike one is released, the other was
 
 TEST_CASE("attack: one reader opens so much that nobody else's releases would be shown") {
   Exposure exposure(PartnerCode("XAA"), 64 << 10);
-  for (int i = 0; i < 1'000; ++i) add(exposure, leaf("key.release", "ingrid", fmt::format("object-{}", i)));
+  for (int i = 0; i < 10'000; ++i) add(exposure, leaf("key.release", "ingrid", fmt::format("object-{}", i)));
   add(exposure, leaf("key.release", "olav", "plan"));
   const coalition::World world = example::world(example::records("XAA"));
   const Json report = report_of(exposure, {}, world);
-  CHECK(number(report, "releases") + number(report, "incomplete") == 1'001);
-  CHECK(number(report, "incomplete") > 900);
+  CHECK(number(report, "releases") + number(report, "incomplete") == 10'001);
+  CHECK(number(report, "incomplete") > 9'000);
   CHECK(exposure.bytes() <= 64 << 10);
   const Json olav =
       report_of(exposure, {.partner = {}, .person = "XBB/olav", .object = {}, .device = {}}, world);
@@ -164,6 +164,21 @@ TEST_CASE("attack: one nation's readers leave room for the others'") {
   CHECK(number(report, "releases") == 1);
   CHECK(number(report, "incomplete") == 0);
   CHECK(number(report_of(exposure, {}, world), "incomplete") > 0);
+}
+
+TEST_CASE("while there is room it is for whoever comes, also for one reader alone") {
+  constexpr size_t kRoom = 4 << 20;
+  Exposure exposure(PartnerCode("XAA"), kRoom);
+  size_t releases = 0;
+  for (; exposure.bytes() < kRoom / 2; ++releases) {
+    ledger::Record of =
+        leaf("key.release", "ingrid", fmt::format("5e0f3a52-0000-4000-8000-{:012}", releases));
+    of.fields[4].second = fmt::format("{:043}", releases);  // as long as a digest
+    add(exposure, of);
+  }
+  CHECK(exposure.incomplete() == 0);
+  // So a million releases have room, each of an object of its own.
+  CHECK(exposure.bytes() / releases < kExposureBytesMax / 4 * 3 / 1'000'000);
 }
 
 TEST_CASE("attack: what was released to one nation is hidden behind as much as there is no room for") {

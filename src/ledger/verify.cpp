@@ -82,6 +82,10 @@ class Audit {
 
   Result<VerifyReport> run() {
     TRY_VOID(read_announced());
+    if (against_.remembered) {
+      const Result<Checkpoint> seen = Checkpoint::open(*against_.remembered, verifier_);
+      brought_ = seen ? seen->size : 0;  // else a fault, behind what is wrong in the ledger itself
+    }
     TRY(FolderReader log, FolderReader::open(folder_ / "log", kSegmentMagicLog));
     TRY(FolderReader own, FolderReader::open(folder_ / "own", kSegmentMagicOwn));
     if (log.segments() == 0) return fault("corrupt", "there is no ledger here", folder_);
@@ -102,8 +106,11 @@ class Audit {
   }
 
  private:
-  // While a node writes, only what it announced before we began is sure to hold still.
-  [[nodiscard]] bool enough() const { return live_ && !against_.at_start && tree_.size() >= announced_.size; }
+  // While a node writes, only what it announced before we began is sure to hold still, or what a checkpoint
+  // of its says that somebody brings.
+  [[nodiscard]] bool enough() const {
+    return live_ && !against_.at_start && tree_.size() >= std::max(announced_.size, brought_);
+  }
 
   Result<void> read_announced() {
     const std::filesystem::path path = folder_ / "checkpoint";
@@ -168,9 +175,14 @@ class Audit {
     const Result<Leaf> again = reseal(*leaf, item.key, item.plain);
     if (!again || *again != *leaf)
       return fault("plaintext", "the record is not the one in the log", at(index));
-    TRY(const Json fields, Json::parse(item.plain));
+    TRY(Json fields, Json::parse(item.plain));
     requests_.feed(index, leaf->event_class, fields);
-    return match_.feed(index, fields);
+    TRY_VOID(match_.feed(index, fields));
+    if (against_.seen)
+      against_.seen(
+          index,
+          {.event_class = leaf->event_class, .time = leaf->time, .fields = std::move(fields.members())});
+    return {};
   }
 
   Result<void> note(std::string_view text) {
@@ -293,6 +305,7 @@ class Audit {
   StoreMatch match_;
   RequestMatch requests_;
   Checkpoint announced_;
+  uint64_t brought_ = 0;  // size of the checkpoint that is remembered
   Tree tree_;
   VerifyReport out_;
 };

@@ -10,13 +10,17 @@
 
 #include "base/result.h"
 #include "ledger/note.h"
+#include "ledger/record.h"
 #include "store/store.h"
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
 namespace entente::ledger {
+
+using Seen = std::function<void(uint64_t index, const Record& record)>;
 
 struct VerifyAgainst {
   // A checkpoint seen earlier: only this shows that a whole folder was put back to an older state.
@@ -25,9 +29,12 @@ struct VerifyAgainst {
   // else.
   const store::Loaded* store = nullptr;
   // Asked by the node that holds the ledger, before it writes: all of it is read, also what is not announced
-  // yet, and counts of requests that do not hold are in the report. A ledger is never mended, and must not keep
-  // a node down for what a count says.
+  // yet, and counts of requests that do not hold are in the report. A ledger is never mended, and must not
+  // keep a node down for what a count says.
   bool at_start = false;
+  // Told of each entry whose plaintext was found to be what the log commits to, in order, before anything
+  // behind it is read: it counts where no fault is found.
+  Seen seen{};
 };
 
 struct VerifyReport {

@@ -23,6 +23,7 @@ struct LinkState {
   bool serving = false;  // their people can ask here
 };
 
+class ExposureDesk;
 class KeyDesk;
 class MissionDesk;
 class ApiCore;
@@ -37,6 +38,7 @@ class Api {
     exchange::AccessDesk& access;
     MissionDesk& missions;
     KeyDesk& keys;
+    ExposureDesk& released;
     const Clock& clock;      // the wall's: what is written, and what ends from now on
     const Clock& decisions;  // what is asked, and what begins from now on: it never goes back
     PartnerCode self;

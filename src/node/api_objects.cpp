@@ -1,11 +1,11 @@
 // Sealed objects: what was released of them, to whom, and what can still be opened; recalls.
 #include "base/fields.h"
-#include "data/exposure.h"
 #include "data/policy_id.h"
 #include "exchange/switchboard.h"
 #include "net/url.h"
 #include "node/api_answers.h"
 #include "node/api_core.h"
+#include "node/exposure_desk.h"
 #include "node/key_desk.h"
 #include "node/recall_order.h"
 
@@ -50,8 +50,6 @@ ledger::Record recall_leaf(std::string kind, const std::string& key, const coali
   return out;
 }
 
-constexpr Millis kReleasedBeforeMax{2'000};  // an answer to a recall waits for no more of the ledger
-
 Failure wrong_query(std::string_view where, std::string what, std::string hint) {
   return fail("field.value", std::move(what), std::string(where), std::move(hint));
 }
@@ -81,18 +79,6 @@ Result<data::ExposureFilter> read_filter(const std::string& query) {
   return out;
 }
 
-bool is_narrow(const data::ExposureFilter& filter) {
-  return !filter.partner.empty() || !filter.person.empty() || !filter.object.empty() ||
-         !filter.device.empty();
-}
-
-Answer unread(const data::Exposure& exposure, const Error& why) {
-  return refusal(503,
-                 {"exposure.unread",
-                  fmt::format("entry {} of the ledger cannot be read: {}", exposure.read(), why.what()),
-                  why.where(), "What was released cannot be told before it can: `entente ledger verify`."});
-}
-
 struct ObjectCalls {
   ApiCore& api;
   Records& records;
@@ -101,17 +87,12 @@ struct ObjectCalls {
   const Clock& clock;
   const Clock& decisions;
   PartnerCode self;
-  data::Exposure released;     // of what the ledger held up to here
-  bool reading_again = false;  // the ledger, for an exposure of its own
+  ExposureDesk& released;
 
   net::Task<Answer> list_recalls(ApiRequest request);
   bool is_in_an_app(const PartnerCode& partner, const PersonId& person) const;
   net::Task<Answer> recall_object(ApiRequest request);
   net::Task<Answer> lift_recall(ApiRequest request);
-  net::Task<Result<void>> read_exposure(data::Exposure* exposure, uint64_t until);
-  // Whether what a recall names was ever released; nothing where that is not known soon.
-  net::Task<std::optional<bool>> released_before(std::string kind, std::string what);
-  net::Task<Json> report_exposure(const data::Exposure* exposure, data::ExposureFilter filter);
   net::Task<Answer> show_exposure(ApiRequest request);
 };
 
@@ -120,7 +101,7 @@ struct ObjectCalls {
 std::vector<ApiRoute> objects_routes(ApiCore& api, const Api::Parts& parts) {
   using enum ApiRoute::Also;
   return routes_of(ObjectCalls{api, parts.records, parts.switchboard, parts.keys, parts.clock,
-                               parts.decisions, parts.self, data::Exposure(parts.self)},
+                               parts.decisions, parts.self, parts.released},
                    {
                        {"GET", "/v1/recalls", &ObjectCalls::list_recalls},
                        {"POST", "/v1/recalls", &ObjectCalls::recall_object, preview},
@@ -186,7 +167,7 @@ net::Task<Answer> ObjectCalls::recall_object(ApiRequest request) {
   Answer answer = co_await api.change(request, std::move(change), std::move(said));
   if (answer.status != 200 && answer.status != 507) co_return answer;
   // It acts already: whoever ordered it hears whether it fits anything.
-  const std::optional<bool> known = co_await released_before(kind, what);
+  const std::optional<bool> known = co_await released.released_before(kind, what);
   if (!known) co_return answer;
   answer.body.set("known", *known);
   if (!*known) {
@@ -228,66 +209,16 @@ net::Task<Answer> ObjectCalls::lift_recall(ApiRequest request) {
   co_return answer;
 }
 
-// What the ledger has got since it was last asked; the loop goes on in between.
-net::Task<Result<void>> ObjectCalls::read_exposure(data::Exposure* exposure, uint64_t until) {
-  for (bool more = true; more;) {
-    const Result<bool> read = exposure->read_on(records.ledger(), until, data::kExposureReadAtOnce);
-    if (!read) co_return Failure(read.error());
-    more = *read;
-    co_await switchboard.loop().sleep(Millis(0));
-  }
-  co_return Result<void>();
-}
-
-net::Task<std::optional<bool>> ObjectCalls::released_before(std::string kind, std::string what) {
-  if (const auto known = released.knows(kind, what); known == true) co_return known;
-  const uint64_t until = records.ledger().size();
-  const Tick start = clock.tick();
-  for (bool more = true; more;) {
-    const Result<bool> read = released.read_on(records.ledger(), until, data::kExposureReadAtOnce);
-    if (!read) co_return std::nullopt;
-    more = *read;
-    if (more && clock.tick() - start > kReleasedBeforeMax) co_return std::nullopt;
-    co_await switchboard.loop().sleep(Millis(0));
-  }
-  co_return released.knows(kind, what);
-}
-
-net::Task<Json> ObjectCalls::report_exposure(const data::Exposure* exposure, data::ExposureFilter filter) {
-  data::ExposureReport report(*exposure, std::move(filter), records.world(), decisions.now());
-  while (report.step(data::kExposureGroupsAtOnce)) co_await switchboard.loop().sleep(Millis(0));
-  Json said = report.take();
-  // What it can be checked by: a checkpoint of that many entries or more, which the ledger's proofs lead to.
-  said.set("checkpoint", records.ledger().checkpoint());
-  co_return said;
-}
-
 net::Task<Answer> ObjectCalls::show_exposure(ApiRequest request) {
   if (auto no = api.may_not_view(request, "exposure")) co_return *no;
   const Result<data::ExposureFilter> filter = read_filter(request.query);
   if (!filter) co_return refusal(400, filter.error());
-  const uint64_t until = records.ledger().size();
-  const Result<void> read = co_await read_exposure(&released, until);
-  if (!read) co_return unread(released, read.error());
   const Result<void> checked = check_exposure(
       records.world(), *filter, [this](std::string_view partner) { return released.names_partner(partner); });
   if (!checked) co_return refusal(400, checked.error());
-  if (!is_narrow(*filter) || released.incomplete(*filter) == 0) {
-    Json said = co_await report_exposure(&released, *filter);
-    co_return Answer{200, std::move(said)};
-  }
-  // Some of it had no room beside all else: read for this alone, it has. As much memory again, so one at a
-  // time.
-  if (reading_again)
-    co_return refusal(
-        429,
-        {"api.busy", "the ledger is being read for another such question now", {}, "ask again in a moment"});
-  const Held held(reading_again);
-  data::Exposure own(self, *filter);
-  const Result<void> again = co_await read_exposure(&own, until);
-  if (!again) co_return unread(own, again.error());
-  Json said = co_await report_exposure(&own, *filter);
-  co_return Answer{200, std::move(said)};
+  Result<Json> said = co_await released.answer(*filter, records.world(), decisions.now());
+  if (!said) co_return refusal(said.error().code() == "api.busy" ? 429 : 503, said.error());
+  co_return Answer{200, *std::move(said)};
 }
 
 }  // namespace entente::node

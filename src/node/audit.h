@@ -15,6 +15,9 @@ struct Audit {
   ledger::VerifyReport ledger;
   size_t records = 0;  // of the store, each held against its signature and the ledger
 };
-[[nodiscard]] Result<Audit> audit(const NodeConfig& config, std::optional<std::string> remembered);
+// `exposure`: a report on what was released, which is held against the ledger; its checkpoint is remembered
+// beside.
+[[nodiscard]] Result<Audit> audit(const NodeConfig& config, std::optional<std::string> remembered,
+                                  std::optional<Json> exposure = {});
 
 }  // namespace entente::node

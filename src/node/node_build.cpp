@@ -10,7 +10,11 @@ exchange::HostNames Node::Parts::host_names() const {
 }
 
 Result<void> Node::Parts::build() {
-  TRY(records, Records::open(config, keys, loop));
+  released = std::make_unique<ExposureDesk>(loop, config.partner);
+  TRY(records,
+      Records::open(config, keys, loop, nullptr,
+                    [this](uint64_t entry, const ledger::Record& record) { released->take(record, entry); }));
+  released->follow(records->ledger());
   if (world().self() != config.partner) {
     return fail("node.partner", fmt::format("the store is {}'s, and the configuration is {}'s",
                                             world().self().text(), config.partner.text()));
@@ -153,8 +157,8 @@ Result<void> Node::Parts::build_api() {
   const auto release_told = [this](const coalition::Release& release) { release_desk->answered(release); };
   access->on_release_closed(release_told);
   api = std::make_unique<Api>(
-      Api::Parts{*records, *switchboard, *access, *missions, *key_desk, clock, *decisions, config.partner,
-                 [this] { return link_states(); }, [this] { return lobby->provider_fault(); },
+      Api::Parts{*records, *switchboard, *access, *missions, *key_desk, *released, clock, *decisions,
+                 config.partner, [this] { return link_states(); }, [this] { return lobby->provider_fault(); },
                  [this](const PersonId& person) { return lobby->is_in(person); }, release_told,
                  [this](const exchange::AccessDesk::Closing& closing) { put_right(closing); }});
   console = std::make_unique<Console>(Console::Parts{*api, *records, *switchboard, *access, browsers,

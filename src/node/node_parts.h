@@ -9,6 +9,7 @@
 #include "node/archive.h"
 #include "node/clock.h"
 #include "node/console.h"
+#include "node/exposure_desk.h"
 #include "node/key_desk.h"
 #include "node/keys.h"
 #include "node/missions.h"
@@ -89,6 +90,7 @@ struct Node::Parts {
   net::Loop& loop;
   net::Resolver resolver;
   std::unique_ptr<Records> records;
+  std::unique_ptr<ExposureDesk> released;  // made before them, which it reads from then on
   std::unique_ptr<ClosingAtStart> start_closing;
   AliveMark alive{config.data / "alive"};
   Published<coalition::World> shown;    // the records' world, for any loop

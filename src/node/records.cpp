@@ -2,7 +2,6 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "ledger/verify.h"
 #include "net/http_message.h"
 #include "node/genesis.h"
 
@@ -160,7 +159,7 @@ Result<void> Records::found(const NodeConfig& config, const Keys& keys, std::str
 }
 
 Result<std::unique_ptr<Records>> Records::open(const NodeConfig& config, const Keys& keys, net::Loop& control,
-                                               ledger::Disk* ledger_disk) {
+                                               ledger::Disk* ledger_disk, ledger::Seen seen) {
   TRY(const crypto::PublicKey genesis_key, load_genesis_key(config));
   TRY(auto store, store::Store::open(store_options(config, keys, genesis_key)));
   ledger::Options options = ledger_options(config, keys);
@@ -177,8 +176,9 @@ Result<std::unique_ptr<Records>> Records::open(const NodeConfig& config, const K
     log(LogLevel::warning, "node", "tiles are behind", {{"error", shown.error().text()}});
   TRY(const store::Loaded loaded, store->load_all());
   TRY(ledger::VerifyReport report,
-      ledger::verify(config.data / "ledger", ledger->verifier(),
-                     {.remembered = std::nullopt, .store = &loaded, .at_start = true}));
+      ledger::verify(
+          config.data / "ledger", ledger->verifier(),
+          {.remembered = std::nullopt, .store = &loaded, .at_start = true, .seen = std::move(seen)}));
   if (!report.unfinished.empty())
     return fail("ledger.tail", "an unfinished write is still in the ledger", report.unfinished);
   if (report.miscounted) {

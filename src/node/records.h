@@ -6,6 +6,7 @@
 
 #include "coalition/world.h"
 #include "ledger/ledger.h"
+#include "ledger/verify.h"
 #include "net/loop.h"
 #include "node/config.h"
 #include "node/keys.h"
@@ -46,10 +47,12 @@ class Records {
  public:
   // Opens store and ledger of a node that has been founded; brings the ledger up to the store; refuses the
   // first record that is not what was signed, or not in the ledger.
-  // `ledger_disk`: the real one, but in tests.
+  // `ledger_disk`: the real one, but in tests. `seen`: each entry of the ledger as it was found right, which
+  // counts for nothing where this fails.
   [[nodiscard]] static Result<std::unique_ptr<Records>> open(const NodeConfig& config, const Keys& keys,
                                                              net::Loop& control,
-                                                             ledger::Disk* ledger_disk = nullptr);
+                                                             ledger::Disk* ledger_disk = nullptr,
+                                                             ledger::Seen seen = {});
   // Makes the store of a new node from its signed genesis and opens its ledger once, so that the first leaf
   // is there.
   [[nodiscard]] static Result<void> found(const NodeConfig& config, const Keys& keys,

@@ -470,6 +470,22 @@ system('recalled objects open no more, and exposure says who opened what', async
   const { rows } = await coalition.ask('XAA', 'exposure', '--partner', 'XBB');
   const older = await coalition.ask('XAA', 'exposure', '--partner', 'XBB', '--before', String(rows[0].last_entry));
   assert.deepEqual(older.rows, rows.slice(1));
+  // An auditor holds a report against the ledger: it is what was released, and one release less is found out.
+  const said = await coalition.ask('XAA', 'exposure', '--partner', 'XBB');
+  const audited = async (report) => {
+    writeFileSync(file('exposure.json'), JSON.stringify(report));
+    return coalition.cli('XAA', 'ledger', 'verify', '--exposure', file('exposure.json'));
+  };
+  for (const report of [said, older]) {
+    const found = await audited(report);
+    assert.equal(found.code, 0, found.output);
+    assert.match(found.output, /the report on what was released is what they say/);
+  }
+  for (const report of [{ ...said, rows: said.rows.slice(1) }, { ...said, releases: said.releases - 1 }, { ...said, asked: {} }]) {
+    const untrue = await audited(report);
+    assert.equal(untrue.code, 4, untrue.output);
+    assert.match(untrue.output, /exposure\.untrue/);
+  }
 });
 
 // The demonstration's own way of doing so: { code, output }.
