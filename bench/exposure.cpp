@@ -1,8 +1,9 @@
-// bench_exposure POLICIES FOLDER RELEASES: how long a node takes to say what it released: with a ledger of
-// that many releases (and as many attempts) it has not looked at yet, and again; and for how long that holds
-// up a turn of its loop. A line of JSON. FOLDER is made and left behind.
-#include "data/exposure.h"
-
+// bench_exposure POLICIES FOLDER RELEASES [ROOM]: how long a node takes to say what it released, by the desk
+// that answers in the product: what it takes to read a ledger of that many releases (and as many attempts)
+// that it has not looked at yet, and then each question, first and again, with JSON; and for how long any of
+// it holds up a turn of the loop. With a ROOM of so many bytes, of which most are left out: then a question
+// is answered from the ledger, read for it. A line of JSON. FOLDER is made and left behind.
+#include "node/exposure_desk.h"
 #include "objects.h"
 
 #include <algorithm>
@@ -86,20 +87,42 @@ struct Cost {
   }
 };
 
-// `turn`: true when there is another. What a turn takes is this thread's CPU time: the machine is shared.
-template <class Turn>
-Cost cost_of(Turn turn) {
-  Cost out;
-  const double wall = bench::clock_us(CLOCK_MONOTONIC);
-  const double used = bench::clock_us(CLOCK_THREAD_CPUTIME_ID);
-  for (bool more = true; more;) {
-    const double began = bench::clock_us(CLOCK_THREAD_CPUTIME_ID);
-    more = turn();
-    out.turn_ms = std::max(out.turn_ms, (bench::clock_us(CLOCK_THREAD_CPUTIME_ID) - began) / 1e3);
+double cpu_us() {
+  return bench::clock_us(CLOCK_THREAD_CPUTIME_ID);
+}
+
+// Beside whatever else the loop does: the most that came between two of its own turns. What a turn takes is
+// this thread's CPU time: the machine is shared.
+net::Task<void> watch_turns(net::Loop* loop, const bool* done, double* longest_ms) {
+  for (double before = cpu_us(); !*done;) {
+    co_await loop->sleep(Millis(0));
+    const double now = cpu_us();
+    *longest_ms = std::max(*longest_ms, (now - before) / 1e3);
+    before = now;
   }
-  out.wall_ms = (bench::clock_us(CLOCK_MONOTONIC) - wall) / 1e3;
-  out.cpu_ms = (bench::clock_us(CLOCK_THREAD_CPUTIME_ID) - used) / 1e3;
-  return out;
+}
+
+template <class Task>
+auto timed(net::Loop& loop, Task task, Cost& cost) {
+  bool done = false;
+  const double wall = bench::clock_us(CLOCK_MONOTONIC);
+  const double used = cpu_us();
+  loop.spawn(watch_turns(&loop, &done, &cost.turn_ms));
+  auto result = loop.run_until(std::move(task));
+  cost.wall_ms = (bench::clock_us(CLOCK_MONOTONIC) - wall) / 1e3;
+  cost.cpu_ms = (cpu_us() - used) / 1e3;
+  done = true;
+  while (loop.tasks() > 0) loop.run_until(loop.sleep(Millis(1)));
+  return result;
+}
+
+// As the route does, to the text that leaves the node.
+net::Task<Result<std::string>> ask(node::ExposureDesk* desk, ExposureFilter filter, coalition::World world,
+                                   Json* said) {
+  Result<Json> answer = co_await desk->answer(std::move(filter), std::move(world), bench::kNow);
+  if (!answer) co_return Failure(answer.error());
+  *said = *std::move(answer);
+  co_return said->dump();
 }
 
 int64_t memory_bytes() {
@@ -111,47 +134,45 @@ int64_t memory_bytes() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) return 2;
+  if (argc != 4 && argc != 5) return 2;
   const auto releases = static_cast<size_t>(std::strtoull(argv[3], nullptr, 10));
+  const size_t room = argc == 5 ? std::strtoull(argv[4], nullptr, 10) : kExposureBytesMax;
   ledger::Options options{.folder = argv[2],
                           .origin = "entente.xaa/ledger",
                           .key = crypto::PrivateKey::generate(crypto::KeyKind::ed25519)};
   std::filesystem::create_directories(options.folder);
   auto ledger = must(ledger::Ledger::open(std::move(options)));
-  fill(*ledger, releases);
+  if (ledger->size() == 0) fill(*ledger, releases);
   must(Result<bool>(ledger->publish().has_value()));
   const coalition::World world = bench::object_world(argv[1]);
 
   const int64_t before = memory_bytes();
-  Exposure exposure(PartnerCode("XAA"));
-  const uint64_t until = ledger->size();
-  const Cost read = cost_of([&] { return must(exposure.read_on(*ledger, until, kExposureReadAtOnce)); });
-  const int64_t grown = memory_bytes() - before;
+  net::Loop loop;
+  node::ExposureDesk desk(loop, PartnerCode("XAA"), room);
+  desk.follow(*ledger);
+  Cost reading;
   Json said;
-  const auto told = [&](const ExposureFilter& filter) {
-    ExposureReport report(exposure, filter, world, bench::kNow);
-    const Cost cost = cost_of([&] { return report.step(kExposureGroupsAtOnce); });
-    said = report.take();
-    return cost;
-  };
-  const Cost whole = told({});
-  const Json all = said;
-  const Cost one =
-      told({.partner = {}, .person = "XBB/" + digest_text("reader 4"), .object = {}, .device = {}});
-  const Cost dump = cost_of([&] {
-    (void)all.dump();
-    return false;
-  });
-  const Json out = Json::object({{"releases", *all.find("releases")},
-                                 {"incomplete", *all.find("incomplete")},
-                                 {"openable", *all.find("openable")},
-                                 {"entries", static_cast<int64_t>(until)},
-                                 {"read", read.json()},
-                                 {"report", whole.json()},
-                                 {"one_reader", one.json()},
-                                 {"dump", dump.json()},
-                                 {"kept_bytes", static_cast<int64_t>(exposure.bytes())},
-                                 {"grown_bytes", grown}});
+  must(timed(loop, ask(&desk, {.person = "XBB/nobody"}, world, &said), reading));
+  Json out = Json::object({{"entries", static_cast<int64_t>(ledger->size())}, {"read", reading.json()}});
+
+  // Each first and again. What is of one reader and one object: as the ledger was filled.
+  const std::string reader = digest_text("reader 4");
+  const std::array<std::pair<const char*, ExposureFilter>, 5> questions{
+      {{"all", {}},
+       {"partner", {.partner = "XBB"}},
+       {"person", {.person = "XBB/" + reader}},
+       {"device", {.device = digest_text("device 4")}},
+       {"object", {.object = fmt::format("5e0f3a52-0000-4000-8000-{:012}", 4)}}}};
+  for (const auto& [name, filter] : questions) {
+    Cost first, again;
+    must(timed(loop, ask(&desk, filter, world, &said), first));
+    must(timed(loop, ask(&desk, filter, world, &said), again));
+    Json row = Json::object({{"first", first.json()}, {"again", again.json()}});
+    for (const char* figure : {"releases", "incomplete", "openable", "more"})
+      row.set(figure, *said.find(figure));
+    out.set(name, std::move(row));
+  }
+  out.set("grown_bytes", memory_bytes() - before);
   fmt::print("{}\n", out.dump());
   return 0;
 }

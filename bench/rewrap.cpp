@@ -7,7 +7,8 @@
 // is said of a row is the median of all turns, and so are share and margin, which each turn has of its own,
 // once of the medians and once of the quickest tenth on both sides. And how long an answer takes by the clock
 // when requests, RSA and EC in turn, come at half the rate that is possible, each at a time of its own
-// whether or not the one before is done. A line of JSON. With rsa, ec or denied behind it, or one of these
+// whether or not the one before is done; and the same with a ledger on a disk, at half the rate that it allows
+// (`recorded_load.h`). A line of JSON. With rsa, ec or denied behind it, or one of these
 // with -new: that many requests alone, for a profiler; all of a request is in Service::serve().
 #include "coalition/levels.h"
 #include "crypto/openssl_heap.h"
@@ -15,6 +16,7 @@
 #include "identity/token_people.h"
 #include "objects.h"
 #include "openssl_operations.h"
+#include "recorded_load.h"
 
 #include <algorithm>
 #include <map>
@@ -296,6 +298,12 @@ struct Service {
     return Json::object(
         {{"per_second", 1e6 / (2 * each)}, {"clock", spread(std::move(took))}, {"core", alone(cpu)}});
   }
+  // The same with what the node's key desk does beside: two durable records for each release.
+  Json recorded_half_load(size_t rounds) {
+    std::vector<KasRequest> requests;
+    for (size_t i = 0; i < 2 * rounds; ++i) requests.push_back(next(i % 2 == 0 ? kRsa : kEc));
+    return bench::RecordedLoad(kas, issuer, world).half_load(requests);
+  }
   // The same by CPU time: as long as it would take on a core that nobody else uses.
   static Json alone(const std::vector<double>& cpu) {
     const double mean = std::accumulate(cpu.begin(), cpu.end(), 0.0) / static_cast<double>(cpu.size());
@@ -332,6 +340,7 @@ int main(int argc, char** argv) {
   (void)service.turns(2);
   Json out = service.turns(count);
   out.set("half_load", service.half_load(8 * count));
+  out.set("recorded_half_load", service.recorded_half_load(8 * count));
   fmt::print("{}\n", out.dump());
   return 0;
 }

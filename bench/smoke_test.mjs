@@ -66,9 +66,20 @@ smoke('a change is committed beside others', async () => {
   assert.equal(told.entities, 10);
 });
 
-smoke('what was released is told whole', async () => {
-  const told = await run('exposure', kPolicies, join(folder, 'exposure'), 20);
-  assert.deepEqual([told.releases, told.incomplete, told.entries], [20, 0, 40]);
+smoke('what was released is told whole, to each question, first and again', async () => {
+  const told = await run('exposure', kPolicies, join(folder, 'exposure'), 2000);
+  assert.equal(told.entries, 4000);
+  const releases = { all: 2000, partner: 400, person: 2, device: 2, object: 1 };
+  for (const [question, count] of Object.entries(releases))
+    assert.deepEqual([told[question].releases, told[question].incomplete], [count, 0], question);
+});
+
+smoke('a question is answered whole above what there is room for', async () => {
+  const told = await run('exposure', kPolicies, join(folder, 'room'), 2000, 300_000);
+  assert.ok(told.all.incomplete > 500, 'it says how many it left out');
+  assert.equal(told.all.releases + told.all.incomplete, 2000);
+  for (const [question, count] of Object.entries({ partner: 400, person: 2, device: 2, object: 1 }))
+    assert.deepEqual([told[question].releases, told[question].incomplete], [count, 0], question);
 });
 
 // The program itself looks at each answer: a permit that is denied ends it with 1.
@@ -76,6 +87,7 @@ smoke('keys are released and denied, with new tokens and known ones', async () =
   const told = await run('rewrap', kPolicies, 1);
   for (const row of ['rsa', 'ec', 'denied', 'rsa-new', 'ec-new', 'denied-new']) assert.ok(told[`${row}.ours_us`] > 0, row);
   assert.ok(told.half_load.per_second > 0);
+  assert.equal(told.recorded_half_load.appends, 2, 'an attempt and a release, each durable');
 });
 
 async function listening(server) {
