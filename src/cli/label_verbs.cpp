@@ -6,10 +6,12 @@
 #include "label/label_xml.h"
 #include "label/marking.h"
 #include "label/prover.h"
+#include "label/roll_up.h"
 
 #include <iostream>
 #include <iterator>
 #include <memory>
+#include <sstream>
 
 #include <fmt/format.h>
 
@@ -73,6 +75,60 @@ Result<label::Dominance> compare(const Arguments& arguments) {
   TRY(label::Clearance clearance, label::clearance_from_json(json));
   TRY(clearance, label::spelled(given.policy, std::move(clearance)));
   return label::dominates(given.policy, clearance, given.label, system_clock().now());
+}
+
+// Of a document's portions, with where each stands.
+struct Portions {
+  std::vector<Label> labels;
+  std::vector<std::string> places;
+};
+constexpr size_t kPortionsMax = 100'000;
+
+Result<void> read_portions(const LabelPolicy& policy, const label::MarkingGrammar& marks,
+                           const std::string& file, Portions& out) {
+  const Instant now = system_clock().now();
+  TRY(const std::string text, read_label_file(file));
+  if (label::may_be_label_text(text)) {
+    TRY(Label one, label::read_label_text(text));
+    TRY(one, policy.check(std::move(one), label::Use::read, now));
+    out.labels.push_back(std::move(one));
+    out.places.push_back(file);
+    return {};
+  }
+  std::istringstream lines(text);
+  std::string line;
+  for (size_t number = 1; std::getline(lines, line); ++number) {
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    const std::string place = fmt::format("{}:{}", file, number);
+    auto read = marks.parse(line, now);
+    if (!read) {
+      read.error().where() = read.error().where().empty() ? place : place + ": " + read.error().where();
+      return Failure(read.error());
+    }
+    if (out.labels.size() == kPortionsMax)
+      return fail("cli.usage", fmt::format("there are more than {} portions", kPortionsMax), place);
+    out.labels.push_back(*std::move(read));
+    out.places.push_back(place);
+  }
+  return {};
+}
+
+struct RolledUp {
+  Portions portions;
+  std::vector<label::Shortfall> short_of;
+};
+
+Result<RolledUp> roll_up(const Arguments& arguments) {
+  TRY(const Given banner, read_given(arguments, arguments.words[0]));
+  const label::MarkingGrammar marks(banner.policy, {true, arguments.option("language").value_or("")});
+  RolledUp out;
+  for (size_t i = 1; i < arguments.words.size(); ++i)
+    TRY_VOID(read_portions(banner.policy, marks, arguments.words[i], out.portions));
+  if (out.portions.labels.empty())
+    return fail("cli.usage", "there are no portions", arguments.words[1], "one mark each line, or a label");
+  TRY(out.short_of,
+      label::shortfalls(banner.policy, banner.label, out.portions.labels, system_clock().now()));
+  return out;
 }
 
 struct Proved {
@@ -139,6 +195,27 @@ int label_compare(const Arguments& arguments) {
     fmt::print("{}: {}\n", said->holds ? "covered" : "not covered", said->why);
   }
   return said->holds ? kExitOk : kExitRefused;
+}
+
+int label_roll_up(const Arguments& arguments) {
+  const auto rolled = roll_up(arguments);
+  if (!rolled) return report(rolled.error(), arguments.json());
+  const auto place = [&](const label::Shortfall& one) { return rolled->portions.places[one.part]; };
+  if (arguments.json()) {
+    Json rows = Json::array();
+    for (const label::Shortfall& one : rolled->short_of)
+      rows.push(Json::object({{"portion", place(one)}, {"why", one.why}}));
+    print_json(Json::object({{"covers", rolled->short_of.empty()},
+                             {"portions", static_cast<int64_t>(rolled->portions.labels.size())},
+                             {"short", std::move(rows)}}));
+  } else if (rolled->short_of.empty()) {
+    fmt::print("the banner covers all {} portions\n", rolled->portions.labels.size());
+  } else {
+    for (const label::Shortfall& one : rolled->short_of)
+      fmt::print("{}: the banner is lower than this portion: {}\n", printable(place(one)),
+                 printable(one.why));
+  }
+  return rolled->short_of.empty() ? kExitOk : kExitRefused;
 }
 
 int label_prove(const Arguments& arguments) {

@@ -165,6 +165,11 @@ constexpr Verb kVerbs[] = {
      "policy,language,portion!", 1, 1, label_print},
     {"label compare", "CLEARANCE FILE --policy SPIF [--portion] [--language TAG]",
      "Does a clearance cover a label, and if not why", "policy,language,portion!", 2, 2, label_compare},
+    {"label roll-up", "BANNER FILE... --policy SPIF [--language TAG]",
+     "Is a document's banner at least what its portions are together, and if not where: of each FILE a "
+     "label, "
+     "or portion marks, one each line",
+     "policy,language", 2, 256, label_roll_up},
     {"label prove", "MAPPINGS SPIF...",
      "Prove that no chain of mappings raises or widens a label, or print the shortest that does", "", 2, 256,
      label_prove},

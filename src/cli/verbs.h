@@ -82,6 +82,7 @@ int policy_conformance(const Arguments&);
 int label_parse(const Arguments&);
 int label_print(const Arguments&);
 int label_compare(const Arguments&);
+int label_roll_up(const Arguments&);
 int label_prove(const Arguments&);
 int object_seal(const Arguments&);
 int object_reseal(const Arguments&);

@@ -1,6 +1,8 @@
 // Marking lines of a public national grammar, when $ENTENTE_CONFORMANCE (or ../shared/conformance) has them.
 #include "label/marking_register_for_test.h"
 
+#include <set>
+
 using namespace entente;
 using namespace entente::label;
 
@@ -87,6 +89,20 @@ bool is_wrong_by_grammar(const std::string& line) {
   return joint.find(',') != std::string::npos || !std::ranges::is_sorted(codes);
 }
 
+// Taken there, and refused here though the register's grammar would have them, line by line. Nothing else is.
+bool is_refused_here(const std::string& line) {
+  static const std::set<std::string> lines{
+      // a control where compartments stand; controls in another order than the register's
+      "SECRET//TK/NOFORN", "SECRET//ORCON/PROPIN/NOFORN",
+      // NOFORN beside a marking that says it once more
+      "SECRET//DEA SENSITIVE/NOFORN//SBU NOFORN",
+      // nicknames whose order is one here and another there, and other markings out of theirs
+      "SECRET//ACCM-FOOBAR/BAZ/LIMITED DISTRIBUTION/SBU NOFORN",
+      "SECRET//LIMITED DISTRIBUTION/ACCM-BAZ/FOOBAR",
+      "SECRET//ACCM-BAZ/FOOBAR/LIMITED DISTRIBUTION/SBU NOFORN"};
+  return lines.contains(line);
+}
+
 void run(const std::vector<Line>& lines, const Form& form) {
   Register known;
   known.countries = countries();
@@ -97,7 +113,6 @@ void run(const std::vector<Line>& lines, const Form& form) {
   int refused = 0;
   int wrong = 0;
   int read = 0;
-  std::string otherwise;
   for (const Line& line : lines) {
     const std::string text = form.portion ? "(" + line.text + ")" : line.text;
     INFO(text);
@@ -109,18 +124,15 @@ void run(const std::vector<Line>& lines, const Form& form) {
       CHECK(grammar.print(*label, now).value() == text);
     }
     const bool is_wrong = is_wrong_by_grammar(line.text);
-    CHECK(readers <= (line.refused || is_wrong ? 0 : 1));
+    CHECK(readers == (line.refused || is_wrong || is_refused_here(line.text) ? 0 : 1));
     if (line.refused) ++refused;
     if (!line.refused && is_wrong) ++wrong;
-    if (!line.refused && readers == 1) ++read;
-    if (!line.refused && !is_wrong && readers == 0) otherwise += "\n  " + line.text;
+    read += readers;
   }
   if (lines.empty()) return;
-  // Here and there we are stricter, which is said below; not often.
-  CHECK(static_cast<size_t>(read) * 10 >= (lines.size() - static_cast<size_t>(refused + wrong)) * 9);
   MESSAGE(std::string(form.portion ? "portions: " : "banners: ")
-          << refused << " lines refused, " << wrong << " more by the grammar, " << read
-          << " read; stricter here than there:" << otherwise);
+          << lines.size() << " lines: " << refused << " refused there and here, " << wrong
+          << " by the register's grammar, " << read << " read");
 }
 
 }  // namespace

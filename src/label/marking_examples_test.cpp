@@ -1,5 +1,6 @@
 // Forty marking lines of public grammars, as people write them, and in disguises.
 #include "label/marking_register_for_test.h"
+#include "label/roll_up.h"
 
 using namespace entente;
 using namespace entente::label;
@@ -40,8 +41,8 @@ struct Example {
 
 // Number 9 is read though US rules for foreign information want no RELIDO beside it: that is for a policy to
 // say. Number 15 (commas in JOINT, another order) is what a lenient reader would take: this one prints what
-// it takes, and refuses. Number 40 is of a document's portions against its banner, which is no line:
-// combining labels is.
+// it takes, and refuses. Number 40 is of a document's portions against its banner, which is no line: it has a
+// test of its own below.
 const Example kExamples[] = {
     {1, true, "UNCLASSIFIED"},
     {2, true, "SECRET//NOFORN"},
@@ -185,4 +186,22 @@ TEST_CASE("lines that the forty leave out: RSEN, and any nation's own") {
     CHECK(std::ranges::count_if(
               known, [&](const MarkingGrammar& one) { return one.parse(text, now).has_value(); }) == readers);
   }
+}
+
+TEST_CASE("the fortieth: a banner that is lower than its portions, or names whom they don't") {
+  const Register known = register_of({false});
+  const LabelPolicy policy = LabelPolicy::from_data(usa(known, {false})).value();
+  const MarkingGrammar grammar(policy, {false, ""});
+  const Instant now = parse_rfc3339("2026-11-22T00:00:00Z").value();
+  const auto covers = [&](const std::string& banner, const std::vector<std::string>& portions) {
+    std::vector<Label> parts;
+    for (const std::string& line : portions) parts.push_back(grammar.parse(line, now).value());
+    return shortfalls(policy, grammar.parse(banner, now).value(), parts, now).value().empty();
+  };
+  CHECK_FALSE(covers("UNCLASSIFIED", {"SECRET//NOFORN"}));
+  CHECK_FALSE(covers("SECRET//REL TO USA, GBR", {"SECRET//REL TO USA, CAN"}));
+  CHECK_FALSE(covers("SECRET//REL TO USA, GBR", {"UNCLASSIFIED", "SECRET//NOFORN"}));
+  CHECK_FALSE(covers("SECRET", {"SECRET//NOFORN"}));
+  CHECK(covers("SECRET//NOFORN", {"UNCLASSIFIED", "SECRET//NOFORN", "SECRET"}));
+  CHECK(covers("SECRET//REL TO USA, GBR", {"UNCLASSIFIED", "SECRET//REL TO USA, AUS, CAN, GBR, NZL"}));
 }
