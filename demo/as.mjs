@@ -4,7 +4,8 @@
 //   as.mjs DEMO.json LOGIN open FILE -o OUT
 //   as.mjs DEMO.json LOGIN recall FILE --reason TEXT
 // What is sealed is of the person's nation, and names them as its author by a mark that their own node alone can read; with --orcon it goes to others than it names only as that nation releases it,
-// with --domain only to nations that the owner of that data domain shares it with.
+// with --domain only to nations that the owner of that data domain shares it with. It is signed with the nation's
+// originator key, and `open` says whether what came is.
 // Each takes an access token of theirs, bound to a key: their provider gives it, and both are gone afterwards.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -67,18 +68,23 @@ function sealWords({ demo, domain, file, joint, label, orcon, for: readers }, na
     ...attributes.flatMap((one) => ['--attribute', `${kWords}/${one}`]),
     '--type',
     types[extname(file)] ?? 'application/octet-stream',
+    '--as',
+    nation,
+    '--sign',
+    demo.nations[nation].originator,
     ...(label ? ['--label', label] : []),
   ];
 }
 
-// Every nation's key service, each reached by the person's own door.
-function openServices(demo, nation) {
+// Every nation's key service, each reached by the person's own door; their own node says by which keys nations sign.
+function openServices(demo, nation, verb) {
   const { port } = demo.nations[nation];
   const own = nation.toLowerCase();
   return Object.entries(demo.nations).flatMap(([code, other]) => {
     const url = keyService(other);
-    const via = `https://kas-${code.toLowerCase()}.${own}.localhost:${port}`;
-    return ['--service', code === nation ? url : `${url}=${via}`];
+    const via = code === nation ? url : `https://kas-${code.toLowerCase()}.${own}.localhost:${port}`;
+    const signers = verb === 'open' ? ['--known-originator', `${code}=${via}`] : [];
+    return ['--service', code === nation ? url : `${url}=${via}`, ...signers];
   });
 }
 
@@ -114,7 +120,7 @@ async function main() {
     const words = [
       ...(verb === 'seal' ? sealWords(wanted, person.nation) : []),
       ...(await credentials(demo, login, folder)),
-      ...(verb === 'seal' ? ['--service', keyService(demo.nations[person.nation])] : openServices(demo, person.nation)),
+      ...(verb === 'seal' ? ['--service', keyService(demo.nations[person.nation])] : openServices(demo, person.nation, verb)),
     ];
     const end = verb === 'recall' ? ['--reason', reason] : ['-o', out];
     return await run([demo.entente, ...verbs, file, ...words, '--trust', demo.authority, ...end]);

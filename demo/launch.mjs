@@ -2,6 +2,7 @@
 // when this ends.
 //   launch.mjs [--entente PROGRAM] [--coalition FOLDER] [--open] [--story [--shots FOLDER]] [--keep FOLDER]
 //              [--port-base N] [--json] [--steer]
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -76,6 +77,13 @@ async function freePorts(count, base) {
   }
 }
 
+// The key by which a nation signs what it seals. It is the nation's and not its node's: here it lies with the run.
+function makeOriginator(file) {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+  writeFileSync(file, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+  return { file, key: publicKey.export({ type: 'spki', format: 'pem' }) };
+}
+
 class Demonstration {
   constructor(args, folder, supervisor) {
     this.args = args;
@@ -105,6 +113,7 @@ class Demonstration {
           data,
           lobby: `https://lobby.${low}.localhost:${port}`,
           idp: { port: idpPort, issuer: `https://idp.${low}.localhost:${idpPort}` },
+          originator: makeOriginator(join(folder, `originator-${low}.pem`)),
         },
       });
     }
@@ -213,6 +222,7 @@ class Demonstration {
         lobby,
         port,
         data: name(`\${${low}.data}`),
+        originator: name(`\${${low}.originator.file}`),
         issuer: name(`\${${low}.idp.issuer}`),
         cli: this.plan.part('cli', { nation: low }),
         console: address('console'),

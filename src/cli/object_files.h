@@ -8,6 +8,9 @@
 
 namespace entente::cli {
 
+// An attribute of this name says whose the object is, by whatever authority.
+inline constexpr std::string_view kOriginatorAttribute = "originator";
+
 // A public key or the key of a certificate. Errors: "object.recipient", those of read_file.
 [[nodiscard]] Result<crypto::PublicKey> read_public_key_text(const std::string& pem,
                                                              const std::string& where);
@@ -16,6 +19,20 @@ namespace entente::cli {
 [[nodiscard]] Result<std::vector<crypto::PrivateKey>> private_keys_of(const Arguments& arguments);
 // --originator CODE=FILE..., --pin ASSERTION=FILE...
 [[nodiscard]] Result<data::OpenExpect> expectations_of(const Arguments& arguments);
+// Who signed an object, by the keys of --originator and of --known-originator CODE=FILE, or CODE=URL of a key
+// service that says them: asked only where the object says that CODE signed it.
+struct Signer {
+  data::OriginatorSeen seen;
+  bool of_origin = false;  // by the object's own attributes it may be of whoever signed it
+  [[nodiscard]] bool verified() const { return seen.verified && of_origin; }
+};
+[[nodiscard]] Result<Signer> signer_of_object(const Arguments& arguments, const data::Manifest& manifest);
+// One sentence, for people.
+[[nodiscard]] std::string signer_words(const Signer& signer);
+[[nodiscard]] Json signer_json(const Signer& signer);  // the originator; null where that is not verified
+// The keys by which a key service's nation signs what it seals.
+[[nodiscard]] Result<std::vector<crypto::PublicKey>> originator_keys_of_service(const Arguments& arguments,
+                                                                                std::string url);
 // Shares from --key FILE..., and with --token and --proof from the key services that --service names: nobody
 // else is ever shown the token, whatever address an object has in it. Made for an object by its policy's
 // text; what it is opened for is what the key services are asked.

@@ -24,6 +24,7 @@ struct Inspected {
   std::optional<Error> why_not;                // keys were given and it did not open
   std::optional<std::string> originator;       // verified
   std::optional<std::string> originator_said;  // as it stands there
+  Signer signer;
 };
 
 Result<Inspected> inspect(const Arguments& arguments) {
@@ -36,8 +37,10 @@ Result<Inspected> inspect(const Arguments& arguments) {
   if (auto policy = data::read_policy(sealed.manifest.policy_text)) out.policy = *std::move(policy);
   out.originator_said = data::claimed_originator(sealed.manifest);
   if (!expect.originators.empty()) {
-    TRY(out.originator, data::verify_originator(sealed.manifest, expect.originators));
+    TRY_VOID(data::verify_originator(sealed.manifest, expect.originators));
   }
+  TRY(out.signer, signer_of_object(arguments, sealed.manifest));
+  if (out.signer.verified()) out.originator = out.signer.seen.said;
   if (keys.empty()) return out;
   auto key = data::collect_key(sealed.manifest, data::with_keys(keys));
   if (!key && key.error().code() == "data.unwrap") {
@@ -176,11 +179,7 @@ void print_text(const Inspected& object, const Arguments& arguments) {
       fmt::print("assertion   {} ({})\n", printable(id), voucher(object, arguments, id));
   }
   print_lineage(object, arguments);
-  if (object.originator)
-    fmt::print("originator  {} (signature verified)\n", printable(*object.originator));
-  else if (object.originator_said)
-    fmt::print("originator  {} says so itself: not verified; give --originator {}=PUBLIC.pem\n",
-               printable(*object.originator_said), printable(*object.originator_said));
+  fmt::print("originator  {}\n", signer_words(object.signer));
   if (object.opened)
     fmt::print("verified    every segment, the root signature, the policy's binding and every assertion\n");
   else if (object.why_not)

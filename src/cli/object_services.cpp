@@ -132,6 +132,31 @@ Result<data::Recipient> recipient_of_service(const Arguments& arguments, std::st
   return data::Recipient{std::move(key), url, std::string(json->text_or("kid", "")), ""};
 }
 
+Result<std::vector<crypto::PublicKey>> originator_keys_of_service(const Arguments& arguments,
+                                                                  std::string url) {
+  url = data::key_service_of(url);
+  TRY(std::string trust, trust_of(arguments));
+  net::FetchRequest request;
+  request.url = url + "/.well-known/opentdf-configuration";
+  net::Loop loop;
+  TRY(const net::FetchResponse answer,
+      loop.run_until(ask_service(&loop, std::move(trust), std::move(request))));
+  const auto json = Json::parse(answer.body);
+  const Json* configuration = json ? json->find("configuration") : nullptr;
+  if (answer.status != 200 || configuration == nullptr)
+    return fail("object.recipient", "The key service did not say by which keys its nation signs.", url,
+                "Give the key yourself: --known-originator CODE=PUBLIC.pem");
+  std::vector<crypto::PublicKey> out;
+  const Json* keys = configuration->find("originator_keys");
+  if (keys == nullptr || !keys->is_array()) return out;
+  for (const Json& pem : keys->items()) {
+    if (!pem.is_string()) continue;
+    TRY(crypto::PublicKey key, read_public_key_text(pem.string(), url));
+    out.push_back(std::move(key));
+  }
+  return out;
+}
+
 Result<OpenerMaker> opener_of(const Arguments& arguments, std::vector<coalition::Action> opened_for) {
   TRY(const std::vector<crypto::PrivateKey> keys, private_keys_of(arguments));
   std::shared_ptr<const Services> services;

@@ -76,9 +76,6 @@ Result<std::vector<data::AnyOf>> shares_of(const Arguments& arguments) {
   return shares;
 }
 
-// An attribute of this name says whose the object is, by whatever authority.
-constexpr std::string_view kOriginatorAttribute = "originator";
-
 // Every originator's key service must be needed, each with a share of its own, and no fewer shares than
 // before: one alone must not be able to give away what several have a say in. --any-of says that it may, to
 // whoever holds a key: key services give out none that opens what is of several.
@@ -362,7 +359,7 @@ Result<data::Manifest> reseal_file(const Arguments& arguments) {
 
 struct OpenedFile {
   uint64_t bytes = 0;
-  std::optional<std::string> originator;
+  Signer signer;
 };
 
 // To read it, or (`edit`) to seal something else made of it. The rights to pass on and to label anew are what
@@ -385,13 +382,14 @@ Result<OpenedFile> open_file(const Arguments& arguments) {
   TRY(const data::SealedObject sealed, data::read_object(source));
   TRY(crypto::Secret key, data::collect_key(sealed.manifest, opener(sealed.manifest.policy_text)));
   TRY(data::OpenObject open, data::OpenObject::open(sealed, std::move(key), expect));
+  TRY(Signer signer, signer_of_object(arguments, sealed.manifest));
   TRY(data::NewFile file, data::NewFile::create(out));
   {
     ProgressBar bar("opening " + in, open.size());
     TRY_VOID(open.copy_to(file, [&](uint64_t done) { bar.at(done); }));
   }
   TRY_VOID(file.commit(false));
-  return OpenedFile{open.size(), open.originator()};
+  return OpenedFile{open.size(), std::move(signer)};
 }
 
 // Of what no key service will ever open.
@@ -448,21 +446,6 @@ Result<std::vector<crypto::PrivateKey>> private_keys_of(const Arguments& argumen
   return out;
 }
 
-Result<data::OpenExpect> expectations_of(const Arguments& arguments) {
-  data::OpenExpect out;
-  for (const auto& [option, into] :
-       {std::pair{"originator", &out.originators}, std::pair{"pin", &out.pinned}}) {
-    for (const std::string& word : arguments.all(option)) {
-      const size_t equals = word.find('=');
-      if (equals == std::string::npos || equals == 0)
-        return fail("cli.usage", fmt::format("--{} {} names no key", option, word), {}, "NAME=PUBLIC.pem");
-      TRY(crypto::PublicKey key, read_public_key_file(word.substr(equals + 1)));
-      into->insert_or_assign(word.substr(0, equals), std::move(key));
-    }
-  }
-  return out;
-}
-
 int report_object(const Error& error, bool json) {
   const int code = report(error, json);
   for (const std::string_view fault : {"data.zip", "data.manifest", "data.binding", "data.root-signature",
@@ -483,12 +466,10 @@ int object_open(const Arguments& arguments) {
   const auto opened = open_file(arguments);
   if (!opened) return report_object(opened.error(), arguments.json());
   if (arguments.json()) {
-    print_json(Json::object({{"bytes", opened->bytes},
-                             {"verified", true},
-                             {"originator", opened->originator ? Json(*opened->originator) : Json()}}));
+    print_json(Json::object(
+        {{"bytes", opened->bytes}, {"verified", true}, {"originator", signer_json(opened->signer)}}));
   } else {
-    fmt::print("opened and verified {}{}\n", bytes_text(opened->bytes),
-               opened->originator ? ", signed by " + *opened->originator : "");
+    fmt::print("opened and verified {}\n{}\n", bytes_text(opened->bytes), signer_words(opened->signer));
   }
   return kExitOk;
 }

@@ -115,7 +115,7 @@ TEST_CASE("a label and an originator's signature travel with the object and are 
               .exit == kExitOk);
   const Told claimed = at.run({"inspect", "o.tdf"});
   CHECK(claimed.out.find("EXERCISE RESTRICTED (not verified)") != std::string::npos);
-  CHECK(claimed.out.find("XAA says so itself") != std::string::npos);
+  CHECK(claimed.out.find("says that XAA signed it: not verified") != std::string::npos);
   const Told known = at.run({"inspect", "o.tdf", "--originator", "XAA=xaa.pub"});
   CHECK(known.out.find("EXERCISE RESTRICTED (signed by XAA)") != std::string::npos);
   CHECK(at.run({"open", "o.tdf", "--key", "xbb.key", "--originator", "XAA=xaa.pub", "-o", "p.txt"}).exit ==
@@ -133,6 +133,52 @@ TEST_CASE("a label and an originator's signature travel with the object and are 
             .exit == kExitOk);
   CHECK(at.run({"inspect", "h.tdf", "--key", "xbb.key"}).out.find("EXERCISE CONFIDENTIAL") !=
         std::string::npos);
+}
+
+TEST_CASE("attack: a reader cannot make an object that its originator is said to have signed") {
+  const ObjectFolder at;
+  const std::string of_xaa = "https://xaa.example/attr/originator/value/xaa";
+  const auto seal = [&](const char* code, const char* key, const char* out) {
+    REQUIRE(at.run({"seal", "plain.txt", "--to", "xbb.pub", "--attribute", of_xaa, "--as", code, "--sign",
+                    key, "-o", out})
+                .exit == kExitOk);
+  };
+  const auto opened = [&](const char* file) {
+    return at.run({"open", file, "--key", "xbb.key", "--known-originator", "XAA=xaa.pub",
+                   "--known-originator", "XBB=xbb.pub", "-o", std::string(file) + ".txt"});
+  };
+  const auto says = [](const Told& told, std::string_view words) {
+    return told.out.find(words) != std::string::npos;
+  };
+  const std::string_view unsigned_words = "not signed by its originator";
+  seal("XAA", "xaa.key", "o.tdf");
+  const Told good = opened("o.tdf");
+  CHECK(good.exit == kExitOk);
+  CHECK(says(good, "signed by XAA's originator key"));
+  CHECK_FALSE(says(good, unsigned_words));
+  // Taken off: it opens, and is told as what it is; who insists on a signature does not get it.
+  REQUIRE(
+      at.run({"reseal", "o.tdf", "--key", "xbb.key", "--to", "xbb.pub", "--person", "ana", "-o", "bare.tdf"})
+          .exit == kExitOk);
+  CHECK(says(opened("bare.tdf"), unsigned_words));
+  CHECK(at.run({"open", "bare.tdf", "--key", "xbb.key", "--originator", "XAA=xaa.pub", "-o", "b.txt"}).exit ==
+        kExitUntrue);
+  // By a key of their own: under the originator's name it is refused, under their own it is not its
+  // originator's.
+  seal("XAA", "xbb.key", "forged.tdf");
+  CHECK(opened("forged.tdf").exit == kExitUntrue);
+  CHECK_FALSE(at.has("forged.tdf.txt"));
+  seal("XBB", "xbb.key", "other.tdf");
+  const Told other = opened("other.tdf");
+  CHECK(other.exit == kExitOk);
+  CHECK(says(other, "not signed by its originator: signed by XBB's key"));
+  const Told told = at.run({"open", "other.tdf", "--key", "xbb.key", "--known-originator", "XBB=xbb.pub",
+                            "--json", "-o", "j.txt"});
+  CHECK(Json::parse(told.out)->find("originator")->is_null());
+  CHECK(says(at.run({"inspect", "other.tdf", "--known-originator", "XBB=xbb.pub"}), unsigned_words));
+  // Of somebody whose key is not known here nothing is believed, and nothing held against it.
+  seal("XDD", "xbb.key", "far.tdf");
+  CHECK(says(opened("far.tdf"), "says that XDD signed it: not verified"));
 }
 
 TEST_CASE("an object sealed anew opens for others, keeps its id, and its payload is the same bytes") {

@@ -189,10 +189,12 @@ constexpr Verb kVerbs[] = {
      1, 1, object_seal},
     {"open",
      "FILE [--key PRIVATE.pem]... [--token FILE --proof PRIVATE.pem --service URL[=URL]... [--trust FILE]] "
-     "[--right open|edit] [--originator CODE=PUBLIC.pem]... [--pin ASSERTION=PUBLIC.pem]... -o OUT",
+     "[--right open|edit] [--originator CODE=PUBLIC.pem]... [--known-originator CODE=PUBLIC.pem|URL]... "
+     "[--pin ASSERTION=PUBLIC.pem]... -o OUT",
      "Open a sealed object with private keys, or by key services that take your token and are asked for that "
-     "right; all of it is verified before OUT appears",
-     "key+,token,proof,service+,trust,right,originator+,pin+,out", 1, 1, object_open},
+     "right; all of it is verified before OUT appears. Who signed it is said, as far as the keys of "
+     "--known-originator tell; with --originator it must be one of these",
+     "key+,token,proof,service+,trust,right,originator+,known-originator+,pin+,out", 1, 1, object_open},
     {"reseal",
      "FILE (what `open` takes to open it) [--to ...]... [--attribute FQN]... [--person NAME]... [--label "
      "FILE] "
@@ -207,9 +209,11 @@ constexpr Verb kVerbs[] = {
      "pin+,out",
      1, 1, object_reseal},
     {"inspect",
-     "FILE [--key PRIVATE.pem]... [--originator CODE=PUBLIC.pem]... [--pin ASSERTION=PUBLIC.pem]...",
+     "FILE [--key PRIVATE.pem]... [--originator CODE=PUBLIC.pem]... [--known-originator "
+     "CODE=PUBLIC.pem|URL]... "
+     "[--trust FILE] [--pin ASSERTION=PUBLIC.pem]...",
      "Say what a sealed object claims, and what of it is verified; with its keys, all of it is",
-     "key+,originator+,pin+", 1, 1, object_inspect},
+     "key+,originator+,known-originator+,trust,pin+", 1, 1, object_inspect},
     {"doctor", "", "What works and what does not, and what to do about it", kSocket, 0, 0, doctor},
     {"man", "", "The manual page, in roff", "", 0, 0, man},
 };

@@ -37,7 +37,9 @@ void add_vocabulary(Records& out) {
     out[key] = value;
     // The launcher puts the services' public keys in here; nothing that is decided reads them.
     if (key.starts_with("key-service/"))
-      std::erase_if(out[key].members(), [](const Json::Member& member) { return member.first == "keys"; });
+      std::erase_if(out[key].members(), [](const Json::Member& member) {
+        return member.first == "keys" || member.first == "originator_keys";
+      });
   }
   Json& policy = out["label-policy/harbor-light"];
   std::erase_if(policy.members(), [](const Json::Member& member) { return member.first == "file"; });

@@ -19,6 +19,7 @@ constexpr size_t kAttributeValuesMax = 1024;
 constexpr size_t kDomainPartnersMax = 256;
 constexpr size_t kReasonMax = 1024;
 constexpr size_t kServiceKeysMax = 64;
+constexpr size_t kOriginatorKeysMax = 8;  // the one in use, and those that still vouch for what is older
 constexpr std::array<std::string_view, 7> kMeanings{"classification", "releasable_to", "caveat", "handling",
                                                     "originator",     "mission",       "domain"};
 constexpr std::array<std::string_view, 3> kAttributeRules{"any_of", "all_of", "hierarchy"};
@@ -186,6 +187,11 @@ Result<KeyService> read_key_service(std::string_view rest, Fields& fields) {
                  "write [{\"kid\", \"algorithm\", \"pem\"}, ...]");
   }
   if (fields.has("told")) out.told = fields.instant("told");
+  out.originator_keys = fields.texts_or_none("originator_keys", kOriginatorKeysMax);
+  for (const std::string& pem : out.originator_keys) {
+    if (!pem.starts_with("-----BEGIN PUBLIC KEY-----"))
+      fields.wrong("originator_keys", "this is no public key of an originator", "write P-256 keys in PEM");
+  }
   out.bearer_ceiling = read_level_name(fields, "bearer_ceiling",
                                        fields.text_or("bearer_ceiling", std::string(kLevels[0]), 64));
   const std::string labels = fields.text_or("labels", "optional", 16);

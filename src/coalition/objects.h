@@ -123,12 +123,15 @@ struct Domain {
 };
 
 // Record key-service/<partner>: url, keys? (public ones; node/told_keys.h), told? (when its node last told
-// others), bearer_ceiling? (a level; UNCLASSIFIED), labels? ("optional", "required"). Where that nation's key
-// service is, as key access objects name it, up to what its own opens for a token that is bound to no key,
+// others), originator_keys? (public ones in PEM), bearer_ceiling? (a level; UNCLASSIFIED), labels?
+// ("optional", "required"). Where that nation's key service is, as key access objects name it; which keys
+// sign what that nation seals;
+// up to what its own opens for a token that is bound to no key;
 // and whether it opens what has no label under its share.
 struct KeyService {
   PartnerCode partner;
   std::string url;
+  std::vector<std::string> originator_keys;
   std::string bearer_ceiling;
   bool labels_required = false;
   Instant told{};

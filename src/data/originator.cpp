@@ -45,6 +45,18 @@ std::string token_of(const Manifest& manifest) {
   return {};
 }
 
+// What a token says, where that key signed it.
+std::optional<Bytes> signed_with(const crypto::PublicKey& key, const std::string& name,
+                                 std::string_view token) {
+  if (key.kind() != crypto::KeyKind::p256) return std::nullopt;
+  const auto set = crypto::KeySet::from_keys({{.kid = name, .alg = crypto::SignatureAlg::ES256, .key = key}});
+  if (!set) return std::nullopt;
+  auto jws = crypto::verify_jws(
+      token, *set, {.algs = {crypto::SignatureAlg::ES256}, .typ = std::string(kType), .kid_required = true});
+  if (!jws) return std::nullopt;
+  return std::move(jws->payload);
+}
+
 std::string named_in(std::string_view token) {
   const std::string name = crypto::unverified_kid(token).value_or("");
   return name.size() <= kNameMax ? name : "";
@@ -78,29 +90,39 @@ std::optional<std::string> claimed_originator(const Manifest& manifest) {
   return named_in(token);
 }
 
-Result<std::string> verify_originator(const Manifest& manifest, const OriginatorKeys& keys) {
+Result<OriginatorSeen> look_at_originator(const Manifest& manifest, const OriginatorKeys& known) {
   const std::string token = token_of(manifest);
-  if (token.empty()) return originator_fail("The object is not signed by its originator.");
+  OriginatorSeen out{named_in(token), false};
+  if (out.said.empty()) return out;
   // What is signed leaves out the signature's own assertion by its id: a second one of that id would hide.
   std::set<std::string_view> ids;
   for (const Json& one : manifest.assertions)
     if (!ids.insert(one.text_or("id", "")).second)
       return originator_fail("Two of the object's assertions have one id: they can't be told apart.");
-  const auto key = keys.find(named_in(token));
-  if (key == keys.end())
+  const auto [first, last] = known.equal_range(out.said);
+  if (first == last) return out;
+  const std::string claims = claims_of(manifest, out.said).canonical();
+  bool signed_other = false;
+  for (auto key = first; key != last; ++key) {
+    const auto payload = signed_with(key->second, out.said, token);
+    if (!payload) continue;
+    if (as_text(*payload) == claims) {
+      out.verified = true;
+      return out;
+    }
+    signed_other = true;
+  }
+  return originator_fail(signed_other ? "The originator signed something else than what is here."
+                                      : "The originator's signature does not hold.");
+}
+
+Result<std::string> verify_originator(const Manifest& manifest, const OriginatorKeys& keys) {
+  TRY(OriginatorSeen seen, look_at_originator(manifest, keys));
+  if (seen.said.empty()) return originator_fail("The object is not signed by its originator.");
+  if (!seen.verified)
     return originator_fail("The object is signed by an originator whose key is not known here.",
                            "Say whose public key it must be.");
-  if (key->second.kind() != crypto::KeyKind::p256)
-    return originator_fail("The originator's key can't have signed this.", "It is a P-256 key.");
-  TRY(const crypto::KeySet set,
-      crypto::KeySet::from_keys(
-          {{.kid = key->first, .alg = crypto::SignatureAlg::ES256, .key = key->second}}));
-  const auto jws = crypto::verify_jws(
-      token, set, {.algs = {crypto::SignatureAlg::ES256}, .typ = std::string(kType), .kid_required = true});
-  if (!jws) return originator_fail("The originator's signature does not hold.");
-  if (as_text(jws->payload) != claims_of(manifest, key->first).canonical())
-    return originator_fail("The originator signed something else than what is here.");
-  return key->first;
+  return std::move(seen.said);
 }
 
 }  // namespace entente::data

@@ -18,12 +18,22 @@ struct OriginatorKey {
 [[nodiscard]] Result<Json> originator_assertion(const Manifest& manifest, const crypto::Secret& key,
                                                 const OriginatorKey& by);
 
-// By originator: whose key speaks for whom.
-using OriginatorKeys = std::map<std::string, crypto::PublicKey, std::less<>>;
+// By originator: whose keys speak for whom, any one of them.
+using OriginatorKeys = std::multimap<std::string, crypto::PublicKey, std::less<>>;
 // Who signed, as it stands in the object; nothing when there is no such assertion. Says nothing about truth.
 [[nodiscard]] std::optional<std::string> claimed_originator(const Manifest& manifest);
-// Who it is from, when it is signed by a key that `keys` holds for that originator and covers exactly what is
-// there; no two assertions may have one id.
+
+// Who signed an object, and whether that is so: by a key that is known of them, over exactly what is there.
+struct OriginatorSeen {
+  std::string said = {};  // as it stands there; empty: nobody
+  bool verified = false;
+};
+// An object that nobody signed, or somebody of whom no key is known, is told as such: whoever holds its key
+// can make one of it. Refused is one that says a known originator's name and does not bear their signature
+// over what is there; no two assertions may have one id.
+[[nodiscard]] Result<OriginatorSeen> look_at_originator(const Manifest& manifest,
+                                                        const OriginatorKeys& known);
+// Who it is from. Refused is also what nobody of these signed.
 [[nodiscard]] Result<std::string> verify_originator(const Manifest& manifest, const OriginatorKeys& keys);
 
 }  // namespace entente::data

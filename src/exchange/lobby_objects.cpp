@@ -29,12 +29,18 @@ net::Task<void> Lobby::show_objects(net::HttpCall& call) {
   }
   const coalition::World& world = parts_.world();
   Json services = Json::object();
+  Json originators = Json::object();
   for (const coalition::KeyService* one : world.key_services()) {
     const coalition::Partner* nation = world.partner(one->partner);
-    services.set(one->url, nation == nullptr ? one->partner.text()
-                                             : fmt::format("{} ({})", nation->name, nation->code.text()));
+    const std::string name =
+        nation == nullptr ? one->partner.text() : fmt::format("{} ({})", nation->name, nation->code.text());
+    services.set(one->url, name);
+    Json keys = Json::array();
+    for (const std::string& pem : one->originator_keys) keys.push(pem);
+    originators.set(one->partner.text(), Json::object({{"name", name}, {"keys", std::move(keys)}}));
   }
-  std::string html = objects_page(frame(who.sign_in), token_digest(who.sign_in->form_token), services.dump());
+  std::string html = objects_page(frame(who.sign_in), token_digest(who.sign_in->form_token), services.dump(),
+                                  originators.dump());
   co_await page(call, 200, std::move(html), Scripts::objects);
 }
 

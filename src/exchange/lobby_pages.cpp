@@ -234,11 +234,12 @@ std::string plain_page(const PageFrame& frame, std::string_view title, std::stri
   return out;
 }
 
-std::string objects_page(const PageFrame& frame, std::string_view page, std::string_view services) {
+std::string objects_page(const PageFrame& frame, std::string_view page, std::string_view services,
+                         std::string_view originators) {
   std::string out = open_page(frame, "Sealed objects", "objects.js");
   out += fmt::format(
-      "<main id=\"main\" data-objects data-token=\"{}\" data-page=\"{}\" data-services=\"{}\">"
-      "<h1>Sealed objects</h1>\n"
+      "<main id=\"main\" data-objects data-token=\"{}\" data-page=\"{}\" data-services=\"{}\" "
+      "data-originators=\"{}\"><h1>Sealed objects</h1>\n"
       "<p>Open a sealed file that another nation, or your own, has given you. It is opened here, in your "
       "browser; your node asks every nation it is of whether you may, and it goes from this page as soon as "
       "one of them takes that back.</p>\n"
@@ -248,10 +249,10 @@ std::string objects_page(const PageFrame& frame, std::string_view page, std::str
       "accept=\".tdf,.ztdf\"></p>\n"
       "<p role=\"status\" data-status></p>\n"
       "<section class=\"viewer\" aria-label=\"What is open\" data-viewer hidden>"
-      "<div class=\"banner\" data-banner></div>\n<div data-content></div>\n"
+      "<div class=\"banner\" data-banner></div>\n<p data-signed></p>\n<div data-content></div>\n"
       "<div class=\"banner\" data-banner></div>\n"
       "<p class=\"act\"><button type=\"button\" data-close>Close it</button></p></section></main>\n",
-      on_page(frame.form_token), page, on_page(services));
+      on_page(frame.form_token), page, on_page(services), on_page(originators));
   out += close_page();
   return out;
 }

@@ -79,9 +79,10 @@ struct AnswersDue {
 [[nodiscard]] std::string plain_page(const PageFrame& frame, std::string_view title, std::string_view text,
                                      std::string_view href, std::string_view next = "Go to the lobby");
 
-// Where a sealed object is opened, in the browser. `services`: the nations' key services by address, as JSON.
+// Where a sealed object is opened, in the browser. `services`: the nations' key services by address, as JSON;
+// `originators`: by code a nation's name and the keys that sign what it seals.
 [[nodiscard]] std::string objects_page(const PageFrame& frame, std::string_view page,
-                                       std::string_view services);
+                                       std::string_view services, std::string_view originators);
 
 // What every page of ours is sent with: CSP, no-store, no sniffing, no framing, no referrer, no powers.
 // Scripts::own lets the lobby's scripts run and ask the lobby; no page for strangers has it.

@@ -204,6 +204,11 @@ net::Task<data::KasAnswer> KeyDesk::well_known(Asked asked) {
                                                 {"kas_id", asked.of.text()},
                                                 {"public_key", std::move(base)}}));
   }
+  if (service != nullptr && !service->originator_keys.empty()) {
+    Json keys = Json::array();
+    for (const std::string& pem : service->originator_keys) keys.push(pem);
+    configuration.set("originator_keys", std::move(keys));
+  }
   if (const Json* issuer = parts_.records.world().raw("token-issuer/main")) {
     configuration.set("platform_issuer", issuer->text_or("issuer", ""));
   }

@@ -11,6 +11,7 @@ const kText =
   'EXERCISE EXERCISE EXERCISE\n\nTwo relief convoys reach Harbor Light Bay at dusk. Ten tents, two doctors.\n';
 const kReason = 'exercise: the convoy times were wrong';
 const kOpen = 'main[data-state="open"] [data-text]';
+const kBlankMsMax = 5000; // as long as a page may show what it hears nothing of: against never, not a measure
 
 export const place = (stage, name) => join(stage.demo.folder, name);
 
@@ -69,6 +70,7 @@ export async function plannerReads(stage, login = 'ingrid') {
   const banners = await planner.page.locator('[data-viewer] [data-banner]').allTextContents();
   assert.equal(banners.length, 2, 'marked above and below');
   for (const banner of banners) assert.match(banner, /^EXERCISE.*RESTRICTED.*XBB/);
+  assert.match(await planner.text('[data-signed]'), /^Signed by Aldoria \(XAA\)/);
   assert.equal(new URL(planner.page.url()).origin, planner.nation.lobby, 'at her own door');
   await planner.shoot('j5-1-open');
   await planner.isAccessible('an object that is open');
@@ -82,6 +84,7 @@ export async function plannerReads(stage, login = 'ingrid') {
   const typed = await as(stage, login, 'open', 'report.tdf', '-o', 'read.txt');
   assert.equal(typed.code, 0, typed.output);
   assert.equal(readFileSync(place(stage, 'read.txt'), 'utf8'), kText);
+  assert.match(typed.output, /signed by XAA's originator key/);
   stage.stopwatch.note(
     'J5',
     'and with the command line',
@@ -158,6 +161,7 @@ export async function authorTakesItBack(stage, planner) {
   await author.page.waitForSelector('main[data-state="recalled"]');
   const ms = performance.now() - given;
   const blank = await blanked;
+  assert.ok(blank < kBlankMsMax, `the page still showed it ${blank} ms after its author took it back`);
   assert.equal(await author.page.locator('[data-text], [data-recall-own]').count(), 0);
   const left = await planner.page.evaluate(() => document.documentElement.outerHTML);
   assert.ok(!left.includes('convoys'), 'nothing of it is left in the page');

@@ -1,5 +1,6 @@
 // What a journey measured: a row for each step with what the person saw, how long it took, and what we aim
-// for. Figures are printed, never asserted: a slow machine is not a wrong program.
+// for. Targets are printed, never asserted: a slow machine is not a wrong program. What must not last for ever has a
+// bound of its own where it is waited for.
 import { table } from '../../demo/people.mjs';
 
 export class Stopwatch {

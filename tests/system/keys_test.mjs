@@ -1,7 +1,7 @@
 // The key service of a real node with real access tokens: an unmodified foreign client seals and opens through
 // it, and what must not open does not.
 import assert from 'node:assert/strict';
-import { constants, privateDecrypt, randomBytes } from 'node:crypto';
+import { constants, createPublicKey, privateDecrypt, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -202,6 +202,9 @@ system('what anybody may ask is answered as clients expect it', async () => {
   const known = await post('/wellknownconfiguration.WellKnownService/GetWellKnownConfiguration', {});
   assert.equal(known.status, 200);
   assert.equal(known.body.configuration.base_key.kas_uri, kas);
+  const [signs, ...others] = known.body.configuration.originator_keys;
+  const ours = createPublicKey(readFileSync(coalition.demo.nations.XAA.originator, 'utf8'));
+  assert.deepEqual([signs, others], [ours.export({ type: 'spki', format: 'pem' }), []]);
   const key = await post('/kas.AccessService/PublicKey', { algorithm: 'ec:secp256r1', v: '2' });
   assert.match(key.body.publicKey, /BEGIN PUBLIC KEY/);
   // The older addresses say the same; some clients ask them below /kas.

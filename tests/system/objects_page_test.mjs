@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { after, before } from 'node:test';
+import { zipOf } from '../../web/lobby/tdf_for_test.mjs';
+import { readZip } from '../../web/lobby/tdf_zip.js';
 import { stageFor } from '../journeys/stage.mjs';
 import { Coalition, command, skip, system, until } from './coalition.mjs';
 
@@ -25,6 +27,7 @@ const choose = async (file, state) => {
   await reader.page.setInputFiles('#object-file', file);
   await reader.page.waitForSelector(`main[data-state="${state}"]`);
 };
+const kBlankMsMax = 5000; // as long as a page may show what it hears nothing of: against never, not a measure
 const isBlank = () =>
   reader.page.waitForFunction(
     () =>
@@ -147,7 +150,47 @@ system('attack: a damaged file shows nothing, and no key is asked for one that i
   await isBlank();
 });
 
-system('attack: an answer that does not say how the view ends, and one that ends it at once', async () => {
+// The file with its manifest changed, as anybody can who has it.
+async function rewritten(from, name, change) {
+  const bytes = readFileSync(from);
+  const { payload, manifest } = await readZip(new Blob([bytes]));
+  const part = ({ dataAt, size }) => bytes.subarray(dataAt, dataAt + size);
+  const json = JSON.parse(part(manifest));
+  change(json);
+  const entries = [
+    { name: '0.payload', bytes: part(payload) },
+    { name: '0.manifest.json', bytes: Buffer.from(JSON.stringify(json)) },
+  ];
+  writeFileSync(coalition.file(name), zipOf(entries));
+  return coalition.file(name);
+}
+
+system('attack: what its originator signed is told from what anybody made of it', async () => {
+  await comeIn();
+  await choose(report.file, 'open');
+  assert.match(await reader.text('[data-signed="signed"]'), /^Signed by Aldoria \(XAA\)/);
+  await reader.page.click('[data-close]');
+  assert.equal(await reader.text('[data-signed]'), '');
+  // The signature taken off, which nothing shows but that it is not there.
+  const bare = await rewritten(report.file, 'bare.tdf', (manifest) => {
+    const { length } = manifest.assertions;
+    manifest.assertions = manifest.assertions.filter(({ id }) => id !== 'entente-originator');
+    assert.equal(manifest.assertions.length, length - 1);
+  });
+  await choose(bare, 'open');
+  assert.match(await reader.text('[data-signed="unsigned"]'), /^Not signed by its originator/);
+  // What is covered by no other signature of the format, changed under it.
+  const other = await rewritten(report.file, 'other.tdf', (manifest) => (manifest.payload.mimeType = 'text/html'));
+  await choose(other, 'refused');
+  assert.match(await said(), /originator signed something else than what is here/);
+  await isBlank();
+  // And the same at the command line.
+  const again = await as('konrad', 'open', 'bare.tdf', '-o', 'bare.txt');
+  assert.match(again.output, /not signed by its originator/);
+  assert.equal((await as('konrad', 'open', 'other.tdf', '-o', 'other.txt')).code, 4);
+});
+
+system('attack: an answer that does not say how the view ends or is marked, and one that ends it at once', async () => {
   const answersWith = (change) =>
     reader.page.evaluate((edit) => {
       const { fetch } = window;
@@ -159,11 +202,12 @@ system('attack: an answer that does not say how the view ends, and one that ends
         return new Response(JSON.stringify(json), { status: answer.status });
       };
     }, change);
-  for (const change of [{ view: null }, { until: null }, { view: '' }]) {
+  for (const change of [{ view: null }, { until: null }, { view: '' }, { marking: null }, { marking: '' }]) {
     await comeIn();
     await answersWith(change);
     await choose(report.file, 'refused');
     await isBlank();
+    assert.doesNotMatch(await reader.page.content(), /RESTRICTED|convoys/);
   }
   await comeIn();
   await answersWith({ until: 1 });
@@ -186,8 +230,11 @@ system(
   'a recall by the nation of origin blanks the open page and says why; lifted, it opens again',
   async () => {
     await choose(report.file, 'open');
+    const given = performance.now();
+    const blanked = isBlank().then(() => performance.now() - given);
     await coalition.ask('XAA', 'recall', 'policy', report.id, '--reason', 'EXERCISE: sent by mistake');
-    await isBlank();
+    const blank = await blanked;
+    assert.ok(blank < kBlankMsMax, `the page still showed it ${blank} ms after its recall was given`);
     assert.match(await said(), /Shut: /);
     assert.doesNotMatch(await reader.page.content(), /convoys/);
     await choose(report.file, 'refused');

@@ -1,7 +1,17 @@
 // The page "Sealed objects": opens a file here, in the page, with keys that the reader's own node asks for, and shows it
 // for as long as it may be shown. It fails closed: what ends a view, and what keeps the page from hearing of it, takes
 // the content off the page.
-import { KeysRefused, TdfError, collectKey, contentOf, markingOf, openObject, readObject } from './tdf.js';
+import {
+  KeysRefused,
+  TdfError,
+  collectKey,
+  contentOf,
+  markingOf,
+  openObject,
+  readObject,
+  signerOf,
+  signerWords,
+} from './tdf.js';
 import { make, timeText } from './page.js';
 import { recallForm } from './recalls.js';
 import { Wishes } from './wishes.js';
@@ -88,10 +98,12 @@ class Page {
   constructor() {
     this.token = main.dataset.token;
     this.services = JSON.parse(main.dataset.services ?? '{}');
+    this.originators = JSON.parse(main.dataset.originators ?? '{}'); // code: { name, keys }
     this.chooser = main.querySelector('#object-file');
     this.status = find('data-status');
     this.viewer = find('data-viewer');
     this.content = find('data-content');
+    this.signed = find('data-signed');
     this.ear = new Ear(main.dataset.page, {
       onShut: (view, why) => this.#views.some((one) => one.view === view) && this.blank(why),
       onReload: () => {
@@ -182,6 +194,13 @@ class Page {
     }
   }
 
+  // Who signed it, and what the page says of that.
+  async #signer({ manifest }) {
+    const nation = (code) => (Object.hasOwn(this.originators, code) ? this.originators[code] : undefined);
+    const signer = await signerOf(manifest, (code) => nation(code)?.keys ?? []);
+    return { ...signer, words: signerWords(signer, nation(signer.name)?.name) };
+  }
+
   // Lets go of views that are not shown (any more).
   #release(views) {
     for (const view of new Set(views.filter(Boolean))) this.#post('/objects/close', { view }).catch(() => {});
@@ -195,6 +214,7 @@ class Page {
     const inside = this.viewer.contains(document.activeElement);
     this.content.replaceChildren();
     for (const banner of this.viewer.querySelectorAll('[data-banner]')) banner.textContent = '';
+    this.signed.textContent = this.signed.dataset.signed = '';
     this.viewer.hidden = true;
     if (this.#source) URL.revokeObjectURL(this.#source);
     this.#source = '';
@@ -221,13 +241,17 @@ class Page {
       this.say(`Your node asks for the key: ${[...asked].join(', ')}. This is recorded.`, 'asking');
       const got = await collectKey(object, (service, request) => this.#ask(service, request));
       ({ permits } = got);
-      let bytes;
+      let bytes, signer;
       try {
         bytes = await openObject(object, got.key);
+        signer = await this.#signer(object);
+      } catch (error) {
+        bytes?.fill(0);
+        throw error;
       } finally {
         got.key.fill(0);
       }
-      this.#show(turn, object, bytes, permits, file.name);
+      this.#show(turn, bytes, signer, permits, file.name);
       this.#offer(object, permits, file.name);
     } catch (error) {
       this.#release((error.permits ?? permits).map(({ view }) => view));
@@ -237,9 +261,10 @@ class Page {
     }
   }
 
-  #show(turn, { manifest }, bytes, permits, name) {
+  #show(turn, bytes, signer, permits, name) {
     const ended = permits.find(({ view }) => this.ear.shut.has(view));
     const content = contentOf(bytes);
+    let marking;
     try {
       if (turn !== this.#turn) throw new TdfError('page.late', 'Another file was chosen.');
       if (ended) throw new TdfError('page.shut', this.ear.shut.get(ended.view));
@@ -255,6 +280,7 @@ class Page {
           'page.kind',
           'It is neither text nor a PNG or JPEG picture. Open it with the command line: entente open.',
         );
+      marking = markingOf(permits);
       this.content.replaceChildren(this.#contentElement(content, bytes));
     } finally {
       bytes.fill(0);
@@ -264,8 +290,9 @@ class Page {
       const end = asked + 1000 * until;
       return { view, until: end, time: Date.now() - performance.now() + end };
     });
-    const marking = markingOf(manifest, permits.find((one) => one.marking)?.marking);
     for (const banner of this.viewer.querySelectorAll('[data-banner]')) banner.textContent = marking;
+    this.signed.textContent = signer.words;
+    this.signed.dataset.signed = signer.state;
     this.viewer.hidden = false;
     this.#name = name;
     const time = timeText(Math.min(...this.#views.map((view) => view.time)));

@@ -1,18 +1,20 @@
 // Sealed objects (OpenTDF 4.3.0 and 4.2.2) opened in a page: docs/wire-formats/object.md, kas.md. A file is anybody's
 // until it is verified: nothing of its text leaves openObject() before the policy's binding, the root signature, every
 // assertion and every segment hold. Needs WebCrypto and a Blob, nothing else; the page asks the key services.
-import { fromBase64, fromBase64url, fromUtf8, joined, toBase64, toHex, utf8 } from './tdf_bytes.js';
+import { fromBase64, fromBase64url, fromPem, fromUtf8, joined, toBase64, toHex, utf8 } from './tdf_bytes.js';
 import { canonicalJson, parseJson } from './tdf_json.js';
 import { isObject, isText, kFrameBytes, kTagBytes } from './tdf_manifest.js';
 import { TdfError, readAt } from './tdf_zip.js';
 
 export { kShownBytesMax, readObject, serviceOf } from './tdf_manifest.js';
+export { signerOf, signerWords } from './tdf_signer.js';
 export { TdfError };
 
 const [kNonceBytes, kShareBytes] = [12, 32];
 const kAssertionTextMax = 1024;
 const kStatementBytesMax = 128 * 1024;
 const kHeaderBytesMax = 64 * 1024;
+const kMarkingBytesMax = 1024;
 
 const fail = (code, message) => {
   throw new TdfError(code, message);
@@ -24,12 +26,6 @@ const sha256 = async (bytes) => new Uint8Array(await crypto.subtle.digest('SHA-2
 const holds = async (raw, mac, bytes) =>
   crypto.subtle.verify('HMAC', await hmacKey(raw, 'verify'), mac, bytes);
 
-const fromPem = (pem) =>
-  fromBase64(
-    /^\s*-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----\s*$/
-      .exec(pem)?.[1]
-      .replace(/\s/g, '') ?? '',
-  );
 const toPem = (der) =>
   `-----BEGIN PUBLIC KEY-----\n${toBase64(der)
     .match(/.{1,64}/g)
@@ -312,47 +308,13 @@ export async function openObject({ file, payloadAt, manifest }, key) {
   return out;
 }
 
-// The label that verified assertions hold, in words: { policy, classification, categories: [{ name, values }] }.
-// Nothing where there is none, or one in XML alone.
-export function labelOf({ assertions }) {
-  for (const { statement } of assertions) {
-    let { value } = statement;
-    try {
-      if (typeof value === 'string') value = parseJson(value, 4096);
-    } catch {
-      continue;
-    }
-    const ocl = isObject(value) ? value.ocl : undefined;
-    if (isObject(ocl) && typeof ocl.cls === 'string') {
-      const categories = (Array.isArray(ocl.catl) ? ocl.catl : []).filter(isObject);
-      return {
-        policy: ocl.pol,
-        classification: ocl.cls,
-        categories: categories.map(({ name, vals }) => ({ name, values: [vals ?? []].flat() })),
-      };
-    }
-  }
-  return undefined;
-}
-
-// A banner line. What the node prints by its label policy says most; without it, what the policy's attributes are
-// called: the key is bound to them.
-export function markingOf(manifest, told) {
-  if (typeof told === 'string' && told !== '' && told.length <= 1024) return told;
-  const values = (name) =>
-    manifest.policy.attributes
-      .filter((fqn) => fqn.split('/attr/')[1]?.startsWith(`${name}/value/`))
-      .map((fqn) => fqn.split('/value/')[1].toUpperCase());
-  const label = labelOf(manifest);
-  const classification =
-    values('classification').join(' ') || label?.classification.toUpperCase() || 'UNMARKED';
-  const release = values('releasable-to');
-  const handling = [...values('caveat'), ...values('handling')];
-  return [
-    `EXERCISE ${classification}`,
-    ...handling,
-    ...(release.length ? [`REL TO ${release.join(', ')}`] : []),
-  ].join('//');
+// The banner line: what the node prints by its label policies, and nothing else. What a file says of its label anybody
+// with its key could have written, so without the node's word, or with two, nothing is shown.
+export function markingOf(permits) {
+  const [marking, ...others] = new Set(permits.map((one) => one.marking));
+  if (!isText(marking, kMarkingBytesMax) || others.length > 0)
+    fail('page.marking', 'Your node did not say how it is to be marked.');
+  return marking;
 }
 
 // What can be shown, by what it is and not by what it is called: { kind: 'text', text }, { kind: 'image', type } or

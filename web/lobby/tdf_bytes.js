@@ -18,6 +18,13 @@ export function toBase64(bytes) {
     out += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
   return btoa(out);
 }
+export const toBase64url = (bytes) => toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+export const fromPem = (pem) =>
+  fromBase64(
+    /^\s*-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----\s*$/
+      .exec(pem)?.[1]
+      .replace(/\s/g, '') ?? '',
+  );
 export const toHex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 export const fromHex = (text) =>
   /^(?:[0-9a-f]{2})*$/.test(text)

@@ -2,7 +2,7 @@
 // service that has the private key and re-wraps as docs/wire-formats/kas.md says.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { createHash, createHmac, generateKeyPairSync, randomBytes, webcrypto } from 'node:crypto';
+import { createHash, createHmac, generateKeyPairSync, randomBytes, sign, webcrypto } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ export const hmac = (key, bytes) => createHmac('sha256', key).update(bytes).dige
 export const sha256 = (bytes) => createHash('sha256').update(bytes).digest();
 
 export let folder;
-export const keys = {}; // by nation: { privateKey, pem, file, privateFile }
+export const keys = {}; // by nation: { privateKey, signingKey, pem, file, privateFile }
 
 async function makeKey(name) {
   const pair = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
@@ -38,7 +38,7 @@ async function makeKey(name) {
   writeFileSync(file, pem);
   const privateFile = join(folder, `${name}.key`);
   writeFileSync(privateFile, pair.privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
-  keys[name] = { privateKey, pem, file, privateFile };
+  keys[name] = { privateKey, signingKey: pair.privateKey, pem, file, privateFile };
 }
 
 // For the time of a test file: a folder, and the keys of two nations.
@@ -223,6 +223,38 @@ export const bindingOf = (key, assertion, tags) => {
     .join('.');
   return { method: 'jws', signature: `${text}.${hmac(key, text).toString('base64url')}` };
 };
+// Adds what a nation's originator says of the object as it is now: `by` signs, `as` is the name it says.
+export function signAs(parts, by, as = by.toUpperCase(), change = {}) {
+  const { manifest, key, tags, segments } = parts;
+  const digest = (bytes) => sha256(bytes).toString('base64url');
+  const claims = {
+    originator: as,
+    segments: digest(Buffer.concat(tags)),
+    bytes: segments.reduce((sum, one) => sum + one.length - 28, 0),
+    policy: digest(manifest.encryptionInformation.policy),
+    mimeType: manifest.payload.mimeType,
+    assertions: manifest.assertions.map(({ binding: _, ...bare }) => sha256(canonicalJson(bare)).toString('hex')),
+    ...change.claims,
+  };
+  const header = { alg: 'ES256', typ: 'entente-originator+jws', kid: as, ...change.header };
+  const text = [JSON.stringify(header), canonicalJson(claims)]
+    .map((one) => Buffer.from(one).toString('base64url'))
+    .join('.');
+  const mac = sign('sha256', Buffer.from(text), { key: keys[by].signingKey, dsaEncoding: 'ieee-p1363' });
+  const assertion = {
+    id: 'entente-originator',
+    type: 'other',
+    scope: 'tdo',
+    appliesToState: 'encrypted',
+    statement: {
+      format: 'jws',
+      schema: 'urn:entente:originator-signature:1',
+      value: `${text}.${mac.toString('base64url')}`,
+    },
+    ...change.assertion,
+  };
+  manifest.assertions.push({ ...assertion, binding: bindingOf(key, assertion, tags) });
+}
 export const kLabel = {
   id: 'label',
   type: 'handling',

@@ -200,7 +200,7 @@ function readManifest(text) {
     payload.isEncrypted !== true
   )
     wrong('the manifest describes another payload than 0.payload, encrypted, in a ZIP', '/payload');
-  looseText(payload, 'mimeType', '/payload', kNameMax);
+  const mimeType = looseText(payload, 'mimeType', '/payload', kNameMax, 'application/octet-stream');
   const where = '/encryptionInformation';
   const encryption = objectOf(root, 'encryptionInformation', '');
   if (encryption.type !== 'split' || objectOf(encryption, 'method', where).algorithm !== 'AES-256-GCM')
@@ -215,6 +215,7 @@ function readManifest(text) {
   const integrity = objectOf(encryption, 'integrityInformation', where);
   const segments = readSegments(integrity, `${where}/integrityInformation`);
   return {
+    mimeType,
     policyText,
     policy: readPolicy(policyText),
     access: readAccesses(accesses, `${where}/keyAccess`),

@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { KeysRefused, TdfError } from './tdf.js';
+import { KeysRefused, TdfError, signerOf } from './tdf.js';
 import {
   base64,
   begin,
@@ -20,6 +20,7 @@ import {
   partsOf,
   program,
   sha256,
+  signAs,
   skip,
   zipOf,
 } from './tdf_for_test.mjs';
@@ -215,6 +216,91 @@ const kBad = {
   ),
 };
 
+// What only its originator can say of an object: here XAA, as its attributes have it. Of XAA and XBB the keys are known.
+const lowered = label({
+  statement: { ...kLabel.statement, value: { ocl: { ...kLabel.statement.value.ocl, cls: 'UNCLASSIFIED' } } },
+});
+const bound = ({ key, tags }, assertion) => ({ ...assertion, binding: bindingOf(key, assertion, tags) });
+const signedThen = (change, ...how) => async () => {
+  const parts = await partsOf();
+  signAs(parts, ...(how.length > 0 ? how : ['xaa']));
+  change(parts.manifest.assertions, parts);
+  return fileOf(parts);
+};
+const asIs = () => {};
+const kSigners = {
+  'signed by its originator': ['signed', signedThen(asIs)],
+  'signed by nobody': ['unsigned', changed(asIs)],
+  'the signature taken off': ['unsigned', signedThen((list) => list.pop())],
+  'the signature taken off and the label lowered': [
+    'unsigned',
+    signedThen((list, parts) => list.splice(0, 2, bound(parts, lowered))),
+  ],
+  'the label lowered under the signature': [
+    'refused',
+    signedThen((list, parts) => list.splice(0, 1, bound(parts, lowered))),
+  ],
+  'a statement added under the signature': [
+    'refused',
+    signedThen((list, parts) => list.push(bound(parts, label({ id: 'more' })))),
+  ],
+  'a statement taken from under the signature': ['refused', signedThen((list) => list.shift())],
+  'another type of content': ['refused', signedThen((_, { manifest }) => (manifest.payload.mimeType = 'text/html'))],
+  "the originator's name under a reader's own key": ['refused', signedThen(asIs, 'xbb', 'XAA')],
+  "a reader's own name and key": ['stranger', signedThen(asIs, 'xbb')],
+  'a name of which no key is known': ['unknown', signedThen(asIs, 'xbb', 'XDD')],
+  'a longer name than there are': ['unsigned', signedThen(asIs, 'xbb', 'X'.repeat(65))],
+  'no name': ['unsigned', signedThen(asIs, 'xaa', '')],
+  'a name that is a number': ['unsigned', signedThen(asIs, 'xaa', 'XAA', { header: { kid: 7 } })],
+  'another originator in what is signed': ['refused', signedThen(asIs, 'xaa', 'XAA', { claims: { originator: 'XBB' } })],
+  'more in what is signed': ['refused', signedThen(asIs, 'xaa', 'XAA', { claims: { more: 1 } })],
+  'another payload in what is signed': ['refused', signedThen(asIs, 'xaa', 'XAA', { claims: { segments: 'A' } })],
+  'another algorithm': ['refused', signedThen(asIs, 'xaa', 'XAA', { header: { alg: 'HS256' } })],
+  'another type of token': ['refused', signedThen(asIs, 'xaa', 'XAA', { header: { typ: 'JWT' } })],
+  'a type of token that is spelled otherwise': [
+    'signed',
+    signedThen(asIs, 'xaa', 'XAA', { header: { typ: 'application/Entente-Originator+JWS' } }),
+  ],
+  'a key in the token': ['refused', signedThen(asIs, 'xaa', 'XAA', { header: { jwk: {} } })],
+  'a header that says more': ['signed', signedThen(asIs, 'xaa', 'XAA', { header: { more: [[1]] } })],
+  'a header nested too deeply': ['unsigned', signedThen(asIs, 'xaa', 'XAA', { header: { more: [[[[1]]]] } })],
+  'under another schema': [
+    'unsigned',
+    signedThen(asIs, 'xaa', 'XAA', {
+      assertion: { statement: { format: 'jws', schema: 'urn:other', value: 'a.b.c' } },
+    }),
+  ],
+};
+const keysOf = (name) => (['XAA', 'XBB'].includes(name) ? [keys[name.toLowerCase()].pem] : []);
+const kSays = [
+  ['signed', /^signed by XAA's originator key/m],
+  ['stranger', /^not signed by its originator: signed by XBB's key/m],
+  ['unknown', /^says that XDD signed it: not verified/m],
+  ['unsigned', /^not signed by its originator: whoever/m],
+];
+
+async function signerByPage(bytes) {
+  try {
+    const { object } = await open(bytes);
+    return (await signerOf(object.manifest, keysOf)).state;
+  } catch (error) {
+    assert.ok(error instanceof TdfError, String(error.stack));
+    assert.equal(error.code, 'data.originator');
+    return 'refused';
+  }
+}
+function signerByCommand(bytes) {
+  const known = ['xaa', 'xbb'].flatMap((name) => ['--known-originator', `${name.toUpperCase()}=${keys[name].file}`]);
+  const { status, stdout, stderr } = runCommand(bytes, known);
+  if (status !== 0) {
+    assert.match(stderr, /data\.originator/);
+    return 'refused';
+  }
+  const says = kSays.filter(([, words]) => words.test(stdout)).map(([state]) => state);
+  assert.equal(says.length, 1, stdout);
+  return says[0];
+}
+
 async function byPage(bytes) {
   try {
     const { plain } = await open(bytes);
@@ -225,18 +311,20 @@ async function byPage(bytes) {
     return 'refused';
   }
 }
-function byCommand(bytes) {
+function runCommand(bytes, words = []) {
   const [file, out] = [join(folder, 'one.tdf'), join(folder, 'one.txt')];
   writeFileSync(file, bytes);
   rmSync(out, { force: true });
-  const done = spawnSync(program, ['open', file, '--key', keys.xaa.privateFile, '-o', out], {
+  const done = spawnSync(program, ['open', file, '--key', keys.xaa.privateFile, ...words, '-o', out], {
     encoding: 'utf8',
   });
-  if (done.status === 0) return 'opens';
-  assert.equal(existsSync(out), false, 'nothing of it is left');
-  assert.ok(kExitsRefused.includes(done.status), done.stderr);
-  return 'refused';
+  if (done.status !== 0) {
+    assert.equal(existsSync(out), false, 'nothing of it is left');
+    assert.ok(kExitsRefused.includes(done.status), done.stderr);
+  }
+  return done;
 }
+const byCommand = (bytes) => (runCommand(bytes).status === 0 ? 'opens' : 'refused');
 
 for (const [expected, cases] of [
   ['opens', kGood],
@@ -248,3 +336,19 @@ for (const [expected, cases] of [
       assert.equal(await byPage(bytes), expected, 'the page');
       if (!skip) assert.equal(byCommand(bytes), expected, 'the command line');
     });
+
+for (const [what, [expected, make]] of Object.entries(kSigners))
+  test(`${what}: ${expected} for both`, async () => {
+    const bytes = await make();
+    assert.equal(await signerByPage(bytes), expected, 'the page');
+    if (!skip) assert.equal(signerByCommand(bytes), expected, 'the command line');
+  });
+
+test('of several keys of an originator any one will do, and what is no key does not', async () => {
+  const { object } = await open(await kSigners['signed by its originator'][1]());
+  const state = async (...pems) => (await signerOf(object.manifest, () => pems)).state;
+  assert.equal(await state(keys.xbb.pem, keys.xaa.pem), 'signed');
+  assert.equal(await state('no key', keys.xaa.pem), 'signed');
+  await assert.rejects(state(keys.xbb.pem), { code: 'data.originator' });
+  await assert.rejects(state('no key'), { code: 'data.originator' });
+});

@@ -1,17 +1,14 @@
 // Sealed objects as the lobby's page opens them: what `entente seal` wrote, and what somebody made to deceive it.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { KeysRefused, TdfError, contentOf, kShownBytesMax, labelOf, markingOf, serviceOf } from './tdf.js';
+import { KeysRefused, TdfError, contentOf, kShownBytesMax, markingOf, serviceOf } from './tdf.js';
 import { toBase64 } from './tdf_bytes.js';
 import {
   base64,
   begin,
   bindingOf,
   fileOf,
-  folder,
   isRefused,
   kLabel,
   kReport,
@@ -53,17 +50,18 @@ test('what `entente seal` wrote opens: both versions, sizes around a segment, sh
   ]);
 });
 
-test('its label is read once it is verified', { skip }, async () => {
-  const label = join(folder, 'label.json');
-  writeFileSync(label, JSON.stringify(kLabel.statement.value));
-  const { object } = await open(seal('labelled', kReport, '--label', label));
-  assert.equal(labelOf(object.manifest).classification, 'RESTRICTED');
-  assert.equal(markingOf(object.manifest), 'EXERCISE RESTRICTED//REL TO XBB');
-  assert.equal(
-    markingOf(object.manifest, 'EXERCISE SECRET'),
-    'EXERCISE SECRET',
-    "the node's own line comes first",
-  );
+test("the banner is the node's marking alone: without it, or with two, nothing is shown", async () => {
+  const marked = (marking) => serviceWith(['xaa', 'xbb'], { change: (result) => ({ ...result, marking }) });
+  const bytes = fileOf(await partsOf()); // it bears a label, and attributes of a classification
+  const { permits } = await open(bytes, marked('EXERCISE SECRET'));
+  assert.equal(markingOf(permits), 'EXERCISE SECRET');
+  const shut = (answers) => assert.throws(() => markingOf(answers), isRefused(/^page\.marking$/));
+  for (const none of [undefined, null, '', 7, 'x'.repeat(1025)]) {
+    shut((await open(bytes, marked(none))).permits);
+    shut([...permits, { marking: none }]);
+  }
+  shut([...permits, { marking: 'EXERCISE RESTRICTED' }]);
+  shut([]);
 });
 
 test('attack: every byte flipped is refused, or changes nothing that is looked at', async () => {
@@ -74,9 +72,8 @@ test('attack: every byte flipped is refused, or changes nothing that is looked a
     const bad = Buffer.from(bytes);
     bad[at] ^= [0x01, 0x20, 0x80][at % 3];
     try {
-      const { plain, object } = await open(bad);
+      const { plain } = await open(bad);
       assert.equal(plain.toString(), kReport, `byte ${at}`);
-      assert.equal(markingOf(object.manifest), 'EXERCISE RESTRICTED//REL TO XBB');
       same += 1;
     } catch (error) {
       assert.ok(error instanceof TdfError || error instanceof KeysRefused, `byte ${at}: ${error.stack}`);
