@@ -221,12 +221,12 @@ net::Task<void> Links::run(PartnerCode partner, Way way, std::unique_ptr<net::St
 }
 
 net::Task<Result<net::CarrierStream>> Links::open(PartnerCode partner, net::RequestHead& head, bool end,
-                                                  net::GateRef gate) {
+                                                  net::GateRef gate, Millis within) {
   const auto at = links_.find({partner, Way::asking});
   if (at == links_.end() || !at->second->controlled)
     co_return fail("exchange.link-down", "the link to the partner is down");
   net::Carrier carrier = at->second->carrier;
-  Result<net::CarrierStream> opened = co_await carrier.open(head, end, std::move(gate));
+  Result<net::CarrierStream> opened = co_await carrier.open(head, end, std::move(gate), within);
   co_return std::move(opened);
 }
 

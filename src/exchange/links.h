@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/budget.h"
+#include "base/room.h"
 #include "coalition/world.h"
 #include "exchange/complaint.h"
 #include "exchange/gateway.h"
@@ -57,15 +58,18 @@ class Links {
   void world_changed();
 
   void set_key_desk(KeyDesk desk) { key_desk_ = std::move(desk); }
-  // Asks a partner's key service: from its loop, at most kKeysBytesMax each way, within kKeysTimeout.
-  [[nodiscard]] net::Task<Result<std::string>> ask_keys(PartnerCode partner, std::string body);
+  // Asks a partner's key service: from its loop, at most kKeysBytesMax each way; given up at `by`.
+  [[nodiscard]] net::Task<Result<std::string>> ask_keys(PartnerCode partner, std::string body, Tick by);
   static constexpr size_t kKeysBytesMax = 2 << 20;
-  static constexpr Millis kKeysTimeout{5000};
+  static constexpr Millis kKeysTimeout{5000};  // for the whole of it, at either end
+  static constexpr size_t kKeysAtOnce = 1024;  // under way with one partner, each way
+  static constexpr size_t kKeysBytesAtOnce = 16 << 20;
 
   // A stream to a partner's node, for a session of ours there; `gate` is the session's. `head` must outlive
   // the task.
   [[nodiscard]] net::Task<Result<net::CarrierStream>> open(PartnerCode partner, net::RequestHead& head,
-                                                           bool end, net::GateRef gate);
+                                                           bool end, net::GateRef gate,
+                                                           Millis within = net::kNoTimeout);
 
  private:
   using Key = std::pair<PartnerCode, Way>;
@@ -98,6 +102,8 @@ class Links {
   std::map<PartnerCode, Budget> requests_;       // of each partner, whatever link they come on
   // And of each for keys: what people ask of an app keeps no object shut, and shuts none that is shown.
   std::map<PartnerCode, Budget> key_requests_;
+  Room<PartnerCode> keys_served_{{.places_of_one = kKeysAtOnce, .bytes_of_one = kKeysBytesAtOnce}};
+  Room<PartnerCode> keys_asked_{{.places_of_one = kKeysAtOnce, .bytes_of_one = kKeysBytesAtOnce}};
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

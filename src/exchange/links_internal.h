@@ -97,8 +97,9 @@ struct Links::Link : std::enable_shared_from_this<Link> {
 
 // The lines that `bytes` complete, read as messages; `line` keeps the rest. False: what came is no message.
 [[nodiscard]] bool read_lines(std::string_view bytes, std::string& line, std::vector<Json>& messages);
-// A body of a bounded size, whole.
+// A body of a bounded size, whole. "exchange.busy" where `place`, if any, has no room for it.
 [[nodiscard]] net::Task<Result<std::string>> read_whole(net::Loop& loop, net::CarrierStream* stream,
-                                                        size_t bytes_max);
+                                                        size_t bytes_max,
+                                                        Room<PartnerCode>::Place* place = nullptr);
 
 }  // namespace entente::exchange

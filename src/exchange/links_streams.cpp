@@ -7,11 +7,20 @@ namespace entente::exchange {
 namespace {
 
 constexpr std::string_view kKeysPath = "/entente/keys";
-constexpr Millis kKeysAnswerMax{4000};  // for the ledger to take attempt and release
+
+Millis left_until(const net::Loop& loop, Tick by) {
+  return std::chrono::duration_cast<Millis>(by - loop.tick());
+}
+
+// Whatever the stream waits for by then, and however much of it came.
+net::Timer breaks_off(net::Loop& loop, net::CarrierStream& stream, Tick by) {
+  return loop.after(left_until(loop, by), [&stream] { stream.reset(net::H2Code::cancel); });
+}
 
 }  // namespace
 
-net::Task<Result<std::string>> read_whole(net::Loop& loop, net::CarrierStream* stream, size_t bytes_max) {
+net::Task<Result<std::string>> read_whole(net::Loop& loop, net::CarrierStream* stream, size_t bytes_max,
+                                          Room<PartnerCode>::Place* place) {
   std::string text;
   while (true) {
     net::Buffer buffer = loop.lend();
@@ -20,6 +29,8 @@ net::Task<Result<std::string>> read_whole(net::Loop& loop, net::CarrierStream* s
     if (*got == 0) co_return text;
     if (text.size() + *got > bytes_max)
       co_return fail("exchange.too-long", "a partner says more than is read");
+    if (place != nullptr && !place->grow(*got))
+      co_return fail("exchange.busy", "a partner says more at once than there is room for");
     text += as_text(buffer.span().first(*got));
   }
 }
@@ -51,17 +62,21 @@ net::Task<void> Links::serve_stream(std::shared_ptr<Link> link, net::CarrierStre
 }
 
 net::Task<void> Links::serve_keys(std::shared_ptr<Link> link, net::CarrierStream stream) {
-  stream.set_timeouts({.head = kKeysTimeout, .read = kKeysTimeout, .write = kKeysTimeout});
+  const Tick by = lane_.loop().tick() + kKeysTimeout;
+  const net::Timer over = breaks_off(lane_.loop(), stream, by);
   const auto budget =
       key_requests_.try_emplace(link->partner, 2 * caps_.requests_per_s, caps_.requests_per_s).first;
-  const bool within = budget->second.take(lane_.moment().tick);
-  if (!within) lane_.partner_over_budget();
-  if (!within || !key_desk_) {
-    [[maybe_unused]] const Result<void> refused = stream.respond(net::head_of(within ? 404 : 429), true);
+  // What was read lies somewhere until it is answered: so does its place.
+  std::optional<Room<PartnerCode>::Place> place;
+  if (budget->second.take(lane_.moment().tick)) place = keys_served_.take(link->partner);
+  Result<std::string> body = fail("exchange.busy", "a partner asks too often, or too much at once");
+  if (place) body = co_await read_whole(lane_.loop(), &stream, kKeysBytesMax, &*place);
+  if (!body && body.error().code() == "exchange.busy") {
+    lane_.partner_over_budget();
+    [[maybe_unused]] const Result<void> refused = stream.respond(net::head_of(429), true);
     co_return;
   }
-  Result<std::string> body = co_await read_whole(lane_.loop(), &stream, kKeysBytesMax);
-  if (!body) {
+  if (!body || !key_desk_) {
     stream.reset(net::H2Code::cancel);
     co_return;
   }
@@ -70,7 +85,7 @@ net::Task<void> Links::serve_keys(std::shared_ptr<Link> link, net::CarrierStream
     return desk(std::move(partner), std::move(text));
   };
   const std::optional<std::string> answer =
-      co_await net::run_on<std::string>(lane_.control_loop(), kKeysAnswerMax, std::move(work));
+      co_await net::run_on<std::string>(lane_.control_loop(), left_until(lane_.loop(), by), std::move(work));
   const Result<void> responded = stream.respond(net::head_of(answer ? 200 : 503), !answer);
   if (!answer || !responded) co_return;
   const Result<void> written = co_await stream.sink().write(as_bytes(*answer));
@@ -79,12 +94,17 @@ net::Task<void> Links::serve_keys(std::shared_ptr<Link> link, net::CarrierStream
   }
 }
 
-net::Task<Result<std::string>> Links::ask_keys(PartnerCode partner, std::string body) {
+net::Task<Result<std::string>> Links::ask_keys(PartnerCode partner, std::string body, Tick by) {
+  std::optional<Room<PartnerCode>::Place> place = keys_asked_.take(partner);
+  if (!place || !place->grow(body.size()))
+    co_return fail("exchange.busy",
+                   "more is asked of the partner's key service at once than there is room for");
   net::RequestHead head = node_request("POST", kKeysPath);
-  Result<net::CarrierStream> opened = co_await open(std::move(partner), head, false, nullptr);
+  Result<net::CarrierStream> opened =
+      co_await open(std::move(partner), head, false, nullptr, left_until(lane_.loop(), by));
   if (!opened) co_return Failure(opened.error());
   net::CarrierStream stream = std::move(*opened);
-  stream.set_timeouts({.head = kKeysTimeout, .read = kKeysTimeout, .write = kKeysTimeout});
+  const net::Timer over = breaks_off(lane_.loop(), stream, by);
   const Result<void> written = co_await stream.sink().write(as_bytes(body));
   if (!written) co_return Failure(written.error());
   const Result<void> finished = co_await stream.sink().finish();
@@ -93,7 +113,7 @@ net::Task<Result<std::string>> Links::ask_keys(PartnerCode partner, std::string 
   if (!answer) co_return Failure(answer.error());
   if (answer->status != 200)
     co_return fail("exchange.keys-refused", "the partner's key service does not answer");
-  Result<std::string> text = co_await read_whole(lane_.loop(), &stream, kKeysBytesMax);
+  Result<std::string> text = co_await read_whole(lane_.loop(), &stream, kKeysBytesMax, &*place);
   co_return std::move(text);
 }
 

@@ -237,11 +237,11 @@ Task<Result<void>> Carrier::Impl::run(std::shared_ptr<Impl> self) {
 }
 
 Task<Result<CarrierStream>> Carrier::Impl::open(std::shared_ptr<Impl> self, RequestHead& head, bool end,
-                                                GateRef gate) {
+                                                GateRef gate, Millis within) {
   remove_hop_by_hop(head.headers);
   head.headers.remove("expect");
   if (head.scheme.empty()) head.scheme = "https";
-  const Tick deadline = self->loop.tick() + self->config.open_timeout;
+  const Tick deadline = self->loop.tick() + std::min(within, self->config.open_timeout);
   while (true) {
     if (self->over || self->ending) co_return Failure(self->closed_error());
     if (gate && !gate->is_open())
@@ -285,8 +285,8 @@ Carrier Carrier::server(std::unique_ptr<Stream> stream, H2Session session, Handl
 Task<Result<void>> Carrier::run() {
   return Impl::run(impl_);
 }
-Task<Result<CarrierStream>> Carrier::open(RequestHead& head, bool end, GateRef gate) {
-  return Impl::open(impl_, head, end, std::move(gate));
+Task<Result<CarrierStream>> Carrier::open(RequestHead& head, bool end, GateRef gate, Millis within) {
+  return Impl::open(impl_, head, end, std::move(gate), within);
 }
 
 void Carrier::drain() {

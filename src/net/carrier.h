@@ -120,8 +120,9 @@ class Carrier {
 
   // Client: opens a stream, waiting for room. `head` must outlive the task: fields of one connection and
   // Expect are removed from it. `end`: no body. `gate`, if any, is the stream's from its first byte on:
-  // "net.fenced" when it closed while waiting.
-  [[nodiscard]] Task<Result<CarrierStream>> open(RequestHead& head, bool end, GateRef gate = nullptr);
+  // "net.fenced" when it closed while waiting. `within`: no longer than open_timeout.
+  [[nodiscard]] Task<Result<CarrierStream>> open(RequestHead& head, bool end, GateRef gate = nullptr,
+                                                 Millis within = kNoTimeout);
 
   void drain();  // no further streams; ends when those that are open have ended
   void close();  // tells the peer and ends; streams that are open break

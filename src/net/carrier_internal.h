@@ -29,7 +29,7 @@ struct Carrier::Impl : std::enable_shared_from_this<Impl> {
   static Task<void> watch_idle(std::shared_ptr<Impl> self);
   [[nodiscard]] Result<Bytes> write_now();
   static Task<Result<CarrierStream>> open(std::shared_ptr<Impl> self, RequestHead& head, bool end,
-                                          GateRef gate);
+                                          GateRef gate, Millis within);
   Task<Result<void>> read_loop();
   Task<void> discard_rest();
   Result<void> hear(ByteView bytes);

@@ -275,6 +275,21 @@ TEST_CASE("Opening gives up when no room comes") {
   CHECK(loop.run_until(status_of(*pair.client, "/status")) == "h2.busy");
 }
 
+TEST_CASE("Opening gives up sooner for whoever has less time than the connection gives") {
+  Loop loop;
+  CarrierConfig few;
+  few.h2.streams_max = 1;
+  CarrierConfig patient;
+  patient.open_timeout = kNoTimeout;
+  Pair pair(loop, patient, few);
+  auto held = loop.run_until(open_and_read(*pair.client, "/silent", 0));
+  REQUIRE(held);
+  RequestHead head = ask("/status");
+  const auto opened = loop.run_until(pair.client->open(head, true, nullptr, Millis(20)));
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().code() == "h2.busy");
+}
+
 TEST_CASE("A drained connection finishes what is open, then ends in order") {
   Loop loop;
   Pair pair(loop);

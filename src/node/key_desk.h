@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/published.h"
+#include "base/room.h"
 #include "data/kas.h"
 #include "exchange/object_desk.h"
 #include "identity/token_people.h"
@@ -18,10 +19,11 @@
 
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <variant>
+#include <vector>
 
 namespace entente::node {
 
@@ -101,7 +103,17 @@ class KeyDesk final : public exchange::ObjectDesk {
   [[nodiscard]] Json key_of(const PartnerCode& nation, std::string_view algorithm) const;
   [[nodiscard]] Json first_key_of(const PartnerCode& nation) const;  // of whichever algorithm; null: none
   net::Task<data::KasAnswer> walk(data::Kas::Step step);
-  net::Task<data::KasAnswer> watched(PartnerCode from, Json said);
+  struct Vouched {
+    data::KasCaller caller;
+    data::RewrapRequest request;
+  };
+  struct Watch {
+    std::vector<std::string> ids;
+    std::vector<std::string> closed;
+  };
+  // What a partner's node asks for, or what it is answered already.
+  [[nodiscard]] std::variant<data::KasAnswer, Watch, Vouched> hear(const PartnerCode& from, std::string body);
+  net::Task<data::KasAnswer> watched(PartnerCode from, Watch watch);
   net::Task<Result<Json>> ask_partner(PartnerCode to, data::KasCaller caller, Json request);
   [[nodiscard]] static data::KasCaller for_partner(data::KasCaller caller, const PartnerCode& to);
   [[nodiscard]] Result<data::KasCaller> vouched(const PartnerCode& from, const Json& body);
@@ -134,8 +146,7 @@ class KeyDesk final : public exchange::ObjectDesk {
   identity::TokenPeople people_;
   data::Kas kas_;
   TokenIssuers token_issuers_;
-  size_t reading_ = 0;
-  std::map<std::string, size_t> reading_of_;
+  Room<std::string> reading_{{.places = kReadingMax, .places_of_one = kReadingOfOneMax}};
   UsedVouchers vouchers_{started_};
   SignOuts sign_outs_;
   net::Timer counted_;

@@ -4,6 +4,8 @@
 #include "node/key_desk.h"
 #include "node/key_voucher.h"
 
+#include <utility>
+
 namespace entente::node {
 namespace {
 
@@ -57,49 +59,55 @@ Result<data::KasCaller> KeyDesk::vouched(const PartnerCode& from, const Json& bo
   return std::move(voucher.caller);
 }
 
-net::Task<data::KasAnswer> KeyDesk::watched(PartnerCode from, Json said) {
-  std::optional<std::vector<std::string>> ids = view_ids(said.find("watch"));
-  std::optional<std::vector<std::string>> closed = view_ids(said.find("closed"));
-  data::KasAnswer answer = data::connect_error("invalid_argument", "The watch cannot be read.");
-  if (ids && closed) {
-    Result<Json> body = co_await parts_.views.watched(std::move(from), *std::move(ids), *std::move(closed));
-    answer = data::connect_error("resource_exhausted", "It is asked too often.");
-    if (body) {
-      answer = data::KasAnswer();
-      answer.body = *std::move(body);
-    }
+net::Task<data::KasAnswer> KeyDesk::watched(PartnerCode from, Watch watch) {
+  Result<Json> body =
+      co_await parts_.views.watched(std::move(from), std::move(watch.ids), std::move(watch.closed));
+  data::KasAnswer answer = data::connect_error("resource_exhausted", "It is asked too often.");
+  if (body) {
+    answer = data::KasAnswer();
+    answer.body = *std::move(body);
   }
   co_return answer;
 }
 
+// Nothing of the text, nor of what it was read into, is kept from here on: a disk may take long.
+std::variant<data::KasAnswer, KeyDesk::Watch, KeyDesk::Vouched> KeyDesk::hear(const PartnerCode& from,
+                                                                              std::string body) {
+  const data::KasAnswer odd = data::connect_error("invalid_argument", "The request cannot be read.");
+  Result<Json> said = Json::parse(body, {.bytes_max = 4 << 20, .depth_max = 4});
+  if (!said) return odd;
+  if (const Json* watch = said->find("watch")) {
+    std::optional<std::vector<std::string>> ids = view_ids(watch);
+    std::optional<std::vector<std::string>> closed = view_ids(said->find("closed"));
+    if (ids && closed) return Watch{*std::move(ids), *std::move(closed)};
+    return data::connect_error("invalid_argument", "The watch cannot be read.");
+  }
+  const Result<Json> wanted =
+      Json::parse(said->text_or("request", ""), {.bytes_max = data::kRewrapBytesMax * 2, .depth_max = 16});
+  if (!wanted || kas_.url().empty()) return odd;
+  Result<data::RewrapRequest> request = data::read_rewrap(*wanted);
+  if (!request) return odd;
+  Result<data::KasCaller> caller = vouched(from, *said);
+  if (caller) return Vouched{*std::move(caller), *std::move(request)};
+  log(LogLevel::warning, "node", "a partner's voucher was not taken",
+      {{"partner", from.text()}, {"why", caller.error().text()}});
+  return caller.error().code() == "node.vouchers-full"
+             ? data::connect_error("unavailable", "This nation asks for more than it may; try again.")
+             : data::connect_error("unauthenticated", "The voucher is not good.");
+}
+
 net::Task<std::string> KeyDesk::serve_partner(PartnerCode from, std::string body) {
   use_own_url();
-  data::KasAnswer answer = data::connect_error("invalid_argument", "The request cannot be read.");
-  Result<Json> said = Json::parse(body, {.bytes_max = 4 << 20, .depth_max = 4});
-  if (said && said->find("watch") != nullptr) {
-    Json watch = *std::move(said);
-    answer = co_await watched(std::move(from), std::move(watch));
-    const Json told = Json::object({{"status", answer.status}, {"body", std::move(answer.body)}});
-    co_return told.dump();
-  }
-  const Result<Json> wanted = said ? Json::parse(said->text_or("request", ""),
-                                                 {.bytes_max = data::kRewrapBytesMax * 2, .depth_max = 16})
-                                   : Result<Json>(Failure(said.error()));
-  Result<data::RewrapRequest> request =
-      wanted ? data::read_rewrap(*wanted) : Result<data::RewrapRequest>(Failure(wanted.error()));
-  if (request && !kas_.url().empty()) {
-    Result<data::KasCaller> caller = vouched(from, *said);
-    if (!caller) {
-      log(LogLevel::warning, "node", "a partner's voucher was not taken",
-          {{"partner", from.text()}, {"why", caller.error().text()}});
-      answer = caller.error().code() == "node.vouchers-full"
-                   ? data::connect_error("unavailable", "This nation asks for more than it may; try again.")
-                   : data::connect_error("unauthenticated", "The voucher is not good.");
-    } else {
-      data::Kas::Step step =
-          kas_.take_for(*std::move(caller), *std::move(request), parts_.records.world(), at());
-      answer = co_await walk(std::move(step));
-    }
+  auto heard = hear(from, std::exchange(body, {}));
+  data::KasAnswer answer;
+  if (auto* watch = std::get_if<Watch>(&heard)) {
+    answer = co_await watched(std::move(from), std::move(*watch));
+  } else if (auto* asked = std::get_if<Vouched>(&heard)) {
+    data::Kas::Step step =
+        kas_.take_for(std::move(asked->caller), std::move(asked->request), parts_.records.world(), at());
+    answer = co_await walk(std::move(step));
+  } else {
+    answer = std::get<data::KasAnswer>(std::move(heard));
   }
   if (!answer.leaves.empty()) record_later(std::move(answer.leaves));
   const Json out = Json::object({{"status", answer.status}, {"body", std::move(answer.body)}});

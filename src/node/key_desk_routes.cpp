@@ -46,25 +46,6 @@ std::string_view rule_enum(std::string_view rule) {
   return "ATTRIBUTE_RULE_TYPE_ENUM_ANY_OF";
 }
 
-// A body that is being read: counted for as long as it lives, however that ends.
-struct Reading {
-  Reading(size_t& all_of, std::map<std::string, size_t>& of_each, std::string reader)
-      : all(all_of), each(of_each), who(std::move(reader)) {
-    ++all;
-    ++each[who];
-  }
-  ~Reading() {
-    --all;
-    const auto one = each.find(who);
-    if (--one->second == 0) each.erase(one);
-  }
-  Reading(const Reading&) = delete;
-  Reading& operator=(const Reading&) = delete;
-  size_t& all;
-  std::map<std::string, size_t>& each;
-  std::string who;
-};
-
 net::ResponseHead head_of(const data::KasAnswer& answer) {
   net::ResponseHead head;
   head.status = answer.status;
@@ -132,18 +113,17 @@ net::Task<void> KeyDesk::handle(net::HttpCall& call, net::NormalTarget target, P
   const bool rewraps = route->handler == &KeyDesk::rewrap;
   if (doubled) answer = data::connect_error("invalid_argument", "A header stands there twice.");
   // A large body is read for those alone whom a token of ours names, for so many at once, and not for long.
-  std::optional<Reading> reading;
+  std::optional<Room<std::string>::Place> reading;
   net::Timer in_time;
   if (rewraps && answer.body.is_null()) {
     const std::optional<data::Kas::Issuer> issuer = co_await token_issuers_.of(asked.request);
     Result<std::string> known = data::Kas::admits(asked.request, issuer ? &*issuer : nullptr, at());
-    const auto mine = known ? reading_of_.find(*known) : reading_of_.end();
+    if (known) reading = reading_.take(*known);
     if (!known) {
       answer = kas_.unproved(known.error(), at());
-    } else if (reading_ >= kReadingMax || (mine != reading_of_.end() && mine->second >= kReadingOfOneMax)) {
+    } else if (!reading) {
       answer = data::connect_error("unavailable", "This key service has more to do than it can; try again.");
     } else {
-      reading.emplace(reading_, reading_of_, *std::move(known));
       in_time = parts_.loop.after(kReadingTime, [&call] { call.abort(); });
     }
   }

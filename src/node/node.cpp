@@ -137,12 +137,13 @@ std::optional<PartnerCode> Node::Parts::key_service_at(std::string_view authorit
 // From the control loop to the one that has the partner's links, and back.
 net::Task<Result<std::string>> Node::Parts::ask_keys(PartnerCode to, std::string body) {
   const exchange::Lanes::One& there = lanes.of(to);
+  const Tick by = loop.tick() + exchange::Links::kKeysTimeout;
   std::move_only_function<net::Task<Result<std::string>>()> work =
-      [links = there.links, partner = std::move(to), text = std::move(body)]() mutable {
-        return links->ask_keys(std::move(partner), std::move(text));
+      [links = there.links, partner = std::move(to), text = std::move(body), by]() mutable {
+        return links->ask_keys(std::move(partner), std::move(text), by);
       };
   std::optional<Result<std::string>> answer = co_await net::run_on<Result<std::string>>(
-      there.lane->loop(), 2 * exchange::Links::kKeysTimeout, std::move(work));
+      there.lane->loop(), exchange::Links::kKeysTimeout, std::move(work));
   if (!answer) co_return fail("exchange.link-down", "the partner did not answer in time");
   co_return *std::move(answer);
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -124,6 +124,20 @@ export class Coalition {
 
   config(code) {
     return this.file('coalition', `node-${code.toLowerCase()}.json`);
+  }
+
+  // The process that runs by this configuration.
+  processOf(configuration) {
+    const pid = readdirSync('/proc').find((name) => {
+      try {
+        const words = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0');
+        return words[0] === this.demo.entente && words.includes(configuration);
+      } catch {
+        return false;
+      }
+    });
+    assert.ok(pid > 1, `nothing runs by ${configuration}`);
+    return Number(pid);
   }
 
   // A verb as the nation's operator: { code, output }.

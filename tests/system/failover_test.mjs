@@ -1,6 +1,5 @@
 // The map in two instances behind two connectors: whichever of the four is killed, people go on.
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
 import { after, before } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Coalition, skip, system, until } from './coalition.mjs';
@@ -77,25 +76,9 @@ for (const number of [1, 2]) {
   });
 }
 
-// The process of a name in the plan: it is stopped, not ended.
-const processOf = (file) =>
-  Number(
-    readdirSync('/proc')
-      .filter((name) => /^\d+$/.test(name))
-      .find((pid) => {
-        try {
-          const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-          return words.includes('connector') && words.some((word) => word === coalition.file('coalition', file));
-        } catch {
-          return false;
-        }
-      }),
-  );
-
 system('a connector hangs: requests that it had and did not answer go to the other, and nothing fails', async () => {
   await Promise.all([up('cop-1'), up('cop-2')]);
-  const pid = processOf('connector-cop-1.json');
-  assert.ok(pid > 1, 'its process is found');
+  const pid = coalition.processOf(coalition.file('coalition', 'connector-cop-1.json'));
   const statuses = [];
   const asking = people.map((visitor) => asked(visitor, kRequests, statuses));
   await until('some are answered', () => statuses.length >= 10);

@@ -4,13 +4,15 @@ import { execFileSync } from 'node:child_process';
 import { createHash, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { connect as connectHttp2 } from 'node:http2';
+import { connect as connectHttp2, createServer as createHttp2 } from 'node:http2';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { createServer as createTls } from 'node:tls';
 import { until } from './coalition.mjs';
 import { openTls } from './wire.mjs';
 
 const base64url = (value) => Buffer.from(value).toString('base64url');
+const unbounded = { maxSessionMemory: 4096 }; // MB of what waits to be sent: who attacks has no less than whoever is attacked
 const seconds = () => Math.floor(Date.now() / 1000);
 
 // What a nation's record in a genesis says, and what only its node holds.
@@ -60,7 +62,7 @@ export class HostileNode {
     const { key, cert } = this.nation;
     const socket = await openTls(this.port, { alpn: [alpn], insecure: true, key, cert });
     socket.on('error', () => {});
-    this.session = connectHttp2('https://node', { createConnection: () => socket });
+    this.session = connectHttp2('https://node', { createConnection: () => socket, ...unbounded });
     this.closed = once(this.session, 'close').catch(() => {});
     this.session.on('error', () => {});
     await once(this.session, 'remoteSettings');
@@ -81,6 +83,12 @@ export class HostileNode {
       stream.on('error', () => {}).on('close', () => done(answer));
       stream.end();
     });
+  }
+
+  // A request whose body the test sends: its stream.
+  post(path) {
+    const stream = this.session.request({ ':method': 'POST', ':path': path, ':authority': 'node' });
+    return stream.on('error', () => {});
   }
 
   // Opens the control stream and greets, as a home does that has no sessions.
@@ -193,5 +201,37 @@ export class HostileNode {
     if (!answer?.session) throw new Error(`not admitted: ${JSON.stringify(answer)}`);
     this.took(statement);
     return answer.session;
+  }
+}
+
+// The same nation as one that is dialed: it takes the control stream, says nothing on it, and answers what is asked of
+// its key service as `keys(stream)` does.
+export class HostileService {
+  keys = () => {};
+
+  constructor(nation) {
+    this.nation = nation;
+    this.http2 = createHttp2({ settings: { enableConnectProtocol: true }, ...unbounded });
+    this.http2.on('sessionError', () => {});
+    this.http2.on('stream', (stream, headers) => {
+      stream.on('error', () => {}).resume();
+      if (headers[':method'] === 'CONNECT') stream.respond({ ':status': 200 });
+      else if (headers[':path'] === '/entente/keys') this.keys(stream);
+      else stream.respond({ ':status': 403 }, { endStream: true });
+    });
+  }
+
+  async listen() {
+    const { key, cert } = this.nation;
+    this.server = createTls({ key, cert, ALPNProtocols: ['entente-link/1'] });
+    this.server.on('tlsClientError', () => {});
+    this.server.on('secureConnection', (socket) => this.http2.emit('connection', socket.on('error', () => {})));
+    await once(this.server.listen(0, '127.0.0.1'), 'listening');
+    this.port = this.server.address().port;
+    return this;
+  }
+
+  close() {
+    this.server.close();
   }
 }

@@ -2,7 +2,7 @@
 // The browser is played here: its key, its request, its events.
 import assert from 'node:assert/strict';
 import { constants, createHash, createHmac, generateKeyPairSync, privateDecrypt } from 'node:crypto';
-import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
@@ -599,26 +599,12 @@ system('the reader\'s nation is suspended at the origin: nothing of theirs stays
   await coalition.ask('XAA', 'partner', 'resume', 'XBB', '--reason', 'EXERCISE');
 });
 
-// The process behind a node of this coalition.
-const processOf = (code) =>
-  Number(
-    readdirSync('/proc').find((pid) => {
-      try {
-        const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-        return words[0] === program && words.includes(coalition.config(code));
-      } catch {
-        return false;
-      }
-    }),
-  );
-
 system('attack: an origin that never answers a watch: what it released is shut', async () => {
   const again = await Visitor.in(coalition, 'ingrid'); // signed in since XBB was resumed
   const theirs = await listen(again);
   const object = await shared();
   const view = await opens(again, object);
-  const pid = processOf('XAA');
-  assert.ok(pid > 0);
+  const pid = coalition.processOf(coalition.config('XAA'));
   process.kill(pid, 'SIGSTOP');
   try {
     const { why } = await shuts(view, theirs);
