@@ -8,6 +8,10 @@ namespace entente {
 Error::Error(std::string code, std::string what, std::string where, std::string hint)
     : words_(new Words{std::move(code), std::move(what), std::move(where), std::move(hint)}) {}
 
+Failure fail(std::string_view code, std::string_view what, std::string_view where, std::string_view hint) {
+  return Failure(Error(std::string(code), std::string(what), std::string(where), std::string(hint)));
+}
+
 Error::Error(const Error& other) : words_(other.words_ ? std::make_unique<Words>(*other.words_) : nullptr) {}
 
 Error& Error::operator=(Error other) noexcept {

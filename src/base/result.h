@@ -4,6 +4,7 @@
 #include <expected>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace entente {
@@ -52,9 +53,16 @@ using Result = std::expected<T, Error>;
 
 using Failure = std::unexpected<Error>;
 
-[[nodiscard]] inline Failure fail(std::string code, std::string what, std::string where = {},
-                                  std::string hint = {}) {
-  return Failure(Error(std::move(code), std::move(what), std::move(where), std::move(hint)));
+// Cold, and by views: hundreds of places call it, none of them on the way that usually is taken, and what
+// they need for it would lie between the code of that way.
+[[nodiscard]] [[gnu::cold]] Failure fail(std::string_view code, std::string_view what,
+                                         std::string_view where = {}, std::string_view hint = {});
+// With a path for the place.
+template <class Path>
+  requires requires(const Path& path) { std::string_view(path.native()); }
+[[nodiscard]] Failure fail(std::string_view code, std::string_view what, const Path& where,
+                           std::string_view hint = {}) {
+  return fail(code, what, std::string_view(where.native()), hint);
 }
 
 [[noreturn]] void check_failed(const char* condition, const char* file, int line) noexcept;

@@ -29,7 +29,8 @@ class Notes {
   // `uid`: makes it, where anybody asks what was read.
   template <class Uid>
   void read(Uid uid) {
-    if (keeps_reach_) reach_.entities.push_back(uid());
+    if (keeps_reach_) [[unlikely]]
+      reach_.entities.push_back(uid());
   }
   [[nodiscard]] bool keeps_reach() const { return keeps_reach_; }
 
