@@ -2,8 +2,8 @@
 // token, proof and signature checked, decided, unwrapped, bound, wrapped for the client, answered; for shares
 // under RSA and EC keys; and for one that is denied. Each with an access token that was shown before, as a
 // client does until it ends, and with a new one every time. Beside it the public and private key operations
-// that such a request cannot do without, as `openssl speed` measures them. A turn has 25 requests of each
-// row and 36 of each operation, medians of CPU time in microseconds, so that both see the same machine; what
+// that such a request cannot do without, as `openssl speed` measures them. A turn has nine times four of
+// each, medians of CPU time in microseconds, so that both see the same machine and bear the same clock; what
 // is said of a row is the median of all turns, and so are share and margin, which each turn has of its own,
 // once of the medians and once of the quickest tenth on both sides. And how long an answer takes by the clock
 // when requests, RSA and EC in turn, come at half the rate that is possible, each at a time of its own
@@ -239,13 +239,13 @@ struct Service {
     return request_for(what.ec ? keys().ec : keys().rsa, what.ec ? "2026-11-01-ec" : "2026-11-01-rsa",
                        policy_of(what.permits ? "unclassified" : "secret", proofs), token, proofs);
   }
-  Cost rewrap(const What& what, size_t rounds) {
+  Cost rewrap(const What& what, size_t samples, size_t in_a_row) {
     std::vector<KasRequest> requests;
-    for (size_t i = 0; i < rounds; ++i) requests.push_back(next(what));
-    return cost_of(rounds, 1, [&](size_t i) { serve(requests[i], what.permits); });
+    for (size_t i = 0; i < samples * in_a_row; ++i) requests.push_back(next(what));
+    return cost_of(samples, in_a_row, [&](size_t i) { serve(requests[i], what.permits); });
   }
   Json turns(size_t count) {
-    constexpr size_t kRequests = 25, kSamples = 9, kInARow = 4;
+    constexpr size_t kSamples = 9, kInARow = 4;
     bench::Operations does;
     std::map<std::string, std::vector<double>, std::less<>> seen;
     const auto note = [&](std::string_view row, std::string_view of, double value) {
@@ -262,7 +262,7 @@ struct Service {
       note("operation", "rsa", peer.rsa.middle);
       for (size_t i = 0; i < kRows.size(); ++i) {
         const auto& [name, what] = kRows[(i + turn) % kRows.size()];
-        const Cost ours = rewrap(what, kRequests), least = peer.least(what);
+        const Cost ours = rewrap(what, kSamples, kInARow), least = peer.least(what);
         note(name, "ours_us", ours.middle);
         note(name, "least_us", least.middle);
         note(name, "share", least.middle / ours.middle);
@@ -334,7 +334,7 @@ int main(int argc, char** argv) {
   if (argc == 4) {
     const auto* row = std::ranges::find(kRows, std::string_view(argv[3]), &Row::name);
     if (row == kRows.end()) return 2;
-    fmt::print("{}\n", service.rewrap(row->what, count).middle);
+    fmt::print("{}\n", service.rewrap(row->what, count, 1).middle);
     return 0;
   }
   (void)service.turns(2);

@@ -166,7 +166,7 @@ const Json* Fields::value_if(std::string_view key) {
 Fields Fields::object(std::string_view key) {
   static const Json empty = Json::object();
   const Json* found = need(key);
-  const std::string path = fmt::format("{}/{}", path_, key);
+  const std::string path = (path_ + "/").append(key);
   if (found != nullptr && !found->is_object()) {
     wrong(key, fmt::format("\"{}\" is {}, not an object", key, kind_of(*found)), "write { ... } here");
     found = nullptr;

@@ -1,6 +1,7 @@
 #include "base/json.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
 
@@ -246,9 +247,11 @@ Result<Json> read(simdjson::dom::parser& parser, std::string_view text, const Js
   return out;
 }
 
-bool is_plain(char c) {
-  return static_cast<uint8_t>(c) >= 0x20 && c != '"' && c != '\\';
-}
+constexpr auto kPlain = [] {
+  std::array<bool, 256> out{};
+  for (size_t c = 0x20; c < out.size(); ++c) out[c] = c != '"' && c != '\\';
+  return out;
+}();
 
 void write_escape(char c, std::string& out) {
   switch (c) {
@@ -282,7 +285,7 @@ void write_string(const std::string& text, std::string& out) {
   out.push_back('"');
   for (size_t at = 0; at < text.size(); ++at) {
     const size_t from = at;
-    while (at < text.size() && is_plain(text[at])) ++at;
+    while (at < text.size() && kPlain[static_cast<uint8_t>(text[at])]) ++at;
     out.append(text, from, at - from);
     if (at < text.size()) write_escape(text[at], out);
   }

@@ -278,7 +278,7 @@ void Question::check_recalls(const ObjectRef& ref, const ObjectView& object) {
   look(kAuthorRecall, ask_.object->text_digest);
   look("key", ask_.object->kid);
   look("partner", ask_.who.partner.text());
-  look("person", fmt::format("{}/{}", ask_.who.partner.text(), ask_.who.id.text()));
+  look("person", ask_.who.partner.text() + "/" + ask_.who.id.text());
   if (ask_.by) look("device", ask_.by->device);
   for (const MissionId& mission : object.missions) look("mission", mission.text());
   if (ask_.by && !has(object.missions, ask_.by->mission)) look("mission", ask_.by->mission.text());

@@ -6,7 +6,7 @@ namespace entente::coalition {
 
 std::string partner_text(const World& world, const PartnerCode& code) {
   const Partner* partner = world.partner(code);
-  return partner == nullptr ? code.text() : fmt::format("{} ({})", partner->name, code.text());
+  return partner == nullptr ? code.text() : partner->name + " (" + code.text() + ")";
 }
 
 std::string suspended_text(const World& world, const Partner& partner) {

@@ -18,13 +18,28 @@ constexpr size_t kKidBytesMax = 256;
 
 struct Parts {
   std::string_view signed_part;
-  Json header;
+  std::shared_ptr<const Json> header;
   std::string_view payload;
   std::string_view signature;
 };
 
 Failure shape(std::string what) {
   return fail("jose.shape", std::move(what), {}, "A compact JWS: header.payload.signature.");
+}
+
+// Tokens differ in what they say, and hardly in their headers: a thread keeps what it read in one.
+Result<std::shared_ptr<const Json>> header_of(std::string_view text) {
+  constexpr size_t kKeptBytesMax = 512;
+  thread_local Memo<std::string, std::shared_ptr<const Json>> kept;
+  if (const auto* known = kept.find(text)) return *known;
+  if (text.size() > kHeaderBytesMax) return shape("The token's header is too long.");
+  const auto bytes = from_base64url(text);
+  if (!bytes) return shape("The token's header is not base64url.");
+  auto read = Json::parse(as_text(*bytes), {.bytes_max = kHeaderBytesMax, .depth_max = 4});
+  if (!read || !read->is_object()) return shape("The token's header is not a JSON object of unique members.");
+  auto out = std::make_shared<const Json>(*std::move(read));
+  if (text.size() <= kKeptBytesMax) kept.put(std::string(text), out);
+  return out;
 }
 
 Result<Parts> split(std::string_view token, size_t bytes_max) {
@@ -34,13 +49,8 @@ Result<Parts> split(std::string_view token, size_t bytes_max) {
   const size_t second = first == std::string_view::npos ? first : token.find('.', first + 1);
   if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos)
     return shape("The token is not three parts.");
-  if (first > kHeaderBytesMax) return shape("The token's header is too long.");
-  auto header_bytes = from_base64url(token.substr(0, first));
-  if (!header_bytes) return shape("The token's header is not base64url.");
-  auto header = Json::parse(as_text(*header_bytes), {.bytes_max = kHeaderBytesMax, .depth_max = 4});
-  if (!header || !header->is_object())
-    return shape("The token's header is not a JSON object of unique members.");
-  return Parts{token.substr(0, second), *std::move(header), token.substr(first + 1, second - first - 1),
+  TRY(auto header, header_of(token.substr(0, first)));
+  return Parts{token.substr(0, second), std::move(header), token.substr(first + 1, second - first - 1),
                token.substr(second + 1)};
 }
 
@@ -107,12 +117,22 @@ Result<const VerifyKey*> expected_key(const Json& header, const KeySet& keys, co
 }
 
 // A signature that holds for a key does so for good: of tokens that come with each request a thread remembers
-// that, by digest and key, and what they say. Whether that is what is expected, when they end and whose key
-// counts is looked at anew each time.
+// that, by text and key, and what they say. When they end and whose key counts is looked at anew each time;
+// whether its header is what is expected, when something else is.
 struct KnownToken {
-  PublicKey key;
-  Json header;
-  Json claims;
+  VerifyKey key;
+  std::shared_ptr<const Jwt::Said> said;
+  Digest digest;
+  JwsExpect expected;
+};
+// They are secrets of a kind: how long comparing takes tells nothing of the one that is kept.
+struct TokenText {
+  std::string text;
+  bool operator==(std::string_view other) const { return equal_constant_time(text, other); }
+};
+struct TokenHash {
+  [[nodiscard]] size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  [[nodiscard]] size_t operator()(const TokenText& token) const { return (*this)(token.text); }
 };
 constexpr size_t kKnownBytesMax = 4096;  // longer ones are read each time
 
@@ -139,13 +159,11 @@ Result<std::optional<Instant>> time_claim(const Json& claims, std::string_view c
 
 Result<void> check_audience(const Json& claims, const JwtExpect& expect) {
   const Json* aud = claims.find("aud");
-  const Failure wrong = fail("jwt.aud", "The token is for another audience.", {},
-                             "Its \"aud\" must be \"" + expect.audience + "\".");
-  if (aud == nullptr) return wrong;
-  if (aud->is_string()) return aud->string() == expect.audience ? Result<void>() : wrong;
-  if (!aud->is_array() || aud->items().size() != 1) return wrong;
-  const Json& only = aud->items().front();
-  return only.is_string() && only.string() == expect.audience ? Result<void>() : wrong;
+  const bool in_list = aud != nullptr && aud->is_array() && aud->items().size() == 1;
+  const Json* only = in_list ? &aud->items().front() : aud;
+  if (only != nullptr && only->is_string() && only->string() == expect.audience) return {};
+  return fail("jwt.aud", "The token is for another audience.", {},
+              "Its \"aud\" must be \"" + expect.audience + "\".");
 }
 
 Result<void> check_times(const Jwt& jwt, const std::optional<Instant>& not_before,
@@ -248,7 +266,7 @@ const VerifyKey* KeySet::find(std::string_view kid) const {
 
 Result<Jws> verify_jws(std::string_view token, const KeySet& keys, const JwsExpect& expect) {
   TRY(Parts parts, split(token, expect.bytes_max));
-  TRY(const VerifyKey* key, expected_key(parts.header, keys, expect));
+  TRY(const VerifyKey* key, expected_key(*parts.header, keys, expect));
   auto payload = from_base64url(parts.payload);
   auto signature = from_base64url(parts.signature);
   if (!payload || !signature) return shape("The token's payload or signature is not base64url.");
@@ -275,7 +293,7 @@ Result<std::string> sign_jwt(const PrivateKey& key, const JwsMake& make, const J
 std::optional<std::string> unverified_kid(std::string_view token) {
   const auto parts = split(token, kTokenBytesMax);
   if (!parts) return std::nullopt;
-  const Json* kid = parts->header.find("kid");
+  const Json* kid = parts->header->find("kid");
   if (kid == nullptr || !kid->is_string() || kid->string().size() > kKidBytesMax) return std::nullopt;
   return kid->string();
 }
@@ -294,22 +312,25 @@ namespace {
 Result<Jwt> signed_jwt(std::string_view token, const KeySet& keys, const JwtExpect& expect) {
   TRY(Jws jws, verify_jws(token, keys, expect.jws));
   TRY(Json claims, claims_of(jws, expect));
-  return Jwt{std::move(jws.header), std::move(claims), std::move(jws.kid), jws.alg, std::nullopt, kNever};
+  return Jwt{std::make_shared<const Jwt::Said>(std::move(jws.header), std::move(claims)), std::move(jws.kid),
+             jws.alg, std::nullopt, kNever};
 }
 
 Result<Jwt> known_or_signed_jwt(std::string_view token, const KeySet& keys, const JwtExpect& expect) {
   if (token.size() > expect.jws.bytes_max) return signed_jwt(token, keys, expect);  // which says so
-  thread_local Memo<Digest, KnownToken, 1024> kept;
-  const Digest digest = sha256(token);
-  if (const KnownToken* known = kept.find(digest)) {
-    TRY(const VerifyKey* key, expected_key(known->header, keys, expect.jws));
-    if (&key->key.inside() == &known->key.inside())
-      return Jwt{known->header, known->claims, key->kid, key->alg, std::nullopt, kNever, digest};
+  thread_local Memo<TokenText, KnownToken, 1024, TokenHash> kept;
+  if (const KnownToken* known = kept.find(token)) {
+    TRY(const VerifyKey* key, known->expected == expect.jws
+                                  ? pick_key(*known->said->header, keys)
+                                  : expected_key(*known->said->header, keys, expect.jws));
+    if (&key->key.inside() == &known->key.key.inside() && key->alg == known->key.alg)
+      return Jwt{known->said, key->kid, key->alg, std::nullopt, kNever, known->digest};
   }
   TRY(Jwt out, signed_jwt(token, keys, expect));
-  TRY(const VerifyKey* key, expected_key(out.header, keys, expect.jws));
-  out.digest = digest;
-  if (token.size() <= kKnownBytesMax) kept.put(digest, {key->key, out.header, out.claims});
+  TRY(const VerifyKey* key, expected_key(out.header(), keys, expect.jws));
+  out.digest = sha256(token);
+  if (token.size() <= kKnownBytesMax)
+    kept.put(TokenText{std::string(token)}, {*key, out.said, out.digest, expect.jws});
   return out;
 }
 
@@ -319,14 +340,14 @@ Result<Jwt> verify_jwt(std::string_view token, const KeySet& keys, const JwtExpe
   ENTENTE_CHECK(!expect.issuer.empty() && !expect.audience.empty());
   TRY(Jwt out,
       expect.comes_again ? known_or_signed_jwt(token, keys, expect) : signed_jwt(token, keys, expect));
-  const Json* issuer = out.claims.find("iss");
+  const Json* issuer = out.claims().find("iss");
   if (issuer == nullptr || !issuer->is_string() || issuer->string() != expect.issuer)
     return fail("jwt.iss", "The token is from another issuer.", {},
                 "Its \"iss\" must be \"" + expect.issuer + "\".");
-  TRY_VOID(check_audience(out.claims, expect));
-  TRY(out.issued, time_claim(out.claims, "iat", true));
-  TRY(const auto end, time_claim(out.claims, "exp", true));
-  TRY(const auto not_before, time_claim(out.claims, "nbf", false));
+  TRY_VOID(check_audience(out.claims(), expect));
+  TRY(out.issued, time_claim(out.claims(), "iat", true));
+  TRY(const auto end, time_claim(out.claims(), "exp", true));
+  TRY(const auto not_before, time_claim(out.claims(), "nbf", false));
   TRY_VOID(check_times(out, not_before, end, expect));
   if (end) out.end = *end;
   return out;

@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "crypto/key.h"
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -51,10 +52,11 @@ struct JwsExpect {
   std::string typ = {};                 // compared as RFC 7515 4.1.9 says; empty: not looked at
   bool kid_required = false;
   size_t bytes_max = kTokenBytesMax;
+  bool operator==(const JwsExpect&) const = default;
 };
 
 struct Jws {
-  Json header;
+  std::shared_ptr<const Json> header;  // never null
   std::string kid = {};
   SignatureAlg alg = SignatureAlg::ES256;
   Bytes payload;
@@ -90,8 +92,14 @@ struct JwtExpect {
 };
 
 struct Jwt {
-  Json header;
-  Json claims;
+  struct Said {
+    std::shared_ptr<const Json> header;
+    Json claims;
+  };
+  std::shared_ptr<const Said> said;  // never null, and not copied where the same token comes again
+  [[nodiscard]] const Json& header() const { return *said->header; }
+  [[nodiscard]] const Json& claims() const { return said->claims; }
+
   std::string kid = {};
   SignatureAlg alg = SignatureAlg::ES256;
   std::optional<Instant> issued;

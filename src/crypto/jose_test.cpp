@@ -250,7 +250,7 @@ TEST_CASE("attack: a token that is remembered passes for no other key, text, tim
   REQUIRE(seen(made, es256(), again) == "accepted");
   REQUIRE(seen(made, es256(), again) == "accepted");
   const Jwt known = verify_jwt(made, es256(), again).value();
-  CHECK(known.claims.dump() == claims);
+  CHECK(known.claims().dump() == claims);
   CHECK(known.digest == sha256(made));
   CHECK(known.end == verify_jwt(made, es256(), jwt_expect()).value().end);
   // The issuer's key was replaced, under its old name.

@@ -26,7 +26,7 @@ std::string told(const coalition::Verdict& verdict) {
   std::string out = reasons.empty() ? "This is not permitted." : reasons.front().text;
   if (!out.ends_with('.')) out += '.';  // some words are a person's
   if (!reasons.empty() && !reasons.front().change.empty()) out += " " + reasons.front().change;
-  return fmt::format("{} (verdict {})", out, verdict.id.text());
+  return out.append(" (verdict ").append(verdict.id.text()).append(")");
 }
 
 // A partner's words, for a person: short, printable, and nothing that plays with a page.
@@ -58,13 +58,16 @@ Json texts_json(const std::vector<std::string>& texts) {
 
 Kas::Case::Case(const Kas& of, Pending& pending, KasCaller who, RewrapRequest wanted)
     : caller(std::move(who)), request(std::move(wanted)), service_(of), pending_(pending) {
+  size_t count = 0;
   for (const WantedObject& object : request.objects) {
+    count += object.keys.size();
     bytes_ += 2 * object.policy_text.size();  // as it came, and read
     for (const WantedKey& key : object.keys)
       bytes_ += sizeof(CaseItem) + key.access.wrapped_key.size() + key.access.encrypted_metadata.size();
   }
   ++pending_.all.requests;
   pending_.all.bytes += bytes_;
+  items.reserve(count);
   for (const WantedObject& object : request.objects) {
     for (const WantedKey& key : object.keys) {
       CaseItem& item = items.emplace_back();
@@ -123,7 +126,7 @@ coalition::Ask Kas::Case::ask_about(const CaseItem& item, Instant now) const {
   const DataPolicy& policy = item.object->policy;
   if (policy.author.empty()) return out;
   sealed.author = policy.author;
-  sealed.text_digest = base64url(crypto::sha256(as_bytes(item.object->policy_text)));
+  sealed.text_digest = base64url(item.object->policy_digest);
   if (!vouched && service_.parts_.author)
     out.by->author = author_mark(service_.parts_.author(caller.person.id), policy.uuid);
   return out;
@@ -422,7 +425,7 @@ crypto::Digest Kas::Case::denial_name(size_t index) const {
   const std::string rule = item.verdict.reasons.empty() ? item.problem : item.verdict.reasons.front().policy;
   return crypto::sha256(identity::framed(
       {caller.person.partner.text(), caller.person.id.text(), caller.by.device, item.object->policy.uuid,
-       item.object->policy_text, item.key->digest, action_names(item.object->actions), rule}));
+       as_text(item.object->policy_digest), item.key->digest, action_names(item.object->actions), rule}));
 }
 
 KasAnswer Kas::Case::first_answer() const {
@@ -460,12 +463,12 @@ KasAnswer Kas::Case::second_answer() const {
         result.set("status", "asked").set("release", item.waits);
       } else if (item.alike || !item.problem.empty()) {
         result.set("status", "fail")
-            .set("error", fmt::format("rpc error: code = InvalidArgument desc = {}",
-                                      item.alike ? std::string(kAlike) : item.problem));
+            .set("error", "rpc error: code = InvalidArgument desc = " +
+                              (item.alike ? std::string(kAlike) : item.problem));
       } else {
         result.set("status", "fail")
-            .set("error", fmt::format("rpc error: code = PermissionDenied desc = {}",
-                                      item.elsewhere.empty() ? told(item.verdict) : item.elsewhere));
+            .set("error", "rpc error: code = PermissionDenied desc = " +
+                              (item.elsewhere.empty() ? told(item.verdict) : item.elsewhere));
       }
       if (item.may_recall) result.set("recall", true);
       if (item.news) result.set("wish", coalition::to_json(*item.news));

@@ -23,16 +23,15 @@ constexpr std::array kRequestAlgs{crypto::SignatureAlg::RS256, crypto::Signature
                                   crypto::SignatureAlg::ES256, crypto::SignatureAlg::ES384,
                                   crypto::SignatureAlg::ES512, crypto::SignatureAlg::EdDSA};
 
-Failure odd(std::string what, std::string where = {}) {
-  return fail("kas.request", std::move(what), std::move(where), "docs/wire-formats/kas.md has the shape");
+[[gnu::cold]] Failure odd(std::string_view what, std::string_view where = {}) {
+  return fail("kas.request", what, where, "docs/wire-formats/kas.md has the shape");
 }
-Failure unsigned_request(std::string what) {
-  return fail("kas.signature", std::move(what), {},
-              "Sign the request with the key that the access token is bound to.");
+[[gnu::cold]] Failure unsigned_request(std::string_view what) {
+  return fail("kas.signature", what, {}, "Sign the request with the key that the access token is bound to.");
 }
 
 Result<std::string> text_member(const Json& json, std::string_view name, size_t bytes_max,
-                                const std::string& where) {
+                                std::string_view where) {
   const Json* value = json.find(name);
   if (value == nullptr || !value->is_string() || value->string().size() > bytes_max) {
     return odd(fmt::format("\"{}\" is no text of at most {} bytes", name, bytes_max), where);
@@ -54,104 +53,108 @@ WantedKey read_wanted_key(const Json& json, std::string id) {
 }
 
 // An object is asked for by each of its readers: a thread keeps what its policy says.
-Result<DataPolicy> known_policy(const std::string& text) {
-  constexpr size_t kKeptBytesMax = 2048;
-  thread_local Memo<std::string, DataPolicy, 512> kept;
-  if (const DataPolicy* known = kept.find(text)) return *known;
-  TRY(DataPolicy policy, read_policy(text));
-  if (text.size() <= kKeptBytesMax) kept.put(text, policy);
-  return policy;
-}
-
 void read_wanted_policy(WantedObject& object) {
-  auto policy = known_policy(object.policy_text);
+  struct Known {
+    DataPolicy policy;
+    crypto::Digest digest;
+  };
+  constexpr size_t kKeptBytesMax = 2048;
+  thread_local Memo<std::string, Known, 512> kept;
+  if (const Known* known = kept.find(object.policy_text)) {
+    object.policy = known->policy;
+    object.policy_digest = known->digest;
+    return;
+  }
+  object.policy_digest = crypto::sha256(as_bytes(object.policy_text));
+  auto policy = read_policy(object.policy_text);
   if (!policy) {
     object.problem = policy.error().text();
-  } else {
-    object.policy = *std::move(policy);
+    return;
   }
+  object.policy = *std::move(policy);
+  if (object.policy_text.size() <= kKeptBytesMax)
+    kept.put(object.policy_text, {object.policy, object.policy_digest});
 }
 
 // Nothing is named by the right to view: it is what the lobby, or a partner's node with "view": true, asks by
 // (and gets the key by, as with `open`). But it can be released.
-Result<coalition::Action> read_action(const Json& value, const std::string& where, bool of_release) {
+Result<coalition::Action> read_action(const Json& value, bool of_release) {
   if (of_release && value.is_string() && value.string() == "view") return coalition::Action::view;
   for (const coalition::Action one : {coalition::Action::open, coalition::Action::edit,
                                       coalition::Action::forward, coalition::Action::relabel}) {
     if (value.is_string() && value.string() == coalition::action_name(one)) return one;
   }
-  return odd("this is nothing that is done with an object", where + "/action");
+  return odd("this is nothing that is done with an object", "/action");
 }
 
 // One, or several of which each has to permit: a service that knows but one refuses a list.
-Result<std::vector<coalition::Action>> read_actions(const Json& json, const std::string& where,
-                                                    bool of_release) {
+Result<std::vector<coalition::Action>> read_actions(const Json& json, bool of_release) {
   std::vector<coalition::Action> out;
   const Json* value = json.find("action");
   if (value == nullptr || !value->is_array()) {
     out.push_back(coalition::Action::open);
     if (value == nullptr) return out;
-    TRY(out.front(), read_action(*value, where, of_release));
+    TRY(out.front(), read_action(*value, of_release));
     return out;
   }
-  if (of_release) return odd("a release is asked for by one right", where + "/action");
+  if (of_release) return odd("a release is asked for by one right", "/action");
   for (const Json& one : value->items()) {
-    TRY(const coalition::Action action, read_action(one, where, false));
-    if (std::ranges::find(out, action) != out.end())
-      return odd("each right is named once", where + "/action");
+    TRY(const coalition::Action action, read_action(one, false));
+    if (std::ranges::find(out, action) != out.end()) return odd("each right is named once", "/action");
     out.push_back(action);
   }
-  if (out.empty()) return odd("no right is named", where + "/action");
+  if (out.empty()) return odd("no right is named", "/action");
   return out;
 }
 
-Result<std::optional<WantedRelease>> read_wanted_release(const Json& json, const std::string& where) {
+Result<std::optional<WantedRelease>> read_wanted_release(const Json& json) {
   const Json* value = json.find("release");
   if (value == nullptr) return std::optional<WantedRelease>();
   WantedRelease out;
-  TRY(out.purpose, text_member(*value, "purpose", coalition::kPurposeBytesMax, where + "/release"));
+  TRY(out.purpose, text_member(*value, "purpose", coalition::kPurposeBytesMax, "/release"));
   if (is_blank(out.purpose) || !is_line(out.purpose))
-    return odd("a release is asked for in one line of text", where + "/release");
+    return odd("a release is asked for in one line of text", "/release");
   const Json* minutes = value->find("minutes");
   constexpr int64_t kMost = coalition::kGrantLifeMax / std::chrono::minutes(1);
   if (minutes == nullptr || !minutes->is_int() || minutes->integer() < 1 || minutes->integer() > kMost)
-    return odd(fmt::format("a release is asked for 1 to {} minutes", kMost), where + "/release");
+    return odd(fmt::format("a release is asked for 1 to {} minutes", kMost), "/release");
   out.minutes = minutes->integer();
   return std::optional(std::move(out));
 }
 
-Result<std::optional<WantedRecall>> read_wanted_recall(const Json& json, const std::string& where) {
+Result<std::optional<WantedRecall>> read_wanted_recall(const Json& json) {
   const Json* value = json.find("recall");
   if (value == nullptr) return std::optional<WantedRecall>();
   WantedRecall out;
-  TRY(out.reason, text_member(*value, "reason", coalition::kPurposeBytesMax, where + "/recall"));
+  TRY(out.reason, text_member(*value, "reason", coalition::kPurposeBytesMax, "/recall"));
   if (is_blank(out.reason) || !is_line(out.reason))
-    return odd("an object is taken back with a reason in one line of text", where + "/recall");
+    return odd("an object is taken back with a reason in one line of text", "/recall");
   return std::optional(std::move(out));
 }
 
-Result<WantedObject> read_object(const Json& json, const std::string& where, size_t& left) {
+Result<WantedObject> read_object(const Json& json, size_t& left) {
   WantedObject out;
   const Json* policy = json.find("policy");
-  if (policy == nullptr) return odd("a request has a policy", where);
-  TRY(out.id, text_member(*policy, "id", kNameBytesMax, where + "/policy"));
-  TRY(out.policy_text, text_member(*policy, "body", kPolicyBytesMax, where + "/policy"));
-  TRY(out.release, read_wanted_release(json, where));
-  TRY(out.actions, read_actions(json, where, out.release.has_value()));
-  TRY(out.recall, read_wanted_recall(json, where));
+  if (policy == nullptr) return odd("a request has a policy");
+  TRY(out.id, text_member(*policy, "id", kNameBytesMax, "/policy"));
+  TRY(out.policy_text, text_member(*policy, "body", kPolicyBytesMax, "/policy"));
+  TRY(out.release, read_wanted_release(json));
+  TRY(out.actions, read_actions(json, out.release.has_value()));
+  TRY(out.recall, read_wanted_recall(json));
   if (out.recall && (out.release || json.find("action") != nullptr))
-    return odd("an object is taken back, or something else is done with it", where);
+    return odd("an object is taken back, or something else is done with it");
   if (out.recall) out.actions = {coalition::Action::recall};
   read_wanted_policy(out);
   const Json* keys = json.find("keyAccessObjects");
   if (keys == nullptr || !keys->is_array() || keys->items().empty()) {
-    return odd("a request has key access objects", where);
+    return odd("a request has key access objects");
   }
   for (const Json& item : keys->items()) {
-    if (left-- == 0) return odd(fmt::format("more than {} key access objects", kRewrapObjectsMax), where);
-    TRY(std::string id, text_member(item, "keyAccessObjectId", kNameBytesMax, where + "/keyAccessObjects"));
+    if (left-- == 0) return odd(fmt::format("more than {} key access objects", kRewrapObjectsMax));
+    TRY(std::string id, text_member(item, "keyAccessObjectId", kNameBytesMax, "/keyAccessObjects"));
     const Json* access = item.find("keyAccessObject");
-    out.keys.push_back(read_wanted_key(access == nullptr ? Json() : *access, std::move(id)));
+    static const Json none;
+    out.keys.push_back(read_wanted_key(access == nullptr ? none : *access, std::move(id)));
   }
   return out;
 }
@@ -166,13 +169,13 @@ Result<Json> open_request_token(std::string_view body, const crypto::PublicKey& 
     return odd("the body is a signedRequestToken and nothing else");
   }
   // Its own header says with which of the key's algorithms, as long as it is one.
-  Result<crypto::Jws> opened = unsigned_request("the request token is not signed by the key you hold");
+  std::optional<crypto::Jws> opened;
   for (const crypto::SignatureAlg alg : kRequestAlgs) {
     if (!crypto::fits(alg, key.kind())) continue;
     TRY(const crypto::KeySet keys, crypto::KeySet::from_keys({{{}, alg, key}}));
     auto tried = crypto::verify_jws(token->string(), keys, {.algs = {alg}, .bytes_max = kRewrapBytesMax});
     if (tried) {
-      opened = std::move(tried);
+      opened = *std::move(tried);
       break;
     }
     if (tried.error().code() != "jose.alg") break;  // the right algorithm, and still not good
@@ -211,7 +214,12 @@ Result<RewrapRequest> read_rewrap(const Json& body) {
   if (requests != nullptr && requests->is_array() && !requests->items().empty()) {
     size_t left = kRewrapObjectsMax;
     for (size_t i = 0; i < requests->items().size(); ++i) {
-      TRY(WantedObject object, read_object(requests->items()[i], fmt::format("/requests/{}", i), left));
+      auto read = read_object(requests->items()[i], left);
+      if (!read) {
+        read.error().where().insert(0, fmt::format("/requests/{}", i));
+        return Failure(std::move(read.error()));
+      }
+      WantedObject& object = *read;
       if (!out.objects.empty() && (object.release || out.objects.front().release))
         return odd("a release is asked for by a request of its own, for one object");
       if (!out.objects.empty() && (object.recall || out.objects.front().recall))
@@ -228,7 +236,7 @@ Result<RewrapRequest> read_rewrap(const Json& body) {
   WantedObject object;
   object.id = "policy";
   TRY(object.policy_text, text_member(body, "policy", kPolicyBytesMax, ""));
-  TRY(object.actions, read_actions(body, "", false));
+  TRY(object.actions, read_actions(body, false));
   read_wanted_policy(object);
   const Json* access = body.find("keyAccess");
   if (access == nullptr || !access->is_object()) return odd("the request has no key access object");

@@ -45,6 +45,7 @@ struct WantedObject {
   std::optional<WantedRecall> recall;    // then neither; the action is `recall`
   std::string problem;                   // of the policy
   DataPolicy policy;
+  crypto::Digest policy_digest{};  // of its text
   std::vector<WantedKey> keys;
 };
 struct RewrapRequest {

@@ -71,17 +71,17 @@ Result<AccessToken> check_access_token(std::string_view token, const TokenIssuer
   TRY(crypto::Jwt jwt, crypto::verify_jwt(token, keys, expect));
   AccessToken out;
   out.issuer = issuer.issuer;
-  out.subject = jwt.claims.text_or("sub", "");
+  out.subject = jwt.claims().text_or("sub", "");
   if (out.subject.empty() || out.subject.size() > kTokenSubjectMax) {
     return fail("jwt.sub", "The access token names nobody.");
   }
-  out.client = jwt.claims.text_or("client_id", jwt.claims.text_or("azp", ""));
+  out.client = jwt.claims().text_or("client_id", jwt.claims().text_or("azp", ""));
   if (!issuer.clients.empty() &&
       std::find(issuer.clients.begin(), issuer.clients.end(), out.client) == issuer.clients.end()) {
     return fail("token.issuer", "The access token was given to a program that may not bring it here.");
   }
-  TRY(out.thumbprint, bound_key(jwt.claims));
-  const Json* auth_time = jwt.claims.find("auth_time");
+  TRY(out.thumbprint, bound_key(jwt.claims()));
+  const Json* auth_time = jwt.claims().find("auth_time");
   constexpr int64_t kLatestAuth = 253402300799;
   if (auth_time != nullptr && auth_time->is_int() && auth_time->integer() >= 0 &&
       auth_time->integer() <= kLatestAuth) {
@@ -90,7 +90,7 @@ Result<AccessToken> check_access_token(std::string_view token, const TokenIssuer
   out.issued = *jwt.issued;
   out.end = jwt.end;
   out.digest = jwt.digest;
-  out.claims = std::move(jwt.claims);
+  out.said = std::move(jwt.said);
   return out;
 }
 

@@ -34,9 +34,9 @@ struct TokenIssuer {
 struct AccessToken {
   std::string issuer;
   std::string subject;
-  std::string client;      // client_id or azp; may be empty
-  std::string thumbprint;  // cnf.jkt; empty: bound to nothing
-  Json claims;
+  std::string client;                             // client_id or azp; may be empty
+  std::string thumbprint;                         // cnf.jkt; empty: bound to nothing
+  std::shared_ptr<const crypto::Jwt::Said> said;  // what it says; never null
   std::optional<Instant> auth_time;
   Instant issued = {};
   Instant end = {};

@@ -100,19 +100,19 @@ Result<Assertion> AssertionVerifier::check(std::string_view token, Instant now) 
   Assertion out;
   out.issuer = app_.owner;
   out.app = app_;
-  TRY(out.connector, connector_claim(jwt.claims));
+  TRY(out.connector, connector_claim(jwt.claims()));
   if (!crypto::equal_constant_time(out.connector, connector_))
     return fail("assertion.connector", "The assertion was made for another connector.");
-  TRY(std::string person, text_claim(jwt.claims, "sub"));
-  TRY(std::string partner, text_claim(jwt.claims, "partner"));
-  TRY(out.session, text_claim(jwt.claims, "session"));
-  TRY(out.id, text_claim(jwt.claims, "jti"));
-  const Json* attributes = jwt.claims.find("attributes");
+  TRY(std::string person, text_claim(jwt.claims(), "sub"));
+  TRY(std::string partner, text_claim(jwt.claims(), "partner"));
+  TRY(out.session, text_claim(jwt.claims(), "session"));
+  TRY(out.id, text_claim(jwt.claims(), "jti"));
+  const Json* attributes = jwt.claims().find("attributes");
   if (!is_partner_code(partner)) return wrong_format("partner");
   if (attributes == nullptr || !attributes->is_object()) return wrong_format("attributes");
   out.person = PersonId(std::move(person));
   out.partner = PartnerCode(std::move(partner));
-  out.mission = MissionId(std::string(jwt.claims.text_or("mission", "")));
+  out.mission = MissionId(std::string(jwt.claims().text_or("mission", "")));
   out.attributes = *attributes;
   out.issued = *jwt.issued;
   out.end = jwt.end;

@@ -120,6 +120,7 @@ std::string plain_address(std::string_view url) {
 // RFC 9449 section 4.3: without query and fragment.
 bool names_request(std::string_view htu, const DpopExpect& expect) {
   htu = htu.substr(0, htu.find_first_of("?#"));
+  if (htu.starts_with(expect.origin) && htu.substr(expect.origin.size()) == expect.path) return true;
   if (plain_address(htu) == plain_address(expect.origin + expect.path)) return true;
   return expect.lenient.path_only && htu == expect.path;
 }

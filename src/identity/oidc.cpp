@@ -330,8 +330,8 @@ Result<SignedIn> OidcClient::read_id_token(const Attempt& attempt, const Moment&
   expect.now = moment.now;
   expect.age_max = kIdTokenAge;
   TRY(crypto::Jwt jwt, crypto::verify_jwt(attempt.id_token, keys_, expect));
-  const Json& claims = jwt.claims;
-  const std::string_view typ = jwt.header.text_or("typ", "JWT");
+  const Json& claims = jwt.claims();
+  const std::string_view typ = jwt.header().text_or("typ", "JWT");
   if ((typ != "JWT" && typ != "jwt") || claims.find("events") != nullptr)
     return fail("oidc.token", "This is another kind of token than an ID token.");
   const Json* azp = claims.find("azp");
@@ -349,8 +349,8 @@ Result<SignedIn> OidcClient::read_id_token(const Attempt& attempt, const Moment&
   TRY(const auto auth_time, read_auth_time(claims, provider_, moment.now));
   if (left_since(subject, *jwt.issued, attempt))
     return fail("oidc.token", "The person was signed out since.", {}, "Sign in again.");
-  return SignedIn{provider_.nation,      provider_.issuer, std::move(subject),
-                  std::move(jwt.claims), auth_time,        attempt.return_to};
+  return SignedIn{provider_.nation, provider_.issuer, std::move(subject),
+                  jwt.claims(),     auth_time,        attempt.return_to};
 }
 
 // Whether the person was signed out after this ID token was made. Both times are the provider's, and may be
@@ -388,8 +388,8 @@ Result<LoggedOut> OidcClient::read_logout_token(const Attempt& attempt, const Mo
   expect.now = moment.now;
   expect.age_max = kIdTokenAge;
   TRY(const crypto::Jwt jwt, crypto::verify_jwt(attempt.id_token, keys_, expect));
-  const Json& claims = jwt.claims;
-  const std::string_view typ = jwt.header.text_or("typ", "JWT");
+  const Json& claims = jwt.claims();
+  const std::string_view typ = jwt.header().text_or("typ", "JWT");
   const Json* events = claims.find("events");
   const Json* event = events != nullptr && events->is_object() ? events->find(kEvent) : nullptr;
   if ((typ != "logout+jwt" && typ != "JWT" && typ != "jwt") || event == nullptr || !event->is_object() ||

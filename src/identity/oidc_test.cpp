@@ -187,7 +187,7 @@ TEST_CASE("the node proves itself with its key, to this provider alone, each tim
       crypto::verify_jwt(*find_pair(visit.provider.exchanged, "client_assertion"), keys, expect);
   REQUIRE(pushed.has_value());
   REQUIRE(exchanged.has_value());
-  CHECK(pushed->claims.text_or("jti", "") != exchanged->claims.text_or("jti", ""));
+  CHECK(pushed->claims().text_or("jti", "") != exchanged->claims().text_or("jti", ""));
 }
 
 TEST_CASE("without PAR the request rides on the redirect, unless the record asks for PAR") {

@@ -29,7 +29,7 @@ Result<PersonFacts> TokenPeople::person(const AccessToken& token, int64_t cleara
   who.nation = crosswalk_.nation();
   who.issuer = token.issuer;
   who.subject = token.subject;
-  who.claims = token.claims;
+  who.claims = token.said->claims;
   who.auth_time = token.auth_time;
   TRY(PersonFacts facts, person_from(who, crosswalk_, clearance_ceiling, now));
   known_.put(token.digest, {clearance_ceiling, now, facts});

@@ -31,8 +31,9 @@ AccessToken token(std::string_view text, std::string_view clearance = "HEMLEG",
   AccessToken out;
   out.issuer = "https://idp.xbb.localhost:8452";
   out.subject = subject;
-  out.claims =
-      Json::object({{"clearance", clearance}, {"nation", "borealis"}, {"post", "planner"}, {"acr", "high"}});
+  out.said = std::make_shared<const crypto::Jwt::Said>(
+      std::make_shared<const Json>(),
+      Json::object({{"clearance", clearance}, {"nation", "borealis"}, {"post", "planner"}, {"acr", "high"}}));
   out.digest = crypto::sha256(text);
   return out;
 }

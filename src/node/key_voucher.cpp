@@ -92,29 +92,29 @@ Result<Voucher> check_voucher(std::string_view jws, const coalition::Partner& fr
   expect.skew = kVoucherSkew;
   expect.lifetime_max = kVoucherLife;
   TRY(const crypto::Jwt jwt, crypto::verify_jwt(jws, keys, expect));
-  TRY(const std::string digest, voucher_text(jwt.claims, "request", false));
+  TRY(const std::string digest, voucher_text(jwt.claims(), "request", false));
   if (!crypto::equal_constant_time(digest, base64url(crypto::sha256(request)))) {
     return no_voucher("a voucher is for another request");
   }
   Voucher out;
-  TRY(out.id, voucher_text(jwt.claims, "jti", false));
-  TRY(std::string person, voucher_text(jwt.claims, "sub", false));
+  TRY(out.id, voucher_text(jwt.claims(), "jti", false));
+  TRY(std::string person, voucher_text(jwt.claims(), "sub", false));
   out.caller.person.id = PersonId(std::move(person));
   out.caller.person.partner = from.code;
-  const Json* facts = jwt.claims.find("facts");
-  const Json* context = jwt.claims.find("context");
+  const Json* facts = jwt.claims().find("facts");
+  const Json* context = jwt.claims().find("context");
   if (facts == nullptr || context == nullptr) return no_voucher("a voucher lacks what it should say");
   TRY(const coalition::Facts said, coalition::facts_from_json(*facts));
   out.caller.person.facts = shared_facts(said);  // whatever else their node may say of them
   TRY(out.caller.context, coalition::facts_from_json(*context));
   // What a program was proved to enforce is this node's to say, and not a partner's.
   out.caller.context.erase("enforces");
-  TRY(out.caller.by.device, voucher_text(jwt.claims, "device", true));
-  TRY(out.caller.by.client, voucher_text(jwt.claims, "client", true));
-  TRY(std::string mission, voucher_text(jwt.claims, "mission", true));
+  TRY(out.caller.by.device, voucher_text(jwt.claims(), "device", true));
+  TRY(out.caller.by.client, voucher_text(jwt.claims(), "client", true));
+  TRY(std::string mission, voucher_text(jwt.claims(), "mission", true));
   out.caller.by.mission = MissionId(std::move(mission));
-  TRY(out.caller.by.named, read_names(jwt.claims, from.code));
-  const Json* issued = jwt.claims.find("iat");
+  TRY(out.caller.by.named, read_names(jwt.claims(), from.code));
+  const Json* issued = jwt.claims().find("iat");
   if (issued == nullptr || !issued->is_int()) return no_voucher("a voucher lacks what it should say");
   out.begin = from_unix_seconds(issued->integer());
   out.end = jwt.end + kVoucherSkew;

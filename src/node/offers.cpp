@@ -103,7 +103,7 @@ Result<HeardOffers> hear_offers(const coalition::World& world, const PartnerCode
   heard.issued = token.issued.value_or(now);
   if (heard.issued < newest)
     return fail("offers.old", "a newer list of this partner was heard already", from.text());
-  const Json* offers = token.claims.find("offers");
+  const Json* offers = token.claims().find("offers");
   if (offers == nullptr || !offers->is_array() || offers->items().size() > kOffersMax) {
     return fail("offers.format", "the list of offers is not one", from.text());
   }
@@ -120,7 +120,7 @@ Result<HeardOffers> hear_offers(const coalition::World& world, const PartnerCode
     if (known == nullptr || known->canonical() != offer->canonical())
       heard.change.records.push_back({key, *offer});
   }
-  if (const Json* said = token.claims.find("key_service")) {
+  if (const Json* said = token.claims().find("key_service")) {
     Result<std::optional<coalition::Record>> told = hear_keys(world, from, *said, heard.issued);
     if (!told) {
       heard.keys_refused = told.error();
