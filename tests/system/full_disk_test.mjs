@@ -3,13 +3,14 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { after, before } from 'node:test';
-import { Coalition, readJson, skip, system, until } from './coalition.mjs';
+import { Coalition, command, readJson, skip, system, until } from './coalition.mjs';
+import { manifestOf } from './tdf_manifest.mjs';
 import { Visitor } from './visitor.mjs';
 
 const kDisk = '64m';
@@ -184,4 +185,53 @@ system("a full disk of the ledger's alone: what narrows acts, and a node killed 
   if (!ran) return;
   assert.equal((await coalition.partner('XAA', 'XBB')).state, 'suspended', 'after a kill and a start, too');
   await coalition.ask('XAA', 'partner', 'resume', 'XBB', '--reason', 'exercise: space again');
+});
+
+// Space is kept for what narrows alone: a key is no such thing.
+const kWideDisk = '160m'; // with room for further segments once it is emptied, whatever the others wrote
+const kLastMax = 5; // keys that still find room
+system("a full disk of the ledger's: no key leaves without its record, and none counts as released that did not", async (context) => {
+  const [report, sealed, out] = ['report.txt', 'report.tdf', 'report.out'].map((name) => join(scratch, name));
+  const as = (...words) =>
+    command([process.execPath, new URL('../../demo/as.mjs', import.meta.url).pathname, coalition.file('demo.json'), ...words]);
+  let said;
+  const opens = async (login) => {
+    rmSync(out, { force: true });
+    const { code, output } = await as(login, 'open', sealed, '-o', out);
+    said = output;
+    assert.equal(existsSync(out), code === 0, output);
+    return code === 0;
+  };
+  writeFileSync(report, 'EXERCISE\n');
+  const made = await as('konrad', 'seal', report, '--for', 'XBB', '-o', sealed);
+  assert.equal(made.code, 0, made.output);
+  const { uuid } = manifestOf(sealed).policy;
+  const released = async () => (await coalition.ask('XAA', 'exposure', '--object', uuid)).releases;
+  await onSmallDisk(context, join(coalition.nation('XAA').data, 'ledger'), kWideDisk, async ({ start, kill, fill, empty }) => {
+    for (const login of ['konrad', 'ingrid']) await until(`${login} opens it`, () => opens(login));
+    let counted = await released();
+    const look = `/v1/partners/XBB/suspend/preview?reason=${'%41'.repeat(kLongest)}`;
+    for (const login of ['konrad', 'ingrid']) {
+      // Where a record still finds room, its key may leave, and counts.
+      for (let round = 0, opened = true; opened; round += 1) {
+        assert.ok(round < kLastMax, `${login} gets no key in the end`);
+        fill();
+        await growUntil('looks are in the ledger no more', () => call('GET', look), ({ body }) => body.unrecorded);
+        opened = await opens(login);
+        counted += opened ? 1 : 0;
+        assert.equal(await released(), counted);
+      }
+    }
+    await kill();
+    fill();
+    await start();
+    await until('the link is back', async () => (await coalition.partner('XAA', 'XBB')).link === 'both ways');
+    for (const login of ['konrad', 'ingrid']) assert.ok(!(await opens(login)), `${login} gets none after a start`);
+    assert.equal(await released(), counted);
+    empty();
+    for (const login of ['konrad', 'ingrid'])
+      await until(`${login} opens it again`, () => opens(login)).catch((error) => assert.fail(`${error.message}: ${said}`));
+    assert.equal(await released(), counted + 2);
+    await coalition.verify('XAA');
+  });
 });
