@@ -33,7 +33,10 @@ inline coalition::World object_world(const std::string& policies) {
       std::erase_if(value.members(), [](const Json::Member& member) { return member.first == "file"; });
       value.set("spif", whole_file(demo / "labels/harbor-light.spif.xml"));
     } else if (key.starts_with("key-service/")) {
-      std::erase_if(value.members(), [](const Json::Member& member) { return member.first == "keys"; });
+      // Of a running demonstration's own making.
+      std::erase_if(value.members(), [](const Json::Member& member) {
+        return member.first == "keys" || member.first == "originator_keys";
+      });
     } else if (!key.starts_with("attribute/") && !key.starts_with("domain/")) {
       continue;
     }

@@ -52,7 +52,6 @@ int ledger_verify(const Arguments& arguments) {
     report(audit.error(), arguments.json());
     return kExitUntrue;
   }
-  const bool exposed = arguments.option("exposure").has_value();
   if (const auto out = arguments.option("checkpoint-out")) {
     const Result<void> written = write_file(*out, audit->ledger.note);
     if (!written) return report(written.error(), arguments.json());
@@ -61,18 +60,22 @@ int ledger_verify(const Arguments& arguments) {
   const auto revision = static_cast<int64_t>(audit->ledger.store_revision.value);
   const std::string& unfinished = audit->ledger.unfinished;
   if (arguments.json()) {
-    print_json(Json::object({{"verified", true},
-                             {"unfinished", unfinished},
-                             {"entries", entries},
-                             {"records", static_cast<int64_t>(audit->records)},
-                             {"revision", revision},
-                             {"checkpoint", audit->ledger.note}}));
+    Json said = Json::object({{"verified", true},
+                              {"unfinished", unfinished},
+                              {"entries", entries},
+                              {"records", static_cast<int64_t>(audit->records)},
+                              {"revision", revision},
+                              {"checkpoint", audit->ledger.note}});
+    if (audit->exposure_read) said.set("exposure_read", *audit->exposure_read);
+    print_json(said);
   } else {
     fmt::print(
         "verified: {} ledger entries, chained, signed and complete; {} store records at revision {}, each in "
         "the ledger\n",
         entries, audit->records, revision);
-    if (exposed) fmt::print("the report on what was released is what they say\n");
+    if (audit->exposure_read)
+      fmt::print("the report on what was released is what the first {} of these {} entries say\n",
+                 *audit->exposure_read, entries);
     if (!unfinished.empty()) {
       fmt::print(
           "behind them is an unfinished write, as a node that was killed leaves it ({}): nobody was told "

@@ -80,7 +80,10 @@ std::string signer_words(const Signer& signer) {
         "not signed by its originator: signed by {0}'s key, and its attributes do not say that "
         "it is of {0}",
         who);
-  return fmt::format("signed by {}'s originator key: what it says of itself is theirs", who);
+  return fmt::format(
+      "signed by {}'s originator key: its label and its rules are theirs; whoever could "
+      "open it could have changed its payload",
+      who);
 }
 
 Json signer_json(const Signer& signer) {

@@ -14,6 +14,9 @@ class ExposureCheck {
   [[nodiscard]] const std::string& checkpoint() const { return checkpoint_; }
   void take(const ledger::Record& record, uint64_t entry);  // each of the ledger, in order
   [[nodiscard]] Result<void> finish() const;
+  // A report is of the first `read` entries and says nothing of those behind: whoever shows one could have
+  // chosen how many. To be told with what finish() says.
+  [[nodiscard]] uint64_t read() const { return read_; }
 
  private:
   ExposureCheck(Json report, ExposureFilter asked, uint64_t read, std::string checkpoint,

@@ -25,11 +25,12 @@ std::string name_of(const identity::AccessToken& token) {
   return std::string(as_text(identity::framed({token.issuer, token.subject})));
 }
 
-// What it may come to: one that names no key is tried with several.
+// What it may come to: one that names no key is tried with several, and each right is asked about.
 size_t operations_for(const RewrapRequest& request) {
   size_t out = 0;
   for (const WantedObject& object : request.objects)
-    for (const WantedKey& key : object.keys) out += key.access.kid.empty() ? kKeysTriedMax : 1;
+    for (const WantedKey& key : object.keys)
+      out += (key.access.kid.empty() ? kKeysTriedMax : 1) * object.actions.size();
   return out;
 }
 

@@ -156,6 +156,7 @@ void Kas::Case::decide(CaseItem& item, const coalition::World& world, Instant no
     if (!item.verdict.grant.empty()) item.grants.push_back(item.verdict.grant.text());
   }
   item.permitted = item.verdict.permit;
+  if (!item.permitted) item.grants.clear();  // a refusal rests on none of them
   item.decided_in = world;
   item.decided_at = now;
 }

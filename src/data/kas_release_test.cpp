@@ -431,6 +431,7 @@ TEST_CASE("attack: of several rights asked for at once, one that is refused refu
   const KasAnswer half = asked({"forward", "edit"}, controlled());
   CHECK(said(half) == "fail");
   CHECK(result_of(half, 0, 0).find("wish")->text_or("state", "") == "none");
+  CHECK(field("grant").empty());  // a refusal rests on no release
   const std::string edit = release("edit");
   CHECK(said(asked({"forward", "edit"}, controlled())) == "permit");
   CHECK(field("grant") == forward + " " + edit);

@@ -1,6 +1,8 @@
-// The originator's own signature over an object: its payload, its policy, its assertions. Assertions bound
-// with the object's key could be any reader's; this one only the originating nation could make. It travels as
-// an assertion like the others, so that other software opens the object as well. Errors: "data.originator".
+// The originator's own signature over an object: its policy, its assertions, its segments' tags. Assertions
+// bound with the object's key could be any reader's; this one only the originating nation could make. Tags
+// stand for the payload only against those who can't open it: with the key another can be made to fit them.
+// It travels as an assertion like the others, so that other software opens the object as well. Errors:
+// "data.originator".
 #pragma once
 
 #include "data/assertion.h"

@@ -27,7 +27,7 @@ Result<Audit> audit(const NodeConfig& config, std::optional<std::string> remembe
   if (check) against.seen = [&](uint64_t entry, const ledger::Record& record) { check->take(record, entry); };
   TRY(ledger::VerifyReport report, ledger::verify(config.data / "ledger", verifier, against));
   if (check) TRY_VOID(check->finish());
-  return Audit{std::move(report), loaded.records.size()};
+  return Audit{std::move(report), loaded.records.size(), check ? std::optional(check->read()) : std::nullopt};
 }
 
 }  // namespace entente::node

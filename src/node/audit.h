@@ -14,6 +14,8 @@ namespace entente::node {
 struct Audit {
   ledger::VerifyReport ledger;
   size_t records = 0;  // of the store, each held against its signature and the ledger
+  std::optional<uint64_t>
+      exposure_read;  // of how many of the ledger's entries, the first ones, the report is
 };
 // `exposure`: a report on what was released, which is held against the ledger; its checkpoint is remembered
 // beside.

@@ -94,7 +94,7 @@ export async function signerOf(manifest, keysOf) {
 
 // For people, by what the nation is called.
 export function signerWords({ name, state }, called = name) {
-  if (state === 'signed') return `Signed by ${called}: what it says is as they sealed it.`;
+  if (state === 'signed') return `Signed by ${called}: its label and its rules are as they sealed it. Who can open it could have changed the rest.`;
   if (state === 'stranger') return `Not signed by its originator. ${called} signed it, and it does not say that it is of theirs.`;
   if (state === 'unknown') return `It says that ${called} signed it. Your node knows no key of theirs: that is not verified.`;
   return 'Not signed by its originator: who can open it could have changed what it says of itself.';
