@@ -26,7 +26,10 @@ struct Signer {
   bool of_origin = false;  // by the object's own attributes it may be of whoever signed it
   [[nodiscard]] bool verified() const { return seen.verified && of_origin; }
 };
-[[nodiscard]] Result<Signer> signer_of_object(const Arguments& arguments, const data::Manifest& manifest);
+[[nodiscard]] Signer signer_of_object(const data::OriginatorSeen& seen, const data::Manifest& manifest);
+// What --known-originator gives of whom the object says that they signed it.
+[[nodiscard]] Result<data::OriginatorKeys> known_originators(const Arguments& arguments,
+                                                             const data::Manifest& manifest);
 // One sentence, for people.
 [[nodiscard]] std::string signer_words(const Signer& signer);
 [[nodiscard]] Json signer_json(const Signer& signer);  // the originator; null where that is not verified

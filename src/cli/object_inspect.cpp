@@ -29,17 +29,18 @@ struct Inspected {
 
 Result<Inspected> inspect(const Arguments& arguments) {
   TRY(const std::vector<crypto::PrivateKey> keys, private_keys_of(arguments));
-  TRY(const data::OpenExpect expect, expectations_of(arguments));
+  TRY(data::OpenExpect expect, expectations_of(arguments));
   TRY(const data::FileSource source, data::FileSource::open(arguments.words[0]));
   TRY(const data::SealedObject sealed, data::read_object(source));
   Inspected out;
   out.manifest = sealed.manifest;
   if (auto policy = data::read_policy(sealed.manifest.policy_text)) out.policy = *std::move(policy);
   out.originator_said = data::claimed_originator(sealed.manifest);
-  if (!expect.originators.empty()) {
-    TRY_VOID(data::verify_originator(sealed.manifest, expect.originators));
-  }
-  TRY(out.signer, signer_of_object(arguments, sealed.manifest));
+  TRY(expect.known, known_originators(arguments, sealed.manifest));
+  ProgressBar bar("verifying " + arguments.words[0], sealed.zip.payload.size);
+  const auto tell = [&](uint64_t done) { bar.at(done); };
+  TRY(const data::OriginatorJudged judged, data::judge_originator(sealed, expect, tell));
+  out.signer = signer_of_object(judged.seen, sealed.manifest);
   if (out.signer.verified()) out.originator = out.signer.seen.said;
   if (keys.empty()) return out;
   auto key = data::collect_key(sealed.manifest, data::with_keys(keys));
@@ -48,10 +49,9 @@ Result<Inspected> inspect(const Arguments& arguments) {
     return out;
   }
   if (!key) return Failure(key.error());
-  TRY(data::OpenObject open, data::OpenObject::open(sealed, *std::move(key), expect));
+  TRY(data::OpenObject open, data::OpenObject::open(sealed, *std::move(key), expect, tell));
   NoSink nowhere;
-  ProgressBar bar("verifying " + arguments.words[0], open.size());
-  TRY_VOID(open.copy_to(nowhere, [&](uint64_t done) { bar.at(done); }));
+  TRY_VOID(open.copy_to(nowhere, tell));
   out.opened = true;
   return out;
 }

@@ -48,9 +48,8 @@ Result<data::OpenExpect> expectations_of(const Arguments& arguments) {
   return out;
 }
 
-Result<Signer> signer_of_object(const Arguments& arguments, const data::Manifest& manifest) {
-  TRY(const data::OpenExpect expect, expectations_of(arguments));
-  data::OriginatorKeys known = expect.originators;
+Result<data::OriginatorKeys> known_originators(const Arguments& arguments, const data::Manifest& manifest) {
+  data::OriginatorKeys known;
   const std::string claimed = data::claimed_originator(manifest).value_or("");
   for (const std::string& word : arguments.all("known-originator")) {
     TRY(const NamedKey named, named_key("known-originator", word));
@@ -63,10 +62,11 @@ Result<Signer> signer_of_object(const Arguments& arguments, const data::Manifest
       known.emplace(named.name, std::move(key));
     }
   }
-  Signer out;
-  TRY(out.seen, data::look_at_originator(manifest, known));
-  out.of_origin = is_of(manifest, out.seen.said);
-  return out;
+  return known;
+}
+
+Signer signer_of_object(const data::OriginatorSeen& seen, const data::Manifest& manifest) {
+  return {seen, is_of(manifest, seen.said)};
 }
 
 std::string signer_words(const Signer& signer) {
@@ -80,10 +80,7 @@ std::string signer_words(const Signer& signer) {
         "not signed by its originator: signed by {0}'s key, and its attributes do not say that "
         "it is of {0}",
         who);
-  return fmt::format(
-      "signed by {}'s originator key: its label and its rules are theirs; whoever could "
-      "open it could have changed its payload",
-      who);
+  return fmt::format("signed by {}'s originator key: it is as they sealed it", who);
 }
 
 Json signer_json(const Signer& signer) {

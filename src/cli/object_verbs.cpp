@@ -336,6 +336,11 @@ Result<void> copy_kept(const data::FileSource& source, data::Kept kept, data::Ne
   return {};
 }
 
+uint64_t plain_bytes(const data::SealedObject& sealed) {
+  const data::Segments& segments = sealed.manifest.segments;
+  return segments.plain_at(segments.count());
+}
+
 Result<data::Manifest> reseal_file(const Arguments& arguments) {
   const std::string& in = arguments.words[0];
   TRY(const std::string out, output_of(arguments, in));
@@ -351,7 +356,11 @@ Result<data::Manifest> reseal_file(const Arguments& arguments) {
     ProgressBar bar("copying " + in, kept.size);
     TRY_VOID(copy_kept(source, kept, file, bar));
   }
-  TRY(data::Manifest manifest, data::reseal(sealed, key, plan, expect, file));
+  const auto write_rest = [&] {
+    ProgressBar bar("verifying " + in, plain_bytes(sealed));
+    return data::reseal(sealed, key, plan, expect, file, [&](uint64_t done) { bar.at(done); });
+  };
+  TRY(data::Manifest manifest, write_rest());
   TRY_VOID(file.commit(true));
   tell_dropped(sealed.manifest, manifest);
   return manifest;
@@ -377,12 +386,17 @@ Result<OpenedFile> open_file(const Arguments& arguments) {
   TRY(const std::string out, output_of(arguments, in));
   TRY(const coalition::Action right, opened_for(arguments));
   TRY(const OpenerMaker opener, opener_of(arguments, {right}));
-  TRY(const data::OpenExpect expect, expectations_of(arguments));
+  TRY(data::OpenExpect expect, expectations_of(arguments));
   TRY(const data::FileSource source, data::FileSource::open(in));
   TRY(const data::SealedObject sealed, data::read_object(source));
+  TRY(expect.known, known_originators(arguments, sealed.manifest));
   TRY(crypto::Secret key, data::collect_key(sealed.manifest, opener(sealed.manifest.policy_text)));
-  TRY(data::OpenObject open, data::OpenObject::open(sealed, std::move(key), expect));
-  TRY(Signer signer, signer_of_object(arguments, sealed.manifest));
+  const auto open_it = [&] {
+    ProgressBar bar("verifying " + in, plain_bytes(sealed));
+    return data::OpenObject::open(sealed, std::move(key), expect, [&](uint64_t done) { bar.at(done); });
+  };
+  TRY(data::OpenObject open, open_it());
+  Signer signer = signer_of_object(open.signer(), sealed.manifest);
   TRY(data::NewFile file, data::NewFile::create(out));
   {
     ProgressBar bar("opening " + in, open.size());

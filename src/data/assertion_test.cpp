@@ -1,3 +1,4 @@
+#include "crypto/aead.h"
 #include "data/object_for_test.h"
 #include "label/label.h"
 
@@ -16,6 +17,7 @@ struct Opened {
   Manifest manifest;
   Secret key;
   BoundTo object;
+  SegmentDigests digests;
 };
 
 Opened opened_object(ObjectVersion version = ObjectVersion::v4_3_0, std::optional<OriginatorKey> by = {}) {
@@ -28,7 +30,7 @@ Opened opened_object(ObjectVersion version = ObjectVersion::v4_3_0, std::optiona
   Manifest manifest = read_manifest(manifest_text_of(object)).value();
   Secret secret = collect_key(manifest, with_keys({key})).value();
   BoundTo bound = bound_to(manifest.segments, manifest.form);
-  return {std::move(manifest), std::move(secret), std::move(bound)};
+  return {std::move(manifest), std::move(secret), std::move(bound), digests_for_test(object)};
 }
 
 Assertion handling(std::string id) {
@@ -191,12 +193,12 @@ TEST_CASE("an originator's signature holds for exactly what was sealed") {
   const OriginatorKeys keys{{"XAA", aldoria.public_key()}};
   const Opened good = opened_object(ObjectVersion::v4_3_0, OriginatorKey{"XAA", aldoria});
   CHECK(outcome(good) == "ok");  // for others it is an assertion like any
-  CHECK(verify_originator(good.manifest, keys).value() == "XAA");
+  CHECK(verify_originator(good.manifest, good.digests, keys).value() == "XAA");
   CHECK(claimed_originator(good.manifest) == "XAA");
   const auto code = [&](const std::function<void(Manifest&)>& change, const OriginatorKeys& known) {
     Manifest changed = good.manifest;
     change(changed);
-    const auto verified = verify_originator(changed, known);
+    const auto verified = verify_originator(changed, good.digests, known);
     return verified ? "ok" : verified.error().code();
   };
   const auto nothing = [](Manifest&) {};
@@ -226,9 +228,9 @@ TEST_CASE("an originator's signature holds for exactly what was sealed") {
   resigned.assertions.pop_back();
   forge(resigned);
   resigned.assertions.push_back(
-      originator_assertion(resigned, good.key, OriginatorKey{"XAA", key_for_test()}).value());
+      originator_assertion(resigned, good.digests, good.key, OriginatorKey{"XAA", key_for_test()}).value());
   REQUIRE(verify_assertions(resigned, good.key, {}));
-  CHECK(verify_originator(resigned, keys).error().code() == "data.originator");
+  CHECK(verify_originator(resigned, good.digests, keys).error().code() == "data.originator");
 
   // Or to hide behind the signature's own id, which the signature leaves out: before it or behind it.
   for (const bool first : {true, false}) {
@@ -237,8 +239,14 @@ TEST_CASE("an originator's signature holds for exactly what was sealed") {
     label.schema = "urn:nato:stanag:5636:A:1:elements:json";
     const auto at = first ? doubled.assertions.begin() : doubled.assertions.end();
     doubled.assertions.insert(at, bind_with_object_key(label, good.object, good.key));
-    CHECK(verify_originator(doubled, keys).error().code() == "data.originator");
+    CHECK(verify_originator(doubled, good.digests, keys).error().code() == "data.originator");
   }
+
+  // Another payload, whatever its tags.
+  SegmentDigests others = good.digests;
+  others[0][0] ^= 1;
+  CHECK(verify_originator(good.manifest, others, keys).error().code() == "data.originator");
+  CHECK(verify_originator(good.manifest, {}, keys).error().code() == "data.originator");
 
   // Shares may be wrapped anew by who holds them.
   CHECK(code([](Manifest& m) { m.key_access.pop_back(); }, keys) == "ok");
@@ -255,6 +263,97 @@ TEST_CASE("an object that must be signed by an originator does not open without"
   CHECK(code_of(open_for_test(seal_for_test(plan, Bytes(10)), {reader}, expect)) == "ok");
   plan.originator = OriginatorKey{"XAA", reader};
   CHECK(code_of(open_for_test(seal_for_test(plan, Bytes(10)), {reader}, expect)) == "data.originator");
+}
+
+namespace {
+
+// Elements of GCM's field (NIST SP 800-38D section 6.3), in its order of bits.
+using Block = std::array<uint8_t, 16>;
+Block product(const Block& x, const Block& y) {
+  Block out{}, v = y;
+  for (size_t bit = 0; bit < 128; ++bit) {
+    for (size_t i = 0; (x[bit / 8] >> (7 - bit % 8) & 1) != 0 && i < 16; ++i) out[i] ^= v[i];
+    const bool low = (v[15] & 1) != 0;
+    for (size_t i = 15; i > 0; --i) v[i] = static_cast<uint8_t>(v[i] >> 1 | v[i - 1] << 7);
+    v[0] = static_cast<uint8_t>(v[0] >> 1);
+    if (low) v[0] ^= 0xe1;
+  }
+  return out;
+}
+
+// What GCM hashes by under that key: two texts of one block that differ by the field's one have tags that
+// differ by its square.
+Block hashed_by(const Secret& key) {
+  const crypto::Aead aead(key.bytes());
+  const Bytes nonce(crypto::kAeadNonceBytes);
+  Block out{};
+  for (const uint8_t first : {uint8_t{0}, uint8_t{0x80}}) {
+    Bytes text(16), sealed(16 + crypto::kAeadFrameBytes);
+    text[0] = first;
+    aead.seal(nonce, text, sealed);
+    for (size_t i = 0; i < 16; ++i) out[i] ^= sealed[28 + i];
+  }
+  for (int i = 0; i < 127; ++i) out = product(out, out);  // its root
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("attack: a reader makes another payload to fit the tags that are signed") {
+  const PrivateKey reader = key_for_test();
+  const PrivateKey aldoria = key_for_test();
+  const Bytes plain = to_bytes("EXERCISE: the convoy leaves at dawn, by the coast");
+  SealPlan plan = plan_for_test(reader);
+  for (const bool is_signed : {false, true}) {
+    if (is_signed) plan.originator = OriginatorKey{"XAA", aldoria};
+    Bytes object = seal_for_test(plan, plain);
+    const Manifest manifest = read_manifest(manifest_text_of(object)).value();
+    const Secret key = collect_key(manifest, with_keys({reader})).value();
+    const Block first{1};
+    const Block second = product(first, hashed_by(key));
+    {
+      const MemorySource source(object);
+      const size_t at = read_object(source).value().zip.payload.data_at + crypto::kAeadNonceBytes;
+      for (size_t i = 0; i < 16; ++i) {
+        object[at + i] ^= first[i];
+        object[at + 16 + i] ^= second[i];
+      }
+    }
+    // Every tag holds, and so does all that is bound with the object's key.
+    const auto forged = open_for_test(object, {reader});
+    REQUIRE_MESSAGE(forged, forged.error().text());
+    CHECK(*forged != plain);
+    const OriginatorKeys keys{{"XAA", aldoria.public_key()}};
+    OpenExpect known, must;
+    known.known = must.originators = keys;
+    CHECK(code_of(open_for_test(object, {reader}, must)) == "data.originator");
+    CHECK(code_of(open_for_test(object, {reader}, known)) == (is_signed ? "data.originator" : "ok"));
+  }
+}
+
+TEST_CASE("attack: what is read after its signature was judged is what was signed") {
+  const PrivateKey reader = key_for_test();
+  const PrivateKey aldoria = key_for_test();
+  SealPlan plan = plan_for_test(reader);
+  plan.originator = OriginatorKey{"XAA", aldoria};
+  Bytes object = seal_for_test(plan, to_bytes("EXERCISE: the convoy leaves at dawn, by the coast"));
+  const MemorySource source(object);
+  const SealedObject sealed = read_object(source).value();
+  Secret key = collect_key(sealed.manifest, with_keys({reader})).value();
+  const Block first{1};
+  const Block second = product(first, hashed_by(key));
+  OpenExpect expect;
+  expect.known = {{"XAA", aldoria.public_key()}};
+  OpenObject open = OpenObject::open(sealed, std::move(key), expect).value();
+  CHECK(open.signer().verified);
+  const size_t at = sealed.zip.payload.data_at + crypto::kAeadNonceBytes;
+  for (size_t i = 0; i < 16; ++i) {
+    object[at + i] ^= first[i];
+    object[at + 16 + i] ^= second[i];
+  }
+  MemorySink sink;
+  CHECK(open.copy_to(sink).error().code() == "data.segment");
+  CHECK(sink.bytes.empty());
 }
 
 TEST_CASE("a label travels as an assertion, in JSON where that can say it, in XML where not") {

@@ -41,6 +41,11 @@ inline Result<Bytes> open_for_test(ByteView object, const std::vector<crypto::Pr
   return sink.bytes;
 }
 
+inline SegmentDigests digests_for_test(ByteView object) {
+  const MemorySource source(object);
+  return digests_of(read_object(source).value()).value();
+}
+
 inline std::string manifest_text_of(ByteView object) {
   const MemorySource source(object);
   return read_manifest_text(source, read_zip(source).value(), kManifestBytesMax).value();

@@ -37,6 +37,13 @@ size_t longest_segment(const Segments& segments) {
   return out;
 }
 
+Result<void> check_size(const SealedObject& object) {
+  const Segments& segments = object.manifest.segments;
+  if (segments.sealed_at(segments.count()) == object.zip.payload.size) return {};
+  return fail("data.segment", "The payload is not as long as its segments.", {},
+              "Get the object again from its author.");
+}
+
 Failure segment_fail(size_t index) {
   return fail("data.segment", "A part of the object is damaged or was changed.",
               fmt::format("segment {}", index), "Get the object again from its author.");
@@ -76,6 +83,37 @@ Result<crypto::Secret> collect_key(const Manifest& manifest, const ShareOpener& 
   return join_shares(shares);
 }
 
+Result<SegmentDigests> digests_of(const SealedObject& object, const Progress& progress) {
+  TRY_VOID(check_size(object));
+  const Segments& segments = object.manifest.segments;
+  Bytes room(longest_segment(segments) + crypto::kAeadFrameBytes);
+  SegmentDigests out;
+  out.reserve(segments.count());
+  for (size_t i = 0; i < segments.count(); ++i) {
+    const std::span<uint8_t> sealed =
+        std::span(room).first(segments.plain_bytes(i) + crypto::kAeadFrameBytes);
+    TRY_VOID(object.source->read(object.zip.payload.data_at + segments.sealed_at(i), sealed));
+    out.push_back(crypto::sha256(ByteView(sealed)));
+    if (progress) progress(segments.plain_at(i + 1));
+  }
+  return out;
+}
+
+Result<OriginatorJudged> judge_originator(const SealedObject& object, const OpenExpect& expect,
+                                          const Progress& progress) {
+  OriginatorKeys known = expect.originators;
+  known.insert(expect.known.begin(), expect.known.end());
+  OriginatorJudged out;
+  const auto claimed = claimed_originator(object.manifest);
+  if (claimed && known.contains(*claimed)) {
+    TRY(out.digests, digests_of(object, progress));
+  }
+  if (!expect.originators.empty())
+    TRY_VOID(verify_originator(object.manifest, out.digests, expect.originators));
+  TRY(out.seen, look_at_originator(object.manifest, out.digests, known));
+  return out;
+}
+
 struct OpenObject::Inside {
   Inside(const SealedObject& object, crypto::Secret secret)
       : source(object.source),
@@ -92,6 +130,8 @@ struct OpenObject::Inside {
     room.resize(plain + crypto::kAeadFrameBytes);
     TRY_VOID(source->read(payload.data_at + segments.sealed_at(index), room));
     // The root signature covers the manifest's tag, and the cipher verifies the one in the payload.
+    if (!judged.digests.empty() && crypto::sha256(ByteView(room)) != judged.digests[index])
+      return segment_fail(index);
     if (!std::ranges::equal(ByteView(room).last(std::tuple_size_v<SegmentTag>), segments.tag(index)))
       return segment_fail(index);
     if (!aead.open(room, std::span(room).subspan(crypto::kAeadNonceBytes, plain))) return segment_fail(index);
@@ -108,7 +148,7 @@ struct OpenObject::Inside {
   Bytes room;
   size_t loaded = kNone;
   std::vector<Verified> assertions;
-  std::optional<std::string> originator;
+  OriginatorJudged judged;
 };
 
 OpenObject::OpenObject(std::unique_ptr<Inside> inside) : inside_(std::move(inside)) {}
@@ -119,24 +159,20 @@ OpenObject::~OpenObject() {
   const crypto::Secret rest(std::move(inside_->room));  // plain text leaves memory with it
 }
 
-Result<OpenObject> OpenObject::open(const SealedObject& object, crypto::Secret key,
-                                    const OpenExpect& expect) {
+Result<OpenObject> OpenObject::open(const SealedObject& object, crypto::Secret key, const OpenExpect& expect,
+                                    const Progress& progress) {
   const Manifest& manifest = object.manifest;
   ENTENTE_CHECK(key.bytes().size() == kShareBytes);
   if (!crypto::equal_constant_time(root_signature(key, manifest.segments, manifest.form),
                                    manifest.root_signature))
     return fail("data.root-signature", "The object's parts are not the ones that were sealed.", {},
                 "Refuse the object; find out who sent it.");
-  if (manifest.segments.sealed_at(manifest.segments.count()) != object.zip.payload.size)
-    return fail("data.segment", "The payload is not as long as its segments.", {},
-                "Get the object again from its author.");
+  TRY_VOID(check_size(object));
   auto inside = std::make_unique<Inside>(object, std::move(key));
   // Once for all segments: a room that grew would leave plain text where it was.
   inside->room.reserve(longest_segment(manifest.segments) + crypto::kAeadFrameBytes);
   TRY(inside->assertions, verify_assertions(manifest, inside->key, expect.pinned));
-  if (!expect.originators.empty()) {
-    TRY(inside->originator, verify_originator(manifest, expect.originators));
-  }
+  TRY(inside->judged, judge_originator(object, expect, progress));
   return OpenObject(std::move(inside));
 }
 
@@ -146,8 +182,8 @@ uint64_t OpenObject::size() const {
 const std::vector<Verified>& OpenObject::assertions() const {
   return inside_->assertions;
 }
-const std::optional<std::string>& OpenObject::originator() const {
-  return inside_->originator;
+const OriginatorSeen& OpenObject::signer() const {
+  return inside_->judged.seen;
 }
 
 Result<void> OpenObject::read(uint64_t at, std::span<uint8_t> out) {

@@ -30,22 +30,36 @@ struct OpenExpect {
   PinnedKeys pinned = {};
   // When there are any, the object must be signed by one of these originators.
   OriginatorKeys originators = {};
+  OriginatorKeys known = {};  // it need not be, and if it says so it is told whether that is true
 };
 // Called between segments, with plain bytes done so far.
 using Progress = std::function<void(uint64_t done)>;
 
+// Reads all of the payload, without its key and without telling whether it is what was sealed.
+[[nodiscard]] Result<SegmentDigests> digests_of(const SealedObject& object, const Progress& progress = {});
+// Who signed an object, as `expect` says whose keys are known and whose must have; and the digests, if it
+// took them to tell.
+struct OriginatorJudged {
+  OriginatorSeen seen;
+  SegmentDigests digests;
+};
+[[nodiscard]] Result<OriginatorJudged> judge_originator(const SealedObject& object, const OpenExpect& expect,
+                                                        const Progress& progress = {});
+
 // An object whose key is at hand and whose root signature, assertions and sizes hold. One thread at a time.
 class OpenObject {
  public:
+  // Where a signature has to be judged, all of the payload is read for that, which `progress` tells; and each
+  // segment that is read afterwards must be the one that was signed.
   [[nodiscard]] static Result<OpenObject> open(const SealedObject& object, crypto::Secret key,
-                                               const OpenExpect& expect = {});
+                                               const OpenExpect& expect = {}, const Progress& progress = {});
   OpenObject(OpenObject&&) noexcept;
   ~OpenObject();
 
   [[nodiscard]] uint64_t size() const;  // of the plain text
   // Verified, with who vouches for each; the originator's is among them.
   [[nodiscard]] const std::vector<Verified>& assertions() const;
-  [[nodiscard]] const std::optional<std::string>& originator() const;  // verified; empty when not asked for
+  [[nodiscard]] const OriginatorSeen& signer() const;
 
   // Fills `out` from that place, within size(). Where a segment does not verify, nothing of it is in `out`,
   // and the rest of `out` is zero.

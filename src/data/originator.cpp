@@ -9,7 +9,7 @@
 namespace entente::data {
 namespace {
 
-constexpr std::string_view kSchema = "urn:entente:originator-signature:1";
+constexpr std::string_view kSchema = "urn:entente:originator-signature:2";
 constexpr std::string_view kType = "entente-originator+jws";
 constexpr size_t kNameMax = 64;
 
@@ -22,13 +22,19 @@ std::string digest_text(ByteView bytes) {
   return base64url(crypto::sha256(bytes));
 }
 
+crypto::Digest payload_digest(const SegmentDigests& digests) {
+  crypto::Sha256 all;
+  for (const crypto::Digest& one : digests) all.add(one);
+  return all.digest();
+}
+
 // What is signed. Every other assertion's hash is in it, in order: one taken away or added shows.
-Json claims_of(const Manifest& manifest, std::string_view originator) {
+Json claims_of(const Manifest& manifest, const SegmentDigests& digests, std::string_view originator) {
   Json assertions = Json::array();
   for (const Json& one : manifest.assertions)
     if (one.text_or("id", "") != kOriginatorAssertionId) assertions.push(assertion_hash(one));
   return Json::object({{"originator", originator},
-                       {"segments", digest_text(aggregate_hash(manifest.segments, HashForm::raw))},
+                       {"segments", base64url(payload_digest(digests))},
                        {"bytes", static_cast<int64_t>(manifest.segments.plain_at(manifest.segments.count()))},
                        {"policy", digest_text(as_bytes(manifest.policy_text))},
                        {"mimeType", manifest.mime_type},
@@ -64,8 +70,8 @@ std::string named_in(std::string_view token) {
 
 }  // namespace
 
-Result<Json> originator_assertion(const Manifest& manifest, const crypto::Secret& key,
-                                  const OriginatorKey& by) {
+Result<Json> originator_assertion(const Manifest& manifest, const SegmentDigests& digests,
+                                  const crypto::Secret& key, const OriginatorKey& by) {
   if (by.key.kind() != crypto::KeyKind::p256)
     return originator_fail("The originator's key can't sign objects.", "Use P-256.");
   if (by.originator.empty() || by.originator.size() > kNameMax)
@@ -74,7 +80,7 @@ Result<Json> originator_assertion(const Manifest& manifest, const crypto::Secret
   const crypto::JwsMake make{
       .alg = crypto::SignatureAlg::ES256, .typ = std::string(kType), .kid = by.originator};
   TRY(std::string token,
-      crypto::sign_jws(by.key, make, as_bytes(claims_of(manifest, by.originator).canonical())));
+      crypto::sign_jws(by.key, make, as_bytes(claims_of(manifest, digests, by.originator).canonical())));
   Assertion out;
   out.id = kOriginatorAssertionId;
   out.type = "other";
@@ -90,7 +96,8 @@ std::optional<std::string> claimed_originator(const Manifest& manifest) {
   return named_in(token);
 }
 
-Result<OriginatorSeen> look_at_originator(const Manifest& manifest, const OriginatorKeys& known) {
+Result<OriginatorSeen> look_at_originator(const Manifest& manifest, const SegmentDigests& digests,
+                                          const OriginatorKeys& known) {
   const std::string token = token_of(manifest);
   OriginatorSeen out{named_in(token), false};
   if (out.said.empty()) return out;
@@ -101,7 +108,7 @@ Result<OriginatorSeen> look_at_originator(const Manifest& manifest, const Origin
       return originator_fail("Two of the object's assertions have one id: they can't be told apart.");
   const auto [first, last] = known.equal_range(out.said);
   if (first == last) return out;
-  const std::string claims = claims_of(manifest, out.said).canonical();
+  const std::string claims = claims_of(manifest, digests, out.said).canonical();
   bool signed_other = false;
   for (auto key = first; key != last; ++key) {
     const auto payload = signed_with(key->second, out.said, token);
@@ -116,8 +123,9 @@ Result<OriginatorSeen> look_at_originator(const Manifest& manifest, const Origin
                                       : "The originator's signature does not hold.");
 }
 
-Result<std::string> verify_originator(const Manifest& manifest, const OriginatorKeys& keys) {
-  TRY(OriginatorSeen seen, look_at_originator(manifest, keys));
+Result<std::string> verify_originator(const Manifest& manifest, const SegmentDigests& digests,
+                                      const OriginatorKeys& keys) {
+  TRY(OriginatorSeen seen, look_at_originator(manifest, digests, keys));
   if (seen.said.empty()) return originator_fail("The object is not signed by its originator.");
   if (!seen.verified)
     return originator_fail("The object is signed by an originator whose key is not known here.",

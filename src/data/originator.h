@@ -1,6 +1,6 @@
-// The originator's own signature over an object: its policy, its assertions, its segments' tags. Assertions
-// bound with the object's key could be any reader's; this one only the originating nation could make. Tags
-// stand for the payload only against those who can't open it: with the key another can be made to fit them.
+// The originator's own signature over an object: its payload, its policy, its assertions. What is bound with
+// the object's key could be any reader's, and so could a payload that fits the same tags: whoever has the key
+// can make one. This only the originating nation could make, and it is over the sealed bytes themselves.
 // It travels as an assertion like the others, so that other software opens the object as well. Errors:
 // "data.originator".
 #pragma once
@@ -11,14 +11,19 @@ namespace entente::data {
 
 inline constexpr std::string_view kOriginatorAssertionId = "entente-originator";
 
+// SHA-256 of each sealed segment as it lies there, nonce, ciphertext and tag: so that one that is read can be
+// held against what was signed without the others.
+using SegmentDigests = std::vector<crypto::Digest>;
+
 struct OriginatorKey {
   std::string originator = {};  // who says it: "XAA"
   crypto::PrivateKey key;       // P-256: ES256
 };
-// `manifest` is complete but for this assertion: it covers the policy, the media type and every assertion
-// there. Key access objects are not covered, so that shares can be wrapped anew for others by who holds them.
-[[nodiscard]] Result<Json> originator_assertion(const Manifest& manifest, const crypto::Secret& key,
-                                                const OriginatorKey& by);
+// `manifest` is complete but for this assertion: it covers the payload of these digests, the policy, the
+// media type and every assertion there. Key access objects are not covered, so that shares can be wrapped
+// anew for others by who holds them.
+[[nodiscard]] Result<Json> originator_assertion(const Manifest& manifest, const SegmentDigests& digests,
+                                                const crypto::Secret& key, const OriginatorKey& by);
 
 // By originator: whose keys speak for whom, any one of them.
 using OriginatorKeys = std::multimap<std::string, crypto::PublicKey, std::less<>>;
@@ -32,10 +37,13 @@ struct OriginatorSeen {
 };
 // An object that nobody signed, or somebody of whom no key is known, is told as such: whoever holds its key
 // can make one of it. Refused is one that says a known originator's name and does not bear their signature
-// over what is there; no two assertions may have one id.
+// over what is there; no two assertions may have one id. `digests` are looked at only where a key of whom it
+// names is known.
 [[nodiscard]] Result<OriginatorSeen> look_at_originator(const Manifest& manifest,
+                                                        const SegmentDigests& digests,
                                                         const OriginatorKeys& known);
 // Who it is from. Refused is also what nobody of these signed.
-[[nodiscard]] Result<std::string> verify_originator(const Manifest& manifest, const OriginatorKeys& keys);
+[[nodiscard]] Result<std::string> verify_originator(const Manifest& manifest, const SegmentDigests& digests,
+                                                    const OriginatorKeys& keys);
 
 }  // namespace entente::data

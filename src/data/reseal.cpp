@@ -106,8 +106,8 @@ Kept kept_bytes(const SealedObject& object) {
 }
 
 Result<Manifest> reseal(const SealedObject& object, const crypto::Secret& key, const ResealPlan& plan,
-                        const OpenExpect& expect, Sink& sink) {
-  TRY(const OpenObject open, OpenObject::open(object, key.copy(), expect));
+                        const OpenExpect& expect, Sink& sink, const Progress& progress) {
+  TRY(const OpenObject open, OpenObject::open(object, key.copy(), expect, progress));
   Manifest out = object.manifest;
   if (!plan.rights && !out.passed_over.empty())
     return fail("data.seal", "The object has keys that are wrapped in a way that is not known here.", {},
@@ -140,7 +140,8 @@ Result<Manifest> reseal(const SealedObject& object, const crypto::Secret& key, c
         bind_with_object_key(lineage_assertion(lineage_after(object.manifest)), bound, key));
   }
   if (plan.originator) {
-    TRY(Json signature, originator_assertion(out, key, *plan.originator));
+    TRY(const SegmentDigests digests, digests_of(object, progress));
+    TRY(Json signature, originator_assertion(out, digests, key, *plan.originator));
     out.assertions.push_back(std::move(signature));
   }
   TRY_VOID(check_readable(out));

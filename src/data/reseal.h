@@ -37,8 +37,10 @@ struct Kept {
 // Opens `object` with `key` as open.h does, and writes what belongs behind its `kept_bytes(object)`, which
 // are the first of the new file. `expect` must hold of the old one. Where the policy means the same as
 // before, its text stays the same. New shares say where they come from (lineage.h), unless a signature of the
-// originator's stays, which knows of no such statement.
+// originator's stays, which knows of no such statement. A signature is over the payload that is there, which
+// is read for it: `progress` tells.
 [[nodiscard]] Result<Manifest> reseal(const SealedObject& object, const crypto::Secret& key,
-                                      const ResealPlan& plan, const OpenExpect& expect, Sink& sink);
+                                      const ResealPlan& plan, const OpenExpect& expect, Sink& sink,
+                                      const Progress& progress = {});
 
 }  // namespace entente::data

@@ -163,7 +163,8 @@ TEST_CASE("a policy that means the same keeps its text, and with it its originat
   const Bytes text = from_base64(theirs.policy_text).value();
   theirs.policy_text = base64(as_bytes(Json::parse(as_text(text))->pretty()));
   theirs.key_access = wrap_key(key, plan, theirs.policy_text).value();
-  theirs.assertions.push_back(originator_assertion(theirs, key, OriginatorKey{"XAA", aldoria}).value());
+  theirs.assertions.push_back(
+      originator_assertion(theirs, digests_for_test(ours), key, OriginatorKey{"XAA", aldoria}).value());
   MemorySink written;
   REQUIRE(write_manifest(theirs, written));
   const Bytes object = with_manifest(ours, std::string(as_text(written.bytes)));
@@ -172,7 +173,7 @@ TEST_CASE("a policy that means the same keeps its text, and with it its originat
   const Manifest manifest =
       read_manifest(manifest_text_of(resealed(object, reader, {.rights = same}))).value();
   CHECK(manifest.policy_text == theirs.policy_text);
-  CHECK(verify_originator(manifest, {{"XAA", aldoria.public_key()}}));
+  CHECK(verify_originator(manifest, digests_for_test(object), {{"XAA", aldoria.public_key()}}));
 }
 
 TEST_CASE("a new manifest gives other rights and leaves every byte of the payload as it was") {
@@ -208,7 +209,10 @@ TEST_CASE("assertions are replaced as a whole; the originator's old signature go
   plan.assertions.push_back({.id = "old", .value = "EXERCISE"});
   const Bytes object = seal_for_test(plan, to_bytes("EXERCISE"));
   const auto manifest_of = [](const Bytes& bytes) { return read_manifest(manifest_text_of(bytes)).value(); };
-  REQUIRE(verify_originator(manifest_of(object), keys));
+  const auto signed_by = [&](const Bytes& bytes) {
+    return verify_originator(manifest_of(bytes), digests_for_test(bytes), keys);
+  };
+  REQUIRE(signed_by(object));
 
   ResealPlan label;
   label.assertions = std::vector<Assertion>{{.id = "new", .value = "EXERCISE RESTRICTED"}};
@@ -217,13 +221,13 @@ TEST_CASE("assertions are replaced as a whole; the originator's old signature go
   CHECK_FALSE(claimed_originator(manifest_of(relabelled)));
   label.originator = OriginatorKey{"XAA", aldoria};
   const Bytes signed_again = resealed(object, reader, label);
-  CHECK(verify_originator(manifest_of(signed_again), keys).value() == "XAA");
+  CHECK(signed_by(signed_again).value() == "XAA");
   CHECK(read_assertion(manifest_of(signed_again).assertions.at(0))->id == "new");
 
   // The same policy for other recipients: the signature still covers all there is.
   Rights same = rights_for(reader);
   same.policy = read_policy(manifest_of(object).policy_text).value();
-  CHECK(verify_originator(manifest_of(resealed(object, reader, {.rights = same})), keys));
+  CHECK(signed_by(resealed(object, reader, {.rights = same})));
   CHECK_FALSE(claimed_originator(manifest_of(resealed(object, reader, {.rights = rights_for(reader)}))));
 }
 
@@ -340,7 +344,7 @@ TEST_CASE("what is made of an object says of which, and of which that one was ma
   const Bytes signed_anew = resealed(with_signature, high, anew);
   CHECK(read_lineage(manifest(signed_anew))->previous == key_digests(manifest(with_signature)));
   const auto verified = [&](Manifest of) {
-    return verify_originator(of, {{"XAA", signer.public_key()}}).has_value();
+    return verify_originator(of, digests_for_test(signed_anew), {{"XAA", signer.public_key()}}).has_value();
   };
   Manifest without = manifest(signed_anew);
   CHECK(verified(without));

@@ -52,6 +52,7 @@ struct Sealer::Inside {
     SegmentTag tag;
     std::ranges::copy(out.last(tag.size()), tag.begin());
     manifest.segments.add(tag, static_cast<uint32_t>(plain.size()));
+    if (plan.originator) digests.push_back(crypto::sha256(ByteView(out)));
     return zip.payload(out);
   }
   // Into its place in the manifest: assertions first, since the originator signs them.
@@ -60,7 +61,7 @@ struct Sealer::Inside {
     for (const Assertion& one : plan.assertions)
       manifest.assertions.push_back(bind_with_object_key(one, object, key));
     if (!plan.originator) return {};
-    TRY(Json signature, originator_assertion(manifest, key, *plan.originator));
+    TRY(Json signature, originator_assertion(manifest, digests, key, *plan.originator));
     manifest.assertions.push_back(std::move(signature));
     return {};
   }
@@ -91,7 +92,8 @@ struct Sealer::Inside {
   uint64_t segments_max = 0;
   ZipWriter zip;
   Manifest manifest;
-  Bytes waiting;  // plain text of a segment that is not full yet
+  SegmentDigests digests;  // where its originator signs it
+  Bytes waiting;           // plain text of a segment that is not full yet
   Bytes sealed;
 };
 

@@ -195,9 +195,9 @@ class Page {
   }
 
   // Who signed it, and what the page says of that.
-  async #signer({ manifest }) {
+  async #signer({ manifest }, segments) {
     const nation = (code) => (Object.hasOwn(this.originators, code) ? this.originators[code] : undefined);
-    const signer = await signerOf(manifest, (code) => nation(code)?.keys ?? []);
+    const signer = await signerOf(manifest, segments, (code) => nation(code)?.keys ?? []);
     return { ...signer, words: signerWords(signer, nation(signer.name)?.name) };
   }
 
@@ -243,8 +243,9 @@ class Page {
       ({ permits } = got);
       let bytes, signer;
       try {
-        bytes = await openObject(object, got.key);
-        signer = await this.#signer(object);
+        const opened = await openObject(object, got.key);
+        bytes = opened.plain;
+        signer = await this.#signer(object, opened.segments);
       } catch (error) {
         bytes?.fill(0);
         throw error;

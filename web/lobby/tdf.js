@@ -279,17 +279,20 @@ async function checkAssertions(manifest, key) {
   }
 }
 
-// All of the plain text, once everything holds; the caller cleanses it. Throws TdfError, and then nothing of it is left.
+// { plain, segments }: all of the plain text, once everything holds, which the caller cleanses; and what a signature of its
+// originator has to be over (tdf_signer.js). Throws TdfError, and then nothing of it is left.
 export async function openObject({ file, payloadAt, manifest }, key) {
   if (!(await holds(key, manifest.rootSignature, aggregate(manifest))))
     fail('data.root-signature', "The object's parts are not the ones that were sealed.");
   await checkAssertions(manifest, key);
   const aes = await crypto.subtle.importKey('raw', key, 'AES-GCM', false, ['decrypt']);
   const out = new Uint8Array(manifest.segments.plain);
+  const digests = [];
   let at = 0;
   try {
     for (const segment of manifest.segments.list) {
       const sealed = await readAt(file, payloadAt + segment.at, segment.sealed);
+      digests.push(await sha256(sealed));
       // The root signature covers the manifest's tag, and the cipher verifies the one in the payload.
       const tag = sealed.subarray(sealed.length - kTagBytes);
       if (tag.some((byte, index) => byte !== segment.tag[index])) throw new Error('another segment');
@@ -305,7 +308,7 @@ export async function openObject({ file, payloadAt, manifest }, key) {
     out.fill(0);
     fail('data.segment', 'A part of the object is damaged or was changed.');
   }
-  return out;
+  return { plain: out, segments: await sha256(joined(digests)) };
 }
 
 // The banner line: what the node prints by its label policies, and nothing else. What a file says of its label anybody

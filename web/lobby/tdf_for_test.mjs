@@ -117,7 +117,8 @@ export function serviceWith(names, { refuse = {}, change = (result) => result } 
 export async function open(bytes, ask = serviceWith(['xaa', 'xbb'])) {
   const object = await readObject(new Blob([bytes]));
   const { key, permits } = await collectKey(object, ask);
-  return { plain: Buffer.from(await openObject(object, key)), object, permits };
+  const { plain, segments } = await openObject(object, key);
+  return { plain: Buffer.from(plain), segments, object, permits };
 }
 export const isRefused = (code) => (error) => {
   assert.ok(error instanceof TdfError, String(error.stack));
@@ -229,7 +230,7 @@ export function signAs(parts, by, as = by.toUpperCase(), change = {}) {
   const digest = (bytes) => sha256(bytes).toString('base64url');
   const claims = {
     originator: as,
-    segments: digest(Buffer.concat(tags)),
+    segments: digest(Buffer.concat(segments.map((one) => sha256(one)))),
     bytes: segments.reduce((sum, one) => sum + one.length - 28, 0),
     policy: digest(manifest.encryptionInformation.policy),
     mimeType: manifest.payload.mimeType,
@@ -248,7 +249,7 @@ export function signAs(parts, by, as = by.toUpperCase(), change = {}) {
     appliesToState: 'encrypted',
     statement: {
       format: 'jws',
-      schema: 'urn:entente:originator-signature:1',
+      schema: 'urn:entente:originator-signature:2',
       value: `${text}.${mac.toString('base64url')}`,
     },
     ...change.assertion,

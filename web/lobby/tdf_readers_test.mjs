@@ -2,6 +2,7 @@
 // refuses is a file that is two things. Each of these is well sealed but for the one thing it is called by: both refuse it.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { createCipheriv } from 'node:crypto';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -228,6 +229,29 @@ const signedThen = (change, ...how) => async () => {
   return fileOf(parts);
 };
 const asIs = () => {};
+
+// In GCM's field (NIST SP 800-38D section 6.3), as numbers whose first bit is the lowest power.
+function product(x, y) {
+  const top = 1n << 127n;
+  let [out, v] = [0n, y];
+  for (let bit = top; bit > 0n; bit >>= 1n) {
+    if (x & bit) out ^= v;
+    v = v & 1n ? (v >> 1n) ^ (0xe1n << 120n) : v >> 1n;
+  }
+  return out;
+}
+// What a reader, who has the key, can make of it: another text under the same tags, of which one block comes out as it must.
+function fitting({ key, segments, payload }) {
+  const cipher = createCipheriv('aes-256-ecb', key, null).setAutoPadding(false);
+  const h = BigInt(`0x${cipher.update(Buffer.alloc(16)).toString('hex')}`);
+  const change = 0x01n << 120n;
+  const [first, second] = [change, product(change, h)];
+  const sealed = payload.subarray(0, segments[0].length);
+  for (const [at, by] of [first, second].entries())
+    Buffer.from(by.toString(16).padStart(32, '0'), 'hex').forEach((one, index) => {
+      sealed[12 + 16 * at + index] ^= one;
+    });
+}
 const kSigners = {
   'signed by its originator': ['signed', signedThen(asIs)],
   'signed by nobody': ['unsigned', changed(asIs)],
@@ -245,6 +269,15 @@ const kSigners = {
     signedThen((list, parts) => list.push(bound(parts, label({ id: 'more' })))),
   ],
   'a statement taken from under the signature': ['refused', signedThen((list) => list.shift())],
+  'another payload under the same tags': ['refused', signedThen((_, parts) => fitting(parts))],
+  'another payload under the same tags that nobody signed': [
+    'unsigned',
+    async () => {
+      const parts = await partsOf();
+      fitting(parts);
+      return fileOf(parts);
+    },
+  ],
   'another type of content': ['refused', signedThen((_, { manifest }) => (manifest.payload.mimeType = 'text/html'))],
   "the originator's name under a reader's own key": ['refused', signedThen(asIs, 'xbb', 'XAA')],
   "a reader's own name and key": ['stranger', signedThen(asIs, 'xbb')],
@@ -281,8 +314,8 @@ const kSays = [
 
 async function signerByPage(bytes) {
   try {
-    const { object } = await open(bytes);
-    return (await signerOf(object.manifest, keysOf)).state;
+    const { object, segments } = await open(bytes);
+    return (await signerOf(object.manifest, segments, keysOf)).state;
   } catch (error) {
     assert.ok(error instanceof TdfError, String(error.stack));
     assert.equal(error.code, 'data.originator');
@@ -345,8 +378,8 @@ for (const [what, [expected, make]] of Object.entries(kSigners))
   });
 
 test('of several keys of an originator any one will do, and what is no key does not', async () => {
-  const { object } = await open(await kSigners['signed by its originator'][1]());
-  const state = async (...pems) => (await signerOf(object.manifest, () => pems)).state;
+  const { object, segments } = await open(await kSigners['signed by its originator'][1]());
+  const state = async (...pems) => (await signerOf(object.manifest, segments, () => pems)).state;
   assert.equal(await state(keys.xbb.pem, keys.xaa.pem), 'signed');
   assert.equal(await state('no key', keys.xaa.pem), 'signed');
   await assert.rejects(state(keys.xbb.pem), { code: 'data.originator' });

@@ -1,12 +1,12 @@
 // Who signed a sealed object as its originator: docs/wire-formats/object.md, src/data/originator.cpp. Its other statements
 // are bound with the object's own key, so that whoever can open it could have written them; this one they can not.
-import { fromBase64url, fromPem, fromUtf8, joined, toBase64url, toHex, utf8 } from './tdf_bytes.js';
+import { fromBase64url, fromPem, fromUtf8, toBase64url, toHex, utf8 } from './tdf_bytes.js';
 import { canonicalJson, parseJson } from './tdf_json.js';
 import { isObject, isText } from './tdf_manifest.js';
 import { TdfError } from './tdf_zip.js';
 
 const kAssertionId = 'entente-originator';
-const kSchema = 'urn:entente:originator-signature:1';
+const kSchema = 'urn:entente:originator-signature:2';
 const kType = 'entente-originator+jws';
 const kNameMax = 64;
 const [kTokenBytesMax, kHeaderTextMax, kHeaderDepthMax] = [64 * 1024, 4096, 4];
@@ -56,7 +56,7 @@ async function signedWith(pems, { head, parts }) {
   return undefined;
 }
 
-async function claimsOf(manifest, originator) {
+async function claimsOf(manifest, segments, originator) {
   const assertions = [];
   for (const { binding: _, ...bare } of manifest.assertions)
     if (bare.id !== kAssertionId) {
@@ -64,7 +64,7 @@ async function claimsOf(manifest, originator) {
     }
   return canonicalJson({
     originator,
-    segments: await digest(joined(manifest.segments.list.map(({ tag }) => tag))),
+    segments: toBase64url(segments),
     bytes: manifest.segments.plain,
     policy: await digest(utf8(manifest.policyText)),
     mimeType: manifest.mimeType,
@@ -72,12 +72,12 @@ async function claimsOf(manifest, originator) {
   });
 }
 
-// Of an object whose statements are verified (openObject): { name, state }, of whom `keysOf(name)` answers the public keys
+// Of an object that is verified, and the digest of its `segments` (openObject): { name, state }, of whom `keysOf(name)` answers the public keys
 // (PEM) that are known. `state` is "signed"; "stranger": signed with such a key, but by the object's own attributes it is
 // of others; "unknown": it says so, and no key of theirs is known; or "unsigned". Whoever can open an object can make the
 // last three of it. Throws TdfError "data.originator" where it says a known name and their signature over what is there
 // does not stand.
-export async function signerOf(manifest, keysOf) {
+export async function signerOf(manifest, segments, keysOf) {
   const token = tokenOf(manifest);
   if (token === undefined) return { name: '', state: 'unsigned' };
   const { name } = token;
@@ -85,7 +85,7 @@ export async function signerOf(manifest, keysOf) {
   if (pems.length === 0) return { name, state: 'unknown' };
   const said = await signedWith(pems, token);
   if (said === undefined) refuse("It is not signed by the one who is said to have signed it: the originator's signature does not hold.");
-  if (said !== (await claimsOf(manifest, name))) refuse('Its originator signed something else than what is here.');
+  if (said !== (await claimsOf(manifest, segments, name))) refuse('Its originator signed something else than what is here.');
   const origins = manifest.policy.attributes.filter((fqn) => fqn.includes('/attr/originator/value/'));
   const own = `/attr/originator/value/${name.toLowerCase()}`;
   const state = origins.length === 0 || origins.some((fqn) => fqn.endsWith(own)) ? 'signed' : 'stranger';
@@ -94,7 +94,7 @@ export async function signerOf(manifest, keysOf) {
 
 // For people, by what the nation is called.
 export function signerWords({ name, state }, called = name) {
-  if (state === 'signed') return `Signed by ${called}: its label and its rules are as they sealed it. Who can open it could have changed the rest.`;
+  if (state === 'signed') return `Signed by ${called}: it is as they sealed it.`;
   if (state === 'stranger') return `Not signed by its originator. ${called} signed it, and it does not say that it is of theirs.`;
   if (state === 'unknown') return `It says that ${called} signed it. Your node knows no key of theirs: that is not verified.`;
   return 'Not signed by its originator: who can open it could have changed what it says of itself.';
