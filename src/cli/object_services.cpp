@@ -114,36 +114,36 @@ Result<Services> services_of(const Arguments& arguments) {
   return out;
 }
 
+// What it tells anybody; null where it answers with something else than that.
+Result<Json> told_by_service(const Arguments& arguments, std::string url) {
+  TRY(std::string trust, trust_of(arguments));
+  net::FetchRequest request;
+  request.url = std::move(url);
+  net::Loop loop;
+  TRY(const net::FetchResponse answer,
+      loop.run_until(ask_service(&loop, std::move(trust), std::move(request))));
+  auto json = Json::parse(answer.body);
+  return answer.status == 200 && json ? *std::move(json) : Json();
+}
+
 }  // namespace
 
 Result<data::Recipient> recipient_of_service(const Arguments& arguments, std::string url) {
   url = data::key_service_of(url);
-  TRY(std::string trust, trust_of(arguments));
-  net::FetchRequest request;
-  request.url = url + "/v2/kas_public_key?algorithm=ec:secp256r1&v=2";
-  net::Loop loop;
-  TRY(const net::FetchResponse answer,
-      loop.run_until(ask_service(&loop, std::move(trust), std::move(request))));
-  const auto json = Json::parse(answer.body);
-  if (answer.status != 200 || !json)
+  TRY(const Json told, told_by_service(arguments, url + "/v2/kas_public_key?algorithm=ec:secp256r1&v=2"));
+  if (told.is_null())
     return fail("object.recipient", "The key service did not give its public key.", url,
                 "Give it yourself: --to URL=PUBLIC.pem");
-  TRY(crypto::PublicKey key, read_public_key_text(std::string(json->text_or("publicKey", "")), url));
-  return data::Recipient{std::move(key), url, std::string(json->text_or("kid", "")), ""};
+  TRY(crypto::PublicKey key, read_public_key_text(std::string(told.text_or("publicKey", "")), url));
+  return data::Recipient{std::move(key), url, std::string(told.text_or("kid", "")), ""};
 }
 
 Result<std::vector<crypto::PublicKey>> originator_keys_of_service(const Arguments& arguments,
                                                                   std::string url) {
   url = data::key_service_of(url);
-  TRY(std::string trust, trust_of(arguments));
-  net::FetchRequest request;
-  request.url = url + "/.well-known/opentdf-configuration";
-  net::Loop loop;
-  TRY(const net::FetchResponse answer,
-      loop.run_until(ask_service(&loop, std::move(trust), std::move(request))));
-  const auto json = Json::parse(answer.body);
-  const Json* configuration = json ? json->find("configuration") : nullptr;
-  if (answer.status != 200 || configuration == nullptr)
+  TRY(const Json told, told_by_service(arguments, url + "/.well-known/opentdf-configuration"));
+  const Json* configuration = told.find("configuration");
+  if (configuration == nullptr)
     return fail("object.recipient", "The key service did not say by which keys its nation signs.", url,
                 "Give the key yourself: --known-originator CODE=PUBLIC.pem");
   std::vector<crypto::PublicKey> out;

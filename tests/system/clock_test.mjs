@@ -7,7 +7,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { after, before } from 'node:test';
-import { Coalition, readJson, skip, system, until, writeJson } from './coalition.mjs';
+import { Coalition, preload, readJson, skip, system, until, writeJson } from './coalition.mjs';
 import { Visitor } from './visitor.mjs';
 
 const kDayS = 86_400;
@@ -23,14 +23,7 @@ const clock = (nation) => coalition.ask(nation, 'clock', 'show');
 before(async () => {
   if (skip || !shim) return;
   coalition = await Coalition.start((plan) => {
-    const path = join(plan, 'plan.json');
-    const whole = readJson(path);
-    const start = whole.steps.find((step) => step.start === 'node-{nation}');
-    start.command = [
-      ...['env', `LD_PRELOAD=${shim}`, 'ENTENTE_TEST_CLOCK=${folder}/clock-{nation}'],
-      ...start.command,
-    ];
-    writeJson(path, whole);
+    preload(plan, shim, 'ENTENTE_TEST_CLOCK=${folder}/clock-{nation}');
     const genesis = join(plan, 'genesis-xbb.json');
     const records = readJson(genesis);
     const operator = Object.values(records.records ?? records).find(({ uids }) => uids);

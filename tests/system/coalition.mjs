@@ -34,6 +34,15 @@ export function setLimits(plan, nation, limits) {
   writeJson(path, { ...readJson(path), limits });
 }
 
+// In a plan: every node starts with a library before its own, and a setting for that; {nation} stands for its nation.
+export function preload(plan, library, setting) {
+  const path = join(plan, 'plan.json');
+  const whole = readJson(path);
+  const start = whole.steps.find((step) => step.start === 'node-{nation}');
+  start.command = ['env', `LD_PRELOAD=${library}`, setting, ...start.command];
+  writeJson(path, whole);
+}
+
 // Runs a command to its end. Answers { code, output }.
 export async function command(words, options = {}) {
   const child = spawn(words[0], words.slice(1), {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { after, before } from 'node:test';
 import { ask } from '../../demo/loopback.mjs';
-import { Coalition, command, readJson, skip, system, until, writeJson } from './coalition.mjs';
+import { Coalition, command, preload, skip, system, until } from './coalition.mjs';
 import { manifestOf } from './tdf_manifest.mjs';
 import { keyService } from './token.mjs';
 import { join } from 'node:path';
@@ -22,13 +22,7 @@ const as = (...words) =>
 
 before(async () => {
   if (skip || !shim) return;
-  coalition = await Coalition.start((plan) => {
-    const path = join(plan, 'plan.json');
-    const whole = readJson(path);
-    const start = whole.steps.find((step) => step.start === 'node-{nation}');
-    start.command = ['env', `LD_PRELOAD=${shim}`, 'ENTENTE_TEST_DISK=${folder}/disk-{nation}', ...start.command];
-    writeJson(path, whole);
-  });
+  coalition = await Coalition.start((plan) => preload(plan, shim, 'ENTENTE_TEST_DISK=${folder}/disk-{nation}'));
   writeFileSync(file('report.txt'), 'EXERCISE\n');
   const sealed = await as('konrad', 'seal', file('report.txt'), '--for', 'XBB', '-o', file('report.tdf'));
   assert.equal(sealed.code, 0, sealed.output);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { Coalition, command, program, readJson, skip, system, writeJson } from './coalition.mjs';
 import { manifestOf } from './tdf_manifest.mjs';
-import { accessToken, keyService, makePair } from './token.mjs';
+import { commandOptions, keyService } from './token.mjs';
 import { Visitor } from './visitor.mjs';
 
 const fqn = (attribute, value) => `https://harbor-light.example/attr/${attribute}/value/${value}`;
@@ -36,14 +36,7 @@ before(async () => {
   coalition = await Coalition.start(takesTwo);
   console = `https://console.xaa.localhost:${coalition.nation('XAA').port}`;
   [lena, konrad] = await Promise.all(['lena', 'konrad'].map(atConsole));
-  const pair = await makePair();
-  const held = Buffer.from(await crypto.subtle.exportKey('pkcs8', pair.privateKey)).toString('base64');
-  const pem = `-----BEGIN PRIVATE KEY-----\n${held.match(/.{1,64}/g).join('\n')}\n-----END PRIVATE KEY-----\n`;
-  writeFileSync(file('reader.pem'), pem, { mode: 0o600 });
-  writeFileSync(file('reader.txt'), `${await accessToken(coalition, 'ingrid', pair)}\n`, { mode: 0o600 });
-  const via = keyService(coalition, 'XBB').replace('//kas.', '//kas-xaa.');
-  reader = ['--token', file('reader.txt'), '--proof', file('reader.pem'), '--trust', coalition.demo.authority];
-  reader.push('--service', `${keyService(coalition, 'XAA')}=${via}`);
+  reader = await commandOptions(coalition, 'ingrid', 'XBB');
 });
 after(() => coalition?.end());
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { Coalition, command, program, skip, system } from './coalition.mjs';
 import { manifestOf } from './tdf_manifest.mjs';
-import { accessToken, keyService, makePair } from './token.mjs';
+import { commandOptions, keyService } from './token.mjs';
 
 const fqn = (attribute, value) => `https://harbor-light.example/attr/${attribute}/value/${value}`;
 const report = 'EXERCISE EXERCISE EXERCISE: two relief convoys reach Harbor Light Bay at dusk.\n';
@@ -36,13 +36,7 @@ before(async () => {
   coalition = await Coalition.start(releasesLabels);
   kas = keyService(coalition, 'XAA');
   trust = ['--trust', coalition.demo.authority];
-  const pair = await makePair();
-  const held = Buffer.from(await crypto.subtle.exportKey('pkcs8', pair.privateKey)).toString('base64');
-  const pem = `-----BEGIN PRIVATE KEY-----\n${held.match(/.{1,64}/g).join('\n')}\n-----END PRIVATE KEY-----\n`;
-  writeFileSync(file('reader.pem'), pem, { mode: 0o600 });
-  writeFileSync(file('reader.txt'), `${await accessToken(coalition, 'ingrid', pair)}\n`, { mode: 0o600 });
-  const via = keyService(coalition, 'XBB').replace('//kas.', '//kas-xaa.');
-  reader = ['--token', file('reader.txt'), '--proof', file('reader.pem'), ...trust, '--service', `${kas}=${via}`];
+  reader = await commandOptions(coalition, 'ingrid', 'XBB');
   const own = ['genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256', '-out', file('own.pem')];
   assert.equal((await command(['openssl', ...own])).code, 0);
   assert.equal((await command(['openssl', 'pkey', '-in', file('own.pem'), '-pubout', '-out', file('own.pub')])).code, 0);

@@ -2,6 +2,8 @@
 // provider, bound to a key by DPoP, for the nation's key service.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { SignJWT, exportJWK } from 'jose';
 import { ask } from '../../demo/loopback.mjs';
 import { Visitor } from './visitor.mjs';
@@ -32,6 +34,20 @@ export const makePair = () =>
     true,
     ['sign', 'verify'],
   );
+
+// Signs the person in, and leaves their token and its key in the coalition's folder: what the command line takes to ask
+// XAA's key service for them, through their own nation's.
+export async function commandOptions(coalition, login, home) {
+  const file = (name) => join(coalition.folder, name);
+  const pair = await makePair();
+  const held = Buffer.from(await crypto.subtle.exportKey('pkcs8', pair.privateKey)).toString('base64');
+  const pem = `-----BEGIN PRIVATE KEY-----\n${held.match(/.{1,64}/g).join('\n')}\n-----END PRIVATE KEY-----\n`;
+  writeFileSync(file(`${login}.pem`), pem, { mode: 0o600 });
+  writeFileSync(file(`${login}.txt`), `${await accessToken(coalition, login, pair)}\n`, { mode: 0o600 });
+  const via = keyService(coalition, home).replace('//kas.', '//kas-xaa.');
+  const trust = ['--trust', coalition.demo.authority, '--service', `${keyService(coalition, 'XAA')}=${via}`];
+  return ['--token', file(`${login}.txt`), '--proof', file(`${login}.pem`), ...trust];
+}
 
 // Signs the person in and answers their token, bound to `pair`.
 export async function accessToken(coalition, login, pair) {
