@@ -13,6 +13,7 @@ import { isPlain } from './plain.mjs';
 const kRequestMsMax = 60_000;
 const kHeadBytesMax = 64 * 1024;
 const kProvisionedMax = 10_000; // people remembered; of one more, fossil is told again
+const kAddressesMax = 100; // likewise
 const kMenu = 'Home /home * {}\nPages /wcontent * {}\nChanges /timeline?y=w * {}';
 // Not the cookies: fossil takes them for fields of the request, and its own for a way to sign in.
 const passed = [
@@ -90,6 +91,7 @@ function capabilitiesIn({ path, capabilities = {} }) {
 
 export class Wiki {
   #provisioned = new Map(); // name -> capabilities
+  #addresses = new Set(); // that fossil has noted
 
   constructor(settings) {
     this.repository = join(settings.data, 'wiki.fossil');
@@ -158,6 +160,15 @@ export class Wiki {
     this.#provisioned.set(name, wanted);
   }
 
+  // Fossil notes each address that it is reached by, and answers 400 when two requests bring a new one at once.
+  async #note(host) {
+    const address = `https://${host.toLowerCase().replace(/:443$/, '').replace(/\.$/, '')}`;
+    if (this.#addresses.has(address)) return;
+    await this.#sql([`INSERT OR IGNORE INTO config (name, value, mtime) VALUES (${quoted(`baseurl:${address}`)}, '1', 0)`]);
+    if (this.#addresses.size >= kAddressesMax) this.#addresses.clear();
+    this.#addresses.add(address);
+  }
+
   // Without a capability fossil would look for another way to know who it is.
   refusalOf({ roles }, request) {
     if (!this.#lettersOf(roles)) return [403, 'The wiki gives your role nothing to read.'];
@@ -166,6 +177,7 @@ export class Wiki {
 
   async serve(person, request, body, response) {
     await this.#provision(person);
+    await this.#note(request.headers.host ?? '');
     if (response.destroyed) return;
     const words = ['http', this.repository, '--scgi', '--https', '--nojail', '--nodelay', '--nocompress'];
     const limits = { timeout: kRequestMsMax, killSignal: 'SIGKILL' };

@@ -228,6 +228,18 @@ test('what a browser has already keeps the headers it came with', async () => {
   }
 });
 
+test('an address that fossil was never reached by answers all who come by it at once', async () => {
+  const visitor = wiki.person('p-5', 'analyst', 'XAA');
+  for (let i = 0; i < 40; i += 1) {
+    const host = `New-${i}.xcc.localhost${['', ':443', '.', ':4443'][i % 4]}`;
+    const people = [planner, planner, other, other, analyst, analyst, visitor, visitor];
+    const answers = await Promise.all(people.map((person) => person.get('/wiki?name=Clinics', { host })));
+    for (const { status, body } of answers) assert.equal(status, 200, `${host}: ${body}`);
+  }
+  const noted = await wiki.sql("SELECT count(*) FROM config WHERE name LIKE 'baseurl:https://new-%'");
+  assert.equal(noted.trim(), '40', 'each once, as fossil writes it');
+});
+
 test('a program that somebody put in does not run in the wiki of those who read it', async () => {
   await other.attach('Clinics', 'app.js', 'parent.document.title = "ran"');
   await other.attach('Clinics', 'app.svg', `<svg xmlns="http://www.w3.org/2000/svg">${kScript}</svg>`);
