@@ -1,5 +1,9 @@
 #include "base/used_once.h"
 
+#include <cstring>
+#include <map>
+#include <random>
+
 #include <doctest/doctest.h>
 
 namespace {
@@ -48,6 +52,31 @@ TEST_CASE("Who may forget does so with what ends soonest") {
   used.forget_soonest();
   CHECK(used.use(named(1), "a", kAt + Seconds(60), kAt) == Use::again);
   CHECK(used.use(named(2), "a", kAt + Seconds(60), kAt) == Use::first);
+}
+
+TEST_CASE("Names that come and go by thousands are each known as long as they should be") {
+  UsedOnce used(SIZE_MAX, SIZE_MAX);
+  std::map<UsedOnce::Name, Instant> ends;  // as it should be
+  std::mt19937 dice(7);
+  Instant now = kAt;
+  for (size_t i = 0; i < 60'000; ++i) {
+    if (i % 10 == 0) now += Seconds(1);
+    // As many at once as a table holds at several sizes, up and down.
+    const auto number = static_cast<uint32_t>(dice() % (i < 30'000 ? 20'000 : 50));
+    UsedOnce::Name name{};
+    std::memcpy(name.data(), &number, sizeof(number));
+    name.back() = 1;
+    std::erase_if(ends, [&](const auto& one) { return one.second <= now; });
+    if (dice() % 20 == 0) {
+      used.forget(name);
+      ends.erase(name);
+      continue;
+    }
+    const Instant end = now + Seconds(1 + dice() % (i < 30'000 ? 900 : 9));
+    REQUIRE(used.use(name, "a", end, now) == (ends.contains(name) ? Use::again : Use::first));
+    ends.emplace(name, end);
+    REQUIRE(used.size() == ends.size());
+  }
 }
 
 TEST_CASE("What is forgotten by its name counts once more, leaves its room, and takes nothing else with it") {
