@@ -86,6 +86,35 @@ TEST_CASE("fields name what is missing, wrong, out of bounds or unknown") {
   }
 }
 
+TEST_CASE("Every length comes back from base64, and any other character at any place is refused") {
+  for (size_t size = 0; size <= 70; ++size) {
+    Bytes bytes(size);
+    for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<uint8_t>(i * 151 + size * 29);
+    CHECK(from_base64url(base64url(bytes)).value() == bytes);
+    CHECK(from_base64(base64(bytes)).value() == bytes);
+  }
+  const std::string digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+  const std::string text(52, 'A');  // thrice sixteen and four
+  for (size_t at = 0; at < text.size(); ++at) {
+    for (int c = 0; c < 256; ++c) {
+      std::string other = text;
+      other[at] = static_cast<char>(c);
+      const size_t value = digits.find(other[at]);
+      const auto is = [&](const Result<Bytes>& read, char digit62, char digit63) {
+        const bool known = value != std::string::npos || other[at] == digit62 || other[at] == digit63;
+        if (read.has_value() != known) return false;
+        if (!known) return true;
+        const size_t wanted = other[at] == digit62 ? 62 : other[at] == digit63 ? 63 : value;
+        const size_t from = at / 4 * 3;
+        const size_t three = size_t{(*read)[from]} << 16 | size_t{(*read)[from + 1]} << 8 | (*read)[from + 2];
+        return three == wanted << (18 - 6 * (at % 4));
+      };
+      REQUIRE(is(from_base64url(other), '-', '_'));
+      if (at + 1 < text.size() || c != '=') REQUIRE(is(from_base64(other), '+', '/'));
+    }
+  }
+}
+
 TEST_CASE("base64url and hex have one text per byte string") {
   CHECK(base64url(as_bytes("\xfb\xff")) == "-_8");
   CHECK_FALSE(from_base64url("-_9").has_value());  // unused bits
@@ -166,7 +195,10 @@ TEST_CASE("progress is drawn over itself on a terminal, gone at the end, and not
   ::close(pipe[0]);
   ::close(pipe[1]);
   const int control = ::posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK);
-  if (control < 0 || ::grantpt(control) != 0 || ::unlockpt(control) != 0) return;  // no terminals here
+  if (control < 0 || ::grantpt(control) != 0 || ::unlockpt(control) != 0) {
+    MESSAGE("skipped: there are no terminals here");
+    return;
+  }
   const int terminal = ::open(::ptsname(control), O_RDWR | O_NOCTTY);
   REQUIRE(terminal >= 0);
   const std::string drawn = drawn_on(terminal, control);
