@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstdlib>
+#include <utility>
 
 #include <fmt/format.h>
 #include <simdjson.h>
@@ -178,52 +179,6 @@ std::optional<std::string_view> named_twice(const Json::Object& object) {
   return at == names.end() ? std::nullopt : std::optional(*at);
 }
 
-Result<void> convert(simdjson::dom::element element, size_t depth, const Json::Limits& limits, Json& out) {
-  using simdjson::dom::element_type;
-  if (depth > limits.depth_max) {
-    return fail("json.depth", fmt::format("the JSON is nested deeper than {}", limits.depth_max));
-  }
-  switch (element.type()) {
-    case element_type::NULL_VALUE:
-      return {};
-    case element_type::BOOL:
-      out = Json(element.get_bool().value_unsafe());
-      return {};
-    case element_type::INT64:
-      out = Json(element.get_int64().value_unsafe());
-      return {};
-    case element_type::UINT64:
-      return fail("json.number", "the JSON has an integer above 9223372036854775807");
-    case element_type::DOUBLE:
-      out = Json(element.get_double().value_unsafe());
-      return {};
-    case element_type::STRING:
-      out = Json(element.get_string().value_unsafe());
-      return {};
-    case element_type::ARRAY: {
-      const simdjson::dom::array items = element.get_array().value_unsafe();
-      out = Json::array();
-      Json::Array& list = out.items();
-      list.reserve(items.size());
-      for (const simdjson::dom::element item : items)
-        TRY_VOID(convert(item, depth + 1, limits, list.emplace_back()));
-      return {};
-    }
-    case element_type::OBJECT: {
-      const simdjson::dom::object object = element.get_object().value_unsafe();
-      out = Json::object();
-      Json::Object& members = out.members();
-      members.reserve(object.size());
-      for (const auto& [key, member] : object)
-        TRY_VOID(convert(member, depth + 1, limits, members.emplace_back(key, Json()).second));
-      if (const auto doubled = named_twice(members))
-        return fail("json.duplicate", fmt::format("the JSON names \"{}\" twice in one object", *doubled));
-      return {};
-    }
-  }
-  return fail("json.parse", "not JSON");
-}
-
 // The parser of this thread, for texts of usual size: making one costs as much as reading a small text.
 constexpr size_t kUsualBytes = 16 * 1024;
 constexpr size_t kUsualDepth = 72;
@@ -234,17 +189,6 @@ simdjson::dom::parser* usual_parser(size_t bytes, size_t depth) {
   if (parser.capacity() == 0 && parser.allocate(kUsualBytes, kUsualDepth) != simdjson::SUCCESS)
     return nullptr;
   return &parser;
-}
-
-Result<Json> read(simdjson::dom::parser& parser, std::string_view text, const Json::Limits& limits) {
-  simdjson::dom::element root;
-  const simdjson::error_code error = parser.parse(text.data(), text.size(), true).get(root);
-  if (error != simdjson::SUCCESS) {
-    return parse_fault(text, fmt::format("not JSON: {}", simdjson::error_message(error)));
-  }
-  Json out;
-  TRY_VOID(convert(root, 1, limits, out));
-  return out;
 }
 
 constexpr auto kPlain = [] {
@@ -405,11 +349,69 @@ void write(const Json& value, Layout layout, size_t indent, std::string& out) {
   }
 }
 
+// Grown once by a thread: a text of its own would grow several times on the way.
+std::string written(const Json& value, Layout layout) {
+  constexpr size_t kKeptBytes = 64 * 1024;
+  thread_local std::string kept;
+  kept.clear();
+  write(value, layout, 0, kept);
+  if (kept.size() > kKeptBytes) return std::exchange(kept, {});
+  return kept;
+}
+
 }  // namespace
 
 bool is_utf8(std::string_view text) {
   return simdjson::validate_utf8(text.data(), text.size());
 }
+
+// Makes each value where it stays.
+struct Json::Reader {
+  const Limits& limits;
+
+  Result<void> read(simdjson::dom::element element, size_t depth, Json& out) const {
+    using simdjson::dom::element_type;
+    if (depth > limits.depth_max) {
+      return fail("json.depth", fmt::format("the JSON is nested deeper than {}", limits.depth_max));
+    }
+    switch (element.type()) {
+      case element_type::NULL_VALUE:
+        return {};
+      case element_type::BOOL:
+        out.value_ = element.get_bool().value_unsafe();
+        return {};
+      case element_type::INT64:
+        out.value_ = element.get_int64().value_unsafe();
+        return {};
+      case element_type::UINT64:
+        return fail("json.number", "the JSON has an integer above 9223372036854775807");
+      case element_type::DOUBLE:
+        out.value_ = element.get_double().value_unsafe();
+        return {};
+      case element_type::STRING:
+        out.value_.emplace<std::string>(element.get_string().value_unsafe());
+        return {};
+      case element_type::ARRAY: {
+        const simdjson::dom::array items = element.get_array().value_unsafe();
+        Array& list = out.value_.emplace<Array>();
+        list.reserve(items.size());
+        for (const simdjson::dom::element item : items) TRY_VOID(read(item, depth + 1, list.emplace_back()));
+        return {};
+      }
+      case element_type::OBJECT: {
+        const simdjson::dom::object object = element.get_object().value_unsafe();
+        Object& members = out.value_.emplace<Object>();
+        members.reserve(object.size());
+        for (const auto& [key, member] : object)
+          TRY_VOID(read(member, depth + 1, members.emplace_back(key, Json()).second));
+        if (const auto doubled = named_twice(members))
+          return fail("json.duplicate", fmt::format("the JSON names \"{}\" twice in one object", *doubled));
+        return {};
+      }
+    }
+    return fail("json.parse", "not JSON");
+  }
+};
 
 Result<Json> Json::parse(std::string_view text, Limits limits) {
   if (text.size() > limits.bytes_max) {
@@ -417,12 +419,21 @@ Result<Json> Json::parse(std::string_view text, Limits limits) {
                                          limits.bytes_max));
   }
   if (text.empty()) text = "";  // simdjson copies from it: it may not be null
-  if (auto* usual = usual_parser(text.size(), limits.depth_max + 8)) return read(*usual, text, limits);
-  simdjson::dom::parser parser;
-  if (parser.allocate(std::max<size_t>(text.size(), 64), limits.depth_max + 8) != simdjson::SUCCESS) {
-    return fail("json.size", "the JSON is too large to read");
+  simdjson::dom::parser large;
+  simdjson::dom::parser* parser = usual_parser(text.size(), limits.depth_max + 8);
+  if (parser == nullptr) {
+    parser = &large;
+    if (large.allocate(std::max<size_t>(text.size(), 64), limits.depth_max + 8) != simdjson::SUCCESS)
+      return fail("json.size", "the JSON is too large to read");
   }
-  return read(parser, text, limits);
+  simdjson::dom::element root;
+  const simdjson::error_code error = parser->parse(text.data(), text.size(), true).get(root);
+  if (error != simdjson::SUCCESS) {
+    return parse_fault(text, fmt::format("not JSON: {}", simdjson::error_message(error)));
+  }
+  Result<Json> out;
+  TRY_VOID(Reader{limits}.read(root, 1, *out));
+  return out;
 }
 
 Json Json::object(std::initializer_list<Given> members) {
@@ -497,19 +508,13 @@ Json& Json::push(Json value) {
 }
 
 std::string Json::dump() const {
-  std::string out;
-  write(*this, Layout::compact, 0, out);
-  return out;
+  return written(*this, Layout::compact);
 }
 std::string Json::pretty() const {
-  std::string out;
-  write(*this, Layout::pretty, 0, out);
-  return out;
+  return written(*this, Layout::pretty);
 }
 std::string Json::canonical() const {
-  std::string out;
-  write(*this, Layout::canonical, 0, out);
-  return out;
+  return written(*this, Layout::canonical);
 }
 
 std::string json_place(std::string_view text, std::string_view path) {

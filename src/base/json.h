@@ -79,6 +79,7 @@ class Json {
   bool operator==(const Json&) const = default;
 
  private:
+  struct Reader;
   std::variant<std::monostate, bool, int64_t, double, std::string, Array, Object> value_;
 };
 
