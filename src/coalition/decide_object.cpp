@@ -268,8 +268,7 @@ void Question::recalled(const Recall& recall) {
 void Question::check_recalls(const ObjectRef& ref, const ObjectView& object) {
   const auto look = [&](std::string_view kind, std::string_view what) {
     if (what.empty()) return;
-    std::string key = "recall/";
-    notes_.read([&] { return recall_uid(key.append(kind).append("/").append(what)); });
+    notes_.read([&] { return recall_uid(fmt::format("recall/{}/{}", kind, what)); });
     const Recall* recall = world_.recall(kind, what);
     if (recall != nullptr && reasons_.empty()) recalled(*recall);
   };

@@ -49,8 +49,8 @@ policy::Record context_of(const Established& known, bool with_http) {
   return context;
 }
 
-std::string annotation(const policy::PolicyInfo& policy, std::string_view name) {
-  return std::string(policy.annotation(name).value_or(""));
+std::string_view annotation(const policy::PolicyInfo& policy, std::string_view name) {
+  return policy.annotation(name).value_or("");
 }
 
 // "watermark, view-only=strict"
@@ -127,9 +127,9 @@ class LayerAsked {
     return {layer_, std::string(id), std::move(text), "", decider()};
   }
   Reason reason(const policy::PolicyInfo& policy) const {
-    const std::string who = annotation(policy, "decides");
-    return {layer_, policy.id, annotation(policy, "reason"), annotation(policy, "change"),
-            who.empty() ? decider() : who};
+    const std::string_view who = annotation(policy, "decides");
+    return {layer_, policy.id, std::string(annotation(policy, "reason")),
+            std::string(annotation(policy, "change")), who.empty() ? decider() : std::string(who)};
   }
 
   void note_errors(const policy::Answer& answer, std::vector<std::string>& errors) const {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -18,10 +19,15 @@ class PersistentMap {
   [[nodiscard]] size_t size() const { return root_ ? root_->size : 0; }
 
   [[nodiscard]] const V* find(std::string_view key) const {
+    const uint64_t head = head_of(key);
     for (const Node* node = root_.get(); node != nullptr;) {
-      const int order = key.compare(node->item->key);
-      if (order == 0) return &node->item->value;
-      node = (order < 0 ? node->left : node->right).get();
+      bool less = head < node->head;
+      if (head == node->head) {
+        const int order = key.compare(node->item->key);
+        if (order == 0) return &node->item->value;
+        less = order < 0;
+      }
+      node = (less ? node->left : node->right).get();
     }
     return nullptr;
   }
@@ -79,9 +85,19 @@ class PersistentMap {
     ItemPtr item;
     Link left;
     Link right;
+    uint64_t head = 0;
     int32_t height = 1;
     size_t size = 1;
   };
+
+  // What a key begins with, in the order of keys: most are told apart by it, without a look at the item.
+  static uint64_t head_of(std::string_view key) {
+    std::array<char, sizeof(uint64_t)> bytes{};
+    key.copy(bytes.data(), bytes.size());
+    uint64_t head = 0;
+    for (const char byte : bytes) head = head << 8U | static_cast<uint8_t>(byte);
+    return head;
+  }
 
   static int32_t height(const Link& link) { return link ? link->height : 0; }
 
@@ -89,6 +105,7 @@ class PersistentMap {
     auto node = std::make_shared<Node>();
     node->height = 1 + std::max(height(left), height(right));
     node->size = 1 + (left ? left->size : 0) + (right ? right->size : 0);
+    node->head = head_of(item->key);
     node->item = std::move(item);
     node->left = std::move(left);
     node->right = std::move(right);

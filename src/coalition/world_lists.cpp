@@ -277,8 +277,8 @@ std::vector<const KeyService*> World::key_services() const {
   return out;
 }
 const Recall* World::recall(std::string_view kind, std::string_view what) const {
-  std::string key = "recall/";
-  return data_->get<Recall>(key.append(kind).append("/").append(what));
+  thread_local std::string key;  // grows once: many are asked for in each decision about an object
+  return data_->get<Recall>(key.assign("recall/").append(kind).append("/").append(what));
 }
 std::vector<const Recall*> World::recalls(std::string_view kind) const {
   std::vector<const Recall*> out;
