@@ -37,7 +37,7 @@ class UsedOnce {
    public:
     Names();
     [[nodiscard]] bool contains(const Name& name) const {
-      return size_ > 0 && places_[place_of(name)] == name;
+      return !places_.empty() && places_[place_of(name)] == name;
     }
     void insert(const Name& name);  // one that is not in it
     void erase(const Name& name);   // one that is

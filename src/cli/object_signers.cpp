@@ -80,7 +80,8 @@ std::string signer_words(const Signer& signer) {
         "not signed by its originator: signed by {0}'s key, and its attributes do not say that "
         "it is of {0}",
         who);
-  return fmt::format("signed by {}'s originator key: it is as they sealed it", who);
+  return fmt::format("signed by {}'s originator key: content, policy and statements are as they sealed them",
+                     who);
 }
 
 Json signer_json(const Signer& signer) {

@@ -344,9 +344,10 @@ uint64_t plain_bytes(const data::SealedObject& sealed) {
 Result<data::Manifest> reseal_file(const Arguments& arguments) {
   const std::string& in = arguments.words[0];
   TRY(const std::string out, output_of(arguments, in));
-  TRY(const data::OpenExpect expect, expectations_of(arguments));
+  TRY(data::OpenExpect expect, expectations_of(arguments));
   TRY(const data::FileSource source, data::FileSource::open(in));
   TRY(const data::SealedObject sealed, data::read_object(source));
+  TRY(expect.known, known_originators(arguments, sealed.manifest));
   TRY(const data::ResealPlan plan, reseal_plan(arguments, sealed.manifest));
   TRY(const OpenerMaker opener, opener_of(arguments, rights_for(arguments, sealed.manifest, plan)));
   TRY(const crypto::Secret key, data::collect_key(sealed.manifest, opener(sealed.manifest.policy_text)));
@@ -356,9 +357,11 @@ Result<data::Manifest> reseal_file(const Arguments& arguments) {
     ProgressBar bar("copying " + in, kept.size);
     TRY_VOID(copy_kept(source, kept, file, bar));
   }
+  TRY(const data::FileSource copy, file.written());
+  const data::SealedObject kept = data::kept_object(sealed, copy);
   const auto write_rest = [&] {
-    ProgressBar bar("verifying " + in, plain_bytes(sealed));
-    return data::reseal(sealed, key, plan, expect, file, [&](uint64_t done) { bar.at(done); });
+    ProgressBar bar("verifying " + in, plain_bytes(kept));
+    return data::reseal(kept, key, plan, expect, file, [&](uint64_t done) { bar.at(done); });
   };
   TRY(data::Manifest manifest, write_rest());
   TRY_VOID(file.commit(true));

@@ -199,14 +199,15 @@ constexpr Verb kVerbs[] = {
      "FILE (what `open` takes to open it) [--to ...]... [--attribute FQN]... [--person NAME]... [--label "
      "FILE] "
      "[--split-per-recipient | --any-of] [--as CODE --sign PRIVATE.pem] [--originator CODE=PUBLIC.pem]... "
-     "-o OUT",
+     "[--known-originator CODE=PUBLIC.pem|URL]... -o OUT",
      "Give an object other rights or another label; its payload stays as it is, byte for byte. Attributes, "
      "people and assertions that are not given stay; fewer key shares than before take --any-of; what is "
      "dropped is said. Key services are asked for `forward` where somebody could open it then who could not "
-     "before, for `relabel` where label or attributes change, for both where both, and otherwise for `open`",
+     "before, for `relabel` where label or attributes change, for both where both, and otherwise for `open`. "
+     "--sign opens all of it, and nobody signs what bears their signature and was changed since: after a "
+     "change of their key, --known-originator names the one before",
      "key+,token,proof,service+,to+,attribute+,person+,label,split-per-recipient!,any-of!,as,sign,trust,"
-     "originator+,"
-     "pin+,out",
+     "originator+,known-originator+,pin+,out",
      1, 1, object_reseal},
     {"inspect",
      "FILE [--key PRIVATE.pem]... [--originator CODE=PUBLIC.pem]... [--known-originator "

@@ -33,6 +33,14 @@ Json to_json(const Assertion& assertion) {
   return out;
 }
 
+// Software that knows numbers as doubles alone takes some of these for one another (RFC 8785 section 3.1).
+bool has_wide_integer(const Json& value) {
+  constexpr int64_t kMost = (int64_t{1} << 53) - 1;
+  if (value.is_int()) return value.integer() > kMost || value.integer() < -kMost;
+  if (value.is_array()) return std::ranges::any_of(value.items(), has_wide_integer);
+  return value.is_object() && std::ranges::any_of(value.members(), has_wide_integer, &Json::Member::second);
+}
+
 Json with_binding(Json assertion, std::string token) {
   assertion.set("binding", Json::object({{"method", "jws"}, {"signature", std::move(token)}}));
   return assertion;
@@ -138,6 +146,9 @@ Result<Verified> verify_one(const Json& json, const BoundTo& object, const crypt
 
 Result<Assertion> read_assertion(const Json& json) {
   if (!json.is_object()) return assertion_fail("An assertion is a JSON object.");
+  if (has_wide_integer(json))
+    return assertion_fail("An assertion has a number that not all software reads as the same.", {},
+                          "Write integers beyond 9007199254740991 as texts.");
   Fields fields(json, "");
   Assertion out;
   out.id = fields.text("id", kAssertionTextMax);
@@ -166,6 +177,10 @@ std::string assertion_hash(const Json& assertion) {
   for (const auto& [name, value] : assertion.members())
     if (name != "binding") bare.members().emplace_back(name, value);
   return hex(crypto::sha256(bare.canonical()));
+}
+
+std::string assertion_hash(const Assertion& assertion) {
+  return assertion_hash(to_json(assertion));
 }
 
 BoundTo bound_to(const Segments& segments, HashForm form) {

@@ -26,6 +26,8 @@ struct Assertion {
 [[nodiscard]] Result<Assertion> read_assertion(const Json& json);
 // Lower-case hex of SHA-256 over the canonical form (RFC 8785) without "binding".
 [[nodiscard]] std::string assertion_hash(const Json& assertion);
+// Of one as it is written here, with no other member.
+[[nodiscard]] std::string assertion_hash(const Assertion& assertion);
 
 // What a binding covers besides the assertion: the object's segments.
 struct BoundTo {

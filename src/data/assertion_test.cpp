@@ -1,5 +1,6 @@
 #include "crypto/aead.h"
 #include "data/object_for_test.h"
+#include "data/reseal.h"
 #include "label/label.h"
 
 #include <fmt/format.h>
@@ -102,6 +103,20 @@ TEST_CASE("a statement says any JSON but null, and what is optional may be null"
     "statement":{"format":"string","schema":null,"value":)";
   CHECK(read_assertion(Json::parse(nulls + "1}}").value()));
   CHECK_FALSE(read_assertion(Json::parse(nulls + "null}}").value()));
+}
+
+TEST_CASE("attack: a number that others take for another one is in no assertion") {
+  for (const auto& [value, code] :
+       std::initializer_list<std::pair<Json, std::string>>{{int64_t{9007199254740991}, "ok"},
+                                                           {int64_t{-9007199254740991}, "ok"},
+                                                           {int64_t{9007199254740992}, "data.assertion"},
+                                                           {int64_t{-9007199254740993}, "data.assertion"},
+                                                           {1e300, "ok"}}) {
+    Opened o = opened_object();
+    const Json nested = Json::object({{"list", Json::array({value})}});
+    o.manifest.assertions.push_back(bind_with_object_key({.id = "number", .value = nested}, o.object, o.key));
+    CHECK(outcome(o) == code);
+  }
 }
 
 TEST_CASE("a key inside an assertion never stands for the pinned one, nor does the object's key") {
@@ -248,6 +263,19 @@ TEST_CASE("an originator's signature holds for exactly what was sealed") {
   CHECK(verify_originator(good.manifest, others, keys).error().code() == "data.originator");
   CHECK(verify_originator(good.manifest, {}, keys).error().code() == "data.originator");
 
+  // The same sealed bytes under another key: they may be made to open with both, to two texts.
+  const Secret second = Secret::random(kShareBytes);
+  CHECK(code([&](Manifest& m) { m.root_signature = root_signature(second, m.segments, m.form); }, keys) ==
+        "data.originator");
+
+  // What stands around the token is not signed: it is as it is written, or no signature.
+  for (const std::string_view name : {"type", "scope", "appliesToState", "more"}) {
+    Manifest other = good.manifest;
+    other.assertions.back().set(std::string(name), "payload");
+    CHECK_FALSE(claimed_originator(other).has_value());
+    CHECK(verify_originator(other, good.digests, keys).error().code() == "data.originator");
+  }
+
   // Shares may be wrapped anew by who holds them.
   CHECK(code([](Manifest& m) { m.key_access.pop_back(); }, keys) == "ok");
 }
@@ -297,6 +325,21 @@ Block hashed_by(const Secret& key) {
   return out;
 }
 
+SealedObject sealed_for_test(const Bytes& object) {
+  const MemorySource source(object);
+  return read_object(source).value();
+}
+
+std::string signed_again(const Bytes& object, const PrivateKey& reader, const OriginatorKey& by,
+                         const OpenExpect& expect = {}) {
+  const MemorySource source(object);
+  const SealedObject sealed = read_object(source).value();
+  const Secret key = collect_key(sealed.manifest, with_keys({reader})).value();
+  MemorySink sink;
+  const auto made = reseal(sealed, key, {.originator = by}, expect, sink);
+  return made ? "ok" : made.error().code();
+}
+
 }  // namespace
 
 TEST_CASE("attack: a reader makes another payload to fit the tags that are signed") {
@@ -328,7 +371,28 @@ TEST_CASE("attack: a reader makes another payload to fit the tags that are signe
     known.known = must.originators = keys;
     CHECK(code_of(open_for_test(object, {reader}, must)) == "data.originator");
     CHECK(code_of(open_for_test(object, {reader}, known)) == (is_signed ? "data.originator" : "ok"));
+    // Nor does its originator sign it again by mistake, with nothing that tells them to look.
+    CHECK(signed_again(object, reader, {"XAA", aldoria}) == (is_signed ? "data.originator" : "ok"));
+    CHECK(signed_again(object, reader, {"XBB", reader}) == "ok");
   }
+}
+
+TEST_CASE("Nobody signs what does not open, and who changed their key says which it was") {
+  const PrivateKey reader = key_for_test();
+  const PrivateKey before = key_for_test();
+  const PrivateKey now = key_for_test();
+  SealPlan plan = plan_for_test(reader);
+  Bytes damaged = seal_for_test(plan, to_bytes("EXERCISE: the convoy leaves at dawn"));
+  damaged[static_cast<size_t>(sealed_for_test(damaged).zip.payload.data_at) + crypto::kAeadNonceBytes] ^= 1;
+  CHECK(signed_again(damaged, reader, {"XAA", now}) == "data.segment");
+
+  plan.originator = OriginatorKey{"XAA", before};
+  const Bytes object = seal_for_test(plan, to_bytes("EXERCISE: the convoy leaves at dawn"));
+  CHECK(signed_again(object, reader, {"XAA", before}) == "ok");
+  CHECK(signed_again(object, reader, {"XAA", now}) == "data.originator");
+  OpenExpect expect;
+  expect.known = {{"XAA", before.public_key()}};
+  CHECK(signed_again(object, reader, {"XAA", now}, expect) == "ok");
 }
 
 TEST_CASE("attack: what is read after its signature was judged is what was signed") {

@@ -38,7 +38,7 @@ std::string fresh_name(const std::string& path) {
 
 // A file that has no name yet; -1 where there is no such thing, or no way to name it later.
 int open_nameless(const std::string& folder) {
-  const int file = ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  const int file = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (file < 0 || ::access(name_of(file).c_str(), F_OK) == 0) return file;
   ::close(file);
   return -1;
@@ -97,7 +97,7 @@ Result<NewFile> NewFile::create(const std::string& path) {
   const int nameless = open_nameless(folder_of(place));
   if (nameless >= 0) return NewFile(nameless, std::move(place), {});
   std::string fresh = fresh_name(place);
-  const int file = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  const int file = ::open(fresh.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (file < 0) return data_file_fail(path, "written");
   return NewFile(file, std::move(place), std::move(fresh));
 }
@@ -119,6 +119,16 @@ Result<void> NewFile::write(ByteView bytes) {
     bytes = bytes.subspan(static_cast<size_t>(n));
   }
   return {};
+}
+
+Result<FileSource> NewFile::written() const {
+  struct stat about{};
+  const int file = ::fcntl(file_, F_DUPFD_CLOEXEC, 0);
+  if (file < 0 || ::fstat(file, &about) != 0) {
+    close_file(file);
+    return data_file_fail(path_, "read");
+  }
+  return FileSource(file, static_cast<uint64_t>(about.st_size), path_);
 }
 
 Result<void> NewFile::commit(bool shared) {

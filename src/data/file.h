@@ -19,6 +19,7 @@ class FileSource final : public Source {
   [[nodiscard]] Result<void> read(uint64_t at, std::span<uint8_t> out) const override;
 
  private:
+  friend class NewFile;
   FileSource(int file, uint64_t size, std::string path) : file_(file), size_(size), path_(std::move(path)) {}
   int file_;
   uint64_t size_;
@@ -38,7 +39,8 @@ class NewFile final : public Sink {
   NewFile& operator=(NewFile&&) = delete;
   ~NewFile() override;
   [[nodiscard]] Result<void> write(ByteView bytes) override;
-  [[nodiscard]] Result<void> commit(bool shared);  // synced to disk, then renamed
+  [[nodiscard]] Result<void> commit(bool shared);    // synced to disk, then renamed
+  [[nodiscard]] Result<FileSource> written() const;  // what is in it by now
 
  private:
   NewFile(int file, std::string path, std::string fresh)

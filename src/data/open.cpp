@@ -130,8 +130,8 @@ struct OpenObject::Inside {
     room.resize(plain + crypto::kAeadFrameBytes);
     TRY_VOID(source->read(payload.data_at + segments.sealed_at(index), room));
     // The root signature covers the manifest's tag, and the cipher verifies the one in the payload.
-    if (!judged.digests.empty() && crypto::sha256(ByteView(room)) != judged.digests[index])
-      return segment_fail(index);
+    if (digesting || !judged.digests.empty()) digest = crypto::sha256(ByteView(room));
+    if (!judged.digests.empty() && digest != judged.digests[index]) return segment_fail(index);
     if (!std::ranges::equal(ByteView(room).last(std::tuple_size_v<SegmentTag>), segments.tag(index)))
       return segment_fail(index);
     if (!aead.open(room, std::span(room).subspan(crypto::kAeadNonceBytes, plain))) return segment_fail(index);
@@ -147,6 +147,8 @@ struct OpenObject::Inside {
   crypto::Aead aead;
   Bytes room;
   size_t loaded = kNone;
+  bool digesting = false;
+  crypto::Digest digest{};  // of the one that is loaded, where somebody asks
   std::vector<Verified> assertions;
   OriginatorJudged judged;
 };
@@ -184,6 +186,20 @@ const std::vector<Verified>& OpenObject::assertions() const {
 }
 const OriginatorSeen& OpenObject::signer() const {
   return inside_->judged.seen;
+}
+
+Result<SegmentDigests> OpenObject::digests(const Progress& progress) {
+  inside_->digesting = true;
+  inside_->loaded = Inside::kNone;
+  SegmentDigests out;
+  out.reserve(inside_->segments.count());
+  for (size_t index = 0; index < inside_->segments.count(); ++index) {
+    TRY_VOID(inside_->load(index));
+    out.push_back(inside_->digest);
+    if (progress) progress(inside_->segments.plain_at(index + 1));
+  }
+  inside_->digesting = false;
+  return out;
 }
 
 Result<void> OpenObject::read(uint64_t at, std::span<uint8_t> out) {

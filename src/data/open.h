@@ -61,6 +61,8 @@ class OpenObject {
   [[nodiscard]] const std::vector<Verified>& assertions() const;
   [[nodiscard]] const OriginatorSeen& signer() const;
 
+  // What each segment is as it lies there, once all of them verify.
+  [[nodiscard]] Result<SegmentDigests> digests(const Progress& progress = {});
   // Fills `out` from that place, within size(). Where a segment does not verify, nothing of it is in `out`,
   // and the rest of `out` is zero.
   [[nodiscard]] Result<void> read(uint64_t at, std::span<uint8_t> out);

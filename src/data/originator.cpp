@@ -28,25 +28,41 @@ crypto::Digest payload_digest(const SegmentDigests& digests) {
   return all.digest();
 }
 
-// What is signed. Every other assertion's hash is in it, in order: one taken away or added shows.
+// What is signed. The root signature stands for the object's key: sealed bytes alone can be made to open with
+// two keys, to two texts, since AES-GCM does not commit to its key. Every other assertion's hash is in it, in
+// order: one taken away or added shows.
 Json claims_of(const Manifest& manifest, const SegmentDigests& digests, std::string_view originator) {
   Json assertions = Json::array();
   for (const Json& one : manifest.assertions)
     if (one.text_or("id", "") != kOriginatorAssertionId) assertions.push(assertion_hash(one));
   return Json::object({{"originator", originator},
                        {"segments", base64url(payload_digest(digests))},
+                       {"root", base64url(manifest.root_signature)},
                        {"bytes", static_cast<int64_t>(manifest.segments.plain_at(manifest.segments.count()))},
                        {"policy", digest_text(as_bytes(manifest.policy_text))},
                        {"mimeType", manifest.mime_type},
                        {"assertions", std::move(assertions)}});
 }
 
-// The token inside the assertion; empty when there is none.
+Assertion assertion_with(std::string token) {
+  Assertion out;
+  out.id = kOriginatorAssertionId;
+  out.type = "other";
+  out.format = "jws";
+  out.schema = kSchema;
+  out.value = std::move(token);
+  return out;
+}
+
+// The token inside the assertion; empty when there is none. What stands around it is not signed, so that it
+// is the same in all.
 std::string token_of(const Manifest& manifest) {
   for (const Json& one : manifest.assertions) {
     if (one.text_or("id", "") != kOriginatorAssertionId) continue;
     const auto read = read_assertion(one);
-    if (read && read->schema == kSchema && read->value.is_string()) return read->value.string();
+    if (read && read->value.is_string() &&
+        assertion_hash(one) == assertion_hash(assertion_with(read->value.string())))
+      return read->value.string();
   }
   return {};
 }
@@ -81,13 +97,8 @@ Result<Json> originator_assertion(const Manifest& manifest, const SegmentDigests
       .alg = crypto::SignatureAlg::ES256, .typ = std::string(kType), .kid = by.originator};
   TRY(std::string token,
       crypto::sign_jws(by.key, make, as_bytes(claims_of(manifest, digests, by.originator).canonical())));
-  Assertion out;
-  out.id = kOriginatorAssertionId;
-  out.type = "other";
-  out.format = "jws";
-  out.schema = kSchema;
-  out.value = std::move(token);
-  return bind_with_object_key(out, bound_to(manifest.segments, manifest.form), key);
+  return bind_with_object_key(assertion_with(std::move(token)), bound_to(manifest.segments, manifest.form),
+                              key);
 }
 
 std::optional<std::string> claimed_originator(const Manifest& manifest) {

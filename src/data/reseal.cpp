@@ -105,9 +105,18 @@ Kept kept_bytes(const SealedObject& object) {
   return {payload.header_at, payload.end - payload.header_at};
 }
 
+SealedObject kept_object(const SealedObject& object, const Source& copy) {
+  SealedObject out{&copy, object.zip, object.manifest};
+  out.zip.payload = moved_to_front(object.zip.payload);
+  return out;
+}
+
 Result<Manifest> reseal(const SealedObject& object, const crypto::Secret& key, const ResealPlan& plan,
                         const OpenExpect& expect, Sink& sink, const Progress& progress) {
-  TRY(const OpenObject open, OpenObject::open(object, key.copy(), expect, progress));
+  OpenExpect all = expect;
+  if (plan.originator)  // what they signed before, and is other now, they do not sign by mistake
+    all.known.emplace(plan.originator->originator, plan.originator->key.public_key());
+  TRY(OpenObject open, OpenObject::open(object, key.copy(), all, progress));
   Manifest out = object.manifest;
   if (!plan.rights && !out.passed_over.empty())
     return fail("data.seal", "The object has keys that are wrapped in a way that is not known here.", {},
@@ -140,7 +149,7 @@ Result<Manifest> reseal(const SealedObject& object, const crypto::Secret& key, c
         bind_with_object_key(lineage_assertion(lineage_after(object.manifest)), bound, key));
   }
   if (plan.originator) {
-    TRY(const SegmentDigests digests, digests_of(object, progress));
+    TRY(const SegmentDigests digests, open.digests(progress));
     TRY(Json signature, originator_assertion(out, digests, key, *plan.originator));
     out.assertions.push_back(std::move(signature));
   }

@@ -31,14 +31,18 @@ struct Kept {
   uint64_t size = 0;
 };
 [[nodiscard]] Kept kept_bytes(const SealedObject& object);
+// The object with its payload in a copy of these bytes: what is verified there is what is written, whatever
+// becomes of the old file meanwhile. `copy` must outlive it.
+[[nodiscard]] SealedObject kept_object(const SealedObject& object, const Source& copy);
 // What has to be permitted to whoever makes this of it: `relabel` where label, assertions or attributes
 // become others; `forward` where somebody could open it then who could not before; where neither, `open`.
 [[nodiscard]] std::vector<coalition::Action> rights_for(const Manifest& old, const ResealPlan& plan);
 // Opens `object` with `key` as open.h does, and writes what belongs behind its `kept_bytes(object)`, which
 // are the first of the new file. `expect` must hold of the old one. Where the policy means the same as
 // before, its text stays the same. New shares say where they come from (lineage.h), unless a signature of the
-// originator's stays, which knows of no such statement. A signature is over the payload that is there, which
-// is read for it: `progress` tells.
+// originator's stays, which knows of no such statement. A signature is over the payload that is there, all of
+// which is opened for it: `progress` tells. Nobody signs what says that they signed it, and was changed
+// since.
 [[nodiscard]] Result<Manifest> reseal(const SealedObject& object, const crypto::Secret& key,
                                       const ResealPlan& plan, const OpenExpect& expect, Sink& sink,
                                       const Progress& progress = {});

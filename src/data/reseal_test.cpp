@@ -3,6 +3,7 @@
 #include "data/lineage.h"
 #include "data/object_for_test.h"
 
+#include <algorithm>
 #include <array>
 
 using namespace entente;
@@ -229,6 +230,25 @@ TEST_CASE("assertions are replaced as a whole; the originator's old signature go
   same.policy = read_policy(manifest_of(object).policy_text).value();
   CHECK(signed_by(resealed(object, reader, {.rights = same})));
   CHECK_FALSE(claimed_originator(manifest_of(resealed(object, reader, {.rights = rights_for(reader)}))));
+}
+
+TEST_CASE("What is verified in the copy is what is written, whatever becomes of the old file") {
+  const PrivateKey key = key_for_test();
+  const Bytes plain = to_bytes("EXERCISE: ten tents");
+  Bytes object = seal_for_test(plan_for_test(key), plain);
+  const MemorySource source(object);
+  const SealedObject sealed = read_object(source).value();
+  const Kept kept = kept_bytes(sealed);
+  const ByteView stays =
+      ByteView(object).subspan(static_cast<size_t>(kept.at), static_cast<size_t>(kept.size));
+  const Bytes copied(stays.begin(), stays.end());
+  MemorySink sink;
+  sink.bytes = copied;
+  std::ranges::fill(object, uint8_t{0});
+  const MemorySource copy(copied);
+  const crypto::Secret secret = collect_key(sealed.manifest, with_keys({key})).value();
+  REQUIRE(reseal(kept_object(sealed, copy), secret, {.originator = OriginatorKey{"XAA", key}}, {}, sink));
+  CHECK(open_for_test(sink.bytes, {key}).value() == plain);
 }
 
 TEST_CASE("what does not verify is not sealed again") {

@@ -221,8 +221,13 @@ async function askOne(manifest, service, indexes, ask, { shares, permits, answer
 const aggregate = ({ form, segments }) =>
   joined(segments.list.map(({ tag }) => (form === 'raw' ? tag : utf8(toHex(tag)))));
 
+const hasWideInteger = (value) =>
+  typeof value === 'bigint' || (value !== null && typeof value === 'object' && Object.values(value).some(hasWideInteger));
+
 // As src/data/assertion.cpp reads it: what one reader takes and another refuses is two objects in one.
-function isAssertion({ id, type, scope, appliesToState, statement, binding }) {
+function isAssertion(assertion) {
+  const { id, type, scope, appliesToState, statement, binding } = assertion;
+  if (hasWideInteger(assertion)) return false;
   const may = (value) => (value ?? '') === '' || isText(value, kAssertionTextMax);
   if (![id, type, scope].every((one) => isText(one, kAssertionTextMax)) || !may(appliesToState)) return false;
   if (!isObject(statement) || !isObject(binding)) return false;

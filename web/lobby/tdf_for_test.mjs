@@ -231,6 +231,7 @@ export function signAs(parts, by, as = by.toUpperCase(), change = {}) {
   const claims = {
     originator: as,
     segments: digest(Buffer.concat(segments.map((one) => sha256(one)))),
+    root: Buffer.from(manifest.encryptionInformation.integrityInformation.rootSignature.sig, 'base64').toString('base64url'),
     bytes: segments.reduce((sum, one) => sum + one.length - 28, 0),
     policy: digest(manifest.encryptionInformation.policy),
     mimeType: manifest.payload.mimeType,
@@ -274,11 +275,11 @@ export const kLabel = {
 };
 
 // { payload, manifest, key } of an object in segments of the given texts; shares by nation, all needed.
-export async function partsOf(texts = [kReport], { nations = { xaa: kService }, assertions = [kLabel] } = {}) {
+export async function partsOf(texts = [kReport], { nations = { xaa: kService }, assertions = [kLabel], attributes = kAttributes } = {}) {
   const policy = base64(
     JSON.stringify({
       uuid: 'p-1',
-      body: { dataAttributes: kAttributes.map((attribute) => ({ attribute })), dissem: [] },
+      body: { dataAttributes: attributes.map((attribute) => ({ attribute })), dissem: [] },
     }),
   );
   const shares = Object.keys(nations).map(() => randomBytes(32));

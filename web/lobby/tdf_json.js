@@ -63,7 +63,9 @@ class Parser {
     const token = this.take(kNumber) ?? this.fail('this is no value');
     const number = Number(token);
     const fits = /[.eE]/.test(token) ? Number.isFinite(number) : BigInt.asIntN(64, BigInt(token)) === BigInt(token);
-    return fits ? number : this.fail('this number is too large');
+    if (!fits) this.fail('this number is too large');
+    // One that a number cannot hold exactly is none of those that anybody counts with here.
+    return /[.eE]/.test(token) || Number.isSafeInteger(number) ? number : BigInt(token);
   }
 
   // Without a prototype: no name in a file means anything but itself.

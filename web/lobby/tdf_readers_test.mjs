@@ -101,7 +101,9 @@ const claimsOf = ({ tags }) => {
   });
 };
 
+const numbered = (n) => label({ id: 'numbered', statement: { format: 'json', value: { list: [n] } } });
 const kGood = {
+  'a statement with the largest number that all read as the same': stated(numbered(2 ** 53 - 1)),
   'as it is': changed(() => {}),
   'of version 4.2.2': older(() => {}),
   'a method in capitals': stated(kLabel, (binding) => (binding.method = 'JWS')),
@@ -188,6 +190,8 @@ const kBad = {
   'a statement without a value': stated(label({ statement: { format: 'text' } })),
   'a statement that is null': stated(statement({ value: null })),
   'a statement of more than 128 KiB': stated(statement({ value: 'x'.repeat(128 * 1024) })),
+  'a statement with a number that another one may be read as': stated(numbered(2 ** 53)),
+  'a statement with a number far below': stated(numbered(-(10 ** 18))),
   'a statement bound by Jws': stated(kLabel, (binding) => (binding.method = 'Jws')),
   'a statement bound by a critical extension': stated(kLabel, (binding, parts) =>
     tokenOf('{"alg":"HS256","crit":[]}', claimsOf(parts))(binding, parts),
@@ -222,6 +226,12 @@ const lowered = label({
   statement: { ...kLabel.statement, value: { ocl: { ...kLabel.statement.value.ocl, cls: 'UNCLASSIFIED' } } },
 });
 const bound = ({ key, tags }, assertion) => ({ ...assertion, binding: bindingOf(key, assertion, tags) });
+const ofOrigin = (attributes, ...how) => async () => {
+  const parts = await partsOf(undefined, { attributes });
+  signAs(parts, ...how);
+  return fileOf(parts);
+};
+const kOf = 'https://xaa.example/attr/originator/value/';
 const signedThen = (change, ...how) => async () => {
   const parts = await partsOf();
   signAs(parts, ...(how.length > 0 ? how : ['xaa']));
@@ -283,6 +293,24 @@ const kSigners = {
   "a reader's own name and key": ['stranger', signedThen(asIs, 'xbb')],
   'a name of which no key is known': ['unknown', signedThen(asIs, 'xbb', 'XDD')],
   'a longer name than there are': ['unsigned', signedThen(asIs, 'xbb', 'X'.repeat(65))],
+  'attributes of origin of several': ['signed', ofOrigin([`${kOf}xbb`, `${kOf}xaa`], 'xaa')],
+  'attributes without any of origin': ['signed', ofOrigin(['https://xaa.example/attr/releasable/value/xbb'], 'xaa')],
+  'an attribute of origin within the value of another one': [
+    'stranger',
+    ofOrigin([`${kOf}xaa`, 'https://h/attr/note/value/attr/originator/value/xbb'], 'xbb'),
+  ],
+  'an attribute of origin behind another one': ['stranger', ofOrigin([`${kOf}xaa/attr/originator/value/xbb`], 'xbb')],
+  'an attribute that is no name': ['stranger', ofOrigin(['no fqn'], 'xbb')],
+  'an attribute with junk behind it': ['stranger', ofOrigin([`${kOf}xbb`, `${kOf}xbb junk`], 'xbb')],
+  'another key of the object over the same sealed bytes': [
+    'refused',
+    signedThen(asIs, 'xaa', 'XAA', { claims: { root: Buffer.alloc(32).toString('base64url') } }),
+  ],
+  "another type of the signature's own statement": [
+    'unsigned',
+    signedThen(asIs, 'xaa', 'XAA', { assertion: { type: 'handling' } }),
+  ],
+  "more in the signature's own statement": ['unsigned', signedThen(asIs, 'xaa', 'XAA', { assertion: { more: 1 } })],
   'no name': ['unsigned', signedThen(asIs, 'xaa', '')],
   'a name that is a number': ['unsigned', signedThen(asIs, 'xaa', 'XAA', { header: { kid: 7 } })],
   'another originator in what is signed': ['refused', signedThen(asIs, 'xaa', 'XAA', { claims: { originator: 'XBB' } })],

@@ -9,6 +9,7 @@ const kAssertionId = 'entente-originator';
 const kSchema = 'urn:entente:originator-signature:2';
 const kType = 'entente-originator+jws';
 const kNameMax = 64;
+const kFqnMax = 1024;
 const [kTokenBytesMax, kHeaderTextMax, kHeaderDepthMax] = [64 * 1024, 4096, 4];
 const kRefusedHeaders = ['crit', 'b64', 'zip', 'enc', 'jku', 'jwk', 'x5u', 'x5c'];
 const kCurve = { name: 'ECDSA', namedCurve: 'P-256' };
@@ -19,13 +20,22 @@ const refuse = (message) => {
   throw new TdfError('data.originator', message);
 };
 
+// What stands around the token is not signed, so that it is the same in all.
+function isSignature({ binding: _, ...bare }) {
+  const value = bare.statement?.value;
+  const written = {
+    id: kAssertionId,
+    type: 'other',
+    scope: 'tdo',
+    appliesToState: 'encrypted',
+    statement: { format: 'jws', schema: kSchema, value },
+  };
+  return typeof value === 'string' && canonicalJson(bare) === canonicalJson(written);
+}
+
 // { name, head, parts } of the token that says who signed; nothing where there is none that names anybody.
 function tokenOf({ assertions }) {
-  const found = assertions.find(
-    ({ id, statement }) =>
-      id === kAssertionId && statement.schema === kSchema && typeof statement.value === 'string',
-  );
-  const token = found?.statement.value ?? '';
+  const token = assertions.find(isSignature)?.statement.value ?? '';
   const parts = token.split('.');
   if (parts.length !== 3 || utf8(token).length > kTokenBytesMax || parts[0].length > kHeaderTextMax) return undefined;
   try {
@@ -56,6 +66,25 @@ async function signedWith(pems, { head, parts }) {
   return undefined;
 }
 
+// { name, value } of an attribute's full name (src/data/data_policy.cpp), or nothing.
+function attributeOf(fqn) {
+  const scheme = /^https?:\/\//.exec(fqn)?.[0].length;
+  const attr = fqn.indexOf('/attr/');
+  const value = fqn.indexOf('/value/', attr + 6);
+  if (fqn.length > kFqnMax || scheme === undefined || attr <= scheme || value < 0) return undefined;
+  const parts = [fqn.slice(scheme, attr), fqn.slice(attr + 6, value), fqn.slice(value + 7)];
+  if (!parts.every((part) => /^[!-~]+$/.test(part) && !/[/"\\<>]/.test(part))) return undefined;
+  return { name: parts[1], value: parts[2] };
+}
+
+// By its own attributes; one without any of origin says nothing against anybody.
+function isOf({ attributes }, code) {
+  const read = attributes.map(attributeOf);
+  if (read.includes(undefined)) return false;
+  const origins = read.filter(({ name }) => name === 'originator').map(({ value }) => value);
+  return origins.length === 0 || origins.includes(code.toLowerCase());
+}
+
 async function claimsOf(manifest, segments, originator) {
   const assertions = [];
   for (const { binding: _, ...bare } of manifest.assertions)
@@ -65,6 +94,7 @@ async function claimsOf(manifest, segments, originator) {
   return canonicalJson({
     originator,
     segments: toBase64url(segments),
+    root: toBase64url(manifest.rootSignature),
     bytes: manifest.segments.plain,
     policy: await digest(utf8(manifest.policyText)),
     mimeType: manifest.mimeType,
@@ -86,15 +116,12 @@ export async function signerOf(manifest, segments, keysOf) {
   const said = await signedWith(pems, token);
   if (said === undefined) refuse("It is not signed by the one who is said to have signed it: the originator's signature does not hold.");
   if (said !== (await claimsOf(manifest, segments, name))) refuse('Its originator signed something else than what is here.');
-  const origins = manifest.policy.attributes.filter((fqn) => fqn.includes('/attr/originator/value/'));
-  const own = `/attr/originator/value/${name.toLowerCase()}`;
-  const state = origins.length === 0 || origins.some((fqn) => fqn.endsWith(own)) ? 'signed' : 'stranger';
-  return { name, state };
+  return { name, state: isOf(manifest.policy, name) ? 'signed' : 'stranger' };
 }
 
 // For people, by what the nation is called.
 export function signerWords({ name, state }, called = name) {
-  if (state === 'signed') return `Signed by ${called}: it is as they sealed it.`;
+  if (state === 'signed') return `Signed by ${called}: content, policy and statements are as they sealed them.`;
   if (state === 'stranger') return `Not signed by its originator. ${called} signed it, and it does not say that it is of theirs.`;
   if (state === 'unknown') return `It says that ${called} signed it. Your node knows no key of theirs: that is not verified.`;
   return 'Not signed by its originator: who can open it could have changed what it says of itself.';
