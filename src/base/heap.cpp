@@ -41,11 +41,13 @@ namespace {
 // Of one size, in each thread: as many as one turn of a loop may hold at once, and some.
 constexpr uint32_t kPiecesMax = 128;
 constexpr size_t kBytesMax = 128 * 1024;
-constexpr uint32_t kRecordsMax = 16;  // of the largest size
+constexpr size_t kLargeBytesMax = 32 * 1024;  // of what a request has one or two of: its body, its tokens
+constexpr uint32_t kRecordsMax = 16;          // of the largest size
 
 // Sizes as malloc has them: what it gives for 16 n + 8 bytes is exactly that large. A size of its own, the
 // last one, is that of OpenSSL's two buffers for a record, which come and go with each record.
-constexpr size_t kSizes = 128;
+constexpr size_t kSizes = 384;
+constexpr size_t kSmallSizes = 128;
 constexpr size_t kRecordBytesMin = 16 * 1024;
 constexpr size_t kRecordBytes = kRecordBytesMin + 1032;
 constexpr size_t kNotKept = kSizes + 1;
@@ -101,8 +103,10 @@ struct CacheEnd {
   if (!cache.opened) {
     cache.opened = true;
     static thread_local const CacheEnd end;
-    for (size_t i = 1; i < kSizes; ++i)
-      cache.sizes[i].room = static_cast<uint32_t>(std::min<size_t>(kPiecesMax, kBytesMax / bytes_of(i)));
+    for (size_t i = 1; i < kSizes; ++i) {
+      const size_t bytes = i < kSmallSizes ? kBytesMax : kLargeBytesMax;
+      cache.sizes[i].room = static_cast<uint32_t>(std::min<size_t>(kPiecesMax, bytes / bytes_of(i)));
+    }
     cache.sizes[kSizes].room = kRecordsMax;
   }
   std::free(piece);

@@ -17,8 +17,8 @@ namespace entente::heap {
 namespace {
 
 // Ends of every size's range, and of what is not kept.
-constexpr std::array<size_t, 16> kBytes{0,    1,    7,    8,    24,    25,    40,    41,
-                                        1031, 1033, 2040, 2041, 16384, 17416, 17417, 70'000};
+constexpr std::array<size_t, 18> kBytes{0,    1,    7,    8,    24,   25,    40,    41,    6136,
+                                        6137, 1031, 1033, 2040, 2041, 16384, 17416, 17417, 70'000};
 
 struct Held {
   uint8_t* at;
