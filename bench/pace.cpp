@@ -53,7 +53,7 @@ struct Pace {
   std::vector<std::string> cookies;
   SSL_CTX* context = nullptr;
   std::vector<Line> lines;
-  std::deque<size_t> free;  // the longest unused first: a server may close what stays silent
+  std::deque<size_t> free;       // the longest unused first: a server may close what stays silent
   std::deque<uint64_t> waiting;  // due, and no connection was free
   std::vector<uint64_t> times;
   size_t failed = 0;

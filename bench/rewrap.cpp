@@ -7,7 +7,8 @@
 // is said of a row is the median of all turns, and so are share and margin, which each turn has of its own,
 // once of the medians and once of the quickest tenth on both sides. And how long an answer takes by the clock
 // when requests, RSA and EC in turn, come at half the rate that is possible, each at a time of its own
-// whether or not the one before is done; and the same with a ledger on a disk, at half the rate that it allows
+// whether or not the one before is done; and the same with a ledger on a disk, at half the rate that it
+// allows
 // (`recorded_load.h`). A line of JSON. With rsa, ec or denied behind it, or one of these
 // with -new: that many requests alone, for a profiler; all of a request is in Service::serve().
 #include "coalition/levels.h"

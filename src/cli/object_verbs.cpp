@@ -271,9 +271,11 @@ void tell_dropped(const data::Manifest& old, const data::Manifest& now) {
   if (std::ranges::any_of(old.key_access, had_metadata) && !std::ranges::any_of(now.key_access, had_metadata))
     tell("what key services read under the old shares: the object bears no label to put there");
   const auto signer = data::claimed_originator(old);
-  if (signer && data::claimed_originator(now) != signer)
-    tell("the originator's signature (" + quoted(*signer) +
-         "): it covers policy and label, which changed; --as and --sign sign anew");
+  const auto signs = data::claimed_originator(now);
+  if (signer && signs != signer)
+    tell("the originator's signature (" + quoted(*signer) + "): " +
+         (signs ? quoted(*signs) + " signs now"
+                : "it covers policy and label, which changed; --as and --sign sign anew"));
 }
 
 // What changes: rights when somebody is named, the label when one is given. The label stands under each share
@@ -301,6 +303,9 @@ Result<data::ResealPlan> reseal_plan(const Arguments& arguments, const data::Man
     TRY(plan.label, data::label_assertion(*label));
   }
   TRY(plan.originator, signer_of(arguments));
+  plan.vouched = arguments.options.contains("vouch");
+  if (plan.vouched && !plan.originator)
+    return fail("cli.usage", "--vouch is for --sign", {}, "--as, --sign and --vouch");
   if (!plan.rights && !plan.label && !plan.originator)
     return fail("cli.usage", "nothing is to change", {}, "--to, --attribute, --person, --label or --sign");
   return plan;
@@ -364,6 +369,9 @@ Result<data::Manifest> reseal_file(const Arguments& arguments) {
     return data::reseal(kept, key, plan, expect, file, [&](uint64_t done) { bar.at(done); });
   };
   TRY(data::Manifest manifest, write_rest());
+  // The payload's header came with it, from a file that may have been another by then.
+  TRY(const data::FileSource made, file.written());
+  TRY_VOID(data::read_zip(made));
   TRY_VOID(file.commit(true));
   tell_dropped(sealed.manifest, manifest);
   return manifest;

@@ -175,6 +175,10 @@ TEST_CASE("attack: a reader cannot make an object that its originator is said to
   const Told told = at.run({"open", "other.tdf", "--key", "xbb.key", "--known-originator", "XBB=xbb.pub",
                             "--json", "-o", "j.txt"});
   CHECK(Json::parse(told.out)->find("originator")->is_null());
+  const Told taken = at.run({"reseal", "other.tdf", "--key", "xbb.key", "--originator", "XBB=xbb.pub", "--as",
+                             "XAA", "--sign", "xaa.key", "-o", "taken.tdf"});
+  CHECK(taken.exit == kExitOk);
+  CHECK(says(taken, "(\"XBB\"): \"XAA\" signs now"));
   CHECK(says(at.run({"inspect", "other.tdf", "--known-originator", "XBB=xbb.pub"}), unsigned_words));
   // Of somebody whose key is not known here nothing is believed, and nothing held against it.
   seal("XDD", "xbb.key", "far.tdf");
@@ -191,9 +195,17 @@ TEST_CASE("an object sealed anew opens for others, keeps its id, and its payload
   CHECK(at.run({"reseal", "o.tdf", "--key", "xbb.key", "--to", "xbb.pub", "-o", "n.tdf"}).exit ==
         kExitRefused);
   CHECK_FALSE(at.has("n.tdf"));
-  REQUIRE(at.run({"reseal", "o.tdf", "--key", "xaa.key", "--to", "xbb.pub", "--as", "XAA", "--sign",
-                  "xaa.key", "-o", "n.tdf"})
-              .exit == kExitOk);
+  // Who signs what nobody signed says that they vouch for it.
+  std::vector<std::string> sign{"reseal", "o.tdf", "--key",  "xaa.key", "--to", "xbb.pub",
+                                "--as",   "XAA",   "--sign", "xaa.key", "-o",   "n.tdf"};
+  const Told alone = at.run(sign);
+  CHECK(alone.exit == kExitUntrue);
+  CHECK(alone.out.find("--vouch") != std::string::npos);
+  CHECK_FALSE(at.has("n.tdf"));
+  CHECK(at.run({"reseal", "o.tdf", "--key", "xaa.key", "--to", "xbb.pub", "--vouch", "-o", "n.tdf"}).exit ==
+        kExitUsage);
+  sign.emplace_back("--vouch");
+  REQUIRE(at.run(sign).exit == kExitOk);
   CHECK(at.run({"open", "n.tdf", "--key", "xaa.key", "-o", "a.txt"}).exit == kExitRefused);
   CHECK(at.run({"open", "n.tdf", "--key", "xbb.key", "--originator", "XAA=xaa.pub", "-o", "b.txt"}).exit ==
         kExitOk);

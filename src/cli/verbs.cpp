@@ -198,15 +198,18 @@ constexpr Verb kVerbs[] = {
     {"reseal",
      "FILE (what `open` takes to open it) [--to ...]... [--attribute FQN]... [--person NAME]... [--label "
      "FILE] "
-     "[--split-per-recipient | --any-of] [--as CODE --sign PRIVATE.pem] [--originator CODE=PUBLIC.pem]... "
-     "[--known-originator CODE=PUBLIC.pem|URL]... -o OUT",
+     "[--split-per-recipient | --any-of] [--as CODE --sign PRIVATE.pem [--vouch]] "
+     "[--originator CODE=PUBLIC.pem]... [--known-originator CODE=PUBLIC.pem|URL]... -o OUT",
      "Give an object other rights or another label; its payload stays as it is, byte for byte. Attributes, "
      "people and assertions that are not given stay; fewer key shares than before take --any-of; what is "
      "dropped is said. Key services are asked for `forward` where somebody could open it then who could not "
      "before, for `relabel` where label or attributes change, for both where both, and otherwise for `open`. "
-     "--sign opens all of it, and nobody signs what bears their signature and was changed since: after a "
-     "change of their key, --known-originator names the one before",
-     "key+,token,proof,service+,to+,attribute+,person+,label,split-per-recipient!,any-of!,as,sign,trust,"
+     "--sign opens all of it, and takes that it bears their signature already, or one of --originator; after "
+     "a change of their key, --known-originator names the one before. --vouch signs what nobody signed, or "
+     "somebody else: read it first, whoever could open it could have made it what it is. What bears their "
+     "signature and was changed since is never signed",
+     "key+,token,proof,service+,to+,attribute+,person+,label,split-per-recipient!,any-of!,as,sign,vouch!,"
+     "trust,"
      "originator+,known-originator+,pin+,out",
      1, 1, object_reseal},
     {"inspect",

@@ -125,7 +125,7 @@ std::optional<EntityUid> concerned(const Thing& thing) {
 Entity person_entity(EntityUid uid, const PersonView& view) {
   Value::Items missions;
   for (const std::string& mission : view.missions) missions.emplace_back(uid_of(MissionId(mission)));
-  Attributes attributes{{"partner", uid_of(view.partner)},  {"operator", view.is_operator},
+  Attributes attributes{{"partner", uid_of(view.partner)},   {"operator", view.is_operator},
                         {"roles", Value::texts(view.roles)}, {"missions", Value::set(std::move(missions))},
                         {"clearance", view.clearance},       {"assurance", view.assurance}};
   if (view.place) attributes.set("place", *view.place);

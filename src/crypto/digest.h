@@ -63,7 +63,8 @@ class Sha256 {
 // From the system's generator; ends the process when that fails, since nothing safe could follow.
 void random_bytes(std::span<uint8_t> out);
 [[nodiscard]] Bytes random_bytes(size_t length);
-[[nodiscard]] std::string random_token(size_t length = 16);  // of `length` random bytes, base64url, no '-' first
+[[nodiscard]] std::string random_token(
+    size_t length = 16);  // of `length` random bytes, base64url, no '-' first
 
 // Time depends on the lengths only.
 [[nodiscard]] bool equal_constant_time(ByteView a, ByteView b);

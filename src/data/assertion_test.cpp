@@ -331,12 +331,13 @@ SealedObject sealed_for_test(const Bytes& object) {
 }
 
 std::string signed_again(const Bytes& object, const PrivateKey& reader, const OriginatorKey& by,
-                         const OpenExpect& expect = {}) {
+                         const OpenExpect& expect = {}, bool vouched = false) {
   const MemorySource source(object);
   const SealedObject sealed = read_object(source).value();
   const Secret key = collect_key(sealed.manifest, with_keys({reader})).value();
   MemorySink sink;
-  const auto made = reseal(sealed, key, {.originator = by}, expect, sink);
+  const auto made = reseal(sealed, key, {.originator = by, .vouched = vouched}, expect, sink);
+  CHECK(sink.bytes.empty() == !made);
   return made ? "ok" : made.error().code();
 }
 
@@ -372,8 +373,12 @@ TEST_CASE("attack: a reader makes another payload to fit the tags that are signe
     CHECK(code_of(open_for_test(object, {reader}, must)) == "data.originator");
     CHECK(code_of(open_for_test(object, {reader}, known)) == (is_signed ? "data.originator" : "ok"));
     // Nor does its originator sign it again by mistake, with nothing that tells them to look.
-    CHECK(signed_again(object, reader, {"XAA", aldoria}) == (is_signed ? "data.originator" : "ok"));
-    CHECK(signed_again(object, reader, {"XBB", reader}) == "ok");
+    for (const char* name : {"XAA", "xaa"}) {
+      CHECK(signed_again(object, reader, {name, aldoria}) == "data.originator");
+      CHECK(signed_again(object, reader, {name, aldoria}, {}, true) ==
+            (is_signed ? "data.originator" : "ok"));
+    }
+    CHECK(signed_again(object, reader, {"XBB", reader}, {}, true) == "ok");
   }
 }
 
@@ -384,7 +389,7 @@ TEST_CASE("Nobody signs what does not open, and who changed their key says which
   SealPlan plan = plan_for_test(reader);
   Bytes damaged = seal_for_test(plan, to_bytes("EXERCISE: the convoy leaves at dawn"));
   damaged[static_cast<size_t>(sealed_for_test(damaged).zip.payload.data_at) + crypto::kAeadNonceBytes] ^= 1;
-  CHECK(signed_again(damaged, reader, {"XAA", now}) == "data.segment");
+  CHECK(signed_again(damaged, reader, {"XAA", now}, {}, true) == "data.segment");
 
   plan.originator = OriginatorKey{"XAA", before};
   const Bytes object = seal_for_test(plan, to_bytes("EXERCISE: the convoy leaves at dawn"));
@@ -393,6 +398,47 @@ TEST_CASE("Nobody signs what does not open, and who changed their key says which
   OpenExpect expect;
   expect.known = {{"XAA", before.public_key()}};
   CHECK(signed_again(object, reader, {"XAA", now}, expect) == "ok");
+}
+
+TEST_CASE("attack: a reader takes a signature off, and its originator is to sign what is left") {
+  const PrivateKey reader = key_for_test();
+  const PrivateKey aldoria = key_for_test();
+  const PrivateKey borealis = key_for_test();
+  SealPlan plan = plan_for_test(reader);
+  const Bytes bare = seal_for_test(plan, to_bytes("EXERCISE: the convoy leaves at dawn"));
+  plan.originator = OriginatorKey{"XBB", borealis};
+  const Bytes theirs = seal_for_test(plan, to_bytes("EXERCISE: the convoy leaves at dawn"));
+  plan.originator = OriginatorKey{"XAA", aldoria};
+  const Bytes ours = seal_for_test(plan, to_bytes("EXERCISE: the convoy leaves at dawn"));
+  Manifest disfigured = read_manifest(manifest_text_of(ours)).value();
+  disfigured.assertions.back().set("type", "handling");
+  const Secret key = collect_key(disfigured, with_keys({reader})).value();
+  const Assertion other = read_assertion(disfigured.assertions.back()).value();
+  disfigured.assertions.back() =
+      bind_with_object_key(other, bound_to(disfigured.segments, disfigured.form), key);
+  MemorySink written;
+  REQUIRE(write_manifest(disfigured, written));
+  const Bytes spoilt = with_manifest(ours, std::string(as_text(written.bytes)));
+  OpenExpect from_xbb;
+  from_xbb.originators = {{"XBB", borealis.public_key()}};
+  OpenExpect known_xbb;
+  known_xbb.known = from_xbb.originators;
+
+  CHECK(signed_again(ours, reader, {"XAA", aldoria}) == "ok");
+  for (const Bytes& one : {bare, theirs, spoilt}) {
+    CHECK(signed_again(one, reader, {"XAA", aldoria}) == "data.originator");
+    CHECK(signed_again(one, reader, {"XAA", aldoria}, known_xbb) == "data.originator");
+    CHECK(signed_again(one, reader, {"XAA", aldoria}, {}, true) == "ok");
+  }
+  CHECK(signed_again(theirs, reader, {"XAA", aldoria}, from_xbb) == "ok");
+  CHECK(signed_again(bare, reader, {"XAA", aldoria}, from_xbb, true) == "data.originator");
+  // A key that can't sign is told as such, not as what is wrong with the object.
+  const PrivateKey unfit = PrivateKey::generate(KeyKind::p384);
+  const MemorySource source(ours);
+  const SealedObject sealed = read_object(source).value();
+  MemorySink sink;
+  const auto refused = reseal(sealed, key, {.originator = OriginatorKey{"XAA", unfit}}, {}, sink);
+  CHECK(refused.error().hint() == "Use P-256.");
 }
 
 TEST_CASE("attack: what is read after its signature was judged is what was signed") {

@@ -2,6 +2,7 @@
 
 #include "base/fields.h"
 #include "crypto/aead.h"
+#include "data/assertion.h"
 
 #include <algorithm>
 #include <set>
@@ -273,7 +274,8 @@ Result<Defaults> read_frame(Json& json, Manifest& out) {
                          "/encryptionInformation/keyAccess", fmt::format("1 to {}", kSharesMax));
   TRY(out.key_access, read_accesses(accesses.items(), out.passed_over));
   if (assertions != nullptr && !assertions->is_null()) {
-    if (!assertions->is_array() || assertions->items().size() > kAssertionsMax)
+    if (!assertions->is_array() || assertions->items().size() > kAssertionsMax ||
+        !std::ranges::all_of(assertions->items(), &Json::is_object))
       return manifest_fail("The assertions are not a list of at most 64.", "/assertions");
   }
   TRY(const Defaults defaults, read_integrity(integrity, out));
@@ -419,9 +421,11 @@ uint64_t frame_bytes(const Manifest& manifest) {
 
 Result<void> check_readable(const Manifest& manifest) {
   std::set<std::string_view> ids;
-  for (const Json& one : manifest.assertions)
+  for (const Json& one : manifest.assertions) {
+    TRY_VOID(read_assertion(one));
     if (!ids.insert(one.text_or("id", "")).second)
       return manifest_fail("Two assertions would have one id.", "/assertions");
+  }
   const std::string frame = head_text(manifest) + tail_text(manifest);
   TRY_VOID(read_manifest(frame));
   CountingSink segments;

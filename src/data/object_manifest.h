@@ -1,6 +1,7 @@
 // The manifest of a sealed object (OpenTDF 4.3.0, and 4.2.2 whose hashes are hexadecimal): who may open it,
 // and what its payload must be. Nothing in it is to be believed before open.h has verified it. Errors:
-// "data.manifest", "data.key-access".
+// "data.manifest", "data.key-access"; of what is
+// to be written, "data.assertion" too.
 #pragma once
 
 #include "data/io.h"

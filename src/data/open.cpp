@@ -122,19 +122,21 @@ struct OpenObject::Inside {
         key(std::move(secret)),
         aead(key.bytes()) {}
 
-  // The verified plain text of one segment, in `room`; good until the next call.
-  Result<ByteView> load(size_t index) {
+  // The verified plain text of one segment, in `room`; good until the next call. `into`: its digest.
+  Result<ByteView> load(size_t index, SegmentDigests* into = nullptr) {
     const size_t plain = segments.plain_bytes(index);
-    if (loaded == index) return ByteView(room).subspan(crypto::kAeadNonceBytes, plain);
+    if (loaded == index && into == nullptr) return ByteView(room).subspan(crypto::kAeadNonceBytes, plain);
     loaded = kNone;
     room.resize(plain + crypto::kAeadFrameBytes);
     TRY_VOID(source->read(payload.data_at + segments.sealed_at(index), room));
     // The root signature covers the manifest's tag, and the cipher verifies the one in the payload.
-    if (digesting || !judged.digests.empty()) digest = crypto::sha256(ByteView(room));
+    crypto::Digest digest{};
+    if (into != nullptr || !judged.digests.empty()) digest = crypto::sha256(ByteView(room));
     if (!judged.digests.empty() && digest != judged.digests[index]) return segment_fail(index);
     if (!std::ranges::equal(ByteView(room).last(std::tuple_size_v<SegmentTag>), segments.tag(index)))
       return segment_fail(index);
     if (!aead.open(room, std::span(room).subspan(crypto::kAeadNonceBytes, plain))) return segment_fail(index);
+    if (into != nullptr) into->push_back(digest);
     loaded = index;
     return ByteView(room).subspan(crypto::kAeadNonceBytes, plain);
   }
@@ -147,8 +149,6 @@ struct OpenObject::Inside {
   crypto::Aead aead;
   Bytes room;
   size_t loaded = kNone;
-  bool digesting = false;
-  crypto::Digest digest{};  // of the one that is loaded, where somebody asks
   std::vector<Verified> assertions;
   OriginatorJudged judged;
 };
@@ -189,16 +189,12 @@ const OriginatorSeen& OpenObject::signer() const {
 }
 
 Result<SegmentDigests> OpenObject::digests(const Progress& progress) {
-  inside_->digesting = true;
-  inside_->loaded = Inside::kNone;
   SegmentDigests out;
   out.reserve(inside_->segments.count());
   for (size_t index = 0; index < inside_->segments.count(); ++index) {
-    TRY_VOID(inside_->load(index));
-    out.push_back(inside_->digest);
+    TRY_VOID(inside_->load(index, &out));
     if (progress) progress(inside_->segments.plain_at(index + 1));
   }
-  inside_->digesting = false;
   return out;
 }
 

@@ -9,7 +9,7 @@
 namespace entente::data {
 namespace {
 
-constexpr std::string_view kSchema = "urn:entente:originator-signature:2";
+constexpr std::string_view kSchema = "urn:entente:originator-signature:3";
 constexpr std::string_view kType = "entente-originator+jws";
 constexpr size_t kNameMax = 64;
 
@@ -86,13 +86,18 @@ std::string named_in(std::string_view token) {
 
 }  // namespace
 
-Result<Json> originator_assertion(const Manifest& manifest, const SegmentDigests& digests,
-                                  const crypto::Secret& key, const OriginatorKey& by) {
+Result<void> check_originator_key(const OriginatorKey& by) {
   if (by.key.kind() != crypto::KeyKind::p256)
     return originator_fail("The originator's key can't sign objects.", "Use P-256.");
   if (by.originator.empty() || by.originator.size() > kNameMax)
     return originator_fail("The originator has no name, or too long a one.",
                            fmt::format("at most {} bytes", kNameMax));
+  return {};
+}
+
+Result<Json> originator_assertion(const Manifest& manifest, const SegmentDigests& digests,
+                                  const crypto::Secret& key, const OriginatorKey& by) {
+  TRY_VOID(check_originator_key(by));
   const crypto::JwsMake make{
       .alg = crypto::SignatureAlg::ES256, .typ = std::string(kType), .kid = by.originator};
   TRY(std::string token,

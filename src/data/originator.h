@@ -19,6 +19,8 @@ struct OriginatorKey {
   std::string originator = {};  // who says it: "XAA"
   crypto::PrivateKey key;       // P-256: ES256
 };
+// Whether such a key, under such a name, can sign.
+[[nodiscard]] Result<void> check_originator_key(const OriginatorKey& by);
 // `manifest` is complete but for this assertion: it covers the payload of these digests, the policy, the
 // media type and every assertion there. Key access objects are not covered, so that shares can be wrapped
 // anew for others by who holds them.

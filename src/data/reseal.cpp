@@ -82,6 +82,19 @@ bool same_attributes(const DataPolicy& before, const DataPolicy& after) {
          std::ranges::all_of(after.attributes, in(before.attributes));
 }
 
+bool same_name(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::ranges::equal(a, b, {}, lower, lower);
+}
+
+// Whoever could open an object could have made it what it is: that is signed by mistake, or not at all.
+Result<void> check_theirs(const OriginatorSeen& before, const ResealPlan& plan, const OpenExpect& expect) {
+  if (!plan.originator || plan.vouched || !expect.originators.empty()) return {};
+  if (before.verified && same_name(before.said, plan.originator->originator)) return {};
+  return fail("data.originator", "The object does not bear the signature of who is to sign it.", {},
+              "Open and read it: --vouch signs it as it is, --originator says whose signature it must bear.");
+}
+
 }  // namespace
 
 std::vector<coalition::Action> rights_for(const Manifest& old, const ResealPlan& plan) {
@@ -114,9 +127,15 @@ SealedObject kept_object(const SealedObject& object, const Source& copy) {
 Result<Manifest> reseal(const SealedObject& object, const crypto::Secret& key, const ResealPlan& plan,
                         const OpenExpect& expect, Sink& sink, const Progress& progress) {
   OpenExpect all = expect;
-  if (plan.originator)  // what they signed before, and is other now, they do not sign by mistake
-    all.known.emplace(plan.originator->originator, plan.originator->key.public_key());
+  const std::string said = claimed_originator(object.manifest).value_or("");
+  if (plan.originator) {
+    TRY_VOID(check_originator_key(*plan.originator));
+    // What they signed before, and is other now, they do not sign by mistake.
+    if (same_name(said, plan.originator->originator))
+      all.known.emplace(said, plan.originator->key.public_key());
+  }
   TRY(OpenObject open, OpenObject::open(object, key.copy(), all, progress));
+  TRY_VOID(check_theirs(open.signer(), plan, expect));
   Manifest out = object.manifest;
   if (!plan.rights && !out.passed_over.empty())
     return fail("data.seal", "The object has keys that are wrapped in a way that is not known here.", {},
@@ -142,7 +161,7 @@ Result<Manifest> reseal(const SealedObject& object, const crypto::Secret& key, c
   }
   if (out.policy_text != object.manifest.policy_text || plan.assertions || plan.label || plan.originator)
     drop_originator(out.assertions);
-  if (plan.rights && !claimed_originator(out)) {
+  if (plan.rights && claimed_originator(out).value_or("").empty()) {
     std::erase_if(out.assertions,
                   [](const Json& one) { return one.text_or("id", "") == kLineageAssertionId; });
     out.assertions.push_back(

@@ -20,8 +20,11 @@ struct ResealPlan {
   std::optional<Rights> rights = {};                      // otherwise they stay
   std::optional<std::vector<Assertion>> assertions = {};  // all there are from now on; otherwise they stay
   std::optional<Assertion> label = {};                    // in the place of every label among the assertions
-  // Signs what there is then. Without it an old signature stays only while all that it covers does.
+  // Signs what there is then, and vouches for all of it: that is theirs already, by their own signature or by
+  // one of those whom `expect` wants, or somebody read it and vouches for what it is. Without it an old
+  // signature stays only while all that it covers does.
   std::optional<OriginatorKey> originator = {};
+  bool vouched = false;
 };
 
 // The part of an object's file that stays: the payload with its header. What stood before or behind it, such
@@ -42,7 +45,7 @@ struct Kept {
 // before, its text stays the same. New shares say where they come from (lineage.h), unless a signature of the
 // originator's stays, which knows of no such statement. A signature is over the payload that is there, all of
 // which is opened for it: `progress` tells. Nobody signs what says that they signed it, and was changed
-// since.
+// since, however they write their name.
 [[nodiscard]] Result<Manifest> reseal(const SealedObject& object, const crypto::Secret& key,
                                       const ResealPlan& plan, const OpenExpect& expect, Sink& sink,
                                       const Progress& progress = {});

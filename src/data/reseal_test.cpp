@@ -247,7 +247,8 @@ TEST_CASE("What is verified in the copy is what is written, whatever becomes of 
   std::ranges::fill(object, uint8_t{0});
   const MemorySource copy(copied);
   const crypto::Secret secret = collect_key(sealed.manifest, with_keys({key})).value();
-  REQUIRE(reseal(kept_object(sealed, copy), secret, {.originator = OriginatorKey{"XAA", key}}, {}, sink));
+  REQUIRE(reseal(kept_object(sealed, copy), secret,
+                 {.originator = OriginatorKey{"XAA", key}, .vouched = true}, {}, sink));
   CHECK(open_for_test(sink.bytes, {key}).value() == plain);
 }
 
@@ -359,6 +360,13 @@ TEST_CASE("what is made of an object says of which, and of which that one was ma
   const Bytes moved = resealed(with_signature, high, {.rights = same});
   CHECK(claimed_originator(manifest(moved)) == "XAA");
   CHECK_FALSE(read_lineage(manifest(moved)).has_value());
+  // What has the form of one and names nobody is no signature to keep for.
+  SealPlan junk = plan_for_test(high);
+  junk.assertions.push_back(read_assertion(manifest(with_signature).assertions.back()).value());
+  junk.assertions.back().value = "junk";
+  const Bytes with_junk = seal_for_test(std::move(junk), to_bytes("EXERCISE"));
+  REQUIRE(claimed_originator(manifest(with_junk)) == "");
+  CHECK(read_lineage(manifest(resealed(with_junk, high, {.rights = same}))).has_value());
   ResealPlan anew{.rights = same};
   anew.originator = OriginatorKey{"XAA", signer};
   const Bytes signed_anew = resealed(with_signature, high, anew);

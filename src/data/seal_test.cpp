@@ -52,6 +52,15 @@ SealPlan tiny_segments(const PrivateKey& key, ObjectVersion version, size_t asse
 
 TEST_CASE("attack: an object that its reader would refuse is refused while it is sealed") {
   const PrivateKey key = key_for_test();
+  for (const Json& odd : {Json(int64_t{1} << 53), Json(std::string(128 * 1024, 'x')), Json()}) {
+    SealPlan plan = plan_for_test(key);
+    plan.assertions.push_back({.id = "odd", .value = odd});
+    SealedLength nowhere;
+    const auto begun = Sealer::begin(nowhere, std::move(plan), std::nullopt);
+    REQUIRE_FALSE(begun);
+    CHECK(begun.error().code() == "data.assertion");
+    CHECK(nowhere.size == 0);
+  }
   const PrivateKey aldoria = key_for_test();
   for (const ObjectVersion version : {ObjectVersion::v4_3_0, ObjectVersion::v4_2_2}) {
     // Every assertion is bound by all of the segments' hashes: many of them fill a manifest soon.

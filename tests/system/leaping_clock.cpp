@@ -1,5 +1,5 @@
-// Loaded before a node (LD_PRELOAD): its wall clock is as many seconds off as the file ENTENTE_TEST_CLOCK says.
-// The machine's own clock is left alone.
+// Loaded before a node (LD_PRELOAD): its wall clock is as many seconds off as the file ENTENTE_TEST_CLOCK
+// says. The machine's own clock is left alone.
 #include <atomic>
 #include <cstdlib>
 #include <ctime>

@@ -250,7 +250,7 @@ export function signAs(parts, by, as = by.toUpperCase(), change = {}) {
     appliesToState: 'encrypted',
     statement: {
       format: 'jws',
-      schema: 'urn:entente:originator-signature:2',
+      schema: 'urn:entente:originator-signature:3',
       value: `${text}.${mac.toString('base64url')}`,
     },
     ...change.assertion,
@@ -275,13 +275,10 @@ export const kLabel = {
 };
 
 // { payload, manifest, key } of an object in segments of the given texts; shares by nation, all needed.
-export async function partsOf(texts = [kReport], { nations = { xaa: kService }, assertions = [kLabel], attributes = kAttributes } = {}) {
-  const policy = base64(
-    JSON.stringify({
-      uuid: 'p-1',
-      body: { dataAttributes: attributes.map((attribute) => ({ attribute })), dissem: [] },
-    }),
-  );
+export async function partsOf(texts = [kReport], how = {}) {
+  const { nations = { xaa: kService }, assertions = [kLabel], attributes = kAttributes } = how;
+  const { said = { uuid: 'p-1', body: { dataAttributes: attributes.map((attribute) => ({ attribute })), dissem: [] } } } = how;
+  const policy = base64(JSON.stringify(said));
   const shares = Object.keys(nations).map(() => randomBytes(32));
   const key = Buffer.alloc(32);
   for (const share of shares) share.forEach((byte, at) => (key[at] ^= byte));

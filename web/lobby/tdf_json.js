@@ -4,6 +4,7 @@ const kDepthMax = 32; // as src/base/json.h: what is outermost is 1 deep
 const kSpace = /[ \t\r\n]*/y;
 const kText = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const kNumber = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
+const kWholeMax = 20; // characters of the longest that 64 bits hold
 const kWords = { t: ['true', true], f: ['false', false], n: ['null', null] };
 
 const texts = new WeakMap();
@@ -62,8 +63,8 @@ class Parser {
     }
     const token = this.take(kNumber) ?? this.fail('this is no value');
     const number = Number(token);
-    const fits = /[.eE]/.test(token) ? Number.isFinite(number) : BigInt.asIntN(64, BigInt(token)) === BigInt(token);
-    if (!fits) this.fail('this number is too large');
+    const isWhole = () => token.length <= kWholeMax && BigInt.asIntN(64, BigInt(token)) === BigInt(token);
+    if (!(/[.eE]/.test(token) ? Number.isFinite(number) : isWhole())) this.fail('this number is too large');
     // One that a number cannot hold exactly is none of those that anybody counts with here.
     return /[.eE]/.test(token) || Number.isSafeInteger(number) ? number : BigInt(token);
   }
@@ -110,6 +111,7 @@ export function parseJson(text, valuesMax, depthMax = kDepthMax) {
 }
 
 export function canonicalJson(value) {
+  if (typeof value === 'bigint') return `${value}`;
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
   const members = Object.keys(value)

@@ -1,5 +1,5 @@
 // What a sealed object says of itself (docs/wire-formats/object.md): read with bounds, its shape checked, nothing of it
-// believed yet. Errors: TdfError "data.zip", "data.manifest", "data.policy", "data.too-large", "data.segment".
+// believed yet. Errors: TdfError "data.zip", "data.manifest", "data.too-large", "data.segment".
 import { asText, fromBase64, fromHex, fromUtf8, utf8 } from './tdf_bytes.js';
 import { isWhole, parseJson, textOf as writtenAs } from './tdf_json.js';
 import { TdfError, crc32, readAt, readZip } from './tdf_zip.js';
@@ -46,27 +46,6 @@ function sizeOf(json, name, where, max, missing) {
 function objectOf(json, name, where) {
   if (!isObject(json[name])) wrong(`"${name}" is no object`, where);
   return json[name];
-}
-
-function readPolicy(text) {
-  let json;
-  try {
-    json = parseJson(fromUtf8(fromBase64(text)), 4096);
-  } catch {
-    fail('data.policy', 'The policy is not base64 of JSON.');
-  }
-  const body =
-    isObject(json) && isObject(json.body) ? json.body : fail('data.policy', 'The policy has no body.');
-  const list = (name) => body[name] ?? [];
-  const attributes = list('dataAttributes');
-  const dissem = list('dissem');
-  if (typeof json.uuid !== 'string' || !/^[!-~]{1,128}$/.test(json.uuid))
-    fail('data.policy', 'The policy has no usable "uuid".');
-  if (!Array.isArray(attributes) || !attributes.every((one) => typeof one?.attribute === 'string'))
-    fail('data.policy', 'The policy holds what is no attribute.');
-  if (!Array.isArray(dissem) || !dissem.every((one) => typeof one === 'string'))
-    fail('data.policy', 'The policy names what is no person.');
-  return { id: json.uuid, attributes: attributes.map(({ attribute }) => attribute.toLowerCase()), dissem };
 }
 
 // An address without the paths that software writes behind it.
@@ -217,7 +196,6 @@ function readManifest(text) {
   return {
     mimeType,
     policyText,
-    policy: readPolicy(policyText),
     access: readAccesses(accesses, `${where}/keyAccess`),
     rootSignature: readRootSignature(integrity, `${where}/integrityInformation`),
     form: segments.form ?? (version === '' ? 'hex' : 'raw'),

@@ -3,13 +3,13 @@
 import { fromBase64url, fromPem, fromUtf8, toBase64url, toHex, utf8 } from './tdf_bytes.js';
 import { canonicalJson, parseJson } from './tdf_json.js';
 import { isObject, isText } from './tdf_manifest.js';
+import { attributesOf } from './tdf_policy.js';
 import { TdfError } from './tdf_zip.js';
 
 const kAssertionId = 'entente-originator';
-const kSchema = 'urn:entente:originator-signature:2';
+const kSchema = 'urn:entente:originator-signature:3';
 const kType = 'entente-originator+jws';
 const kNameMax = 64;
-const kFqnMax = 1024;
 const [kTokenBytesMax, kHeaderTextMax, kHeaderDepthMax] = [64 * 1024, 4096, 4];
 const kRefusedHeaders = ['crit', 'b64', 'zip', 'enc', 'jku', 'jwk', 'x5u', 'x5c'];
 const kCurve = { name: 'ECDSA', namedCurve: 'P-256' };
@@ -66,23 +66,12 @@ async function signedWith(pems, { head, parts }) {
   return undefined;
 }
 
-// { name, value } of an attribute's full name (src/data/data_policy.cpp), or nothing.
-function attributeOf(fqn) {
-  const scheme = /^https?:\/\//.exec(fqn)?.[0].length;
-  const attr = fqn.indexOf('/attr/');
-  const value = fqn.indexOf('/value/', attr + 6);
-  if (fqn.length > kFqnMax || scheme === undefined || attr <= scheme || value < 0) return undefined;
-  const parts = [fqn.slice(scheme, attr), fqn.slice(attr + 6, value), fqn.slice(value + 7)];
-  if (!parts.every((part) => /^[!-~]+$/.test(part) && !/[/"\\<>]/.test(part))) return undefined;
-  return { name: parts[1], value: parts[2] };
-}
-
 // By its own attributes; one without any of origin says nothing against anybody.
-function isOf({ attributes }, code) {
-  const read = attributes.map(attributeOf);
-  if (read.includes(undefined)) return false;
-  const origins = read.filter(({ name }) => name === 'originator').map(({ value }) => value);
-  return origins.length === 0 || origins.includes(code.toLowerCase());
+function isOf({ policyText }, code) {
+  const attributes = attributesOf(policyText);
+  if (attributes === undefined) return false;
+  const origins = attributes.filter(({ name }) => name === 'originator').map(({ value }) => value);
+  return origins.length === 0 || origins.includes(code.replace(/[A-Z]/g, (one) => one.toLowerCase()));
 }
 
 async function claimsOf(manifest, segments, originator) {
@@ -116,7 +105,7 @@ export async function signerOf(manifest, segments, keysOf) {
   const said = await signedWith(pems, token);
   if (said === undefined) refuse("It is not signed by the one who is said to have signed it: the originator's signature does not hold.");
   if (said !== (await claimsOf(manifest, segments, name))) refuse('Its originator signed something else than what is here.');
-  return { name, state: isOf(manifest.policy, name) ? 'signed' : 'stranger' };
+  return { name, state: isOf(manifest, name) ? 'signed' : 'stranger' };
 }
 
 // For people, by what the nation is called.
