@@ -61,7 +61,7 @@ void compare(benchmark::State& state, const std::vector<Text>& texts, Read read)
   const Instant now = time_for_test();
   size_t next = 0;
   bool covered = true;
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     const auto label = read(texts[next++ % texts.size()]);
     covered = covered && label && dominates(policy(), clearance(), *label, now).holds;
   }

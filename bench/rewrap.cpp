@@ -242,6 +242,7 @@ struct Service {
   }
   Cost rewrap(const What& what, size_t samples, size_t in_a_row) {
     std::vector<KasRequest> requests;
+    requests.reserve(samples * in_a_row);
     for (size_t i = 0; i < samples * in_a_row; ++i) requests.push_back(next(what));
     return cost_of(samples, in_a_row, [&](size_t i) { serve(requests[i], what.permits); });
   }
@@ -278,6 +279,7 @@ struct Service {
   }
   Json half_load(size_t rounds) {
     std::vector<KasRequest> requests;
+    requests.reserve(2 * rounds);
     for (size_t i = 0; i < 2 * rounds; ++i) requests.push_back(next(i % 2 == 0 ? kRsa : kEc));
     const auto now = [] { return bench::clock_us(CLOCK_MONOTONIC); };
     const double began = now();
@@ -302,6 +304,7 @@ struct Service {
   // The same with what the node's key desk does beside: two durable records for each release.
   Json recorded_half_load(size_t rounds) {
     std::vector<KasRequest> requests;
+    requests.reserve(2 * rounds);
     for (size_t i = 0; i < 2 * rounds; ++i) requests.push_back(next(i % 2 == 0 ? kRsa : kEc));
     return bench::RecordedLoad(kas, issuer, world).half_load(requests);
   }

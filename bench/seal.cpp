@@ -55,7 +55,7 @@ void cipher(benchmark::State& state) {
   const crypto::Aead aead(crypto::Secret::random(32).bytes());
   const Bytes nonce = crypto::random_bytes(crypto::kAeadNonceBytes);
   Bytes out(kSegment + crypto::kAeadFrameBytes);
-  for (auto _ : state)
+  while (state.KeepRunning())
     for (size_t at = 0; at < kBytes; at += kSegment)
       aead.seal(nonce, ByteView(plain()).subspan(at, kSegment), out);
   count(state);
@@ -63,7 +63,7 @@ void cipher(benchmark::State& state) {
 
 void seal(benchmark::State& state) {
   NoSink nowhere;
-  for (auto _ : state) seal_to(nowhere);
+  while (state.KeepRunning()) seal_to(nowhere);
   count(state);
 }
 
@@ -72,7 +72,7 @@ void open(benchmark::State& state) {
   seal_to(object);
   const MemorySource source(object.bytes);
   NoSink nowhere;
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     const SealedObject sealed = read_object(source).value();
     OpenObject opened =
         OpenObject::open(sealed, collect_key(sealed.manifest, with_keys({key()})).value()).value();

@@ -84,6 +84,7 @@ struct Cache {
 constinit thread_local Cache cache{};
 
 Piece* hidden(const Piece* next, const Piece* in) {
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): followed only after the same again, which makes it one
   return reinterpret_cast<Piece*>(reinterpret_cast<uintptr_t>(next) ^
                                   (reinterpret_cast<uintptr_t>(in) >> 12));
 }

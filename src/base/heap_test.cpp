@@ -56,6 +56,7 @@ TEST_CASE("a piece has all the room that was asked for, and nobody else's") {
 TEST_CASE("a piece of malloc's may be given, and one may be given where it was not taken") {
   for (const size_t bytes : kBytes) give(std::malloc(bytes));
   std::vector<void*> pieces;
+  pieces.reserve(1'000);
   for (int i = 0; i < 1'000; ++i) pieces.push_back(take(100));
   std::thread([&pieces] {
     for (void* piece : pieces) give(piece, 100);

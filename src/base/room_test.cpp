@@ -16,6 +16,7 @@ using Names = Room<std::string>;
 TEST_CASE("attack: one fills their own places, and others have theirs; a place that ends is free again") {
   Names room({.places = 5, .places_of_one = 3});
   std::vector<Names::Place> held;
+  held.reserve(5);
   for (int i = 0; i < 3; ++i) held.push_back(*room.take("a"));
   CHECK_FALSE(room.take("a"));
   held.push_back(*room.take("b"));

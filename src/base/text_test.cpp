@@ -9,6 +9,7 @@ TEST_CASE(
     "printed") {
   for (const std::string_view steers :
        {"\x1b[2J", "a\nb", "a\rb", "\t", "\x7f",
+        // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): 2 would be a digit of what is before it
         "\xc2\x9b"
         "2J",
         "\xc2\x85", "\xd8\x9c", "\xe2\x80\x8e", "\xe2\x80\x8f", "\xe2\x80\xa8", "\xe2\x80\xa9",

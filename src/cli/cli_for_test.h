@@ -22,6 +22,7 @@ struct Told {
 inline Told told_by(std::vector<std::string> words) {
   words.insert(words.begin(), "entente");
   std::vector<char*> raw;
+  raw.reserve(words.size());
   for (std::string& word : words) raw.push_back(word.data());
   std::fflush(nullptr);
   const int out = ::dup(1), err = ::dup(2), said = ::memfd_create("said", 0);

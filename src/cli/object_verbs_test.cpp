@@ -80,11 +80,12 @@ TEST_CASE("seal, inspect, open: with keys in files, and nothing of a refused obj
 
 TEST_CASE("what an object says of itself never steers the terminal it is shown on") {
   const ObjectFolder at;
-  REQUIRE(at.run({"seal", "plain.txt", "--to", "xbb.pub", "--type", "a\x1b[2Jb", "--person",
-                  "c\xc2\x9b"
-                  "d\xe2\x80\xae"
-                  "e",
-                  "-o", "o.tdf"})
+  const std::string person =
+      "c\xc2\x9b"
+      "d\xe2\x80\xae"
+      "e";
+  REQUIRE(at.run({"seal", "plain.txt", "--to", "xbb.pub", "--type", "a\x1b[2Jb", "--person", person, "-o",
+                  "o.tdf"})
               .exit == kExitOk);
   const std::string out = at.run({"inspect", "o.tdf"}).out;
   CHECK(out.find("a?[2Jb") != std::string::npos);

@@ -251,9 +251,8 @@ class DataSet {
  public:
   [[nodiscard]] std::vector<std::string> names(const Answer& answer) const {
     std::vector<std::string> out;
-    for (const PolicyIndex index : answer.reasons) {
-      out.push_back(policies[index].id);
-    }
+    out.reserve(answer.reasons.size());
+    for (const PolicyIndex index : answer.reasons) out.push_back(policies[index].id);
     std::sort(out.begin(), out.end());
     return out;
   }

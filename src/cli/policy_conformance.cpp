@@ -74,7 +74,7 @@ class Gatherer {
       return std::unexpected(std::move(files).error());
     }
     for (auto& [name, content] : *files) {
-      paths_.push_back(root + "/" + name);
+      paths_.push_back(fmt::format("{}/{}", root, name));
       held_.insert_or_assign(paths_.back(), std::move(content));
     }
     return {};

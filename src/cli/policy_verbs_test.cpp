@@ -101,7 +101,7 @@ TEST_CASE("fmt and convert need no schema") {
   const Told json = folder.policy({"convert", "good.cedar"});
   CHECK(json.exit == kExitOk);
   CHECK(has(json, "\"staticPolicies\""));
-  folder.put("set.json", json.out.c_str());
+  folder.put("set.json", json.out);
   const Told checked = folder.policy({"check", "set.json"});
   CHECK_MESSAGE(checked.exit == kExitOk, checked.out);
 }

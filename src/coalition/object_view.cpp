@@ -151,6 +151,7 @@ class ObjectReader {
     label.policy = view_.terms->policy->name();
     label.classification = classification_;
     std::vector<std::string> releasable;
+    releasable.reserve(view_.releasable_to.size() + view_.origins.size());
     for (const PartnerCode& code : view_.releasable_to) releasable.push_back(code.text());
     // Whose it is may read it too.
     for (const PartnerCode& code : view_.origins) {
@@ -211,7 +212,8 @@ ObjectRead read_attributes(const World& world, const SealedObject& object, Insta
   } else {
     ObjectReader reader(world, object.attributes, now);
     out = reader.read();
-    if (!out.reading) note(reader.uids());
+    if (!out.reading)
+      note(reader.uids());  // NOLINT(clang-analyzer-cplusplus.Move): moved into a reading only
     if (reader.is_dated()) (void)notes.before(now + Millis(1));
     if (out.reading && !reader.is_dated() && key.size() <= kKeptBytesMax)
       kept.put(std::move(key), out.reading);

@@ -153,6 +153,7 @@ TEST_CASE("a change outside a verdict's reach changes nothing; one that only wid
     const Records all = random_records(dice);
     const World before = world(all);
     std::vector<Ask> asks;
+    asks.reserve(kAsks);
     for (int i = 0; i < kAsks; ++i) asks.push_back(random_ask(dice));
     for (int change_number = 0; change_number < 30; ++change_number) {
       const std::vector<Record> changes = random_change(dice, all);

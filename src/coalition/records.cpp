@@ -360,11 +360,11 @@ Result<Thing> read_record(std::string_view key, const Json& value) {
       {"app/", [](Fields& f, std::string_view id) { return Thing(read_app(f, id)); }},
       {"connector/", [](Fields& f, std::string_view id) { return Thing(read_connector(f, id)); }},
   };
-  for (const auto& [prefix, read] : kinds) {
-    if (!take_prefix(rest, prefix)) continue;
+  for (const auto& kind : kinds) {
+    if (!take_prefix(rest, kind.first)) continue;
     if (!is_label(rest))
-      return bad_key(key, fmt::format("write {} and a name of a-z, 0-9 and hyphens", prefix));
-    return reading(key, value, [&](Fields& f) { return read(f, rest); });
+      return bad_key(key, fmt::format("write {} and a name of a-z, 0-9 and hyphens", kind.first));
+    return reading(key, value, [&, read = kind.second](Fields& f) { return read(f, rest); });
   }
   return Thing(Carried{});
 }

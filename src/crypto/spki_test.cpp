@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 using namespace entente;
 using namespace entente::crypto;
@@ -134,8 +135,7 @@ TEST_CASE("points in fewer bytes stay keys, by OpenSSL's decoder") {
 
 TEST_CASE("RSA keys in odd forms are read as OpenSSL reads them, and weak ones are refused") {
   const Bytes modulus = [] {
-    const PublicKey key = rsa();
-    const Bytes der = key.spki();
+    const Bytes der = rsa().spki();
     const auto read = read_plain_spki(der);
     return Bytes(read->modulus.begin(), read->modulus.end());
   }();
@@ -174,8 +174,9 @@ TEST_CASE("PEM that is one public key is read; any other text is left to OpenSSL
     CHECK(*PublicKey::from_pem(text) == key);
   }
   const std::string head = "-----BEGIN PUBLIC KEY-----\n", tail = "-----END PUBLIC KEY-----\n";
-  for (const std::string& text : {head, head + tail, head + "AAAA\n" + tail, tail + pem.substr(head.size()),
-                                  head + "\n" + tail, pem.substr(0, pem.size() - tail.size())}) {
+  for (const std::string& text :
+       {head, head + tail, fmt::format("{}AAAA\n{}", head, tail), tail + pem.substr(head.size()),
+        fmt::format("{}\n{}", head, tail), pem.substr(0, pem.size() - tail.size())}) {
     CHECK(PublicKey::from_pem(text).error().code() == "crypto.key");
   }
 }

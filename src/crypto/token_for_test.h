@@ -27,6 +27,7 @@ inline bool run(const std::string& command) {
   std::istringstream text(command);
   std::vector<std::string> words{std::istream_iterator<std::string>(text), {}};
   std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   posix_spawn_file_actions_t quiet;

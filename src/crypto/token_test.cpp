@@ -84,6 +84,7 @@ TEST_CASE("Threads use a token's key at once") {
   const auto wrapped = *oaep_encrypt(key->public_key(), Oaep::sha1, secret.bytes());
   std::atomic<int> good{0};
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
       for (int turn = 0; turn < 25; ++turn) {

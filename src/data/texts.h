@@ -79,8 +79,8 @@ class Texts {
   static constexpr size_t kTextBytes = 40;  // what one takes besides itself, at most
 
   Texts() = default;
-  Texts(Texts&&) = default;
-  Texts& operator=(Texts&&) = default;
+  Texts(Texts&&) noexcept = default;
+  Texts& operator=(Texts&&) noexcept = default;
   Texts(const Texts&) = delete;  // its texts are seen where they are
   Texts& operator=(const Texts&) = delete;
   ~Texts() = default;
