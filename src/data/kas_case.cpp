@@ -41,19 +41,6 @@ std::string plain_words(std::string_view text) {
   return out;
 }
 
-std::string action_names(const std::vector<coalition::Action>& actions) {
-  std::string out;
-  for (const coalition::Action one : actions)
-    out.append(out.empty() ? "" : " ").append(coalition::action_name(one));
-  return out;
-}
-
-Json texts_json(const std::vector<std::string>& texts) {
-  Json out = Json::array();
-  for (const std::string& text : texts) out.push(text);
-  return out;
-}
-
 }  // namespace
 
 Kas::Case::Case(const Kas& of, Pending& pending, KasCaller who, RewrapRequest wanted)
@@ -361,72 +348,6 @@ bool Kas::Case::hear_view(CaseItem& item, const Json& result, Instant now) {
   item.elsewhere_view = name;
   item.elsewhere_until = now + Seconds(until->integer());
   return true;
-}
-
-KasLeaf Kas::Case::leaf(std::string_view kind, const CaseItem& item) const {
-  constexpr size_t kUsualFields = 12;
-  KasLeaf out{std::string(kind), {}};
-  out.fields.reserve(kUsualFields);
-  const auto add = [&](std::string name, Json value) {
-    out.fields.emplace_back(std::move(name), std::move(value));
-  };
-  add("person", caller.person.id.text());
-  add("partner", caller.person.partner.text());
-  add("device", caller.by.device);
-  add("client", caller.by.client);
-  add("object", item.object->policy.uuid);
-  add("key", item.key->digest);
-  const bool tried = item.ask.object && !item.ask.object->kid.empty();
-  add("kid", tried ? item.ask.object->kid : item.key->access.kid);
-  add("action", action_names(item.object->actions));
-  if (!item.verdict.id.empty()) {
-    add("verdict", item.verdict.id.text());
-    add("revision", static_cast<int64_t>(item.verdict.revision.value));
-  }
-  if (!service.empty() && service != service_.parts_.self) add("service", service.text());
-  if (kind == "key.release" ||
-      kind == "key.passed") {  // what it takes to ask again later whether it could still be opened
-    add("attributes", texts_json(item.ask.object->attributes));
-    add("dissem", texts_json(item.ask.object->dissem));
-    if (!item.from.empty()) add("from", texts_json(item.from));
-  }
-  // By which an author's recall is found; of the withheld too, since they are taken back from the released.
-  const bool counts = kind == "key.release" || kind == "key.passed" || kind == "key.withheld";
-  if (counts && !item.ask.object->text_digest.empty()) add("policy", item.ask.object->text_digest);
-  if (kind == "object.recall") {
-    add("recall", fmt::format("recall/{}/{}", coalition::kAuthorRecall, item.ask.object->text_digest));
-    add("reason", item.object->recall->reason);
-  }
-  if (kind == "object.view") {
-    add("view", item.view);
-    add("until", rfc3339(item.until));
-  }
-  if (item.object->release && kind != "key.refusal") {
-    add("purpose", item.object->release->purpose);
-    add("minutes", item.object->release->minutes);
-    if (item.ask.object) add("attributes", texts_json(item.ask.object->attributes));
-    if (!item.waits.empty()) add("release", item.waits);
-  }
-  if (!item.grants.empty()) add("grant", fmt::format("{}", fmt::join(item.grants, " ")));
-  if (kind == "key.refusal") {
-    if (!item.problem.empty() || !item.elsewhere.empty()) {
-      add("why", item.problem.empty() ? item.elsewhere : item.problem);
-    } else {
-      Json rules = Json::array();
-      for (const coalition::Reason& reason : item.verdict.reasons) rules.push(reason.policy);
-      add("rules", std::move(rules));
-    }
-  }
-  return out;
-}
-
-// The policy's text too: under another one it is another question, though its id is the same.
-crypto::Digest Kas::Case::denial_name(size_t index) const {
-  const CaseItem& item = items[index];
-  const std::string rule = item.verdict.reasons.empty() ? item.problem : item.verdict.reasons.front().policy;
-  return crypto::sha256(identity::framed(
-      {caller.person.partner.text(), caller.person.id.text(), caller.by.device, item.object->policy.uuid,
-       as_text(item.object->policy_digest), item.key->digest, action_names(item.object->actions), rule}));
 }
 
 KasAnswer Kas::Case::first_answer() const {

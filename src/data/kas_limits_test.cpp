@@ -241,3 +241,55 @@ TEST_CASE("attack: a recall of a key of ours says nothing of another nation's ke
   const auto step = pair.ask(Desk::first(Pair::theirs(), pair.wrapped_for_xbb(Pair::theirs())));
   CHECK(std::holds_alternative<Kas::Forward>(step));
 }
+
+TEST_CASE("attack: whoever an object names at length, and whatever it says twice, fills no ledger") {
+  // As many readers as decisions look at, as long as a policy has room for; each attribute many times.
+  constexpr size_t kLeafBytesMax = 2 * 1024;
+  DataPolicy sealed;
+  sealed.uuid = std::string(128, 'u');
+  for (int i = 0; i < 20; ++i)
+    for (const std::string& fqn : {example::fqn("classification", "restricted"),
+                                   example::fqn("originator", "xaa"), example::fqn("releasable-to", "xbb")})
+      sealed.attributes.push_back(parse_attribute(fqn).value());
+  sealed.dissem.push_back("XAA/p-officer");
+  while (sealed.dissem.size() < coalition::kDissemMax)
+    sealed.dissem.push_back(fmt::format("XBB/{}{}", std::string(680, 'a'), sealed.dissem.size()));
+  const std::string policy = write_policy(sealed);
+  REQUIRE(policy.size() > 240'000);
+
+  Desk desk;
+  const std::vector<Json> accesses(16, desk.access(policy, "2026-11-01-ec"));
+  const KasAnswer answer = desk.ask(Desk::second({Desk::wanted("a", policy, accesses)}));
+  CHECK(result_of(answer, 0, 15).text_or("status", "") == "permit");
+  REQUIRE(desk.leaves.size() == 2 * accesses.size());
+  for (const KasLeaf& leaf : desk.leaves) CHECK(Json(leaf.fields).dump().size() <= kLeafBytesMax);
+  const Json release(desk.leaves.back().fields);
+  CHECK(release.find("attributes")->items().size() == 3);
+  Json names = Json::array();
+  for (const std::string& name : sealed.dissem) names.push(name);
+  CHECK(release.text_or("dissem", "") == "256 names, sha256 " + hex(crypto::sha256(names.dump())));
+}
+
+TEST_CASE("whom an object names is in the ledger as it stands where it is short") {
+  Desk desk;
+  DataPolicy sealed = read_policy(restricted()).value();
+  sealed.dissem = {"XAA/p-officer", "XBB"};
+  const std::string policy = write_policy(sealed);
+  REQUIRE(desk.ask(Desk::first(policy, desk.access(policy))).status == 200);
+  const Json release(desk.leaves.back().fields);
+  CHECK(release.find("dissem")->dump() == R"(["XAA/p-officer","XBB"])");
+}
+
+TEST_CASE("attack: a program with a name without end fills no ledger") {
+  Desk desk;
+  KasCaller caller;
+  caller.person = example::person("XBB", "planner");
+  for (int i = 0; i < 10'000; ++i) caller.by.client += "a\u00e9";
+  const Json body = Desk::first(too_high(), desk.access(too_high()));
+  (void)desk.finish(desk.kas.take_for(std::move(caller), read_rewrap(body).value(), desk.world, Desk::at()));
+  REQUIRE(desk.kinds() == "key.refusal");
+  const Json leaf(desk.leaves[0].fields);
+  CHECK(leaf.dump().size() <= 2 * 1024);
+  CHECK(is_utf8(leaf.text_or("client", "")));
+  CHECK(leaf.text_or("client", "").ends_with("a..."));
+}
