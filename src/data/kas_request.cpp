@@ -137,7 +137,9 @@ Result<WantedObject> read_object(const Json& json, size_t& left) {
   const Json* policy = json.find("policy");
   if (policy == nullptr) return odd("a request has a policy");
   TRY(out.id, text_member(*policy, "id", kNameBytesMax, "/policy"));
-  TRY(out.policy_text, text_member(*policy, "body", kPolicyBytesMax, "/policy"));
+  // One that is too long is that object's own fault, as one that cannot be read: the others have their
+  // answers.
+  TRY(out.policy_text, text_member(*policy, "body", kRewrapBytesMax, "/policy"));
   TRY(out.release, read_wanted_release(json));
   TRY(out.actions, read_actions(json, out.release.has_value()));
   TRY(out.recall, read_wanted_recall(json));

@@ -417,3 +417,19 @@ TEST_CASE("attack: a voucher does not lead on to a third nation") {
   REQUIRE(std::holds_alternative<KasAnswer>(step));
   CHECK(std::get<KasAnswer>(step).status == 400);
 }
+
+TEST_CASE("attack: one object with a policy that is too long spoils no other's answer") {
+  for (const size_t bytes : {kPolicyBytesMax, kPolicyBytesMax + 1}) {
+    CAPTURE(bytes);
+    Desk desk;
+    const std::string wide(bytes, 'A');
+    const Json wanted_wide = Desk::wanted("b", wide, {desk.access(restricted())});
+    const KasAnswer answer =
+        desk.ask(Desk::second({Desk::wanted("a", restricted(), {desk.access(restricted())}), wanted_wide}));
+    REQUIRE(answer.status == 200);
+    CHECK(result_of(answer, 0, 0).text_or("status", "") == "permit");
+    CHECK(result_of(answer, 1, 0).text_or("error", "").ends_with("this key cannot be opened here"));
+    CHECK(desk.kinds() == "key.attempt key.release key.refusal");
+    CHECK(desk.kas.keys().operations() == 1);
+  }
+}
