@@ -61,23 +61,31 @@ Json ExposureFilter::json() const {
   return out;
 }
 
-uint32_t Exposure::policy_of(const ledger::Record& record, size_t& bytes) {
-  std::vector<uint32_t> said;
+void Exposure::look_at_policy(const ledger::Record& record, Seen& seen) const {
   const Json* attributes = field(record, "attributes");
   if (attributes != nullptr && attributes->is_array()) {
-    for (const Json& item : attributes->items()) {
-      if (!item.is_string() || item.string().size() > kNameMax) continue;
-      if (attributes_.find(item.string()) == kNone) bytes += Texts::kTextBytes + item.string().size();
-      said.push_back(attributes_.add(item.string()));
-    }
+    for (const Json& item : attributes->items())
+      if (item.is_string() && item.string().size() <= kNameMax) seen.attributes.emplace_back(item.string());
   }
-  std::sort(said.begin(), said.end());
-  const auto known = policy_index_.find(said);
-  if (known != policy_index_.end()) return known->second;
+  std::sort(seen.attributes.begin(), seen.attributes.end());
+  const auto again = std::ranges::unique(seen.attributes);
+  seen.attributes.erase(again.begin(), again.end());
+  for (const std::string_view attribute : seen.attributes)
+    seen.numbers.push_back(attributes_.find(attribute));
+  std::vector<uint32_t> name = seen.numbers;
+  std::sort(name.begin(), name.end());
+  const auto known = policy_index_.find(name);
+  if (known != policy_index_.end()) seen.alike.policy = known->second;
+}
+
+uint32_t Exposure::policy_of(Seen& seen) {
+  if (seen.alike.policy != kNone) return seen.alike.policy;
+  std::vector<uint32_t> name;
+  for (const std::string_view attribute : seen.attributes) name.push_back(attributes_.add(attribute));
+  std::sort(name.begin(), name.end());
   const auto number = static_cast<uint32_t>(policies_.size());
-  bytes += kPolicyBytes + 2 * sizeof(uint32_t) * said.size();
-  policies_.push_back(said);
-  policy_index_.emplace(std::move(said), number);
+  policies_.push_back(name);
+  policy_index_.emplace(std::move(name), number);
   return number;
 }
 
@@ -125,20 +133,24 @@ Exposure::Seen Exposure::look(const ledger::Record& record) const {
            .device = field_text(record, "device"),
            .object = field_text(record, "object"),
            .key = field_text(record, "key"),
-           .text = field_text(record, "policy")};
+           .text = field_text(record, "policy"),
+           .kid = field_text(record, "kid"),
+           .service = field_text(record, "service")};
   out.by = {persons_.find(out.person), devices_.find(out.device)};
   out.of = {objects_.find(out.object), keys_.find(out.key), texts_.find(out.text)};
+  out.alike.kid = kids_.find(out.kid);
+  out.alike.service = record.event_class == "key.passed" ? services_.find(out.service) : kHere;
+  look_at_policy(record, out);
   const auto known = [](uint32_t number) { return number != kNone; };
   if (known(out.by.person) && known(out.by.device))
-    out.reader = reader_index_.find(hash_of({out.by.person, out.by.device}),
-                                    [&](uint32_t number) { return readers_[number] == out.by; });
+    out.alike.reader = reader_index_.find(hash_of({out.by.person, out.by.device}),
+                                          [&](uint32_t number) { return readers_[number] == out.by; });
   if (known(out.of.object) && known(out.of.key) && known(out.of.text))
-    out.what = what_index_.find(hash_of({out.of.object, out.of.key, out.of.text}),
-                                [&](uint32_t number) { return whats_[number] == out.of; });
-  if (known(out.reader) && known(out.what))
-    out.group = group_index_.find(hash_of({out.reader, out.what}), [&](uint32_t number) {
-      return groups_[number].reader == out.reader && groups_[number].what == out.what;
-    });
+    out.alike.what = what_index_.find(hash_of({out.of.object, out.of.key, out.of.text}),
+                                      [&](uint32_t number) { return whats_[number] == out.of; });
+  // What is kept has all its numbers: one that lacks any fits none.
+  out.group =
+      group_index_.find(out.alike.hash(), [&](uint32_t number) { return groups_[number].of == out.alike; });
   return out;
 }
 
@@ -150,83 +162,119 @@ bool Exposure::has_room(const Room& room, uint32_t person, size_t bytes) const {
          bytes_ + bytes <= bytes_max_;
 }
 
-// The group of a release, made where there is room for one more of that nation's.
-Exposure::Group* Exposure::group_of(const ledger::Record& record) {
-  Seen seen = look(record);
-  if (seen.group != kNone) return &groups_[seen.group];
-
-  Room& room = room_of(field_text(record, "partner"));
+size_t Exposure::bytes_of(const Seen& seen) const {
   const auto needs = [](uint32_t number, size_t bytes) { return number == kNone ? bytes : 0; };
   const auto needs_text = [&](uint32_t number, std::string_view text) {
     return needs(number, Texts::kTextBytes + text.size());
   };
-  size_t bytes = kGroupBytes + needs(seen.reader, kReaderBytes) + needs(seen.what, kWhatBytes) +
-                 needs_text(seen.by.person, seen.person) + needs_text(seen.by.device, seen.device) +
-                 needs_text(seen.of.object, seen.object) + needs_text(seen.of.key, seen.key) +
-                 needs_text(seen.of.text, seen.text);
-  if (!has_room(room, seen.by.person, bytes)) return nullptr;
-  const bool apart = !is_anyones(bytes);
-  Group group{.policy = policy_of(record, bytes)};
-  if (seen.reader == kNone) {
+  size_t out = kGroupBytes + needs(seen.alike.reader, kReaderBytes) + needs(seen.alike.what, kWhatBytes) +
+               needs(seen.alike.policy, kPolicyBytes + 2 * sizeof(uint32_t) * seen.numbers.size()) +
+               needs_text(seen.by.person, seen.person) + needs_text(seen.by.device, seen.device) +
+               needs_text(seen.of.object, seen.object) + needs_text(seen.of.key, seen.key) +
+               needs_text(seen.of.text, seen.text) + needs_text(seen.alike.kid, seen.kid) +
+               needs_text(seen.alike.service, seen.service);
+  for (size_t i = 0; i < seen.numbers.size(); ++i) out += needs_text(seen.numbers[i], seen.attributes[i]);
+  return out;
+}
+
+void Exposure::keep(Seen& seen) {
+  if (seen.alike.reader == kNone) {
     seen.by = {persons_.add(seen.person), devices_.add(seen.device)};
-    seen.reader = static_cast<uint32_t>(readers_.size());
-    reader_index_.add(hash_of({seen.by.person, seen.by.device}), seen.reader);
+    seen.alike.reader = static_cast<uint32_t>(readers_.size());
+    reader_index_.add(hash_of({seen.by.person, seen.by.device}), seen.alike.reader);
     readers_.push_back(seen.by);
   }
-  if (seen.what == kNone) {
+  if (seen.alike.what == kNone) {
     seen.of = {objects_.add(seen.object), keys_.add(seen.key), texts_.add(seen.text)};
-    seen.what = static_cast<uint32_t>(whats_.size());
-    what_index_.add(hash_of({seen.of.object, seen.of.key, seen.of.text}), seen.what);
+    seen.alike.what = static_cast<uint32_t>(whats_.size());
+    what_index_.add(hash_of({seen.of.object, seen.of.key, seen.of.text}), seen.alike.what);
     whats_.push_back(seen.of);
   }
-  group.reader = seen.reader;
-  group.what = seen.what;
-  group.kid = kids_.add(field_text(record, "kid"));
-  if (record.event_class == "key.passed") group.service = services_.add(field_text(record, "service"));
+  seen.alike.kid = kids_.add(seen.kid);
+  seen.alike.policy = policy_of(seen);
+  if (seen.alike.service != kHere) seen.alike.service = services_.add(seen.service);
+  seen.group = static_cast<uint32_t>(groups_.size());
+  group_index_.add(seen.alike.hash(), seen.group);
+  groups_.push_back(Group{.of = seen.alike});
+}
+
+// The group of a release, made where there is room for one more of that nation's; or kNone.
+uint32_t Exposure::group_of(const ledger::Record& record) {
+  Seen seen = look(record);
+  if (seen.group != kNone) return seen.group;
+  Room& room = room_of(field_text(record, "partner"));
+  const size_t bytes = bytes_of(seen);
+  if (!has_room(room, seen.by.person, bytes)) return kNone;
+  const bool apart = !is_anyones(bytes);
+  keep(seen);
   person_bytes_.resize(persons_.size());
   if (apart) {
     person_bytes_[seen.by.person] += bytes;
     room.bytes += bytes;
   }
   bytes_ += bytes;
-  group_index_.add(hash_of({group.reader, group.what}), static_cast<uint32_t>(groups_.size()));
-  return &groups_.emplace_back(group);
+  return seen.group;
+}
+
+Exposure::VerdictText Exposure::verdict_of(const ledger::Record& record) {
+  const std::string_view verdict = field_text(record, "verdict");
+  VerdictText out{};
+  if (verdict.size() <= out.size()) std::ranges::copy(verdict, out.begin());
+  return out;
+}
+
+void Exposure::forget_recent(uint64_t entry) {
+  while (!recent_.empty() && recent_.front().entry + kWithheldWithinEntries < entry) recent_.pop_front();
+}
+
+// Recorded as released, and then not answered. Its release bears the same verdict, and is the same in all
+// that it says itself; the attributes it does not say. A release that is not found stands: it is better to
+// say one too many than one too few.
+void Exposure::withhold(const ledger::Record& record) {
+  const Seen seen = look(record);
+  const Room& room = room_of(field_text(record, "partner"));
+  const VerdictText verdict = verdict_of(record);
+  const auto is_its_own = [&](const Recent& release) {
+    if (release.verdict != verdict) return false;
+    if (release.group == kNone) return release.room == &room;
+    const Alike& of = groups_[release.group].of;
+    return of.reader == seen.alike.reader && of.what == seen.alike.what && of.kid == seen.alike.kid &&
+           service(of.service) == seen.service;
+  };
+  const auto found = std::find_if(recent_.rbegin(), recent_.rend(), is_its_own);
+  if (found == recent_.rend()) return;
+  --releases_;
+  if (found->group == kNone) {
+    --found->room->incomplete;
+    --incomplete_;
+  } else {
+    --groups_[found->group].count;
+  }
+  recent_.erase(std::next(found).base());
 }
 
 void Exposure::add(const ledger::Record& record, uint64_t entry) {
   read_ = entry + 1;
   if (!counts(record.event_class) || !fits(record)) return;
-  Room& room = room_of(field_text(record, "partner"));
-  if (record.event_class == "key.withheld") {  // recorded as released, and then not answered
-    const uint32_t number = look(record).group;
-    Group* const there = number == kNone ? nullptr : &groups_[number];
-    if (there == nullptr ? room.incomplete == 0 : there->count == 0) return;
-    if (there == nullptr) {
-      --room.incomplete;
-      --incomplete_;
-    } else {
-      --there->count;
-    }
-    --releases_;
-    return;
-  }
+  forget_recent(entry);
+  if (record.event_class == "key.withheld") return withhold(record);
   ++releases_;
-  Group* kept = group_of(record);
-  if (kept == nullptr) {
+  Room& room = room_of(field_text(record, "partner"));
+  recent_.push_back({group_of(record), &room, entry, verdict_of(record)});
+  if (recent_.back().group == kNone) {
     ++room.incomplete;
     ++incomplete_;
     return;
   }
-  if (kept->first == Instant()) {
-    kept->first = record.time;
-    kept->first_entry = entry;
+  Group& kept = groups_[recent_.back().group];
+  if (kept.first == Instant()) {
+    kept.first = record.time;
+    kept.first_entry = entry;
   }
-  ++kept->count;
-  kept->last = record.time;
-  kept->last_entry = entry;
-  const std::string_view verdict = field_text(record, "verdict");
-  kept->verdict.fill('\0');
-  if (verdict.size() <= kept->verdict.size()) std::ranges::copy(verdict, kept->verdict.begin());
+  ++kept.count;
+  kept.last = record.time;
+  kept.last_entry = entry;
+  kept.verdict = recent_.back().verdict;
 }
 
 Result<bool> Exposure::read_on(const ledger::Ledger& ledger, uint64_t until, size_t records_max) {
@@ -312,7 +360,7 @@ bool ExposureReport::is_named(const Exposure::Group& group) const {
   const Exposure::What& what = exposure_.what(group);
   return bit(recalled_.objects, what.object) || bit(recalled_.keys, what.key) ||
          bit(recalled_.persons, reader.person) || bit(recalled_.devices, reader.device) ||
-         bit(recalled_.texts, what.text) || (!passed(group) && bit(recalled_.kids, group.kid));
+         bit(recalled_.texts, what.text) || (!passed(group) && bit(recalled_.kids, group.of.kid));
 }
 
 std::string ExposureReport::ask(const Exposure::Group& group, coalition::Action right) const {
@@ -325,11 +373,11 @@ std::string ExposureReport::ask(const Exposure::Group& group, coalition::Action 
   ask.now = now_;
   ask.by.emplace().device = exposure_.devices_[exposure_.reader(group).device];
   coalition::SealedObject& sealed = ask.object.emplace();
-  for (const uint32_t number : exposure_.policies_[group.policy])
+  for (const uint32_t number : exposure_.policies_[group.of.policy])
     sealed.attributes.emplace_back(exposure_.attributes_[number]);
   sealed.key_digest = exposure_.keys_[what.key];
   sealed.text_digest = exposure_.texts_[what.text];
-  if (!passed(group)) sealed.kid = exposure_.kids_[group.kid];
+  if (!passed(group)) sealed.kid = exposure_.kids_[group.of.kid];
   const auto reason = coalition::barred(*world_, ask);
   return reason ? reason->policy : std::string();
 }
@@ -355,7 +403,7 @@ const std::string& ExposureReport::why_shut(const Exposure::Group& group) {
                                                          exposure_.objects_[exposure_.what(group).object]));
   if (released != released_.end()) return asked_ = ask_released(group, released->second);
   if (is_named(group)) return asked_ = ask(group, coalition::Action::open);
-  std::pair<uint32_t, std::string> name(group.policy, partner_of(group));
+  std::pair<uint32_t, std::string> name(group.of.policy, partner_of(group));
   const auto known = shut_.find(name);
   if (known != shut_.end()) return known->second;
   return shut_.emplace(std::move(name), ask(group, coalition::Action::open)).first->second;
@@ -390,7 +438,7 @@ void ExposureReport::show(uint32_t number) {
                            {"device", exposure_.devices_[exposure_.reader(group).device]},
                            {"object", exposure_.objects_[what.object]},
                            {"key", exposure_.keys_[what.key]},
-                           {"kid", exposure_.kids_[group.kid]},
+                           {"kid", exposure_.kids_[group.of.kid]},
                            {"count", static_cast<int64_t>(group.count)},
                            {"first", rfc3339(group.first)},
                            {"last", rfc3339(group.last)},
@@ -398,8 +446,8 @@ void ExposureReport::show(uint32_t number) {
                            {"last_entry", static_cast<int64_t>(group.last_entry)},
                            {"verdict", verdict.substr(0, verdict.find('\0'))},
                            {"passed", passed(group)}});
-  if (passed(group) && !exposure_.services_[group.service].empty())
-    row.set("service", exposure_.services_[group.service]);
+  if (const std::string_view service = exposure_.service(group.of.service); !service.empty())
+    row.set("service", service);
   if (!shut.empty() || !passed(group)) row.set("openable", shut.empty());
   if (!shut.empty()) row.set("why", shut);
   rows_.push(std::move(row));

@@ -22,6 +22,9 @@ namespace entente::data {
 
 inline constexpr size_t kExposureBytesMax = 512 << 20;
 inline constexpr size_t kExposureShownMax = 2'000;
+// So many entries of the ledger after a release its key.withheld still takes it back: many more than are
+// under way at once. Counted in entries, so that whoever reads some of them alone comes to the same.
+inline constexpr uint64_t kWithheldWithinEntries = 65'536;
 // What one turn of a loop may hold: entries of the ledger, and groups of a report.
 inline constexpr size_t kExposureReadAtOnce = 500;
 inline constexpr size_t kExposureGroupsAtOnce = 2'000;
@@ -67,6 +70,7 @@ class Exposure {
  private:
   friend class ExposureReport;
   static constexpr uint32_t kNone = kNoNumber;
+  static constexpr uint32_t kHere = kNoNumber - 1;  // the service that is this node's own
 
   struct Reader {
     uint32_t person, device;
@@ -77,38 +81,62 @@ class Exposure {
     uint32_t text;  // digest of the policy's, where it names an author
     bool operator==(const What&) const = default;
   };
+  // What has to be alike for releases to be of one row. An object's id, key and attributes are its sealer's
+  // word, and whether another nation's service released it is that nation's: what was released here under
+  // the same id and key is counted apart, so that neither of them changes what is said of it.
+  struct Alike {
+    uint32_t reader = kNone, what = kNone, kid = kNone, policy = kNone;
+    uint32_t service = kNone;  // kHere, or whose, where it passed: it released it for one of our people
+    bool operator==(const Alike&) const = default;
+    [[nodiscard]] uint64_t hash() const { return hash_of({reader, what, kid, policy, service}); }
+  };
+  using VerdictText = std::array<char, 16>;
   struct Group {
-    uint32_t reader = kNone;
-    uint32_t what = kNone;
-    uint32_t kid = 0;
-    uint32_t policy = 0;
-    uint32_t service = kNone;  // whose, where it passed: another nation's released it, for one of our people
+    Alike of{};
     uint32_t count = 0;
     Instant first{}, last{};
     uint64_t first_entry = 0, last_entry = 0;
-    std::array<char, 16> verdict{};
+    VerdictText verdict{};
   };
   struct Room {  // of one nation, of what is kept apart
     size_t bytes = 0;
     size_t bytes_max = 0;
     uint64_t incomplete = 0;
   };
+  struct Recent {    // a release that may be withheld yet
+    uint32_t group;  // or kNone: it had no room
+    Room* room;
+    uint64_t entry;
+    VerdictText verdict;
+  };
   struct Seen {  // what a record says, with the numbers that it has here
     std::string person;
-    std::string_view device, object, key, text;
+    std::string_view device, object, key, text, kid, service;
+    std::vector<std::string_view> attributes{};
+    std::vector<uint32_t> numbers{};  // of those attributes
     Reader by{};
     What of{};
-    uint32_t reader = kNone, what = kNone, group = kNone;
+    Alike alike{};
+    uint32_t group = kNone;
   };
   [[nodiscard]] bool fits(const ledger::Record& record) const;
   [[nodiscard]] Room& room_of(std::string_view partner);
   [[nodiscard]] Seen look(const ledger::Record& record) const;
+  void look_at_policy(const ledger::Record& record, Seen& seen) const;
+  [[nodiscard]] static VerdictText verdict_of(const ledger::Record& record);
   [[nodiscard]] bool is_anyones(size_t bytes) const { return bytes_ + bytes <= bytes_max_ / 4 * 3; }
   [[nodiscard]] bool has_room(const Room& room, uint32_t person, size_t bytes) const;
-  [[nodiscard]] Group* group_of(const ledger::Record& record);
-  uint32_t policy_of(const ledger::Record& record, size_t& bytes);
-  [[nodiscard]] const Reader& reader(const Group& group) const { return readers_[group.reader]; }
-  [[nodiscard]] const What& what(const Group& group) const { return whats_[group.what]; }
+  [[nodiscard]] size_t bytes_of(const Seen& seen) const;  // that keeping it takes, beside what is kept
+  [[nodiscard]] uint32_t group_of(const ledger::Record& record);
+  [[nodiscard]] uint32_t policy_of(Seen& seen);
+  void keep(Seen& seen);
+  void forget_recent(uint64_t entry);
+  void withhold(const ledger::Record& record);
+  [[nodiscard]] const Reader& reader(const Group& group) const { return readers_[group.of.reader]; }
+  [[nodiscard]] const What& what(const Group& group) const { return whats_[group.of.what]; }
+  [[nodiscard]] std::string_view service(uint32_t number) const {
+    return number == kHere ? std::string_view() : services_[number];
+  }
 
   PartnerCode self_;
   ExposureFilter only_;
@@ -126,6 +154,7 @@ class Exposure {
   std::deque<Reader> readers_;
   std::deque<What> whats_;
   std::deque<Group> groups_;
+  std::deque<Recent> recent_;  // by entry; at most as many as kWithheldWithinEntries, beside what has room
 };
 
 // One report, made in slices so that others have the loop in between: {"asked", "releases", "readers",
@@ -158,7 +187,9 @@ class ExposureReport {
   void show(uint32_t number);
   [[nodiscard]] std::string_view partner_of(const Exposure::Group& group) const;
   [[nodiscard]] std::string_view id_of(const Exposure::Group& group) const;  // of the person, in their nation
-  [[nodiscard]] static bool passed(const Exposure::Group& group) { return group.service != Exposure::kNone; }
+  [[nodiscard]] static bool passed(const Exposure::Group& group) {
+    return group.of.service != Exposure::kHere;
+  }
 
   const Exposure& exposure_;
   ExposureFilter filter_;

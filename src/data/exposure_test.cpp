@@ -32,6 +32,10 @@ ledger::Record leaf(std::string kind, std::string person, std::string object, Mi
   return out;
 }
 
+Json& field_of(ledger::Record& record, std::string_view name) {
+  return std::ranges::find(record.fields, name, &Json::Member::first)->second;
+}
+
 void add(Exposure& exposure, const ledger::Record& record) {
   static uint64_t entry = 0;
   exposure.add(record, entry++);
@@ -332,6 +336,76 @@ TEST_CASE("attack: what another nation's service released, and has taken back si
   said = rows(example::world(records), 0, 0);
   CHECK_FALSE(said[true].find("openable")->boolean());
   CHECK(said[true].text_or("why", "") == "object-recalled");
+}
+
+TEST_CASE(
+    "attack: what another nation's service says of a key changes what is said of this node's own release") {
+  ledger::Record like = leaf("key.release", "ingrid", "plan");
+  const Json own = field_of(like, "attributes");
+  const Json made_up = Json::array({example::fqn("classification", "unclassified")});
+  // An object's id and its wrapped key are anybody's to copy, beside attributes and a kid of their choice.
+  const auto of = [](const char* kind, const char* verdict, const char* kid, const Json& attributes) {
+    ledger::Record out = leaf(kind, "ingrid", "plan");
+    field_of(out, "verdict") = verdict;
+    field_of(out, "kid") = kid;
+    field_of(out, "attributes") = attributes;
+    return out;
+  };
+  const auto passed = [&](const char* verdict, const char* service, const char* kid, const Json& attributes) {
+    ledger::Record out = of("key.passed", verdict, kid, attributes);
+    out.fields.emplace_back("service", service);
+    return out;
+  };
+  std::vector<ledger::Record> all{
+      of("key.release", "own", "key-1", own),         passed("their kid", "XCC", "key-9", own),
+      passed("their service", "XCC", "key-1", own),   passed("another one's", "XDD", "key-1", own),
+      passed("made up", "XCC", "key-1", made_up),     of("key.release", "own, other", "key-1", made_up),
+      of("key.release", "own, new key", "key-2", own)};
+  const coalition::World world = example::world(example::records("XAA"));
+  const auto rows = [&](const Exposure& exposure) {
+    std::map<std::string, Json> out;
+    const Json report = report_of(exposure, {}, world);
+    for (const Json& row : report.find("rows")->items()) out.emplace(row.text_or("verdict", ""), row);
+    return out;
+  };
+  for (size_t turn = 0; turn < all.size(); ++turn) {  // whichever comes first
+    Exposure exposure{PartnerCode("XAA")};
+    for (const ledger::Record& record : all) add(exposure, record);
+    std::map<std::string, Json> said = rows(exposure);
+    REQUIRE(said.size() == all.size());
+    CHECK_FALSE(said["own"].find("passed")->boolean());
+    CHECK(said["own"].find("service") == nullptr);
+    CHECK(said["own"].text_or("kid", "") == "key-1");
+    CHECK(said["their kid"].text_or("kid", "") == "key-9");
+    CHECK(said["their kid"].text_or("service", "") == "XCC");
+    CHECK(said["another one's"].text_or("service", "") == "XDD");
+    // Each is taken back from its own row: a withheld one bears no attributes, and its release's verdict.
+    for (const ledger::Record& record : all) {
+      ledger::Record withheld = record;
+      withheld.event_class = "key.withheld";
+      std::erase_if(withheld.fields, [](const Json::Member& one) { return one.first == "attributes"; });
+      add(exposure, withheld);
+      CHECK(said.erase(field_of(withheld, "verdict").string()) == 1);
+      CHECK(rows(exposure).size() == said.size());
+      for (const auto& [verdict, row] : said) CHECK(rows(exposure)[verdict].dump() == row.dump());
+    }
+    std::rotate(all.begin(), all.begin() + 1, all.end());
+  }
+}
+
+TEST_CASE("attack: made-up kids and attributes take more memory than there is room for") {
+  Exposure exposure(PartnerCode("XAA"), 64 << 10);
+  constexpr int kReleases = 1'000;
+  for (int i = 0; i < kReleases; ++i) {
+    ledger::Record passed = leaf("key.passed", "ingrid", "plan");
+    field_of(passed, "kid") = fmt::format("{:0250}", i);
+    field_of(passed, "attributes") = Json::array({fmt::format("{:0250}", i)});
+    add(exposure, passed);
+    REQUIRE(exposure.bytes() <= 64 << 10);
+  }
+  const auto kept = static_cast<size_t>(kReleases) - exposure.incomplete();
+  CHECK(kept > 10);
+  CHECK(exposure.bytes() > kept * 500);
 }
 
 namespace {
