@@ -58,10 +58,7 @@ Result<Whole> read_whole(const std::filesystem::path& file, size_t bytes_max, Sy
   return out;
 }
 
-Result<void> write_synced(const std::filesystem::path& file, std::string_view text, int mode) {
-  const Descriptor made(
-      ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, static_cast<mode_t>(mode)));
-  if (made.number() < 0) return fault(file, "create");
+Result<void> write_synced(const Descriptor& made, const std::filesystem::path& file, std::string_view text) {
   while (!text.empty()) {
     const ssize_t count = ::write(made.number(), text.data(), text.size());
     if (count < 0) return fault(file, "write");
@@ -83,9 +80,26 @@ Result<Bytes> read_bytes(const std::filesystem::path& file, size_t bytes_max, Sy
 
 Result<void> write_file(const std::filesystem::path& file, std::string_view text, int mode) {
   const std::filesystem::path fresh = file.string() + ".new";
-  TRY_VOID(write_synced(fresh, text, mode));
+  {
+    const Descriptor made(
+        ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, static_cast<mode_t>(mode)));
+    if (made.number() < 0) return fault(fresh, "create");
+    TRY_VOID(write_synced(made, fresh, text));
+  }
   if (::rename(fresh.c_str(), file.c_str()) != 0) return fault(file, "write");
   return {};
+}
+
+Result<void> create_file(const std::filesystem::path& file, std::string_view text, int mode) {
+  const Descriptor made(
+      ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, static_cast<mode_t>(mode)));
+  if (made.number() < 0 && errno == EEXIST)
+    return fail("config.file", "there is a file already, and it would be lost", file.string(),
+                "name another file, or move this one away first");
+  if (made.number() < 0) return fault(file, "create");
+  Result<void> written = write_synced(made, file, text);
+  if (!written) ::unlink(file.c_str());
+  return written;
 }
 
 }  // namespace entente

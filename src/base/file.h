@@ -20,5 +20,8 @@ enum class Symlink { followed, refused };  // where the file itself is one
 // Written beside, synced and renamed; mode as given. Errors: "config.file".
 [[nodiscard]] Result<void> write_file(const std::filesystem::path& file, std::string_view text,
                                       int mode = 0644);
+// Only where no file is; none is left when it fails. Errors: "config.file".
+[[nodiscard]] Result<void> create_file(const std::filesystem::path& file, std::string_view text,
+                                       int mode = 0644);
 
 }  // namespace entente

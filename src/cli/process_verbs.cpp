@@ -20,6 +20,7 @@
 #include <thread>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 namespace entente::cli {
 namespace {
@@ -57,10 +58,6 @@ Result<node::NodeConfig> node_config(const Arguments& arguments) {
   return node::load_node_config(file, system_clock().now());
 }
 
-Result<void> write_key(const std::string& path, const crypto::PrivateKey& key) {
-  return crypto::save_private_key(path, key);
-}
-
 Result<net::Thumbprint> pin_of(const std::string& text) {
   const Result<Bytes> bytes = from_base64url(text);
   net::Thumbprint pin{};
@@ -84,7 +81,8 @@ Result<ConnectorIdentity> connector_identity(const node::ConnectorConfig& config
   std::error_code error;
   std::filesystem::create_directories(config.data, error);
   if (!std::filesystem::exists(key_file)) {
-    TRY_VOID(write_key(key_file.string(), crypto::PrivateKey::generate(crypto::KeyKind::p256)));
+    TRY_VOID(
+        crypto::save_private_key(key_file.string(), crypto::PrivateKey::generate(crypto::KeyKind::p256)));
   }
   TRY(const crypto::PrivateKey key, crypto::load_private_key(key_file.string()));
   if (!std::filesystem::exists(certificate_file)) {
@@ -299,6 +297,20 @@ Result<void> run_connector(const Arguments& arguments) {
   return {};
 }
 
+// FILE and FILE.pub: both or neither, and nothing that was there is lost.
+Result<Json> make_nation_key(const Arguments& arguments) {
+  TRY(const std::string file, arguments.need("out"));
+  const crypto::PrivateKey key = crypto::PrivateKey::generate(crypto::KeyKind::p384);
+  const std::string public_pem = key.public_key().pem();
+  TRY_VOID(crypto::create_private_key(file, key));
+  const Result<void> published = create_file(file + ".pub", public_pem);
+  if (!published) {
+    ::unlink(file.c_str());
+    return Failure(published.error());
+  }
+  return Json::object({{"public_key", public_pem}, {"file", file + ".pub"}});
+}
+
 int finish(const Result<void>& result, const Arguments& arguments) {
   return result ? kExitOk : report(result.error(), arguments.json());
 }
@@ -324,14 +336,9 @@ int node_keys(const Arguments& arguments) {
   return kExitOk;
 }
 int genesis_key(const Arguments& arguments) {
-  const Result<std::string> out = arguments.need("out");
-  if (!out) return report(out.error(), arguments.json());
-  const crypto::PrivateKey key = crypto::PrivateKey::generate(crypto::KeyKind::p384);
-  const Result<void> saved = write_key(*out, key);
-  if (!saved) return report(saved.error(), arguments.json());
-  const Result<void> published = write_file(*out + ".pub", key.public_key().pem());
-  if (!published) return report(published.error(), arguments.json());
-  print_json(Json::object({{"public_key", key.public_key().pem()}, {"file", *out + ".pub"}}));
+  const Result<Json> made = make_nation_key(arguments);
+  if (!made) return report(made.error(), arguments.json());
+  print_json(*made);
   return kExitOk;
 }
 int genesis_sign(const Arguments& arguments) {

@@ -76,6 +76,8 @@ class PrivateKey {
 
 // Written to a temporary file of mode 0600 beside `path`, synced, renamed. Errors: "crypto.key_file".
 [[nodiscard]] Result<void> save_private_key(const std::string& path, const PrivateKey& key);
+// The same for a key that nobody may lose: only where no file is, and none is left when it fails.
+[[nodiscard]] Result<void> create_private_key(const std::string& path, const PrivateKey& key);
 // Refuses a file that group or others may read or write.
 [[nodiscard]] Result<PrivateKey> load_private_key(const std::string& path);
 

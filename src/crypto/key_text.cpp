@@ -239,6 +239,29 @@ bool write_all(int fd, ByteView bytes) {
   return true;
 }
 
+// The key of `path` in `file`, which was not there before; mode 0600.
+Result<void> make_key_file(const std::string& file, const std::string& path, const PrivateKey& key) {
+  if (EVP_PKEY_get0_provider(key.native()) == nullptr)
+    return fail("crypto.key_use", "A key that stays in its token can't be written to a file.", path);
+  const Secret pem = key.pem();
+  const File made(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (made.fd() < 0 && errno == EEXIST)
+    return fail("crypto.key_file", "There is a file already, and a key that is written over is lost.", path,
+                "Name another file, or move this one away first.");
+  if (made.fd() < 0) return file_fail(path, "written");
+  if (write_all(made.fd(), pem.bytes()) && ::fsync(made.fd()) == 0) return {};
+  Failure failure = file_fail(path, "written");
+  ::unlink(file.c_str());
+  return failure;
+}
+
+Result<void> sync_folder_of(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  const File directory(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.fd() < 0 || ::fsync(directory.fd()) != 0) return file_fail(path, "made durable");
+  return {};
+}
+
 }  // namespace
 
 Result<JwkUse> jwk_use(const Json& jwk, std::string_view operation) {
@@ -378,28 +401,21 @@ Secret PrivateKey::pem() const {
 }
 
 Result<void> save_private_key(const std::string& path, const PrivateKey& key) {
-  if (EVP_PKEY_get0_provider(key.native()) == nullptr)
-    return fail("crypto.key_use", "A key that stays in its token can't be written to a file.", path);
   const std::string fresh = path + ".new-" + random_token(9);
-  const Secret pem = key.pem();
-  {
-    const File file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (file.fd() < 0) return file_fail(path, "written");
-    if (!write_all(file.fd(), pem.bytes()) || ::fsync(file.fd()) != 0) {
-      Failure failure = file_fail(path, "written");
-      ::unlink(fresh.c_str());
-      return failure;
-    }
-  }
+  TRY_VOID(make_key_file(fresh, path, key));
   if (::rename(fresh.c_str(), path.c_str()) != 0) {
     Failure failure = file_fail(path, "put in its place");
     ::unlink(fresh.c_str());
     return failure;
   }
-  const std::string folder = std::filesystem::path(path).parent_path().string();
-  const File directory(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.fd() < 0 || ::fsync(directory.fd()) != 0) return file_fail(path, "made durable");
-  return {};
+  return sync_folder_of(path);
+}
+
+Result<void> create_private_key(const std::string& path, const PrivateKey& key) {
+  TRY_VOID(make_key_file(path, path, key));
+  Result<void> synced = sync_folder_of(path);
+  if (!synced) ::unlink(path.c_str());
+  return synced;
 }
 
 Result<PrivateKey> load_private_key(const std::string& path) {
