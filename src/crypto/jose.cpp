@@ -181,6 +181,13 @@ Result<void> check_times(const Jwt& jwt, const std::optional<Instant>& not_befor
   return {};
 }
 
+// RFC 7517 section 4.4: "alg" is optional, and a set may hold keys of kinds that its issuer does not sign
+// with.
+SignatureAlg alg_without_name(const PublicKey& key, SignatureAlg rsa_alg) {
+  if (key.kind() != KeyKind::rsa) return default_alg(key.kind());
+  return fits(rsa_alg, KeyKind::rsa) ? rsa_alg : default_alg(KeyKind::rsa);
+}
+
 Result<std::optional<VerifyKey>> key_from_json(const Json& jwk, SignatureAlg rsa_alg) {
   if (!jwk.is_object()) return fail("jose.keys", "The key set holds something that is not a JSON object.");
   const std::string_view kty = jwk.text_or("kty", "");
@@ -192,7 +199,7 @@ Result<std::optional<VerifyKey>> key_from_json(const Json& jwk, SignatureAlg rsa
                      (kty == "OKP" && crv == "Ed25519");
   if (use == JwkUse::other || !known) return std::nullopt;
   TRY(PublicKey key, PublicKey::from_jwk(jwk));
-  SignatureAlg alg = key.kind() == KeyKind::rsa ? rsa_alg : default_alg(key.kind());
+  SignatureAlg alg = alg_without_name(key, rsa_alg);
   if (const Json* named = jwk.find("alg")) {
     TRY(alg, signature_alg(named->string()));
   }

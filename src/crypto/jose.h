@@ -35,7 +35,7 @@ class KeySet {
   [[nodiscard]] static Result<KeySet> from_keys(std::vector<VerifyKey> keys);
   // A public JWK, or a set ({"keys": [...]}). Keys that can't verify signatures (use "enc", unknown kty, crv
   // or alg) are passed over as RFC 7517 section 5 asks; weak, broken, private, symmetric or doubly named keys
-  // refuse the whole set. `rsa_alg`: what an RSA key without `alg` is used with.
+  // refuse the whole set. `rsa_alg`: what an RSA key without `alg` is used with; PS256 where it is none of RSA's.
   [[nodiscard]] static Result<KeySet> from_json(const Json& jwks, SignatureAlg rsa_alg = SignatureAlg::PS256);
   [[nodiscard]] static Result<KeySet> parse(std::string_view text,
                                             SignatureAlg rsa_alg = SignatureAlg::PS256);

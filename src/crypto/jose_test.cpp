@@ -187,6 +187,18 @@ TEST_CASE("key sets refuse what is ambiguous, secret or weak, and pass over what
   CHECK(round.find("") == nullptr);
 }
 
+TEST_CASE("an RSA key without \"alg\" is used with its issuer's, where that is one of RSA's") {
+  const Json jwk = PrivateKey::generate(KeyKind::rsa, 2048).public_key().jwk();
+  for (const auto& [issuers, used] : {std::pair{SignatureAlg::RS256, SignatureAlg::RS256},
+                                      {SignatureAlg::PS384, SignatureAlg::PS384},
+                                      {SignatureAlg::ES256, SignatureAlg::PS256},
+                                      {SignatureAlg::EdDSA, SignatureAlg::PS256}}) {
+    const auto keys = KeySet::from_json(jwk, issuers);
+    REQUIRE(keys);
+    CHECK(keys->keys().at(0).alg == used);
+  }
+}
+
 TEST_CASE("claims are checked: issuer, audience, times") {
   CHECK(jwt_code(good_claims()) == "accepted");
   CHECK(jwt_code(with("iss", "https://idp.xbb.example/")) == "jwt.iss");

@@ -235,8 +235,7 @@ Result<OidcStep> OidcClient::ask_for_tokens(AttemptPtr attempt, const Moment& mo
 }
 
 Result<void> OidcClient::read_keys(const std::string& body, const Moment& moment) {
-  const bool is_rsa = crypto::fits(provider_.id_token_alg, crypto::KeyKind::rsa);
-  auto keys = crypto::KeySet::parse(body, is_rsa ? provider_.id_token_alg : crypto::SignatureAlg::PS256);
+  auto keys = crypto::KeySet::parse(body, provider_.id_token_alg);
   if (!keys)
     return fail("oidc.keys", "The provider's keys can't be used: " + keys.error().what(), provider_.issuer,
                 keys.error().hint());

@@ -21,6 +21,7 @@ struct Provider {
   net::Loop loop;
   HandClock clock;
   crypto::PrivateKey key = crypto::PrivateKey::generate(crypto::KeyKind::p256);
+  Json others = Json::array();  // beside it
   bool answers = true;
   int asked = 0;
   net::Event answer{loop};  // set: it answers at once
@@ -32,7 +33,9 @@ struct Provider {
     const bool go = co_await answer.wait(net::kNoTimeout);
     if (!go || !answers) co_return fail("net.refused", "the provider is down");
     if (discovery) co_return Json::object({{"issuer", kIssuer}, {"jwks_uri", kIssuer + "/keys"}});
-    co_return crypto::KeySet::from_keys({{"k", crypto::SignatureAlg::ES256, key.public_key()}})->json();
+    Json all = others;
+    all.push(key.public_key().jwk().set("kid", "k"));
+    co_return Json::object({{"keys", std::move(all)}});
   }
   net::Task<bool> known(std::string kid) {
     std::string issuer = kIssuer;
@@ -103,4 +106,12 @@ TEST_CASE("attack: keys that nobody has are asked for once a minute") {
   provider.clock.passed += IssuerKeys::kPause;
   for (int i = 0; i < 5; ++i) (void)provider.has("bogus");
   CHECK(provider.asked == 2);
+}
+
+TEST_CASE("a provider that signs by ES256 may have an RSA key without \"alg\" beside it") {
+  Provider provider;
+  provider.answer.set();
+  provider.others.push(
+      crypto::PrivateKey::generate(crypto::KeyKind::rsa, 2048).public_key().jwk().set("kid", "other"));
+  CHECK(provider.has("k"));
 }
