@@ -33,6 +33,8 @@ struct Signer {
 // One sentence, for people.
 [[nodiscard]] std::string signer_words(const Signer& signer);
 [[nodiscard]] Json signer_json(const Signer& signer);  // the originator; null where that is not verified
+// {"state", "name"}: what signer_words says, in the words of docs/wire-formats/object.md.
+[[nodiscard]] Json signature_json(const Signer& signer);
 // The keys by which a key service's nation signs what it seals.
 [[nodiscard]] Result<std::vector<crypto::PublicKey>> originator_keys_of_service(const Arguments& arguments,
                                                                                 std::string url);

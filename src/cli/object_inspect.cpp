@@ -29,6 +29,9 @@ struct Inspected {
 
 Result<Inspected> inspect(const Arguments& arguments) {
   TRY(const std::vector<crypto::PrivateKey> keys, private_keys_of(arguments));
+  if (keys.empty() && !arguments.all("pin").empty())
+    return fail("cli.usage", "--pin takes --key", {},
+                "what an assertion is bound to shows in an opened object");
   TRY(data::OpenExpect expect, expectations_of(arguments));
   TRY(const data::FileSource source, data::FileSource::open(arguments.words[0]));
   TRY(const data::SealedObject sealed, data::read_object(source));
@@ -122,6 +125,7 @@ Json inspected_json(const Inspected& object, const Arguments& arguments) {
        {"assertions", std::move(assertions)},
        {"lineage", std::move(lineage)},
        {"originator", object.originator_said ? Json(*object.originator_said) : Json()},
+       {"signature", signature_json(object.signer)},
        {"verified", Json::object({{"payload", object.opened},
                                   {"policy", object.opened || object.originator.has_value()},
                                   {"assertions", object.opened || object.originator.has_value()},
@@ -183,7 +187,7 @@ void print_text(const Inspected& object, const Arguments& arguments) {
   if (object.opened)
     fmt::print("verified    every segment, the root signature, the policy's binding and every assertion\n");
   else if (object.why_not)
-    fmt::print("verified    payload: no, none of the given keys opens it\n");
+    fmt::print("verified    payload: no. {}\n", printable(object.why_not->what()));
   else
     fmt::print("verified    payload: no, that takes a key (--key PRIVATE.pem)\n");
 }
@@ -197,7 +201,7 @@ int object_inspect(const Arguments& arguments) {
     print_json(inspected_json(*object, arguments));
   else
     print_text(*object, arguments);
-  return kExitOk;
+  return object->why_not ? kExitRefused : kExitOk;  // what was to be verified is not
 }
 
 }  // namespace entente::cli

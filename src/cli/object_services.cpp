@@ -87,7 +87,10 @@ Result<crypto::Secret> ask_share(const Services& services, const data::KeyAccess
       data::ask_for_share(access, policy_text, opened_for, services.holder, system_clock().now()));
   TRY(const net::FetchResponse answer, ask_with_nonce(services, service, request));
   auto share = data::read_share(answer.status, answer.body, request);
-  if (!share) share.error().where() = service.url;
+  // Whoever answered: a reader's own nation may have refused before the other one was asked.
+  if (!share)
+    share.error().where() =
+        service.via == service.url ? service.url : fmt::format("{} for {}", service.via, service.url);
   return share;
 }
 

@@ -84,6 +84,14 @@ std::string signer_words(const Signer& signer) {
                      who);
 }
 
+Json signature_json(const Signer& signer) {
+  const char* state = signer.seen.said.empty() ? "unsigned"
+                      : !signer.seen.verified  ? "unknown"
+                      : signer.of_origin       ? "signed"
+                                               : "stranger";
+  return Json::object({{"state", state}, {"name", signer.seen.said}});
+}
+
 Json signer_json(const Signer& signer) {
   return signer.verified() ? Json(signer.seen.said) : Json();
 }

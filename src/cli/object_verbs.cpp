@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include <fmt/format.h>
@@ -53,8 +54,11 @@ Result<data::DataPolicy> policy_of(const Arguments& arguments) {
   out.uuid = fmt::format("{}-{}-4{}-8{}-{}", digits.substr(0, 8), digits.substr(8, 4), digits.substr(13, 3),
                          digits.substr(17, 3), digits.substr(20));
   for (const std::string& one : arguments.all("attribute")) {
-    TRY(data::AttributeName name, data::parse_attribute(one));
-    out.attributes.push_back(std::move(name));
+    auto name = data::parse_attribute(one);
+    if (!name)
+      return fail("cli.usage", fmt::format("--attribute {} is no attribute's full name", one), {},
+                  name.error().hint());
+    out.attributes.push_back(*std::move(name));
   }
   out.dissem = arguments.all("person");
   return out;
@@ -125,8 +129,13 @@ Result<std::optional<data::OriginatorKey>> signer_of(const Arguments& arguments)
   if (who.has_value() != sign.has_value())
     return fail("cli.usage", "--as and --sign belong together", {}, "who signs, and with which key");
   if (!who) return std::optional<data::OriginatorKey>();
+  if (!is_partner_code(*who))
+    return fail("cli.usage", fmt::format("--as {} is no nation's code", *who), {}, "three capital letters");
   TRY(crypto::PrivateKey key, crypto::load_private_key(*sign));
-  return data::OriginatorKey{*who, std::move(key)};
+  data::OriginatorKey out{*who, std::move(key)};
+  if (const auto can = data::check_originator_key(out); !can)
+    return fail("cli.usage", "--sign: " + can.error().what(), *sign, can.error().hint());
+  return out;
 }
 
 Result<data::SealPlan> seal_plan(const Arguments& arguments) {
@@ -201,7 +210,13 @@ Result<std::string> output_of(const Arguments& arguments, const std::string& in)
   return out;
 }
 
-Result<data::Manifest> seal_file(const Arguments& arguments) {
+struct Sealed {
+  data::Manifest manifest;
+  std::vector<std::string> dropped = {};  // of what it was made of
+  std::string author_at = {};             // whose key service knows its author; none: not said
+};
+
+Result<Sealed> seal_file(const Arguments& arguments) {
   const std::string& in = arguments.words[0];
   TRY(const std::string out, output_of(arguments, in));
   TRY(data::SealPlan plan, seal_plan(arguments));
@@ -219,7 +234,10 @@ Result<data::Manifest> seal_file(const Arguments& arguments) {
   }
   TRY(data::Manifest manifest, sealer.finish());
   TRY_VOID(file.commit(true));
-  return manifest;
+  const std::vector<std::string>& services = arguments.all("service");
+  const std::string home =
+      services.empty() ? "" : services.front().substr(0, services.front().find("=https"));
+  return Sealed{std::move(manifest), {}, data::key_service_of(home)};
 }
 
 // The label that an object has now.
@@ -249,10 +267,9 @@ Result<data::DataPolicy> changed_policy(const Arguments& arguments, const data::
 }
 
 // What the old object had and the new one has not, with why. Texts of the object may be anybody's: quoted.
-void tell_dropped(const data::Manifest& old, const data::Manifest& now) {
-  const auto tell = [](const std::string& text) {
-    fmt::print(stderr, "entente: dropped: {}\n", printable(text));
-  };
+std::vector<std::string> dropped(const data::Manifest& old, const data::Manifest& now) {
+  std::vector<std::string> out;
+  const auto tell = [&](const std::string& text) { out.push_back(printable(text)); };
   const auto quoted = [](std::string_view text) { return Json(text).dump(); };
   const auto before = data::read_policy(old.policy_text);
   const auto after = data::read_policy(now.policy_text);
@@ -276,6 +293,7 @@ void tell_dropped(const data::Manifest& old, const data::Manifest& now) {
     tell("the originator's signature (" + quoted(*signer) + "): " +
          (signs ? quoted(*signs) + " signs now"
                 : "it covers policy and label, which changed; --as and --sign sign anew"));
+  return out;
 }
 
 // What changes: rights when somebody is named, the label when one is given. The label stands under each share
@@ -346,7 +364,7 @@ uint64_t plain_bytes(const data::SealedObject& sealed) {
   return segments.plain_at(segments.count());
 }
 
-Result<data::Manifest> reseal_file(const Arguments& arguments) {
+Result<Sealed> reseal_file(const Arguments& arguments) {
   const std::string& in = arguments.words[0];
   TRY(const std::string out, output_of(arguments, in));
   TRY(data::OpenExpect expect, expectations_of(arguments));
@@ -373,8 +391,8 @@ Result<data::Manifest> reseal_file(const Arguments& arguments) {
   TRY(const data::FileSource made, file.written());
   TRY_VOID(data::read_zip(made));
   TRY_VOID(file.commit(true));
-  tell_dropped(sealed.manifest, manifest);
-  return manifest;
+  std::vector<std::string> gone = dropped(sealed.manifest, manifest);
+  return Sealed{std::move(manifest), std::move(gone)};
 }
 
 struct OpenedFile {
@@ -425,21 +443,48 @@ void tell_shut(const data::Manifest& sealed, const data::DataPolicy& policy) {
                "entente: it names nobody and no attribute: key services that follow rules refuse it\n");
 }
 
-int tell_sealed(const Result<data::Manifest>& sealed, bool json) {
-  if (!sealed) return report_object(sealed.error(), json);
-  const auto policy = data::read_policy(sealed->policy_text);
-  if (policy) tell_shut(*sealed, *policy);
+// Whether a share of it is opened by that key service alone: what shuts there is shut.
+bool is_held_by(const data::Manifest& manifest, const std::string& service) {
+  std::map<std::string, bool> alone;
+  for (const data::KeyAccess& one : manifest.key_access) {
+    const bool held = data::key_service_of(one.url) == service;
+    const auto [share, first] = alone.emplace(one.sid, held);
+    share->second = share->second && held;
+  }
+  return std::ranges::any_of(alone, [](const auto& share) { return share.second; });
+}
+
+// To its author, and nobody else: whether they can take it back, and from whom they can not.
+void tell_author(const Sealed& sealed) {
+  if (is_held_by(sealed.manifest, sealed.author_at))
+    fmt::print("its author can take it back: entente recall own\n");
+  else
+    fmt::print("its author can not take it back from everybody: it also opens without {}\n",
+               printable(sealed.author_at));
+}
+
+int tell_sealed(const Sealed& sealed, bool json) {
+  const data::Manifest& manifest = sealed.manifest;
+  const auto policy = data::read_policy(manifest.policy_text);
+  if (policy) tell_shut(manifest, *policy);
   const std::string uuid = policy ? policy->uuid : "";
-  const uint64_t bytes = sealed->segments.plain_at(sealed->segments.count());
+  const uint64_t bytes = manifest.segments.plain_at(manifest.segments.count());
+  const bool marked = policy && !policy->author.empty();
   if (json) {
-    print_json(Json::object({{"policy", uuid},
+    Json gone = Json::array();
+    for (const std::string& one : sealed.dropped) gone.push(one);
+    Json out = Json::object({{"policy", uuid},
                              {"bytes", bytes},
-                             {"segments", static_cast<int64_t>(sealed->segments.count())},
-                             {"keyAccess", static_cast<int64_t>(sealed->key_access.size())},
-                             {"author", policy && !policy->author.empty()}}));
+                             {"segments", static_cast<int64_t>(manifest.segments.count())},
+                             {"keyAccess", static_cast<int64_t>(manifest.key_access.size())},
+                             {"author", marked},
+                             {"dropped", std::move(gone)}});
+    if (marked && !sealed.author_at.empty()) out.set("recallable", is_held_by(manifest, sealed.author_at));
+    print_json(out);
   } else {
+    for (const std::string& one : sealed.dropped) fmt::print(stderr, "entente: dropped: {}\n", one);
     fmt::print("sealed {} as object {}\n", bytes_text(bytes), uuid);
-    if (policy && !policy->author.empty()) fmt::print("its author can take it back: entente recall own\n");
+    if (marked && !sealed.author_at.empty()) tell_author(sealed);
   }
   return kExitOk;
 }
@@ -480,19 +525,23 @@ int report_object(const Error& error, bool json) {
 }
 
 int object_seal(const Arguments& arguments) {
-  return tell_sealed(seal_file(arguments), arguments.json());
+  const auto sealed = seal_file(arguments);
+  return sealed ? tell_sealed(*sealed, arguments.json()) : report(sealed.error(), arguments.json());
 }
 
 int object_reseal(const Arguments& arguments) {
-  return tell_sealed(reseal_file(arguments), arguments.json());
+  const auto sealed = reseal_file(arguments);
+  return sealed ? tell_sealed(*sealed, arguments.json()) : report_object(sealed.error(), arguments.json());
 }
 
 int object_open(const Arguments& arguments) {
   const auto opened = open_file(arguments);
   if (!opened) return report_object(opened.error(), arguments.json());
   if (arguments.json()) {
-    print_json(Json::object(
-        {{"bytes", opened->bytes}, {"verified", true}, {"originator", signer_json(opened->signer)}}));
+    print_json(Json::object({{"bytes", opened->bytes},
+                             {"verified", true},
+                             {"originator", signer_json(opened->signer)},
+                             {"signature", signature_json(opened->signer)}}));
   } else {
     fmt::print("opened and verified {}\n{}\n", bytes_text(opened->bytes), signer_words(opened->signer));
   }

@@ -176,6 +176,15 @@ TEST_CASE("attack: a reader cannot make an object that its originator is said to
   const Told told = at.run({"open", "other.tdf", "--key", "xbb.key", "--known-originator", "XBB=xbb.pub",
                             "--json", "-o", "j.txt"});
   CHECK(Json::parse(told.out)->find("originator")->is_null());
+  const auto signature = [&](const char* file) {
+    const Told said = at.run({"open", file, "--key", "xbb.key", "--known-originator", "XAA=xaa.pub",
+                              "--known-originator", "XBB=xbb.pub", "--json", "-o", "j.txt"});
+    const Json json = Json::parse(said.out).value();
+    return std::string(json.find("signature")->text_or("state", "?"));
+  };
+  CHECK(signature("o.tdf") == "signed");
+  CHECK(signature("other.tdf") == "stranger");
+  CHECK(signature("bare.tdf") == "unsigned");
   const Told taken = at.run({"reseal", "other.tdf", "--key", "xbb.key", "--originator", "XBB=xbb.pub", "--as",
                              "XAA", "--sign", "xaa.key", "-o", "taken.tdf"});
   CHECK(taken.exit == kExitOk);
@@ -184,6 +193,40 @@ TEST_CASE("attack: a reader cannot make an object that its originator is said to
   // Of somebody whose key is not known here nothing is believed, and nothing held against it.
   seal("XDD", "xbb.key", "far.tdf");
   CHECK(says(opened("far.tdf"), "says that XDD signed it: not verified"));
+  CHECK(signature("far.tdf") == "unknown");
+}
+
+TEST_CASE(
+    "who signs is a nation by its code, with a key that can; a key that changed is told from a forgery") {
+  const ObjectFolder at;
+  REQUIRE(crypto::save_private_key(at.file("rsa.key"), PrivateKey::generate(KeyKind::rsa, 2048)));
+  const auto seal = [&](const char* code, const char* key) {
+    return at.run({"seal", "plain.txt", "--to", "xbb.pub", "--as", code, "--sign", key, "-o", "o.tdf"});
+  };
+  for (const char* code : {"xaa", "Aldoria", "XAAA"}) CHECK(seal(code, "xaa.key").exit == kExitUsage);
+  const Told unfit = seal("XAA", "rsa.key");
+  CHECK(unfit.exit == kExitUsage);
+  CHECK(unfit.out.find("Use P-256.") != std::string::npos);
+  CHECK_FALSE(at.has("o.tdf"));
+  REQUIRE(seal("XAA", "xaa.key").exit == kExitOk);
+  const Told changed = at.run({"reseal", "o.tdf", "--key", "xbb.key", "--to", "xbb.pub", "--as", "XAA",
+                               "--sign", "xbb.key", "-o", "n.tdf"});
+  CHECK(changed.exit == kExitUntrue);
+  CHECK(changed.out.find("--known-originator says which it was") != std::string::npos);
+}
+
+TEST_CASE("what was to be verified and is not ends with a failure") {
+  const ObjectFolder at;
+  REQUIRE(at.run({"seal", "plain.txt", "--to", "xaa.pub", "--to", "xbb.pub", "--split-per-recipient", "-o",
+                  "o.tdf"})
+              .exit == kExitOk);
+  const Told one = at.run({"inspect", "o.tdf", "--key", "xaa.key"});
+  CHECK(one.exit == kExitRefused);
+  CHECK(one.out.find("share 2 of 2, and all are needed") != std::string::npos);
+  CHECK(at.run({"inspect", "o.tdf", "--key", "xaa.key", "--key", "xbb.key"}).exit == kExitOk);
+  CHECK(at.run({"inspect", "o.tdf", "--pin", "label=xaa.pub"}).exit == kExitUsage);
+  CHECK(at.run({"seal", "plain.txt", "--to", "xaa.pub", "--attribute", "bogus", "-o", "b.tdf"}).exit ==
+        kExitUsage);
 }
 
 TEST_CASE("an object sealed anew opens for others, keeps its id, and its payload is the same bytes") {

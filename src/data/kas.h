@@ -181,6 +181,7 @@ class Kas {
   // nobody's retry.
   void go_on_from(Instant started);
   [[nodiscard]] Instant started() const { return parts_.started; }
+  [[nodiscard]] const PartnerCode& self() const { return parts_.self; }
   [[nodiscard]] const std::string& url() const { return parts_.url; }
   void name(std::string url) { parts_.url = std::move(url); }  // as the world names it now
   [[nodiscard]] size_t pending() const { return pending_.all.requests; }

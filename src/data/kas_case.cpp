@@ -21,12 +21,12 @@ constexpr int64_t kViewSecondsMax = 24 * 3600;  // that a partner may say; our o
 constexpr std::string_view kAlike = "this key cannot be opened here";
 
 // What the person asking may know: decide()'s words, and the verdict to quote.
-std::string told(const coalition::Verdict& verdict) {
+std::string told(const coalition::Verdict& verdict, const PartnerCode& of) {
   const std::vector<coalition::Reason> reasons = coalition::shown_reasons(verdict);
   std::string out = reasons.empty() ? "This is not permitted." : reasons.front().text;
   if (!out.ends_with('.')) out += '.';  // some words are a person's
   if (!reasons.empty() && !reasons.front().change.empty()) out += " " + reasons.front().change;
-  return out.append(" (verdict ").append(verdict.id.text()).append(")");
+  return out.append(" (verdict ").append(verdict.id.text()).append(" of ").append(of.text()).append(")");
 }
 
 // A partner's words, for a person: short, printable, and nothing that plays with a page.
@@ -355,7 +355,8 @@ KasAnswer Kas::Case::first_answer() const {
   if (item.wrapped.empty()) {
     if (item.alike) return connect_error("invalid_argument", std::string(kAlike));
     if (!item.problem.empty()) return connect_error("invalid_argument", item.problem);
-    return connect_error("permission_denied", item.elsewhere.empty() ? told(item.verdict) : item.elsewhere);
+    return connect_error("permission_denied",
+                         item.elsewhere.empty() ? told(item.verdict, service_.self()) : item.elsewhere);
   }
   KasAnswer out;
   out.body = Json::object({{"entityWrappedKey", base64(item.wrapped)},
@@ -389,8 +390,9 @@ KasAnswer Kas::Case::second_answer() const {
                               (item.alike ? std::string(kAlike) : item.problem));
       } else {
         result.set("status", "fail")
-            .set("error", "rpc error: code = PermissionDenied desc = " +
-                              (item.elsewhere.empty() ? told(item.verdict) : item.elsewhere));
+            .set("error",
+                 "rpc error: code = PermissionDenied desc = " +
+                     (item.elsewhere.empty() ? told(item.verdict, service_.self()) : item.elsewhere));
       }
       if (item.may_recall) result.set("recall", true);
       if (item.news) result.set("wish", coalition::to_json(*item.news));

@@ -29,11 +29,14 @@ std::string printable(std::string_view text, size_t bytes_max = kReasonBytesMax)
 }
 
 Failure refused(std::string_view reason, std::string_view more = {}) {
+  const bool has_verdict = reason.find("(verdict ") != std::string_view::npos;
   return fail(
       "data.key-refused",
       (reason.empty() ? "The key service refused." : "The key service refused: " + printable(reason)) +
           printable(more, kReleaseBytesMax),
-      {}, "Its verdict says who decides and what would change it.");
+      {},
+      has_verdict ? "Quote the verdict to that nation's operators: `entente why` tells them who decides."
+                  : "");
 }
 
 // What it says beside of a release that they asked for, or may ask for.

@@ -67,7 +67,7 @@ ShareOpener with_keys(std::vector<crypto::PrivateKey> keys) {
       if (auto share = unwrap_share(access, key)) return share;
     }
     return fail("data.unwrap", "None of the given keys opens the object.", access.url,
-                "Use the private key of one of those it is for: see `entente inspect`.");
+                "`entente inspect` says whose it takes, one for each share.");
   };
 }
 
@@ -77,8 +77,12 @@ Result<crypto::Secret> collect_key(const Manifest& manifest, const ShareOpener& 
     if (std::ranges::find(sids, access.sid) == sids.end()) sids.push_back(access.sid);
   std::vector<crypto::Secret> shares;
   for (const std::string& sid : sids) {
-    TRY(crypto::Secret share, open_any(manifest, sid, opener));
-    shares.push_back(std::move(share));
+    auto share = open_any(manifest, sid, opener);
+    if (!share && sids.size() > 1)
+      share.error().what() +=
+          fmt::format(" That is share {} of {}, and all are needed.", shares.size() + 1, sids.size());
+    if (!share) return Failure(share.error());
+    shares.push_back(*std::move(share));
   }
   return join_shares(shares);
 }

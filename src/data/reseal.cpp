@@ -134,7 +134,12 @@ Result<Manifest> reseal(const SealedObject& object, const crypto::Secret& key, c
     if (same_name(said, plan.originator->originator))
       all.known.emplace(said, plan.originator->key.public_key());
   }
-  TRY(OpenObject open, OpenObject::open(object, key.copy(), all, progress));
+  auto opened = OpenObject::open(object, key.copy(), all, progress);
+  if (!opened && opened.error().code() == "data.originator" && all.known.size() > expect.known.size())
+    opened.error().hint() =
+        "If their key changed since, --known-originator says which it was. Otherwise refuse the object.";
+  if (!opened) return Failure(opened.error());
+  OpenObject& open = *opened;
   TRY_VOID(check_theirs(open.signer(), plan, expect));
   Manifest out = object.manifest;
   if (!plan.rights && !out.passed_over.empty())
