@@ -205,6 +205,14 @@ void Question::check_origins(const ObjectView& object) {
            "Whoever sealed it has to seal it in shares, one for each of them.",
            named(object.origins.front()));
   }
+  // The address beside a key is bound by nothing: whoever wrote it does not choose who hears of the object.
+  if (ask_.by && !ask_.by->service.empty() && !has(object.origins, ask_.by->service)) {
+    refuse("origin-not-here",
+           fmt::format("This is to be opened by {}, and it is not of {}.", named(ask_.by->service),
+                       named(ask_.by->service)),
+           "Whoever sealed it has to seal it for the key services of its nations of origin.",
+           named(object.origins.front()));
+  }
   if (has(object.origins, world_.self())) return;
   if (ask_.by && ask_.by->unwraps) {
     refuse("origin-not-here", "This node's key would open what other nations have to decide on.",

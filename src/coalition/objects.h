@@ -69,6 +69,7 @@ struct KeyUse {
   // What the object bears if they are its author: said here of our own people, by no asker and no partner.
   std::string author{};
   bool unwraps = false;  // with this node's own key: then the object must be of this nation's origin, too
+  PartnerCode service{};  // or whose key service is to be asked for it: of whose origin the object must be
 };
 
 // What the values of an attribute stand for.

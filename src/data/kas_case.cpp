@@ -108,7 +108,10 @@ coalition::Ask Kas::Case::ask_about(const CaseItem& item, Instant now) const {
   sealed.key_digest = item.key->digest;
   // Another nation's kid is its own business, and may well be spelt like one of ours.
   out.by->unwraps = service == service_.parts_.self;
-  if (out.by->unwraps) sealed.kid = item.key->access.kid;
+  if (out.by->unwraps)
+    sealed.kid = item.key->access.kid;
+  else
+    out.by->service = service;
   sealed.labelled = !item.key->access.encrypted_metadata.empty();
   const DataPolicy& policy = item.object->policy;
   if (policy.author.empty()) return out;

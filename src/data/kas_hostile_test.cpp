@@ -81,3 +81,15 @@ TEST_CASE("attack: a hostile partner's service answers for other objects, twice,
   REQUIRE(wrapped);
   CHECK_FALSE(open_answer(*wrapped, replayed.body.text_or("sessionPublicKey", ""), now));
 }
+
+TEST_CASE("attack: whoever hands an object on writes another nation's address beside its key") {
+  Pair pair;
+  // Of XAA, and not for XBB: its policy is none of theirs to hear.
+  const std::string ours =
+      policy_of({example::fqn("classification", "restricted"), example::fqn("originator", "xaa")});
+  const auto step = pair.ask(Desk::second({Desk::wanted("a", ours, {pair.wrapped_for_xbb(ours)})}));
+  CHECK_FALSE(std::holds_alternative<Kas::Forward>(step));
+  const auto theirs =
+      pair.ask(Desk::second({Desk::wanted("a", Pair::theirs(), {pair.wrapped_for_xbb(Pair::theirs())})}));
+  CHECK(std::holds_alternative<Kas::Forward>(theirs));
+}
