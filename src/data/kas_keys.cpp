@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -113,6 +114,22 @@ std::string algorithm_of(const crypto::PublicKey& key) {
   return "";
 }
 
+namespace {
+
+// One key by two names: recalled by the one, it would open by the other.
+Result<void> check_one_name_each(const std::vector<KasKey>& keys) {
+  std::map<std::string, std::string_view> kids;
+  for (const KasKey& one : keys) {
+    const auto [there, first] = kids.emplace(one.key.public_key().thumbprint(), one.kid);
+    if (!first)
+      return fail("kas.keys", "one key has two names, and a recall would shut one of them",
+                  fmt::format("{} and {}", there->second, one.kid), "Keep the name that objects bear.");
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<KasKeys> KasKeys::from(std::vector<KasKey> keys) {
   if (keys.empty() || keys.size() > kKasKeysMax) {
     return fail("kas.keys", fmt::format("a key service has 1 to {} keys", kKasKeysMax));
@@ -125,6 +142,7 @@ Result<KasKeys> KasKeys::from(std::vector<KasKey> keys) {
     }
     if (i > 0 && keys[i].kid == keys[i - 1].kid) return fail("kas.keys", "two keys of one name", keys[i].kid);
   }
+  TRY_VOID(check_one_name_each(keys));
   KasKeys out;
   out.keys_ = std::move(keys);
   return out;

@@ -42,3 +42,13 @@ TEST_CASE("a key service's keys may stay in a token, beside those in files") {
   std::filesystem::permissions(pin, std::filesystem::perms::others_read, std::filesystem::perm_options::add);
   CHECK(KasKeys::load(folder).error().code() == "kas.keys");
 }
+
+TEST_CASE("attack: a key that is recalled has no second name to be opened by") {
+  const auto key = crypto::PrivateKey::generate(crypto::KeyKind::p256);
+  const auto other = crypto::PrivateKey::generate(crypto::KeyKind::p256);
+  CHECK(KasKeys::from({{"2026-11-01-ec", key}, {"2026-12-01-ec", other}}));
+  const auto twice = KasKeys::from({{"copy", key}, {"2026-11-01-ec", key}, {"2026-12-01-ec", other}});
+  REQUIRE_FALSE(twice);
+  CHECK(twice.error().code() == "kas.keys");
+  CHECK(twice.error().text().find("2026-11-01-ec and copy") != std::string::npos);
+}
