@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -216,15 +217,15 @@ uint32_t Exposure::group_of(const ledger::Record& record) {
   return seen.group;
 }
 
-Exposure::VerdictText Exposure::verdict_of(const ledger::Record& record) {
+Exposure::Release Exposure::release_of(const ledger::Record& record, uint64_t entry) {
+  Release out{.time = record.time, .entry = entry};
   const std::string_view verdict = field_text(record, "verdict");
-  VerdictText out{};
-  if (verdict.size() <= out.size()) std::ranges::copy(verdict, out.begin());
+  if (verdict.size() <= out.verdict.size()) std::ranges::copy(verdict, out.verdict.begin());
   return out;
 }
 
 void Exposure::forget_recent(uint64_t entry) {
-  while (!recent_.empty() && recent_.front().entry + kWithheldWithinEntries < entry) recent_.pop_front();
+  while (!recent_.empty() && recent_.front().own.entry + kWithheldWithinEntries < entry) recent_.pop_front();
 }
 
 // Recorded as released, and then not answered. Its release bears the same verdict, and is the same in all
@@ -233,9 +234,9 @@ void Exposure::forget_recent(uint64_t entry) {
 void Exposure::withhold(const ledger::Record& record) {
   const Seen seen = look(record);
   const Room& room = room_of(field_text(record, "partner"));
-  const VerdictText verdict = verdict_of(record);
+  const auto verdict = release_of(record, 0).verdict;
   const auto is_its_own = [&](const Recent& release) {
-    if (release.verdict != verdict) return false;
+    if (release.own.verdict != verdict) return false;
     if (release.group == kNone) return release.room == &room;
     const Alike& of = groups_[release.group].of;
     return of.reader == seen.alike.reader && of.what == seen.alike.what && of.kid == seen.alike.kid &&
@@ -243,14 +244,30 @@ void Exposure::withhold(const ledger::Record& record) {
   };
   const auto found = std::find_if(recent_.rbegin(), recent_.rend(), is_its_own);
   if (found == recent_.rend()) return;
+  const Recent release = *found;
+  take_back(release, recent_.erase(std::next(found).base()));
+}
+
+// Its group says of the releases that stand what it would say without it.
+void Exposure::take_back(const Recent& release, std::deque<Recent>::iterator newer) {
   --releases_;
-  if (found->group == kNone) {
-    --found->room->incomplete;
+  if (release.group == kNone) {
+    --release.room->incomplete;
     --incomplete_;
-  } else {
-    --groups_[found->group].count;
+    return;
   }
-  recent_.erase(std::next(found).base());
+  Group& group = groups_[release.group];
+  --group.count;
+  const auto next =
+      std::find_if(newer, recent_.end(), [&](const Recent& one) { return one.group == release.group; });
+  if (next == recent_.end()) {
+    group.last = release.before;
+    return;
+  }
+  next->before = release.before;
+  if (group.first_entry != release.own.entry) return;
+  group.first = next->own.time;
+  group.first_entry = next->own.entry;
 }
 
 void Exposure::add(const ledger::Record& record, uint64_t entry) {
@@ -260,21 +277,20 @@ void Exposure::add(const ledger::Record& record, uint64_t entry) {
   if (record.event_class == "key.withheld") return withhold(record);
   ++releases_;
   Room& room = room_of(field_text(record, "partner"));
-  recent_.push_back({group_of(record), &room, entry, verdict_of(record)});
-  if (recent_.back().group == kNone) {
+  Recent& release = recent_.emplace_back(
+      Recent{.group = group_of(record), .room = &room, .own = release_of(record, entry), .before = {}});
+  if (release.group == kNone) {
     ++room.incomplete;
     ++incomplete_;
     return;
   }
-  Group& kept = groups_[recent_.back().group];
-  if (kept.first == Instant()) {
-    kept.first = record.time;
+  Group& kept = groups_[release.group];
+  if (kept.count == 0) {
+    kept.first = release.own.time;
     kept.first_entry = entry;
   }
   ++kept.count;
-  kept.last = record.time;
-  kept.last_entry = entry;
-  kept.verdict = recent_.back().verdict;
+  release.before = std::exchange(kept.last, release.own);
 }
 
 Result<bool> Exposure::read_on(const ledger::Ledger& ledger, uint64_t until, size_t records_max) {
@@ -419,9 +435,9 @@ void ExposureReport::count(uint32_t number) {
   readers_[person] = true;
   objects_[object] = true;
   if (why_shut(group).empty()) ++(passed(group) ? elsewhere_ : openable_);
-  if (filter_.before != 0 && group.last_entry >= filter_.before) return;
+  if (filter_.before != 0 && group.last.entry >= filter_.before) return;
   ++found_;
-  newest_.emplace_back(group.last_entry, number);
+  newest_.emplace_back(group.last.entry, number);
   std::push_heap(newest_.begin(), newest_.end(), std::greater<>());
   if (newest_.size() <= kExposureShownMax) return;
   std::pop_heap(newest_.begin(), newest_.end(), std::greater<>());
@@ -431,7 +447,7 @@ void ExposureReport::count(uint32_t number) {
 void ExposureReport::show(uint32_t number) {
   const Exposure::Group& group = exposure_.groups_[number];
   const Exposure::What& what = exposure_.what(group);
-  const std::string_view verdict(group.verdict.data(), group.verdict.size());
+  const std::string_view verdict(group.last.verdict.data(), group.last.verdict.size());
   const std::string& shut = why_shut(group);
   Json row = Json::object({{"partner", std::string(partner_of(group))},
                            {"person", id_of(group)},
@@ -441,9 +457,9 @@ void ExposureReport::show(uint32_t number) {
                            {"kid", exposure_.kids_[group.of.kid]},
                            {"count", static_cast<int64_t>(group.count)},
                            {"first", rfc3339(group.first)},
-                           {"last", rfc3339(group.last)},
+                           {"last", rfc3339(group.last.time)},
                            {"first_entry", static_cast<int64_t>(group.first_entry)},
-                           {"last_entry", static_cast<int64_t>(group.last_entry)},
+                           {"last_entry", static_cast<int64_t>(group.last.entry)},
                            {"verdict", verdict.substr(0, verdict.find('\0'))},
                            {"passed", passed(group)}});
   if (const std::string_view service = exposure_.service(group.of.service); !service.empty())

@@ -22,8 +22,10 @@ namespace entente::data {
 
 inline constexpr size_t kExposureBytesMax = 512 << 20;
 inline constexpr size_t kExposureShownMax = 2'000;
-// So many entries of the ledger after a release its key.withheld still takes it back: many more than are
-// under way at once. Counted in entries, so that whoever reads some of them alone comes to the same.
+// So many entries of the ledger after a release its key.withheld still takes it back: many more than come
+// while one is under way. To know it of all would take as much memory as there are releases; one that is
+// withheld later than that stays counted, as one that was given. Counted in entries, so that whoever reads
+// some of them alone comes to the same.
 inline constexpr uint64_t kWithheldWithinEntries = 65'536;
 // What one turn of a loop may hold: entries of the ledger, and groups of a report.
 inline constexpr size_t kExposureReadAtOnce = 500;
@@ -90,13 +92,17 @@ class Exposure {
     bool operator==(const Alike&) const = default;
     [[nodiscard]] uint64_t hash() const { return hash_of({reader, what, kid, policy, service}); }
   };
-  using VerdictText = std::array<char, 16>;
+  struct Release {
+    Instant time{};
+    uint64_t entry = 0;
+    std::array<char, 16> verdict{};
+  };
   struct Group {
     Alike of{};
     uint32_t count = 0;
-    Instant first{}, last{};
-    uint64_t first_entry = 0, last_entry = 0;
-    VerdictText verdict{};
+    Instant first{};
+    uint64_t first_entry = 0;
+    Release last{};
   };
   struct Room {  // of one nation, of what is kept apart
     size_t bytes = 0;
@@ -106,8 +112,8 @@ class Exposure {
   struct Recent {    // a release that may be withheld yet
     uint32_t group;  // or kNone: it had no room
     Room* room;
-    uint64_t entry;
-    VerdictText verdict;
+    Release own;
+    Release before;  // the last of its group without it: what its group says where it is taken back
   };
   struct Seen {  // what a record says, with the numbers that it has here
     std::string person;
@@ -123,7 +129,7 @@ class Exposure {
   [[nodiscard]] Room& room_of(std::string_view partner);
   [[nodiscard]] Seen look(const ledger::Record& record) const;
   void look_at_policy(const ledger::Record& record, Seen& seen) const;
-  [[nodiscard]] static VerdictText verdict_of(const ledger::Record& record);
+  [[nodiscard]] static Release release_of(const ledger::Record& record, uint64_t entry);
   [[nodiscard]] bool is_anyones(size_t bytes) const { return bytes_ + bytes <= bytes_max_ / 4 * 3; }
   [[nodiscard]] bool has_room(const Room& room, uint32_t person, size_t bytes) const;
   [[nodiscard]] size_t bytes_of(const Seen& seen) const;  // that keeping it takes, beside what is kept
@@ -132,6 +138,7 @@ class Exposure {
   void keep(Seen& seen);
   void forget_recent(uint64_t entry);
   void withhold(const ledger::Record& record);
+  void take_back(const Recent& release, std::deque<Recent>::iterator newer);
   [[nodiscard]] const Reader& reader(const Group& group) const { return readers_[group.of.reader]; }
   [[nodiscard]] const What& what(const Group& group) const { return whats_[group.of.what]; }
   [[nodiscard]] std::string_view service(uint32_t number) const {
