@@ -497,11 +497,28 @@ void Kas::give_up(const Case& work, const CaseItem& item) {
     parts_.views->give_up(work.service, item.elsewhere_view);
 }
 
+namespace {
+
+// What their service says of itself, or of our node's voucher, is no refusal of theirs.
+std::optional<KasAnswer> no_answer_yet(const Json& said) {
+  const Json* status = said.find("status");
+  const int64_t code = status != nullptr && status->is_int() ? status->integer() : 0;
+  if (code == 429)
+    return connect_error("resource_exhausted",
+                         "The other nation's key service is asked for more than it gives; try again later.");
+  if (code == 401 || code >= 500)
+    return connect_error("unavailable", "The other nation's key service cannot answer now; try again.");
+  return std::nullopt;
+}
+
+}  // namespace
+
 Kas::Step Kas::forwarded(Forward forward, const Result<Json>& said, const coalition::World&, KasMoment at) {
   std::unique_ptr<Case, FreeCase> work = std::move(forward.rest);
   if (!said) {
     return connect_error("unavailable", "The other nation's key service cannot be asked now; try again.");
   }
+  if (std::optional<KasAnswer> later = no_answer_yet(*said)) return *std::move(later);
   work->hear(*said, work->asked.now);
   std::vector<KasLeaf> leaves;
   for (CaseItem& item : work->items) {

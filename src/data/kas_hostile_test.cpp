@@ -93,3 +93,26 @@ TEST_CASE("attack: whoever hands an object on writes another nation's address be
       pair.ask(Desk::second({Desk::wanted("a", Pair::theirs(), {pair.wrapped_for_xbb(Pair::theirs())})}));
   CHECK(std::holds_alternative<Kas::Forward>(theirs));
 }
+
+TEST_CASE("another nation's service that is busy, or takes no voucher, has refused nobody") {
+  const std::string policy = Pair::theirs();
+  const auto hear = [&](int status, std::string_view code, bool first_version) {
+    Pair pair;
+    const Json access = pair.wrapped_for_xbb(policy);
+    auto step = pair.ask(first_version ? Desk::first(policy, access)
+                                       : Desk::second({Desk::wanted("a", policy, {access})}));
+    const Json body = Json::object({{"code", code}, {"message", "later"}});
+    const KasAnswer answer = pair.hear(std::move(step), Json::object({{"status", status}, {"body", body}}));
+    CHECK(pair.home.kas.pending() == 0);
+    return fmt::format("{} {}, {}", answer.status, answer.body.text_or("code", "-"), pair.home.kinds());
+  };
+  for (const bool first_version : {false, true}) {
+    CAPTURE(first_version);
+    CHECK(hear(429, "resource_exhausted", first_version) == "429 resource_exhausted, key.attempt");
+    CHECK(hear(503, "unavailable", first_version) == "503 unavailable, key.attempt");
+    CHECK(hear(500, "internal", first_version) == "503 unavailable, key.attempt");
+    CHECK(hear(401, "unauthenticated", first_version) == "503 unavailable, key.attempt");
+  }
+  // What it says of the request stands.
+  CHECK(hear(400, "invalid_argument", true) == "403 permission_denied, key.attempt key.refusal");
+}
