@@ -363,7 +363,7 @@ void Kas::go_on_from(Instant started) {
   denials_ = UsedOnce(SIZE_MAX, SIZE_MAX);
 }
 
-// A client that is refused tries the same on another route at once: that is one event.
+// A client that is refused tries the same at once, on this route or another: that is one event.
 bool Kas::is_retry(const Case& work, size_t item, Instant now) {
   if (denials_.size() >= parts_.limits.denials_max) denials_.forget_soonest();
   return denials_.use(work.denial_name(item), {}, now + parts_.limits.denial_retry, now) ==

@@ -70,6 +70,7 @@ KasLeaf Kas::Case::leaf(std::string_view kind, const CaseItem& item) const {
   const bool tried = item.ask.object && !item.ask.object->kid.empty();
   add("kid", tried ? item.ask.object->kid : item.key->access.kid);
   add("action", action_names(item.object->actions));
+  if (!caller.by.mission.empty()) add("mission", caller.by.mission.text());
   if (!item.verdict.id.empty()) {
     add("verdict", item.verdict.id.text());
     add("revision", static_cast<int64_t>(item.verdict.revision.value));
@@ -111,13 +112,14 @@ KasLeaf Kas::Case::leaf(std::string_view kind, const CaseItem& item) const {
   return out;
 }
 
-// The policy's text too: under another one it is another question, though its id is the same.
+// The policy's text and the mission too: under another one it is another question about the same id.
 crypto::Digest Kas::Case::denial_name(size_t index) const {
   const CaseItem& item = items[index];
   const std::string rule = item.verdict.reasons.empty() ? item.problem : item.verdict.reasons.front().policy;
-  return crypto::sha256(identity::framed(
-      {caller.person.partner.text(), caller.person.id.text(), caller.by.device, item.object->policy.uuid,
-       as_text(item.object->policy_digest), item.key->digest, action_names(item.object->actions), rule}));
+  return crypto::sha256(
+      identity::framed({caller.person.partner.text(), caller.person.id.text(), caller.by.device,
+                        item.object->policy.uuid, as_text(item.object->policy_digest), item.key->digest,
+                        action_names(item.object->actions), caller.by.mission.text(), rule}));
 }
 
 }  // namespace entente::data

@@ -433,3 +433,16 @@ TEST_CASE("attack: one object with a policy that is too long spoils no other's a
     CHECK(desk.kas.keys().operations() == 1);
   }
 }
+
+TEST_CASE("attack: who asks for one mission after the other leaves a record of each") {
+  Desk desk;
+  Json body = Desk::second({Desk::wanted("a", too_high(), {desk.access(too_high())})});
+  for (const char* mission : {"", "vigil", "vigil", "other"}) {
+    if (*mission != '\0') body.set("mission", mission);
+    (void)desk.ask(body);
+  }
+  REQUIRE(desk.kinds() == "key.refusal key.refusal key.refusal");
+  CHECK(Json(desk.leaves[0].fields).find("mission") == nullptr);
+  CHECK(Json(desk.leaves[1].fields).text_or("mission", "") == "vigil");
+  CHECK(Json(desk.leaves[2].fields).text_or("mission", "") == "other");
+}
