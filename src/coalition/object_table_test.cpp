@@ -207,6 +207,35 @@ TEST_CASE("a denial by a name that is not in use yet says when it may turn out o
   CHECK(!decide(in, asked).permit);
 }
 
+TEST_CASE("attack: a label's higher successor is in force, and the object opens by attributes of before") {
+  const auto opens = [](std::string_view before, std::string_view after, std::string_view attribute,
+                        Instant from) {
+    Ask one = ask_object(person("XAA", "officer"), Action::open,
+                         {fqn("classification", attribute), fqn("originator", "xaa")});
+    one.who.facts["clearance"].value = std::string("SECRET");
+    const auto classified = [](std::string_view as) {
+      label::Label out;
+      out.policy = "HARBOR LIGHT";
+      out.classification = as;
+      return out;
+    };
+    one.object->label = classified(before);
+    one.object->label->succeeded = from;
+    one.object->label->successor.push_back(classified(after));
+    return decide(world(records("XAA")), one);
+  };
+  const Verdict soon = opens("RESTRICTED", "SECRET", "restricted", kNow + Millis(60'000));
+  CHECK(soon.permit);
+  CHECK(soon.valid_until <= kNow + Millis(60'000));  // and not remembered for longer
+  CHECK(rules(opens("RESTRICTED", "SECRET", "restricted", kNow)) == "object-label-disagrees");
+  CHECK(opens("RESTRICTED", "SECRET", "secret", kNow).permit);
+  // Lower: the attributes hold as they were sealed, or as they are after it.
+  CHECK(opens("SECRET", "RESTRICTED", "secret", kNow).permit);
+  CHECK(opens("SECRET", "RESTRICTED", "restricted", kNow).permit);
+  CHECK(rules(opens("SECRET", "RESTRICTED", "restricted", kNow + Millis(1))) == "object-label-disagrees");
+  CHECK(rules(opens("RESTRICTED", "UNCLASSIFIED", "secret", kNow)) == "object-label-disagrees");
+}
+
 TEST_CASE("attack: attributes that are other attributes when they are written in one line") {
   const World in = world(records("XAA"));
   Person who = person("XCC", "planner");

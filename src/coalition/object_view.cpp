@@ -4,9 +4,11 @@
 #include "coalition/world_memo.h"
 #include "label/label_policy.h"
 #include "label/predicate.h"
+#include "label/roll_up.h"
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -189,12 +191,22 @@ class ObjectReader {
   Reason fault_;
 };
 
-// The label says one thing and the policy another: then neither is believed.
-bool agrees(const SealedObject& object, const ObjectView& view, Instant now) {
+bool same_marks(const label::Label& a, const label::Label& b) {
+  return label::same_name(a.classification, b.classification) && a.categories == b.categories;
+}
+
+// The label says one thing and the policy another: then neither is believed. It is the label in force that
+// counts; a successor that asks no more than the attributes do leaves them standing as they were sealed.
+bool agrees(const SealedObject& object, const ObjectView& view, Instant now, Notes& notes) {
   if (!object.label) return true;
-  const auto claimed = view.terms->policy->check(*object.label, label::Use::read, now);
-  return claimed && label::same_name(claimed->classification, view.label.classification) &&
-         claimed->categories == view.label.categories;
+  const label::LabelPolicy& policy = *view.terms->policy;
+  const auto claimed = policy.check(*object.label, label::Use::read, now);
+  if (!claimed) return false;
+  if (!claimed->succeeded || !notes.reached(*claimed->succeeded)) return same_marks(*claimed, view.label);
+  const label::Label& successor = label::in_force(*claimed, now);
+  if (same_marks(successor, view.label)) return true;
+  const auto beyond = label::shortfalls(policy, view.label, std::span(&successor, 1), now);
+  return same_marks(*claimed, view.label) && beyond && beyond->empty();
 }
 
 // Of names that are in use for some time only, what is read is good for this moment, and not kept.
@@ -231,7 +243,7 @@ ObjectRead read_object(const World& world, const SealedObject& object, Instant n
     return {nullptr, fault("object-unreadable", "What is sealed here says more than can be read.")};
   ObjectRead out = read_attributes(world, object, now, notes);
   if (!out.reading) return out;
-  if (agrees(object, out.reading->view, now)) return out;
+  if (agrees(object, out.reading->view, now, notes)) return out;
   return {nullptr, fault("object-label-disagrees",
                          "The label of what is sealed here is not the one its attributes amount to.")};
 }

@@ -379,7 +379,7 @@ MarkingGrammar::~MarkingGrammar() = default;
 MarkingGrammar::MarkingGrammar(MarkingGrammar&&) noexcept = default;
 
 Result<std::string> MarkingGrammar::print(const Label& label, Instant now) const {
-  TRY(const Label checked, inside_->policy.check(label, Use::read, now));
+  TRY(const Label checked, inside_->policy.check(in_force(label, now), Use::read, now));
   std::string line = lay_out(inside_->policy, inside_->shape, inside_->style, checked);
   const auto back = parse(line, now);
   if (back && (back->classification != checked.classification || back->categories != checked.categories))

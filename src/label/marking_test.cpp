@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 using namespace entente;
 using namespace entente::label;
@@ -103,4 +104,13 @@ TEST_CASE("hostile lines end in bounded time") {
 TEST_CASE("a label that breaks the rules is not printed") {
   const MarkingGrammar grammar = grammar_of("XAA");
   CHECK(grammar.print(label_for_test("TOP SECRET"), time_for_test()).error().code() == "label.rule");
+}
+
+TEST_CASE("attack: a label's successor is higher and in force, and the label is marked as what it was") {
+  const MarkingGrammar grammar = grammar_of("XAA");
+  Label label = label_for_test("RESTRICTED");
+  label.succeeded = time_for_test();
+  label.successor.push_back(label_for_test("SECRET", {{"Caveats", CategoryType::restrictive, {"ORCON"}}}));
+  CHECK(grammar.print(label, *label.succeeded - Millis(1)).value() == "EXERCISE RESTRICTED");
+  CHECK(grammar.print(label, *label.succeeded).value() == "EXERCISE SECRET//ORCON");
 }
