@@ -242,6 +242,34 @@ TEST_CASE(
   CHECK(LabelPolicy::from_spif(both).error().code() == "label.spif");
 }
 
+TEST_CASE("attack: a rule of a whole tag set names a type that the set lacks, and never holds") {
+  const std::string excluded = "<spif:excludedCategory tagSetRef=\"Releasable To\" tagType=\"permissive\" ";
+  for (const char* type :
+       {"tagType=\"restrictive\" all=\"true\"", "tagType=\"tagType7\" all=\"true\"", "tagType=\"tagType7\"",
+        "tagType=\"enumerated\" enumType=\"restrictive\" all=\"true\""}) {
+    CAPTURE(type);
+    const auto read = changed(excluded + "all=\"true\"",
+                              fmt::format("<spif:excludedCategory tagSetRef=\"Releasable To\" {}", type));
+    REQUIRE_FALSE(read.has_value());
+    CHECK(read.error().code() == "label.spif");
+  }
+  // Of that type, but without a value.
+  const std::string empty = "<spif:securityCategoryTag name=\"Nobody\" tagType=\"restrictive\"/>";
+  std::string spif(kXaaSpif);
+  const std::string_view tag = "<spif:securityCategoryTag name=\"Releasable To\"";
+  spif.insert(spif.find(tag), empty);
+  CHECK(LabelPolicy::from_spif(spif).has_value());
+  spif.replace(spif.find(excluded), excluded.size(),
+               "<spif:excludedCategory tagSetRef=\"Releasable To\" tagType=\"restrictive\" ");
+  CHECK(LabelPolicy::from_spif(spif).error().code() == "label.spif");
+  // A whole tag set's values count whether they are enumerated or not.
+  const auto bare = changed(excluded + "all=\"true\"", excluded);
+  REQUIRE(bare.has_value());
+  CHECK(verdict(*bare, label_for_test("SECRET", {{"Caveats", kRestrictive, {"NATIONAL"}},
+                                                 {"Releasable To", kPermissive, {"XAA", "XBB"}}})) ==
+        "label.rule");
+}
+
 TEST_CASE("a SPIF of schema 3.0 is read as far as it says what 2.1 can say") {
   CHECK(changed("schemaVersion=\"2.1\"", "schemaVersion=\"3.0\"").has_value());
 }

@@ -504,7 +504,15 @@ class SpifReader {
       return fail("label.spif", fmt::format("a rule names the tag set {}, which is not there", to.tag_set),
                   to.where, "correct its tagSetRef");
     CategoryRef out{set->name, to.type, {}};
-    if (!to.lacv) return out;
+    if (!to.lacv) {
+      const bool there = std::ranges::any_of(
+          set->tags, [&](const Tag& tag) { return tag.type == to.type && !tag.values.empty(); });
+      if (there) return out;
+      return fail("label.spif",
+                  fmt::format("a rule names all {} values of {}, which has none", folded_name(name(to.type)),
+                              set->name),
+                  to.where, "correct its tagType");
+    }
     const auto value = by_lacv_.find(pointer_key(to.tag_set, to.type, to.enumerated, *to.lacv));
     if (value == by_lacv_.end())
       return fail("label.spif",
