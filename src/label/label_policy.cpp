@@ -104,6 +104,11 @@ Result<void> LabelPolicy::index() {
     if (!tags_.emplace(folded_name(set.name), set.name).second)
       return wrong_spif(fmt::format("the tag set {} stands twice", set.name));
     for (const Tag& tag : set.tags) {
+      if (tag.selection_min > tag.selection_max)
+        return wrong_spif(
+            fmt::format("{} takes at least {} values and at most {}", tag.name.empty() ? set.name : tag.name,
+                        tag.selection_min, tag.selection_max),
+            "correct minSelection, maxSelection or singleSelection");
       for (const TagValue& value : tag.values) {
         if (++values > kTagValuesMax) return wrong_spif("the policy has too many category values");
         const Found found{&set, &tag, &value};

@@ -270,6 +270,20 @@ TEST_CASE("attack: a rule of a whole tag set names a type that the set lacks, an
         "label.rule");
 }
 
+TEST_CASE("attack: a single selection that also says a maximum takes more than one value") {
+  const Label two = label_for_test("SECRET", {{"Handling", kInformative, {"STAFF", "MEDICAL"}}});
+  for (const char* most : {"5", "unbounded", "1"}) {
+    CAPTURE(most);
+    const auto both = changed("singleSelection=\"true\"",
+                              fmt::format("singleSelection=\"true\" maxSelection=\"{}\"", most));
+    REQUIRE(both.has_value());
+    CHECK(verdict(*both, two) == "label.rule");
+  }
+  CHECK(refusal("maxSelection=\"3\"", "maxSelection=\"3\" minSelection=\"4\"") == "label.spif");
+  CHECK(refusal("singleSelection=\"true\"", "singleSelection=\"true\" minSelection=\"2\"") == "label.spif");
+  CHECK(refusal("maxSelection=\"3\"", "maxSelection=\"3\" minSelection=\"3\"").empty());
+}
+
 TEST_CASE("a SPIF of schema 3.0 is read as far as it says what 2.1 can say") {
   CHECK(changed("schemaVersion=\"2.1\"", "schemaVersion=\"3.0\"").has_value());
 }

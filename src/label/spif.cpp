@@ -369,7 +369,8 @@ class SpifReader {
     tag.type = kind.type;
     tag.enumerated = kind.enumerated;
     TRY(const bool single, flag(at, "singleSelection"));
-    TRY(tag.selection_max, selection(at, "maxSelection", single ? 1 : kValuesMax));
+    TRY(tag.selection_max, selection(at, "maxSelection", kValuesMax));
+    if (single) tag.selection_max = std::min<size_t>(tag.selection_max, 1);
     TRY(tag.selection_min, selection(at, "minSelection", 0));
     TRY(const auto inside, parts_of(at));
     for (const XmlElement& one : inside) {
