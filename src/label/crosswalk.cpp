@@ -142,6 +142,7 @@ class SpifMapping {
     for (const TagSet& set : to_.data().tag_sets)
       for (const Tag& tag : set.tags)
         for (const TagValue& value : tag.values) TRY_VOID(decrypt({set.name, tag.type, value.name}, value));
+    TRY_VOID(agree_on_values());
     return checked(std::move(out_), from_, to_);
   }
 
@@ -249,11 +250,11 @@ class SpifMapping {
                          "name them in the mapping itself");
   }
 
-  Mapping::ValueRule& rule_for(const CategoryRef& from) {
-    for (Mapping::ValueRule& rule : out_.values)
+  static Mapping::ValueRule& rule_for(const CategoryRef& from, std::vector<Mapping::ValueRule>& among) {
+    for (Mapping::ValueRule& rule : among)
       if (rule.from == from) return rule;
-    out_.values.push_back({from, {}});
-    return out_.values.back();
+    among.push_back({from, {}});
+    return among.back();
   }
 
   Result<void> encrypt(const CategoryRef& own, const TagValue& value) {
@@ -261,11 +262,11 @@ class SpifMapping {
       TRY(const bool meant, means(from_, one, to_));
       if (!one.encrypt || !meant) continue;
       TRY_VOID(adds_nothing(one, value.name));
-      Mapping::ValueRule& rule = rule_for(own);
+      Mapping::ValueRule& rule = rule_for(own, out_.values);
       if (one.discard) continue;
       auto target = Side{to_}.value(one.tag_id, "", one.type, one.enumerated, one.lacv);
       if (!target) return missing(one);
-      rule.to.push_back(*std::move(target));
+      join(rule.to, {*std::move(target)});
     }
     return {};
   }
@@ -273,15 +274,27 @@ class SpifMapping {
   Result<void> decrypt(const CategoryRef& own, const TagValue& value) {
     for (const Equivalent& one : value.equivalents) {
       TRY(const bool meant, means(to_, one, from_));
-      if (!one.decrypt || one.discard || !meant) continue;
+      if (!one.decrypt || !meant) continue;
       TRY_VOID(adds_nothing(one, value.name));
       const auto source = Side{from_}.value(one.tag_id, "", one.type, one.enumerated, one.lacv);
+      if (!source && one.discard) continue;
       if (!source) return missing(one);
-      const Mapping::ValueRule* before = out_.rule(*source);
-      if (before != nullptr && std::find(before->to.begin(), before->to.end(), own) == before->to.end())
-        return wrong_mapping(out_, fmt::format("the SPIFs disagree about {}", source->value),
+      Mapping::ValueRule& rule = rule_for(*source, decrypted_);
+      if (one.discard) continue;
+      join(rule.to, {own});
+    }
+    return {};
+  }
+
+  // Of two statements about a value the wider must not hold: what it becomes is the same in both SPIFs, or
+  // one value where the target's alone speaks of it.
+  Result<void> agree_on_values() {
+    for (Mapping::ValueRule& rule : decrypted_) {
+      const Mapping::ValueRule* said = out_.rule(rule.from);
+      if (said == nullptr ? rule.to.size() > 1 : !std::ranges::is_permutation(said->to, rule.to))
+        return wrong_mapping(out_, fmt::format("the SPIFs disagree about {}", rule.from.value),
                              "both nations must agree");
-      if (before == nullptr) out_.values.push_back({*source, {own}});
+      if (said == nullptr && !rule.to.empty()) out_.values.push_back(std::move(rule));
     }
     return {};
   }
@@ -289,6 +302,7 @@ class SpifMapping {
   const LabelPolicy& from_;
   const LabelPolicy& to_;
   Mapping out_;
+  std::vector<Mapping::ValueRule> decrypted_;  // what the target's SPIF says
 };
 
 // ---- Translation ----

@@ -308,6 +308,60 @@ TEST_CASE("attack: what a SPIF adds at an equivalence is left out of the mapping
   CHECK(back.error().what() == "its SPIF adds values to the equivalence of TRADE");
 }
 
+TEST_CASE("attack: two SPIFs disagree about a value, and the wider of the two holds") {
+  using Names = std::vector<std::string>;
+  // What Aldoria says that its XCC is there, and what Borealis says that it is here.
+  const auto made = [](std::vector<int> encrypt, std::vector<int> decrypt) {
+    std::string own(kXaaSpif);
+    std::string other(kXbbSpif);
+    const auto replace = [](std::string& in, std::string_view from, const std::string& by) {
+      REQUIRE(in.find(from) != std::string::npos);
+      in.replace(in.find(from), from.size(), by);
+    };
+    std::string said;
+    for (const int lacv : encrypt)
+      said += fmt::format(
+          R"(<spif:equivalentSecCategoryTag policyRef="XBB" tagSetId="2.999.2.1.2" tagType="enumerated"
+              enumType="permissive" lacv="{}" applied="encrypt"/>)",
+          lacv);
+    replace(
+        own,
+        R"(<spif:equivalentSecCategoryTag policyRef="XBB" tagSetId="2.999.2.1.2" tagType="enumerated" enumType="permissive" lacv="3" applied="encrypt"/>)",
+        said);
+    // Below 0: discarded there.
+    for (const int lacv : decrypt) {
+      const std::string tag = R"(tagSetId="2.999.1.1.4" tagType="enumerated" enumType="permissive" lacv=)";
+      const std::string at = fmt::format(R"({}"{}" applied="encrypt"/>)", tag, std::abs(lacv));
+      replace(other, at,
+              fmt::format(R"({}<equivalentSecCategoryTag policyRef="XAA" {}"3" applied="decrypt"{}/>)", at,
+                          tag, lacv < 0 ? " action=\"discard\"" : ""));
+    }
+    return mapping_of_spifs(policy_for_test(own), policy_for_test(other), "a", kFrom, kUntil);
+  };
+  const CategoryRef cassia{"Releasable To", kPermissive, "XCC"};
+  const auto names = [&](const Result<Mapping>& mapping) {
+    REQUIRE_MESSAGE(mapping.has_value(), mapping.error().text());
+    const Mapping::ValueRule* rule = mapping->rule(cassia);
+    return rule == nullptr ? Names{} : names_of(rule->to);
+  };
+  CHECK(names(made({3}, {})) == Names{"XCC"});
+  CHECK(names(made({3}, {3})) == Names{"XCC"});
+  CHECK(names(made({}, {3})) == Names{"XCC"});
+  CHECK(names(made({3, 2}, {2, 3})) == Names{"XCC", "XBB"});
+  const auto disagree = [&](const Result<Mapping>& mapping) {
+    REQUIRE_FALSE(mapping.has_value());
+    CHECK(mapping.error().what() == "the SPIFs disagree about XCC");
+  };
+  disagree(made({2, 3}, {3}));  // the target names fewer
+  disagree(made({3}, {2, 3}));  // or more
+  disagree(made({3}, {2}));
+  disagree(made({}, {2, 3}));  // or doesn't know itself
+  disagree(made({3}, {-3}));   // or leaves it out
+  CHECK(names(made({}, {-3})).empty());
+  disagree(made({3}, {-3}));  // or leaves it out
+  CHECK(names(made({}, {-3})).empty());
+}
+
 TEST_CASE("ACP 122: RESTRICTED becomes CONFIDENTIAL becomes CONFIDENTIAL, and the prover prints that chain") {
   const Creep creep(false);
   const Proof proof = prove(*creep.policies, creep.mappings, time_for_test()).value();

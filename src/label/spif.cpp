@@ -214,6 +214,8 @@ Result<Equivalent> read_equivalent(const XmlElement& at, bool category) {
   if (!out.discard) {
     TRY(out.lacv, need(at, "lacv"));
     out.lacv = plain_lacv(std::move(out.lacv));
+  } else if (category) {
+    out.lacv = plain_lacv(at.attribute_or("lacv", ""));  // may say whose value is discarded
   }
   TRY(const auto inside, parts_of(at));
   for (const XmlElement& one : inside) {
