@@ -62,6 +62,7 @@ void add_value(Label& label, const CategoryRef& ref) {
   label.categories.push_back({ref.tag, ref.type, {ref.value}});
 }
 
+constexpr size_t kShownMax = 64;     // bytes of a line in an error
 constexpr size_t kJudgingSteps = 8;  // what checking and printing a label counts for
 
 }  // namespace
@@ -385,6 +386,13 @@ Result<std::string> MarkingGrammar::print(const Label& label, Instant now) const
   if (back && (back->classification != checked.classification || back->categories != checked.categories))
     return fail("label.marking", fmt::format("\"{}\" would be read as another label", line), {},
                 "the policy's phrases must differ, and values of one's own be plain capital letters");
+  // What hides behind a policy's lines makes them ambiguous to whoever reads; and another time's rules may
+  // have let others be printed. All else would be a line that nobody can read.
+  if (!back && back.error().code() != "label.ambiguous" && back.error().code() != "label.time")
+    return fail(
+        "label.marking",
+        fmt::format("\"{}\" could not be read again: {}", beginning(line, kShownMax), back.error().what()),
+        {}, "take the label itself, or correct the policy's phrases");
   return line;
 }
 

@@ -132,4 +132,10 @@ std::string lay_out(const LabelPolicy& policy, const MarkingShape& shape, const 
   return style.portion ? "(" + line + ")" : line;
 }
 
+std::string_view beginning(std::string_view text, size_t bytes_max) {
+  size_t end = std::min(bytes_max, text.size());
+  while (end > 0 && end < text.size() && (static_cast<uint8_t>(text[end]) & 0xc0U) == 0x80) --end;
+  return text.substr(0, end);
+}
+
 }  // namespace entente::label

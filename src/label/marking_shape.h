@@ -37,4 +37,7 @@ struct MarkingShape {
 [[nodiscard]] std::string lay_out(const LabelPolicy& policy, const MarkingShape& shape,
                                   const MarkingStyle& style, const Label& label);
 
+// As much of a text in UTF-8 as these bytes hold, cut between characters: errors stay UTF-8.
+[[nodiscard]] std::string_view beginning(std::string_view text, size_t bytes_max);
+
 }  // namespace entente::label

@@ -114,3 +114,30 @@ TEST_CASE("attack: a label's successor is higher and in force, and the label is 
   CHECK(grammar.print(label, *label.succeeded - Millis(1)).value() == "EXERCISE RESTRICTED");
   CHECK(grammar.print(label, *label.succeeded).value() == "EXERCISE SECRET//ORCON");
 }
+
+TEST_CASE("attack: a line is printed that the same policy's reader refuses") {
+  // A line longer than any that is read.
+  std::string many(kXaaSpif);
+  const std::string_view charlie = "<spif:tagCategory name=\"CHARLIE\" lacv=\"4\"/>";
+  std::string values;
+  std::vector<std::string> names;
+  for (int i = 0; i < 120; ++i) {
+    names.push_back(fmt::format("ROUTE {:03}", i));
+    values += fmt::format("<spif:tagCategory name=\"{}\" lacv=\"{}\"/>", names.back(), 100 + i);
+  }
+  many.replace(many.find(charlie), charlie.size(), values);
+  const std::string_view limit = " maxSelection=\"3\"";
+  many.replace(many.find(limit), limit.size(), "");
+  const LabelPolicy policy = policy_for_test(many);
+  const auto printed =
+      MarkingGrammar(policy, {})
+          .print(label_for_test("SECRET", {{"Programmes", CategoryType::restrictive, names}}),
+                 time_for_test());
+  REQUIRE_FALSE(printed.has_value());  // 1,024 bytes and more
+  CHECK(printed.error().code() == "label.marking");
+  names.resize(3);
+  CHECK(MarkingGrammar(policy, {})
+            .print(label_for_test("SECRET", {{"Programmes", CategoryType::restrictive, names}}),
+                   time_for_test())
+            .has_value());
+}
