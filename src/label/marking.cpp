@@ -364,8 +364,7 @@ Error not_read(const Parse& parse, std::string_view line, const std::vector<uint
   }
   const std::string_view rest = line.substr(at);
   const size_t stop = rest.find_first_of("/,)", 1);
-  std::string here(rest.substr(0, std::min<size_t>({stop, rest.size(), 32})));
-  while (!here.empty() && (static_cast<uint8_t>(here.back()) & 0xc0U) == 0x80) here.pop_back();
+  const std::string_view here = beginning(rest.substr(0, stop), kShownMax);
   return {"label.marking",
           rest.empty() ? "the line ends too early" : fmt::format("\"{}\" is not understood here", here),
           fmt::format("column {}", columns[at]),

@@ -141,3 +141,16 @@ TEST_CASE("attack: a line is printed that the same policy's reader refuses") {
                    time_for_test())
             .has_value());
 }
+
+TEST_CASE("what is said of a line is UTF-8, wherever the line is cut") {
+  const MarkingGrammar grammar = grammar_of("XAA");
+  for (const char* letter : {"\u00e5", "\u6f22", "\U0001F600"}) {
+    for (size_t before = 0; before < 5; ++before) {
+      std::string line = "EXERCISE SECRET//ALPHA/" + std::string(before, 'Z');
+      for (int i = 0; i < 30; ++i) line += letter;
+      const Error said = grammar.parse(line, time_for_test()).error();
+      CHECK(is_utf8(said.text()));
+      CHECK(said.what().find(letter) != std::string::npos);
+    }
+  }
+}
