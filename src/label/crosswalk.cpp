@@ -326,7 +326,7 @@ Result<void> translate_category(const Mapping& mapping, const Category& category
       continue;
     }
     ++kept;
-    for (const CategoryRef& to : rule->to) out.categories.push_back({to.tag, to.type, {to.value}});
+    for (const CategoryRef& to : rule->to) add_value(out, to);
   }
   if (kept == 0 && category.type == CategoryType::permissive)
     return no_equivalent(mapping, fmt::format("no value of {} has an equivalent, and without any it would be "
@@ -468,7 +468,7 @@ Result<Translation> Crosswalk::translate(const Label& label, std::string_view to
   for (const Category& category : checked_label.categories)
     TRY_VOID(translate_category(*at, category, out.label, out.left_out));
   for (const auto* adds : {&at->adds, &rule->adds})
-    for (const CategoryRef& one : *adds) out.label.categories.push_back({one.tag, one.type, {one.value}});
+    for (const CategoryRef& one : *adds) add_value(out.label, one);
   out.label.succeeded.reset();  // a successor could be lower, and is not translated
   out.label.successor.clear();
   Result<Label> made = target->check(std::move(out.label), Use::read, now);

@@ -77,6 +77,12 @@ bool matches(const Label& label, const CategoryRef& ref) {
   return count(label, ref) > 0;
 }
 
+void add_value(Label& label, const CategoryRef& ref) {
+  for (auto at = label.categories.rbegin(); at != label.categories.rend(); ++at)
+    if (at->type == ref.type && at->tag == ref.tag) return at->values.push_back(ref.value);
+  label.categories.push_back({ref.tag, ref.type, {ref.value}});
+}
+
 Result<LabelPolicy> LabelPolicy::from_data(PolicyData data) {
   if (data.name.empty()) return wrong_spif("the policy has no name");
   if (data.classifications.empty()) return wrong_spif("the policy has no classification");

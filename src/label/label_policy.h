@@ -200,5 +200,6 @@ class LabelPolicies {
 
 [[nodiscard]] std::string_view plain_id(std::string_view id);  // without "urn:oid:"
 [[nodiscard]] bool matches(const Label& label, const CategoryRef& ref);
+void add_value(Label& label, const CategoryRef& ref);  // to its category, or one of its own
 
 }  // namespace entente::label

@@ -58,10 +58,6 @@ struct Expected {
   std::vector<std::string> words;
 };
 
-void add_value(Label& label, const CategoryRef& ref) {
-  label.categories.push_back({ref.tag, ref.type, {ref.value}});
-}
-
 constexpr size_t kShownMax = 64;     // bytes of a line in an error
 constexpr size_t kJudgingSteps = 8;  // what checking and printing a label counts for
 

@@ -154,3 +154,24 @@ TEST_CASE("what is said of a line is UTF-8, wherever the line is cut") {
     }
   }
 }
+
+TEST_CASE("a line names as many values of one category as a label holds") {
+  std::string many(kXaaSpif);
+  const std::string_view charlie = "<spif:tagCategory name=\"CHARLIE\" lacv=\"4\"/>";
+  std::string values;
+  std::vector<std::string> names;
+  for (int i = 0; i < 80; ++i) {
+    names.push_back(fmt::format("K{:02}", i));
+    values += fmt::format("<spif:tagCategory name=\"{}\" lacv=\"{}\"/>", names.back(), 100 + i);
+  }
+  many.replace(many.find(charlie), charlie.size(), values);
+  const std::string_view limit = " maxSelection=\"3\"";
+  many.replace(many.find(limit), limit.size(), "");
+  const MarkingGrammar grammar(policy_for_test(many), {});
+  const Label label = label_for_test("SECRET", {{"Programmes", CategoryType::restrictive, names}});
+  const auto line = grammar.print(label, time_for_test());
+  REQUIRE_MESSAGE(line.has_value(), line.error().text());
+  const auto read = grammar.parse(*line, time_for_test());
+  REQUIRE_MESSAGE(read.has_value(), read.error().text());
+  CHECK(read->categories == label.categories);
+}
