@@ -175,7 +175,7 @@ Result<Label> combine(const LabelPolicy& policy, std::span<const Label> parts, O
       out.privacy_mark += (out.privacy_mark.empty() ? "" : "; ") + checked.privacy_mark;
   }
   out.classification = top->name;
-  Result<Label> checked = policy.check(std::move(out), Use::read, now);
+  Result<Label> checked = policy.check(std::move(out), Use::join, now);
   if (!checked)
     return no_combination(fmt::format("these can't stand in one: {}", checked.error().what()),
                           "keep them apart");

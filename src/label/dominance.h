@@ -42,7 +42,8 @@ struct Dominance {
 // The label of something made of these parts: the highest classification, all restrictive and informative
 // values, and of each permissive category what all that have it share. Whoever covers it covers every part
 // (given a clearance without gaps in its classifications, as up_to() makes them). Made at `now` by
-// `originator`; has the earliest review and no successor. Errors: those of LabelPolicy::check for a part;
+// `originator`; has the earliest review and no successor. Names in it may have ended since a part was made.
+// Errors: those of LabelPolicy::check for a part;
 // "label.combination" when nobody could read it or the policy forbids it.
 [[nodiscard]] Result<Label> combine(const LabelPolicy& policy, std::span<const Label> parts,
                                     Originator originator, Instant now);

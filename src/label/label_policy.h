@@ -140,6 +140,7 @@ struct PolicyData {
 enum class Use : uint8_t {
   create,  // obsolete names are refused
   read,    // a label made while they were not is still good
+  join,    // made of labels that were read: each was good at its own time, and no other is looked at
 };
 
 class LabelPolicy {

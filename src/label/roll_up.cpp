@@ -34,15 +34,27 @@ std::string beyond(const Label& label, const Label& whole) {
   return {};
 }
 
+Label without_information(Label part) {
+  std::erase_if(part.categories, [](const Category& one) { return one.type == CategoryType::informative; });
+  return part;
+}
+
 }  // namespace
 
 Result<std::vector<Shortfall>> shortfalls(const LabelPolicy& policy, const Label& label,
                                           std::span<const Label> parts, Instant now) {
-  TRY(const Label own, combine(policy, std::span(&label, 1), label.originator, now));
+  TRY(Label own, combine(policy, std::span(&label, 1), label.originator, now));
+  own.created = in_force(label, now).created;  // it is as old as it was
   std::vector<Shortfall> out;
   for (size_t i = 0; i < parts.size(); ++i) {
     const std::vector<Label> both{own, parts[i]};
-    const Result<Label> whole = combine(policy, both, own.originator, now);
+    Result<Label> whole = combine(policy, both, own.originator, now);
+    if (!whole && whole.error().code() == "label.combination") {
+      // What only informs lowers nothing, though it may not stand beside what the label says.
+      auto bare = combine(policy, std::vector{own, without_information(in_force(parts[i], now))},
+                          own.originator, now);
+      if (bare) whole = std::move(bare);
+    }
     if (!whole && whole.error().code() != "label.combination") return Failure(whole.error());
     std::string why = whole ? beyond(own, *whole) : whole.error().what();
     if (!why.empty()) out.push_back({i, std::move(why)});

@@ -48,3 +48,39 @@ TEST_CASE("a banner is at least what its portions are together, or it is said wh
             .error()
             .code() == "label.unknown");
 }
+
+TEST_CASE("what was right when it was made is still rolled up once a name in it has ended") {
+  const LabelPolicy policy = policy_for_test(kXaaSpif);
+  Label old = label_for_test("SECRET", {{"Releasable To", CategoryType::permissive, {"XAA", "FLOTILLA"}}});
+  old.created = time_for_test();
+  const Instant later = time_for_test("2027-06-01T00:00:00Z");
+  CHECK(combine(policy, std::vector{old, old}, {"desk", ""}, later).has_value());
+  const auto found =
+      shortfalls(policy, old, std::vector{old, label_for_test("TOP SECRET", old.categories)}, later);
+  REQUIRE_FALSE(found.has_value());  // the second says no time, so it is one of today
+  CHECK(found.error().code() == "label.time");
+  Label top = label_for_test("TOP SECRET", old.categories);
+  top.created = old.created;
+  const auto both = shortfalls(policy, old, std::vector{old, top}, later);
+  REQUIRE_MESSAGE(both.has_value(), both.error().text());
+  REQUIRE(both->size() == 1);
+  CHECK(both->front().part == 1);
+}
+
+TEST_CASE("informative values that cannot stand together do not make a banner lower") {
+  const LabelPolicy policy = policy_for_test(kXaaSpif);
+  const auto handled = [](std::string_view classification, const char* value) {
+    return label_for_test(classification, {{"Handling", CategoryType::informative, {value}}});
+  };
+  const auto found = shortfalls(
+      policy, handled("SECRET", "STAFF"),
+      std::vector{handled("RESTRICTED", "MEDICAL"), handled("TOP SECRET", "MEDICAL")}, time_for_test());
+  CHECK_FALSE(found.has_value());  // TOP SECRET alone breaks a rule of its own
+  const auto lower = shortfalls(policy, handled("RESTRICTED", "STAFF"),
+                                std::vector{handled("RESTRICTED", "MEDICAL"), handled("SECRET", "MEDICAL")},
+                                time_for_test());
+  REQUIRE(lower.has_value());
+  REQUIRE(lower->size() == 1);
+  CHECK(lower->front().part == 1);
+  CHECK(lower->front().why == "its classification is RESTRICTED, not SECRET");
+}
