@@ -197,6 +197,9 @@ Result<Label> read_label_text(std::string_view text) {
   text = without_mark(text);
   if (first_sign(text) == '<') {
     TRY(RoledLabel read, read_label_xml(text));
+    if (read.role == LabelRole::metadata)
+      return wrong("this is the label of a label, not of data", "",
+                   "give the originator's label of the data");
     return std::move(read.label);
   }
   TRY(const Json json, Json::parse(text));

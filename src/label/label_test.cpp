@@ -237,3 +237,41 @@ TEST_CASE("an assertion that only looks like a label is refused") {
   }
   CHECK(code_of(write_label_json(full())) == "label.format");
 }
+
+TEST_CASE("attack: the label of a label is taken for that of the data") {
+  const Label label = label_for_test("SECRET");
+  CHECK(code_of(read_label_text(write_label_xml(label, LabelRole::metadata))) == "label.format");
+  for (const LabelRole role : {LabelRole::originator, LabelRole::alternative, LabelRole::plain})
+    CHECK(read_label_text(write_label_xml(label, role)).has_value());
+}
+
+TEST_CASE("between a label's elements a processing instruction is harmless, and in a value it is refused") {
+  const auto read = read_label_xml(around("<?app x?>" + std::string(kHead)));
+  REQUIRE_MESSAGE(read.has_value(), read.error().text());
+  CHECK(read->label.classification == "SECRET");
+  CHECK(code_of(read_label_xml(around("<PolicyIdentifier>XAA</PolicyIdentifier>"
+                                      "<Classification>SEC<?app x?>RET</Classification>"))) ==
+        "label.format");
+}
+
+TEST_CASE("attack: an empty element stands before another of its name, and readers differ in which counts") {
+  std::string label = around(kHead);
+  label.insert(label.rfind("</orig"), "<OriginatorID/><OriginatorID>eve@xaa.example</OriginatorID>");
+  CHECK(code_of(read_label_xml(label)) == "label.format");
+  CHECK(code_of(read_label_xml(around(std::string(kHead) + "<PrivacyMark/><PrivacyMark>A</PrivacyMark>"))) ==
+        "label.format");
+}
+
+TEST_CASE("a time's zone lies at most fourteen hours off, and what is said of a time is UTF-8") {
+  const auto created = [](const std::string& at) {
+    std::string label = around(kHead);
+    label.insert(label.rfind("</orig"), "<CreationDateTime>" + at + "</CreationDateTime>");
+    return read_label_xml(label);
+  };
+  CHECK(created("2026-11-01T10:00:00+14:00").has_value());
+  CHECK(code_of(created("2026-11-01T10:00:00+14:01")) == "label.format");
+  CHECK(code_of(created("2026-11-01T10:00:00-14:30")) == "label.format");
+  std::string letters(39, 'x');
+  for (int i = 0; i < 10; ++i) letters += "\u00e5";
+  CHECK(is_utf8(created(letters).error().text()));
+}

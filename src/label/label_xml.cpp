@@ -2,6 +2,7 @@
 
 #include "base/markup.h"
 #include "label/label_element.h"
+#include "label/label_policy.h"
 #include "label/xml.h"
 
 #include <algorithm>
@@ -51,12 +52,14 @@ class LabelReader {
     }
     TRY(const auto parts, at.children());
     bool informed = false;
+    bool originated = false;
     for (const XmlElement& part : parts) {
       if (part.space() != kLabelSpace) return unknown(part, at);
       if (part.name() == "ConfidentialityInformation" && !informed) {
         informed = true;
         TRY_VOID(information(part));
-      } else if (part.name() == "OriginatorID" && label_.originator.id.empty()) {
+      } else if (part.name() == "OriginatorID" && !originated) {
+        originated = true;
         TRY_VOID(only_attributes(part, {"IDType"}));
         TRY(label_.originator.id, part.text());
         label_.originator.id_type = part.attribute_or("IDType", "");
@@ -85,6 +88,7 @@ class LabelReader {
     TRY(const auto parts, at.children());
     bool classified = false;
     bool named = false;
+    bool private_mark = false;
     for (const XmlElement& part : parts) {
       if (part.space() != kLabelSpace) return unknown(part, at);
       if (part.name() == "PolicyIdentifier" && !named) {
@@ -98,7 +102,8 @@ class LabelReader {
         classified = true;
         TRY_VOID(only_attributes(part, {"URI"}));
         TRY(label_.classification, part.text());
-      } else if (part.name() == "PrivacyMark" && label_.privacy_mark.empty()) {
+      } else if (part.name() == "PrivacyMark" && !private_mark) {
+        private_mark = true;
         TRY(label_.privacy_mark, part.text());
       } else if (part.name() == "Category") {
         TRY_VOID(category(part));
@@ -194,9 +199,8 @@ Result<RoledLabel> read_label_element(const XmlElement& at) {
     return misshapen(at, fmt::format("{} is no confidentiality label", at.name()),
                      fmt::format("originatorConfidentialityLabel in the namespace {}", kLabelSpace));
   TRY(Label label, LabelReader().read(at, true));
-  if (label.policy_id.starts_with("urn:oid:")) label.policy_id.erase(0, 8);
-  if (!label.successor.empty() && label.successor.front().policy_id.starts_with("urn:oid:"))
-    label.successor.front().policy_id.erase(0, 8);
+  label.policy_id = std::string(plain_id(label.policy_id));
+  for (Label& next : label.successor) next.policy_id = std::string(plain_id(next.policy_id));
   TRY(label, normalised(std::move(label)));
   return RoledLabel{*role, std::move(label)};
 }

@@ -1,5 +1,7 @@
 #include "label/xml.h"
 
+#include "label/marking_shape.h"
+
 #include <algorithm>
 #include <charconv>
 
@@ -106,7 +108,7 @@ Result<XmlDocument> XmlDocument::parse(std::string_view text, size_t bytes_max, 
     while (!what.empty() && (what.back() == '\n' || what.back() == ' ')) what.pop_back();
     for (char& c : what)
       if (static_cast<unsigned char>(c) < 0x20) c = ' ';
-    return fail("label.xml", what.empty() ? "this is no well-formed XML" : what.substr(0, 200),
+    return fail("label.xml", what.empty() ? "this is no well-formed XML" : std::string(beginning(what, 200)),
                 fmt::format("line {}", std::max(context->lastError.line, 1)), "correct it there");
   }
   if (xmlGetIntSubset(out.doc_.get()) != nullptr)
@@ -184,7 +186,7 @@ Result<std::vector<XmlElement>> XmlElement::children() const {
   for (xmlNode* at = node_->children; at != nullptr; at = at->next) {
     if (at->type == XML_ELEMENT_NODE) {
       out.emplace_back(at);
-    } else if (at->type == XML_COMMENT_NODE) {
+    } else if (at->type == XML_COMMENT_NODE || at->type == XML_PI_NODE) {
       continue;
     } else if (at->type != XML_TEXT_NODE || !is_space(view(at->content))) {
       return misshapen(*this, fmt::format("text stands loose in {}", name()), "only elements belong there");
@@ -206,7 +208,7 @@ Result<std::string> XmlElement::text() const {
 
 Result<Instant> parse_xml_time(std::string_view text) {
   const auto wrong = [&] {
-    return fail("label.format", fmt::format("{} is no time", text.substr(0, 40)), {},
+    return fail("label.format", fmt::format("{} is no time", beginning(text, 40)), {},
                 "write it like 2026-11-21T22:45:00Z");
   };
   while (!text.empty() && is_space(text.substr(0, 1))) text.remove_prefix(1);
@@ -232,7 +234,7 @@ Result<Instant> parse_xml_time(std::string_view text) {
     if (rest.size() != 6 || (rest[0] != '+' && rest[0] != '-') || rest[3] != ':') return wrong();
     const int hours = digit(1) * 10 + digit(2);
     const int minutes = digit(4) * 10 + digit(5);
-    if (hours > 14 || minutes > 59) return wrong();
+    if (hours * 60 + minutes > 14 * 60 || minutes > 59) return wrong();  // XML Schema 1.1, 3.3.7
     shift = (hours * 60 + minutes) * (rest[0] == '-' ? -1 : 1);
   }
   const auto at = parse_rfc3339(plain + (fraction.empty() ? "" : "." + fraction) + "Z");
