@@ -1,5 +1,6 @@
 #include "label/label_json.h"
 
+#include "label/label_policy.h"
 #include "label/label_xml.h"
 #include "label/xml.h"
 
@@ -37,13 +38,15 @@ Result<void> not_both(const Json& in, std::string_view a, std::string_view b, st
   return wrong(fmt::format("{} and {} both stand here", a, b), std::string(where), "write one of them");
 }
 
-// An id (OID, UUID or URI) or a name: one member holds either.
+// An id or a name: one member holds either. What is surely an id (OID, UUID, URN, URL) is taken for that; all
+// else for a name, which LabelPolicy::is_for() holds against ids, too.
 void name_policy(Label& label, std::string named) {
-  const bool oid = named.find_first_not_of("0123456789.") == std::string::npos;
+  const bool oid =
+      named.find_first_not_of("0123456789.") == std::string::npos && named.find('.') != std::string::npos;
   const bool uuid =
       named.size() == 36 && named.find_first_not_of("0123456789abcdefABCDEF-") == std::string::npos;
-  const bool uri = named.find(':') != std::string::npos;
-  if (named.starts_with("urn:oid:")) named.erase(0, 8);
+  const bool uri = same_name(named.substr(0, 4), "urn:") || named.find("://") != std::string::npos;
+  named = std::string(plain_id(named));
   (oid || uuid || uri ? label.policy_id : label.policy) = std::move(named);
 }
 

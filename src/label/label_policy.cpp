@@ -60,6 +60,22 @@ Result<void> check_requirement(const Label& label, const Requirement& rule, cons
   return {};
 }
 
+// Names are seldom such; what is another policy's name must not be taken for this one's id.
+bool may_be_id(std::string_view text) {
+  const bool uuid =
+      text.size() == 36 && text.find_first_not_of("0123456789abcdefABCDEF-") == std::string_view::npos;
+  return uuid || text.find(':') != std::string_view::npos ||
+         text.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
+// Whether some label could mean either of them.
+bool clash(const PolicyData& a, const PolicyData& b) {
+  for (const std::string* x : {&a.name, &a.id})
+    for (const std::string* y : {&b.name, &b.id})
+      if (!x->empty() && same_name(plain_id(*x), plain_id(*y))) return true;
+  return false;
+}
+
 bool plausible(TagValue::Open kind, std::string_view value) {
   if (value.empty() || value.size() > 64) return false;
   if (kind == TagValue::Open::text) return true;
@@ -70,7 +86,8 @@ bool plausible(TagValue::Open kind, std::string_view value) {
 }  // namespace
 
 std::string_view plain_id(std::string_view id) {
-  return id.starts_with("urn:oid:") ? id.substr(8) : id;
+  constexpr std::string_view kOid = "urn:oid:";  // in any case: RFC 8141, 3.1
+  return same_name(id.substr(0, kOid.size()), kOid) ? id.substr(kOid.size()) : id;
 }
 
 bool matches(const Label& label, const CategoryRef& ref) {
@@ -86,6 +103,7 @@ void add_value(Label& label, const CategoryRef& ref) {
 Result<LabelPolicy> LabelPolicy::from_data(PolicyData data) {
   if (data.name.empty()) return wrong_spif("the policy has no name");
   if (data.classifications.empty()) return wrong_spif("the policy has no classification");
+  data.id = std::string(plain_id(data.id));
   std::sort(data.classifications.begin(), data.classifications.end(),
             [](const Classification& a, const Classification& b) { return a.hierarchy < b.hierarchy; });
   LabelPolicy out;
@@ -151,10 +169,12 @@ LabelPolicy::Found LabelPolicy::find(std::string_view tag, CategoryType type, st
 }
 
 bool LabelPolicy::is_for(const Label& label) const {
-  const bool by_name = same_name(label.policy, data_->name);
+  if (label.policy.empty() && label.policy_id.empty()) return false;
+  // Forms with one place for both put an id there, too.
+  const bool by_name = same_name(label.policy, data_->name) ||
+                       (may_be_id(label.policy) && plain_id(label.policy) == data_->id);
   const bool by_id = plain_id(label.policy_id) == data_->id;
-  if (label.policy.empty()) return by_id;
-  return by_name && (label.policy_id.empty() || by_id);
+  return (label.policy.empty() || by_name) && (label.policy_id.empty() || by_id);
 }
 
 // `label` is in normal form; what it returns is, too.
@@ -286,7 +306,7 @@ Result<Label> LabelPolicy::check(Label label, Use use, Instant now) const {
 }
 
 Result<void> LabelPolicies::add(std::shared_ptr<const LabelPolicy> policy) {
-  if (find(policy->name()) != nullptr || (!policy->data().id.empty() && find(policy->data().id) != nullptr))
+  if (std::ranges::any_of(all_, [&](const auto& one) { return clash(one->data(), policy->data()); }))
     return fail("label.policy", fmt::format("the policy {} is here already", policy->name()), {},
                 "keep one version of each");
   all_.push_back(std::move(policy));

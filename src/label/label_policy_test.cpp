@@ -1,5 +1,7 @@
 #include "label/label_policy.h"
 
+#include "label/label_json.h"
+#include "label/label_xml.h"
 #include "label/policies_for_test.h"
 
 #include <cctype>
@@ -308,4 +310,86 @@ TEST_CASE("policies are found by name and id, and a label that mixes two finds n
   CHECK((*policies.of(label))->name() == "XAA");
   label.policy_id = "2.999.2.1";
   CHECK(policies.of(label).error().code() == "label.policy");
+}
+
+TEST_CASE("a policy is known by its name or its id, however a label's form writes either") {
+  const auto named = [](std::string_view name, std::string_view id) {
+    std::string spif(kXaaSpif);
+    const std::string_view own = R"(name="XAA" id="2.999.1.1")";
+    spif.replace(spif.find(own), own.size(), fmt::format(R"(name="{}" id="{}")", name, id));
+    return policy_for_test(spif);
+  };
+  const auto ocl = [](std::string_view policy) {
+    return read_label_json(
+               *Json::parse(fmt::format(R"({{"ocl": {{"pol": "{}", "cls": "SECRET"}}}})", policy)))
+        .value();
+  };
+  const auto xml = [](std::string_view text, std::string_view attributes = "") {
+    return read_label_xml(
+               fmt::format(
+                   "<ConfidentialityLabel xmlns='{}'><ConfidentialityInformation><PolicyIdentifier{}>{}"
+                   "</PolicyIdentifier><Classification>SECRET</Classification>"
+                   "</ConfidentialityInformation></ConfidentialityLabel>",
+                   "urn:nato:stanag:4774:confidentialitymetadatalabel:1:0", attributes, text))
+        .value()
+        .label;
+  };
+  const LabelPolicy urn = named("XMM", "URN:OID:2.999.9.1");
+  CHECK(verdict(urn, xml("XMM", " URI='urn:oid:2.999.9.1'")).empty());
+  CHECK(verdict(urn, xml("XMM", " URI='Urn:Oid:2.999.9.1'")).empty());
+  CHECK(verdict(urn, xml("2.999.9.1")).empty());
+  CHECK(verdict(urn, xml("urn:oid:2.999.9.1")).empty());
+  CHECK(verdict(urn, xml("urn:oid:2.999.9.1", " URI='urn:oid:2.999.9.1'")).empty());
+  CHECK(verdict(urn, ocl("URN:OID:2.999.9.1")).empty());
+  CHECK(verdict(urn, ocl("xmm")).empty());
+  CHECK(verdict(named("2026", "2.999.9.1"), ocl("2026")).empty());
+  CHECK(verdict(named("XMM:LOGISTICS", "2.999.9.1"), ocl("XMM:LOGISTICS")).empty());
+  CHECK(verdict(named("XMM", "XMM:LOGISTICS"), ocl("XMM:LOGISTICS")).empty());
+  CHECK(verdict(named(" XMM ", " 2.999.9.1 "), xml("XMM", " URI='urn:oid:2.999.9.1'")).empty());
+  CHECK(verdict(urn, ocl("2.999.9.2")) == "label.policy");
+  CHECK(verdict(urn, xml("2.999.9.2", " URI='urn:oid:2.999.9.1'")) == "label.policy");
+  CHECK(verdict(urn, xml("XMM", " URI='urn:oid:2.999.9.2'")) == "label.policy");
+}
+
+TEST_CASE("attack: a policy whose name is another's id stands in for it") {
+  const auto named = [](std::string_view name, std::string_view id) {
+    PolicyData data = policy_for_test(kXaaSpif).data();
+    data.name = name;
+    data.id = id;
+    return std::make_shared<const LabelPolicy>(LabelPolicy::from_data(std::move(data)).value());
+  };
+  for (const auto& [name, id] : {std::pair{"2.999.1.1", "2.999.1.1"},
+                                 {"urn:oid:2.999.1.1", "2.999.1.1"},
+                                 {"URN:OID:2.999.1.1", "urn:oid:2.999.1.1"},
+                                 {"XMM:LOGISTICS", "xmm:logistics"}}) {
+    CAPTURE(name);
+    for (const bool real_first : {true, false}) {
+      LabelPolicies policies;
+      const auto real = named("XMM", id);
+      const auto other = named(name, "2.999.66");
+      REQUIRE(policies.add(real_first ? real : other).has_value());
+      const auto second = policies.add(real_first ? other : real);
+      REQUIRE_FALSE(second.has_value());
+      CHECK(second.error().code() == "label.policy");
+    }
+  }
+  // By itself it is not the policy of that id either.
+  Label label = label_for_test("SECRET");
+  label.policy.clear();
+  label.policy_id = "2.999.1.1";
+  CHECK(verdict(*named("2.999.1.1", "2.999.66"), label) == "label.policy");
+  label.policy = "XBB";
+  label.policy_id.clear();
+  CHECK(verdict(*named("XAA", "XBB"), label) == "label.policy");
+}
+
+TEST_CASE("names are padded in a SPIF, and mean what they mean in a label") {
+  const auto padded = changed("name=\"TOP SECRET\"", "name=\" TOP  SECRET \"");
+  REQUIRE(padded.has_value());
+  CHECK(padded->classification("TOP SECRET") != nullptr);
+  const auto value = changed("name=\"CHARLIE\"", "name=\"CHARLIE  TWO \"");
+  REQUIRE(value.has_value());
+  CHECK(verdict(*value, label_for_test("SECRET", {{"Programmes", kRestrictive, {"CHARLIE TWO"}}})).empty());
+  CHECK(refusal("name=\"CHARLIE\"", "name=\" ALPHA \"") == "label.spif");
+  CHECK(refusal("name=\"CHARLIE\"", "name=\"  \"") == "label.format");
 }

@@ -93,7 +93,7 @@ Result<Kind> kind_of(const XmlElement& at) {
 Result<Pointer> pointer(const XmlElement& at) {
   Pointer out;
   TRY_VOID(check_attributes(at));
-  TRY(out.tag_set, need(at, "tagSetRef"));
+  TRY(out.tag_set, need_name(at, "tagSetRef"));
   out.either = at.attribute_or("tagType", "") == "enumerated" && !at.attribute("enumType");
   if (!out.either) {
     TRY(const Kind kind, kind_of(at));
@@ -195,7 +195,7 @@ Result<void> read_added(const XmlElement& at, std::vector<Equivalent::Added>& in
 
 Result<Equivalent> read_equivalent(const XmlElement& at, bool category) {
   Equivalent out;
-  TRY(out.policy, need(at, "policyRef"));
+  TRY(out.policy, need_name(at, "policyRef"));
   TRY(const std::string applied, need(at, "applied"));
   out.encrypt = applied == "encrypt" || applied == "both";
   out.decrypt = applied == "decrypt" || applied == "both";
@@ -209,7 +209,7 @@ Result<Equivalent> read_equivalent(const XmlElement& at, bool category) {
     TRY(const Kind kind, kind_of(at));
     out.type = kind.type;
     out.enumerated = kind.enumerated;
-    TRY(out.tag_id, need(at, "tagSetId"));
+    TRY(out.tag_id, need_name(at, "tagSetId"));
   }
   if (!out.discard) {
     TRY(out.lacv, need(at, "lacv"));
@@ -252,8 +252,8 @@ class SpifReader {
       return {};
     if (!part.space().empty() && part.space() != kSpifSpace) return unknown(part, root);
     if (name == "securityPolicyId") {
-      TRY(data_.name, need(part, "name"));
-      TRY(data_.id, need(part, "id"));
+      TRY(data_.name, need_name(part, "name"));
+      TRY(data_.id, need_name(part, "id"));
       return read_marks(part, data_.phrases, data_.qualifiers);
     }
     if (name == "securityClassifications") return read_classifications(part);
@@ -299,7 +299,7 @@ class SpifReader {
 
   Result<void> read_classification(const XmlElement& at) {
     Classification out;
-    TRY(out.name, need(at, "name"));
+    TRY(out.name, need_name(at, "name"));
     TRY(out.lacv, need(at, "lacv"));
     out.lacv = plain_lacv(std::move(out.lacv));
     TRY(out.hierarchy, integer(at, "hierarchy"));
@@ -333,8 +333,8 @@ class SpifReader {
       if (one.name() != "securityCategoryTagSet") return unknown(one, at);
       if (data_.tag_sets.size() >= kTagSetsMax) return misshapen(one, "the policy has too many tag sets");
       TagSet set;
-      TRY(set.name, need(one, "name"));
-      TRY(set.id, need(one, "id"));
+      TRY(set.name, need_name(one, "name"));
+      TRY(set.id, need_name(one, "id"));
       if (!tag_set_ids_.insert(set.id).second)
         return misshapen(one, fmt::format("the id {} stands twice", set.id));
       TRY(const auto tags, parts_of(one));
@@ -345,7 +345,7 @@ class SpifReader {
           TRY_VOID(read_qualifier(tag, set.qualifiers));
         } else if (tag.name() == "equivalentSecurityCategoryTagSet") {
           TRY_VOID(check_attributes(tag));
-          by_tag_set_.insert(folded_name(tag.attribute_or("policyRef", "")));
+          by_tag_set_.insert(folded_name(single_spaced(tag.attribute_or("policyRef", ""))));
         } else {
           return unknown(tag, one);
         }
@@ -399,12 +399,12 @@ class SpifReader {
 
   Result<void> read_value(const XmlElement& at, Tag& tag, const TagSet& set) {
     TagValue out;
-    TRY(out.name, need(at, "name"));
+    TRY(out.name, need_name(at, "name"));
     TRY(out.lacv, need(at, "lacv"));
     out.lacv = plain_lacv(std::move(out.lacv));
     TRY(out.obsolete, flag(at, "obsolete"));
     TRY(out.open, open_kind(at));
-    out.required_class = at.attribute_or("requiredClass", "");
+    out.required_class = single_spaced(at.attribute_or("requiredClass", ""));
     TRY(out.not_before, time_if(at, "notBefore"));
     TRY(out.not_after, time_if(at, "notAfter"));
     RawRules rules;
@@ -432,7 +432,7 @@ class SpifReader {
     } else if (name == "excludedClass") {
       TRY_VOID(check_attributes(one));
       TRY(const std::string text, one.text());
-      out.excluded_classes.push_back(trimmed(text));
+      out.excluded_classes.push_back(single_spaced(text));
     } else if (name == "requiredCategory") {
       TRY(RawRequirement rule, read_requirement(one));
       rules.required.push_back(std::move(rule));
@@ -453,8 +453,8 @@ class SpifReader {
     for (const XmlElement& one : inside) {
       if (one.name() != "equivalentPolicy") return unknown(one, at);
       OtherPolicy other;
-      TRY(other.name, need(one, "name"));
-      TRY(other.id, need(one, "id"));
+      TRY(other.name, need_name(one, "name"));
+      TRY(other.id, need_name(one, "id"));
       TRY(const auto added, parts_of(one));
       for (const XmlElement& rule : added) {
         if (rule.name() != "requiredCategory") return unknown(rule, one);

@@ -27,6 +27,27 @@ Result<std::string> need(const XmlElement& at, std::string_view name) {
   return *std::move(found);
 }
 
+std::string single_spaced(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const bool space = c == ' ' || c == '\t' || c == '\n' || c == '\r';
+    if (!space) {
+      out += c;
+    } else if (!out.empty() && out.back() != ' ') {
+      out += ' ';
+    }
+  }
+  if (out.ends_with(' ')) out.pop_back();
+  return out;
+}
+
+Result<std::string> need_name(const XmlElement& at, std::string_view name) {
+  TRY(const std::string written, need(at, name));
+  std::string out = single_spaced(written);
+  if (out.empty()) return misshapen(at, fmt::format("{} has no right {}", at.name(), name), "write it");
+  return out;
+}
+
 Result<bool> flag(const XmlElement& at, std::string_view name) {
   const std::string text = trimmed(at.attribute_or(name, "false"));
   if (text == "true" || text == "1") return true;

@@ -16,6 +16,9 @@ namespace entente::label {
 [[nodiscard]] std::string trimmed(const std::string& text);
 [[nodiscard]] std::string plain_lacv(std::string text);  // without leading zeros, if it is a number
 [[nodiscard]] Result<std::string> need(const XmlElement& at, std::string_view name);
+// The same as a name: spaces trimmed and single, as in labels.
+[[nodiscard]] Result<std::string> need_name(const XmlElement& at, std::string_view name);
+[[nodiscard]] std::string single_spaced(std::string_view text);
 [[nodiscard]] Result<bool> flag(const XmlElement& at, std::string_view name);  // false where it is missing
 [[nodiscard]] Result<int64_t> integer(const XmlElement& at, std::string_view name);
 // A time without a zone is one in some zone: what begins then does so when it is that time everywhere, and
