@@ -105,15 +105,23 @@ Json with_words(Json answer) {
   return answer;
 }
 
+// What other nations' services released is among the keys: whether it opens they say, and nobody here.
+std::string openable_words(const Json& answer) {
+  const auto keys = [&](const char* name) {
+    const Json* count = answer.find(name);
+    return count != nullptr && count->is_int() ? count->integer() : 0;
+  };
+  const int64_t openable = keys("openable"), elsewhere = keys("elsewhere");
+  if (elsewhere == 0) return fmt::format("{} of these can still be opened", openable);
+  return fmt::format(
+      "{} of these are shut, {} can still be opened, and {} may: other nations' services released those, and "
+      "say whether they open",
+      keys("releases") - openable - elsewhere, openable, elsewhere);
+}
+
 void print_exposure(const Json& answer, bool narrow) {
-  fmt::print("{} keys released to {} readers, of {} objects; {} of these can still be opened\n",
-             cell(answer, "releases"), cell(answer, "readers"), cell(answer, "objects"),
-             cell(answer, "openable"));
-  if (cell(answer, "elsewhere") != "0")
-    fmt::print(
-        "{} more were released by other nations' services: as far as this node knows they still open, "
-        "and those nations say whether they do\n",
-        cell(answer, "elsewhere"));
+  fmt::print("{} keys released to {} readers, of {} objects; {}\n", cell(answer, "releases"),
+             cell(answer, "readers"), cell(answer, "objects"), openable_words(answer));
   if (cell(answer, "incomplete") != "0")
     fmt::print("{} more were released that are in the ledger alone\n", cell(answer, "incomplete"));
   if (narrow && cell(answer, "releases") == "0")

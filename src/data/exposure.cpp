@@ -434,7 +434,7 @@ void ExposureReport::count(uint32_t number) {
   if (!objects_[object]) ++objects_count_;
   readers_[person] = true;
   objects_[object] = true;
-  if (why_shut(group).empty()) ++(passed(group) ? elsewhere_ : openable_);
+  if (why_shut(group).empty()) (passed(group) ? elsewhere_ : openable_) += group.count;
   if (filter_.before != 0 && group.last.entry >= filter_.before) return;
   ++found_;
   newest_.emplace_back(group.last.entry, number);

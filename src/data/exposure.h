@@ -169,8 +169,9 @@ class Exposure {
 // count, first, last, verdict, first_entry, last_entry, passed, service?, openable?, why?}], "more", "next"?,
 // "read"}: rows newest first, `more` older ones that are left out, which a report before `next` begins with,
 // `read` the entries of the ledger that it is of. What another nation's `service` released is not openable by
-// our word: where nothing here keeps it shut, the row has no `openable`, and is counted as `elsewhere`. What
-// is recorded meanwhile may be in it or not; from one page to the next it moves to the first.
+// our word: where nothing here keeps it shut, the row has no `openable`, and is counted as `elsewhere`. That,
+// `releases` and `openable` count keys, so that what is left of them is shut. What is recorded meanwhile may
+// be in it or not; from one page to the next it moves to the first.
 class ExposureReport {
  public:
   // Without a world nobody asks what can still be opened: all rows are as the ledger has them.
