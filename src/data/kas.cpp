@@ -93,12 +93,18 @@ void Kas::FreeCase::operator()(Case* one) const noexcept {
   delete one;
 }
 
+// RFC 9110 section 11.1: a scheme's name is the same in any case.
 std::string_view Kas::token_of(const KasRequest& request) {
-  for (const std::string_view scheme : {"Bearer ", "DPoP "}) {
-    if (request.authorization.starts_with(scheme))
-      return std::string_view(request.authorization).substr(scheme.size());
-  }
-  return {};
+  const std::string_view text = request.authorization;
+  const size_t space = text.find(' ');
+  if (space == std::string_view::npos) return {};
+  const auto is_scheme = [&](std::string_view lower) {
+    return std::ranges::equal(text.substr(0, space), lower, [](char c, char wanted) {
+      return (c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c) == wanted;
+    });
+  };
+  if (!is_scheme("bearer") && !is_scheme("dpop")) return {};
+  return text.substr(std::min(text.find_first_not_of(' ', space), text.size()));
 }
 
 // The key that signs the request: the one the token is bound to; where it is bound to none, the one that

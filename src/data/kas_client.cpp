@@ -4,6 +4,7 @@
 #include "crypto/jose.h"
 #include "data/data_policy.h"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
@@ -93,6 +94,25 @@ Result<Json> result_of(int status, const Result<Json>& json) {
   return result;
 }
 
+// RFC 3986 section 6.2.2.1: scheme and host are the same in any case; the rest of an address is not.
+std::string with_plain_host(std::string_view url) {
+  constexpr std::string_view kBefore = "://";
+  std::string out(url);
+  const size_t scheme = url.find(kBefore);
+  if (scheme == std::string_view::npos) return out;
+  const size_t begin = scheme + kBefore.size();
+  const size_t end = std::min(url.find_first_of("/?#", begin), url.size());
+  const size_t at = url.substr(0, end).rfind('@');
+  const size_t host = at == std::string_view::npos || at < begin ? begin : at + 1;
+  const auto lower = [&](size_t from, size_t to) {
+    for (size_t i = from; i < to; ++i)
+      if (out[i] >= 'A' && out[i] <= 'Z') out[i] = static_cast<char>(out[i] - 'A' + 'a');
+  };
+  lower(0, scheme);
+  lower(host, end);
+  return out;
+}
+
 }  // namespace
 
 std::string key_service_of(std::string_view url) {
@@ -105,7 +125,7 @@ std::string key_service_of(std::string_view url) {
       again = true;
     }
   }
-  return std::string(url);
+  return with_plain_host(url);
 }
 
 Json write_actions(const std::vector<coalition::Action>& actions) {

@@ -151,6 +151,11 @@ TEST_CASE("a key service's answer counts only for what was asked, and opens only
 TEST_CASE("a key service's address is the same however the object's software wrote it") {
   for (const char* url :
        {"https://kas.xaa.localhost", "https://kas.xaa.localhost/", "https://kas.xaa.localhost/kas",
-        "https://kas.xaa.localhost/kas/", "https://kas.xaa.localhost/kas/v2/rewrap"})
+        "https://kas.xaa.localhost/kas/", "https://kas.xaa.localhost/kas/v2/rewrap",
+        "https://KAS.Xaa.localhost/kas", "HTTPS://kas.xaa.LOCALHOST"})
     CHECK(key_service_of(url) == "https://kas.xaa.localhost");
+  // Neither what stands before a host nor a path is the same in another case.
+  CHECK(key_service_of("HTTPS://Ana@KAS.xaa.localhost:8441/Keys@A/") ==
+        "https://Ana@kas.xaa.localhost:8441/Keys@A");
+  CHECK(key_service_of("Kas/v2/rewrap") == "Kas");
 }

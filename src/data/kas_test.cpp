@@ -446,3 +446,20 @@ TEST_CASE("attack: who asks for one mission after the other leaves a record of e
   CHECK(Json(desk.leaves[1].fields).text_or("mission", "") == "vigil");
   CHECK(Json(desk.leaves[2].fields).text_or("mission", "") == "other");
 }
+
+TEST_CASE("a key service's host and an access token's scheme are the same in any case") {
+  for (const char* scheme : {"Bearer ", "bearer ", "BEARER ", "DPoP ", "dpop ", "DPOP  "}) {
+    CAPTURE(scheme);
+    Desk desk;
+    Json access = desk.access(restricted());
+    access.set("url", "HTTPS://KAS.xaa.localhost:8441");
+    KasRequest request = desk.signed_request(Desk::first(restricted(), access));
+    request.authorization = scheme + std::string(Kas::token_of(request));
+    CHECK(desk.finish(desk.take(request)).status == 200);
+  }
+  for (const char* none : {"", "Bearer", "Bearer ", "Basic x", "Bearerx x", " Bearer x"}) {
+    KasRequest request;
+    request.authorization = none;
+    CHECK(Kas::token_of(request).empty());
+  }
+}

@@ -48,14 +48,19 @@ function objectOf(json, name, where) {
   return json[name];
 }
 
-// An address without the paths that software writes behind it.
+// An address without the paths that software writes behind it, its scheme and host as they are written in small
+// letters (RFC 3986 6.2.2.1): A to Z alone, since others become letters of other names.
 export function serviceOf(url) {
   let out = url;
   for (let before; before !== out;) {
     before = out;
     out = out.replace(/(?:\/v2\/rewrap|\/kas|\/)$/, '');
   }
-  return out;
+  const small = (text) => text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  return out.replace(
+    /^([a-z][a-z0-9+.-]*:\/\/)([^/?#]*@)?([^/?#]*)/i,
+    (_, scheme, user = '', host = '') => small(scheme) + user + small(host),
+  );
 }
 
 function readBinding(json, where) {

@@ -387,6 +387,8 @@ test('what is shown is judged by what it is', () => {
 test('addresses of key services, canonical JSON, strict JSON', () => {
   for (const tail of ['', '/', '/kas', '/kas/', '/v2/rewrap', '/kas/v2/rewrap'])
     assert.equal(serviceOf(kService + tail), kService);
+  assert.equal(serviceOf('HTTPS://Ana@KAS.xaa.localhost:8441/Keys@A/'), 'https://Ana@kas.xaa.localhost:8441/Keys@A');
+  assert.equal(serviceOf('https://\u212aas.xaa.localhost'), 'https://\u212aas.xaa.localhost');
   assert.equal(
     canonicalJson({ b: [1, 'ü'], a: { d: null, c: 1e21 } }),
     '{"a":{"c":1e+21,"d":null},"b":[1,"ü"]}',
