@@ -421,15 +421,17 @@ Kas::Step Kas::written(Write write, const Result<void>& durable, const coalition
 void Kas::open_one(Case& work, CaseItem& item, const std::vector<const KasKey*>& candidates,
                    const coalition::World& newest, KasMoment at) {
   std::optional<crypto::Secret> share;
+  bool tried = false;
   for (const KasKey* key : candidates) {
     Case::name_key(item, key->kid);
     if (!work.still_permitted(item, newest, at.now)) continue;
+    tried = true;
     auto opened = parts_.keys.unwrap(item.key->access, *key);
     if (opened && binds(item.key->access.binding, *opened, item.object->policy_text))
       share = *std::move(opened);
     if (share) break;
   }
-  if (!share && !item.permitted && candidates.size() == 1) return;  // refused: that is the answer
+  if (!tried && !item.permitted) return;  // refused: that is the answer
   if (!share || !work.label_agrees(item, *share, newest, at.now)) {
     if (item.permitted || !share) item.fail_alike();
     return;

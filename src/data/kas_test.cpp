@@ -463,3 +463,20 @@ TEST_CASE("a key service's host and an access token's scheme are the same in any
     CHECK(Kas::token_of(request).empty());
   }
 }
+
+TEST_CASE("what is recalled between the attempt and the key is refused as that, though no key is named") {
+  Desk desk;
+  std::vector<KasKey> held{{"2026-11-01-rsa", keys().rsa}};
+  held.push_back({"2026-12-01-rsa", PrivateKey::generate(KeyKind::rsa, 2048)});
+  desk.kas.use_keys(KasKeys::from(std::move(held)).value());
+  Json access = desk.access(restricted());
+  access.set("kid", "");
+  auto step = desk.take(desk.signed_request(Desk::first(restricted(), access)));
+  desk.recall("policy/object-1");
+  CHECK(desk.finish(std::move(step)).status == 403);
+  CHECK(desk.kinds() == "key.attempt key.refusal");
+  const Json refusal(desk.leaves[1].fields);
+  REQUIRE(refusal.find("rules") != nullptr);
+  CHECK(refusal.find("rules")->dump() == R"(["object-recalled"])");
+  CHECK(desk.kas.keys().operations() == 0);
+}
