@@ -253,6 +253,8 @@ Result<label::Label> read_label_assertion(const Assertion& assertion) {
   if (assertion.schema != kStanag4774) return label::read_label_json(assertion.value);
   if (!assertion.value.is_string()) return assertion_fail("The label is not XML text.", assertion.id);
   TRY(label::RoledLabel read, label::read_label_xml(assertion.value.string()));
+  if (read.role == label::LabelRole::metadata)
+    return assertion_fail("The label is one of a label, not of what is sealed.", assertion.id);
   return std::move(read.label);
 }
 

@@ -2,6 +2,7 @@
 #include "data/object_for_test.h"
 #include "data/reseal.h"
 #include "label/label.h"
+#include "label/label_xml.h"
 
 #include <fmt/format.h>
 
@@ -483,4 +484,7 @@ TEST_CASE("a label travels as an assertion, in JSON where that can say it, in XM
     CHECK(read_label_assertion(read).value() == label::normalised(label).value());
   }
   CHECK_FALSE(is_label_assertion(handling("x")));
+  Assertion of_a_label = label_assertion(rich).value();
+  of_a_label.value = label::write_label_xml(rich, label::LabelRole::metadata);
+  CHECK(read_label_assertion(of_a_label).error().code() == "data.assertion");
 }
