@@ -1,5 +1,6 @@
 // The verbs of auditors: they need no running node.
 #include "base/file.h"
+#include "cli/outputs.h"
 #include "cli/verbs.h"
 #include "node/audit.h"
 #include "node/config.h"
@@ -17,10 +18,16 @@ struct Ordered {  // what is to be verified, and against what
   node::NodeConfig config;
   std::optional<std::string> remembered;
   std::optional<Json> exposure;
+  std::optional<std::string> checkpoint_out;
 };
 
 Result<Ordered> read_order(const Arguments& arguments) {
   TRY(const std::string file, arguments.need("config"));
+  std::optional<std::string> checkpoint_out;
+  if (arguments.option("checkpoint-out")) {
+    TRY(std::string place, output_named(arguments, "checkpoint-out"));
+    checkpoint_out = std::move(place);
+  }
   // The door's certificate may have ended long ago.
   TRY(node::NodeConfig config, node::load_node_config(file, std::nullopt));
   std::error_code error;
@@ -28,7 +35,7 @@ Result<Ordered> read_order(const Arguments& arguments) {
     return fail("config.file", "there is no such folder", config.data.string(),
                 "correct \"data\" in the configuration, or mount what holds it");
   }
-  Ordered out{std::move(config), {}, {}};
+  Ordered out{std::move(config), {}, {}, std::move(checkpoint_out)};
   if (const auto remembered_file = arguments.option("remembered")) {
     TRY(std::string text, read_file(*remembered_file));
     out.remembered = std::move(text);
@@ -52,8 +59,8 @@ int ledger_verify(const Arguments& arguments) {
     report(audit.error(), arguments.json());
     return kExitUntrue;
   }
-  if (const auto out = arguments.option("checkpoint-out")) {
-    const Result<void> written = write_file(*out, audit->ledger.note);
+  if (ordered->checkpoint_out) {
+    const Result<void> written = write_file(*ordered->checkpoint_out, audit->ledger.note);
     if (!written) return report(written.error(), arguments.json());
   }
   const auto entries = static_cast<int64_t>(audit->ledger.checkpoint.size);

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/progress.h"
 #include "cli/object_files.h"
+#include "cli/outputs.h"
 #include "cli/verbs.h"
 #include "data/file.h"
 #include "data/lineage.h"
@@ -11,7 +12,6 @@
 #include "label/label_xml.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
 #include <set>
 
@@ -197,19 +197,6 @@ Result<void> seal_stream(data::Sealer& sealer, ProgressBar& bar) {
   }
 }
 
-// Looked at before anybody is asked for a key.
-Result<std::string> output_of(const Arguments& arguments, const std::string& in) {
-  TRY(std::string out, arguments.need("out"));
-  if (out == "-")
-    return fail("cli.usage", "-o - is no file", {},
-                "give a file after -o: nothing is put out before all of it is there and verified");
-  std::error_code ignored;
-  if (in != "-" && std::filesystem::equivalent(in, out, ignored))
-    return fail("cli.usage", "the output is the input", out, "give another file after -o");
-  TRY_VOID(data::NewFile::place(out));
-  return out;
-}
-
 struct Sealed {
   data::Manifest manifest;
   std::vector<std::string> dropped = {};  // of what it was made of
@@ -218,7 +205,7 @@ struct Sealed {
 
 Result<Sealed> seal_file(const Arguments& arguments) {
   const std::string& in = arguments.words[0];
-  TRY(const std::string out, output_of(arguments, in));
+  TRY(const std::string out, output_named(arguments));
   TRY(data::SealPlan plan, seal_plan(arguments));
   std::optional<data::FileSource> source;
   if (in != "-") {
@@ -366,7 +353,7 @@ uint64_t plain_bytes(const data::SealedObject& sealed) {
 
 Result<Sealed> reseal_file(const Arguments& arguments) {
   const std::string& in = arguments.words[0];
-  TRY(const std::string out, output_of(arguments, in));
+  TRY(const std::string out, output_named(arguments));
   TRY(data::OpenExpect expect, expectations_of(arguments));
   TRY(const data::FileSource source, data::FileSource::open(in));
   TRY(const data::SealedObject sealed, data::read_object(source));
@@ -412,7 +399,7 @@ Result<coalition::Action> opened_for(const Arguments& arguments) {
 
 Result<OpenedFile> open_file(const Arguments& arguments) {
   const std::string& in = arguments.words[0];
-  TRY(const std::string out, output_of(arguments, in));
+  TRY(const std::string out, output_named(arguments));
   TRY(const coalition::Action right, opened_for(arguments));
   TRY(const OpenerMaker opener, opener_of(arguments, {right}));
   TRY(data::OpenExpect expect, expectations_of(arguments));

@@ -390,6 +390,44 @@ TEST_CASE("attack: an object is not sealed anew over itself") {
   CHECK(has(at.run({"inspect", "o.tdf"}), "in 1 segment\n"));
 }
 
+TEST_CASE("attack: what a command line reads is written over by what it makes") {
+  const ObjectFolder at;
+  REQUIRE(at.run({"seal", "plain.txt", "--to", "xaa.pub", "-o", "o.tdf"}).exit == kExitOk);
+  for (const char* name : {"token", "trust.pem", "label.json", "with=in.pub"}) at.put(name, "as it was");
+  std::filesystem::create_symlink("xaa.key", at.path() / "link.key");
+  std::filesystem::create_hard_link(at.path() / "xcc.pub", at.path() / "again.pub");
+  const auto refused = [&](std::vector<std::string> words, const std::string& out) {
+    CAPTURE(out);
+    const std::string before = at.get(out);
+    words.insert(words.end(), {"-o", out});
+    const Told told = at.run(words);
+    CHECK(told.exit == kExitUsage);
+    CHECK(has(told, "the output is "));
+    CHECK(at.get(out) == before);
+  };
+  const std::vector<std::string> seal{"seal", "plain.txt"}, open{"open", "o.tdf"};
+  const auto with = [](std::vector<std::string> words, const std::vector<std::string>& more) {
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  };
+  refused(with(seal, {"--to", "xaa.pub"}), "xaa.pub");
+  refused(with(seal, {"--to", "with=in.pub"}), "with=in.pub");
+  refused(with(seal, {"--to", "https://kas.example=xaa.pub"}), "xaa.pub");
+  refused(with(seal, {"--to", "xbb.pub", "--to", "https://kas.example=xaa.pub#k1"}), "xaa.pub");
+  refused(with(seal, {"--to", "xbb.pub", "--as", "XAA", "--sign", "xaa.key"}), "xaa.key");
+  refused(with(seal, {"--to", "xbb.pub", "--label", "label.json"}), "label.json");
+  refused(with(seal, {"--to", "https://kas.example", "--trust", "trust.pem"}), "trust.pem");
+  refused(with(seal, {"--to", "again.pub"}), "xcc.pub");
+  refused(with(open, {"--key", "xaa.key"}), "xaa.key");
+  refused(with(open, {"--key", "xaa.key"}), "link.key");
+  refused(with(open, {"--key", "link.key"}), "xaa.key");
+  refused(with(open, {"--token", "token", "--proof", "xaa.key"}), "token");
+  refused(with(open, {"--token", "token", "--proof", "xaa.key"}), "xaa.key");
+  for (const char* option : {"--originator", "--known-originator", "--pin"})
+    refused(with(open, {"--key", "xaa.key", option, "XBB=xbb.pub"}), "xbb.pub");
+  refused({"reseal", "o.tdf", "--key", "xaa.key", "--to", "xbb.pub"}, "xbb.pub");
+}
+
 TEST_CASE("attack: what is named after -o is no plain file, and would be one afterwards") {
   const ObjectFolder at;
   REQUIRE(at.run({"seal", "plain.txt", "--to", "xaa.pub", "-o", "o.tdf"}).exit == kExitOk);

@@ -1,5 +1,6 @@
 // The verbs that are processes, and those that prepare them: node, connector, genesis, keys.
 #include "base/file.h"
+#include "cli/outputs.h"
 #include "cli/verbs.h"
 #include "crypto/digest.h"
 #include "crypto/jose.h"
@@ -193,7 +194,7 @@ Result<Json> complete_record(const std::string& key, Json value, const crypto::P
 Result<void> sign_genesis(const Arguments& arguments) {
   TRY(const std::string key_file, arguments.need("key"));
   TRY(const std::string in, arguments.need("in"));
-  TRY(const std::string out, arguments.need("out"));
+  TRY(const std::string out, output_named(arguments));
   TRY(const crypto::PrivateKey key, crypto::load_private_key(key_file));
   TRY(const std::string text, read_file(in, 16 << 20));
   Result<Json> payload = Json::parse(text, {.bytes_max = 16 << 20});

@@ -63,3 +63,36 @@ TEST_CASE("where a nation's public key cannot be written, no private one is left
   CHECK(at.get("old.pem.pub") == "of a key that lies in a safe");
   CHECK(count(at) == 2);
 }
+
+TEST_CASE("attack: a nation's key, or what it is to sign, is written over by the signed genesis") {
+  const Scratch at;
+  REQUIRE(told_by({"genesis", "key", "--out", at.file("nation.pem")}).exit == kExitOk);
+  at.put("genesis.json", R"({"partner": "XAA", "records": {}})");
+  std::filesystem::create_symlink("nation.pem", at.path() / "link.pem");
+  const std::string key = at.get("nation.pem"), text = at.get("genesis.json");
+  for (const char* out : {"nation.pem", "genesis.json", "link.pem"}) {
+    CAPTURE(out);
+    const Told told = told_by({"genesis", "sign", "--key", at.file("nation.pem"), "--in",
+                               at.file("genesis.json"), "--out", at.file(out)});
+    CHECK(told.exit == kExitUsage);
+    CHECK(told.out.find("the output is what --") != std::string::npos);
+  }
+  CHECK(at.get("nation.pem") == key);
+  CHECK(at.get("genesis.json") == text);
+  CHECK(std::filesystem::is_symlink(at.path() / "link.pem"));
+}
+
+TEST_CASE("attack: what a ledger is verified against is written over by its newest checkpoint") {
+  const Scratch at;
+  for (const char* name : {"node.json", "old.note", "report.json"}) at.put(name, "as it was");
+  std::filesystem::create_symlink("old.note", at.path() / "link.note");
+  for (const char* out : {"node.json", "old.note", "link.note", "report.json"}) {
+    CAPTURE(out);
+    const Told told =
+        told_by({"ledger", "verify", "--config", at.file("node.json"), "--remembered", at.file("old.note"),
+                 "--exposure", at.file("report.json"), "--checkpoint-out", at.file(out)});
+    CHECK(told.exit == kExitUsage);
+    CHECK(told.out.find("give another file after --checkpoint-out") != std::string::npos);
+    CHECK(at.get(out) == "as it was");
+  }
+}
