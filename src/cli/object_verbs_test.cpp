@@ -4,11 +4,14 @@
 #include "label/label.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <iterator>
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 using namespace entente;
 using namespace entente::cli;
@@ -447,6 +450,36 @@ TEST_CASE("attack: what is named after -o is no plain file, and would be one aft
   CHECK(std::filesystem::is_directory(at.path() / "folder"));
   CHECK(std::filesystem::is_symlink(at.path() / "to-nothing"));
   CHECK(at.count() == files);
+}
+
+TEST_CASE("attack: a log that standard output is appended to is replaced by what -o /dev/stdout makes") {
+  const ObjectFolder at;
+  REQUIRE(at.run({"seal", "plain.txt", "--to", "xaa.pub", "-o", "o.tdf"}).exit == kExitOk);
+  at.put("log", "yesterday\n");
+  const int log = ::open(at.file("log").c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  std::array<int, 2> pipe{};
+  REQUIRE((log >= 0 && ::pipe2(pipe.data(), O_CLOEXEC) == 0));
+  std::filesystem::create_symlink("/dev/fd/" + std::to_string(log), at.path() / "to-log");
+  std::filesystem::create_symlink("to-log", at.path() / "to-it");
+  const size_t files = at.count();
+  std::vector<std::string> outs{"/dev/stdout", "/dev/stderr", "to-log", "to-it"};
+  for (const int fd : {log, pipe[1]}) {
+    outs.push_back("/dev/fd/" + std::to_string(fd));
+    outs.push_back("/proc/self/fd/" + std::to_string(fd));
+    outs.push_back("/proc/thread-self/fd/" + std::to_string(fd));
+    outs.push_back("/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(fd));
+  }
+  for (const std::string& out : outs) {
+    CAPTURE(out);
+    const Told told = at.run({"open", "o.tdf", "--key", "xaa.key", "-o", out});
+    CHECK(told.exit == kExitRefused);
+    CHECK(has(told, "what a process has open"));
+    CHECK(has(told, "nothing is put out before all of it is there and verified"));
+    CHECK(at.run({"seal", "plain.txt", "--to", "xaa.pub", "-o", out}).exit == kExitRefused);
+  }
+  CHECK(at.get("log") == "yesterday\n");
+  CHECK(at.count() == files);
+  for (const int fd : {log, pipe[0], pipe[1]}) ::close(fd);
 }
 
 TEST_CASE("what is named after -o is a link to a file: that file is written, and the link stays") {

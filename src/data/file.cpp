@@ -9,7 +9,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 namespace entente::data {
@@ -34,6 +36,24 @@ std::string name_of(int file) {
 
 std::string fresh_name(const std::string& path) {
   return path + ".new-" + crypto::random_token(9);
+}
+
+// A name of one of a process's descriptors, as /dev/stdout is through links: the system goes from there
+// straight to what is open, so that a file put in its place would replace the log that standard output is
+// appended to.
+bool is_descriptor(std::filesystem::path path) {
+  constexpr int kLinksMax = 40;  // as many as the system follows
+  for (int links = 0; links < kLinksMax; ++links) {
+    std::error_code error;
+    const auto folder = std::filesystem::canonical(folder_of(path), error);
+    struct statfs about{};
+    if (error || ::statfs(folder.c_str(), &about) != 0) return false;
+    if (about.f_type == PROC_SUPER_MAGIC) return true;  // nothing else is written there either
+    const auto target = std::filesystem::read_symlink(path, error);
+    if (error) return false;
+    path = folder / target;
+  }
+  return false;
 }
 
 // A file that has no name yet; -1 where there is no such thing, or no way to name it later.
@@ -77,6 +97,9 @@ Result<void> FileSource::read(uint64_t at, std::span<uint8_t> out) const {
 }
 
 Result<std::string> NewFile::place(const std::string& path) {
+  if (is_descriptor(path))
+    return fail("data.file", "This is what a process has open, and no file.", path,
+                "Name a file after -o: nothing is put out before all of it is there and verified.");
   std::error_code error;
   struct stat about{};
   if (::lstat(path.c_str(), &about) != 0)
