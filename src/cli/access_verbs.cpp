@@ -124,7 +124,7 @@ Result<Released> released_object(const Arguments& arguments) {
 int release_object(const Arguments& arguments) {
   const Result<std::string> to = arguments.need("to");
   if (!to) return report(to.error(), arguments.json());
-  const Result<std::string> minutes = arguments.need("minutes");
+  const Result<int64_t> minutes = arguments.number("minutes");
   if (!minutes) return report(minutes.error(), arguments.json());
   const Result<std::string> reason = arguments.need("reason");
   if (!reason) return report(reason.error(), arguments.json());
@@ -135,7 +135,7 @@ int release_object(const Arguments& arguments) {
   Json body = Json::object({{"object", what->id},
                             {"attributes", std::move(attributes)},
                             {"partner", *to},
-                            {"minutes", static_cast<int64_t>(std::strtol(minutes->c_str(), nullptr, 10))},
+                            {"minutes", *minutes},
                             {"reason", *reason}});
   if (const auto person = arguments.option("person")) body.set("person", *person);
   Json rights = Json::array();
@@ -223,11 +223,11 @@ int delegation_list(const Arguments& arguments) {
                {"STATE", "state"}});
 }
 int delegation_add(const Arguments& arguments) {
-  const Result<std::string> minutes = arguments.need("minutes");
+  const Result<int64_t> minutes = arguments.number("minutes");
   if (!minutes) return report(minutes.error(), arguments.json());
-  const int64_t count = static_cast<int64_t>(std::strtol(minutes->c_str(), nullptr, 10));
-  return change(arguments, "/v1/delegations",
-                Json::object({{"app", arguments.words[0]}, {"to", arguments.words[1]}, {"minutes", count}}));
+  return change(
+      arguments, "/v1/delegations",
+      Json::object({{"app", arguments.words[0]}, {"to", arguments.words[1]}, {"minutes", *minutes}}));
 }
 int delegation_end(const Arguments& arguments) {
   return change(arguments, fmt::format("/v1/delegations/{}/end", named(arguments)), Json::object());

@@ -3,6 +3,7 @@
 #include "cli/verbs.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <utility>
 
@@ -119,6 +120,17 @@ Result<std::string> Arguments::need(std::string_view name) const {
     return fail("cli.usage", fmt::format("--{} is missing", name), {}, "see `entente help`");
   }
   return at->second;
+}
+
+Result<int64_t> Arguments::number(std::string_view name, int64_t most) const {
+  TRY(const std::string text, need(name));
+  int64_t out = 0;
+  const char* const end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, out);
+  if (read.ec != std::errc() || read.ptr != end || out < 0 || out > most)
+    return fail("cli.usage", fmt::format("--{} {} is no number that fits here", name, text), {},
+                fmt::format("write digits alone, no unit and no sign: --{} 30", name));
+  return out;
 }
 
 std::vector<std::string> Arguments::all(std::string_view name) const {

@@ -5,6 +5,8 @@
 #include "base/result.h"
 #include "base/text.h"
 
+#include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <span>
@@ -31,6 +33,9 @@ struct Arguments {
   [[nodiscard]] bool json() const { return options.contains("json"); }
   [[nodiscard]] std::optional<std::string> option(std::string_view name) const;
   [[nodiscard]] Result<std::string> need(std::string_view name) const;  // "cli.usage"
+  // A whole number of none but digits, at most so many. "cli.usage", where it is not given too.
+  [[nodiscard]] Result<int64_t> number(std::string_view name,
+                                       int64_t most = std::numeric_limits<int64_t>::max()) const;
   [[nodiscard]] std::vector<std::string> all(std::string_view name) const;
 };
 

@@ -30,3 +30,33 @@ TEST_CASE("behind -- a word that begins like an option is a word; a mistyped opt
   CHECK(cut({"--co2BzYKkkuEggnGTU0OQ"}) == kExitUsage);
   CHECK(cut({"--reasons", "kco2BzYKkkuEggnGTU0OQA"}) == kExitUsage);
 }
+
+TEST_CASE("attack: a number with more behind it is read as the number in front") {
+  const std::vector<std::vector<std::string>> verbs{
+      {"release", "o-1", "--attribute", "https://xaa.example/attr/a/value/b", "--to", "XBB", "--reason", "r",
+       "--minutes"},
+      {"release", "ask", "o.tdf", "--purpose", "p", "--minutes"},
+      {"delegation", "add", "app", "person", "--minutes"},
+      {"connector", "add", "c", "--apps", "a", "--days"},
+      {"ledger", "show", "--last"},
+      {"exposure", "--before"},
+      {"policy", "check", "none.cedar", "--level"}};
+  for (const std::vector<std::string>& verb : verbs) {
+    CAPTURE(verb[0]);
+    const auto with = [&](const char* number) {
+      std::vector<std::string> words = verb;
+      words.emplace_back(number);
+      if (verb[0] != "policy" && verb[1] != "ask")
+        words.insert(words.end(), {"--socket", "/nowhere/entente.sock"});
+      return told_by(words);
+    };
+    CHECK(with("30").exit != kExitUsage);
+    for (const char* slip : {"5h", "3weeks", "abc", "-5", "+5", " 5", "5 ", "0x10", "1e3", "1.5", "5&x=y",
+                             "99999999999999999999"}) {
+      CAPTURE(slip);
+      const Told told = with(slip);
+      CHECK(told.exit == kExitUsage);
+      CHECK(told.out.find("write digits alone") != std::string::npos);
+    }
+  }
+}

@@ -540,8 +540,7 @@ namespace {
 Result<std::vector<AskedRelease>> asked_of_file(const Arguments& arguments) {
   data::ReleaseWish wish;
   TRY(wish.purpose, arguments.need("purpose"));
-  TRY(const std::string minutes, arguments.need("minutes"));
-  wish.minutes = std::strtol(minutes.c_str(), nullptr, 10);
+  TRY(wish.minutes, arguments.number("minutes"));
   wish.right = arguments.option("right").value_or(wish.right);
   TRY(const data::FileSource source, data::FileSource::open(arguments.words[0]));
   TRY(const data::SealedObject sealed, data::read_object(source));

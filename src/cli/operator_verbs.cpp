@@ -150,6 +150,10 @@ int exposure(const Arguments& arguments) {
   for (const char* name : {"partner", "person", "object", "device", "before"}) {
     if (const auto value = arguments.option(name)) asked.emplace_back(name, *value);
   }
+  if (arguments.option("before")) {
+    const Result<int64_t> before = arguments.number("before");
+    if (!before) return report(before.error(), arguments.json());
+  }
   const Result<Json> answer = call_node(arguments, "GET", "/v1/exposure?" + write_form(asked));
   if (!answer) return report(answer.error(), arguments.json());
   if (arguments.json()) {
@@ -217,8 +221,11 @@ int connector_add(const Arguments& arguments) {
   if (!apps) return report(apps.error(), arguments.json());
   Json body = Json::object({{"id", arguments.words[0]}, {"apps", split(*apps)}});
   if (const auto nations = arguments.option("for")) body.set("for", split(*nations));
-  if (const auto days = arguments.option("days"))
-    body.set("days", static_cast<int64_t>(std::strtol(days->c_str(), nullptr, 10)));
+  if (arguments.option("days")) {
+    const Result<int64_t> days = arguments.number("days");
+    if (!days) return report(days.error(), arguments.json());
+    body.set("days", *days);
+  }
   return change(arguments, "/v1/connectors", body);
 }
 
@@ -293,8 +300,10 @@ int why(const Arguments& arguments) {
 }
 
 int ledger_show(const Arguments& arguments) {
-  const std::string last = arguments.option("last").value_or("20");
-  return list(arguments, fmt::format("/v1/ledger?last={}", last), "records",
+  constexpr int64_t kLastShown = 20;
+  const Result<int64_t> last = arguments.option("last") ? arguments.number("last") : kLastShown;
+  if (!last) return report(last.error(), arguments.json());
+  return list(arguments, fmt::format("/v1/ledger?last={}", *last), "records",
               {{"INDEX", "index"}, {"TIME", "time"}, {"CLASS", "class"}, {"SUMMARY", "summary"}});
 }
 

@@ -6,7 +6,6 @@
 #include "policy/format.h"
 #include "policy/validate.h"
 
-#include <charconv>
 #include <iostream>
 #include <iterator>
 
@@ -27,12 +26,9 @@ struct Checked {
 Result<policy::ValidationOptions> validation_options(const Arguments& arguments) {
   policy::ValidationOptions options;
   if (arguments.options.contains("permissive")) options.how = policy::Validating::permissive;
-  if (const auto level = arguments.option("level")) {
-    uint32_t value = 0;
-    const auto [end, fault] = std::from_chars(level->data(), level->data() + level->size(), value);
-    if (fault != std::errc() || end != level->data() + level->size())
-      return fail("cli.usage", fmt::format("--level takes a number, not \"{}\"", *level));
-    options.level = value;
+  if (arguments.option("level")) {
+    TRY(const int64_t level, arguments.number("level", std::numeric_limits<uint32_t>::max()));
+    options.level = static_cast<uint32_t>(level);
   }
   return options;
 }
