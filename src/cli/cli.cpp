@@ -91,6 +91,8 @@ Result<Arguments> parse(const Verb& verb, std::span<const std::string> rest) {
       } else {
         return usage_fault(verb, fmt::format("--{} needs a value", name));
       }
+      // Of a variable that a script did not set: as a filter it would stand for everything.
+      if (value.empty()) return usage_fault(verb, fmt::format("--{} is empty", name));
     } else if ((name != "json" && !lists(verb, name + "!")) || equals != std::string::npos) {
       return usage_fault(verb, fmt::format("--{} is not known here", name));
     }
@@ -140,6 +142,10 @@ std::vector<std::string> Arguments::all(std::string_view name) const {
 
 int run(std::span<char*> raw) {
   std::vector<std::string> words(raw.begin() + (raw.empty() ? 0 : 1), raw.end());
+  if (words.size() > 1 && words[0] == "help") {  // "entente help seal": as "entente seal --help"
+    words.erase(words.begin());
+    words.emplace_back("--help");
+  }
   if (words.empty() || words[0] == "help" || words[0] == "--help" || words[0] == "-h") {
     help();
     return words.empty() ? kExitUsage : kExitOk;

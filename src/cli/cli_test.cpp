@@ -60,3 +60,28 @@ TEST_CASE("attack: a number with more behind it is read as the number in front")
     }
   }
 }
+
+TEST_CASE("attack: an option whose value is empty asks for everything instead of for nothing") {
+  const auto exit_of = [](std::vector<std::string> words) {
+    words.insert(words.end(), {"--socket", "/nowhere/entente.sock"});
+    return told_by(words).exit;
+  };
+  CHECK(exit_of({"exposure", "--partner", "XBB"}) == kExitUnreachable);
+  for (const char* name : {"--partner", "--person", "--object", "--device", "--before"}) {
+    CHECK(exit_of({"exposure", name, ""}) == kExitUsage);
+    CHECK(exit_of({"exposure", std::string(name) + "="}) == kExitUsage);
+  }
+  CHECK(exit_of({"recall", "person", "XBB/x", "--reason", "r", "--attribute", ""}) == kExitUsage);
+  CHECK(told_by({"seal", "none", "--to", "none.pub", "--person", "", "-o", "none.tdf"}).exit == kExitUsage);
+  CHECK(
+      told_by({"seal", "none", "--to", "none.pub", "--as", "", "-o", "none.tdf"}).out.find("--as is empty") !=
+      std::string::npos);
+}
+
+TEST_CASE("help of one verb is that verb's") {
+  const Told one = told_by({"help", "ledger", "verify"});
+  CHECK(one.exit == kExitOk);
+  CHECK(one.out.starts_with("usage: entente ledger verify "));
+  CHECK(told_by({"help", "nonsense"}).exit == kExitUsage);
+  CHECK(told_by({"help"}).exit == kExitOk);
+}

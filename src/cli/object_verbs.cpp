@@ -72,6 +72,8 @@ Result<std::vector<data::AnyOf>> shares_of(const Arguments& arguments) {
     recipients.push_back(std::move(one));
   }
   if (recipients.empty()) return fail("cli.usage", "--to is missing", {}, "say whom the object is for");
+  if (arguments.options.contains("split-per-recipient") && arguments.options.contains("any-of"))
+    return fail("cli.usage", "--split-per-recipient and --any-of say opposite things", {}, "one of them");
   if (arguments.options.contains("split-per-recipient")) {
     for (data::Recipient& one : recipients) shares.push_back({std::move(one)});
   } else {

@@ -315,6 +315,8 @@ TEST_CASE(
   const Told allowed = at.run(said);
   CHECK(allowed.exit == kExitOk);
   CHECK(has(allowed, "dropped: 1 of 2 key shares"));
+  said.emplace_back("--split-per-recipient");
+  CHECK(at.run(said).exit == kExitUsage);
   auto split = any;
   split.emplace_back("--split-per-recipient");
   CHECK(at.run(split).exit == kExitOk);
