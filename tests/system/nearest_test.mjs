@@ -52,8 +52,8 @@ before(async () => {
       const path = join(plan, 'plan.json');
       const whole = readJson(path);
       const add = whole.steps.find(({ run }) => run === 'expect-{id}');
-      add.command.push('--for', '{for}');
-      for (const one of whole.apps) one.for = one.id === 'cop-1' ? 'XBB' : '';
+      add.command.push('{for}');
+      for (const one of whole.apps) one.for = one.id === 'cop-1' ? '--for=XBB' : '--';
       writeJson(path, whole);
     },
     { apps: ['cop-1', 'cop-2'] },
